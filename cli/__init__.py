@@ -1,0 +1,3 @@
+"""The verbs, and the only place that prints."""
+
+from .app import main as main

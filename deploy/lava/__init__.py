@@ -1,0 +1,1 @@
+"""The Lava process graph of a network; the only place that imports Lava."""

@@ -1,0 +1,1 @@
+"""Targets as data: limits, energies and times, each with its source."""

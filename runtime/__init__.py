@@ -1,0 +1,1 @@
+"""What stands on the device: networks, programs, the arithmetic and the engines."""

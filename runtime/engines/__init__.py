@@ -1,0 +1,1 @@
+"""The engines: one protocol, the same spikes."""
