@@ -1,1 +1,17 @@
-"""What stands on the device: networks, programs, the arithmetic and the engines."""
+"""What stands on the device: the network, its arithmetic, the engines and the proof."""
+
+from .arithmetic import step as step
+from .connections import Conv as Conv
+from .connections import Dense as Dense
+from .connections import Sparse as Sparse
+from .connections import SumPool as SumPool
+from .errors import PumiceError as PumiceError
+from .files import network_digest as network_digest
+from .files import read_network as read_network
+from .files import write_network as write_network
+from .network import Network as Network
+from .population import Population as Population
+from .projection import Projection as Projection
+from .trace import Trace as Trace
+from .trace import accuracies as accuracies
+from .trace import answers as answers

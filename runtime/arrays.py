@@ -1,0 +1,51 @@
+"""Read-only integer arrays, and equality of the dataclasses that hold them."""
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from .errors import NetworkError
+
+Integers = NDArray[np.integer[Any]]
+
+
+def frozen(values: ArrayLike, dtype: DTypeLike, who: str) -> NDArray[Any]:
+    """Return a read-only copy of `values` as integers of type `dtype`, of the same shape.
+
+    Raises `NetworkError` where the cast would change a value (fractions, NaN, out of range).
+    """
+    given = np.asarray(values)
+    if given.dtype.kind not in "iubf":
+        raise NetworkError(f"{who}: holds {given.dtype} values, needs integers")
+    if given.dtype.kind == "f" and not np.isfinite(given).all():
+        raise NetworkError(f"{who}: holds NaN or infinite values, needs integers")
+    with np.errstate(invalid="ignore"):
+        cast = given.astype(dtype)
+    wrong = np.flatnonzero(cast != given)
+    if wrong.size:
+        value = given.reshape(-1)[wrong[0]]
+        raise NetworkError(f"{who}: value {value} is not a whole number of type {np.dtype(dtype)}")
+    copy = np.array(cast, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+class Comparable:
+    """A dataclass (made with `eq=False`) that equals another of its type with equal values."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        pairs = (
+            (getattr(self, field.name), getattr(other, field.name))
+            for field in fields(self)  # type: ignore[arg-type]
+            if field.compare
+        )
+        return all(
+            np.array_equal(left, right) if isinstance(left, np.ndarray) else left == right
+            for left, right in pairs
+        )

@@ -1,0 +1,212 @@
+"""The kinds of connection: which neuron reaches which, with what weight.
+
+A connection knows nothing of names: it is given the shapes of the two populations it joins.
+Activations are sums `a[target] = sum_source weight * value[source]`. Convolution is the
+cross-correlation of torch; outside its edges the source is zero:
+
+    a[o, y, x] = sum_{i, j, k} w[o, i, j, k] * value[i, at(y, j), at(x, k)]
+    at(y, j) = y * stride + j * dilation - padding
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .arrays import Comparable, frozen
+from .errors import NetworkError
+
+Shape = tuple[int, ...]
+Pair = tuple[int, int]
+Weights = NDArray[Any]  # given with any integer values, held as read-only int16
+Indices = NDArray[Any]  # given with any integer values, held as read-only int32
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Comparable):
+    """Every source neuron to every target neuron; `weights` int16 (targets, sources)."""
+
+    weights: Weights
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", _weights("dense", self.weights, 2))
+
+    def target_shape(self, source: Shape) -> Shape:
+        """Return the shape it gives; raises `NetworkError` where `source` does not fit."""
+        if int(np.prod(source)) != self.weights.shape[1]:
+            raise NetworkError(f"{self.weights.shape[1]} inputs, but {source} is {np.prod(source)}")
+        return (int(self.weights.shape[0]),)
+
+    def magnitudes(self) -> NDArray[np.int64]:
+        """Return the sum of absolute weights into each target neuron, int64 (targets,)."""
+        sums: NDArray[np.int64] = np.abs(self.weights.astype(np.int64)).sum(axis=1)
+        return sums
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse(Comparable):
+    """Listed synapses: `weights[k]` from source neuron `columns[k]` to target neuron `rows[k]`.
+
+    Neurons are counted in C order. `weights` int16, `rows` and `columns` int32, all (synapses,);
+    kept sorted by row, then column; a pair stands once. `shape` is (targets, sources).
+    """
+
+    weights: Weights
+    rows: Indices
+    columns: Indices
+    shape: Pair
+
+    def __post_init__(self) -> None:
+        weights = _weights("sparse", self.weights, 1)
+        rows, columns = (frozen(a, np.int32, "sparse") for a in (self.rows, self.columns))
+        targets, sources = _pair("sparse", "shape", self.shape, 1)
+        if not weights.shape == rows.shape == columns.shape:
+            raise NetworkError(
+                f"sparse: {weights.size} weights, {rows.size} rows, {columns.size} columns: "
+                "needs one of each a synapse"
+            )
+        if rows.size and not (0 <= rows.min() and rows.max() < targets):
+            raise NetworkError(f"sparse: rows {rows.min()}..{rows.max()}, needs 0..{targets - 1}")
+        if columns.size and not (0 <= columns.min() and columns.max() < sources):
+            raise NetworkError(
+                f"sparse: columns {columns.min()}..{columns.max()}, needs 0..{sources - 1}"
+            )
+        order = np.lexsort((columns, rows))
+        keys = rows[order].astype(np.int64) * sources + columns[order]
+        if (keys[1:] == keys[:-1]).any():
+            raise NetworkError("sparse: a pair of neurons stands twice; add up their weights")
+        for name, array in (("weights", weights), ("rows", rows), ("columns", columns)):
+            object.__setattr__(self, name, frozen(array[order], array.dtype, "sparse"))
+        object.__setattr__(self, "shape", (targets, sources))
+
+    def target_shape(self, source: Shape) -> Shape:
+        """Return the flat shape it gives; raises `NetworkError` where `source` does not fit."""
+        if int(np.prod(source)) != self.shape[1]:
+            raise NetworkError(f"{self.shape[1]} inputs, but {source} is {np.prod(source)}")
+        return (self.shape[0],)
+
+    def magnitudes(self) -> NDArray[np.int64]:
+        """Return the sum of absolute weights into each target neuron, int64 (targets,)."""
+        sums = np.zeros(self.shape[0], np.int64)
+        np.add.at(sums, self.rows, np.abs(self.weights.astype(np.int64)))
+        return sums
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Comparable):
+    """A two-dimensional convolution; `weights` int16 (outputs, inputs / groups, height, width).
+
+    `stride`, `padding` (zeros) and `dilation` are pairs (along height, along width).
+    """
+
+    weights: Weights
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", _weights("conv", self.weights, 4))
+        for key, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
+            object.__setattr__(self, key, _pair("conv", key, getattr(self, key), least))
+        if self.groups < 1 or self.weights.shape[0] % self.groups:
+            raise NetworkError(
+                f"conv: {self.weights.shape[0]} channels cannot be cut into {self.groups} groups"
+            )
+
+    @property
+    def kernel(self) -> Pair:
+        """Height and width of the kernel."""
+        return int(self.weights.shape[2]), int(self.weights.shape[3])
+
+    def target_shape(self, source: Shape) -> Shape:
+        """Return (channels, height, width); raises `NetworkError` where `source` does not fit."""
+        channels = self.weights.shape[1] * self.groups
+        if len(source) != 3 or source[0] != channels:
+            raise NetworkError(f"takes ({channels}, height, width), but is given {source}")
+        return (int(self.weights.shape[0]), *window_counts(self, source))
+
+    def magnitudes(self) -> NDArray[np.int64]:
+        """Return the largest sum of absolute weights into a neuron of each channel, int64."""
+        sums: NDArray[np.int64] = np.abs(self.weights.astype(np.int64)).sum(axis=(1, 2, 3))
+        return sums
+
+
+@dataclass(frozen=True, eq=False)
+class SumPool(Comparable):
+    """The sum over a window of each channel, times one `weight`.
+
+    `kernel`, `stride` and `padding` are pairs (along height, along width).
+    """
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair = (0, 0)
+    weight: int = 1
+
+    dilation = (1, 1)
+
+    def __post_init__(self) -> None:
+        for key, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
+            object.__setattr__(self, key, _pair("sum_pool", key, getattr(self, key), least))
+        _weights("sum_pool", [self.weight], 1)
+        object.__setattr__(self, "weight", int(self.weight))
+
+    def target_shape(self, source: Shape) -> Shape:
+        """Return (channels, height, width); raises `NetworkError` where `source` does not fit."""
+        if len(source) != 3:
+            raise NetworkError(f"takes (channels, height, width), but is given {source}")
+        return (source[0], *window_counts(self, source))
+
+    def magnitudes(self) -> NDArray[np.int64]:
+        """Return the largest sum of absolute weights into a neuron, int64 (1,)."""
+        return np.array([abs(self.weight) * self.kernel[0] * self.kernel[1]], np.int64)
+
+
+Connection = Dense | Sparse | Conv | SumPool
+
+
+def window_counts(connection: Conv | SumPool, source: Shape) -> Pair:
+    """Return how many windows fit along height and width of `source`; at least one each."""
+    counts = []
+    for axis, size in enumerate(source[1:]):
+        reach = connection.dilation[axis] * (connection.kernel[axis] - 1) + 1
+        room = size + 2 * connection.padding[axis] - reach
+        if room < 0:
+            raise NetworkError(
+                f"a window of {reach} does not fit into {size} plus padding on axis {axis + 1}"
+            )
+        counts.append(room // connection.stride[axis] + 1)
+    return counts[0], counts[1]
+
+
+def depthwise(connection: SumPool, channels: int) -> Conv:
+    """Return the convolution that computes the same as sum pooling of `channels` channels."""
+    weights = np.full((channels, 1, *connection.kernel), connection.weight, np.int16)
+    return Conv(weights, connection.stride, connection.padding, (1, 1), channels)
+
+
+def _weights(who: str, values: ArrayLike, dimensions: int) -> NDArray[np.int16]:
+    """Return `values` as the chip's synapses hold them: 8 bits with the sign shared or mixed."""
+    array = frozen(values, np.int16, f"{who} weights")
+    if array.ndim != dimensions or (dimensions > 1 and not array.size):
+        raise NetworkError(f"{who}: weights of shape {array.shape}, needs {dimensions} axes")
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    if low < 0 < high:
+        odd = array[array % 2 != 0]
+        if low < -256 or high > 254 or odd.size:
+            found = f"an odd weight {odd.flat[0]}" if odd.size else f"weights {low}..{high}"
+            raise NetworkError(
+                f"{who}: {found}; 8 bits of mixed sign hold even numbers from -256 to 254"
+            )
+    elif low < -255 or high > 255:
+        raise NetworkError(f"{who}: weights {low}..{high}; 8 bits of one sign hold up to 255")
+    return array
+
+
+def _pair(who: str, key: str, values: Any, least: int) -> Pair:
+    pair = tuple(int(value) for value in values)
+    if len(pair) != 2 or min(pair) < least:
+        raise NetworkError(f"{who}: {key} is {values}, needs two whole numbers from {least}")
+    return pair[0], pair[1]

@@ -1,0 +1,88 @@
+"""The reference engine: plain numpy, slow and right; every other engine is tested equal to it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arithmetic import States, shifted, step
+from ..connections import Connection, Conv, Dense, SumPool, depthwise
+from ..events import Events, checked_events
+from ..network import Network
+from ..population import Population
+from ..trace import Record, Trace
+
+Values = NDArray[np.uint8]
+
+
+def run(network: Network, events: Events, record: Record = "all") -> Trace:
+    """Run `network` on `events`, uint8 (timesteps, batch, *input shape), from a silent state.
+
+    Raises `EngineError` where the events do not fit the inputs.
+    """
+    spikes = checked_events(network, events)
+    timesteps, batch = next(iter(spikes.values())).shape[:2]
+    voltages: dict[str, NDArray[np.int32]] = {}
+    states: dict[str, tuple[States, States]] = {}
+    for population in network.order:
+        shape = (timesteps, batch, *population.shape)
+        states[population.name] = np.zeros(shape[1:], np.int64), np.zeros(shape[1:], np.int64)
+        if population.kind == "integrator":
+            voltages[population.name] = np.zeros(shape, np.int32)
+        else:
+            spikes[population.name] = np.zeros(shape, np.uint8)
+    for now in range(timesteps):
+        for population in network.order:
+            activation = _activation(network, population, spikes, now)
+            current, voltage, fired = step(population, *states[population.name], activation)
+            states[population.name] = current, voltage
+            if population.kind == "integrator":
+                voltages[population.name][now] = voltage
+            else:
+                spikes[population.name][now] = fired
+    counts = {name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}
+    kept = spikes if record == "all" else {k: v for k, v in spikes.items() if k == network.output}
+    return Trace(timesteps, batch, kept, counts, voltages)
+
+
+def _activation(
+    network: Network, population: Population, spikes: dict[str, Values], now: int
+) -> States:
+    batch = next(iter(spikes.values())).shape[1]
+    total = np.zeros((batch, *population.shape), np.int64)
+    for projection in network.into(population.name):
+        if now >= projection.delay:
+            values = spikes[projection.source][now - projection.delay].astype(np.int64)
+            summed = accumulate(projection.connection, values)
+            total += shifted(summed, projection.weight_exponent).reshape(total.shape)
+    return total
+
+
+def accumulate(connection: Connection, values: States) -> States:
+    """Return the weighted sums that `values` (batch, *source) bring, int64 (batch, *target)."""
+    if isinstance(connection, SumPool):
+        connection = depthwise(connection, values.shape[1])
+    if isinstance(connection, Conv):
+        return _convolved(connection, values)
+    flat = values.reshape(len(values), -1)
+    if isinstance(connection, Dense):
+        dense: States = flat @ connection.weights.astype(np.int64).T
+        return dense
+    summed = np.zeros((connection.shape[0], len(values)), np.int64)
+    np.add.at(summed, connection.rows, flat.T[connection.columns] * connection.weights[:, None])
+    return summed.T
+
+
+def _convolved(conv: Conv, values: States) -> States:
+    """Add up, for each kernel position, the strided window of the padded input it looks at."""
+    channels, rows, columns = conv.target_shape(values.shape[1:])
+    (top, left), (down, right) = conv.padding, conv.stride
+    padded = np.pad(values, ((0, 0), (0, 0), (top, top), (left, left)))
+    padded = padded.reshape(len(values), conv.groups, -1, *padded.shape[2:])
+    weights = conv.weights.astype(np.int64).reshape(conv.groups, -1, *conv.weights.shape[1:])
+    summed = np.zeros((len(values), conv.groups, channels // conv.groups, rows, columns), np.int64)
+    for j, k in np.ndindex(conv.kernel):
+        y, x = j * conv.dilation[0], k * conv.dilation[1]
+        window = padded[
+            ..., y : y + (rows - 1) * down + 1 : down, x : x + (columns - 1) * right + 1 : right
+        ]
+        summed += np.einsum("goi,bgiyx->bgoyx", weights[..., j, k], window)
+    return summed.reshape(len(values), channels, rows, columns)

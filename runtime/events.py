@@ -1,0 +1,43 @@
+"""What an engine is given, checked and brought into one form."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import EngineError
+from .network import Network
+
+Events = NDArray[np.uint8] | Mapping[str, NDArray[np.uint8]]
+
+
+def checked_events(network: Network, events: Events) -> dict[str, NDArray[np.uint8]]:
+    """Return the events of each input population, uint8 (timesteps, batch, *shape).
+
+    `events` is one array where the network has one input, else a mapping by name; any integer or
+    boolean type. Raises `EngineError` where a shape or value does not fit.
+    """
+    inputs = network.inputs
+    given = events if isinstance(events, Mapping) else {inputs[0].name: events}
+    if set(given) != {p.name for p in inputs}:
+        names = ", ".join(p.name for p in inputs)
+        raise EngineError(f"events for {', '.join(given)}, but the inputs are {names}")
+    checked: dict[str, NDArray[np.uint8]] = {}
+    for population in inputs:
+        array = np.asarray(given[population.name])
+        if array.dtype.kind not in "iub" or array.shape[2:] != population.shape:
+            raise EngineError(
+                f"{population.name}: events are {array.dtype} {array.shape}, "
+                f"needs integers (timesteps, batch, {', '.join(map(str, population.shape))})"
+            )
+        if 0 in array.shape:
+            raise EngineError(f"{population.name}: events of shape {array.shape} are empty")
+        if int(array.min()) < 0 or int(array.max()) > population.largest_value:
+            raise EngineError(
+                f"{population.name}: events hold {array.min()}..{array.max()}, "
+                f"needs 0..{population.largest_value}"
+            )
+        checked[population.name] = array.astype(np.uint8, copy=False)
+    if len({array.shape[:2] for array in checked.values()}) > 1:
+        raise EngineError("inputs differ in timesteps or batch, need the same")
+    return checked

@@ -1,0 +1,158 @@
+"""Files that are whole or not there, and the `.pumice` file.
+
+A `.pumice` file is a safetensors file: the integer arrays as tensors, the graph as JSON in the
+header, and a SHA-256 over both. Nothing in it is ever executed.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from .connections import Connection, Conv, Dense, Sparse, SumPool
+from .errors import FileError, NetworkError
+from .network import Network
+from .population import Population
+from .projection import Projection
+
+FORMAT = 1
+CONNECTIONS: dict[str, type[Connection]] = {
+    "dense": Dense,
+    "sparse": Sparse,
+    "conv": Conv,
+    "sum_pool": SumPool,
+}
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@contextmanager
+def written(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`; when the block ends well, it takes its place.
+
+    A reader never meets half a file. Raises `FileError` where the disk is full or the folder
+    cannot be written; the temporary file is gone either way.
+    """
+    final = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{final.name}.", dir=final.parent)
+        os.close(handle)
+    except OSError as error:
+        raise FileError(f"{final}: cannot be written: {error.strerror}") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(final)
+    except OSError as error:
+        raise FileError(f"{final}: cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_network(path: str | os.PathLike[str], network: Network) -> None:
+    """Write `network` to `path` (a `.pumice` file), whole or not at all; raises `FileError`."""
+    graph, tensors = _described(network)
+    header = json.dumps(graph, sort_keys=True)
+    metadata = {"pumice": header, "sha256": _digest(header, tensors)}
+    with written(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata))
+
+
+def read_network(path: str | os.PathLike[str]) -> Network:
+    """Read a network; raises `FileError` where it is absent, cut, altered or of another kind."""
+    if not Path(path).is_file():
+        raise FileError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise FileError(f"{path}: is not a whole .pumice file ({error}); write it again") from error
+    if not {"pumice", "sha256"} <= set(metadata):
+        raise FileError(f"{path}: is a safetensors file, but holds no pumice network")
+    if _digest(metadata["pumice"], tensors) != metadata["sha256"]:
+        raise FileError(f"{path}: was altered (its SHA-256 does not match); write it again")
+    try:
+        return _built(json.loads(metadata["pumice"]), tensors)
+    except (NetworkError, KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path}: holds a graph that is no network ({error})") from error
+
+
+def network_digest(network: Network) -> str:
+    """Return the SHA-256 of what `network` computes; its provenance takes no part."""
+    graph, tensors = _described(network)
+    del graph["provenance"]
+    return _digest(json.dumps(graph, sort_keys=True), tensors)
+
+
+def _digest(header: str, tensors: Arrays) -> str:
+    digest = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def _described(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Split `network` into JSON values and named arrays."""
+    tensors: dict[str, NDArray[Any]] = {}
+
+    def plain(thing: Any, prefix: str) -> dict[str, Any]:
+        values = {f.name: getattr(thing, f.name) for f in fields(thing)}
+        for key, value in values.items():
+            if isinstance(value, np.ndarray):
+                tensors[f"{prefix}.{key}"] = value
+        return {k: v for k, v in values.items() if not isinstance(v, np.ndarray)}
+
+    projections = []
+    for projection in network.projections:
+        kind = next(k for k, v in CONNECTIONS.items() if isinstance(projection.connection, v))
+        connection = {"kind": kind, **plain(projection.connection, f"{projection.name}/projection")}
+        projections.append({**plain(projection, ""), "connection": connection})
+    graph = {
+        "format": FORMAT,
+        "output": network.output,
+        "provenance": dict(network.provenance),
+        "populations": [plain(p, f"{p.name}/population") for p in network.populations],
+        "projections": projections,
+    }
+    return graph, tensors
+
+
+def _built(graph: dict[str, Any], tensors: Arrays) -> Network:
+    if graph["format"] != FORMAT:
+        raise NetworkError(f"format {graph['format']}; this pumice reads {FORMAT}")
+
+    def arrays(prefix: str) -> dict[str, Any]:
+        start = len(prefix) + 1
+        return {k[start:]: v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
+
+    populations = [
+        Population(**{**p, "shape": tuple(p["shape"])}, **arrays(f"{p['name']}/population"))
+        for p in graph["populations"]
+    ]
+    projections = []
+    for values in graph["projections"]:
+        described = dict(values["connection"])
+        kind = CONNECTIONS[described.pop("kind")]
+        connection = kind(**described, **arrays(f"{values['name']}/projection"))
+        projections.append(Projection(**{**values, "connection": connection}))
+    return Network(tuple(populations), tuple(projections), graph["output"], graph["provenance"])

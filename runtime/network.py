@@ -1,0 +1,161 @@
+"""The network: what is computed, in integers; checked when made, never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from .arithmetic import ACTIVATION_LIMIT, ALIGN_BITS, DECAY_ONE, STATE_HALF
+from .arrays import Comparable
+from .errors import NetworkError
+from .population import Population
+from .projection import Projection
+
+CURRENT_LIMIT = 1 << 30
+
+
+@dataclass(frozen=True, eq=False)
+class Network(Comparable):
+    """A directed graph of populations and projections.
+
+    `output` names the population whose answer is read (the last one if not given). `provenance`
+    says what made it (recipe, data digest, seed, versions) and takes no part in equality.
+
+    Raises `NetworkError`, naming the projection or population, where names clash or are unknown,
+    shapes do not meet, a cycle has no delay, or a sum could leave the registers: every activation
+    stays within 24 bits and no current beyond what one wrap of Lava's model brings back.
+    """
+
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    output: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "populations", tuple(self.populations))
+        object.__setattr__(self, "projections", tuple(self.projections))
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+        if not self.populations:
+            raise NetworkError("network: has no populations, needs an input and one more")
+        object.__setattr__(self, "output", self.output or self.populations[-1].name)
+        _check_names(self)
+        for projection in self.projections:
+            _check_shapes(self, projection)
+        object.__setattr__(self, "_order", _topological(self))
+        for population in self.populations:
+            _check_range(self, population)
+
+    def population(self, name: str) -> Population:
+        """Return the population called `name`; raises `NetworkError` where there is none."""
+        for population in self.populations:
+            if population.name == name:
+                return population
+        raise NetworkError(f"no population {name!r}; there are {_names(self.populations)}")
+
+    def into(self, name: str) -> tuple[Projection, ...]:
+        """Return the projections whose target is `name`."""
+        return tuple(p for p in self.projections if p.target == name)
+
+    @property
+    def inputs(self) -> tuple[Population, ...]:
+        """The populations that carry events from outside."""
+        return tuple(p for p in self.populations if p.kind == "input")
+
+    @property
+    def order(self) -> tuple[Population, ...]:
+        """All other populations, each after those that reach it without delay."""
+        return self._order  # type: ignore[attr-defined,no-any-return]
+
+
+def _names(things: tuple[Population | Projection, ...]) -> str:
+    return ", ".join(thing.name for thing in things)
+
+
+def _check_names(network: Network) -> None:
+    for what in (network.populations, network.projections):
+        names = [thing.name for thing in what]
+        for name in names:
+            if names.count(name) > 1:
+                raise NetworkError(f"{name}: the name stands {names.count(name)} times, needs one")
+    if not network.inputs:
+        raise NetworkError("network: has no population of kind 'input', needs at least one")
+    if network.population(network.output).kind == "input":
+        raise NetworkError(f"{network.output}: is an input and cannot be the output")
+    for population in network.populations:
+        if population.kind == "input" and network.into(population.name):
+            raise NetworkError(f"{population.name}: an input takes no projections")
+
+
+def _check_shapes(network: Network, projection: Projection) -> None:
+    source = network.population(projection.source)
+    target = network.population(projection.target)
+    if source.kind == "integrator":
+        raise NetworkError(f"{projection.name}: {source.name} is an integrator and never spikes")
+    try:
+        shape = projection.connection.target_shape(source.shape)
+    except NetworkError as error:
+        raise NetworkError(f"{projection.name} from {source.name}: {error}") from None
+    if int(np.prod(shape)) != target.neurons or (len(shape) == 3 and shape != target.shape):
+        raise NetworkError(
+            f"{projection.name}: gives {shape}, but {target.name} has shape {target.shape}"
+        )
+
+
+def _topological(network: Network) -> tuple[Population, ...]:
+    waiting = [p for p in network.populations if p.kind != "input"]
+    done = {p.name for p in network.inputs}
+    order: list[Population] = []
+    while waiting:
+        ready = [
+            p
+            for p in waiting
+            if all(j.source in done for j in network.into(p.name) if j.delay == 0)
+        ]
+        if not ready:
+            raise NetworkError(
+                f"{_names(tuple(waiting))}: form or follow a cycle without delay; "
+                "give one of its projections a delay of 1 or more"
+            )
+        order += ready
+        done |= {p.name for p in ready}
+        waiting = [p for p in waiting if p.name not in done]
+    return tuple(order)
+
+
+def activation_bound(network: Network, population: Population) -> int:
+    """Return the largest absolute activation that any spikes could give `population`.
+
+    Raises `NetworkError` where one projection's sum alone leaves 24 bits.
+    """
+    total = 0
+    for projection in network.into(population.name):
+        largest = network.population(projection.source).largest_value
+        bound = int(projection.connection.magnitudes().max(initial=0)) * largest
+        if bound > ACTIVATION_LIMIT:
+            raise NetworkError(
+                f"{projection.name}: its sum can reach {bound}, the accumulator holds "
+                f"{ACTIVATION_LIMIT}; use smaller weights or fewer inputs"
+            )
+        exponent = projection.weight_exponent
+        total += bound << exponent if exponent >= 0 else (bound >> -exponent) + 1
+    return total
+
+
+def _check_range(network: Network, population: Population) -> None:
+    if population.kind == "input":
+        return
+    bound = activation_bound(network, population)
+    if bound > ACTIVATION_LIMIT:
+        raise NetworkError(
+            f"{population.name}: its activation can reach {bound}, the accumulator holds "
+            f"{ACTIVATION_LIMIT}; lower a weight_exponent or the weights"
+        )
+    aligned = bound << ALIGN_BITS
+    decay = int(population.current_decay.min())
+    if aligned > 2 * STATE_HALF and aligned * DECAY_ONE > CURRENT_LIMIT * decay:
+        raise NetworkError(
+            f"{population.name}: its activation can reach {bound} with a current_decay of {decay}, "
+            "so the current can pile up beyond 32 bits; use smaller weights or a larger decay"
+        )

@@ -1,0 +1,91 @@
+"""A population: neurons of one kind that share a shape."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .arrays import Comparable, frozen
+from .errors import NetworkError
+
+Kind = Literal["input", "cuba", "integrator"]
+Parameter = Any  # given as an integer or array-like, held as a read-only int32 array
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
+# Register widths of Loihi's compartments, as Lava's LIF documents them.
+LIMITS = {
+    "current_decay": (0, 4096),
+    "voltage_decay": (0, 4096),
+    "threshold": (0, 131071),
+    "bias": (-4096, 4095),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Population(Comparable):
+    """Neurons of one kind, and the integers they compute with.
+
+    `shape` is `(neurons,)` or `(channels, height, width)`. The parameters `current_decay` and
+    `voltage_decay` (share lost a step, in 1/4096), `threshold` (weight units) and `bias` (13 bits,
+    added to the voltage shifted left by `bias_exponent`) are a scalar, one value a channel of
+    shape `(channels,)`, or one value a neuron of shape `shape`; they are kept as int32 arrays that
+    broadcast to `shape`. An `input` carries events of `value_bits` bits: 1 for spikes, up to 8 for
+    graded values 0..255. An `integrator` never spikes and is read by its voltage.
+
+    Raises `NetworkError` where a value is outside its register or a shape does not fit.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: Kind = "cuba"
+    current_decay: Parameter = 4096
+    voltage_decay: Parameter = 0
+    threshold: Parameter = 0
+    bias: Parameter = 0
+    bias_exponent: int = 6
+    value_bits: int = 1
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.name):
+            raise NetworkError(f"population {self.name!r}: a name is letters, digits, _ . and -")
+        shape = tuple(int(size) for size in self.shape)
+        if len(shape) not in (1, 3) or min(shape) < 1:
+            raise NetworkError(
+                f"{self.name}: shape {shape} is not (neurons,) or (channels, height, width)"
+            )
+        if self.kind not in get_args(Kind):
+            raise NetworkError(f"{self.name}: kind {self.kind!r} is none of {get_args(Kind)}")
+        _check_range(self.name, "bias_exponent", self.bias_exponent, 0, 7)
+        _check_range(self.name, "value_bits", self.value_bits, 1, 8 if self.kind == "input" else 1)
+        object.__setattr__(self, "shape", shape)
+        for key in LIMITS:
+            object.__setattr__(self, key, _parameter(self.name, key, getattr(self, key), shape))
+
+    @property
+    def neurons(self) -> int:
+        """How many neurons it has."""
+        return int(np.prod(self.shape))
+
+    @property
+    def largest_value(self) -> int:
+        """The largest message one of its neurons sends in a step."""
+        return int((1 << self.value_bits) - 1)
+
+
+def _check_range(name: str, key: str, value: Any, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise NetworkError(f"{name}: {key} is {value}, needs {low} to {high}")
+
+
+def _parameter(name: str, key: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]:
+    array = frozen(values, np.int32, f"{name}.{key}")
+    if len(shape) == 3 and array.shape == shape[:1]:
+        array = array.reshape(-1, 1, 1)
+    if array.shape not in ((), shape, (shape[0],) + (1,) * (len(shape) - 1)):
+        raise NetworkError(
+            f"{name}: {key} has shape {array.shape}, needs one value, {shape[:1]} or {shape}"
+        )
+    _check_range(name, key, int(array.min()), *LIMITS[key])
+    _check_range(name, key, int(array.max()), *LIMITS[key])
+    return array

@@ -1,0 +1,37 @@
+"""A projection: one connection between two named populations."""
+
+from dataclasses import dataclass
+
+from .arrays import Comparable
+from .connections import Connection
+from .errors import NetworkError
+from .population import NAME
+
+EXPONENTS = (-8, 7)
+LONGEST_DELAY = 62
+
+
+@dataclass(frozen=True, eq=False)
+class Projection(Comparable):
+    """Spikes of `source` add `weights * 2^weight_exponent` to `target`, `delay` steps later.
+
+    A delay of 0 arrives in the same (layer-synchronous) step; recurrence needs 1 or more.
+    Raises `NetworkError` for a name, exponent or delay that no chip register holds.
+    """
+
+    name: str
+    source: str
+    target: str
+    connection: Connection
+    weight_exponent: int = 0
+    delay: int = 0
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.name):
+            raise NetworkError(f"projection {self.name!r}: a name is letters, digits, _ . and -")
+        if not EXPONENTS[0] <= self.weight_exponent <= EXPONENTS[1]:
+            raise NetworkError(
+                f"{self.name}: weight_exponent is {self.weight_exponent}, needs -8 to 7"
+            )
+        if not 0 <= self.delay <= LONGEST_DELAY:
+            raise NetworkError(f"{self.name}: delay is {self.delay} steps, needs 0 to 62")
