@@ -1,0 +1,201 @@
+"""Random networks and events for tests: `@given(runs())` gives a network and what to feed it.
+
+The graph is drawn by hypothesis, so a failure shrinks to few populations, small shapes and plain
+connections; the numbers in its arrays come from a drawn seed. Thresholds are scaled to the largest
+activation, so that deep populations spike; extremes (all weights 254, states that wrap or
+saturate, thresholds of zero) are mixed in.
+"""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from pumice.runtime import Conv, Dense, Network, Population, Projection, Sparse, SumPool
+from pumice.runtime.arithmetic import ACTIVATION_LIMIT
+from pumice.runtime.connections import Connection, window_counts
+
+Shape = tuple[int, ...]
+Draw = Any  # what hypothesis hands to a composite strategy
+# Ranges of weights: the last three are extremes.
+WEIGHTS = ((1, 1), (-64, 256), (-256, 256), (0, 255), (254, 254), (-256, -256), (255, 255))
+
+
+@st.composite
+def networks(draw: Draw) -> Network:
+    """Draw a valid `Network` of one or two inputs and one to four further populations."""
+    populations = [draw(_inputs("input"))]
+    if draw(st.sampled_from((False, False, False, True))):
+        populations.append(draw(_inputs("second")))
+    layers = draw(st.integers(1, 4))
+    projections: list[Projection] = []
+    for layer in range(layers):
+        last = layer == layers - 1
+        population, forward = draw(_layers(f"layer{layer}", populations, last))
+        populations.append(population)
+        projections += forward
+    outputs = [p.name for p in populations if p.kind != "input"]
+    output = draw(st.sampled_from(outputs[::-1]))
+    return Network(tuple(populations), tuple(projections), output, {"seed": "drawn"})
+
+
+@st.composite
+def events(draw: Draw, network: Network) -> dict[str, NDArray[np.uint8]]:
+    """Draw events for each input of `network`: 1 to 8 steps, batch 1 to 4, any activity."""
+    timesteps, batch = draw(st.integers(1, 8)), draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**20)))
+    rate = draw(st.sampled_from((1.0, 0.5, 0.5, 0.2, 0.2, 0.05, 0.0)))
+    drawn = {}
+    for population in network.inputs:
+        shape = (timesteps, batch, *population.shape)
+        values = rng.integers(1, population.largest_value + 1, shape)
+        drawn[population.name] = (values * (rng.random(shape) < rate)).astype(np.uint8)
+    return drawn
+
+
+@st.composite
+def runs(draw: Draw) -> tuple[Network, dict[str, NDArray[np.uint8]]]:
+    """Draw a network and events for it."""
+    network = draw(networks())
+    return network, draw(events(network))
+
+
+@st.composite
+def connections(draw: Draw, source: Shape) -> tuple[Connection, Shape]:
+    """Draw a connection from a population of shape `source`, and a shape it can reach."""
+    flat = ("dense", "sparse")
+    kind = draw(st.sampled_from(flat if len(source) == 1 else (*flat, "conv", "conv", "sum_pool")))
+    if kind in flat:
+        target = draw(st.integers(1, 24))
+        return draw(_flat(kind, int(np.prod(source)), target)), (target,)
+    kernel, stride, padding = draw(_pairs(1, 3)), draw(_pairs(1, 3)), draw(_pairs(0, 2))
+    dilation = draw(_pairs(1, 2)) if kind == "conv" else (1, 1)
+    reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    room = [size + 2 * p for size, p in zip(source[1:], padding, strict=True)]
+    kernel = tuple(k if reach[a] <= room[a] else 1 for a, k in enumerate(kernel))
+    if kind == "sum_pool":
+        pool = SumPool(kernel, stride, padding, draw(st.sampled_from((1, 37, 254, -255))))
+        return pool, (source[0], *window_counts(pool, source))
+    groups = draw(st.sampled_from([g for g in (1, 2, 3) if source[0] % g == 0]))
+    outputs = groups * draw(st.integers(1, 3))
+    weights = draw(_weights((outputs, source[0] // groups, *kernel)))
+    conv = Conv(weights, stride, padding, dilation, groups)
+    return conv, (outputs, *window_counts(conv, source))
+
+
+@st.composite
+def _inputs(draw: Draw, name: str) -> Population:
+    flat = st.tuples(st.integers(1, 24))
+    image = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 7))
+    bits = draw(st.sampled_from((1, 1, 1, 3, 8)))
+    return Population(name, draw(st.one_of(flat, image, image)), kind="input", value_bits=bits)
+
+
+@st.composite
+def _layers(
+    draw: Draw, name: str, earlier: list[Population], last: bool
+) -> tuple[Population, list[Projection]]:
+    """Draw the next population, most often from the one before it, and all that reaches it."""
+    sources = [earlier[-1], *earlier]
+    first = draw(st.sampled_from(sources))
+    connection, shape = draw(connections(first.shape))
+    joined = [(first, connection, draw(st.sampled_from((0, 0, 0, 1, 3))))]
+    for _ in range(draw(st.sampled_from((0, 0, 0, 1, 2)))):
+        source = draw(st.sampled_from(sources))
+        delay = draw(st.sampled_from((0, 0, 1, 5)))
+        joined.append((source, draw(_into(source.shape, shape)), delay))
+    integrator = last and draw(st.booleans())
+    spiking = Population(name, shape)
+    if not integrator and draw(st.sampled_from((False, False, True))):
+        joined.append((spiking, draw(_into(shape, shape)), draw(st.integers(1, 3))))
+    rng = np.random.default_rng(draw(st.integers(0, 2**20)))
+    current_decay = draw(_parameters(rng, shape, (4096, 1024, 1, 0, 4095), 4096))
+    room = min(ACTIVATION_LIMIT, max(1 << 18, int(np.min(current_decay)) << 12)) // len(joined)
+    reach, projections = 0, []
+    for number, (source, connection, delay) in enumerate(joined):
+        bound = int(connection.magnitudes().max(initial=0)) * source.largest_value
+        exponent = min(draw(st.sampled_from((0, 0, 1, -1, -3, -8, 7))), _highest(bound, room))
+        reach += scaled(bound, exponent)
+        label = f"{source.name}-{name}-{number}"
+        projections.append(Projection(label, source.name, name, connection, exponent, delay))
+    scale = draw(st.sampled_from((0.02, 0.02, 0.1, 0.1, 0.3, 1.0, 0.0)))
+    top = min(int(reach * scale), 131071)
+    population = Population(
+        name,
+        shape,
+        kind="integrator" if integrator else "cuba",
+        current_decay=current_decay,
+        voltage_decay=draw(_parameters(rng, shape, (0, 128, 4096, 1), 4096)),
+        threshold=draw(_parameters(rng, shape, (top, top // 3, 0), top)),
+        bias=draw(_parameters(rng, shape, (0, 0, 1, -37, 4095, -4096), min(top, 4095))),
+        bias_exponent=draw(st.sampled_from((6, 0, 7, 3))),
+    )
+    return population, projections
+
+
+def _highest(bound: int, room: int) -> int:
+    """Return the highest exponent that keeps `bound` within `room`."""
+    fits = (e for e in range(7, -9, -1) if scaled(bound, e) + (e < 0) <= room)
+    return next(fits)
+
+
+def scaled(bound: int, exponent: int) -> int:
+    """Return `bound` times 2^exponent, rounded down."""
+    return bound << exponent if exponent >= 0 else bound >> -exponent
+
+
+@st.composite
+def _parameters(
+    draw: Draw, rng: np.random.Generator, shape: Shape, choices: tuple[int, ...], top: int
+) -> Any:
+    """Draw one value, or values from 0 to `top` for each channel or each neuron."""
+    form = draw(st.sampled_from(("one", "channels", "neurons")))
+    if form == "one":
+        return draw(st.sampled_from(choices))
+    return rng.integers(0, top + 1, shape[:1] if form == "channels" else shape)
+
+
+@st.composite
+def _into(draw: Draw, source: Shape, target: Shape) -> Connection:
+    """Draw a connection between two given shapes: a convolution where size is kept."""
+    if len(source) == len(target) == 3 and source[1:] == target[1:] and draw(st.booleans()):
+        kernel = draw(st.sampled_from(((1, 1), (3, 3), (1, 3), (3, 1))))
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        return Conv(draw(_weights((target[0], source[0], *kernel))), (1, 1), padding)
+    kind = draw(st.sampled_from(("dense", "sparse")))
+    flat: Connection = draw(_flat(kind, int(np.prod(source)), int(np.prod(target))))
+    return flat
+
+
+@st.composite
+def _flat(draw: Draw, kind: str, sources: int, targets: int) -> Connection:
+    if kind == "dense":
+        return Dense(draw(_weights((targets, sources))))
+    rng = np.random.default_rng(draw(st.integers(0, 2**20)))
+    there = rng.random((targets, sources)) < draw(st.sampled_from((0.3, 0.05, 1.0, 0.0)))
+    rows, columns = np.nonzero(there)
+    weights = held(draw(_weights((targets, sources)))[there])
+    return Sparse(weights, rows, columns, (targets, sources))
+
+
+@st.composite
+def _weights(draw: Draw, shape: Shape) -> NDArray[np.int16]:
+    """Draw weights as the chip holds them: with small integers, at random or at an extreme."""
+    low, high = draw(st.sampled_from(WEIGHTS))
+    rng = np.random.default_rng(draw(st.integers(0, 2**20)))
+    weights = rng.integers(low, high + 1, shape).astype(np.int16)
+    if draw(st.sampled_from((False, False, False, True))):
+        weights.reshape(-1)[:1] *= -1
+    return held(weights)
+
+
+def held(weights: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return the nearest `weights` that 8 bits hold: even where the sign is mixed."""
+    if weights.min(initial=0) < 0 < weights.max(initial=0):
+        return np.clip(weights // 2 * 2, -256, 254).astype(np.int16)
+    return np.clip(weights, -255, 255).astype(np.int16)
+
+
+def _pairs(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
+    return st.tuples(st.integers(low, high), st.integers(low, high))
