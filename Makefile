@@ -1,0 +1,53 @@
+# make demo   builds .venv, then trains, converts, conforms, runs in Lava and writes the report
+# make test   builds .venv, then runs linters, type checks and tests
+# Both need python3 >= 3.11 with venv and pip, and nothing else.
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -qq
+PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13; do \
+	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+NO_PYTHON := pumice needs python3 >= 3.11 with venv and pip; name one: make PYTHON=/path/to/python3
+
+.PHONY: install demo test peers clean
+
+demo: install
+	$(BIN)/pumice demo
+
+test: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+	$(BIN)/pytest
+
+install: .venv/installed
+
+# The stamp is written last, so an install cut short is taken up again. On Linux, PyPI's torch brings CUDA (several GB);
+# a CPU wheel of the same version is taken instead where pip is offered one (PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL).
+# Lava and SLAYER declare Python 3.10 only and numpy < 2; they run on these versions, hence the last install.
+.venv/installed: pyproject.toml constraints.txt Makefile
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	@echo "Installing pumice into .venv: 2 GB, some minutes the first time"
+	rm -f $@
+	$(PYTHON) -m venv .venv
+	$(PIP) -c constraints.txt pip setuptools
+	$(PIP) -c constraints.txt --no-build-isolation -e '.[convert,lava,train]' --group dev
+	$(PIP) --no-deps --ignore-requires-python lava-nc==0.10.0 lava-dl==0.6.0
+	touch $@
+
+# What bench/ measures pumice against. BindsNET is left out: it wants another torch. SpikingJelly's model zoo does not
+# import beside a CPU torch (torchvision's wheel is a CUDA one); its neurons, layers and losses do.
+peers: .venv-peers/installed
+
+.venv-peers/installed: pyproject.toml constraints.txt Makefile
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	rm -f $@
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install -qq -c constraints.txt pip setuptools
+	.venv-peers/bin/python -m pip install -qq -c constraints.txt --no-build-isolation -e '.[convert,train]' \
+		spikingjelly==2.0.0 snntorch==1.0.0 neurobench==2.3.0
+	touch $@
+
+clean:
+	rm -rf .venv .venv-peers build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
