@@ -1,5 +1,6 @@
-"""Read-only integer arrays, and equality of the dataclasses that hold them."""
+"""Whole numbers, read-only arrays of them, and equality of the dataclasses that hold them."""
 
+import operator
 from dataclasses import fields
 from typing import Any
 
@@ -16,7 +17,10 @@ def frozen(values: ArrayLike, dtype: DTypeLike, who: str) -> NDArray[Any]:
 
     Raises `NetworkError` where the cast would change a value (fractions, NaN, out of range).
     """
-    given = np.asarray(values)
+    try:
+        given = np.asarray(values)
+    except ValueError:
+        raise NetworkError(f"{who}: holds rows of different lengths, needs an array") from None
     if given.dtype.kind not in "iubf":
         raise NetworkError(f"{who}: holds {given.dtype} values, needs integers")
     if given.dtype.kind == "f" and not np.isfinite(given).all():
@@ -30,6 +34,14 @@ def frozen(values: ArrayLike, dtype: DTypeLike, who: str) -> NDArray[Any]:
     copy = np.array(cast, order="C")
     copy.flags.writeable = False
     return copy
+
+
+def whole(value: Any, who: str) -> int:
+    """Return `value` as a plain integer; raises `NetworkError` where it is none (2.0, "2")."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise NetworkError(f"{who} is {value!r}, needs a whole number") from None
 
 
 class Comparable:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import Comparable, frozen
+from .arrays import Comparable, frozen, whole
 from .errors import NetworkError
 
 Shape = tuple[int, ...]
@@ -110,6 +110,7 @@ class Conv(Comparable):
         object.__setattr__(self, "weights", _weights("conv", self.weights, 4))
         for key, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
             object.__setattr__(self, key, _pair("conv", key, getattr(self, key), least))
+        object.__setattr__(self, "groups", whole(self.groups, "conv: groups"))
         if self.groups < 1 or self.weights.shape[0] % self.groups:
             raise NetworkError(
                 f"conv: {self.weights.shape[0]} channels cannot be cut into {self.groups} groups"
@@ -150,8 +151,8 @@ class SumPool(Comparable):
     def __post_init__(self) -> None:
         for key, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
             object.__setattr__(self, key, _pair("sum_pool", key, getattr(self, key), least))
+        object.__setattr__(self, "weight", whole(self.weight, "sum_pool: weight"))
         _weights("sum_pool", [self.weight], 1)
-        object.__setattr__(self, "weight", int(self.weight))
 
     def target_shape(self, source: Shape) -> Shape:
         """Return (channels, height, width); raises `NetworkError` where `source` does not fit."""
@@ -206,7 +207,7 @@ def _weights(who: str, values: ArrayLike, dimensions: int) -> NDArray[np.int16]:
 
 
 def _pair(who: str, key: str, values: Any, least: int) -> Pair:
-    pair = tuple(int(value) for value in values)
+    pair = tuple(whole(value, f"{who}: {key}") for value in values)
     if len(pair) != 2 or min(pair) < least:
         raise NetworkError(f"{who}: {key} is {values}, needs two whole numbers from {least}")
     return pair[0], pair[1]

@@ -21,7 +21,7 @@ def checked_events(network: Network, events: Events) -> dict[str, NDArray[np.uin
     given = events if isinstance(events, Mapping) else {inputs[0].name: events}
     if set(given) != {p.name for p in inputs}:
         names = ", ".join(p.name for p in inputs)
-        raise EngineError(f"events for {', '.join(given)}, but the inputs are {names}")
+        raise EngineError(f"events for {', '.join(given) or 'nothing'}, but the inputs are {names}")
     checked: dict[str, NDArray[np.uint8]] = {}
     for population in inputs:
         array = np.asarray(given[population.name])

@@ -1,7 +1,7 @@
 """Files that are whole or not there, and the `.pumice` file.
 
-A `.pumice` file is a safetensors file: the integer arrays as tensors, the graph as JSON in the
-header, and a SHA-256 over both. Nothing in it is ever executed.
+A `.pumice` file is a safetensors file: the integer arrays as tensors, and in its header, under
+`pumice`, a SHA-256 over all of it and the graph as JSON. Nothing in it is ever executed.
 """
 
 import hashlib
@@ -70,29 +70,36 @@ def _umask() -> int:
 def write_network(path: str | os.PathLike[str], network: Network) -> None:
     """Write `network` to `path` (a `.pumice` file), whole or not at all; raises `FileError`."""
     graph, tensors = _described(network)
-    header = json.dumps(graph, sort_keys=True)
-    metadata = {"pumice": header, "sha256": _digest(header, tensors)}
+    try:
+        header = json.dumps(graph, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise FileError(f"{path}: the provenance cannot be written as JSON ({error})") from error
+    # One entry, not two: safetensors writes entries in an order that changes from run to run.
+    content = save(tensors, {"pumice": f"{_digest(header, tensors)} {header}"})
     with written(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata))
+        temporary.write_bytes(content)
 
 
 def read_network(path: str | os.PathLike[str]) -> Network:
     """Read a network; raises `FileError` where it is absent, cut, altered or of another kind."""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise FileError(f"{path}: no such file")
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+    except OSError as error:
+        raise FileError(f"{path}: cannot be opened; may it be read?") from error
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
         raise FileError(f"{path}: is not a whole .pumice file ({error}); write it again") from error
-    if not {"pumice", "sha256"} <= set(metadata):
+    if "pumice" not in metadata:
         raise FileError(f"{path}: is a safetensors file, but holds no pumice network")
-    if _digest(metadata["pumice"], tensors) != metadata["sha256"]:
+    digest, _, header = metadata["pumice"].partition(" ")
+    if _digest(header, tensors) != digest:
         raise FileError(f"{path}: was altered (its SHA-256 does not match); write it again")
     try:
-        return _built(json.loads(metadata["pumice"]), tensors)
-    except (NetworkError, KeyError, TypeError, ValueError) as error:
+        return _built(json.loads(header), tensors)
+    except (KeyError, TypeError, ValueError, RecursionError, MemoryError) as error:
         raise FileError(f"{path}: holds a graph that is no network ({error})") from error
 
 
@@ -138,12 +145,18 @@ def _described(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 
 
 def _built(graph: dict[str, Any], tensors: Arrays) -> Network:
-    if graph["format"] != FORMAT:
-        raise NetworkError(f"format {graph['format']}; this pumice reads {FORMAT}")
+    unused = dict(tensors)
 
     def arrays(prefix: str) -> dict[str, Any]:
-        start = len(prefix) + 1
-        return {k[start:]: v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
+        names = [name for name in unused if name.startswith(f"{prefix}.")]
+        return {name.removeprefix(f"{prefix}."): unused.pop(name) for name in names}
+
+    if graph["format"] != FORMAT:
+        raise NetworkError(f"format {graph['format']}; this pumice reads {FORMAT}")
+    if not (graph["output"] and isinstance(graph["output"], str)):
+        raise NetworkError(f"output is {graph['output']!r}, needs a name")
+    if not isinstance(graph["provenance"], dict):
+        raise NetworkError(f"provenance is {graph['provenance']!r}, needs a table")
 
     populations = [
         Population(**{**p, "shape": tuple(p["shape"])}, **arrays(f"{p['name']}/population"))
@@ -155,4 +168,6 @@ def _built(graph: dict[str, Any], tensors: Arrays) -> Network:
         kind = CONNECTIONS[described.pop("kind")]
         connection = kind(**described, **arrays(f"{values['name']}/projection"))
         projections.append(Projection(**{**values, "connection": connection}))
+    if unused:
+        raise NetworkError(f"arrays {', '.join(unused)} belong to nothing in it")
     return Network(tuple(populations), tuple(projections), graph["output"], graph["provenance"])

@@ -1,5 +1,6 @@
 """A population: neurons of one kind that share a shape."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -7,12 +8,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import Comparable, frozen
+from .arrays import Comparable, frozen, whole
 from .errors import NetworkError
 
 Kind = Literal["input", "cuba", "integrator"]
 Parameter = Any  # given as an integer or array-like, held as a read-only int32 array
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
+MOST_NEURONS = 2**31 - 1  # so that an int32 counts them
 # Register widths of Loihi's compartments, as Lava's LIF documents them.
 LIMITS = {
     "current_decay": (0, 4096),
@@ -47,17 +49,25 @@ class Population(Comparable):
     value_bits: int = 1
 
     def __post_init__(self) -> None:
-        if not NAME.match(self.name):
-            raise NetworkError(f"population {self.name!r}: a name is letters, digits, _ . and -")
-        shape = tuple(int(size) for size in self.shape)
+        checked_name("population", self.name)
+        shape = tuple(whole(size, f"{self.name}: a size in its shape") for size in self.shape)
         if len(shape) not in (1, 3) or min(shape) < 1:
             raise NetworkError(
                 f"{self.name}: shape {shape} is not (neurons,) or (channels, height, width)"
             )
+        if math.prod(shape) > MOST_NEURONS:
+            raise NetworkError(
+                f"{self.name}: has {math.prod(shape)} neurons, needs at most {MOST_NEURONS}"
+            )
         if self.kind not in get_args(Kind):
             raise NetworkError(f"{self.name}: kind {self.kind!r} is none of {get_args(Kind)}")
-        _check_range(self.name, "bias_exponent", self.bias_exponent, 0, 7)
-        _check_range(self.name, "value_bits", self.value_bits, 1, 8 if self.kind == "input" else 1)
+        for key, low, high in (
+            ("bias_exponent", 0, 7),
+            ("value_bits", 1, 8 if self.kind == "input" else 1),
+        ):
+            value = whole(getattr(self, key), f"{self.name}: {key}")
+            _check_range(self.name, key, value, low, high)
+            object.__setattr__(self, key, value)
         object.__setattr__(self, "shape", shape)
         for key in LIMITS:
             object.__setattr__(self, key, _parameter(self.name, key, getattr(self, key), shape))
@@ -65,12 +75,18 @@ class Population(Comparable):
     @property
     def neurons(self) -> int:
         """How many neurons it has."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     @property
     def largest_value(self) -> int:
         """The largest message one of its neurons sends in a step."""
         return int((1 << self.value_bits) - 1)
+
+
+def checked_name(what: str, name: Any) -> None:
+    """Raise `NetworkError` where `name` is not letters, digits, `_`, `.` and `-`."""
+    if not (isinstance(name, str) and NAME.match(name)):
+        raise NetworkError(f"{what} {name!r}: a name is letters, digits, _ . and -")
 
 
 def _check_range(name: str, key: str, value: Any, low: int, high: int) -> None:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from .arrays import Comparable
+from .arrays import Comparable, whole
 from .connections import Connection
 from .errors import NetworkError
-from .population import NAME
+from .population import checked_name
 
 EXPONENTS = (-8, 7)
 LONGEST_DELAY = 62
@@ -27,8 +27,10 @@ class Projection(Comparable):
     delay: int = 0
 
     def __post_init__(self) -> None:
-        if not NAME.match(self.name):
-            raise NetworkError(f"projection {self.name!r}: a name is letters, digits, _ . and -")
+        checked_name("projection", self.name)
+        for key in ("weight_exponent", "delay"):
+            value = whole(getattr(self, key), f"{self.name}: {key}")
+            object.__setattr__(self, key, value)
         if not EXPONENTS[0] <= self.weight_exponent <= EXPONENTS[1]:
             raise NetworkError(
                 f"{self.name}: weight_exponent is {self.weight_exponent}, needs -8 to 7"

@@ -1,0 +1,189 @@
+"""Numbers worked by hand, and six cases read off a run of Lava 0.10.0 (`fixed_pt`, Dense, LIF).
+
+Lava's Dense sends what it received one step before, so its first activation is 0.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from pumice.runtime import Population
+from pumice.runtime.arithmetic import decayed, shifted, step, wrapped
+
+HIGHEST = 2**23 - 1
+
+
+class Course(NamedTuple):
+    current: list[int]
+    voltage: list[int]
+    spikes: list[int]
+
+
+def course(activations: list[int], current: int = 0, voltage: int = 0, **values: Any) -> Course:
+    """Run one neuron from a state; return its states and the steps in which it fires."""
+    population = Population("neuron", (1,), **values)
+    u, v = np.array([[current]]), np.array([[voltage]])
+    told = Course([], [], [])
+    for now, activation in enumerate(activations):
+        u, v, spikes = step(population, u, v, np.array([[activation]]))
+        told.current.append(int(u[0, 0]))
+        told.voltage.append(int(v[0, 0]))
+        told.spikes.extend([now] * int(spikes[0, 0]))
+    return told
+
+
+def test_lava_case_a_decays_fires_and_keeps_the_current() -> None:
+    arriving = [0, 100, 0, 100, 100, 0, 0, 0]
+    told = course(arriving, current_decay=1024, voltage_decay=128, threshold=300)
+    assert told.current == [0, 6400, 4800, 10000, 13900, 10425, 7818, 5863]
+    assert told.voltage == [0, 6400, 11000, 0, 13900, 0, 7818, 13436]
+    assert told.spikes == [3, 5]
+
+
+def test_lava_case_b_rounds_negative_states_towards_zero() -> None:
+    arriving = [0, -2, 0, 0, 0, 0]
+    told = course(arriving, current_decay=1024, voltage_decay=1024)
+    assert told.current == [0, -128, -96, -72, -54, -40]
+    assert told.voltage == [0, -128, -192, -216, -216, -202]
+    assert told.spikes == []
+
+
+def test_lava_case_c_adds_the_bias_to_the_voltage_from_the_first_step() -> None:
+    told = course([0] * 6, voltage_decay=2048, bias=40, bias_exponent=6, threshold=100)
+    assert told.current == [0] * 6
+    assert told.voltage == [2560, 3840, 4480, 4800, 4960, 5040]
+
+
+@pytest.mark.parametrize(
+    ("weight", "voltage", "spikes"), [(98, 6272, []), (100, 6400, []), (102, 0, [1, 2, 4])]
+)
+def test_lava_case_d_fires_above_the_threshold_and_not_at_it(
+    weight: int, voltage: int, spikes: list[int]
+) -> None:
+    arriving = [0, weight, weight, 0, weight, 0]
+    told = course(arriving, current_decay=4096, voltage_decay=4096, threshold=100)
+    assert told.current == [64 * a for a in arriving]
+    assert told.voltage == [0, voltage, voltage, 0, voltage, 0]
+    assert told.spikes == spikes
+
+
+def test_lava_case_e_wraps_the_current_once() -> None:
+    arriving = [0] + [520 * 254] * 5
+    told = course(arriving, current_decay=0, voltage_decay=4096, threshold=131071)
+    assert told.current == [0, -8324096, 129024, -8195072, 258048, -8066048]
+    assert told.voltage == told.current
+
+
+def test_lava_case_f_holds_the_voltage_at_its_lowest() -> None:
+    told = course([0] + [500 * -255] * 3, current_decay=4096, voltage_decay=0)
+    assert told.current == [0, -8160000, -8160000, -8160000]
+    assert told.voltage == [0, -8160000, -HIGHEST, -HIGHEST]
+
+
+@pytest.mark.parametrize(("voltage", "fires"), [(6399, False), (6400, False), (6401, True)])
+def test_equality_does_not_fire_and_one_64th_above_does(voltage: int, fires: bool) -> None:
+    told = course([0], voltage=voltage, threshold=100)
+    assert told.spikes == [0] * fires
+    assert told.voltage == [0 if fires else voltage]
+
+
+# 4097 = 17 * 241 and 4095 are odd: no power of two hides the rounding.
+@pytest.mark.parametrize(
+    ("state", "decay", "left"),
+    [
+        (4097, 4095, 1),
+        (-4097, 4095, -1),
+        (4095, 4095, 0),
+        (-4095, 4095, 0),
+        (8191, 4095, 1),
+        (-8191, 4095, -1),
+        (1001, 1, 1000),  # 1001 * 4095 / 4096 = 1000.76
+        (-1001, 1, -1000),
+        (3, 1365, 2),  # 3 * 2731 / 4096 = 2.0002
+        (-3, 1365, -2),
+        (3, 1366, 1),  # 3 * 2730 / 4096 = 1.9995
+        (-3, 1366, -1),
+        (HIGHEST, 1, 8386559),  # 8388607 * 4095 = 4096 * 8386559 + 1
+        (-HIGHEST, 1, -8386559),
+        (12345, 0, 12345),
+        (-12345, 0, -12345),
+        (HIGHEST, 4096, 0),
+        (-HIGHEST, 4096, 0),
+    ],
+)
+def test_decay_multiplies_and_cuts_towards_zero(state: int, decay: int, left: int) -> None:
+    assert decayed(np.array([state]), np.array(decay, np.int32)).tolist() == [left]
+
+
+@pytest.mark.parametrize(
+    ("current", "brought"),
+    [
+        (2**23, 2**23),
+        (2**23 + 1, 1 - 2**23),
+        (-(2**23) + 1, -(2**23) + 1),
+        (-(2**23), 2**23),
+        (2**24, 0),
+        (-(2**24), 0),
+        (2**23 + 2**24, 2**23),
+        (2**23 + 2**24 + 1, 2**23 + 1),  # once only: it stays outside
+        (15734784 + 2**24, 15734784),  # 2,000 inputs of 254, as Lava leaves them
+    ],
+)
+def test_a_current_comes_back_by_one_turn(current: int, brought: int) -> None:
+    assert wrapped(np.array([current])).tolist() == [brought]
+
+
+@pytest.mark.parametrize(
+    ("activation", "exponent", "scaled"),
+    [(4, 3, 32), (-4, 3, -32), (4, -1, 2), (5, -1, 2), (-5, -1, -3), (-1, -8, -1), (7, 0, 7)],
+)
+def test_a_negative_weight_exponent_rounds_down(
+    activation: int, exponent: int, scaled: int
+) -> None:
+    assert shifted(np.array([activation]), exponent).tolist() == [scaled]
+
+
+def test_the_voltage_saturates_at_both_ends() -> None:
+    high = course([131000] * 2, current_decay=4096, kind="integrator")
+    low = course([-131000] * 2, current_decay=4096)
+    assert high.voltage == [8384000, HIGHEST]
+    assert low.voltage == [-8384000, -HIGHEST]
+
+
+def test_the_highest_threshold_can_still_be_crossed() -> None:
+    """2^23 - 1 is above the highest threshold, 131071 * 64 = 2^23 - 64."""
+    told = course([131072], current_decay=4096, threshold=131071)
+    assert told.current == [2**23]
+    assert told.spikes == [0]
+
+
+def test_an_integrator_never_fires_even_at_the_end_of_its_range() -> None:
+    told = course([0, 0], voltage=HIGHEST, kind="integrator")
+    assert told.voltage == [HIGHEST, HIGHEST]
+    assert told.spikes == []
+
+
+@pytest.mark.parametrize(
+    ("bias", "exponent", "voltage"),
+    [(-3, 0, -3), (-3, 6, -192), (4095, 7, 524160), (-4096, 7, -524288)],
+)
+def test_the_bias_is_shifted_by_its_own_exponent(bias: int, exponent: int, voltage: int) -> None:
+    told = course([0], bias=bias, bias_exponent=exponent, threshold=131071)
+    assert told.voltage == [voltage]
+
+
+def test_the_current_that_made_a_spike_is_still_there_afterwards() -> None:
+    """A current of 64 * 40 is halved each step, so it fires until it is at the threshold."""
+    told = course([40, 0, 0, 0], current_decay=2048, voltage_decay=4096, threshold=10)
+    assert told.current == [2560, 1280, 640, 320]
+    assert told.voltage == [0, 0, 640, 320]
+    assert told.spikes == [0, 1]
+
+
+def test_each_neuron_uses_its_own_parameters() -> None:
+    population = Population("two", (2, 1, 1), threshold=[1, 2], current_decay=4096, bias=[2, 2])
+    zeros = np.zeros((1, 2, 1, 1), np.int64)
+    _, voltage, spikes = step(population, zeros, zeros, zeros)
+    assert spikes.ravel().tolist() == [1, 0]
+    assert voltage.ravel().tolist() == [0, 128]

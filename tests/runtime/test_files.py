@@ -1,0 +1,323 @@
+import errno
+import hashlib
+import json
+import os
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from pumice.runtime import (
+    Conv,
+    Dense,
+    Network,
+    Population,
+    Projection,
+    Sparse,
+    SumPool,
+    network_digest,
+    read_network,
+    write_network,
+)
+from pumice.runtime.errors import FileError
+from pumice.runtime.files import written
+
+
+def example(threshold: int = 20, **values: Any) -> Network:
+    """A network that holds each kind of connection and of parameter."""
+    random = np.random.default_rng(5)
+    return Network(
+        (
+            Population("in", (2, 6, 6), kind="input", value_bits=3),
+            Population("conv", (4, 3, 3), voltage_decay=[1, 2, 3, 4], threshold=threshold),
+            Population("pool", (4, 1, 1), bias=random.integers(-9, 9, (4, 1, 1)), bias_exponent=3),
+            Population("out", (3,), kind="integrator"),
+        ),
+        (
+            Projection(
+                "first",
+                "in",
+                "conv",
+                Conv(random.integers(-9, 9, (4, 1, 3, 3)) * 2, (2, 2), (1, 1), (1, 1), 2),
+                weight_exponent=-1,
+            ),
+            Projection("second", "conv", "pool", SumPool((3, 3), (3, 3), weight=7)),
+            Projection("third", "pool", "out", Dense(np.arange(12).reshape(3, 4)), delay=2),
+            Projection(
+                "skip",
+                "conv",
+                "out",
+                Sparse(np.array([4, -6]), np.array([0, 2]), np.array([35, 1]), (3, 36)),
+            ),
+        ),
+        **{"output": "out", "provenance": {"seed": 3, "digests": ["a", "b"]}, **values},
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of a good file."""
+    path = tmp_path_factory.mktemp("whole") / "net.pumice"
+    write_network(path, example())
+    return path.read_bytes()
+
+
+def refusal(path: Path, content: bytes) -> str:
+    """What reading `content` says, which is one line and names the file."""
+    path.write_bytes(content)
+    with pytest.raises(FileError) as caught:
+        read_network(path)
+    said = str(caught.value)
+    assert said.startswith(f"{path}: ") and "\n" not in said
+    return said
+
+
+def test_a_network_comes_back_as_it_was(tmp_path: Path) -> None:
+    write_network(tmp_path / "net.pumice", example())
+    again = read_network(tmp_path / "net.pumice")
+    assert again == example()
+    assert again.provenance == {"seed": 3, "digests": ["a", "b"]}
+    assert network_digest(again) == network_digest(example())
+
+
+def test_equal_networks_give_equal_files(tmp_path: Path, whole: bytes) -> None:
+    write_network(tmp_path / "again.pumice", example())
+    assert (tmp_path / "again.pumice").read_bytes() == whole
+
+
+def test_the_digest_follows_what_is_computed_and_not_the_provenance() -> None:
+    assert network_digest(example(provenance={"seed": 4})) == network_digest(example())
+    assert network_digest(example(threshold=21)) != network_digest(example())
+    assert network_digest(example(output="pool")) != network_digest(example())
+
+
+def test_a_file_cut_anywhere_is_refused_with_one_line(tmp_path: Path, whole: bytes) -> None:
+    header = 8 + int.from_bytes(whole[:8], "little")
+    edges = {0, 1, 7, 8, 9, header - 1, header, header + 1, len(whole) - 1}
+    for cut in sorted(edges | set(range(10, len(whole), 97))):
+        refusal(tmp_path / "cut.pumice", whole[:cut])
+
+
+def test_a_file_with_one_bit_turned_is_refused_with_one_line(tmp_path: Path, whole: bytes) -> None:
+    chance = random.Random(1)
+    bits = [chance.randrange(8 * len(whole)) for _ in range(500)] + list(range(64))
+    for bit in bits:
+        turned = bytearray(whole)
+        turned[bit // 8] ^= 1 << bit % 8
+        refusal(tmp_path / "turned.pumice", bytes(turned))
+
+
+def test_a_file_with_more_behind_its_end_is_refused(tmp_path: Path, whole: bytes) -> None:
+    refusal(tmp_path / "long.pumice", whole + b"\0")
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 64, b"PK\x03\x04" * 99, b"{}" * 99, b"\xff" * 99])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
+    assert "is not a whole .pumice file" in refusal(tmp_path / "other.pumice", content)
+
+
+def test_a_safetensors_file_without_a_network_is_refused(tmp_path: Path) -> None:
+    assert "holds no pumice network" in refusal(tmp_path / "w.safetensors", save({"a": np.ones(3)}))
+
+
+@pytest.mark.parametrize("name", ["absent.pumice", "a" * 300, "."])
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(FileError, match="no such file"):
+        read_network(tmp_path / name)
+
+
+def signed(graph: Any, arrays: dict[str, Any] | None = None) -> bytes:
+    """A file whose digest is right, whatever its graph says."""
+    tensors = {} if arrays is None else arrays
+    header = graph if isinstance(graph, str) else json.dumps(graph)
+    digest = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+    return save(tensors, {"pumice": f"{digest.hexdigest()} {header}"})
+
+
+def graph() -> dict[str, Any]:
+    return {
+        "format": 1,
+        "output": "out",
+        "provenance": {},
+        "populations": [
+            {"name": "in", "shape": [2], "kind": "input"},
+            {"name": "out", "shape": [1], "kind": "cuba", "threshold": 5},
+        ],
+        "projections": [
+            {
+                "name": "p",
+                "source": "in",
+                "target": "out",
+                "connection": {"kind": "dense"},
+                "weight_exponent": 1,
+                "delay": 0,
+            }
+        ],
+    }
+
+
+WEIGHTS = {"p/projection.weights": np.array([[1, 2]], np.int16)}
+
+
+def test_a_graph_signed_by_hand_is_read(tmp_path: Path) -> None:
+    (tmp_path / "net.pumice").write_bytes(signed(graph(), WEIGHTS))
+    assert read_network(tmp_path / "net.pumice").population("out").threshold == 5
+
+
+Place = tuple[str | int, ...]
+REQUIRED: list[Place] = [
+    ("format",),
+    ("output",),
+    ("provenance",),
+    ("populations",),
+    ("populations", 0, "name"),
+    ("populations", 0, "shape"),
+    ("projections",),
+    ("projections", 0, "name"),
+    ("projections", 0, "source"),
+    ("projections", 0, "target"),
+    ("projections", 0, "connection"),
+    ("projections", 0, "connection", "kind"),
+]
+TYPED: list[Place] = [
+    *REQUIRED,
+    ("populations", 0),
+    ("populations", 0, "shape", 0),
+    ("populations", 0, "kind"),
+    ("populations", 0, "bias_exponent"),
+    ("populations", 1, "threshold"),
+    ("projections", 0),
+    ("projections", 0, "weight_exponent"),
+    ("projections", 0, "delay"),
+]
+WRONG = [None, "x", "", 0.5, -1.5, [None], {"a": 1}, float("nan"), float("inf"), 10**30]
+
+
+def parent_of(place: Place, graph: Any) -> Any:
+    for key in place[:-1]:
+        graph = graph[key]
+    return graph
+
+
+@pytest.mark.parametrize("place", TYPED, ids=str)
+def test_json_of_the_wrong_type_is_refused_with_one_line(tmp_path: Path, place: Place) -> None:
+    for value in WRONG:
+        if place == ("provenance",) and value == {"a": 1}:
+            continue
+        wrong = graph()
+        parent_of(place, wrong)[place[-1]] = value
+        refusal(tmp_path / "wrong.pumice", signed(wrong, WEIGHTS))
+
+
+@pytest.mark.parametrize("place", REQUIRED, ids=str)
+def test_a_missing_key_is_refused_with_one_line(tmp_path: Path, place: Place) -> None:
+    wrong = graph()
+    del parent_of(place, wrong)[place[-1]]
+    refusal(tmp_path / "wrong.pumice", signed(wrong, WEIGHTS))
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "1", "[" * 100_000, '{"format": 2}'])
+def test_a_header_that_is_no_graph_is_refused(tmp_path: Path, text: str) -> None:
+    assert "holds a graph that is no network" in refusal(tmp_path / "a.pumice", signed(text))
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {"p/projection.weights": np.array([[0.5, 2]])},
+        {"p/projection.weights": np.array([1, 2], np.int16)},
+        {"p/projection.weight": np.array([[1, 2]], np.int16)},
+        {**WEIGHTS, "out/population.threshold": np.array(3)},  # given twice
+        {**WEIGHTS, "other/population.threshold": np.array(3)},
+    ],
+)
+def test_arrays_that_do_not_belong_are_refused(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    assert "holds a graph that is no net" in refusal(tmp_path / "a.pumice", signed(graph(), arrays))
+
+
+def test_an_unknown_key_is_refused(tmp_path: Path) -> None:
+    wrong = graph()
+    wrong["populations"][1]["treshold"] = 3
+    assert "treshold" in refusal(tmp_path / "wrong.pumice", signed(wrong, WEIGHTS))
+
+
+def test_a_provenance_that_is_not_json_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="the provenance cannot be written as JSON"):
+        write_network(tmp_path / "net.pumice", example(provenance={"seed": np.int64(3)}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_stood_there_stays_until_the_new_file_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), written(path) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    with written(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_written_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    write_network(tmp_path / "net.pumice", example())
+    rights = [path.stat().st_mode for path in tmp_path.iterdir()]
+    assert rights[0] == rights[1]
+
+
+@pytest.mark.parametrize("failing", ["write_bytes", "replace"])
+def test_a_write_that_fails_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, failing, full)
+    with pytest.raises(FileError, match="net.pumice: cannot be written: No space left on device"):
+        write_network(tmp_path / "net.pumice", example())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_or_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match="cannot be written: No such file or directory"):
+        write_network(tmp_path / "absent" / "net.pumice", example())
+    with pytest.raises(FileError, match="cannot be written: Not a directory"):
+        write_network(tmp_path / "file" / "net.pumice", example())
+
+
+def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "net.pumice").mkdir()
+    with pytest.raises(FileError, match="cannot be written: Is a directory"):
+        write_network(tmp_path / "net.pumice", example())
+    assert [path.name for path in tmp_path.iterdir()] == ["net.pumice"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 kB."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(tmp_path)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here (needs root)")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_disk_that_is_really_full_leaves_the_old_file_alone(small_disk: Path) -> None:
+    path = small_disk / "net.pumice"
+    path.write_text("old")
+    with pytest.raises(FileError, match="net.pumice: cannot be written: No space left on device"):
+        write_network(path, example(provenance={"notes": "x" * 20_000}))
+    assert list(small_disk.iterdir()) == [path] and path.read_text() == "old"

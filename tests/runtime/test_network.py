@@ -1,0 +1,148 @@
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pumice.runtime import Conv, Dense, Network, Population, Projection, Sparse, SumPool
+from pumice.runtime.errors import NetworkError
+from pumice.runtime.network import activation_bound
+
+IN = Population("in", (4,), kind="input")
+HIDDEN = Population("hidden", (3,))
+OUT = Population("out", (2,), kind="integrator")
+FIRST = Projection("first", "in", "hidden", Dense(np.ones((3, 4))))
+SECOND = Projection("second", "hidden", "out", Dense(np.ones((2, 3))))
+LOOP = Projection("loop", "hidden", "hidden", Dense(np.ones((3, 3))), delay=1)
+
+
+def test_populations_come_after_those_that_reach_them_without_delay() -> None:
+    back = Projection("back", "b", "a", Dense(np.array([[1]])), delay=2)
+    populations = [Population(name, (1,)) for name in ("c", "b", "a")]
+    network = Network(
+        (*populations, Population("in", (1,), kind="input")),
+        (
+            Projection("ia", "in", "a", Dense(np.array([[1]]))),
+            Projection("ab", "a", "b", Dense(np.array([[1]]))),
+            Projection("bc", "b", "c", Dense(np.array([[1]]))),
+            back,
+        ),
+        output="c",
+    )
+    assert [p.name for p in network.order] == ["a", "b", "c"]
+    assert [p.name for p in network.inputs] == ["in"]
+    assert [p.name for p in network.into("a")] == ["ia", "back"]
+
+
+def test_the_last_population_is_the_output_unless_another_is_named() -> None:
+    assert Network((IN, HIDDEN), (FIRST,)).output == "hidden"
+    assert Network((HIDDEN, IN), (FIRST,), output="hidden").output == "hidden"
+
+
+def test_provenance_takes_no_part_in_equality_and_cannot_be_changed() -> None:
+    network = Network((IN, HIDDEN), (FIRST,), provenance={"seed": 1})
+    assert network == Network((IN, HIDDEN), (FIRST,))
+    assert network != Network((IN, HIDDEN), (FIRST, LOOP))
+    with pytest.raises(TypeError):
+        network.provenance["seed"] = 2  # type: ignore[index]
+
+
+def test_a_convolution_reaches_a_flat_population_only_through_dense_or_sparse() -> None:
+    image = Population("in", (1, 4, 4), kind="input")
+    conv = Projection("conv", "in", "out", Conv(np.ones((2, 1, 3, 3))))
+    with pytest.raises(NetworkError, match=re.escape("conv: gives (2, 2, 2), but out has shape")):
+        Network((image, Population("out", (8,))), (conv,))
+    dense = Projection("dense", "in", "out", Dense(np.ones((8, 16))))
+    assert Network((image, Population("out", (2, 2, 2))), (dense,)).output == "out"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Network((), ()), "network: has no populations"),
+        (lambda: Network((HIDDEN,), ()), "has no population of kind 'input'"),
+        (lambda: Network((HIDDEN, IN), (FIRST,)), "in: is an input and cannot be the output"),
+        (lambda: Network((IN, HIDDEN, HIDDEN), (FIRST,)), "hidden: the name stands 2 times"),
+        (lambda: Network((IN, HIDDEN), (FIRST, FIRST)), "first: the name stands 2 times"),
+        (lambda: Network((IN, HIDDEN), (SECOND,)), "no population 'out'; there are in, hidden"),
+        (lambda: Network((IN, HIDDEN), (FIRST,), output="o"), "no population 'o'"),
+        (
+            lambda: Network(
+                (IN, HIDDEN), (Projection("p", "hidden", "in", Dense(np.array([[1]]))),)
+            ),
+            "in: an input takes no projections",
+        ),
+        (
+            lambda: Network(
+                (IN, OUT, HIDDEN), (Projection("p", "out", "hidden", Dense(np.ones((3, 2)))),)
+            ),
+            "p: out is an integrator and never spikes",
+        ),
+        (
+            lambda: Network(
+                (IN, HIDDEN), (Projection("p", "in", "hidden", Dense(np.array([[1, 2]]))),)
+            ),
+            "p from in: 2 inputs, but (4,) is 4",
+        ),
+        (
+            lambda: Network((IN, OUT), (Projection("p", "in", "out", Dense(np.ones((3, 4)))),)),
+            "p: gives (3,), but out has shape (2,)",
+        ),
+        (
+            lambda: Network(
+                (IN, HIDDEN), (Projection("p", "in", "hidden", SumPool((1, 1), (1, 1))),)
+            ),
+            "p from in: takes (channels, height, width)",
+        ),
+    ],
+)
+def test_a_graph_that_cannot_be_is_refused(make: Callable[[], Network], said: str) -> None:
+    with pytest.raises(NetworkError, match=re.escape(said)):
+        make()
+
+
+def test_a_cycle_needs_a_delay() -> None:
+    assert Network((IN, HIDDEN), (FIRST, LOOP)).order == (HIDDEN,)
+    now = Projection("loop", "hidden", "hidden", LOOP.connection)
+    with pytest.raises(NetworkError, match="hidden, out: form or follow a cycle without delay"):
+        Network((IN, HIDDEN, OUT), (FIRST, now, SECOND))
+
+
+def test_the_bound_of_an_activation_is_what_all_spikes_together_bring() -> None:
+    image = Population("in", (4,), kind="input", value_bits=8)
+    few = Sparse(np.array([2, -4, 6]), np.array([0, 0, 1]), np.array([0, 1, 2]), (3, 4))
+    projections = (
+        Projection("first", "in", "hidden", few, weight_exponent=2),
+        Projection("loop", "hidden", "hidden", Dense(np.full((3, 3), 3)), -1, 1),
+    )
+    network = Network((image, HIDDEN), projections)
+    assert activation_bound(network, network.population("hidden")) == 6 * 255 * 4 + 9 // 2 + 1
+
+
+def wide(inputs: int, exponent: int = 0, current_decay: int = 4096) -> Network:
+    """One neuron behind `inputs` weights of 255."""
+    return Network(
+        (
+            Population("in", (inputs,), kind="input"),
+            Population("out", (1,), current_decay=current_decay),
+        ),
+        (Projection("p", "in", "out", Dense(np.full((1, inputs), 255)), exponent),),
+    )
+
+
+def test_a_sum_beyond_the_accumulator_is_refused() -> None:
+    assert wide(32896).output == "out"  # 32,896 * 255 = 8,388,480
+    with pytest.raises(NetworkError, match="p: its sum can reach 8388735, the accumulator holds"):
+        wide(32897)
+    with pytest.raises(NetworkError, match="out: its activation can reach 16711680"):
+        wide(1024, exponent=6)
+
+
+def test_a_current_that_piles_up_beyond_32_bits_is_refused() -> None:
+    """262,140 * 64 is within one turn of 2^24; 262,395 * 64 is not, and needs a decay."""
+    assert wide(1028, current_decay=0).output == "out"
+    with pytest.raises(NetworkError, match="262395 with a current_decay of 0, so the current can"):
+        wide(1029, current_decay=0)
+    assert wide(1029, current_decay=65).output == "out"
+    with pytest.raises(NetworkError, match="262395 with a current_decay of 64"):
+        wide(1029, current_decay=64)

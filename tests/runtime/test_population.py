@@ -1,0 +1,82 @@
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pumice.runtime import Population
+from pumice.runtime.errors import NetworkError
+
+
+def test_a_scalar_a_channel_and_a_neuron_parameter_broadcast_to_the_shape() -> None:
+    each = np.arange(12).reshape(2, 3, 2)
+    population = Population(
+        "conv", (2, 3, 2), current_decay=7, voltage_decay=[1, 2], threshold=each, bias=-1
+    )
+    assert population.current_decay.shape == ()
+    assert population.voltage_decay.tolist() == [[[1]], [[2]]]
+    assert np.array_equal(population.threshold, each)
+    assert population.neurons == 12
+
+
+def test_a_parameter_with_one_value_a_channel_round_trips() -> None:
+    population = Population("conv", (2, 3, 2), voltage_decay=np.array([[[1]], [[2]]]))
+    again = Population("conv", (2, 3, 2), voltage_decay=population.voltage_decay)
+    assert population == again
+
+
+def test_what_an_input_carries_follows_its_bits() -> None:
+    assert Population("in", (3,), kind="input").largest_value == 1
+    assert Population("in", (3,), kind="input", value_bits=8).largest_value == 255
+
+
+def test_parameters_are_read_only() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        Population("a", (3,), threshold=[1, 2, 3]).threshold[0] = 5
+
+
+@pytest.mark.parametrize(
+    ("key", "low", "high"),
+    [
+        ("current_decay", 0, 4096),
+        ("voltage_decay", 0, 4096),
+        ("threshold", 0, 131071),
+        ("bias", -4096, 4095),
+        ("bias_exponent", 0, 7),
+    ],
+)
+def test_each_register_takes_its_ends_and_nothing_beyond(key: str, low: int, high: int) -> None:
+    for value in (low, high):
+        assert np.array_equal(getattr(Population("a", (1,), **{key: value}), key), value)  # type: ignore[arg-type]
+    for value in (low - 1, high + 1):
+        with pytest.raises(NetworkError, match=f"a: {key} is {value}, needs {low} to {high}"):
+            Population("a", (1,), **{key: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"name": "a b"}, "population 'a b': a name is"),
+        ({"name": "a/b"}, "a name is"),
+        ({"name": ""}, "a name is"),
+        ({"name": "a\n"}, "a name is"),
+        ({"name": 5}, "a name is"),
+        ({"shape": ()}, "shape () is not"),
+        ({"shape": (2, 3)}, "shape (2, 3) is not"),
+        ({"shape": (0,)}, "shape (0,) is not"),
+        ({"shape": (2.5,)}, "a size in its shape is 2.5, needs a whole number"),
+        ({"shape": ("3",)}, "a size in its shape is '3'"),
+        ({"shape": (2**31,)}, "has 2147483648 neurons"),
+        ({"kind": "lif"}, "kind 'lif' is none of"),
+        ({"value_bits": 2}, "value_bits is 2, needs 1 to 1"),
+        ({"kind": "input", "value_bits": 9}, "value_bits is 9, needs 1 to 8"),
+        ({"bias_exponent": 6.0}, "bias_exponent is 6.0, needs a whole number"),
+        ({"threshold": [1, 2]}, "threshold has shape (2,), needs one value, (3,) or (3,)"),
+        ({"threshold": [1, 2, 131072]}, "threshold is 131072"),
+        ({"threshold": 0.5}, "a.threshold: value 0.5 is not a whole number"),
+        ({"shape": (2, 1, 3), "bias": [1, 2, 3]}, "bias has shape (3,), needs one value, (2,) or"),
+    ],
+)
+def test_what_no_chip_holds_is_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(NetworkError, match=re.escape(said)):
+        Population(**{"name": "a", "shape": (3,), **values})
