@@ -1,0 +1,69 @@
+"""The trained network in real numbers, before rounding: what every reader of models gives.
+
+Batch norm is already folded, so that per neuron and step
+
+    u = (1 - current_decay) u + sum over synapses of weights * values
+    v = (1 - voltage_decay) v + u + bias
+    spike where v > threshold, and then v = 0
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Reals = NDArray[np.float32]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """One population in real numbers.
+
+    `bias` is float32, one value a channel (or neuron of a flat population). Decays are the share
+    lost each step, 0 to 1. A population that does not `spike` is read by its voltage.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    bias: Reals
+    threshold: float = 1.0
+    current_decay: float = 1.0
+    voltage_decay: float = 0.0
+    spikes: bool = True
+
+
+@dataclass(frozen=True)
+class Synapses:
+    """One projection in real numbers.
+
+    `weights` is float32: (outputs, inputs / groups, height, width) for `conv`, (targets, sources)
+    for `dense`, a single value of shape (1,) for `sum_pool`, whose window is `kernel`.
+    """
+
+    name: str
+    source: str
+    target: str
+    kind: Literal["conv", "dense", "sum_pool"]
+    weights: Reals
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    kernel: Pair = (1, 1)
+    delay: int = 0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A trained network: an input of `input_shape` with `value_bits`, populations, projections."""
+
+    input_name: str
+    input_shape: tuple[int, ...]
+    value_bits: int
+    neurons: tuple[Neurons, ...]
+    synapses: tuple[Synapses, ...]
+    output: str
+    provenance: Mapping[str, Any] = field(default_factory=dict)
