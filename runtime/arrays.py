@@ -7,33 +7,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .errors import NetworkError
+from .errors import NetworkError, PumiceError
 
 Integers = NDArray[np.integer[Any]]
 
 
-def frozen(values: ArrayLike, dtype: DTypeLike, who: str) -> NDArray[Any]:
+def frozen(
+    values: ArrayLike, dtype: DTypeLike, who: str, error: type[PumiceError] = NetworkError
+) -> NDArray[Any]:
     """Return a read-only copy of `values` as integers of type `dtype`, of the same shape.
 
-    Raises `NetworkError` where the cast would change a value (fractions, NaN, out of range).
+    Raises `error` where the cast would change a value (fractions, NaN, out of range).
     """
     try:
         given = np.asarray(values)
     except ValueError:
-        raise NetworkError(f"{who}: holds rows of different lengths, needs an array") from None
+        raise error(f"{who}: holds rows of different lengths, needs an array") from None
     if given.dtype.kind not in "iubf":
-        raise NetworkError(f"{who}: holds {given.dtype} values, needs integers")
+        raise error(f"{who}: holds {given.dtype} values, needs integers")
     if given.dtype.kind == "f" and not np.isfinite(given).all():
-        raise NetworkError(f"{who}: holds NaN or infinite values, needs integers")
+        raise error(f"{who}: holds NaN or infinite values, needs integers")
     with np.errstate(invalid="ignore"):
-        cast = given.astype(dtype)
+        cast = given.astype(dtype, order="C")
     wrong = np.flatnonzero(cast != given)
     if wrong.size:
         value = given.reshape(-1)[wrong[0]]
-        raise NetworkError(f"{who}: value {value} is not a whole number of type {np.dtype(dtype)}")
-    copy = np.array(cast, order="C")
-    copy.flags.writeable = False
-    return copy
+        raise error(f"{who}: value {value} is not a whole number of type {np.dtype(dtype)}")
+    cast.flags.writeable = False
+    return cast
 
 
 def whole(value: Any, who: str) -> int:
