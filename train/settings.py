@@ -1,0 +1,81 @@
+"""TOML read into frozen models that refuse what they do not know."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ..runtime.errors import RecipeError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_settings(model: type[Model], path: Path, changes: Sequence[str] = ()) -> Model:
+    """Return the TOML file at `path` as `model`, after `changes` such as `fit.epochs=3`.
+
+    Raises `RecipeError`, naming the file, the key and the nearest known one, where the file is
+    absent or is no TOML, a key is unknown or a value is of the wrong type or out of range.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: is not TOML: {error}") from error
+    for change in changes:
+        _set(values, change)
+    return checked(model, values, str(path))
+
+
+def checked(model: type[Model], values: Mapping[str, Any], who: str) -> Model:
+    """Return `values` as `model`; raises `RecipeError` with the first fault in one line."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{who}: {_told(error.errors()[0], model)}") from None
+
+
+def _set(values: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set {change}: needs the form table.key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, last = key.strip().split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise RecipeError(f"--set {change}: {table} is a value, not a table")
+    values[last] = value
+
+
+def _told(fault: Any, model: type[BaseModel]) -> str:
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = _keys(model, fault["loc"][:-1])
+        near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1, 0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        return f"{key}: unknown key; {hint}"
+    if fault["type"] == "missing":
+        return f"{key}: is missing"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if not key:
+        return message
+    return f"{key} = {fault['input']!r}: {message}"
+
+
+def _keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
+    """Return the known keys of the table at `location`, found through the nested models."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        inner = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        models = [m for m in inner if isinstance(m, type) and issubclass(m, BaseModel)]
+        if models:
+            model = models[0]
+    return sorted(model.model_fields)
