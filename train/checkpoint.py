@@ -61,4 +61,5 @@ def read_trained(path: Path) -> Trained:
 def built(recipe: Recipe, provenance: dict[str, Any]) -> SpikingNetwork:
     """Return the untrained network of `recipe` for the data that `provenance` describes."""
     data = provenance["data"]
-    return conv_net(recipe.network, tuple(data["shape"]), data["classes"], data["value_bits"])
+    classes = data["classes"]
+    return conv_net(recipe.network, tuple(data["shape"]), classes, data["value_bits"])

@@ -115,8 +115,8 @@ class Clips(Dataset[Batch]):
     """Frames (samples, timesteps, ...) as batches (timesteps, batch, ...), taken at once."""
 
     def __init__(self, frames: FrameSet):
-        self.frames = torch.from_numpy(np.array(frames.frames))
-        self.labels = torch.from_numpy(np.array(frames.labels))
+        self.frames = torch.from_numpy(frames.frames.copy())
+        self.labels = torch.from_numpy(frames.labels.copy())
 
     def __len__(self) -> int:
         return len(self.labels)

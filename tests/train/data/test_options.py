@@ -1,0 +1,28 @@
+import pytest
+from pydantic import ValidationError
+
+from pumice.train.data.options import DataOptions
+
+
+def test_the_defaults_name_the_data_that_is_always_there() -> None:
+    options = DataOptions()
+    assert (options.name, options.folder, options.timesteps) == ("digits-events", None, 8)
+
+
+def test_options_survive_json() -> None:
+    options = DataOptions.model_validate({"name": "nmnist", "folder": "/data", "pool": 2})
+    assert DataOptions.model_validate_json(options.model_dump_json()) == options
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"timestep": 8}, {"timesteps": 0}, {"binning": "tme"}, {"values": "floats"}, {"pool": 0}],
+)
+def test_an_unknown_key_or_an_impossible_value_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        DataOptions.model_validate(wrong)
+
+
+def test_options_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        DataOptions().timesteps = 3

@@ -1,0 +1,112 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pumice.runtime.errors import FileError
+from pumice.train.checkpoint import NAME, read_trained
+from pumice.train.data.dataset import Data, FrameSet
+from pumice.train.fit import RESUMABLE, fit
+from pumice.train.recipe import Recipe
+
+EPOCHS = 4
+RECIPE = {
+    "data": {"name": "made", "timesteps": 3},
+    "network": {"channels": [4], "kernels": [3], "strides": [2], "hidden": [8]},
+    "objective": {"cross_entropy": {}, "etc": {"temperature": 4.0}},
+    "augment": {"shift": 1},
+    "fit": {"epochs": EPOCHS, "quantised_epochs": 2, "batch": 8, "seed": 3},
+}
+
+
+def made(samples: int = 40) -> Data:
+    random = np.random.default_rng(0)
+    labels = np.arange(samples) % 3
+    frames = random.random((samples, 3, 2, 8, 8)) < 0.1
+    for frame, label in zip(frames, labels, strict=True):
+        frame[:, :, 2 * label : 2 * label + 2] |= random.random((3, 2, 2, 8)) < 0.6
+    whole = FrameSet(frames.astype(np.uint8), labels.astype(np.int64))
+    return Data("made", whole, whole, 3, "digest", {})
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / NAME).read_bytes()
+
+
+def test_training_lowers_the_loss_and_leaves_a_network_that_reads_back(tmp_path: Path) -> None:
+    trained = fit(Recipe.model_validate(RECIPE), made(), tmp_path)
+    again = read_trained(tmp_path)
+    for one, other in zip(
+        trained.network.state_dict().values(), again.network.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+    assert again.recipe == trained.recipe
+
+
+def test_two_runs_of_one_recipe_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        fit(Recipe.model_validate(RECIPE), made(), tmp_path / name)
+    assert weights(tmp_path / "one") == weights(tmp_path / "two")
+
+
+SCRIPT = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+import test_fit
+from pumice.train import fit as fitting
+from pumice.train.recipe import Recipe
+slow = fitting.Fitting.training_step
+def step(self, batch, index):
+    time.sleep(0.05)
+    return slow(self, batch, index)
+fitting.Fitting.training_step = step
+fitting.fit(Recipe.model_validate(test_fit.RECIPE), test_fit.made(), Path(sys.argv[1]), resume=True)
+"""
+
+
+def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    fit(Recipe.model_validate(RECIPE), made(), whole)
+    script = SCRIPT.format(tests=str(Path(__file__).parent))
+    for after in (1, 2):  # killed once in the first epochs, once in the quantised ones
+        process = subprocess.Popen([sys.executable, "-c", script, str(killed)])
+        deadline = time.monotonic() + 120
+        while _epochs(killed) < after and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert after <= _epochs(killed) < EPOCHS
+        assert not (killed / NAME).exists()
+    fit(Recipe.model_validate(RECIPE), made(), killed, resume=True)
+    assert weights(killed) == weights(whole)
+
+
+def _epochs(folder: Path) -> int:
+    if not (folder / RESUMABLE).exists():
+        return 0
+    return int(torch.load(folder / RESUMABLE, weights_only=True)["epoch"]) + 1
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    fit(Recipe.model_validate(RECIPE), made(), tmp_path)
+    with pytest.raises(FileError, match="--resume"):
+        fit(Recipe.model_validate(RECIPE), made(), tmp_path)
+    other = Recipe.model_validate({**RECIPE, "augment": {"shift": 0}})
+    with pytest.raises(FileError, match="another recipe"):
+        fit(other, made(), tmp_path, resume=True)
+
+
+def test_a_cut_weights_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    fit(Recipe.model_validate(RECIPE), made(), tmp_path)
+    whole = weights(tmp_path)
+    (tmp_path / NAME).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FileError, match="not a whole trained network") as caught:
+        read_trained(tmp_path)
+    assert "\n" not in str(caught.value)
