@@ -1,0 +1,30 @@
+"""The Lava processes of a network, for programs of your own."""
+
+from typing import TYPE_CHECKING
+
+from ...runtime import Network
+from .prepare import prepare
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+
+def build(network: Network, timesteps: int) -> "Graph":
+    """Return the connected Lava processes of `network`, with samples of `timesteps` steps each.
+
+    Feed its inputs, connect to any port, and run it in a process without threads:
+
+        graph = build(network, timesteps=100)
+        graph.feed("input", source.s_out)  # of shape (width, height, channels)
+        graph.populations["output"].s_out.connect(sink.a_in)
+        steps = RunSteps(graph.schedule.steps(timesteps=100, samples=1))
+        source.run(steps, Loihi2SimCfg(select_tag="fixed_pt"))
+
+    `{Conv: PySparseConvModel}` of `pumice.deploy.lava.models.conv` as the configuration's
+    `exception_proc_model_map` makes convolutions quick. Raises `MissingPackage` where Lava is not
+    installed, and `EngineError` for a cycle that is too quick (see `pumice.deploy.schedule`).
+    """
+    prepare()
+    from .graph import assembled
+
+    return assembled(network, timesteps)

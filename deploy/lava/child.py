@@ -1,0 +1,99 @@
+"""The process that runs Lava: reads a job from a folder, writes the answer there.
+
+Lava starts a process for each of its own by forking, so it gets a fresh one to fork from, without
+the threads of torch, numba or a notebook.
+"""
+
+import logging
+import multiprocessing
+import os
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ...runtime.errors import PumiceError
+from .guard import die_with_parent
+from .hardware import run_on_chip
+from .job import Arrays, Job, make_answer, read_job
+from .prepare import import_late, prepare
+
+
+def main(folder: Path) -> int:
+    """Do the job in `folder`; where that fails, say why in `error.txt` there and return 1."""
+    die_with_parent()
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    try:
+        _run(folder)
+    except Exception as error:  # whatever Lava raises is for the user to read
+        traceback.print_exc()
+        text = str(error) if isinstance(error, PumiceError) else f"{type(error).__name__}: {error}"
+        (folder / "error.txt").write_text(" ".join(text.split()), encoding="utf-8")
+        return 1
+    finally:
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+    return 0
+
+
+def _run(folder: Path) -> None:
+    import_late("scipy.signal")
+    prepare()
+    from .graph import assembled
+
+    job, network, events = read_job(folder)
+    graph = assembled(network, job.timesteps)
+    events = {p.source: events[p.source] for p in network.projections if p.source in events}
+    answers = {p.name: make_answer(folder, job, network, p) for p in network.order}
+    if job.target == "loihi2":
+        _on_chip(graph, job, events, answers)
+    else:
+        _simulate(graph, job, events, answers)
+
+
+def _simulate(graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]) -> None:
+    from lava.magma.core.run_configs import Loihi2SimCfg
+    from lava.proc.conv.process import Conv
+    from lava.proc.io.source import RingBuffer
+    from lava.proc.lif.process import LIFReset
+
+    from .execute import execute, share_anonymously
+    from .models.conv import PySparseConvModel
+    from .models.recorded import PyRecordedLifModel, Recording
+
+    for name, neurons in graph.populations.items():
+        recording = Recording(
+            graph.schedule.depths[name], job.timesteps, job.samples, **answers[name]
+        )
+        neurons.proc_params["recording"] = recording
+    sources = {name: RingBuffer(data=values.T) for name, values in events.items()}
+    for name, source in sources.items():
+        graph.feed(name, source.s_out)
+    models = {LIFReset: PyRecordedLifModel}
+    if job.conv == "sparse":
+        models[Conv] = PySparseConvModel
+    share_anonymously()
+    processes = [*sources.values(), *graph.populations.values(), *graph.projections.values()]
+    steps = graph.schedule.steps(job.timesteps, job.samples)
+    configuration = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
+    execute(processes, steps, configuration)
+
+
+def _on_chip(graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]) -> None:
+    steps = graph.schedule.steps(job.timesteps, job.samples)
+    for name, fired in run_on_chip(graph, events, steps).items():
+        first = graph.schedule.depths[name]
+        fired = fired[first : first + job.samples * job.timesteps]
+        by_sample = fired.reshape(job.samples, job.timesteps, *fired.shape[1:])
+        answers[name]["counts"][:] = by_sample.sum(axis=1)
+        if "spikes" in answers[name]:
+            answers[name]["spikes"][:] = fired
+
+
+if __name__ == "__main__":
+    status = main(Path(sys.argv[1]))
+    sys.stderr.flush()
+    os._exit(status)  # at a usual exit, Lava's objects wait for processes that are gone

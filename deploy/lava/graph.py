@@ -1,0 +1,148 @@
+"""The Lava processes of a network. Import it after `prepare()`.
+
+Lava orders images (width, height, channels), so every array of a population is turned round
+(`array.T`), and the weights between flat neurons are permuted to match. Its `Conv` convolves where
+torch correlates, so kernels are mirrored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.proc.conv.process import Conv
+from lava.proc.dense.process import Dense
+from lava.proc.lif.process import LIFReset
+from lava.proc.sparse.process import Sparse
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from ...runtime import Network, Population, Projection, connections
+from ..schedule import Schedule, schedule
+from .models.delayed import DelayedConv, DelayedDense, DelayedSparse
+
+NEVER = 1 << 17  # a threshold that no 24-bit voltage exceeds
+LAVA_LIMIT = 127  # Lava's own Conv model keeps groups, kernel sizes and strides in 8 bits
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Connected Lava processes: a `LIFReset` a population, a connection a projection.
+
+    Input populations have no process: connect the port that sends their events, of shape
+    (width, height, channels) or (neurons,), with `feed`. What a population does at step `n` of
+    sample `m` it does here at step `m * timesteps + n + schedule.depths[name]`.
+    """
+
+    network: Network
+    timesteps: int
+    schedule: Schedule
+    populations: Mapping[str, AbstractProcess]
+    projections: Mapping[str, AbstractProcess]
+
+    def feed(self, name: str, port: OutPort) -> None:
+        """Connect `port` with all that the input population `name` projects to."""
+        for projection in self.network.projections:
+            if projection.source == name:
+                _join(port, self.projections[projection.name].s_in)
+
+
+def assembled(network: Network, timesteps: int) -> Graph:
+    """Make the processes of `network`, reset every `timesteps` steps; see `build`."""
+    planned = schedule(network)
+    populations = {
+        population.name: _neurons(population, planned.depths[population.name], timesteps)
+        for population in network.order
+    }
+    projections = {}
+    for projection in network.projections:
+        connection = _connection(network, projection, planned, timesteps)
+        _join(connection.a_out, populations[projection.target].a_in)
+        if projection.source in populations:
+            _join(populations[projection.source].s_out, connection.s_in)
+        projections[projection.name] = connection
+    return Graph(network, timesteps, planned, populations, projections)
+
+
+def _join(out: OutPort, into: InPort) -> None:
+    (out if out.shape == into.shape else out.reshape(into.shape)).connect(into)
+
+
+def _neurons(population: Population, depth: int, timesteps: int) -> LIFReset:
+    def turned(values: NDArray[np.int32]) -> Any:
+        return values.T if values.ndim else int(values)
+
+    # Lava adds 1 to du, and resets where its step, counted from 1, leaves the rest `reset_offset`.
+    return LIFReset(
+        shape=population.shape[::-1],
+        du=turned(population.current_decay - 1),
+        dv=turned(population.voltage_decay),
+        vth=NEVER if population.kind == "integrator" else turned(population.threshold),
+        bias_mant=turned(population.bias),
+        bias_exp=population.bias_exponent,
+        reset_interval=timesteps,
+        reset_offset=depth + 1,
+        name=population.name,
+    )
+
+
+def _connection(
+    network: Network, projection: Projection, planned: Schedule, timesteps: int
+) -> AbstractProcess:
+    source, target = network.population(projection.source), network.population(projection.target)
+    bits = 0 if source.largest_value == 1 else source.value_bits
+    common = {
+        "name": projection.name,
+        "weight_exp": projection.weight_exponent,
+        "num_message_bits": bits,
+    }
+    connection, lag = projection.connection, planned.lags[projection.name]
+    own = lag > 1 or projection.delay > 0
+    if isinstance(connection, connections.SumPool):
+        connection = connections.depthwise(connection, source.shape[0])
+    if isinstance(connection, connections.Conv):
+        common |= _kernels(connection, source.shape)
+        own |= projection.weight_exponent != 0
+    elif isinstance(connection, connections.Dense):
+        order = np.ix_(_neuron_at(target.shape), _neuron_at(source.shape))
+        common |= {"weights": connection.weights[order].astype(np.int32)}
+    else:
+        common |= {"weights": _synapses(connection, source.shape, target.shape)}
+    kinds: dict[type, tuple[Any, Any]] = {
+        connections.Conv: (Conv, DelayedConv),
+        connections.Dense: (Dense, DelayedDense),
+        connections.Sparse: (Sparse, DelayedSparse),
+    }
+    plain, delayed = kinds[type(connection)]
+    if not own:
+        return plain(**common)
+    depth = planned.depths[target.name]
+    return delayed(lag=lag, delay=projection.delay, depth=depth, timesteps=timesteps, **common)
+
+
+def _neuron_at(shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Return, for each place in Lava's order, which neuron of a population of `shape` is there."""
+    return np.arange(np.prod(shape)).reshape(shape).T.reshape(-1)
+
+
+def _synapses(
+    connection: connections.Sparse, source: tuple[int, ...], target: tuple[int, ...]
+) -> csr_matrix:
+    rows = np.argsort(_neuron_at(target))[connection.rows]
+    columns = np.argsort(_neuron_at(source))[connection.columns]
+    weights = connection.weights.astype(np.int32)
+    return csr_matrix((weights, (rows, columns)), connection.shape)
+
+
+def _kernels(connection: connections.Conv, source: tuple[int, ...]) -> dict[str, Any]:
+    mirrored = connection.weights.transpose(0, 3, 2, 1)[:, ::-1, ::-1]
+    return {
+        "weight": mirrored.astype(np.int32),
+        "input_shape": source[::-1],
+        "stride": connection.stride[::-1],
+        "padding": connection.padding[::-1],
+        "dilation": connection.dilation[::-1],
+        "groups": connection.groups,
+    }

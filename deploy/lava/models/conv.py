@@ -1,0 +1,83 @@
+"""Convolution as one sparse matrix product a step, with `weight_exp`, which Lava's model ignores.
+
+Lava's own model calls `scipy.signal.convolve2d` for each pair of channels.
+"""
+
+from typing import Any
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.proc.conv.models import AbstractPyConvModel
+from lava.proc.conv.process import Conv
+from lava.proc.conv.utils import signed_clamp
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+
+class AbstractPySparseConvModel(AbstractPyConvModel):
+    """Convolution in integers: the weighted sum, wrapped to 24 bits, times 2^weight_exp."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    a_buf: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32, precision=24)
+    weight: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32, precision=8)
+    # Lava gives these eight bits, too few for 128 groups or a stride of 128.
+    kernel_size: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32)
+    stride: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32)
+    padding: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32)
+    dilation: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32)
+    groups: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32)
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.matrix: csr_matrix | None = None
+
+    def run_spk(self) -> None:
+        """Send the sums of the step before, then form those of this step."""
+        if self.matrix is None:
+            self.matrix = self._matrix()
+        self.a_out.send(self.a_buf)
+        values = self.s_in.recv()
+        if self.num_message_bits.item() == 0:
+            values = values.astype(bool)
+        summed = self.matrix @ values.reshape(-1).astype(np.int32)
+        summed = signed_clamp(summed, bits=24).reshape(self.a_buf.shape)
+        exponent = self.weight_exp.item()
+        self.a_buf = summed << exponent if exponent >= 0 else summed >> -exponent
+
+    def _matrix(self) -> csr_matrix:
+        """Return the synapses as a matrix (targets, sources), neurons in C order of (W, H, C)."""
+        sources = np.arange(np.prod(self.s_in.shape)).reshape(self.s_in.shape)
+        targets = np.arange(np.prod(self.a_out.shape)).reshape(self.a_out.shape)
+        groups = self.groups.item()
+        outputs, inputs = self.weight.shape[0] // groups, self.weight.shape[3]
+        kernels = self.weight.reshape(groups, outputs, *self.weight.shape[1:])[:, :, ::-1, ::-1]
+        parts = []
+        for tap in np.ndindex(*self.weight.shape[1:3]):
+            at = [self._met(axis, place) for axis, place in enumerate(tap)]
+            into = targets[np.ix_(at[0][0], at[1][0])]
+            out_of = sources[np.ix_(at[0][1], at[1][1])]
+            rows = into.reshape(*into.shape[:2], groups, outputs, 1)
+            columns = out_of.reshape(*out_of.shape[:2], groups, 1, inputs)
+            joined = np.broadcast_arrays(rows, columns, kernels[:, :, tap[0], tap[1], :])
+            parts.append([array.reshape(-1) for array in joined])
+        into, out_of, weights = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return csr_matrix((weights, (into, out_of)), (targets.size, sources.size), np.int32)
+
+    def _met(self, axis: int, tap: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the targets along `axis` whose kernel has `tap` inside the source, and where."""
+        targets = np.arange(self.a_out.shape[axis])
+        sources = targets * self.stride[axis] - self.padding[axis] + tap * self.dilation[axis]
+        inside = (sources >= 0) & (sources < self.s_in.shape[axis])
+        return targets[inside], sources[inside]
+
+
+@implements(proc=Conv, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PySparseConvModel(AbstractPySparseConvModel):
+    """The model that takes the place of Lava's for `Conv`."""

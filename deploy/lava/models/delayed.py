@@ -1,0 +1,113 @@
+"""Connections that hold what they carry back, and forget it where a sample ends.
+
+Lava's own connections take one step, and the reset of a neuron does not clear what is under way to
+it: the last spikes of a sample would reach the next one.
+"""
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.proc.conv.process import Conv
+from lava.proc.dense.models import AbstractPyDenseModelBitAcc
+from lava.proc.dense.process import Dense
+from lava.proc.sparse.models import AbstractPySparseModelBitAcc
+from lava.proc.sparse.process import Sparse
+from numpy.typing import NDArray
+
+from pumice.deploy.lava.models.conv import AbstractPySparseConvModel
+
+Arrivals = NDArray[Any]
+
+
+class Delayed:
+    """Parameters of a connection of `lag` steps between samples of `timesteps` steps.
+
+    `depth` is the target's. The first `delay` steps of a sample get nothing.
+    """
+
+    proc_params: Any
+
+    def __init__(
+        self, *, lag: int, delay: int, depth: int, timesteps: int, **parameters: Any
+    ) -> None:
+        super().__init__(**parameters)
+        for name, value in (
+            ("lag", lag),
+            ("delay", delay),
+            ("depth", depth),
+            ("timesteps", timesteps),
+        ):
+            self.proc_params[name] = value
+
+
+class DelayedDense(Delayed, Dense):
+    """A `Dense` that arrives later."""
+
+
+class DelayedSparse(Delayed, Sparse):
+    """A `Sparse` that arrives later."""
+
+
+class DelayedConv(Delayed, Conv):
+    """A `Conv` that arrives later, and is scaled by its `weight_exp`."""
+
+
+class Waiting:
+    """What a model of a `Delayed` connection keeps between steps."""
+
+    proc_params: Any
+    time_step: int
+    a_buff: Any  # what Lava's model sends at the next step
+    a_buf: Any  # the same, as `Conv` spells it
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)  # type: ignore[call-arg]
+        self.waiting: deque[Arrivals] = deque()
+
+    def next_of(self, arrivals: Arrivals) -> Arrivals:
+        """Take the sums of this step; return what arrives at the next, which is `time_step`."""
+        self.waiting.append(arrivals)
+        of = self.proc_params
+        early = (self.time_step - of["depth"]) % of["timesteps"] < of["delay"]
+        due = self.waiting.popleft() if len(self.waiting) == of["lag"] else None
+        return np.zeros_like(arrivals) if early or due is None else due
+
+
+@implements(proc=DelayedDense, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyDelayedDenseModel(Waiting, AbstractPyDenseModelBitAcc):
+    """Lava's bit-accurate sums, sent later."""
+
+    def run_spk(self) -> None:
+        """Send what is due, then form the sums of this step."""
+        super().run_spk()
+        self.a_buff = self.next_of(self.a_buff)
+
+
+@implements(proc=DelayedSparse, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyDelayedSparseModel(Waiting, AbstractPySparseModelBitAcc):
+    """Lava's bit-accurate sums, sent later."""
+
+    def run_spk(self) -> None:
+        """Send what is due, then form the sums of this step."""
+        super().run_spk()
+        self.a_buff = self.next_of(self.a_buff)
+
+
+@implements(proc=DelayedConv, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyDelayedConvModel(Waiting, AbstractPySparseConvModel):
+    """The sparse matrix product, sent later."""
+
+    def run_spk(self) -> None:
+        """Send what is due, then form the sums of this step."""
+        super().run_spk()
+        self.a_buf = self.next_of(self.a_buf)

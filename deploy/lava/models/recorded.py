@@ -1,0 +1,58 @@
+"""Lava's neurons with a probe: they write down what they do while they run.
+
+A sink of its own for each population would cost a process, a channel and a copy each step, and
+Lava reads a variable back one value at a time.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from lava.proc.lif.models import PyLifResetModelBitAcc
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Where the neurons of a population write, and when they live through which sample.
+
+    Arrays shared with the process that reads them, axes in the network's order: `spikes` uint8 and
+    `voltages` int32 (samples * timesteps, *shape), `counts` int32 (samples, *shape); None where it
+    is not asked for.
+    """
+
+    depth: int
+    timesteps: int
+    samples: int
+    spikes: NDArray[np.uint8] | None = None
+    counts: NDArray[np.int32] | None = None
+    voltages: NDArray[np.int32] | None = None
+
+
+class PyRecordedLifModel(PyLifResetModelBitAcc):
+    """Lava's bit-accurate `LIFReset`, unchanged; writes into its `recording` after each step."""
+
+    fired: NDArray[np.bool_]
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.recording: Recording = proc_params["recording"]
+
+    def spiking_activation(self) -> NDArray[np.bool_]:
+        """Return which neurons fire, and remember it."""
+        self.fired = super().spiking_activation()
+        return self.fired
+
+    def run_spk(self) -> None:
+        """Do what Lava's model does, then write it down."""
+        super().run_spk()
+        recording = self.recording
+        now = self.time_step - 1 - recording.depth
+        if not 0 <= now < recording.samples * recording.timesteps:
+            return
+        if recording.spikes is not None:
+            recording.spikes[now] = self.fired.T
+        if recording.counts is not None:
+            recording.counts[now // recording.timesteps] += self.fired.T
+        if recording.voltages is not None:
+            recording.voltages[now] = self.v.T

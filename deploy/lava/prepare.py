@@ -1,0 +1,61 @@
+"""What must happen before Lava can be imported."""
+
+import dataclasses
+import importlib
+import importlib.metadata
+import sys
+from types import ModuleType
+from typing import Any
+
+from ...runtime.errors import MissingPackage
+
+INSTALL = "pip install --no-deps --ignore-requires-python lava-nc==0.10.0"
+
+
+def check_installed() -> None:
+    """Raise `MissingPackage` where Lava is not installed; imports nothing."""
+    try:
+        importlib.metadata.version("lava-nc")
+    except importlib.metadata.PackageNotFoundError:
+        raise MissingPackage(
+            f"lava-nc is not installed: {INSTALL} (or: pumice doctor --fix)"
+        ) from None
+
+
+def prepare() -> None:
+    """Make Lava importable; to be called before any other import of it.
+
+    Lava 0.10.0 declares Python 3.10. Since 3.11 a dataclass may not have an unhashable default,
+    and `lava.magma.compiler.var_model` has one: an instance of its dataclass `ByteEncoder`, which
+    is made hashable while that module is imported. Nothing stays changed. Raises `MissingPackage`.
+    """
+    check_installed()
+    plain = dataclasses.dataclass
+
+    def hashable(cls: Any = None, /, **options: Any) -> Any:
+        if getattr(cls, "__name__", "") == "ByteEncoder":
+            options["unsafe_hash"] = True
+        return plain(cls, **options)
+
+    dataclasses.dataclass = hashable
+    try:
+        importlib.import_module("lava.magma.compiler.var_model")
+    finally:
+        dataclasses.dataclass = plain
+
+
+class LateModule(ModuleType):
+    """Stands in for the module of its name until an attribute is asked of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def import_late(name: str) -> None:
+    """Have the module `name` loaded when it is first used, not when it is imported.
+
+    Lava imports scipy.signal, which takes longer than all else, for its own model of `Conv` alone.
+    """
+    sys.modules.setdefault(name, LateModule(name))

@@ -1,0 +1,76 @@
+"""The Lava engine: a network as Lava processes, in Lava's simulator, bit for bit the same."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from ...runtime import Network, connections
+from ...runtime.errors import EngineError
+from ...runtime.events import Events, checked_events
+from ...runtime.trace import Record, Trace
+from ..schedule import schedule
+from .guard import run_guarded
+from .hardware import check_available, check_fits
+from .job import Job, Model, Target, read_answer, write_job
+from .prepare import check_installed
+
+START_SECONDS = 120.0
+PROCESS_SECONDS = 0.02  # for each process and step: forty times what it takes on two cores
+SYNAPSE_SECONDS = 1e-7
+
+
+def run(
+    network: Network,
+    events: Events,
+    record: Record = "all",
+    *,
+    seconds: float | None = None,
+    conv: Model = "sparse",
+    target: Target = "simulator",
+) -> Trace:
+    """Run `network` on `events`, uint8 (timesteps, batch, *input shape), as Lava processes.
+
+    The samples of a batch run one after the other, each from a silent state. Everything happens in
+    a process of its own, which is ended after `seconds` (by default some minutes, by the size of
+    the run). `conv="lava"` takes Lava's own model of convolution where it can, far slower.
+    `target="loihi2"` runs on the chip where Intel's package is installed.
+
+    Raises `EngineError` where the events do not fit, a cycle is too quick for a chip (see
+    `pumice.deploy.schedule`), a Lava process fails (with its own text), time is over or the chip
+    cannot be used, and `MissingPackage` where Lava is not installed.
+    """
+    if os.name != "posix":
+        raise EngineError("lava: runs on Linux and macOS only; use another engine")
+    check_installed()
+    inputs = checked_events(network, events)
+    timesteps, samples = next(iter(inputs.values())).shape[:2]
+    steps = schedule(network).steps(timesteps, samples)
+    if target == "loihi2":
+        check_available()
+        check_fits(network, timesteps)
+    job = Job(timesteps, samples, record, conv, target)
+    with tempfile.TemporaryDirectory(prefix="pumice-lava-") as name:
+        folder = Path(name)
+        write_job(folder, job, network, inputs)
+        _in_child(folder, _patience(network, steps) if seconds is None else seconds)
+        return read_answer(folder, job, network, inputs)
+
+
+def _patience(network: Network, steps: int) -> float:
+    """Return after how many seconds a run has surely hung."""
+    processes = len(network.populations) + len(network.projections)
+    synapses: int = sum(
+        projection.connection.weights[0].size * network.population(projection.target).neurons
+        for projection in network.projections
+        if isinstance(projection.connection, connections.Conv | connections.Dense)
+    )
+    return START_SECONDS + steps * (PROCESS_SECONDS * processes + SYNAPSE_SECONDS * synapses)
+
+
+def _in_child(folder: Path, seconds: float) -> None:
+    log, error = folder / "log.txt", folder / "error.txt"
+    status = run_guarded(["-m", "pumice.deploy.lava.child", str(folder)], log, seconds)
+    if status:
+        said = (error if error.exists() else log).read_text(encoding="utf-8", errors="replace")
+        lines = said.strip().splitlines() or [f"ended with status {status} and no word"]
+        raise EngineError(f"lava: {lines[-1]}")
