@@ -2,12 +2,23 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
+from strategies import Events, held, runs
+from torch.nn import functional
+from traces import assert_same, part
 
 from pumice.runtime import Conv, Dense, Network, Population, Projection, Sparse, SumPool
 from pumice.runtime.connections import Connection
 from pumice.runtime.engines.reference import accumulate, run
 from pumice.runtime.errors import EngineError
+
+Pair = tuple[int, int]
+SMALL = st.integers(1, 3)
+PAIRS = st.tuples(SMALL, SMALL)
+PADDINGS = st.tuples(st.integers(0, 2), st.integers(0, 2))
 
 
 def convolved_by_hand(conv: Conv, values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -38,6 +49,31 @@ def test_a_convolution_is_the_sum_in_its_definition(
     values = random.integers(0, 4, (2, 4, 7, 6))
     expected = [convolved_by_hand(conv, sample) for sample in values]
     assert np.array_equal(accumulate(conv, values), expected)
+
+
+@given(PAIRS, PAIRS, PADDINGS, PAIRS, SMALL, SMALL)
+def test_a_convolution_is_that_of_torch(
+    kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int, inputs: int
+) -> None:
+    random = np.random.default_rng(7)
+    weights = held(random.integers(-256, 255, (2 * groups, inputs, *kernel)).astype(np.int16))
+    values = random.integers(0, 256, (2, groups * inputs, 7, 8))
+    tensors = torch.from_numpy(values).double(), torch.from_numpy(weights).double()
+    expected = functional.conv2d(*tensors, None, stride, padding, dilation, groups)
+    found = accumulate(Conv(weights, stride, padding, dilation, groups), values)
+    assert np.array_equal(found, expected.numpy())
+
+
+@given(PAIRS, PAIRS, SMALL)
+def test_sum_pooling_is_the_average_of_torch_times_its_window(
+    kernel: Pair, stride: Pair, channels: int
+) -> None:
+    values = np.random.default_rng(7).integers(0, 256, (2, channels, 5, 6))
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    averages = functional.avg_pool2d(torch.from_numpy(values).double(), kernel, stride, padding)
+    expected = (averages * kernel[0] * kernel[1] * -37).round()
+    found = accumulate(SumPool(kernel, stride, padding, -37), values)
+    assert np.array_equal(found, expected.numpy())
 
 
 def test_sum_pooling_adds_each_window_up() -> None:
@@ -140,6 +176,15 @@ def test_samples_do_not_touch_each_other() -> None:
     together = run(network, events).spikes["out"]
     alone = [run(network, events[:, k : k + 1]).spikes["out"][:, 0] for k in range(4)]
     assert together.any() and np.array_equal(together, np.stack(alone, axis=1))
+
+
+@given(runs())
+def test_no_sample_of_any_network_feels_the_others(run_of: tuple[Network, Events]) -> None:
+    network, events = run_of
+    together = run(network, events)
+    for sample in range(together.batch):
+        alone = {name: array[:, sample : sample + 1] for name, array in events.items()}
+        assert_same(run(network, alone), part(together, sample))
 
 
 def test_events_that_do_not_fit_are_refused() -> None:

@@ -17,6 +17,7 @@ from pumice.runtime.arithmetic import ACTIVATION_LIMIT
 from pumice.runtime.connections import Connection, window_counts
 
 Shape = tuple[int, ...]
+Events = dict[str, NDArray[np.uint8]]
 Draw = Any  # what hypothesis hands to a composite strategy
 # Ranges of weights: the last three are extremes.
 WEIGHTS = ((1, 1), (-64, 256), (-256, 256), (0, 255), (254, 254), (-256, -256), (255, 255))
@@ -41,7 +42,7 @@ def networks(draw: Draw) -> Network:
 
 
 @st.composite
-def events(draw: Draw, network: Network) -> dict[str, NDArray[np.uint8]]:
+def events(draw: Draw, network: Network) -> Events:
     """Draw events for each input of `network`: 1 to 8 steps, batch 1 to 4, any activity."""
     timesteps, batch = draw(st.integers(1, 8)), draw(st.integers(1, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
@@ -55,7 +56,7 @@ def events(draw: Draw, network: Network) -> dict[str, NDArray[np.uint8]]:
 
 
 @st.composite
-def runs(draw: Draw) -> tuple[Network, dict[str, NDArray[np.uint8]]]:
+def runs(draw: Draw) -> tuple[Network, Events]:
     """Draw a network and events for it."""
     network = draw(networks())
     return network, draw(events(network))
@@ -78,7 +79,8 @@ def connections(draw: Draw, source: Shape) -> tuple[Connection, Shape]:
         pool = SumPool(kernel, stride, padding, draw(st.sampled_from((1, 37, 254, -255))))
         return pool, (source[0], *window_counts(pool, source))
     groups = draw(st.sampled_from([g for g in (1, 2, 3) if source[0] % g == 0]))
-    outputs = groups * draw(st.integers(1, 3))
+    wide = (1, 2, 3, 9) if source[1] * source[2] <= 20 else (1, 2, 3)
+    outputs = groups * draw(st.sampled_from(wide))
     weights = draw(_weights((outputs, source[0] // groups, *kernel)))
     conv = Conv(weights, stride, padding, dilation, groups)
     return conv, (outputs, *window_counts(conv, source))

@@ -1,0 +1,164 @@
+"""The fast engine: event-driven loops for CPUs, compiled by numba, equal to the reference.
+
+The first run after installation compiles the loops, which takes some seconds; numba keeps them on
+disk. The samples of a batch run on Python threads, which the loops leave unlocked and which end
+with the run: a process may fork afterwards, as Lava does, without inheriting a stuck pool.
+"""
+
+import os
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import EngineError
+from ..events import Events, checked_events
+from ..network import Network
+from ..population import Population
+from ..trace import Record, Trace
+from .kernels import advance
+from .layout import laid_out
+from .tables import Layout, Recording, State
+
+
+class States(NamedTuple):
+    """What each sample of a batch carries from run to run; `resume` changes them in place.
+
+    `current` and `voltage` int32 (batch, neurons); `history` uint8 (batch, bytes), past spikes.
+    """
+
+    current: NDArray[np.int32]
+    voltage: NDArray[np.int32]
+    history: NDArray[np.uint8]
+
+
+def run(
+    network: Network, events: Events, record: Record = "all", threads: int | None = None
+) -> Trace:
+    """Run `network` on `events`, uint8 (timesteps, batch, *input shape), from a silent state.
+
+    At most `threads` samples run at once, if not given as many as there are processors; results
+    never depend on it. Raises `EngineError` where the events do not fit the inputs.
+    """
+    given = checked_events(network, events)
+    batch = next(iter(given.values())).shape[1]
+    return resume(network, silent(network, batch), given, record, threads)
+
+
+def silent(network: Network, batch: int) -> States:
+    """Return the states of `batch` samples before their first step."""
+    layout = layout_of(network)
+    last = layout.populations[-1]
+    neurons = int(last["first"] + last["neurons"])
+    size = int(last["history"] + (last["delay"] + layout.steps) * last["row"])
+    current, voltage = np.zeros((2, batch, neurons), np.int32)
+    return States(current, voltage, np.zeros((batch, size), np.uint8))
+
+
+def resume(
+    network: Network,
+    states: States,
+    events: Events,
+    record: Record = "all",
+    threads: int | None = None,
+) -> Trace:
+    """Go on from `states` with `events`, as `run` does; a stream may be cut anywhere.
+
+    The trace covers these events alone. Raises `EngineError` where the events do not fit.
+    """
+    given = checked_events(network, events)
+    timesteps, batch = next(iter(given.values())).shape[:2]
+    if len(states.current) != batch:
+        raise EngineError(f"events of {batch} samples, but states of {len(states.current)}")
+    spiking = [
+        p
+        for p in network.order
+        if p.kind == "cuba" and (record == "all" or p.name == network.output)
+    ]
+    integrators = [p for p in network.order if p.kind == "integrator"]
+    recording = Recording(
+        timesteps,
+        batch,
+        _joined(given),
+        np.zeros(timesteps * batch * _size(spiking), np.uint8),
+        _firsts(network, spiking),
+        np.empty(timesteps * batch * _size(integrators), np.int32),
+        _firsts(network, integrators),
+        np.zeros(states.current.shape, np.int32),
+    )
+    _advance(layout_of(network), states, recording, min(threads or os.cpu_count() or 1, batch))
+    lead = (timesteps, batch)
+    spikes = given if record == "all" else {}
+    voltages = _cut(recording.voltages, lead, integrators)
+    spikes |= _cut(recording.spikes, lead, spiking)
+    return Trace(timesteps, batch, spikes, _counts(network, recording.counts), voltages)
+
+
+def _advance(layout: Layout, states: States, recording: Recording, threads: int) -> None:
+    def sample(number: int) -> None:
+        advance(layout, State(*(array[number] for array in states)), recording, number)
+
+    if threads == 1:
+        for number in range(recording.batch):
+            sample(number)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(sample, range(recording.batch)))
+
+
+_layouts: dict[int, Layout] = {}
+
+
+def layout_of(network: Network) -> Layout:
+    """Return the layout of `network`, made once and dropped with it."""
+    key = id(network)
+    if key not in _layouts:
+        _layouts[key] = laid_out(network)
+        weakref.finalize(network, _layouts.pop, key)
+    return _layouts[key]
+
+
+def _joined(events: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Return the events of all inputs as one flat read-only array; of one input, without a copy."""
+    flat = [array.reshape(-1) for array in events.values()]
+    joined = flat[0].view() if len(flat) == 1 else np.concatenate(flat)
+    joined.flags.writeable = False
+    return joined
+
+
+def _size(populations: list[Population]) -> int:
+    return sum(p.neurons for p in populations)
+
+
+def _firsts(network: Network, recorded: list[Population]) -> NDArray[np.int64]:
+    """Return for each running population where it starts among those `recorded`, else -1."""
+    names = [p.name for p in recorded]
+    places = [
+        _size(recorded[: names.index(p.name)]) if p.name in names else -1
+        for p in (*network.inputs, *network.order)
+    ]
+    return np.array(places, np.int64)
+
+
+def _cut(
+    flat: NDArray[Any], lead: tuple[int, int], populations: list[Population]
+) -> dict[str, NDArray[Any]]:
+    """Cut `flat` into the arrays (timesteps, batch, *shape) of the populations it holds."""
+    ends = np.cumsum([lead[0] * lead[1] * p.neurons for p in populations])
+    parts = np.split(flat, ends[:-1]) if populations else []
+    return {
+        p.name: part.reshape(*lead, *p.shape) for p, part in zip(populations, parts, strict=True)
+    }
+
+
+def _counts(network: Network, counts: NDArray[np.int32]) -> dict[str, NDArray[np.int32]]:
+    """Cut `counts` (batch, neurons) by population, less those that never spike."""
+    populations = (*network.inputs, *network.order)
+    parts = np.split(counts, np.cumsum([p.neurons for p in populations])[:-1], axis=1)
+    return {
+        p.name: part.reshape(-1, *p.shape)
+        for p, part in zip(populations, parts, strict=True)
+        if p.kind != "integrator"
+    }

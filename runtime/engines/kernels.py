@@ -1,0 +1,384 @@
+"""The loops of the fast engine, compiled by numba: one sample, all its steps, no Python between.
+
+They stand in one file because numba's cache does not notice a change in another one. Neurons are
+ordered (height, width, channel), so that the innermost loops run over channels without a gap.
+A round is a few steps of one population, computed before the next population's turn.
+
+Sums are int32. Where many sources are active, float32 products take over: a `Network` keeps every
+sum below 2^23, so they are exact, and no result depends on which way was taken.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..arithmetic import ALIGN_BITS, DECAY_BITS, STATE_HALF
+from .tables import INPUT, Bytes, Layout, Recording, Shorts, State, Words
+
+# From this share of active sources on, products beat adding up events (measured).
+PRODUCT_FROM = 0.3
+# With fewer channels than these, products leave the processor's width unused.
+PRODUCT_CHANNELS = 8
+DECAY_MASK = (1 << DECAY_BITS) - 1
+
+i32 = np.int32
+f32 = np.float32
+Floats = NDArray[np.float32]
+Row = Any  # of one of the two tables
+
+loop = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+
+
+class Scratch(NamedTuple):
+    """Room for one round of the widest population."""
+
+    sums: Words
+    partial: Words
+    active: Words
+    rows: Floats
+    products: Floats
+
+
+@loop
+def advance(layout: Layout, state: State, recording: Recording, sample: int) -> None:
+    """Advance `sample`, whose `state` it is, by all timesteps; writes both."""
+    scratch = _scratch(layout)
+    for start in range(0, recording.timesteps, layout.steps):
+        steps = min(layout.steps, recording.timesteps - start)
+        for number in range(len(layout.populations)):
+            population = layout.populations[number]
+            if population.kind != INPUT:
+                _activate(layout, population, state, scratch, steps)
+            for step in range(steps):
+                values = _values(population, state, step)
+                place = (start + step) * recording.batch + sample
+                if population.kind == INPUT:
+                    _read(population, values, recording, place)
+                else:
+                    sums = scratch.sums[step * population.neurons :]
+                    _update(layout.parameters, population, state, sums, values)
+                _write(number, population, state, values, recording, sample, place, scratch.active)
+        for population in layout.populations:
+            past = state.history[population.history :]
+            for byte in range(population.delay * population.row):
+                past[byte] = past[byte + steps * population.row]
+
+
+@loop
+def _scratch(layout: Layout) -> Scratch:
+    widest, fan_in, channels = 0, 0, 0
+    for population in layout.populations:
+        widest = max(widest, population.row)
+    for projection in layout.projections:
+        fan_in = max(fan_in, projection.fan_in)
+        channels = max(channels, projection.group_outputs)
+    return Scratch(
+        np.empty(layout.steps * widest, i32),
+        np.empty(layout.steps * widest, i32),
+        np.empty(widest + 1, i32),
+        np.empty((4, fan_in + 4), f32),
+        np.empty((4, channels), f32),
+    )
+
+
+@loop
+def _values(population: Row, state: State, step: int) -> Bytes:
+    """Return what `population` sends at `step` of this round; steps of earlier ones are < 0."""
+    first = population.history + (population.delay + step) * population.row
+    return state.history[first : first + population.row]
+
+
+@loop
+def _read(population: Row, values: Bytes, recording: Recording, place: int) -> None:
+    """Bring the events of an input into (height, width, channel) order."""
+    channels, neurons = population.channels, population.neurons
+    positions = neurons // channels
+    first = population.first * recording.timesteps * recording.batch + place * neurons
+    for channel in range(channels):
+        given = recording.events[first + channel * positions :][:positions]
+        for position in range(positions):
+            values[position * channels + channel] = given[position]
+
+
+@loop
+def _write(
+    number: int,
+    population: Row,
+    state: State,
+    values: Bytes,
+    recording: Recording,
+    sample: int,
+    place: int,
+    active: Words,
+) -> None:
+    """Record a step's spikes, counts and voltages in (channel, height, width) order."""
+    channels, neurons = population.channels, population.neurons
+    positions = neurons // channels
+    samples = recording.timesteps * recording.batch
+    spikes = recording.spikes[recording.spikes_first[number] * samples + place * neurons :]
+    voltages = recording.voltages[recording.voltages_first[number] * samples + place * neurons :]
+    counts = recording.counts[sample, population.first :]
+    for k in range(find_active(values, active)):
+        position = active[k] // channels
+        neuron = (active[k] - position * channels) * positions + position
+        counts[neuron] += 1
+        if recording.spikes_first[number] >= 0:
+            spikes[neuron] = values[active[k]]
+    if recording.voltages_first[number] >= 0:
+        for i in range(neurons):
+            position = i // channels
+            neuron = (i - position * channels) * positions + position
+            voltages[neuron] = state.voltage[population.first + i]
+
+
+@loop
+def find_active(values: Bytes, active: Words) -> int:
+    """Write the indices of `values` that are not zero to `active`, return how many there are."""
+    count = 0
+    words = values.view(np.uint64)
+    for word in range(len(words)):
+        if words[word]:
+            for i in range(8 * word, 8 * word + 8):
+                active[count] = i
+                count += values[i] != 0
+    return count
+
+
+@loop
+def _activate(layout: Layout, population: Row, state: State, scratch: Scratch, steps: int) -> None:
+    """Add up a round's activations of `population`, over its projections, into `scratch.sums`."""
+    size = steps * population.neurons
+    sums, partial = scratch.sums[:size], scratch.partial[:size]
+    sums[:] = 0
+    for number in range(population.into_first, population.into_last):
+        projection = layout.projections[number]
+        if projection.shift == 0:
+            _project(layout, projection, state, scratch, sums, steps)
+        else:
+            partial[:] = 0
+            _project(layout, projection, state, scratch, partial, steps)
+            for i in range(size):
+                sums[i] += partial[i] >> projection.shift
+
+
+@loop
+def _project(
+    layout: Layout, projection: Row, state: State, scratch: Scratch, sums: Words, steps: int
+) -> None:
+    """Add what a round's events of one projection bring to `sums` (steps * target neurons,)."""
+    source = layout.populations[projection.source]
+    if projection.product:
+        events = 0
+        for step in range(steps):
+            for value in _values(source, state, step - projection.delay):
+                events += value != 0
+        if events >= PRODUCT_FROM * steps * source.neurons:
+            _multiply(layout, projection, source, state, scratch, sums, steps)
+            return
+    neurons = len(sums) // steps
+    for step in range(steps):
+        values = _values(source, state, step - projection.delay)
+        active = scratch.active[: find_active(values, scratch.active)]
+        onto = sums[step * neurons : (step + 1) * neurons]
+        if projection.sparse:
+            _follow(layout, projection, values, active, onto)
+        else:
+            _scatter(layout, projection, values, active, onto)
+
+
+@loop
+def _follow(layout: Layout, projection: Row, values: Bytes, active: Words, sums: Words) -> None:
+    """Add each event along the synapses of its neuron."""
+    starts = layout.tables[projection.starts :]
+    targets = layout.tables[projection.targets :]
+    weights = layout.weights[projection.weights :]
+    for neuron in active:
+        for synapse in range(starts[neuron], starts[neuron + 1]):
+            sums[targets[synapse]] += i32(values[neuron]) * i32(weights[synapse])
+
+
+@loop
+def _scatter(layout: Layout, projection: Row, values: Bytes, active: Words, sums: Words) -> None:
+    """Add each event to the windows that see it; four events of one place and group at once.
+
+    The taps of a row and of a column of the source say where the weights start, where the targets
+    they meet start, and how many there are.
+    """
+    taps, plane = layout.taps, projection.plane
+    rows, columns = layout.tables[projection.rows :], layout.tables[projection.columns :]
+    i = 0
+    while i < len(active):
+        channel = active[i] % projection.channels
+        position = active[i] // projection.channels
+        group = channel // projection.group_inputs
+        end = position * projection.channels + (group + 1) * projection.group_inputs
+        count = 4 if i + 3 < len(active) and active[i + 3] < end else 1
+        y, x = position // projection.width, position % projection.width
+        for row in range(rows[y], rows[y + 1]):
+            for column in range(columns[x], columns[x + 1]):
+                start = taps[row, 1] + taps[column, 1] + group * projection.group_outputs
+                onto = sums[start : start + taps[column, 2]]
+                start = projection.weights + taps[row, 0] + taps[column, 0] + channel * plane
+                weights = layout.weights[start:]
+                if count == 1:
+                    _add(onto, weights, values[active[i]])
+                else:
+                    _add_four(onto, weights, plane, active[i : i + 4], values)
+        i += count
+
+
+@loop
+def _add(sums: Words, weights: Shorts, value: int) -> None:
+    """Add `value` times `weights`."""
+    if value == 1:
+        for i in range(len(sums)):
+            sums[i] += i32(weights[i])
+    else:
+        for i in range(len(sums)):
+            sums[i] += i32(value) * i32(weights[i])
+
+
+@loop
+def _add_four(sums: Words, weights: Shorts, plane: int, active: Words, values: Bytes) -> None:
+    """Add the values of four active neurons times their weights, which lie `plane` apart."""
+    a, b = weights, weights[(active[1] - active[0]) * plane :]
+    c, d = weights[(active[2] - active[0]) * plane :], weights[(active[3] - active[0]) * plane :]
+    p, q = i32(values[active[0]]), i32(values[active[1]])
+    r, s = i32(values[active[2]]), i32(values[active[3]])
+    if p + q + r + s == 4:
+        for i in range(len(sums)):
+            sums[i] += i32(a[i]) + i32(b[i]) + i32(c[i]) + i32(d[i])
+    else:
+        for i in range(len(sums)):
+            sums[i] += p * i32(a[i]) + q * i32(b[i]) + r * i32(c[i]) + s * i32(d[i])
+
+
+@loop
+def _multiply(
+    layout: Layout,
+    projection: Row,
+    source: Row,
+    state: State,
+    scratch: Scratch,
+    sums: Words,
+    steps: int,
+) -> None:
+    """Do the same as products of float32: four windows at a time, times the weights of a group."""
+    windows = projection.windows
+    fan_in, outputs = projection.fan_in, projection.group_outputs
+    for group in range(projection.groups):
+        start = projection.weights + group * fan_in * outputs
+        weights = layout.weights[start : start + fan_in * outputs]
+        for first in range(0, steps * windows, 4):
+            count = min(4, steps * windows - first)
+            scratch.rows[:] = 0
+            for r in range(count):
+                step, window = (first + r) // windows, (first + r) % windows
+                values = _values(source, state, step - projection.delay)
+                _look(layout, projection, values, window, group, scratch.rows[r])
+            scratch.products[:] = 0
+            multiply_rows(scratch.rows, weights, fan_in, outputs, scratch.products)
+            for r in range(count):
+                start = ((first + r) * projection.groups + group) * outputs
+                for i in range(outputs):
+                    sums[start + i] += i32(scratch.products[r, i])
+
+
+@loop
+def _look(
+    layout: Layout, projection: Row, values: Bytes, window: int, group: int, row: Floats
+) -> None:
+    """Write what one window sees to `row`, in the order of the weights."""
+    height, width = projection.kernel_height, projection.kernel_width
+    top = window // projection.window_columns * projection.stride_y - projection.padding_y
+    left = window % projection.window_columns * projection.stride_x - projection.padding_x
+    for j in range(height):
+        y = top + j * projection.dilation_y
+        if not 0 <= y < projection.height:
+            continue
+        for k in range(width):
+            x = left + layout.tables[projection.order + k] * projection.dilation_x
+            if not 0 <= x < projection.width:
+                continue
+            first = (y * projection.width + x) * projection.channels
+            first += group * projection.group_inputs
+            for c in range(projection.group_inputs):
+                row[(c * height + j) * width + k] = values[first + c]
+
+
+@loop
+def multiply_rows(
+    rows: Floats, weights: Shorts, fan_in: int, outputs: int, products: Floats
+) -> None:
+    """Add four `rows` times `weights` (fan_in, outputs) to `products`, four sources at a time.
+
+    `rows` are zero from `fan_in` on, where the last weights are read once more.
+    """
+    last = fan_in - 1
+    for k in range(0, fan_in, 4):
+        a = weights[k * outputs :][:outputs]
+        b = weights[min(k + 1, last) * outputs :][:outputs]
+        c = weights[min(k + 2, last) * outputs :][:outputs]
+        d = weights[min(k + 3, last) * outputs :][:outputs]
+        for r in range(4):
+            p, q, s, t = rows[r, k], rows[r, k + 1], rows[r, k + 2], rows[r, k + 3]
+            onto = products[r]
+            for i in range(outputs):
+                onto[i] += p * f32(a[i]) + q * f32(b[i]) + s * f32(c[i]) + t * f32(d[i])
+
+
+@loop
+def _update(parameters: Words, population: Row, state: State, sums: Words, spikes: Bytes) -> None:
+    """Advance all neurons of `population` by a step; parameters repeat every `period` neurons."""
+    period = population.period
+    values = parameters[population.parameters :]
+    for first in range(0, population.neurons, period):
+        place = population.first + first
+        step_neurons(
+            state.current[place : place + period],
+            state.voltage[place : place + period],
+            sums[first:],
+            values[:period],
+            values[period:],
+            values[2 * period :],
+            values[3 * period :],
+            spikes[first:],
+        )
+
+
+@loop
+def step_neurons(
+    current: Words,
+    voltage: Words,
+    sums: Words,
+    current_kept: Words,
+    voltage_kept: Words,
+    threshold: Words,
+    bias: Words,
+    spikes: Bytes,
+) -> None:
+    """Do what `arithmetic.step` says, in int32; threshold and bias are aligned already."""
+    for i in range(len(current)):
+        u = i32(kept(current[i], current_kept[i]) + (sums[i] << ALIGN_BITS))
+        if u > STATE_HALF:
+            u = i32(u - 2 * STATE_HALF)
+        elif u <= -STATE_HALF:
+            u = i32(u + 2 * STATE_HALF)
+        v = i32(kept(voltage[i], voltage_kept[i]) + u + bias[i])
+        v = i32(min(max(v, i32(1 - STATE_HALF)), i32(STATE_HALF - 1)))
+        spike = v > threshold[i]
+        current[i] = u
+        voltage[i] = 0 if spike else v
+        spikes[i] = spike
+
+
+@loop
+def kept(state: np.int32, share: np.int32) -> np.int32:
+    """Return `share` / 4096 of `state` towards zero, no term above 32 bits: |v| = 4096 h + l."""
+    size = i32(abs(state))
+    high = i32(i32(size >> DECAY_BITS) * share)
+    low = i32(i32(i32(size & DECAY_MASK) * share) >> DECAY_BITS)
+    kept = i32(high + low)
+    return i32(-kept) if state < 0 else kept

@@ -1,0 +1,235 @@
+"""A network as the flat arrays that the fast engine's loops read.
+
+Populations come in running order, inputs first, and neurons lie (height, width, channel). Weights
+lie (input channel, kernel row, kernel column, output channel of the group), with the columns of a
+kernel ordered such that neighbours meet neighbouring targets: what an event reaches in a row of
+targets is one run wherever stride and dilation allow.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arithmetic import ALIGN_BITS, DECAY_ONE
+from ..connections import Connection, Conv, Sparse, SumPool, depthwise, window_counts
+from ..network import Network
+from ..population import Population
+from ..projection import Projection
+from .kernels import PRODUCT_CHANNELS
+from .tables import INPUT, INTEGRATOR, POPULATION, PROJECTION, SPIKING, Layout
+
+ROUND = 8  # steps computed of one population before the next, where nothing leads backwards
+NEVER = np.iinfo(np.int32).max  # a threshold that no voltage passes
+KINDS = {"input": INPUT, "cuba": SPIKING, "integrator": INTEGRATOR}
+Shape = tuple[int, ...]
+Fields = dict[str, int]
+Tap = tuple[int, int, int]  # where weights start, where targets start, how many
+
+
+class Pool:
+    """Arrays laid end to end."""
+
+    def __init__(self, empty: NDArray[Any]) -> None:
+        self.arrays = [empty]
+        self.size = 0
+
+    def add(self, values: Any) -> int:
+        """Append `values`, return where they start."""
+        self.arrays.append(np.asarray(values, self.arrays[0].dtype))
+        self.size += len(self.arrays[-1])
+        return self.size - len(self.arrays[-1])
+
+    def joined(self) -> NDArray[Any]:
+        """Return all of them as one array."""
+        return np.concatenate(self.arrays)
+
+
+class Pools:
+    """The arrays that all populations and projections share."""
+
+    def __init__(self) -> None:
+        self.weights = Pool(np.zeros(0, np.int16))
+        self.tables = Pool(np.zeros(0, np.int32))
+        self.taps = Pool(np.zeros((0, 3), np.int32))
+        self.parameters = Pool(np.zeros(0, np.int32))
+
+
+def laid_out(network: Network) -> Layout:
+    """Return `network` as a `Layout`."""
+    running = (*network.inputs, *network.order)
+    places = {population.name: place for place, population in enumerate(running)}
+    backward = [p.delay for p in network.projections if places[p.source] >= places[p.target]]
+    steps = min([ROUND, *backward])
+    pools = Pools()
+    populations: list[Fields] = []
+    projections: list[Fields] = []
+    first = history = 0
+    for population in running:
+        into = network.into(population.name)
+        delays = [p.delay for p in network.projections if p.source == population.name]
+        fields = _population(pools, population) | {
+            "first": first,
+            "history": history,
+            "delay": max(delays, default=0),
+            "into_first": len(projections),
+            "into_last": len(projections) + len(into),
+        }
+        populations.append(fields)
+        first += population.neurons
+        history += (fields["delay"] + steps) * fields["row"]
+        for projection in into:
+            source = running[places[projection.source]]
+            projections.append(
+                {
+                    "source": places[source.name],
+                    **_projection(pools, projection, source, population),
+                }
+            )
+    return Layout(
+        _table(POPULATION, populations),
+        _table(PROJECTION, projections),
+        pools.weights.joined(),
+        pools.tables.joined(),
+        pools.taps.joined(),
+        pools.parameters.joined(),
+        steps,
+    )
+
+
+def _table(dtype: np.dtype[Any], rows: list[Fields]) -> NDArray[Any]:
+    names = dtype.names or ()
+    return np.array([tuple(row.get(name, 0) for name in names) for row in rows], dtype)
+
+
+def channels_last(shape: Shape) -> NDArray[np.int64]:
+    """Return for each neuron in (height, width, channel) order its index in C order of `shape`."""
+    indices = np.arange(np.prod(shape)).reshape(shape)
+    return indices.transpose(1, 2, 0).reshape(-1) if len(shape) == 3 else indices
+
+
+def _population(pools: Pools, population: Population) -> Fields:
+    """Describe `population`; its parameters are kept for a row of neurons where they repeat."""
+    shape = population.shape
+    threshold = population.threshold << ALIGN_BITS
+    values = (
+        DECAY_ONE - population.current_decay,
+        DECAY_ONE - population.voltage_decay,
+        np.full_like(threshold, NEVER) if population.kind == "integrator" else threshold,
+        population.bias << population.bias_exponent,
+    )
+    repeats = len(shape) == 3 and all(value.shape != shape for value in values)
+    period = shape[0] * shape[2] if repeats else population.neurons
+    order = channels_last(shape)[:period]
+    rows = [np.broadcast_to(value, shape).reshape(-1)[order] for value in values]
+    return {
+        "kind": KINDS[population.kind],
+        "neurons": population.neurons,
+        "channels": shape[0],
+        "row": (population.neurons + 7) // 8 * 8,
+        "period": period,
+        "parameters": pools.parameters.add(np.concatenate(rows)),
+    }
+
+
+def _projection(
+    pools: Pools, projection: Projection, source: Population, target: Population
+) -> Fields:
+    """Describe `projection`; an exponent above zero is part of the weights, which stay 16 bits."""
+    connection: Connection = projection.connection
+    left = max(projection.weight_exponent, 0)
+    described = {"delay": projection.delay, "shift": max(-projection.weight_exponent, 0)}
+    if isinstance(connection, Sparse):
+        return described | _synapses(pools, connection, left, source.shape, target.shape)
+    if isinstance(connection, SumPool):
+        connection = depthwise(connection, source.shape[0])
+    if isinstance(connection, Conv):
+        return described | _windows(pools, connection, left, source.shape)
+    rows, columns = channels_last(target.shape), channels_last(source.shape)
+    one = Conv(connection.weights[rows][:, columns, None, None])
+    return described | _windows(pools, one, left, (source.neurons, 1, 1))
+
+
+def _synapses(pools: Pools, sparse: Sparse, left: int, source: Shape, target: Shape) -> Fields:
+    """Lay out the synapses of `sparse` by source neuron."""
+    rows, columns = np.argsort(channels_last(target)), np.argsort(channels_last(source))
+    order = np.argsort(columns[sparse.columns], kind="stable")
+    counts = np.bincount(columns[sparse.columns], minlength=sparse.shape[1])
+    return {
+        "sparse": 1,
+        "weights": pools.weights.add(sparse.weights[order] << left),
+        "starts": pools.tables.add(np.concatenate([[0], np.cumsum(counts)])),
+        "targets": pools.tables.add(rows[sparse.rows[order]]),
+    }
+
+
+def _windows(pools: Pools, conv: Conv, left: int, source: Shape) -> Fields:
+    """Lay out `conv` for a source of shape (channels, height, width)."""
+    outputs, inputs, height, width = conv.weights.shape
+    group = outputs // conv.groups
+    windows = window_counts(conv, source)
+    order = sorted(range(width), key=lambda k: (k * conv.dilation[1] % conv.stride[1], -k))
+    weights = conv.weights.reshape(conv.groups, group, inputs, height, width)[..., order]
+    rows = [
+        [(place * width * group, row * windows[1] * outputs, 0) for place, row in met]
+        for met in _meetings(conv, 0, source[1], windows[0], list(range(height)))
+    ]
+    columns = [
+        _runs([(place * group, column * outputs, group) for place, column in met], conv.groups)
+        for met in _meetings(conv, 1, source[2], windows[1], order)
+    ]
+    return {
+        "product": int(group >= PRODUCT_CHANNELS),
+        "weights": pools.weights.add(weights.transpose(0, 2, 3, 4, 1).reshape(-1) << left),
+        "rows": _add_taps(pools, rows),
+        "columns": _add_taps(pools, columns),
+        "order": pools.tables.add(order),
+        "plane": height * width * group,
+        "fan_in": inputs * height * width,
+        "windows": windows[0] * windows[1],
+        "window_columns": windows[1],
+        **dict(zip(("channels", "height", "width"), source, strict=True)),
+        **{"groups": conv.groups, "group_inputs": inputs, "group_outputs": group},
+        **{"kernel_height": height, "kernel_width": width},
+        **dict(zip(("stride_y", "stride_x"), conv.stride, strict=True)),
+        **dict(zip(("padding_y", "padding_x"), conv.padding, strict=True)),
+        **dict(zip(("dilation_y", "dilation_x"), conv.dilation, strict=True)),
+    }
+
+
+def _meetings(
+    conv: Conv, axis: int, size: int, windows: int, order: list[int]
+) -> list[list[tuple[int, int]]]:
+    """Return for each source index of `axis` which kernel index meets it in which window."""
+    stride, padding, dilation = conv.stride[axis], conv.padding[axis], conv.dilation[axis]
+    meetings: list[list[tuple[int, int]]] = []
+    for source in range(size):
+        found = ((place, source + padding - k * dilation) for place, k in enumerate(order))
+        meetings.append(
+            [
+                (place, start // stride)
+                for place, start in found
+                if start % stride == 0 and 0 <= start // stride < windows
+            ]
+        )
+    return meetings
+
+
+def _runs(taps: list[Tap], groups: int) -> list[Tap]:
+    """Join taps that follow each other in weights and targets; those of groups never do."""
+    runs: list[Tap] = []
+    for weight, target, length in taps:
+        if runs and groups == 1:
+            before = runs[-1]
+            if (weight, target) == (before[0] + before[2], before[1] + before[2]):
+                runs[-1] = (before[0], before[1], before[2] + length)
+                continue
+        runs.append((weight, target, length))
+    return runs
+
+
+def _add_taps(pools: Pools, taps: list[list[Tap]]) -> int:
+    """Append the taps of each source index, return where the table of their starts stands."""
+    starts = np.cumsum([pools.taps.size, *map(len, taps)])
+    pools.taps.add(np.array(sum(taps, []), np.int32).reshape(-1, 3))
+    return pools.tables.add(starts)

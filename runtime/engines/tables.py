@@ -1,0 +1,67 @@
+"""The flat arrays that the fast engine's loops read and write, and what their fields mean."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+INPUT, SPIKING, INTEGRATOR = range(3)
+Bytes = NDArray[np.uint8]
+Shorts = NDArray[np.int16]
+Words = NDArray[np.int32]
+
+
+def _row(names: str) -> np.dtype[Any]:
+    return np.dtype([(name, np.int64) for name in names.split()])
+
+
+# first: its first neuron among all; row, history: bytes of one step of values, and where they
+# start; delay: the longest one that asks for its values; period: neurons after which the
+# parameters repeat; into_first, into_last: its projections.
+POPULATION = _row(
+    "kind first neurons channels row history delay period parameters into_first into_last"
+)
+# shift: bits to the right of its own sum; weights, starts, targets, rows, columns, order: where
+# they start in their arrays; plane: weights of one input channel; fan_in: weights into a neuron.
+PROJECTION = _row(
+    "source delay shift sparse product weights starts targets rows columns order plane fan_in "
+    "windows window_columns channels height width groups group_inputs group_outputs "
+    "kernel_height kernel_width stride_y stride_x padding_y padding_x dilation_y dilation_x"
+)
+
+
+class Layout(NamedTuple):
+    """A network as flat arrays; `populations` and `projections` are tables in running order."""
+
+    populations: NDArray[Any]
+    projections: NDArray[Any]
+    weights: Shorts
+    tables: Words
+    taps: Words
+    parameters: Words
+    steps: int
+
+
+class State(NamedTuple):
+    """What one sample carries along: int32 (neurons,) twice, and the values that delays need."""
+
+    current: Words
+    voltage: Words
+    history: Bytes
+
+
+class Recording(NamedTuple):
+    """What a run is given and what it leaves behind, each flat, one population after the other.
+
+    Within `events`, `spikes` and `voltages` a population lies as in `Trace`; `spikes_first` and
+    `voltages_first` say where it starts, in neurons, or -1. `counts` is int32 (batch, neurons).
+    """
+
+    timesteps: int
+    batch: int
+    events: Bytes
+    spikes: Bytes
+    spikes_first: NDArray[np.int64]
+    voltages: Words
+    voltages_first: NDArray[np.int64]
+    counts: Words

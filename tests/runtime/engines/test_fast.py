@@ -1,0 +1,130 @@
+"""The fast engine against the reference, and against itself cut, threaded and forked."""
+
+import gc
+import os
+import signal
+import weakref
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from strategies import Events, runs
+from traces import assert_same
+
+from pumice.runtime import Conv, Dense, Network, Population, Projection, Trace
+from pumice.runtime.engines import fast, reference
+from pumice.runtime.errors import EngineError
+
+
+def wide(**geometry: Any) -> Network:
+    """A graded image, a convolution to 20 channels in two groups, and a read-out."""
+    rng = np.random.default_rng(3)
+    conv = Conv(2 * rng.integers(-128, 128, (20, 3, 3, 3)), groups=2, **geometry)
+    shape = conv.target_shape((6, 9, 8))
+    populations = (
+        Population("in", (6, 9, 8), kind="input", value_bits=8),
+        Population("conv", shape, current_decay=900, voltage_decay=300, threshold=60000),
+        Population("sum", (11,), kind="integrator", current_decay=4000),
+    )
+    dense = Dense(rng.integers(0, 256, (11, np.prod(shape))))
+    projections = (
+        Projection("a", "in", "conv", conv, -2, delay=1),
+        Projection("b", "conv", "sum", dense),
+    )
+    return Network(populations, projections)
+
+
+def images(rate: float) -> NDArray[np.uint8]:
+    rng = np.random.default_rng(4)
+    values = rng.integers(1, 256, (19, 3, 6, 9, 8))
+    return (values * (rng.random(values.shape) < rate)).astype(np.uint8)
+
+
+def joined(first: Trace, second: Trace) -> Trace:
+    return replace(
+        first,
+        timesteps=first.timesteps + second.timesteps,
+        spikes={k: np.concatenate([v, second.spikes[k]]) for k, v in first.spikes.items()},
+        counts={k: v + second.counts[k] for k, v in first.counts.items()},
+        voltages={k: np.concatenate([v, second.voltages[k]]) for k, v in first.voltages.items()},
+    )
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.02, 0.29, 0.31, 1.0])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1), (2, 3)])
+@pytest.mark.parametrize("dilation", [(1, 1), (1, 2), (2, 3)])
+def test_every_activity_and_geometry_gives_the_reference(
+    rate: float, stride: tuple[int, int], dilation: tuple[int, int]
+) -> None:
+    network = wide(stride=stride, padding=(2, 1), dilation=dilation)
+    assert_same(fast.run(network, images(rate)), reference.run(network, images(rate)))
+
+
+@pytest.mark.parametrize("product", [0, 1])
+def test_products_and_events_give_the_same_sums(product: int) -> None:
+    network = wide()
+    fast.layout_of(network).projections["product"] = product
+    assert_same(fast.run(network, images(0.9)), reference.run(network, images(0.9)))
+
+
+@given(runs(), st.sampled_from(["all", "output"]))
+def test_threads_never_change_results(run: tuple[Network, Events], record: Any) -> None:
+    network, events = run
+    alone = fast.run(network, events, record, threads=1)
+    assert_same(fast.run(network, events, record, threads=3), alone)
+    assert_same(reference.run(network, events, record), alone)
+
+
+@given(runs(), st.integers(0, 6))
+def test_a_stream_may_be_cut_anywhere(run: tuple[Network, Events], cut: int) -> None:
+    network, events = run
+    whole = fast.run(network, events)
+    cut = min(cut, whole.timesteps - 1)
+    states = fast.silent(network, whole.batch)
+    pieces = [{k: v[part] for k, v in events.items()} for part in (slice(cut), slice(cut, None))]
+    traces = [fast.resume(network, states, piece) for piece in pieces[cut == 0 :]]
+    assert_same(joined(*traces) if cut else traces[0], whole)
+
+
+def test_long_runs_of_many_rounds_give_the_reference() -> None:
+    events = np.concatenate([images(0.1), images(0.6), images(0.0), images(0.1)])
+    assert_same(fast.run(wide(), events), reference.run(wide(), events))
+
+
+def test_events_may_be_read_only_or_lie_in_any_order() -> None:
+    events = images(0.3)
+    turned = np.ascontiguousarray(events.transpose(4, 3, 2, 1, 0)).transpose(4, 3, 2, 1, 0)
+    turned.flags.writeable = False
+    assert_same(fast.run(wide(), turned), fast.run(wide(), events))
+
+
+def test_a_process_may_fork_after_a_threaded_run() -> None:
+    network, events = wide(), images(0.1)
+    before = fast.run(network, events, threads=2)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        same = np.array_equal(
+            fast.run(network, events, threads=2).voltages["sum"], before.voltages["sum"]
+        )
+        os._exit(0 if same else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_layout_is_made_once_and_goes_with_its_network() -> None:
+    network = wide()
+    layout = weakref.ref(fast.layout_of(network).weights)
+    assert fast.layout_of(network).weights is layout()
+    del network
+    gc.collect()
+    assert layout() is None
+
+
+def test_states_of_another_batch_are_refused() -> None:
+    network = wide()
+    with pytest.raises(EngineError, match="events of 3 samples, but states of 2"):
+        fast.resume(network, fast.silent(network, 2), images(0.1))
