@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, NDArray
+
+from pumice.convert.graph import Graph, Neurons, Synapses
+from pumice.convert.quantise import quantised
+from pumice.runtime import Conv, Dense, SumPool
+from pumice.runtime.errors import NetworkError
+
+
+def reals(values: ArrayLike) -> NDArray[np.float32]:
+    return np.asarray(values, np.float32)
+
+
+def graph(weights: ArrayLike = ((0.5, -1.0), (0.25, 0.0)), bias: ArrayLike = (0.1, -0.2)) -> Graph:
+    hidden = Neurons("hidden", (2,), reals(bias), 0.8, 0.25, 0.5)
+    output = Neurons("output", (1,), reals([0.0]), 0.0, 1.0, 0.0, spikes=False)
+    return Graph(
+        "input",
+        (2,),
+        1,
+        (hidden, output),
+        (
+            Synapses("in", "input", "hidden", "dense", reals(weights)),
+            Synapses("out", "hidden", "output", "dense", reals([[1.0, -0.5]])),
+        ),
+        "output",
+    )
+
+
+def test_a_dense_layer_becomes_the_integers_worked_by_hand() -> None:
+    network, _ = quantised(graph())
+    hidden = network.population("hidden")
+    (projection,) = network.into("hidden")
+    assert projection.connection.weights.tolist() == [[128, -254], [64, 0]]  # type: ignore[union-attr]
+    assert int(hidden.threshold) == 203  # 0.8 * 254
+    assert (int(hidden.current_decay), int(hidden.voltage_decay)) == (1024, 2048)
+    assert hidden.bias_exponent == 0
+    assert hidden.bias.tolist() == [1626, -3251]  # 0.1 and -0.2 times 254 * 64
+    assert network.population("output").kind == "integrator"
+
+
+def test_the_report_tells_what_rounding_did() -> None:
+    _, (told, _) = quantised(graph(weights=((1.0, 0.001), (0.0, 0.0))))
+    assert told.name == "in"
+    assert told.scale == 254.0
+    assert told.zeroed == 1 and told.clipped == 0
+    assert told.weight_error == pytest.approx(0.254 / np.sqrt(254**2 + 0.254**2), rel=1e-3)
+    assert told.threshold == 203
+    assert told.threshold_error == pytest.approx(abs(203 / 203.2 - 1))
+
+
+def test_two_projections_share_the_scale_and_keep_an_exponent_each() -> None:
+    neurons = Neurons("sum", (1,), reals([0.0]), 1.0)
+    both = (
+        Synapses("fine", "input", "sum", "dense", reals([[0.1, 0.05]])),
+        Synapses("coarse", "input", "sum", "dense", reals([[1.0, -0.3]])),
+    )
+    network, _ = quantised(Graph("input", (2,), 1, (neurons,), both, "sum"))
+    fine, coarse = network.projections
+    assert (fine.weight_exponent, coarse.weight_exponent) == (0, 4)
+    assert fine.connection.weights.tolist() == [[254, 128]]  # type: ignore[union-attr]
+    assert coarse.connection.weights.tolist() == [[158, -48]]  # type: ignore[union-attr]
+
+
+def test_convolutions_and_pools_keep_their_geometry() -> None:
+    pooled = Neurons("pooled", (2, 2, 2), np.zeros(2, np.float32), 0.9)
+    conv = Neurons("conv", (4, 1, 1), np.zeros(4, np.float32), 1.0)
+    weights = np.random.default_rng(0).normal(size=(4, 1, 2, 2)).astype(np.float32)
+    synapses = (
+        Synapses("pool", "input", "pooled", "sum_pool", reals([0.25]), (2, 2), kernel=(2, 2)),
+        Synapses("c", "pooled", "conv", "conv", weights, (2, 1), (0, 0), (1, 1), groups=2),
+    )
+    network, _ = quantised(Graph("input", (2, 4, 4), 1, (pooled, conv), synapses, "conv"))
+    pool, convolution = (p.connection for p in network.projections)
+    assert isinstance(pool, SumPool) and (pool.kernel, pool.weight) == ((2, 2), 254)
+    assert isinstance(convolution, Conv) and (convolution.stride, convolution.groups) == ((2, 1), 2)
+    assert not isinstance(pool, Dense)
+
+
+def test_a_value_that_is_not_finite_is_refused_with_its_layer() -> None:
+    with pytest.raises(NetworkError, match="in: 1 of 4 values are NaN or infinite"):
+        quantised(graph(weights=((np.nan, 1.0), (0.0, 0.0))))
+    with pytest.raises(NetworkError, match="hidden: 1 of 2 values"):
+        quantised(graph(bias=(np.inf, 0.0)))
+
+
+def test_an_all_zero_layer_stays_silent_and_is_no_error() -> None:
+    network, _ = quantised(graph(weights=((0.0, 0.0), (0.0, 0.0))))
+    assert not network.projections[0].connection.weights.any()  # type: ignore[union-attr]

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+
+from pumice.convert.quantise import quantised
+from pumice.runtime import answers
+from pumice.runtime.engines.reference import run
+from pumice.train.networks import NetworkOptions, NeuronOptions, SpikingNetwork, conv_net, lowered
+
+
+def trained_a_little(neuron: NeuronOptions, value_bits: int = 1) -> SpikingNetwork:
+    """A network whose batch norm has seen data and whose parameters are not their defaults."""
+    torch.manual_seed(0)
+    options = NetworkOptions(channels=(6, 8), kernels=(3, 5), strides=(1, 2), hidden=(20,))
+    network = conv_net(options.model_copy(update={"neuron": neuron}), (2, 9, 7), 5, value_bits)
+    for _ in range(40):
+        network(events(value_bits))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return network.eval()
+
+
+def events(value_bits: int = 1) -> torch.Tensor:
+    random = torch.Generator().manual_seed(7)
+    most = (1 << value_bits) - 1
+    values = torch.randint(1, most + 1, (7, 4, 2, 9, 7), generator=random)
+    return (values * (torch.rand(values.shape, generator=random) < 0.3)).float()
+
+
+@pytest.mark.parametrize("value_bits", [1, 8])
+@pytest.mark.parametrize(
+    "neuron",
+    [
+        NeuronOptions(),
+        NeuronOptions(current_decay=0.3, voltage_decay=0.1, threshold=0.7),
+        NeuronOptions(voltage_decay=1.0, surrogate="atan"),
+    ],
+)
+def test_the_quantised_forward_pass_is_the_converted_network_spike_for_spike(
+    neuron: NeuronOptions, value_bits: int
+) -> None:
+    network = trained_a_little(neuron, value_bits).quantise()
+    converted, report = quantised(lowered(network))
+    given = events(value_bits)
+    trace = run(converted, given.numpy().astype(np.uint8))
+    with torch.no_grad():
+        values = given
+        for layer, name in zip(network.layers, ("conv1", "conv2", "dense3"), strict=False):
+            values = layer(values)
+            assert np.array_equal(values.numpy(), trace.spikes[name])
+            assert 0.01 < trace.spikes[name].mean() < 0.9
+        voltages = network.layers[-1](values).double().numpy() * report[-1].scale * 64
+    assert np.array_equal(np.rint(voltages), trace.voltages["output"])
+    told = network(given).cumsum(dim=0).argmax(dim=-1).numpy()
+    assert np.array_equal(told, answers(converted, trace).argmax(axis=-1))
+
+
+def test_in_real_numbers_the_answer_is_close_to_the_integers() -> None:
+    network = trained_a_little(NeuronOptions()).requires_grad_(False)
+    real = network(events()).sum(dim=0)
+    whole = network.quantise()(events()).sum(dim=0)
+    assert not torch.equal(real, whole)
+    assert float(torch.cosine_similarity(real.flatten(), whole.flatten(), dim=0)) > 0.95
+
+
+def test_training_in_integers_moves_every_weight() -> None:
+    network = trained_a_little(NeuronOptions()).quantise()
+    network(events()).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and float(parameter.grad.abs().sum()) > 0, name
+
+
+def test_quantising_freezes_the_statistics_of_batch_norm() -> None:
+    network = trained_a_little(NeuronOptions()).quantise().train()
+    before = {k: v.clone() for k, v in network.state_dict().items() if "running" in k}
+    network(events())
+    for name, value in before.items():
+        assert torch.equal(value, network.state_dict()[name])

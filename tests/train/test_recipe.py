@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+
+from pumice.runtime.errors import RecipeError
+from pumice.train.recipe import read_recipe, shipped_recipes
+
+RECIPE = """
+[data]
+name = "digits-events"
+timesteps = 8
+[objective]
+cross_entropy = {}
+etc = { temperature = 4.0 }
+[fit]
+epochs = 12
+"""
+
+
+def refused(tmp_path: Path, text: str, *changes: str) -> str:
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(str(path), changes)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+def test_a_recipe_is_read_and_changed_by_settings(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(RECIPE)
+    recipe = read_recipe(str(path), ["fit.epochs=15", "network.neuron.surrogate=atan"])
+    assert recipe.fit.epochs == 15
+    assert recipe.network.neuron.surrogate == "atan"
+    assert recipe.objective.etc is not None and recipe.objective.etc.weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("fit.epoch=3", "fit.epoch: unknown key; did you mean 'epochs'?"),
+        ("network.neuron.treshold=1", "network.neuron.treshold: unknown key; did you mean 'thresh"),
+        ("objective.tlc.weight=1", "objective.tlc: unknown key; did you mean 'etc'?"),
+        ("fit.epochs=many", "fit.epochs = 'many': input should be a valid integer"),
+        ("data.timesteps=0", "data.timesteps = 0: input should be greater than or equal to 1"),
+        ("objective.etc.temperature=0", "objective.etc.temperature = 0: input should be greater"),
+        ("fit.batch=1", "fit.batch = 1: input should be greater than or equal to 2"),
+        ("fit.quantised_epochs=99", "quantised_epochs is 99, but there are 12 epochs"),
+        ("fit.epochs.more=1", "--set fit.epochs.more=1: epochs is a value, not a table"),
+        ("nonsense", "--set nonsense: needs the form table.key=value"),
+    ],
+)
+def test_a_wrong_setting_is_told_with_its_key(tmp_path: Path, change: str, told: str) -> None:
+    assert told in refused(tmp_path, RECIPE, change)
+
+
+def test_what_is_no_toml_or_absent_is_told(tmp_path: Path) -> None:
+    assert "is not TOML" in refused(tmp_path, "[data\n")
+    with pytest.raises(RecipeError, match="no such file or shipped recipe"):
+        read_recipe(str(tmp_path / "absent.toml"))
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_every_shipped_recipe_is_valid(name: str) -> None:
+    assert read_recipe(name).data.timesteps >= 1
