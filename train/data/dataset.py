@@ -1,47 +1,64 @@
-"""Frames with labels, as training and evaluation take them."""
+"""Labelled frames, and a data set of them."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.arrays import Comparable, frozen
 from ...runtime.errors import DataError
+from .options import DataOptions
+from .split import held_out
 
 
-@dataclass(frozen=True)
-class FrameSet:
-    """Labelled clips: `frames` uint8 (samples, timesteps, channels, height, width), `labels` int64.
+@dataclass(frozen=True, eq=False)
+class FrameSet(Comparable):
+    """Frames with a label each.
 
-    Raises `DataError` where types, shapes or lengths do not fit, or there is no sample.
+    `frames`: uint8 (samples, timesteps, channels, height, width), events of a pixel in a timestep;
+    channel 0 holds OFF events and channel 1 ON events where there are two. `labels`: int64
+    (samples,), 0 upwards. Both are kept as read-only copies. Raises `DataError` where they differ
+    in number, are empty, of another rank or hold other values.
     """
 
     frames: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        if self.frames.dtype != np.uint8 or self.frames.ndim != 5:
+        for name, dtype in (("frames", np.uint8), ("labels", np.int64)):
+            array = frozen(getattr(self, name), dtype, name, DataError)
+            object.__setattr__(self, name, array)
+        if self.frames.ndim != 5:
             raise DataError(
-                f"frames are {self.frames.dtype} {self.frames.shape}, "
-                "needs uint8 (samples, timesteps, channels, height, width)"
+                f"frames: shape {self.frames.shape}, needs "
+                "(samples, timesteps, channels, height, width)"
             )
-        if self.labels.dtype != np.int64 or self.labels.shape != self.frames.shape[:1]:
+        if self.labels.shape != self.frames.shape[:1]:
             raise DataError(
-                f"labels are {self.labels.dtype} {self.labels.shape}, "
-                f"needs int64 {self.frames.shape[:1]}"
+                f"labels: shape {self.labels.shape}, but there are {len(self.frames)} samples"
             )
         if 0 in self.frames.shape:
-            raise DataError(f"frames of shape {self.frames.shape} are empty")
-        self.frames.flags.writeable = False
-        self.labels.flags.writeable = False
+            raise DataError(f"frames: shape {self.frames.shape} is empty, needs a sample or more")
+        if self.labels.min() < 0:
+            raise DataError(f"labels: hold {self.labels.min()}, need 0 or more")
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
-@dataclass(frozen=True)
-class Data:
-    """A data set ready for use: train and test apart, and what they are.
+@dataclass(frozen=True, eq=False)
+class Data(Comparable):
+    """A data set: its `train` and `test` frames, and where they come from.
 
-    `digest` is a SHA-256 over contents and options; `provenance` says where they come from.
+    `classes`: how many there are; labels run from 0 to `classes` - 1. `digest`: SHA-256 of the
+    frames, the labels and the options that made them, in hexadecimal. `provenance`: source,
+    licence, split and settings, as plain values.
+
+    Raises `DataError` where the two sets differ in shape or a label has no class.
     """
 
     name: str
@@ -50,3 +67,35 @@ class Data:
     classes: int
     digest: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+        train, test = self.train.frames.shape[1:], self.test.frames.shape[1:]
+        if train != test:
+            raise DataError(f"{self.name}: train frames are {train}, but test frames are {test}")
+        largest = max(self.train.labels.max(), self.test.labels.max())
+        if largest >= self.classes:
+            raise DataError(
+                f"{self.name}: a label is {largest}, but there are {self.classes} classes"
+            )
+
+
+def digest_of(train: FrameSet, test: FrameSet, options: DataOptions) -> str:
+    """Return the SHA-256 of the contents and the options (the folder takes no part)."""
+    digest = hashlib.sha256(options.model_dump_json(exclude={"folder"}).encode())
+    for array in (train.frames, train.labels, test.frames, test.labels):
+        digest.update(f"{array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def validation_split(train: FrameSet, per_class: int, seed: int = 0) -> tuple[FrameSet, FrameSet]:
+    """Return `train` less `per_class` samples of each class, and those samples.
+
+    The same `seed` draws the same samples. Raises `DataError` where a class would run out.
+    """
+    rest, held = held_out(train.labels, per_class, seed)
+    return (
+        FrameSet(train.frames[rest], train.labels[rest]),
+        FrameSet(train.frames[held], train.labels[held]),
+    )

@@ -1,4 +1,4 @@
-"""What a recipe may say about data."""
+"""What a recipe says about its data: table `[data]`."""
 
 from pathlib import Path
 from typing import Literal
@@ -10,17 +10,21 @@ Values = Literal["binary", "counts"]
 
 
 class DataOptions(BaseModel):
-    """Which data, and how its events become frames.
+    """Which data set, and how its events become frames.
 
-    `binning` cuts a recording into `timesteps` bins of equal time or of equal event count. A frame
-    holds 1 where any event fell (`binary`) or how many did, up to 255 (`counts`). `folder` is where
-    the files of a data set that is not embedded lie.
+    `folder` holds a data set that is not made here. `timesteps` frames a recording, cut by
+    `binning`: slices of equal "time", or of equal event "count". The `values` of a pixel are
+    "binary" (1 where there was an event) or "counts" (events, at most 255). `pool` joins squares
+    of `pool` x `pool` pixels. `seed` makes the recordings of a data set that is made here; the
+    split into training and test samples never depends on it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = "digits-events"
     folder: Path | None = None
-    timesteps: int = Field(default=10, ge=1)
+    timesteps: int = Field(default=8, ge=1)
     binning: Binning = "time"
     values: Values = "binary"
+    pool: int = Field(default=1, ge=1)
+    seed: int = Field(default=0, ge=0)
