@@ -1,1 +1,18 @@
-"""From a recipe to a checkpoint: data, neurons, objectives, the fit loop and evaluation."""
+"""Training: data, neurons, networks, objectives, the fit loop, evaluation, recipes."""
+
+from .checkpoint import Trained as Trained
+from .checkpoint import read_trained as read_trained
+from .checkpoint import write_trained as write_trained
+from .converted import converted as converted
+from .dynamics import Rule as Rule
+from .dynamics import integrate as integrate
+from .evaluate import network_accuracies as network_accuracies
+from .evaluate import trained_accuracies as trained_accuracies
+from .fit import fit as fit
+from .layers import Layer as Layer
+from .networks import SpikingNetwork as SpikingNetwork
+from .networks import conv_net as conv_net
+from .networks import lowered as lowered
+from .recipe import Recipe as Recipe
+from .recipe import read_recipe as read_recipe
+from .recipe import shipped_recipes as shipped_recipes

@@ -21,7 +21,7 @@ from ..runtime.errors import FileError
 from ..runtime.files import written
 from .augment import shifted
 from .checkpoint import NAME, Trained, built, write_trained
-from .data.dataset import Data, FrameSet
+from .data import Data, FrameSet
 from .networks import SpikingNetwork
 from .objectives.catalogue import losses
 from .recipe import Recipe
