@@ -24,7 +24,7 @@ from ..schedule import Schedule, schedule
 from .models.delayed import DelayedConv, DelayedDense, DelayedSparse
 
 NEVER = 1 << 17  # a threshold that no 24-bit voltage exceeds
-LAVA_LIMIT = 127  # Lava's own Conv model keeps groups, kernel sizes and strides in 8 bits
+LARGEST = 127  # Lava's own model of Conv keeps sizes and groups in 8 bits
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _connection(
         connection = connections.depthwise(connection, source.shape[0])
     if isinstance(connection, connections.Conv):
         common |= _kernels(connection, source.shape)
-        own |= projection.weight_exponent != 0
+        own |= projection.weight_exponent != 0 or _largest(connection) > LARGEST
     elif isinstance(connection, connections.Dense):
         order = np.ix_(_neuron_at(target.shape), _neuron_at(source.shape))
         common |= {"weights": connection.weights[order].astype(np.int32)}
@@ -134,6 +134,11 @@ def _synapses(
     columns = np.argsort(_neuron_at(source))[connection.columns]
     weights = connection.weights.astype(np.int32)
     return csr_matrix((weights, (rows, columns)), connection.shape)
+
+
+def _largest(connection: connections.Conv) -> int:
+    pairs = connection.kernel, connection.stride, connection.padding, connection.dilation
+    return max(connection.groups, *(size for pair in pairs for size in pair))
 
 
 def _kernels(connection: connections.Conv, source: tuple[int, ...]) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""One network with every kind of population and projection, each named for what is special in it.
+
+Where the random networks of `strategies` find what nobody thought of, this one names what fails.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pumice.runtime import Conv, Dense, Network, Population, Projection, Sparse, SumPool
+
+rng = np.random.default_rng(7)
+IMAGE = (2, 6, 7)
+LEAKY: dict[str, Any] = {"current_decay": 1500, "voltage_decay": 200, "threshold": 150}
+ROOF = LEAKY | {"threshold": 6000}
+PUSHED = LEAKY | {"bias": 70}
+HELD = LEAKY | {"bias": 4095, "bias_exponent": 7}
+TIMESTEPS, SAMPLES = 8, 3
+
+
+def even(*shape: int) -> NDArray[np.int64]:
+    """Weights of mixed sign, more of them positive."""
+    return rng.integers(-50, 75, shape) * 2
+
+
+def sparse(targets: int, sources: int, low: int = -40) -> Sparse:
+    """A third of all synapses."""
+    rows, columns = np.nonzero(rng.random((targets, sources)) < 0.3)
+    return Sparse(rng.integers(low, 60, rows.size) * 2, rows, columns, (targets, sources))
+
+
+def around(targets: int, sources: int) -> Conv:
+    """Kernels of three by three that keep the size."""
+    return Conv(even(targets, sources, 3, 3), (1, 1), (1, 1))
+
+
+PER_CHANNEL = {
+    "threshold": [90, 120, 200],
+    "bias": [0, 5, -5],
+    "current_decay": [9, 4096, 1],
+    "voltage_decay": [3, 0, 4096],
+}
+PER_NEURON = {
+    "threshold": np.arange(20) * 20,
+    "bias": np.arange(20) - 10,
+    "bias_exponent": 3,
+    "current_decay": np.arange(20) * 200,
+    "voltage_decay": np.arange(20) * 100,
+}
+# Shape, parameters, and what reaches it: source, connection, weight_exponent, delay.
+Kind = tuple[tuple[int, ...], dict[str, Any], list[tuple[Any, ...]]]
+KINDS: dict[str, Kind] = {
+    "strided": ((4, 3, 7), LEAKY, [("image", Conv(even(4, 2, 3, 3), (2, 1), (1, 1)))]),
+    "dilated": ((3, 4, 7), LEAKY, [("image", Conv(even(3, 2, 3, 2), (1, 1), (1, 1), (2, 2)))]),
+    "grouped": ((4, 6, 7), LEAKY, [("image", Conv(even(4, 1, 3, 1), padding=(1, 0), groups=2))]),
+    "pooled": ((2, 3, 4), LEAKY, [("image", SumPool((2, 2), (2, 2), (0, 1), 90))]),
+    "conv_up": ((3, 6, 7), LEAKY, [("image", Conv(even(3, 2, 1, 1)), 2)]),
+    "conv_down": ((3, 6, 7), LEAKY, [("image", Conv(even(3, 2, 1, 1)), -1)]),
+    "dense": ((20,), LEAKY, [("image", Dense(even(20, 84)))]),
+    "dense_up": ((20,), LEAKY, [("image", Dense(even(20, 84)), 3)]),
+    "dense_down": ((20,), LEAKY | {"threshold": 9}, [("image", Dense(even(20, 84)), -3)]),
+    "excited": ((20,), ROOF, [("image", Dense(rng.integers(0, 256, (20, 84))))]),
+    "inhibited": ((20,), HELD, [("image", Dense(rng.integers(-255, 1, (20, 84))))]),
+    "silent": ((20,), PUSHED, [("image", Dense(np.zeros((20, 84))))]),
+    "sparse": ((20,), LEAKY, [("image", sparse(20, 84))]),
+    "sparse_up": ((20,), LEAKY, [("image", sparse(20, 84), 1)]),
+    "sparse_none": ((20,), PUSHED, [("image", Sparse(*(np.zeros(0),) * 3, (20, 84)))]),
+    "sparse_excited": ((20,), ROOF, [("image", sparse(20, 84, 0))]),
+    "onto_an_image": ((2, 3, 4), LEAKY, [("image", Dense(even(24, 84)))]),
+    "sparse_image": ((2, 3, 4), LEAKY, [("image", sparse(24, 84))]),
+    "graded": ((3, 6, 7), ROOF, [("pixels", around(3, 1))]),
+    "graded_dense": ((20,), ROOF, [("pixels", Dense(even(20, 42)))]),
+    "graded_sparse": ((20,), ROOF, [("pixels", sparse(20, 42))]),
+    "per_channel": ((3, 6, 7), PER_CHANNEL, [("image", around(3, 2))]),
+    "per_neuron": ((20,), PER_NEURON, [("image", Dense(even(20, 84)))]),
+    "summed": (
+        (20,),
+        ROOF,
+        [
+            ("image", Dense(even(20, 84)), -1),
+            ("dense", Dense(even(20, 20))),
+            ("pixels", sparse(20, 42)),
+        ],
+    ),
+    "loop": ((20,), LEAKY, [("image", Dense(even(20, 84))), ("loop", Dense(even(20, 20)), 0, 1)]),
+    "late_conv": ((3, 6, 7), LEAKY, [("image", around(3, 2), 0, 4)]),
+    "late_pool": ((2, 3, 3), LEAKY, [("image", SumPool((2, 2), (2, 2), weight=250), 0, 1)]),
+    "late_sparse": ((20,), LEAKY, [("image", sparse(20, 84), 0, 3), ("image", sparse(20, 84))]),
+    "too_late": ((20,), PUSHED, [("image", Dense(even(20, 84)), 0, TIMESTEPS)]),
+    "reached_early": (
+        (20,),
+        LEAKY,
+        [
+            ("loop", Dense(even(20, 20))),
+            ("summed", Dense(even(20, 20))),
+            ("image", Dense(even(20, 84)), -2),
+        ],
+    ),
+    "fed_back": (
+        (20,),
+        LEAKY,
+        [("reached_early", Dense(even(20, 20)), 0, 2), ("answer", Dense(even(20, 20)), 0, 3)],
+    ),
+    "answer": (
+        (20,),
+        LEAKY,
+        [("fed_back", Dense(even(20, 20))), ("image", sparse(20, 84), 0, 2)],
+    ),
+    "alone": ((20,), PUSHED, []),
+    "voltage": (
+        (2, 3, 4),
+        LEAKY | {"kind": "integrator"},
+        [("answer", Dense(even(24, 20))), ("strided", Dense(even(24, 84)), -1)],
+    ),
+}
+
+
+def made() -> Network:
+    """Put the kinds together with three inputs, of which one reaches nothing."""
+    populations = [
+        Population("image", IMAGE, kind="input"),
+        Population("pixels", (1, 6, 7), kind="input", value_bits=8),
+        Population("unused", (3,), kind="input"),
+    ]
+    projections = []
+    for name, (shape, parameters, joined) in KINDS.items():
+        populations.append(Population(name, shape, **parameters))
+        for number, (source, connection, *further) in enumerate(joined):
+            projections.append(Projection(f"{name}_{number}", source, name, connection, *further))
+    return Network(tuple(populations), tuple(projections), "answer")
+
+
+ZOO = made()
+EVENTS = {
+    "image": (rng.random((TIMESTEPS, SAMPLES, *IMAGE)) < 0.3).astype(np.uint8),
+    "pixels": rng.integers(0, 256, (TIMESTEPS, SAMPLES, 1, 6, 7)).astype(np.uint8),
+    "unused": np.ones((TIMESTEPS, SAMPLES, 3), np.uint8),
+}
