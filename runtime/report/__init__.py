@@ -1,0 +1,14 @@
+"""What is told of a network when all is measured: data, JSON, and one page of HTML."""
+
+from .build import flattened as flattened
+from .build import reported as reported
+from .report import Activity as Activity
+from .report import Curve as Curve
+from .report import Energy as Energy
+from .report import Report as Report
+from .report import Sample as Sample
+from .report import Strip as Strip
+from .report import Traffic as Traffic
+from .write import read_report as read_report
+from .write import report_json as report_json
+from .write import write_report as write_report

@@ -1,0 +1,131 @@
+"""The report as data: what it says, before anyone decides how it looks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..conform import Certificate
+from ..errors import DataError
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One population: `events` it sends per inference (mean), and the neuron `updates` it needs."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    neurons: int
+    events: float
+    updates: int
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One projection: its `synapses`, and its synaptic `operations` per inference (mean)."""
+
+    name: str
+    source: str
+    target: str
+    kind: str
+    synapses: int
+    operations: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Accuracy, 0 to 1, after each timestep: of the `name`d way to compute the network."""
+
+    name: str
+    accuracy: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Energy:
+    """What one inference costs by one price list, in joules.
+
+    `joules` gives for each kind of work the least and the most; `artificial` the cost of the same
+    connections in an artificial network, one multiply-accumulate each in a single pass, and
+    `break_even` the synaptic operations a connection at which both cost the same, updates aside.
+    """
+
+    model: str
+    source: str
+    excludes: str
+    joules: Mapping[str, tuple[float, float]]
+    artificial: float
+    break_even: float
+
+    @property
+    def total(self) -> tuple[float, float]:
+        """All kinds of work together: the least and the most, in joules."""
+        return (
+            sum(least for least, _ in self.joules.values()),
+            sum(most for _, most in self.joules.values()),
+        )
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The spikes of one population in one sample: neuron `rows[k]` fires in step `steps[k]`.
+
+    Of `neurons` neurons `shown` are drawn, evenly spaced; rows count from 0 to `shown` - 1.
+    """
+
+    population: str
+    neurons: int
+    shown: int
+    steps: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample: its spikes, and what the output says of each class after each step.
+
+    `label` is the true class, empty where it is not known; `answer` the one given after the last
+    step. `outputs[class][step]` is a spike count or, in weight units, a voltage.
+    """
+
+    label: str
+    answer: str
+    classes: tuple[str, ...]
+    strips: tuple[Strip, ...]
+    outputs: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the report says of one network on one set of samples.
+
+    `operations[k]` are the synaptic operations of an inference that stops after k + 1 timesteps
+    (mean). Raises `DataError` where a curve has not one value a timestep.
+    """
+
+    title: str
+    network: str
+    timesteps: int
+    samples: int
+    connections: int
+    populations: tuple[Activity, ...]
+    projections: tuple[Traffic, ...]
+    operations: tuple[float, ...]
+    curves: tuple[Curve, ...] = ()
+    energies: tuple[Energy, ...] = ()
+    sample: Sample | None = None
+    certificate: Certificate | None = None
+    neurobench: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for curve in self.curves:
+            if len(curve.accuracy) != self.timesteps:
+                raise DataError(
+                    f"curve {curve.name}: {len(curve.accuracy)} values, "
+                    f"but there are {self.timesteps} timesteps"
+                )
+
+    @property
+    def events(self) -> float:
+        """Events of all populations per inference (mean)."""
+        return sum(population.events for population in self.populations)

@@ -1,0 +1,91 @@
+"""Numbers and outcomes as a reader says them."""
+
+from collections.abc import Callable, Sequence
+from math import log10
+
+from ..conform import Certificate
+from .report import Curve, Report
+
+PREFIXES = ("p", "n", "µ", "m", "")
+MINUS = "\u2212"
+
+
+def number(value: float) -> str:
+    """Return a count as text: 1,234,568, 12.3 or 0.00432."""
+    if value == round(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+
+
+def axis(largest: float) -> Callable[[float], str]:
+    """Return what writes the marks of an axis that reaches `largest`: 0, 5 k, 10 k."""
+    divisor, unit = (1e6, " M") if largest >= 1e6 else (1e3, " k") if largest >= 1e4 else (1, "")
+
+    def written(value: float) -> str:
+        text = f"{value / divisor:.3g}" if unit or value != round(value) else f"{value:,.0f}"
+        return f"{text.replace('-', MINUS)}{unit if value else ''}"
+
+    return written
+
+
+def joules(value: float) -> str:
+    """Return an energy with three figures and a prefix: 1.23 µJ."""
+    if value <= 0:
+        return "0 J"
+    step = min(max(int((log10(value) + 12) // 3), 0), len(PREFIXES) - 1)
+    scaled = value / 10 ** (3 * step - 12)
+    digits = 0 if scaled >= 99.95 else 1 if scaled >= 9.995 else 2
+    return f"{scaled:.{digits}f} {PREFIXES[step]}J"
+
+
+def span(bounds: tuple[float, float]) -> str:
+    """Return an energy with a least and a most: "1.23 µJ to 2.34 µJ", or one where they agree."""
+    least, most = map(joules, bounds)
+    return least if least == most else f"{least} to {most}"
+
+
+def percent(share: float) -> str:
+    """Return a share of 1 in percent, with one decimal."""
+    return f"{100 * share:.1f} %"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a sentence has them: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def main_curve(report: Report) -> Curve | None:
+    """Return the curve of the integer network, or the last there is."""
+    integers = [curve for curve in report.curves if curve.name == "integers"]
+    return next(iter((*integers, *report.curves[-1:])), None)
+
+
+def summary(report: Report) -> str:
+    """Return what the report comes to, in two or three sentences."""
+    said = f"It ran {number(report.samples)} samples for {number(report.timesteps)} timesteps each."
+    if report.curves:
+        shares = [f"{percent(curve.accuracy[-1])} in {curve.name}" for curve in report.curves]
+        said = (
+            f"After {number(report.timesteps)} timesteps the answer is right for {listed(shares)}, "
+            f"on {number(report.samples)} samples."
+        )
+    said += (
+        f" One inference sends {number(round(report.events))} events, which take "
+        f"{number(round(report.operations[-1]))} synaptic operations."
+    )
+    return f"{said} {proof(report.certificate)}" if report.certificate else said
+
+
+def proof(certificate: Certificate) -> str:
+    """Return in one sentence whether the engines agreed, or how many did not."""
+    verdicts = certificate.verdicts
+    compared = sum(verdict.spikes + verdict.values for verdict in verdicts)
+    names = listed([verdict.engine for verdict in verdicts])
+    if certificate.agreed:
+        give = "gives" if len(verdicts) == 1 else "give"
+        return (
+            f"{names[:1].upper()}{names[1:]} {give} bit for bit what the {certificate.reference} "
+            f"engine gives: {number(compared)} values compared, none differs."
+        )
+    wrong = [verdict.engine for verdict in verdicts if not verdict.agreed]
+    return f"Not every engine agrees with the {certificate.reference} engine: see {listed(wrong)}."

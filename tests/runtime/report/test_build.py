@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+
+from pumice.runtime import Dense, Network, Population, Projection, SumPool, Trace, network_digest
+from pumice.runtime.counts import counted
+from pumice.runtime.engines.reference import run
+from pumice.runtime.errors import DataError
+from pumice.runtime.neurobench import neurobench
+from pumice.runtime.report import Curve, Report, reported
+from pumice.runtime.report.build import MOST_ROWS, flattened, sample_of
+
+EVENTS = np.random.default_rng(4).integers(0, 2, (6, 5, 2, 8, 8)).astype(np.uint8)
+NETWORK = Network(
+    (
+        Population("in", (2, 8, 8), kind="input"),
+        Population("read", (3,), "integrator", current_decay=4096, voltage_decay=0),
+        Population("pool", (2, 2, 2), threshold=5),
+    ),
+    (
+        Projection("out", "pool", "read", Dense(2 * np.arange(24).reshape(3, 8) - 16)),
+        Projection("sum", "in", "pool", SumPool((4, 4), (4, 4))),
+    ),
+    output="read",
+    provenance={"data": {"name": "digits", "seed": 0}, "tags": ["a"], "recipe": "tcl"},
+)
+
+
+def trace() -> Trace:
+    return run(NETWORK, EVENTS)
+
+
+def report(**values: object) -> Report:
+    return reported(NETWORK, trace(), title="a test", **values)  # type: ignore[arg-type]
+
+
+def test_the_figures_are_the_means_of_the_counts() -> None:
+    told, counts = report(), counted(NETWORK, trace())
+    assert told.network == network_digest(NETWORK)
+    assert (told.timesteps, told.samples) == (6, 5)
+    assert told.connections == 24 + 128 == counts.connections
+    assert told.events == pytest.approx(counts.total_events.mean())
+    assert told.operations[-1] == counts.total_operations.mean()
+    assert len(told.operations) == 6
+    assert told.neurobench == neurobench(NETWORK, trace())
+
+
+def test_parts_stand_in_the_order_of_the_graph() -> None:
+    told = report()
+    assert [p.name for p in told.populations] == ["in", "pool", "read"]
+    assert [p.name for p in told.projections] == ["sum", "out"]
+    assert [p.kind for p in told.projections] == ["sum_pool", "dense"]
+    assert told.projections[0].synapses == 128
+    assert told.populations[2].events == 0 and told.populations[2].updates == 18
+
+
+def test_labels_bring_the_curve_of_the_integers_and_its_end() -> None:
+    given = Curve("float", (0.5,) * 6)
+    labels = np.array([2, 2, 2, 2, 0])
+    told = report(curves=[given], labels=labels)
+    assert [curve.name for curve in told.curves] == ["float", "integers"]
+    right = [
+        np.mean(trace().voltages["read"][step].argmax(axis=1) == labels).item() for step in range(6)
+    ]
+    assert list(told.curves[1].accuracy) == right
+    assert told.neurobench["ClassificationAccuracy"] == right[-1]
+
+
+def test_a_curve_needs_a_value_for_each_timestep() -> None:
+    with pytest.raises(DataError, match="curve float: 2 values, but there are 6 timesteps"):
+        report(curves=[Curve("float", (0.5, 0.6))])
+
+
+def test_a_sample_says_what_fired_and_what_the_output_said() -> None:
+    told = sample_of(NETWORK, trace(), 3, np.array([0, 0, 0, 1, 0]), ["no", "perhaps", "yes"])
+    voltages = trace().voltages["read"][:, 3]
+    assert told.label == "perhaps"
+    assert told.answer == told.classes[int(voltages[-1].argmax())]
+    assert np.array_equal(np.array(told.outputs).T * 64, voltages)
+    assert [strip.population for strip in told.strips] == ["in", "pool"]
+    pool = told.strips[1]
+    fired = trace().spikes["pool"][:, 3].reshape(6, 8)
+    assert list(zip(pool.steps, pool.rows, strict=True)) == list(map(tuple, np.argwhere(fired)))
+
+
+def test_of_many_neurons_evenly_spaced_ones_are_drawn() -> None:
+    strip = sample_of(NETWORK, trace(), 0).strips[0]
+    assert (strip.neurons, strip.shown) == (128, MOST_ROWS)
+    spaced = [k * 128 // MOST_ROWS for k in range(MOST_ROWS)]
+    seen = EVENTS[:, 0].reshape(6, 128)[:, spaced]
+    assert len(strip.steps) == seen.sum() and set(strip.rows) <= set(range(MOST_ROWS))
+
+
+@pytest.mark.parametrize(("classes", "names"), [((), "012"), (["a"], "012"), (list("abc"), "abc")])
+def test_classes_without_names_are_numbered(classes: list[str], names: str) -> None:
+    assert sample_of(NETWORK, trace(), 0, classes=classes).classes == tuple(names)
+
+
+def test_a_label_beyond_the_outputs_is_shown_as_its_number() -> None:
+    assert sample_of(NETWORK, trace(), 0, np.full(5, 7)).label == "7"
+
+
+def test_provenance_becomes_one_line_a_value() -> None:
+    assert flattened(NETWORK.provenance) == {
+        "data.name": "digits",
+        "data.seed": "0",
+        "tags": "['a']",
+        "recipe": "tcl",
+    }
