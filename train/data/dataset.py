@@ -89,13 +89,14 @@ def digest_of(train: FrameSet, test: FrameSet, options: DataOptions) -> str:
     return digest.hexdigest()
 
 
-def validation_split(train: FrameSet, per_class: int, seed: int = 0) -> tuple[FrameSet, FrameSet]:
-    """Return `train` less `per_class` samples of each class, and those samples.
+def split_off(whole: FrameSet, per_class: int, seed: int) -> tuple[FrameSet, FrameSet]:
+    """Return `whole` less `per_class` samples of each class, and those samples.
 
-    The same `seed` draws the same samples. Raises `DataError` where a class would run out.
+    This is how a test or validation set is taken: the same `seed` draws the same samples. Raises
+    `DataError` where a class would run out.
     """
-    rest, held = held_out(train.labels, per_class, seed)
+    rest, held = held_out(whole.labels, per_class, seed)
     return (
-        FrameSet(train.frames[rest], train.labels[rest]),
-        FrameSet(train.frames[held], train.labels[held]),
+        FrameSet(whole.frames[rest], whole.labels[rest]),
+        FrameSet(whole.frames[held], whole.labels[held]),
     )

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pumice.runtime.errors import DataError
-from pumice.train.data.dataset import Data, FrameSet, digest_of, validation_split
+from pumice.train.data.dataset import Data, FrameSet, digest_of, split_off
 from pumice.train.data.options import DataOptions
 
 
@@ -80,10 +80,10 @@ def test_the_digest_sees_one_bit_and_every_option_but_the_folder() -> None:
     assert digest_of(data.train, data.test, moved) == data.digest
 
 
-def test_a_validation_split_parts_the_training_samples() -> None:
+def test_samples_split_off_are_missing_from_the_rest() -> None:
     whole = FrameSet(frames(10), np.repeat([0, 1], 5))
-    train, validation = validation_split(whole, 2, seed=4)
-    assert sorted(validation.labels) == [0, 0, 1, 1] and len(train) == 6
-    together = [f.tobytes() for part in (train, validation) for f in part.frames]
+    rest, held = split_off(whole, 2, seed=4)
+    assert sorted(held.labels) == [0, 0, 1, 1] and len(rest) == 6
+    together = [f.tobytes() for part in (rest, held) for f in part.frames]
     assert sorted(together) == sorted(f.tobytes() for f in whole.frames)
-    assert validation_split(whole, 2, seed=4) == (train, validation)
+    assert split_off(whole, 2, seed=4) == (rest, held)

@@ -1,0 +1,35 @@
+"""Data sets by name."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from ...runtime.errors import DataError
+from .dataset import Data
+from .digits_events import load_digits_events
+from .nmnist import load_nmnist
+from .options import DataOptions
+
+LOADERS: dict[str, Callable[[DataOptions], Data]] = {
+    "digits-events": load_digits_events,
+    "nmnist": load_nmnist,
+}
+
+
+def load(name: str, **options: Any) -> Data:
+    """Return the data set `name`; `options` are the other fields of `DataOptions`.
+
+        load("digits-events", timesteps=4)
+        load("nmnist", folder="/data/N-MNIST", binning="count", values="counts")
+        load(**recipe.data.model_dump())
+
+    Raises `DataError` where no data set has that name or its files are not what they should be,
+    and pydantic's `ValidationError` (a `ValueError`) where an option is unknown or impossible.
+    """
+    loader = LOADERS.get(name)
+    if loader is None:
+        near = difflib.get_close_matches(name, LOADERS, 1, 0)
+        raise DataError(
+            f'no data set "{name}"; the nearest is "{near[0]}", of {", ".join(LOADERS)}'
+        )
+    return loader(DataOptions(name=name, **options))

@@ -1,0 +1,111 @@
+"""`digits-events`: simulated event recordings of real handwritten digits.
+
+scikit-learn's 1,797 digits (8 x 8 pixels, 17 grey levels; E. Alpaydin and C. Kaynak, "Optical
+Recognition of Handwritten Digits", UCI, 1998, CC BY 4.0) are moved along three saccades in front
+of a simulated sensor, as N-MNIST did with MNIST in front of a real one (G. Orchard et al.,
+Frontiers in Neuroscience 9:437, 2015). The digits are real, the events are simulated.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.errors import MissingPackage
+from .cache import kept
+from .dataset import Data, FrameSet, digest_of, split_off
+from .frames import stacked
+from .motion import Motion, film
+from .options import DataOptions
+from .recordings import Recordings
+from .sensor import Sensor, record
+
+NAME = "digits-events"
+CLASSES = 10
+BRIGHTEST = 16  # grey level of a digit's full ink
+TEST_PER_CLASS = 36  # 360 of 1,797 recordings, 20 percent
+SPLIT_SEED = 1797  # the split is one for all, whatever the seed of the recordings
+# Corners of the path, as N-MNIST's saccades: down and right, up and right, back to the left.
+CORNERS = np.array([(-1, -1), (1, 0), (-1, 1), (-1, -1)], np.float64)
+SACCADES = len(CORNERS) - 1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """How a digit is shown.
+
+    The sensor has `width` x `height` pixels, a digit's pixel covers `scale` of them on each axis.
+    A corner of the path is `amplitude` sensor pixels from the centre on each axis; each digit's
+    path is shifted by up to `jitter` sensor pixels either way, drawn for each from the seed. A
+    saccade is seen as `images` images, one every `interval` microseconds.
+    """
+
+    width: int = 16
+    height: int = 16
+    scale: float = 1.5
+    amplitude: float = 1.2
+    jitter: float = 0.25
+    images: int = 10
+    interval: int = 10_000
+    sensor: Sensor = Sensor(threshold=0.5, mismatch=0.1, dark=0.3, seed=0)
+
+    @property
+    def duration(self) -> int:
+        """Length of a recording, in microseconds."""
+        return SACCADES * self.images * self.interval
+
+
+def load_digits_events(options: DataOptions) -> Data:
+    """Return the digits' events as frames: 1,437 recordings to train, 360 to test.
+
+    Of each class 36 recordings are held out, drawn once for all seeds. scikit-learn does not name
+    the writers, so one may be in both parts. Raises `MissingPackage` without scikit-learn.
+    """
+    scene = Scene()
+    parameters = {**asdict(scene), "recording_seed": options.seed}
+    recordings = kept(
+        NAME, parameters, scene.width, scene.height, lambda: make_recordings(scene, options.seed)
+    )
+    whole = FrameSet(stacked(recordings.events, options, scene.duration), recordings.labels)
+    train, test = split_off(whole, TEST_PER_CLASS, SPLIT_SEED)
+    provenance = {
+        "source": "scikit-learn's handwritten digits, moved before a simulated event sensor",
+        "licence": "CC BY 4.0 (the digits)",
+        "split": f"{TEST_PER_CLASS} of each class held out, seed {SPLIT_SEED}",
+        "options": options.model_dump(mode="json", exclude={"folder"}),
+        "scene": asdict(scene),
+        "duration_us": scene.duration,
+    }
+    return Data(NAME, train, test, CLASSES, digest_of(train, test, options), provenance)
+
+
+def make_recordings(scene: Scene, seed: int) -> Recordings:
+    """Return a recording of each digit, in scikit-learn's order; takes a few seconds."""
+    images, labels = _digits()
+    generator = np.random.default_rng(seed)
+    events = []
+    for image in images:
+        motion = saccades(scene, generator.uniform(-scene.jitter, scene.jitter, 2))
+        seen = film(image, motion, scene.width, scene.height)
+        events.append(record(seen, scene.sensor, scene.interval))
+    return Recordings(tuple(events), labels)
+
+
+def saccades(scene: Scene, start: NDArray[np.float64]) -> Motion:
+    """Return the path along the corners at even speed, shifted by `start` (row, column)."""
+    moments = np.arange(SACCADES * scene.images + 1) / scene.images
+    row, column = (
+        scene.amplitude * np.interp(moments, np.arange(SACCADES + 1), corners) + shift
+        for corners, shift in zip(CORNERS.T, start, strict=True)
+    )
+    return Motion(row, column, np.zeros(len(moments)), np.full(len(moments), scene.scale))
+
+
+def _digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the digits, 0 (paper) to 1 (ink), (1797, 8, 8), and their labels."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise MissingPackage(f"{NAME} needs scikit-learn: pip install 'pumice[train]'") from error
+    digits = load_digits()
+    return digits.images / BRIGHTEST, digits.target

@@ -1,0 +1,81 @@
+"""Events as frames, one a timestep."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.arrays import Integers
+from ...runtime.errors import DataError
+from .events import Events
+from .geometry import pooled
+from .options import Binning, DataOptions, Values
+
+LARGEST_COUNT = 255  # of events in a pixel and timestep: what a uint8 holds
+
+
+def to_frames(
+    events: Events,
+    timesteps: int,
+    binning: Binning = "time",
+    values: Values = "binary",
+    duration: int | None = None,
+) -> NDArray[np.uint8]:
+    """Return `events` as uint8 (timesteps, 2, height, width); channel 0 is OFF, channel 1 is ON.
+
+    With `duration` (microseconds) the events of the window [0, duration) are taken and others
+    left out; without, all events are, and the window starts at the first and ends with the last.
+    Of n events in a window that starts at `start` and lasts `length` microseconds, event k falls
+    into the frame
+
+        floor((t_k - start) * timesteps / length)    `binning` "time"
+        floor(k * timesteps / n)                     `binning` "count"
+
+    A value is 1 where there was an event (`values` "binary"), or the number of events, clipped at
+    255 ("counts"). Raises `DataError` where an argument is none of these.
+    """
+    if timesteps < 1:
+        raise DataError(f"timesteps is {timesteps}, needs 1 or more")
+    if duration is not None and duration < 1:
+        raise DataError(f"duration is {duration} us, needs 1 or more")
+    if values not in ("binary", "counts"):
+        raise DataError(f'values is "{values}", needs "binary" or "counts"')
+    shape = (timesteps, 2, events.height, events.width)
+    kept = slice(None) if duration is None else (events.t >= 0) & (events.t < duration)
+    t, polarity = events.t[kept], events.polarity[kept]
+    frame = _frame_of(t, timesteps, binning, duration)
+    place = np.ravel_multi_index((frame, polarity, events.y[kept], events.x[kept]), shape)
+    counts = np.bincount(place, minlength=np.prod(shape)).reshape(shape)
+    return np.minimum(counts, 1 if values == "binary" else LARGEST_COUNT).astype(np.uint8)
+
+
+def _frame_of(t: Integers, timesteps: int, binning: Binning, duration: int | None) -> Integers:
+    """Return the frame of each event; exact, in integers."""
+    if binning == "count":
+        return np.arange(len(t)) * timesteps // max(len(t), 1)
+    if binning != "time":
+        raise DataError(f'binning is "{binning}", needs "time" or "count"')
+    if duration is not None:
+        return t * timesteps // duration
+    return (t - t[:1]) * timesteps // (t[-1:] - t[:1] + 1)
+
+
+def stacked(
+    recordings: Iterable[Events], options: DataOptions, duration: int | None = None
+) -> NDArray[np.uint8]:
+    """Return `recordings` as frames, uint8 (recordings, timesteps, 2, height, width).
+
+    They are taken one at a time, pooled and cut as `options` says.
+    """
+    return np.stack(
+        [
+            to_frames(
+                pooled(events, options.pool),
+                options.timesteps,
+                options.binning,
+                options.values,
+                duration,
+            )
+            for events in recordings
+        ]
+    )

@@ -1,0 +1,77 @@
+"""`nmnist`: N-MNIST, the MNIST digits seen by a real event sensor.
+
+G. Orchard, A. Jayawant, G. Cohen and N. Thakor, "Converting static image datasets to spiking
+neuromorphic datasets using saccades", Frontiers in Neuroscience 9:437, 2015; CC BY-SA 4.0.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...runtime.errors import DataError
+from .dataset import Data, FrameSet, digest_of, split_off
+from .events import Events
+from .frames import stacked
+from .options import DataOptions
+from .readers import read_events
+from .recordings import read_recordings
+
+NAME = "nmnist"
+WIDTH = HEIGHT = 34
+CLASSES = 10
+TEST_PER_CLASS = 10
+SPLIT_SEED = 900
+WANTED = "needs Train/ and Test/ with N-MNIST's folders 0 to 9, or one .npz of recordings"
+
+
+def load_nmnist(options: DataOptions) -> Data:
+    """Return N-MNIST as frames, from `options.folder`.
+
+    The folder holds the original layout (`Train/0/00002.bin`, ..., `Test/...`), whose parts are
+    kept, or one `.npz` of recordings, of which 10 of each class are held out to test, drawn once
+    from a fixed seed. A recording is cut from its first event to its last. Raises `DataError`
+    where neither is there or a file is damaged.
+    """
+    if options.folder is None:
+        raise DataError(f"{NAME}: no folder given; {WANTED}")
+    original = all((options.folder / part).is_dir() for part in ("Train", "Test"))
+    packed = sorted(options.folder.glob("*.npz"))
+    if original:
+        train, test = (_part(options.folder / part, options) for part in ("Train", "Test"))
+        split = "Train and Test as published"
+    elif len(packed) == 1:
+        train, test = _packed(packed[0], options)
+        split = f"{TEST_PER_CLASS} of each class held out, seed {SPLIT_SEED}"
+    else:
+        found = f"{len(packed)} .npz files" if options.folder.is_dir() else "no such folder"
+        raise DataError(f"{NAME}: {options.folder}: {found}; {WANTED}")
+    provenance: dict[str, Any] = {
+        "source": "N-MNIST, https://www.garrickorchard.com/datasets/n-mnist",
+        "licence": "CC BY-SA 4.0",
+        "split": split,
+        "options": options.model_dump(mode="json", exclude={"folder"}),
+    }
+    return Data(NAME, train, test, CLASSES, digest_of(train, test, options), provenance)
+
+
+def _part(folder: Path, options: DataOptions) -> FrameSet:
+    files = [(file, k) for k in range(CLASSES) for file in sorted((folder / str(k)).glob("*.bin"))]
+    if not files:
+        raise DataError(f"{NAME}: {folder}: no .bin files in folders 0 to 9")
+
+    def recordings() -> Iterator[Events]:
+        for file, _ in files:
+            yield read_events(file, WIDTH, HEIGHT, overflow=True)
+
+    labels = np.array([label for _, label in files], np.int64)
+    return FrameSet(stacked(recordings(), options), labels)
+
+
+def _packed(file: Path, options: DataOptions) -> tuple[FrameSet, FrameSet]:
+    recordings = read_recordings(file, WIDTH, HEIGHT)
+    if recordings.labels.max() >= CLASSES:
+        raise DataError(f"{file}: a label is {recordings.labels.max()}, needs 0 to {CLASSES - 1}")
+    whole = FrameSet(stacked(recordings.events, options), recordings.labels)
+    return split_off(whole, TEST_PER_CLASS, SPLIT_SEED)
