@@ -1,0 +1,5 @@
+"""A stand-in for models that run on the chip's embedded processors."""
+
+
+class CLoihiProcessModel:
+    """No process has one."""

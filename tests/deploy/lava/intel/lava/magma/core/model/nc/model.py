@@ -1,0 +1,5 @@
+"""A stand-in for models that run on the chip's cores."""
+
+
+class AbstractNcProcessModel:
+    """No process has one, so that Lava falls back to those for the CPU."""

@@ -1,0 +1,1 @@
+"""A stand-in: where this module is, Lava takes Intel's package to be installed."""
