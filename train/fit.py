@@ -22,8 +22,9 @@ from ..runtime.files import written
 from .augment import shifted
 from .checkpoint import NAME, Trained, built, write_trained
 from .data import Data, FrameSet
+from .layers import Layer
 from .networks import SpikingNetwork
-from .objectives.catalogue import losses
+from .objectives.catalogue import head, losses
 from .recipe import Recipe
 
 RESUMABLE = "last.ckpt"
@@ -151,6 +152,9 @@ class Fitting(lightning.LightningModule):
         super().__init__()
         self.recipe = recipe
         self.network = network
+        readout = network.layers[-1]
+        assert isinstance(readout, Layer)
+        self.head = head(recipe.objective, readout.linear.weight.shape[1])
         self.folder = folder
         self.history: list[dict[str, float]] = []
         self._sums: dict[str, float] = {}
@@ -163,8 +167,12 @@ class Fitting(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         clips, labels = batch
-        logits = self.network(shifted(clips, self.recipe.augment.shift))
-        parts = losses(self.recipe.objective, logits, labels)
+        objective = self.recipe.objective
+        views = [shifted(clips, self.recipe.augment.shift) for _ in range(objective.views)]
+        labels = labels.repeat(objective.views)
+        features = self.network.features(torch.cat(views, dim=1))
+        logits = self.network.answer(features)
+        parts = losses(objective, logits, labels, self.head(features.flatten(2)))
         loss = torch.stack(list(parts.values())).sum()
         right = (logits.detach().sum(dim=0).argmax(dim=-1) == labels).float().mean()
         for name, value in {**parts, "loss": loss, "accuracy": right}.items():

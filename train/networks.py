@@ -55,10 +55,19 @@ class SpikingNetwork(nn.Module):
         self.value_bits = value_bits
 
     def forward(self, events: Tensor) -> Tensor:
+        return self.answer(self.features(events))
+
+    def features(self, events: Tensor) -> Tensor:
+        """Return what the read-out reads: spikes (timesteps, batch, *shape of the last layer)."""
         values = events
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             values = layer(values)
-        return torch.diff(values, dim=0, prepend=torch.zeros_like(values[:1]))
+        return values
+
+    def answer(self, features: Tensor) -> Tensor:
+        """Return the logits (timesteps, batch, classes) for what `features` gave."""
+        summed = self.layers[-1](features)
+        return torch.diff(summed, dim=0, prepend=torch.zeros_like(summed[:1]))
 
     def quantise(self, quantised: bool = True) -> "SpikingNetwork":
         """Compute as the chip will from now on, or in real numbers again; returns itself."""

@@ -41,7 +41,7 @@ def test_a_recipe_is_read_and_changed_by_settings(tmp_path: Path) -> None:
     [
         ("fit.epoch=3", "fit.epoch: unknown key; did you mean 'epochs'?"),
         ("network.neuron.treshold=1", "network.neuron.treshold: unknown key; did you mean 'thresh"),
-        ("objective.tlc.weight=1", "objective.tlc: unknown key; did you mean 'etc'?"),
+        ("objective.tlc.weight=1", "objective.tlc: unknown key; did you mean 'tcl'?"),
         ("fit.epochs=many", "fit.epochs = 'many': input should be a valid integer"),
         ("data.timesteps=0", "data.timesteps = 0: input should be greater than or equal to 1"),
         ("objective.etc.temperature=0", "objective.etc.temperature = 0: input should be greater"),

@@ -1,8 +1,9 @@
 import math
 
+import pytest
 import torch
 
-from pumice.train.objectives.catalogue import ObjectiveOptions, losses
+from pumice.train.objectives.catalogue import ObjectiveOptions, head, losses
 
 
 def test_objectives_are_weighted_and_named() -> None:
@@ -10,12 +11,28 @@ def test_objectives_are_weighted_and_named() -> None:
     logits = torch.randn(3, 4, 5)
     labels = torch.tensor([0, 1, 2, 3])
     single = ObjectiveOptions.model_validate({"etc": {}})
-    found = losses(options, logits, labels)
+    found = losses(options, logits, labels, logits)
     assert list(found) == ["cross_entropy", "etc"]
-    assert math.isclose(float(found["etc"]), 2 * float(losses(single, logits, labels)["etc"]))
+    assert math.isclose(
+        float(found["etc"]), 2 * float(losses(single, logits, labels, logits)["etc"])
+    )
 
 
 def test_cross_entropy_alone_is_the_default() -> None:
-    assert list(losses(ObjectiveOptions(), torch.zeros(2, 1, 2), torch.tensor([0]))) == [
-        "cross_entropy"
-    ]
+    logits = torch.zeros(2, 1, 2)
+    assert list(losses(ObjectiveOptions(), logits, torch.tensor([0]), logits)) == ["cross_entropy"]
+
+
+def test_stcl_asks_for_two_views_and_a_head_and_shares_the_loss_of_tcl() -> None:
+    both = [ObjectiveOptions.model_validate({name: {}}) for name in ("tcl", "stcl")]
+    assert [o.views for o in both] == [1, 2]
+    projected = torch.randn(3, 4, 8, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([0, 1, 0, 1])
+    one, two = (next(iter(losses(o, projected, labels, projected).values())) for o in both)
+    assert torch.equal(one, two)
+    assert head(both[0], 20)(torch.zeros(3, 4, 20)).shape == (3, 4, 128)
+
+
+def test_tcl_and_stcl_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="choose one"):
+        ObjectiveOptions.model_validate({"tcl": {}, "stcl": {}})
