@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..runtime.errors import FileError
 from ..runtime.files import written
+from ..runtime.settings import checked
 from .networks import SpikingNetwork, conv_net
 from .recipe import Recipe
-from .settings import checked
 
 NAME = "model.safetensors"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..runtime.errors import RecipeError
+from ..runtime.settings import read_settings
 from .data.options import DataOptions
 from .networks import NetworkOptions
 from .objectives.catalogue import ObjectiveOptions
-from .settings import read_settings
 
 
 class AugmentOptions(BaseModel):

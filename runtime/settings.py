@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ..runtime.errors import RecipeError
+from .errors import RecipeError
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -16,26 +16,59 @@ Model = TypeVar("Model", bound=BaseModel)
 def read_settings(model: type[Model], path: Path, changes: Sequence[str] = ()) -> Model:
     """Return the TOML file at `path` as `model`, after `changes` such as `fit.epochs=3`.
 
-    Raises `RecipeError`, naming the file, the key and the nearest known one, where the file is
-    absent or is no TOML, a key is unknown or a value is of the wrong type or out of range.
+    Raises `RecipeError`, naming the file, the line, the key and the nearest known one, where the
+    file is absent or is no TOML, a key is unknown or a value is of the wrong type or out of range.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: is not TOML: {error}") from error
     for change in changes:
         _set(values, change)
-    return checked(model, values, str(path))
+    return checked(model, values, str(path), "" if changes else text)
 
 
-def checked(model: type[Model], values: Mapping[str, Any], who: str) -> Model:
-    """Return `values` as `model`; raises `RecipeError` with the first fault in one line."""
+def checked(model: type[Model], values: Mapping[str, Any], who: str, text: str = "") -> Model:
+    """Return `values` as `model`; raises `RecipeError` with the first fault in one line.
+
+    With the TOML `text` that they were read from, the error says which line of it.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(f"{who}: {_told(error.errors()[0], model)}") from None
+        fault = error.errors()[0]
+        line = line_of(text, fault["loc"])
+        place = f"{who}: line {line}" if line else who
+        raise RecipeError(f"{place}: {_told(fault, model)}") from None
+
+
+def line_of(text: str, location: Sequence[Any]) -> int:
+    """Return the line, counted from 1, of a TOML `text` after which `location` is set, else 0.
+
+    Where a key is missing, that is the line on which its table begins.
+    """
+    lines = text.splitlines()
+    for depth in range(len(location), 0, -1):
+        for end in range(1, len(lines) + 1):
+            try:
+                values: Any = tomllib.loads("\n".join(lines[:end]))
+            except tomllib.TOMLDecodeError:
+                continue
+            if _holds(values, location[:depth]):
+                return end
+    return 0
+
+
+def _holds(values: Any, location: Sequence[Any]) -> bool:
+    for part in location:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
 
 
 def _set(values: dict[str, Any], change: str) -> None:
