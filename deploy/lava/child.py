@@ -62,6 +62,7 @@ def _simulate(graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]) 
 
     from .execute import execute, share_anonymously
     from .models.conv import PySparseConvModel
+    from .models.mapped import PyMappedSendModel
     from .models.recorded import PyRecordedLifModel, Recording
 
     for name, neurons in graph.populations.items():
@@ -72,7 +73,7 @@ def _simulate(graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]) 
     sources = {name: RingBuffer(data=values.T) for name, values in events.items()}
     for name, source in sources.items():
         graph.feed(name, source.s_out)
-    models = {LIFReset: PyRecordedLifModel}
+    models = {LIFReset: PyRecordedLifModel, RingBuffer: PyMappedSendModel}
     if job.conv == "sparse":
         models[Conv] = PySparseConvModel
     share_anonymously()

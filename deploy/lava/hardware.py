@@ -93,4 +93,7 @@ def run_on_chip(graph: Any, events: dict[str, NDArray[np.uint8]], steps: int) ->
     }
     configuration = Loihi2HwCfg(select_tag="fixed_pt", exception_proc_model_map=models)
     execute(list(sinks.values()), steps, configuration)
-    return {name: kept.data.get().astype(np.uint8).T for name, kept in sinks.items()}
+    spikes = {name: kept.data.get().astype(np.uint8).T for name, kept in sinks.items()}
+    for runtime in {kept.runtime for kept in sinks.values()}:
+        runtime.stop()
+    return spikes
