@@ -21,9 +21,7 @@ def run_guarded(arguments: Sequence[str], log: Path, seconds: float) -> int:
     command should call `die_with_parent`, so that it ends where this process is killed. Raises
     `EngineError` when `seconds` are over.
     """
-    lives, life = (
-        os.pipe()
-    )  # every process of the group holds `life`, so `lives` ends with the last
+    lives, life = os.pipe()  # each process of the group holds `life`: `lives` ends with the last
     process = None
     try:
         with log.open("wb") as output:
@@ -65,12 +63,16 @@ def _end(process: subprocess.Popen[bytes], lives: int) -> None:
 def die_with_parent() -> None:
     """Watch standard input from a thread, and kill the own process group where it ends.
 
-    Only the parent holds its other end, so it ends when the parent does, however that came.
+    Only the parent holds its other end, so it ends when the parent does, however that came. For
+    what `run_guarded` started: elsewhere, the group has others in it.
     """
 
     def watch() -> None:
         while os.read(0, 1):
             pass
         os.killpg(0, signal.SIGKILL)
+
+    if os.getpgrp() != os.getpid():
+        return
 
     threading.Thread(target=watch, daemon=True).start()

@@ -49,11 +49,14 @@ def run(
         check_available()
         check_fits(network, timesteps)
     job = Job(timesteps, samples, record, conv, target)
-    with tempfile.TemporaryDirectory(prefix="pumice-lava-") as name:
-        folder = Path(name)
-        write_job(folder, job, network, inputs)
-        _in_child(folder, _patience(network, steps) if seconds is None else seconds)
-        return read_answer(folder, job, network, inputs)
+    try:
+        with tempfile.TemporaryDirectory(prefix="pumice-lava-") as name:
+            folder = Path(name)
+            write_job(folder, job, network, inputs)
+            _in_child(folder, _patience(network, steps) if seconds is None else seconds)
+            return read_answer(folder, job, network, inputs)
+    except OSError as error:
+        raise EngineError(f"lava: {error}; mend this and run again") from error
 
 
 def _patience(network: Network, steps: int) -> float:

@@ -35,12 +35,8 @@ class Delayed:
         self, *, lag: int, delay: int, depth: int, timesteps: int, **parameters: Any
     ) -> None:
         super().__init__(**parameters)
-        for name, value in (
-            ("lag", lag),
-            ("delay", delay),
-            ("depth", depth),
-            ("timesteps", timesteps),
-        ):
+        times = {"lag": lag, "delay": delay, "depth": depth, "timesteps": timesteps}
+        for name, value in times.items():
             self.proc_params[name] = value
 
 

@@ -138,6 +138,12 @@ def test_python_that_cannot_start_shows_its_last_words(
         run(NETWORK, EVENTS)
 
 
+def test_a_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(EngineError, match="^lava: .*/nowhere/.*; mend this and run again$"):
+        run(NETWORK, EVENTS)
+
+
 @pytest.fixture
 def hanging(
     sabotage: Callable[[str], None], tmp_path: Path, scratch: Path
