@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .errors import EngineError
 from .network import Network
+from .population import Population
 
 Events = NDArray[np.uint8] | Mapping[str, NDArray[np.uint8]]
 
@@ -17,7 +18,11 @@ def checked_events(network: Network, events: Events) -> dict[str, NDArray[np.uin
     `events` is one array where the network has one input, else a mapping by name; any integer or
     boolean type. Raises `EngineError` where a shape or value does not fit.
     """
-    inputs = network.inputs
+    return checked_inputs(network.inputs, events)
+
+
+def checked_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str, NDArray[np.uint8]]:
+    """Do the same where there are only the input populations to go by."""
     given = events if isinstance(events, Mapping) else {inputs[0].name: events}
     if set(given) != {p.name for p in inputs}:
         names = ", ".join(p.name for p in inputs)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 settings.register_profile(
     "ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("nightly", deadline=None, max_examples=2000)
+settings.register_profile("nightly", deadline=None, max_examples=3400)
 settings.load_profile("ci")
 
 

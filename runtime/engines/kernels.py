@@ -8,37 +8,20 @@ Sums are int32. Where many sources are active, float32 products take over: a `Ne
 sum below 2^23, so they are exact, and no result depends on which way was taken.
 """
 
-from typing import Any, NamedTuple
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from ..arithmetic import ALIGN_BITS, DECAY_BITS, STATE_HALF
-from .tables import INPUT, Bytes, Layout, Recording, Shorts, State, Words
+from .tables import INPUT, Bytes, Floats, Layout, Recording, Row, Scratch, Shorts, State, Words
 
-# From this share of active sources on, products beat adding up events (measured).
-PRODUCT_FROM = 0.3
-# With fewer channels than these, products leave the processor's width unused.
-PRODUCT_CHANNELS = 8
+PRODUCT_FROM = 0.6  # the share of active sources from which products are faster (measured)
 DECAY_MASK = (1 << DECAY_BITS) - 1
 
 i32 = np.int32
+u64 = np.uint64
 f32 = np.float32
-Floats = NDArray[np.float32]
-Row = Any  # of one of the two tables
 
 loop = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-
-
-class Scratch(NamedTuple):
-    """Room for one round of the widest population."""
-
-    sums: Words
-    partial: Words
-    active: Words
-    rows: Floats
-    products: Floats
 
 
 @loop
@@ -78,7 +61,7 @@ def _scratch(layout: Layout) -> Scratch:
         np.empty(layout.steps * widest, i32),
         np.empty(layout.steps * widest, i32),
         np.empty(widest + 1, i32),
-        np.empty((4, fan_in + 4), f32),
+        np.empty((4, fan_in + 3), f32),
         np.empty((4, channels), f32),
     )
 
@@ -206,53 +189,67 @@ def _scatter(layout: Layout, projection: Row, values: Bytes, active: Words, sums
     The taps of a row and of a column of the source say where the weights start, where the targets
     they meet start, and how many there are.
     """
-    taps, plane = layout.taps, projection.plane
+    taps, plane, weights = layout.taps, projection.plane, layout.weights
     rows, columns = layout.tables[projection.rows :], layout.tables[projection.columns :]
-    i = 0
-    while i < len(active):
-        channel = active[i] % projection.channels
-        position = active[i] // projection.channels
+    k = 0
+    while k < len(active):
+        position = active[k] // projection.channels
+        channel = active[k] - position * projection.channels
         group = channel // projection.group_inputs
         end = position * projection.channels + (group + 1) * projection.group_inputs
-        count = 4 if i + 3 < len(active) and active[i + 3] < end else 1
-        y, x = position // projection.width, position % projection.width
+        count = 4 if k + 3 < len(active) and active[k + 3] < end else 1
+        y = position // projection.width
+        x = position - y * projection.width
         for row in range(rows[y], rows[y + 1]):
+            from_row = projection.weights + channel * plane + taps[row, 0]
+            onto_row = taps[row, 1] + group * projection.group_outputs
             for column in range(columns[x], columns[x + 1]):
-                start = taps[row, 1] + taps[column, 1] + group * projection.group_outputs
-                onto = sums[start : start + taps[column, 2]]
-                start = projection.weights + taps[row, 0] + taps[column, 0] + channel * plane
-                weights = layout.weights[start:]
+                start, onto = from_row + taps[column, 0], onto_row + taps[column, 1]
+                length = taps[column, 2]
                 if count == 1:
-                    _add(onto, weights, values[active[i]])
+                    add(sums, onto, length, weights, start, values[active[k]])
                 else:
-                    _add_four(onto, weights, plane, active[i : i + 4], values)
-        i += count
+                    add_four(sums, onto, length, weights, start, plane, active[k : k + 4], values)
+        k += count
 
 
 @loop
-def _add(sums: Words, weights: Shorts, value: int) -> None:
-    """Add `value` times `weights`."""
-    if value == 1:
-        for i in range(len(sums)):
-            sums[i] += i32(weights[i])
-    else:
-        for i in range(len(sums)):
-            sums[i] += i32(value) * i32(weights[i])
+def add(sums: Words, onto: int, length: int, weights: Shorts, start: int, value: int) -> None:
+    """Add `value` times the weights from `start` on to the sums from `onto` on.
+
+    Indices are unsigned here and below: numba would look for negative ones in each round.
+    """
+    for i in range(u64(length)):
+        sums[u64(onto) + i] += i32(value) * i32(weights[u64(start) + i])
 
 
 @loop
-def _add_four(sums: Words, weights: Shorts, plane: int, active: Words, values: Bytes) -> None:
+def add_four(
+    sums: Words,
+    onto: int,
+    length: int,
+    weights: Shorts,
+    start: int,
+    plane: int,
+    active: Words,
+    values: Bytes,
+) -> None:
     """Add the values of four active neurons times their weights, which lie `plane` apart."""
-    a, b = weights, weights[(active[1] - active[0]) * plane :]
-    c, d = weights[(active[2] - active[0]) * plane :], weights[(active[3] - active[0]) * plane :]
+    a, b = u64(start), u64(start + (active[1] - active[0]) * plane)
+    c = u64(start + (active[2] - active[0]) * plane)
+    d = u64(start + (active[3] - active[0]) * plane)
     p, q = i32(values[active[0]]), i32(values[active[1]])
     r, s = i32(values[active[2]]), i32(values[active[3]])
     if p + q + r + s == 4:
-        for i in range(len(sums)):
-            sums[i] += i32(a[i]) + i32(b[i]) + i32(c[i]) + i32(d[i])
+        for i in range(u64(length)):
+            sums[u64(onto) + i] += (i32(weights[a + i]) + i32(weights[b + i])) + (
+                i32(weights[c + i]) + i32(weights[d + i])
+            )
     else:
-        for i in range(len(sums)):
-            sums[i] += p * i32(a[i]) + q * i32(b[i]) + r * i32(c[i]) + s * i32(d[i])
+        for i in range(u64(length)):
+            sums[u64(onto) + i] += (p * i32(weights[a + i]) + q * i32(weights[b + i])) + (
+                r * i32(weights[c + i]) + s * i32(weights[d + i])
+            )
 
 
 @loop
@@ -265,21 +262,21 @@ def _multiply(
     sums: Words,
     steps: int,
 ) -> None:
-    """Do the same as products of float32: four windows at a time, times the weights of a group."""
+    """Do the same as products of float32: four windows at a time, times the matrix of a group."""
     windows = projection.windows
     fan_in, outputs = projection.fan_in, projection.group_outputs
     for group in range(projection.groups):
-        start = projection.weights + group * fan_in * outputs
-        weights = layout.weights[start : start + fan_in * outputs]
+        matrix = layout.weights[projection.matrix + group * fan_in * outputs :]
         for first in range(0, steps * windows, 4):
             count = min(4, steps * windows - first)
-            scratch.rows[:] = 0
+            scratch.rows[:, : fan_in + 3] = 0
             for r in range(count):
-                step, window = (first + r) // windows, (first + r) % windows
+                step = (first + r) // windows
+                window = first + r - step * windows
                 values = _values(source, state, step - projection.delay)
-                _look(layout, projection, values, window, group, scratch.rows[r])
-            scratch.products[:] = 0
-            multiply_rows(scratch.rows, weights, fan_in, outputs, scratch.products)
+                _look(projection, values, window, group, scratch.rows[r])
+            scratch.products[:, :outputs] = 0
+            multiply_rows(scratch.rows, matrix, fan_in, outputs, scratch.products)
             for r in range(count):
                 start = ((first + r) * projection.groups + group) * outputs
                 for i in range(outputs):
@@ -287,46 +284,56 @@ def _multiply(
 
 
 @loop
-def _look(
-    layout: Layout, projection: Row, values: Bytes, window: int, group: int, row: Floats
-) -> None:
-    """Write what one window sees to `row`, in the order of the weights."""
-    height, width = projection.kernel_height, projection.kernel_width
-    top = window // projection.window_columns * projection.stride_y - projection.padding_y
-    left = window % projection.window_columns * projection.stride_x - projection.padding_x
-    for j in range(height):
+def _look(projection: Row, values: Bytes, window: int, group: int, row: Floats) -> None:
+    """Write what one window sees to `row` (kernel rows * columns * inputs of the group,)."""
+    at_y = window // projection.window_columns
+    at_x = window - at_y * projection.window_columns
+    top = at_y * projection.stride_y - projection.padding_y
+    left = at_x * projection.stride_x - projection.padding_x
+    inputs, dilation = projection.group_inputs, projection.dilation_x
+    first = max(0, (dilation - 1 - left) // dilation)
+    last = min(projection.kernel_width, (projection.width - left + dilation - 1) // dilation)
+    for j in range(projection.kernel_height):
         y = top + j * projection.dilation_y
-        if not 0 <= y < projection.height:
+        if not 0 <= y < projection.height or first >= last:
             continue
-        for k in range(width):
-            x = left + layout.tables[projection.order + k] * projection.dilation_x
-            if not 0 <= x < projection.width:
-                continue
-            first = (y * projection.width + x) * projection.channels
-            first += group * projection.group_inputs
-            for c in range(projection.group_inputs):
-                row[(c * height + j) * width + k] = values[first + c]
+        seen = (y * projection.width + left + first * dilation) * projection.channels
+        onto = (j * projection.kernel_width + first) * inputs
+        columns, length = last - first, inputs
+        if projection.groups == dilation == 1:  # they lie side by side
+            columns, length = 1, columns * inputs
+        for column in range(columns):
+            to = u64(onto + column * inputs)
+            start = u64(seen + column * dilation * projection.channels + group * inputs)
+            for c in range(u64(length)):
+                row[to + c] = values[start + c]
 
 
 @loop
 def multiply_rows(
-    rows: Floats, weights: Shorts, fan_in: int, outputs: int, products: Floats
+    rows: Floats, matrix: Shorts, fan_in: int, outputs: int, products: Floats
 ) -> None:
-    """Add four `rows` times `weights` (fan_in, outputs) to `products`, four sources at a time.
+    """Add four `rows` times `matrix` (fan_in, outputs) to `products`, four of the fan-in at once.
 
     `rows` are zero from `fan_in` on, where the last weights are read once more.
     """
-    last = fan_in - 1
+    onto0, onto1, onto2, onto3 = products[0], products[1], products[2], products[3]
     for k in range(0, fan_in, 4):
-        a = weights[k * outputs :][:outputs]
-        b = weights[min(k + 1, last) * outputs :][:outputs]
-        c = weights[min(k + 2, last) * outputs :][:outputs]
-        d = weights[min(k + 3, last) * outputs :][:outputs]
-        for r in range(4):
-            p, q, s, t = rows[r, k], rows[r, k + 1], rows[r, k + 2], rows[r, k + 3]
-            onto = products[r]
-            for i in range(outputs):
-                onto[i] += p * f32(a[i]) + q * f32(b[i]) + s * f32(c[i]) + t * f32(d[i])
+        a, b = matrix[k * outputs :], matrix[min(k + 1, fan_in - 1) * outputs :]
+        c, d = (
+            matrix[min(k + 2, fan_in - 1) * outputs :],
+            matrix[min(k + 3, fan_in - 1) * outputs :],
+        )
+        p0, q0, r0, s0 = rows[0, k], rows[0, k + 1], rows[0, k + 2], rows[0, k + 3]
+        p1, q1, r1, s1 = rows[1, k], rows[1, k + 1], rows[1, k + 2], rows[1, k + 3]
+        p2, q2, r2, s2 = rows[2, k], rows[2, k + 1], rows[2, k + 2], rows[2, k + 3]
+        p3, q3, r3, s3 = rows[3, k], rows[3, k + 1], rows[3, k + 2], rows[3, k + 3]
+        for i in range(outputs):
+            p, q, r, s = f32(a[i]), f32(b[i]), f32(c[i]), f32(d[i])
+            onto0[i] += p0 * p + q0 * q + r0 * r + s0 * s
+            onto1[i] += p1 * p + q1 * q + r1 * r + s1 * s
+            onto2[i] += p2 * p + q2 * q + r2 * r + s2 * s
+            onto3[i] += p3 * p + q3 * q + r3 * r + s3 * s
 
 
 @loop

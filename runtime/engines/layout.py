@@ -3,7 +3,8 @@
 Populations come in running order, inputs first, and neurons lie (height, width, channel). Weights
 lie (input channel, kernel row, kernel column, output channel of the group), with the columns of a
 kernel ordered such that neighbours meet neighbouring targets: what an event reaches in a row of
-targets is one run wherever stride and dilation allow.
+targets is one run wherever stride and dilation allow. For products there is a second copy, a matrix
+(kernel row, kernel column, input channel; output channel) of each group.
 """
 
 from typing import Any
@@ -16,10 +17,10 @@ from ..connections import Connection, Conv, Sparse, SumPool, depthwise, window_c
 from ..network import Network
 from ..population import Population
 from ..projection import Projection
-from .kernels import PRODUCT_CHANNELS
 from .tables import INPUT, INTEGRATOR, POPULATION, PROJECTION, SPIKING, Layout
 
 ROUND = 8  # steps computed of one population before the next, where nothing leads backwards
+LEAST_OUTPUTS, LEAST_FAN_IN = 8, 64  # smaller products are never faster than events (measured)
 NEVER = np.iinfo(np.int32).max  # a threshold that no voltage passes
 KINDS = {"input": INPUT, "cuba": SPIKING, "integrator": INTEGRATOR}
 Shape = tuple[int, ...]
@@ -169,7 +170,11 @@ def _windows(pools: Pools, conv: Conv, left: int, source: Shape) -> Fields:
     group = outputs // conv.groups
     windows = window_counts(conv, source)
     order = sorted(range(width), key=lambda k: (k * conv.dilation[1] % conv.stride[1], -k))
-    weights = conv.weights.reshape(conv.groups, group, inputs, height, width)[..., order]
+    weights = conv.weights.reshape(conv.groups, group, inputs, height, width) << left
+    for_events = pools.weights.add(weights[..., order].transpose(0, 2, 3, 4, 1).reshape(-1))
+    matrix = for_events
+    if height * width > 1:
+        matrix = pools.weights.add(weights.transpose(0, 3, 4, 2, 1).reshape(-1))
     rows = [
         [(place * width * group, row * windows[1] * outputs, 0) for place, row in met]
         for met in _meetings(conv, 0, source[1], windows[0], list(range(height)))
@@ -179,11 +184,11 @@ def _windows(pools: Pools, conv: Conv, left: int, source: Shape) -> Fields:
         for met in _meetings(conv, 1, source[2], windows[1], order)
     ]
     return {
-        "product": int(group >= PRODUCT_CHANNELS),
-        "weights": pools.weights.add(weights.transpose(0, 2, 3, 4, 1).reshape(-1) << left),
+        "product": int(group >= LEAST_OUTPUTS and inputs * height * width >= LEAST_FAN_IN),
+        "weights": for_events,
+        "matrix": matrix,
         "rows": _add_taps(pools, rows),
         "columns": _add_taps(pools, columns),
-        "order": pools.tables.add(order),
         "plane": height * width * group,
         "fan_in": inputs * height * width,
         "windows": windows[0] * windows[1],

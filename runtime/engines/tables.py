@@ -9,6 +9,8 @@ INPUT, SPIKING, INTEGRATOR = range(3)
 Bytes = NDArray[np.uint8]
 Shorts = NDArray[np.int16]
 Words = NDArray[np.int32]
+Floats = NDArray[np.float32]
+Row = Any  # of one of the two tables
 
 
 def _row(names: str) -> np.dtype[Any]:
@@ -21,11 +23,11 @@ def _row(names: str) -> np.dtype[Any]:
 POPULATION = _row(
     "kind first neurons channels row history delay period parameters into_first into_last"
 )
-# shift: bits to the right of its own sum; weights, starts, targets, rows, columns, order: where
-# they start in their arrays; plane: weights of one input channel; fan_in: weights into a neuron.
+# shift: bits to the right of its own sum; weights, starts, targets, rows, columns, matrix: where
+# they start in their arrays; plane, fan_in: weights of one input channel, of one target neuron.
 PROJECTION = _row(
-    "source delay shift sparse product weights starts targets rows columns order plane fan_in "
-    "windows window_columns channels height width groups group_inputs group_outputs "
+    "source delay shift sparse product weights starts targets rows columns matrix plane "
+    "windows window_columns channels height width groups group_inputs group_outputs fan_in "
     "kernel_height kernel_width stride_y stride_x padding_y padding_x dilation_y dilation_x"
 )
 
@@ -65,3 +67,13 @@ class Recording(NamedTuple):
     voltages: Words
     voltages_first: NDArray[np.int64]
     counts: Words
+
+
+class Scratch(NamedTuple):
+    """Room for one round of the widest population."""
+
+    sums: Words
+    partial: Words
+    active: Words
+    rows: Floats
+    products: Floats

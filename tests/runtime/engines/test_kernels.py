@@ -63,12 +63,12 @@ def test_neurons_step_as_the_arithmetic_says(kind: Any, exponent: int) -> None:
 @pytest.mark.parametrize("outputs", [1, 8, 17])
 def test_products_of_whole_numbers_are_exact(fan_in: int, outputs: int) -> None:
     rng = np.random.default_rng(7)
-    rows = np.zeros((4, fan_in + 4), np.float32)
+    rows = np.zeros((4, fan_in + 3), np.float32)
     rows[:, :fan_in] = rng.integers(0, 256, (4, fan_in))
-    weights = rng.integers(-256, 255, (fan_in, outputs)).astype(np.int16)
+    matrix = rng.integers(-256, 255, (fan_in, outputs)).astype(np.int16)
     products = np.ones((4, outputs), np.float32)
-    kernels.multiply_rows(rows, weights.reshape(-1), fan_in, outputs, products)
-    assert np.array_equal(products, rows[:, :fan_in].astype(int) @ weights + 1)
+    kernels.multiply_rows(rows, matrix.reshape(-1), fan_in, outputs, products)
+    assert np.array_equal(products, rows[:, :fan_in].astype(int) @ matrix + 1)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.05, 1.0])

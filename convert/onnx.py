@@ -1,0 +1,171 @@
+"""A network as an ONNX model: whole, with time inside, or one step with its states outside."""
+
+import json
+import os
+
+import numpy as np
+
+from ..runtime.engines.onnx import FORMAT, UNSEALED, run, seal
+from ..runtime.events import Events
+from ..runtime.files import network_digest, written
+from ..runtime.network import Network
+from ..runtime.population import Population
+from ..runtime.trace import Record, Trace
+from .onnx_parts import INT32, UINT8, GraphProto, ModelProto, Parts, ValueInfoProto, helper
+from .onnx_step import State, add_step, states
+
+# What ONNX Runtime has read since 1.6; nothing here needs more.
+OPSET = 13
+IR_VERSION = 7
+
+
+def to_onnx(network: Network, record: Record = "output") -> ModelProto:
+    """Return a model that runs `network` on events of any number of steps and samples.
+
+    Its inputs are called as the input populations, uint8 (timesteps, batch, *shape). Its outputs
+    are what a `Trace` holds: `NAME/spikes` uint8 and `NAME/voltages` int32 (timesteps, batch,
+    *shape), `NAME/counts` int32 (batch, *shape). With `record="all"` it gives the spikes of every
+    population, else those of the output only.
+    """
+    parts = Parts("/step/")
+    add_step(parts, network)
+    carried = states(network)
+    shown = _shown(parts, network, record)
+    body = helper.make_graph(
+        parts.each_step,
+        "step",
+        [_state(s, parts.name(s.name)) for s in carried]
+        + [_input(p, parts.name(p.name)) for p in network.inputs],
+        [_state(s, parts.name(f"{s.name}_next")) for s in carried]
+        + [_info(parts.name(name), form, "batch", *p.shape) for name, form, p in shown],
+    )
+    parts.prepare("Shape", [network.inputs[0].name], "/events")
+    second = parts.constant("/second", [1], np.int64)
+    parts.prepare("Gather", ["/events", second], "/batch", axis=0)
+    starts = [_silence(parts, state) for state in carried]
+    ends = [s.name if s.what == "counts" else f"{s.name}_end" for s in carried]
+    scan = helper.make_node(
+        "Scan",
+        [*starts, *(p.name for p in network.inputs)],
+        [*ends, *(name for name, _, _ in shown)],
+        body=body,
+        num_scan_inputs=len(network.inputs),
+    )
+    outputs = [_info(name, form, "timesteps", "batch", *p.shape) for name, form, p in shown]
+    graph = helper.make_graph(
+        [*parts.before, scan],
+        "network",
+        [_input(p, p.name, "timesteps") for p in network.inputs],
+        outputs + [_state(s, s.name) for s in carried if s.what == "counts"],
+        parts.constants,
+    )
+    return _model(graph, network, {"model": "network", "record": record})
+
+
+def to_onnx_step(network: Network) -> ModelProto:
+    """Return a model that runs one step of `network`, for those who keep time themselves.
+
+    Its inputs are the events of the step, uint8 (batch, *shape), and every state: `NAME/current`
+    and `NAME/voltage` int64, `NAME/counts` int32, `NAME/history` uint8 where a delay asks for past
+    values. It gives `NAME/spikes`, uint8, and each state as it is after the step, with `_next` at
+    the end of its name. States start at zero; the metadata `pumice.states` lists them.
+    """
+    parts = Parts("")
+    add_step(parts, network)
+    carried = states(network)
+    spiking = [p for p in network.order if p.kind == "cuba"]
+    graph = helper.make_graph(
+        parts.before + parts.each_step,
+        "step",
+        [_input(p, p.name) for p in network.inputs] + [_state(s, s.name) for s in carried],
+        [_info(f"{p.name}/spikes", UINT8, "batch", *p.shape) for p in spiking]
+        + [_state(s, f"{s.name}_next") for s in carried],
+        parts.constants,
+    )
+    listed = [
+        {"name": s.name, "next": f"{s.name}_next", "shape": _dimensions(s), "meaning": s.meaning}
+        for s in carried
+    ]
+    return _model(graph, network, {"model": "step", "states": json.dumps(listed)})
+
+
+def write_onnx(path: str | os.PathLike[str], model: ModelProto) -> None:
+    """Write `model` to `path`, whole or not at all; raises `FileError`."""
+    with written(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+
+
+def run_onnx(network: Network, events: Events, record: Record = "all") -> Trace:
+    """Run `network` as an ONNX model in ONNX Runtime; raises `EngineError` as all engines do."""
+    return run(to_onnx(network, record).SerializeToString(), events)
+
+
+def _shown(parts: Parts, network: Network, record: Record) -> list[tuple[str, int, Population]]:
+    """Return name, type and population of what is recorded at every step."""
+    shown = []
+    for population in network.order:
+        name = population.name
+        if population.kind == "integrator":
+            parts.do("Cast", [parts.name(f"{name}/voltage_next")], f"{name}/voltages", to=INT32)
+            shown.append((f"{name}/voltages", INT32, population))
+        elif record == "all" or name == network.output:
+            shown.append((f"{name}/spikes", UINT8, population))
+    return shown
+
+
+def _silence(parts: Parts, state: State) -> str:
+    """Return zeros for the start of `state`, for as many samples as there are events."""
+    ends = [parts.constant(f"{state.name}_shape", state.shape, np.int64)]
+    if state.steps:
+        starts = [parts.constant(f"{state.name}_steps", [state.steps], np.int64)]
+    else:
+        starts = []
+    shape = parts.prepare("Concat", [*starts, "/batch", *ends], f"{state.name}_size", axis=0)
+    zero = helper.make_tensor(f"{state.name}_zero", state.form, [1], [0])
+    return parts.prepare("ConstantOfShape", [shape], f"{state.name}_start", value=zero)
+
+
+def _info(name: str, form: int, *dimensions: str | int) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, form, dimensions)
+
+
+def _input(population: Population, name: str, *lead: str) -> ValueInfoProto:
+    return _info(name, UINT8, *lead, "batch", *population.shape)
+
+
+def _state(state: State, name: str) -> ValueInfoProto:
+    return _info(name, state.form, *_dimensions(state))
+
+
+def _dimensions(state: State) -> list[str | int]:
+    return [*([state.steps] if state.steps else []), "batch", *state.shape]
+
+
+def _model(graph: GraphProto, network: Network, more: dict[str, str]) -> ModelProto:
+    """Return `graph` as a model that says where it comes from, sealed against damage."""
+    inputs = [
+        {"name": p.name, "shape": p.shape, "value_bits": p.value_bits} for p in network.inputs
+    ]
+    facts = {
+        "format": str(FORMAT),
+        "network": network_digest(network),
+        "output": network.output,
+        "provenance": json.dumps(dict(network.provenance), sort_keys=True),
+        "inputs": json.dumps(inputs),
+        **more,
+    }
+    model = helper.make_model(
+        graph,
+        producer_name="pumice",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+    )
+    for digest in (UNSEALED, None):
+        helper.set_model_props(
+            model,
+            {
+                **{f"pumice.{key}": value for key, value in facts.items()},
+                "pumice.sha256": digest or seal(model.SerializeToString()),
+            },
+        )
+    return model

@@ -1,0 +1,67 @@
+"""The parts an ONNX model is put together from."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime.errors import MissingPackage
+
+try:
+    from onnx import GraphProto as GraphProto
+    from onnx import ModelProto as ModelProto
+    from onnx import NodeProto, TensorProto, numpy_helper
+    from onnx import ValueInfoProto as ValueInfoProto
+    from onnx import helper as helper
+except ImportError as error:
+    raise MissingPackage("onnx is not installed; pip install 'pumice[convert]'") from error
+
+FLOAT: int = TensorProto.FLOAT
+INT32: int = TensorProto.INT32
+INT64: int = TensorProto.INT64
+UINT8: int = TensorProto.UINT8
+BOOL: int = TensorProto.BOOL
+
+
+class Parts:
+    """Operators and constants while they gather; every value has one name.
+
+    `constants` are stored as small as they are, `before` brings them into the form that is
+    computed with (a runtime does it once, when it loads), `each_step` is what a time step does.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.constants: list[TensorProto] = []
+        self.before: list[NodeProto] = []
+        self.each_step: list[NodeProto] = []
+
+    def name(self, name: str) -> str:
+        """Return what a value of the step is called."""
+        return self.prefix + name
+
+    def do(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
+        """Let each step compute value `name`, return what it is called."""
+        output = self.name(name)
+        self.each_step.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+    def prepare(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
+        """Compute value `name` before the first step, return what it is called."""
+        self.before.append(helper.make_node(operator, inputs, [name], **attributes))
+        return name
+
+    def constant(self, name: str, values: Any, dtype: type[np.generic]) -> str:
+        """Store `values`, once a name, return what they are called."""
+        if name not in {tensor.name for tensor in self.constants}:
+            self.constants.append(numpy_helper.from_array(np.asarray(values, dtype), name))
+        return name
+
+    def number(self, value: int) -> str:
+        """Store a whole number as int64, return what it is called."""
+        return self.constant(f"/number/{value}", value, np.int64)
+
+    def stored(self, name: str, values: NDArray[Any], form: int) -> str:
+        """Store `values` as they are, to be cast to `form` before the first step."""
+        small = self.constant(f"{name}/stored", values, values.dtype.type)
+        return self.prepare("Cast", [small], name, to=form)

@@ -1,0 +1,102 @@
+"""The ONNX engine: what it accepts, and what it says of files that are not whole."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from traces import assert_same, part
+
+from pumice.convert import onnx as convert
+from pumice.runtime import Dense, Network, Population, Projection
+from pumice.runtime.engines import reference
+from pumice.runtime.engines.onnx import loaded, run, seal
+from pumice.runtime.errors import EngineError, FileError, MissingPackage
+
+NETWORK = Network(
+    (Population("in", (3,), kind="input"), Population("out", (2,), threshold=5)),
+    (Projection("p", "in", "out", Dense(np.array([[4, 0, 2], [2, 2, -6]])), delay=1),),
+)
+EVENTS = np.random.default_rng(1).integers(0, 2, (9, 4, 3)).astype(np.uint8)
+DATA = convert.to_onnx(NETWORK, "all").SerializeToString()
+
+
+def test_bytes_a_path_and_a_loaded_model_give_the_same(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(DATA)
+    expected = reference.run(NETWORK, EVENTS)
+    assert expected.spikes["out"].any()
+    for model in (DATA, tmp_path / "model.onnx", str(tmp_path / "model.onnx"), loaded(DATA, 2)):
+        assert_same(run(model, EVENTS), expected)
+
+
+def test_one_model_takes_any_number_of_steps_and_samples() -> None:
+    model = loaded(DATA)
+    whole = reference.run(NETWORK, EVENTS)
+    for sample in range(whole.batch):
+        assert_same(run(model, EVENTS[:, sample : sample + 1]), part(whole, sample))
+    assert_same(run(model, EVENTS[:1]), reference.run(NETWORK, EVENTS[:1]))
+
+
+@given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
+def test_a_changed_byte_is_refused_with_one_line(place: int, change: int) -> None:
+    changed = bytearray(DATA)
+    changed[place] ^= change
+    with pytest.raises(FileError, match="onnx model: (was cut or altered|holds no ONNX)") as caught:
+        run(bytes(changed), EVENTS)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.integers(0, len(DATA) - 1))
+def test_a_cut_file_is_refused_with_one_line(length: int) -> None:
+    with pytest.raises(FileError, match="onnx model: (was cut or altered|holds no ONNX)"):
+        run(DATA[:length], EVENTS)
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="none.onnx: cannot be read: No such file"):
+        run(tmp_path / "none.onnx", EVENTS)
+
+
+def test_a_model_that_pumice_did_not_write_is_refused() -> None:
+    other = convert.to_onnx(NETWORK)
+    del other.metadata_props[:]
+    with pytest.raises(FileError, match="holds no ONNX model that pumice wrote"):
+        run(other.SerializeToString(), EVENTS)
+
+
+def test_a_model_of_one_step_is_refused_with_the_way_out() -> None:
+    with pytest.raises(FileError, match="is one step of a network; write the whole one"):
+        run(convert.to_onnx_step(NETWORK).SerializeToString(), EVENTS)
+
+
+def test_a_format_of_the_future_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert, "FORMAT", 2)
+    with pytest.raises(FileError, match="format 2; this pumice reads 1"):
+        run(convert.to_onnx(NETWORK).SerializeToString(), EVENTS)
+
+
+def test_what_onnx_runtime_refuses_is_told_in_one_line() -> None:
+    model = onnx.load_from_string(DATA)
+    model.graph.node[0].op_type = "Unheard"
+    model.metadata_props[-1].value = seal(model.SerializeToString())
+    with pytest.raises(FileError, match="onnx model: ONNX Runtime refuses it") as caught:
+        run(model.SerializeToString(), EVENTS)
+    assert "\n" not in str(caught.value)
+
+
+def test_events_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(EngineError, match="in: events are uint8"):
+        run(DATA, EVENTS[..., :2])
+    with pytest.raises(EngineError, match="in: events hold 0..2"):
+        run(DATA, EVENTS * 2)
+
+
+def test_without_onnx_runtime_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingPackage, match="pip install onnxruntime"):
+        run(DATA, EVENTS)
