@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
+# Before torch and numba load OpenMP: their idle threads would spin against each other's.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # `ci` makes the same examples every time; `pytest --hypothesis-profile=nightly` looks for new ones.
 settings.register_profile(
