@@ -32,16 +32,18 @@ def reported(
 ) -> Report:
     """Return the report of `network` in `trace`, recorded with `record="all"`.
 
-    With `labels`, int64 (samples,), the integer network's accuracy becomes a curve of its own,
-    after the given `curves`. `shown` is the sample whose spikes are drawn. Raises `EngineError`
-    where spikes were not recorded, `DataError` where a curve has another number of timesteps.
+    With `labels`, int64 (samples,), the accuracy of `trace` becomes the last of the `curves`,
+    called "integers", unless one of that name is given. `shown` is the sample whose spikes are
+    drawn. Raises `EngineError` where spikes were not recorded, `DataError` where a curve has another
+    number of timesteps.
     """
     counts, by_step = counted(network, trace), counted_by_step(network, trace)
     curves = list(curves)
     figures = neurobench(network, trace)
     if labels is not None:
         shares = accuracies(network, trace, labels).tolist()
-        curves.append(Curve("integers", tuple(shares)))
+        if all(curve.name != "integers" for curve in curves):
+            curves.append(Curve("integers", tuple(shares)))
         figures["ClassificationAccuracy"] = shares[-1]
     return Report(
         title=title,
@@ -89,12 +91,15 @@ def sample_of(
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested `values` as text, one key a line: {"data": {"seed": 0}} as "data.seed": "0"."""
+    """Return nested `values` as text, one key a line: {"data": {"seed": 0}} as "data.seed": "0".
+
+    What is not set (None) is left out.
+    """
     flat: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             flat.update(flattened(value, f"{prefix}{key}."))
-        else:
+        elif value is not None:
             flat[f"{prefix}{key}"] = str(value)
     return flat
 

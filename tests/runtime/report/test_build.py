@@ -21,7 +21,12 @@ NETWORK = Network(
         Projection("sum", "in", "pool", SumPool((4, 4), (4, 4))),
     ),
     output="read",
-    provenance={"data": {"name": "digits", "seed": 0}, "tags": ["a"], "recipe": "tcl"},
+    provenance={
+        "data": {"name": "digits", "seed": 0},
+        "tags": ["a"],
+        "recipe": "tcl",
+        "folder": None,
+    },
 )
 
 
@@ -63,6 +68,11 @@ def test_labels_bring_the_curve_of_the_integers_and_its_end() -> None:
     ]
     assert list(told.curves[1].accuracy) == right
     assert told.neurobench["ClassificationAccuracy"] == right[-1]
+
+
+def test_a_curve_called_integers_takes_the_place_of_the_measured_one() -> None:
+    given = (Curve("integers", (0.5,) * 6), Curve("Lava", (0.5,) * 6))
+    assert report(curves=given, labels=np.zeros(5, np.int64)).curves == given
 
 
 def test_a_curve_needs_a_value_for_each_timestep() -> None:
