@@ -28,7 +28,7 @@ def load(name: str, **options: Any) -> Data:
     """
     loader = LOADERS.get(name)
     if loader is None:
-        near = difflib.get_close_matches(name, LOADERS, 1, 0)
+        near = difflib.get_close_matches(name.lower(), LOADERS, 1, 0)
         raise DataError(
             f'no data set "{name}"; the nearest is "{near[0]}", of {", ".join(LOADERS)}'
         )

@@ -37,7 +37,9 @@ class Scene:
     The sensor has `width` x `height` pixels, a digit's pixel covers `scale` of them on each axis.
     A corner of the path is `amplitude` sensor pixels from the centre on each axis; each digit's
     path is shifted by up to `jitter` sensor pixels either way, drawn for each from the seed. A
-    saccade is seen as `images` images, one every `interval` microseconds.
+    saccade is seen as `images` images, one every `interval` microseconds. They stand half an
+    image's way off the corners, so that the path does not end quite where it began: a pixel that
+    returned to its first intensity would stand on the edge of sending.
     """
 
     width: int = 16
@@ -51,8 +53,8 @@ class Scene:
 
     @property
     def duration(self) -> int:
-        """Length of a recording, in microseconds."""
-        return SACCADES * self.images * self.interval
+        """Microseconds from the first image to the last, both counted."""
+        return (SACCADES * self.images - 1) * self.interval + 1
 
 
 def load_digits_events(options: DataOptions) -> Data:
@@ -62,7 +64,7 @@ def load_digits_events(options: DataOptions) -> Data:
     the writers, so one may be in both parts. Raises `MissingPackage` without scikit-learn.
     """
     scene = Scene()
-    parameters = {**asdict(scene), "recording_seed": options.seed}
+    parameters = {"scene": asdict(scene), "corners": CORNERS.tolist(), "seed": options.seed}
     recordings = kept(
         NAME, parameters, scene.width, scene.height, lambda: make_recordings(scene, options.seed)
     )
@@ -93,7 +95,7 @@ def make_recordings(scene: Scene, seed: int) -> Recordings:
 
 def saccades(scene: Scene, start: NDArray[np.float64]) -> Motion:
     """Return the path along the corners at even speed, shifted by `start` (row, column)."""
-    moments = np.arange(SACCADES * scene.images + 1) / scene.images
+    moments = (np.arange(SACCADES * scene.images) + 0.5) / scene.images
     row, column = (
         scene.amplitude * np.interp(moments, np.arange(SACCADES + 1), corners) + shift
         for corners, shift in zip(CORNERS.T, start, strict=True)

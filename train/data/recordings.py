@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,9 +71,9 @@ def read_recordings(path: str | os.PathLike[str], width: int, height: int) -> Re
     Raises `DataError` where the file is absent, cut, altered or holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ARRAYS}
-            digest = str(file["sha256"]) if "sha256" in file else None
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as held:
+            arrays = {name: held[name] for name in ARRAYS}
+            digest = str(held["sha256"]) if "sha256" in held else None
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except UNREADABLE as error:

@@ -1,0 +1,123 @@
+import hashlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from pumice.runtime.errors import MissingPackage
+from pumice.train.data import digits_events
+from pumice.train.data.dataset import Data
+from pumice.train.data.digits_events import Scene, load_digits_events, make_recordings, saccades
+from pumice.train.data.frames import stacked
+from pumice.train.data.motion import film
+from pumice.train.data.options import DataOptions
+from pumice.train.data.recordings import Recordings, read_recordings
+from pumice.train.data.sensor import record
+from pumice.train.data.split import held_out
+
+SCENE = Scene()
+DIGITS = load_digits()
+
+
+def loaded(cache: Path, **options: object) -> Data:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        return load_digits_events(DataOptions.model_validate(options))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that holds the recordings of seed 0."""
+    folder = tmp_path_factory.mktemp("cache")
+    loaded(folder, timesteps=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recordings(cache: Path) -> Recordings:
+    (file,) = (cache / "pumice").iterdir()
+    return read_recordings(file, 16, 16)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of the digits, for tests that make recordings of their own."""
+    images, labels = DIGITS.images[:450] / 16, DIGITS.target[:450]
+    monkeypatch.setattr(digits_events, "_digits", lambda: (images, labels))
+
+
+def test_every_digit_is_recorded_in_order(recordings: Recordings) -> None:
+    assert np.array_equal(recordings.labels, DIGITS.target)
+    lengths = [len(events) for events in recordings.events]
+    assert min(lengths) > 100 and 200 < np.mean(lengths) < 300
+    assert all(0 <= events.t[0] <= events.t[-1] < SCENE.duration for events in recordings.events)
+
+
+def test_a_recording_is_the_film_of_its_digit_before_the_sensor(recordings: Recordings) -> None:
+    starts = np.random.default_rng(0).uniform(-SCENE.jitter, SCENE.jitter, (1797, 2))
+    for k in (0, 900, 1796):
+        seen = film(DIGITS.images[k] / 16, saccades(SCENE, starts[k]), 16, 16)
+        assert recordings.events[k] == record(seen, SCENE.sensor, 10_000)
+
+
+def test_the_path_runs_evenly_along_three_saccades() -> None:
+    path = saccades(replace(SCENE, amplitude=4.0, images=2), np.array([0.5, 0.25]))
+    places = [(row - 0.5, column - 0.25) for row, column in zip(path.row, path.column, strict=True)]
+    assert places == [(-2, -3), (2, -1), (2, 1), (-2, 3), (-4, 2), (-4, -2)]
+    assert (path.scale == SCENE.scale).all() and (path.angle == 0).all()
+
+
+def test_one_seed_makes_one_set_of_recordings(few: None) -> None:
+    scene = replace(SCENE, width=4, height=4, images=1)
+    assert make_recordings(scene, 5) == make_recordings(scene, 5) != make_recordings(scene, 6)
+
+
+def test_the_parts_have_their_sizes_and_types(cache: Path) -> None:
+    data = loaded(cache, timesteps=5)
+    assert data.train.frames.shape == (1437, 5, 2, 16, 16)
+    assert data.test.frames.shape == (360, 5, 2, 16, 16)
+    assert np.bincount(data.test.labels).tolist() == [36] * 10
+    assert data.train.frames.max() == 1 and 0.02 < data.train.frames.mean() < 0.15
+
+
+def test_the_split_is_the_same_for_ever(cache: Path, recordings: Recordings) -> None:
+    _, held = held_out(DIGITS.target, 36, 1797)
+    assert hashlib.sha256(held.astype("<i8").tobytes()).hexdigest()[:16] == "e9a7f5e4be8fddb8"
+    frames = stacked([recordings.events[k] for k in held], DataOptions(), SCENE.duration)
+    assert np.array_equal(loaded(cache).test.frames, frames)
+
+
+def test_the_split_does_not_depend_on_the_seed(few: None, tmp_path: Path) -> None:
+    first, second = (loaded(tmp_path, timesteps=1, seed=seed) for seed in (0, 1))
+    assert np.array_equal(first.test.labels, second.test.labels)
+    assert first.test != second.test and first.digest != second.digest
+
+
+def test_the_cache_changes_nothing(few: None, tmp_path: Path) -> None:
+    made, read = loaded(tmp_path), loaded(tmp_path)
+    assert made == read and len(list((tmp_path / "pumice").iterdir())) == 1
+
+
+def test_pooling_and_counts_keep_every_event(cache: Path, recordings: Recordings) -> None:
+    data = loaded(cache, pool=4, values="counts", timesteps=2)
+    assert data.train.frames.shape[1:] == (2, 2, 4, 4) and data.train.frames.max() < 255
+    total = int(data.train.frames.sum()) + int(data.test.frames.sum())
+    assert total == sum(len(events) for events in recordings.events)
+
+
+def test_provenance_names_source_split_and_settings(cache: Path) -> None:
+    provenance = loaded(cache, timesteps=1).provenance
+    assert "simulated" in provenance["source"] and "36 of each class" in provenance["split"]
+    assert provenance["scene"]["sensor"]["threshold"] == 0.5
+    assert provenance["options"]["timesteps"] == 1
+
+
+def test_without_scikit_learn_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(MissingPackage, match=r"scikit-learn: pip install 'pumice\[train\]'"):
+        loaded(tmp_path)
