@@ -1,21 +1,46 @@
-"""The root command: what `pumice` says before a verb takes over."""
+"""The root command: what `pumice` says before a verb takes over, and how it ends."""
 
-from importlib import metadata
+import os
+import sys
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
+from .conform import conform
+from .demo import demo
+from .doctor import doctor
+from .export import export
+from .report import report
+from .run import run
+from .train import convert, evaluate, train
+
 app = typer.Typer(
     help="Take a spiking network from training to a Loihi-style chip, and prove nothing changed.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # with rich, --help takes twice as long
 )
+VERBS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "train": train,
+    "eval": evaluate,
+    "convert": convert,
+    "run": run,
+    "conform": conform,
+    "export": export,
+    "report": report,
+    "doctor": doctor,
+}
+for name, verb in VERBS.items():
+    app.command(name)(verb)
 
 
 def show_version(wanted: bool) -> None:
     """Print the installed version and leave, where `--version` was given."""
     if wanted:
+        from importlib import metadata
+
         typer.echo(f"pumice {metadata.version('pumice')}")
         raise typer.Exit
 
@@ -31,5 +56,41 @@ def root(
 
 
 def main() -> None:
-    """Run `pumice` with the arguments of this process."""
-    app()
+    """Run `pumice` with the arguments of this process, and end it with the verb's status."""
+    # Before torch and numba load OpenMP: their idle threads would spin against each other's,
+    # which makes training on two cores up to ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    sys.exit(answered(sys.argv[1:]))
+
+
+def answered(arguments: Sequence[str]) -> int:
+    """Run `pumice` with `arguments`; return 0 when done, 1 when the answer is no.
+
+    2 when it was used wrongly or could not work, after one line on standard error; 130 when it
+    was interrupted.
+    """
+    try:
+        status = app(list(arguments) or ["--help"], prog_name="pumice", standalone_mode=False)
+    except KeyboardInterrupt:
+        return 130
+    except typer.TyperException as error:
+        return refused(error.format_message())
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("pumice"):
+            raise
+        return refused(f"needs {error.name}, which is not installed; mend it: pumice doctor --fix")
+    except OSError as error:  # what no module has put into words, such as a full standard output
+        return refused(str(error))
+    except Exception as error:
+        from ..runtime.errors import PumiceError
+
+        if not isinstance(error, PumiceError):
+            raise
+        return refused(str(error))
+    return int(status or 0)
+
+
+def refused(message: str) -> int:
+    """Say on one line of standard error why nothing was done, and return status 2."""
+    typer.echo(f"pumice: {' '.join(message.split())}", err=True)
+    return 2

@@ -34,8 +34,8 @@ def reported(
 
     With `labels`, int64 (samples,), the accuracy of `trace` becomes the last of the `curves`,
     called "integers", unless one of that name is given. `shown` is the sample whose spikes are
-    drawn. Raises `EngineError` where spikes were not recorded, `DataError` where a curve has another
-    number of timesteps.
+    drawn. Raises `EngineError` where spikes were not recorded, and `DataError` where a curve has
+    another number of timesteps.
     """
     counts, by_step = counted(network, trace), counted_by_step(network, trace)
     curves = list(curves)

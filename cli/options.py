@@ -1,0 +1,38 @@
+"""Options that several verbs take."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+EngineName = Literal["reference", "fast", "onnx", "lava"]
+ENGINES: tuple[EngineName, ...] = ("reference", "fast", "onnx", "lava")
+
+NetworkFile = Annotated[Path, typer.Argument(metavar="FILE", help="A network, as .pumice file.")]
+DataName = Annotated[
+    str | None,
+    typer.Option("--data", metavar="NAME", help="Take the test samples of this data set."),
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--folder", metavar="FOLDER", help="Where the files of that data set are."),
+]
+EventsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--events",
+        metavar="FILE",
+        help="Take events from this .npz: one array (timesteps, samples, ...) by the name of each "
+        "input, and 'labels' if known.",
+    ),
+]
+Samples = Annotated[
+    int | None, typer.Option("--samples", min=1, help="Stop after so many samples.")
+]
+Timesteps = Annotated[
+    int | None, typer.Option("--timesteps", min=1, help="Stop each sample after so many timesteps.")
+]
+Engine = Annotated[EngineName, typer.Option("--engine", help="What computes the network.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")
+]

@@ -1,0 +1,118 @@
+"""`pumice train`, `eval` and `convert`: from a recipe to weights, and from weights to integers."""
+
+import sys
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import DataFolder, Json
+
+if TYPE_CHECKING:
+    from ..train import Recipe, Trained
+    from ..train.data import Data
+
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The folder that 'train' wrote, or its weights.")
+]
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")
+    ],
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: fit.epochs=3."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="RUN", help="Where to (runs/NAME OF THE RECIPE)."),
+    ] = None,
+    folder: DataFolder = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network by a recipe."""
+    from ..train import read_recipe
+    from .output import print_json
+
+    settings = read_recipe(recipe, change or ())
+    run = output or Path("runs") / Path(recipe).stem
+    trained = fitted(settings, data_of(settings, folder), run, resume)
+    if as_json:
+        print_json({"run": str(run), "provenance": trained.provenance})
+    else:
+        typer.echo(run)
+
+
+def evaluate(
+    run: RunFolder,
+    quantised: Annotated[
+        bool, typer.Option("--quantised", help="In integers, as converted, not in real numbers.")
+    ] = False,
+    folder: DataFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Say how often a trained network is right."""
+    from ..train import read_trained, trained_accuracies
+    from .output import print_facts, print_json, shares
+
+    trained = read_trained(run)
+    test = data_of(trained.recipe, folder).test
+    accuracy = trained_accuracies(trained.network, test, quantised).tolist()
+    if as_json:
+        told = {"run": str(run), "quantised": quantised, "samples": len(test), "accuracy": accuracy}
+        print_json(told)
+    else:
+        print_facts({**shares(accuracy), "samples": f"{len(test):,}"})
+
+
+def convert(
+    run: RunFolder,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Where to (RUN/network.pumice)."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a trained network into integers, a .pumice file."""
+    from ..runtime import network_digest, write_network
+    from ..train import converted, read_trained
+    from .output import print_json, print_table
+
+    network, rounded = converted(read_trained(run))
+    path = output or (run if run.is_dir() else run.parent) / "network.pumice"
+    write_network(path, network)
+    if as_json:
+        digest = network_digest(network)
+        parts = [asdict(part) for part in rounded]
+        print_json({"network": digest, "file": str(path), "rounded": parts})
+        return
+    rows = [
+        (r.name, f"{100 * r.weight_error:.2f} %", f"{r.clipped:,}", f"{100 * r.bias_error:.2f} %")
+        for r in rounded
+    ]
+    header = ("projection", "weights off by", "cut", "bias off by")
+    print_table(header, rows, right=(1, 2, 3))
+    typer.echo(path)
+
+
+def data_of(recipe: "Recipe", folder: Path | None) -> "Data":
+    """Return the data of `recipe`, from `folder` where one is given; raises `DataError`."""
+    from ..train.data import load
+
+    options: dict[str, Any] = recipe.data.model_dump()
+    return load(**{**options, "folder": folder or options["folder"]})
+
+
+def fitted(recipe: "Recipe", data: "Data", run: Path, resume: bool) -> "Trained":
+    """Train, with whatever is said on the way on standard error."""
+    from ..train import fit
+
+    with redirect_stdout(sys.stderr):
+        return fit(recipe, data, run, resume=resume, progress=sys.stderr.isatty())

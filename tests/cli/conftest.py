@@ -1,0 +1,43 @@
+"""The small network of the command-line tests and events for it, as files; small data."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import EVENTS, LABELS, NETWORK
+
+from pumice.runtime import write_network
+from pumice.train import data as sets
+from pumice.train.data import Data, FrameSet
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    """A network file."""
+    path = tmp_path / "net.pumice"
+    write_network(path, NETWORK)
+    return path
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    """A file with seven samples of five timesteps, and their labels."""
+    path = tmp_path / "events.npz"
+    np.savez(path, events=EVENTS, labels=LABELS)
+    return path
+
+
+@pytest.fixture
+def bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty clips, of a bar that stands or lies, take the place of all data sets."""
+    rng = np.random.default_rng(8)
+    labels = np.arange(20) % 2
+    frames = (rng.random((20, 4, 2, 6, 6)) < 0.1).astype(np.uint8)
+    frames[labels == 0, :, :, 2] = 1
+    frames[labels == 1, :, :, :, 2] = 1
+
+    def load(name: str, folder: Path | None = None, **_: Any) -> Data:
+        return Data(name, FrameSet(frames, labels), FrameSet(frames, labels), 2, "00", {})
+
+    monkeypatch.setattr(sets, "load", load)

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+from command import EVENTS, LABELS, NETWORK, pumice
+
+from pumice.cli import demo, engines
+from pumice.cli.inputs import Inputs
+from pumice.runtime import accuracies, network_digest, read_network
+from pumice.runtime.engines import reference
+
+
+def test_the_demo_reports_float_integers_and_lava_on_the_same_samples(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "engine", lambda name: reference.run)
+    inputs = Inputs({"in": EVENTS}, LABELS, "noise")
+    report = demo.told(NETWORK, inputs, [0.0, 0.2, 0.4, 0.6, 0.8])
+    assert [curve.name for curve in report.curves] == ["float", "integers", "Lava"]
+    expected = accuracies(NETWORK, reference.run(NETWORK, EVENTS), LABELS)
+    for curve in report.curves[1:]:
+        assert curve.accuracy == pytest.approx(expected)
+    assert report.certificate and report.certificate.samples == 4
+    assert [v.engine for v in report.certificate.verdicts] == ["fast", "onnx", "lava"]
+    assert len(report.energies) == 2 and report.title == "noise: from training to the chip"
+
+
+@pytest.mark.usefixtures("bars")
+def test_the_demo_goes_the_whole_way_and_does_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(engines, "engine", lambda name: reference.run)
+    small = ("network.channels=[3]", "network.kernels=[3]", "network.strides=[2]")
+    short = ("network.hidden=[8]", "fit.batch=8", "fit.epochs=2", "fit.quantised_epochs=1")
+    changes = [option for change in (*small, *short) for option in ("--set", change)]
+    answer = pumice("demo", "-o", tmp_path / "run", *changes, "--json")
+    assert answer.status == 0 and "training 2 epochs" in answer.err
+    network = read_network(tmp_path / "run" / "network.pumice")
+    assert answer.document["network"] == network_digest(network)
+    assert [curve["name"] for curve in answer.document["curves"]] == ["float", "integers", "Lava"]
+    again = pumice("demo", "-o", tmp_path / "run", *changes)
+    assert again.status == 0 and again.out == f"{tmp_path / 'run' / 'report.html'}\n"
+    assert (tmp_path / "run" / "report.json").read_text() == answer.out

@@ -1,0 +1,57 @@
+import json
+from pathlib import Path
+
+import pytest
+from command import EVENTS, NETWORK, pumice
+
+from pumice.runtime import network_digest
+from pumice.runtime.counts import counted
+from pumice.runtime.engines.reference import run
+from pumice.runtime.report import read_report
+
+
+def test_a_report_holds_what_was_measured_and_proven(
+    network: Path, events: Path, tmp_path: Path
+) -> None:
+    curve = tmp_path / "float.json"
+    curve.write_text(json.dumps({"accuracy": [0.1, 0.2, 0.3, 0.4, 0.5]}))
+    options = ("--engines", "fast", "--curve", f"float={curve}", "-o", tmp_path / "out")
+    answer = pumice("report", network, "--events", events, *options)
+    told = read_report(tmp_path / "out" / "report.json")
+    assert answer.status == 0
+    assert answer.out.split() == [str(tmp_path / "out" / f"report.{s}") for s in ("json", "html")]
+    assert told.network == network_digest(NETWORK) and told.title == "net on events.npz"
+    assert [curve.name for curve in told.curves] == ["float", "integers"]
+    assert told.operations[-1] == counted(NETWORK, run(NETWORK, EVENTS)).total_operations.mean()
+    assert told.certificate and told.certificate.agreed and told.certificate.samples == 4
+    assert [energy.model for energy in told.energies] == [
+        "Loihi 1, before silicon",
+        "CMOS at 45 nm",
+    ]
+
+
+def test_json_is_the_report_itself(network: Path, events: Path, tmp_path: Path) -> None:
+    options = ("--engines", "reference", "-o", tmp_path / "out", "--json", "--title", "A title")
+    answer = pumice("report", network, "--events", events, *options)
+    assert answer.out == (tmp_path / "out" / "report.json").read_text()
+    assert answer.document["title"] == "A title" and answer.document["certificate"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no list 'accuracy' in it"),
+        ("{}", "no list 'accuracy' in it"),
+        ('{"accuracy": null}', "no list 'accuracy' in it"),
+        ('{"accuracy": ["a"]}', "no list 'accuracy' in it"),
+        ('{"accuracy": [0.5]}', "curve float: 1 values, but there are 5 timesteps"),
+    ],
+)
+def test_a_curve_that_is_none_is_refused(
+    network: Path, events: Path, tmp_path: Path, content: str, said: str
+) -> None:
+    (tmp_path / "float.json").write_text(content)
+    options = ("--engines", "reference", "--curve", f"float={tmp_path / 'float.json'}")
+    answer = pumice("report", network, "--events", events, *options, "-o", tmp_path / "out")
+    assert answer.status == 2 and said in answer.err
+    assert not (tmp_path / "out").exists()
