@@ -20,7 +20,6 @@ FLOAT: int = TensorProto.FLOAT
 INT32: int = TensorProto.INT32
 INT64: int = TensorProto.INT64
 UINT8: int = TensorProto.UINT8
-BOOL: int = TensorProto.BOOL
 
 
 class Parts:
@@ -43,12 +42,12 @@ class Parts:
     def do(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
         """Let each step compute value `name`, return what it is called."""
         output = self.name(name)
-        self.each_step.append(helper.make_node(operator, inputs, [output], **attributes))
+        self.each_step.append(_node(operator, inputs, output, attributes))
         return output
 
     def prepare(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
         """Compute value `name` before the first step, return what it is called."""
-        self.before.append(helper.make_node(operator, inputs, [name], **attributes))
+        self.before.append(_node(operator, inputs, name, attributes))
         return name
 
     def constant(self, name: str, values: Any, dtype: type[np.generic]) -> str:
@@ -65,3 +64,8 @@ class Parts:
         """Store `values` as they are, to be cast to `form` before the first step."""
         small = self.constant(f"{name}/stored", values, values.dtype.type)
         return self.prepare("Cast", [small], name, to=form)
+
+
+def _node(operator: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> NodeProto:
+    """Return a node named as its output: ONNX Runtime 1.18 stumbles over nodes without names."""
+    return helper.make_node(operator, inputs, [output], output, **attributes)

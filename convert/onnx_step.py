@@ -15,7 +15,7 @@ from ..runtime.connections import Conv, Sparse, SumPool, depthwise
 from ..runtime.network import Network
 from ..runtime.population import Population
 from ..runtime.projection import Projection
-from .onnx_parts import BOOL, FLOAT, INT32, INT64, UINT8, Parts
+from .onnx_parts import FLOAT, INT32, INT64, UINT8, Parts
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,27 @@ def add_step(parts: Parts, network: Network) -> None:
 
 
 def _longest_delay(network: Network, population: Population) -> int:
-    return max((p.delay for p in network.projections if p.source == population.name), default=0)
+    return max((p.delay for p in _connected(network) if p.source == population.name), default=0)
+
+
+def _connected(network: Network) -> list[Projection]:
+    """Return the projections that have a synapse at all: what nobody reads is not computed."""
+    return [
+        projection
+        for projection in network.projections
+        if not isinstance(projection.connection, Sparse) or projection.connection.weights.size
+    ]
 
 
 def _send(parts: Parts, network: Network, population: Population, spikes: str) -> None:
     """Count the events in `spikes` (uint8), and keep them where a delay will ask for them."""
     name = population.name
-    parts.do("Cast", [spikes], f"{name}/values", to=FLOAT)
-    sent = parts.do("Cast", [spikes], f"{name}/sent", to=BOOL)
-    event = parts.do("Cast", [sent], f"{name}/event", to=INT32)
+    if any(p.source == name and not p.delay for p in _connected(network)):
+        parts.do("Cast", [spikes], f"{name}/values", to=FLOAT)
+    event = parts.do("Cast", [spikes], f"{name}/event", to=INT32)
+    if population.largest_value > 1:
+        one = parts.constant("/one", 1, np.int32)
+        event = parts.do("Min", [event, one], f"{name}/sent")
     parts.do("Add", [parts.name(f"{name}/counts"), event], f"{name}/counts_next")
     longest = _longest_delay(network, population)
     if longest:
@@ -97,8 +109,8 @@ def _activation(parts: Parts, network: Network, population: Population) -> str:
     """Add up what all projections bring, return it as int64 (batch, *shape) or a single zero."""
     name = population.name
     total = ""
-    for projection in network.into(name):
-        if isinstance(projection.connection, Sparse) and not projection.connection.weights.size:
+    for projection in _connected(network):
+        if projection.target != name:
             continue
         summed = _summed(parts, network, projection)
         total = parts.do("Add", [total, summed], f"{projection.name}/total") if total else summed
