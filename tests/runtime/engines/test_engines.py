@@ -10,7 +10,8 @@ from strategies import Events, runs
 from traces import assert_same
 
 from pumice.convert.onnx import run_onnx
-from pumice.runtime import Network, Population, Projection, Sparse
+from pumice.runtime import Dense, Network, Population, Projection, Sparse
+from pumice.runtime.conform import Engine
 from pumice.runtime.engines import fast, reference
 
 
@@ -43,3 +44,29 @@ def test_a_population_that_nothing_reaches_runs_on_its_bias(synapses: bool) -> N
     assert expected.counts["out"][0].ravel().tolist() == [4, 4, 4, 6, 6, 6]
     assert_same(fast.run(network, events), expected)
     assert_same(run_onnx(network, events), expected)
+
+
+@pytest.mark.parametrize("run", [reference.run, fast.run, run_onnx])
+def test_currents_wrap_and_voltages_clip_at_their_very_limits(run: Engine) -> None:
+    """Two sources give 2^17 and two more, which makes a current of 2^23 and 128 more."""
+    signs = np.array([[1, 1, 1, -1, -1, -1]]).T
+    more = np.array([[-2, 0, 2, 2, 0, -2]]).T
+    limit = Population("limit", (6,), "integrator", current_decay=4096, voltage_decay=4096)
+    sources = (Population("in", (8,), kind="input"), Population("one", (1,), kind="input"))
+    projections = (
+        Projection("coarse", "in", "limit", Dense(128 * np.repeat(signs, 8, axis=1)), 7),
+        Projection("fine", "one", "limit", Dense(more)),
+    )
+    events = {"in": np.ones((2, 1, 8), np.uint8), "one": np.ones((2, 1, 1), np.uint8)}
+    trace = run(Network((*sources, limit), projections), events)
+    top, near = 2**23 - 1, 2**23 - 128
+    assert trace.voltages["limit"][1, 0].tolist() == [near, top, -near, -near, top, near]
+
+
+@pytest.mark.parametrize("run", [reference.run, fast.run, run_onnx])
+def test_a_neuron_fires_above_its_threshold_and_not_at_it(run: Engine) -> None:
+    populations = (Population("in", (1,), kind="input"), Population("out", (3,), threshold=100))
+    dense = Dense(np.array([[99], [100], [101]]))
+    network = Network(populations, (Projection("p", "in", "out", dense),))
+    trace = run(network, np.ones((1, 1, 1), np.uint8))
+    assert trace.spikes["out"].ravel().tolist() == [0, 0, 1]

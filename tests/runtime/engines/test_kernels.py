@@ -11,6 +11,7 @@ from pumice.runtime.arithmetic import decayed, step
 from pumice.runtime.engines import kernels
 
 HALF = 2**23
+DECAYS = [0, 1, 2, 1023, 2048, 4095, 4096]
 EDGES = [0, 1, 2, 4095, 4096, 4097, HALF - 1, HALF, HALF + 1, 2**24, 2**30, 2**30 + 2**24]
 
 
@@ -22,7 +23,7 @@ def states(size: int, top: int) -> NDArray[np.int64]:
     return values
 
 
-@pytest.mark.parametrize("decay", [0, 1, 2, 1023, 2048, 4095, 4096])
+@pytest.mark.parametrize("decay", DECAYS)
 def test_a_decayed_state_is_exact_in_32_bits(decay: int) -> None:
     values = states(300, 2**30 + 2**24)
     kept = [kernels.kept(np.int32(value), np.int32(4096 - decay)) for value in values]
@@ -32,25 +33,27 @@ def test_a_decayed_state_is_exact_in_32_bits(decay: int) -> None:
 @pytest.mark.parametrize("exponent", [0, 7])
 @pytest.mark.parametrize("kind", ["cuba", "integrator"])
 def test_neurons_step_as_the_arithmetic_says(kind: Any, exponent: int) -> None:
-    size = 4000
+    """Every edge of the current meets every sum that leads to an edge, at every decay."""
+    sums = [0, 1, -1, 2**17 - 1, 1 - 2**17, 2**17, -(2**17), HALF - 1, 1 - HALF]
+    grid = np.meshgrid(states(80, 2**30), sums, DECAYS)
+    current, activation, current_decay = (axis.reshape(-1) for axis in grid)
+    size = len(current)
     rng = np.random.default_rng(6)
+    voltage = rng.choice(states(80, HALF - 1), size)
     population = Population(
         "n",
         (size,),
         kind,
-        current_decay=rng.choice([0, 1, 128, 1024, 4095, 4096], size),
-        voltage_decay=rng.choice([0, 1, 128, 1024, 4095, 4096], size),
+        current_decay=current_decay,
+        voltage_decay=rng.choice(DECAYS, size),
         threshold=rng.choice([0, 1, 1000, 131071], size),
-        bias=rng.integers(-4096, 4096, size),
+        bias=rng.choice([0, 1, -1, 4095, -4096], size),
         bias_exponent=exponent,
     )
-    current = rng.permutation(states(size, 2**30))
-    voltage = rng.permutation(states(size, HALF - 1))
-    sums = rng.permutation(states(size, HALF - 1)) * rng.choice([0, 1], size)
-    expected = step(population, current, voltage, sums)
+    expected = step(population, current, voltage, activation)
     threshold = population.threshold << 6 if kind == "cuba" else np.full(size, 2**31 - 1)
     kept = [4096 - population.current_decay, 4096 - population.voltage_decay]
-    given = [current, voltage, sums, *kept, threshold, population.bias << exponent]
+    given = [current, voltage, activation, *kept, threshold, population.bias << exponent]
     u, v, *others = (np.array(values, np.int32) for values in given)
     spikes = np.zeros(size, np.uint8)
     kernels.step_neurons(u, v, others[0], others[1], others[2], others[3], others[4], spikes)
