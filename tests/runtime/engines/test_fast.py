@@ -98,6 +98,7 @@ def test_events_may_be_read_only_or_lie_in_any_order() -> None:
     assert_same(fast.run(wide(), turned), fast.run(wide(), events))
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of other libraries' threads
 def test_a_process_may_fork_after_a_threaded_run() -> None:
     network, events = wide(), images(0.1)
     before = fast.run(network, events, threads=2)
