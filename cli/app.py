@@ -71,8 +71,6 @@ def answered(arguments: Sequence[str]) -> int:
     """
     try:
         status = app(list(arguments) or ["--help"], prog_name="pumice", standalone_mode=False)
-    except KeyboardInterrupt:
-        return 130
     except typer.TyperException as error:
         return refused(error.format_message())
     except ModuleNotFoundError as error:

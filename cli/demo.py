@@ -1,5 +1,6 @@
 """`pumice demo`: the whole way once, on data that comes with pumice."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
     from .inputs import Inputs
 
 RECIPE = "digits-events"
+CONFORM_SAMPLES = 32
 
 
 def demo(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where to.")
-    ] = Path("runs/demo"),
+    ] = Path("demo"),
     change: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: fit.epochs=3."),
@@ -30,6 +32,7 @@ def demo(
 
     What is there already is not done again. Ends with status 1 where an engine differs.
     """
+    from ..convert.onnx import to_onnx, write_onnx
     from ..runtime import write_network
     from ..runtime.report import report_json, write_report
     from ..train import converted, read_recipe, trained_accuracies
@@ -38,15 +41,20 @@ def demo(
     recipe = read_recipe(RECIPE, change or ())
     _say("reading the data")
     data = data_of(recipe, None)
-    _say(f"training {recipe.fit.epochs} epochs")
+    _say(f"training {recipe.fit.epochs} epochs, about a minute on two idle cores")
     trained = fitted(recipe, data, output, resume=True)
     real = trained_accuracies(trained.network, data.test, quantised=False).tolist()
     _say("converting to integers")
     network, _ = converted(trained)
-    write_network(output / "network.pumice", network)
+    paths = [output / "model.pumice", output / "model.onnx"]
+    write_network(paths[0], network)
+    write_onnx(paths[1], to_onnx(network))
     made = told(network, from_data(network, None), real)
-    paths = write_report(output, made)
-    typer.echo(report_json(made) if as_json else paths[1], nl=not as_json)
+    paths += write_report(output, made)
+    if as_json:
+        typer.echo(report_json(made), nl=False)
+    else:
+        show(made, paths)
     if not (made.certificate and made.certificate.agreed):
         raise typer.Exit(1)
 
@@ -72,7 +80,27 @@ def told(network: "Network", inputs: "Inputs", real: list[float]) -> "Report":
         curves.append(Curve(way, tuple(measured(network, inputs, engine)["accuracy"])))
     _say(f"comparing {', '.join(names)}")
     title = f"{inputs.name}: from training to the chip"
-    return measured_report(network, inputs, fastest, names, curves, title)
+    return measured_report(network, inputs, fastest, names, curves, title, CONFORM_SAMPLES)
+
+
+def show(report: "Report", paths: Sequence[Path]) -> None:
+    """Print what came of it: accuracy at the first steps, cost of an inference, proof, files."""
+    from ..runtime.report.words import number, percent, proof, span
+    from .output import print_facts, print_table
+
+    steps = [t for t in (1, 2, 4, 8, 16) if t < report.timesteps] + [report.timesteps]
+    rows = [(c.name, *(percent(c.accuracy[t - 1]) for t in steps)) for c in report.curves]
+    header = ("accuracy stopped at timestep", *map(str, steps))
+    print_table(header, rows, right=range(1, len(header)))
+    facts = {
+        "an inference": f"{number(round(report.events))} spikes, "
+        f"{number(round(report.operations[-1]))} synaptic operations",
+        **{f"energy, {e.model}": span(e.total) for e in report.energies},
+    }
+    print_facts(facts)
+    if report.certificate:
+        typer.echo(proof(report.certificate))
+    typer.echo("\n".join(str(path) for path in paths))
 
 
 def _say(what: str) -> None:

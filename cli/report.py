@@ -85,8 +85,9 @@ def measured(
     compared: Sequence[EngineName],
     curves: "Sequence[Curve]",
     title: str,
+    shared: int = CONFORM_SAMPLES,
 ) -> "Report":
-    """Run all `inputs` on `engine` and a few on the `compared` engines; return the report.
+    """Run all `inputs` on `engine` and `shared` of them on all `compared`; return the report.
 
     `curves` are accuracies that were measured before.
     """
@@ -98,7 +99,7 @@ def measured(
 
     certificate = None
     if len(compared) > 1:
-        few = inputs.part(0, CONFORM_SAMPLES).events
+        few = inputs.part(0, shared).events
         certificate = conform(network, few, {name: engines.engine(name) for name in compared})
     trace = engines.engine(engine)(network, inputs.events, "all")
     counts = counted(network, trace)
