@@ -179,6 +179,8 @@ def _delays(
     if not layer.has("delay"):
         return none, own
     delay = layer.numbers("delay")
+    if population.kind == "integrator" and delay.min() == delay.max():
+        return none + delay.min(), own  # it sends no spikes, so those it gets are late
     if delay.size == 1 or delay.shape == population.shape[:1]:
         return none, own + delay.reshape(-1, *[1] * (own.ndim - 1))
     if delay.size == source.neurons:
