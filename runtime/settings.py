@@ -39,7 +39,8 @@ def checked(model: type[Model], values: Mapping[str, Any], who: str, text: str =
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        fault = error.errors()[0]
+        # A key with a slip in it is missing as well: say that it is unknown, not that.
+        fault = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         line = line_of(text, fault["loc"])
         place = f"{who}: line {line}" if line else who
         raise RecipeError(f"{place}: {_told(fault, model)}") from None
@@ -100,6 +101,8 @@ def _told(fault: Any, model: type[BaseModel]) -> str:
     message = message[:1].lower() + message[1:]
     if not key:
         return message
+    if isinstance(fault["input"], dict):
+        return f"{key}: {message}"
     return f"{key} = {fault['input']!r}: {message}"
 
 
