@@ -8,9 +8,14 @@ from .connections import SumPool as SumPool
 from .errors import PumiceError as PumiceError
 from .files import network_digest as network_digest
 from .files import read_network as read_network
+from .files import read_program as read_program
 from .files import write_network as write_network
+from .files import write_program as write_program
 from .network import Network as Network
 from .population import Population as Population
+from .program import Core as Core
+from .program import Program as Program
+from .program import Slice as Slice
 from .projection import Projection as Projection
 from .trace import Trace as Trace
 from .trace import accuracies as accuracies

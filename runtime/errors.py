@@ -6,6 +6,7 @@
     ├── FileError       a file that cannot be read or written
     ├── DataError       events, frames or labels that are not what they should be
     ├── RecipeError     a recipe or target with a wrong key or value
+    ├── PlacementError  a network that does not fit a target
     └── MissingPackage  a package that an extra would bring
 
 Every message is one line: who, what it has, what it needs, how to mend it.
@@ -34,6 +35,10 @@ class DataError(PumiceError, ValueError):
 
 class RecipeError(PumiceError, ValueError):
     """A recipe or target with an unknown key, a wrong type or an impossible value."""
+
+
+class PlacementError(PumiceError, ValueError):
+    """A network that does not fit a target; the text says which limit, by how much, what helps."""
 
 
 class MissingPackage(PumiceError, ImportError):

@@ -23,6 +23,7 @@ from .connections import Connection, Conv, Dense, Sparse, SumPool
 from .errors import FileError, NetworkError
 from .network import Network
 from .population import Population
+from .program import Core, Program, Slice
 from .projection import Projection
 
 FORMAT = 1
@@ -69,7 +70,47 @@ def _umask() -> int:
 
 def write_network(path: str | os.PathLike[str], network: Network) -> None:
     """Write `network` to `path` (a `.pumice` file), whole or not at all; raises `FileError`."""
-    graph, tensors = _described(network)
+    _write(path, *_described(network))
+
+
+def write_program(path: str | os.PathLike[str], program: Program) -> None:
+    """Write `program` to `path`, whole or not at all; `read_network` reads its network from it."""
+    graph, tensors = _described(program.network)
+    cores = [
+        {
+            **{key: getattr(core, key) for key in ("chip", "number", "x", "y")},
+            "usage": dict(core.usage),
+            "slices": [[part.population, part.start, part.stop] for part in core.slices],
+        }
+        for core in program.cores
+    ]
+    placed = {"target": program.target, "limits": dict(program.limits), "cores": cores}
+    _write(path, graph | {"program": placed}, tensors)
+
+
+def read_network(path: str | os.PathLike[str]) -> Network:
+    """Read a network; raises `FileError` where it is absent, cut, altered or of another kind."""
+    return _read(path)[0]
+
+
+def read_program(path: str | os.PathLike[str]) -> Program:
+    """Read a program; raises `FileError`, also where the file holds a network on no cores."""
+    network, placed = _read(path)
+    if placed is None:
+        raise FileError(f"{path}: holds a network that is on no cores; place it first")
+    try:
+        cores = [
+            Core(**{**core, "slices": tuple(Slice(*part) for part in core["slices"])})
+            for core in placed["cores"]
+        ]
+        return Program(network, str(placed["target"]), placed["limits"], tuple(cores))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FileError(f"{path}: holds cores that are no program ({error})") from error
+
+
+def _write(
+    path: str | os.PathLike[str], graph: dict[str, Any], tensors: dict[str, NDArray[Any]]
+) -> None:
     try:
         header = json.dumps(graph, sort_keys=True)
     except (TypeError, ValueError) as error:
@@ -80,8 +121,8 @@ def write_network(path: str | os.PathLike[str], network: Network) -> None:
         temporary.write_bytes(content)
 
 
-def read_network(path: str | os.PathLike[str]) -> Network:
-    """Read a network; raises `FileError` where it is absent, cut, altered or of another kind."""
+def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]:
+    """Return the network in a file and, where it is placed, what the file says of its cores."""
     if not os.path.isfile(path):
         raise FileError(f"{path}: no such file")
     try:
@@ -98,7 +139,8 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     if _digest(header, tensors) != digest:
         raise FileError(f"{path}: was altered (its SHA-256 does not match); write it again")
     try:
-        return _built(json.loads(header), tensors)
+        graph = json.loads(header)
+        return _built(graph, tensors), graph.get("program")
     except (KeyError, TypeError, ValueError, RecursionError, MemoryError) as error:
         raise FileError(f"{path}: holds a graph that is no network ({error})") from error
 
