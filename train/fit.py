@@ -1,8 +1,11 @@
 """The fit loop, on Lightning: a run that was killed and resumed ends with the same weights."""
 
+import io
 import json
 import logging
 import platform
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -66,10 +69,26 @@ def fit(
             plugins=[WholeFiles()],
             deterministic=True,
         )
-        trainer.fit(module, loader, ckpt_path=start)
+        _run(trainer, module, loader, start)
     trained = Trained(module.network.eval(), recipe, provenance)
     write_trained(folder / NAME, trained)
     return trained
+
+
+def _run(
+    trainer: lightning.Trainer, module: "Fitting", loader: DataLoader[Batch], start: str | None
+) -> None:
+    """Train; an interrupt stays one, though Lightning turns it into an exit with status 1."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, loader, ckpt_path=start, weights_only=True)
+    except SystemExit:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
 
 
 def described(recipe: Recipe, data: Data) -> dict[str, Any]:
@@ -210,8 +229,10 @@ class WholeFiles(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
+        whole = io.BytesIO()  # torch's own writer hides what the disk said
+        torch.save(checkpoint, whole)
         with written(path) as temporary:
-            torch.save(checkpoint, temporary)
+            temporary.write_bytes(whole.getbuffer())
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = True

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import torch
 from pumice.runtime.errors import FileError
 from pumice.train.checkpoint import NAME, read_trained
 from pumice.train.data.dataset import Data, FrameSet
-from pumice.train.fit import RESUMABLE, fit
+from pumice.train.fit import RESUMABLE, Fitting, fit
 from pumice.train.recipe import Recipe
 
 EPOCHS = 4
@@ -109,3 +110,39 @@ def test_a_cut_weights_file_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="not a whole trained network") as caught:
         read_trained(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_killed_after_its_last_epoch_still_leaves_its_weights(tmp_path: Path) -> None:
+    fit(Recipe.model_validate(RECIPE), made(), tmp_path)
+    before = weights(tmp_path)
+    (tmp_path / NAME).unlink()
+    fit(Recipe.model_validate(RECIPE), made(), tmp_path, resume=True)
+    assert weights(tmp_path) == before
+
+
+def test_an_interrupt_is_one_and_the_handler_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Fitting, "training_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(Recipe.model_validate(RECIPE), made(), tmp_path)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not (tmp_path / NAME).exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, _: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(FileError, match="cannot be written: No space left on device") as caught:
+        fit(Recipe.model_validate(RECIPE), made(), tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not [f for f in tmp_path.iterdir() if f.name.startswith(".")]
