@@ -9,7 +9,7 @@ import typer
 
 from .conform import conform
 from .demo import demo
-from .doctor import doctor
+from .doctor import doctor, mended
 from .export import export
 from .report import report
 from .run import run
@@ -76,7 +76,7 @@ def answered(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("pumice"):
             raise
-        return refused(f"needs {error.name}, which is not installed; mend it: pumice doctor --fix")
+        return refused(f"needs {error.name}, which is not installed; {mended(error.name)}")
     except OSError as error:  # what no module has put into words, such as a full standard output
         return refused(str(error))
     except Exception as error:

@@ -19,6 +19,7 @@ LAVA = {
     "lava-nc": ("--no-deps", "--ignore-requires-python", "lava-nc==0.10.0"),
     "lava-dl": ("--no-deps", "--ignore-requires-python", "lava-dl==0.6.0"),
 }
+MODULES = {"lava": "lava-nc", "sklearn": "scikit-learn"}  # where they differ from the package
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 EXTRA = re.compile(r"""extra == ["']([a-z]+)["']""")
 
@@ -79,6 +80,16 @@ def packages() -> list[Package]:
     for name, install in LAVA.items():
         found[name] = Package(name, "lava", _version(name), install)
     return list(found.values())
+
+
+def mended(module: str) -> str:
+    """Return what to do about a module that is not installed: the extra that brings it, if any."""
+    root = module.partition(".")[0]
+    wanted = MODULES.get(root, root.replace("_", "-"))
+    extra = next((p.extra for p in packages() if p.name == wanted and wanted not in LAVA), "")
+    if extra:
+        return f"the extra {extra!r} brings it: pip install 'pumice[{extra}]'"
+    return "mend it: pumice doctor --fix"
 
 
 def commands(found: list[Package]) -> list[list[str]]:

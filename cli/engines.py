@@ -5,6 +5,7 @@ from importlib import util
 
 from ..runtime.conform import Engine
 from ..runtime.errors import EngineError, MissingPackage
+from .doctor import mended
 from .options import ENGINES, EngineName
 
 NEEDED: dict[EngineName, tuple[str, ...]] = {
@@ -19,7 +20,7 @@ def engine(name: EngineName) -> Engine:
     """Return the engine called `name`; raises `MissingPackage` where it lacks something."""
     absent = missing(NEEDED[name])
     if absent:
-        raise MissingPackage(f"{name}: needs {', '.join(absent)}; mend it: pumice doctor --fix")
+        raise MissingPackage(f"{name}: needs {', '.join(absent)}; {mended(absent[0])}")
     if name == "fast":
         from ..runtime.engines.fast import run as fast
 

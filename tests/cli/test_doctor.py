@@ -7,6 +7,7 @@ import pytest
 from command import pumice
 
 from pumice.cli import doctor
+from pumice.cli.doctor import mended
 
 
 def test_it_tells_the_versions_of_what_is_installed() -> None:
@@ -88,3 +89,20 @@ def test_it_imports_none_of_what_it_looks_for() -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        (
+            "lightning.pytorch",
+            "the extra 'train' brings it: pip install 'pumice[train]', or pumice",
+        ),
+        ("sklearn", "the extra 'train' brings it"),
+        ("tonic", "the extra 'events' brings it"),
+        ("lava.magma", "pumice doctor --fix"),
+        ("numpy", "pumice doctor --fix"),
+    ],
+)
+def test_a_missing_module_is_told_with_the_extra_that_brings_it(module: str, told: str) -> None:
+    assert mended(module) == told
