@@ -1,0 +1,51 @@
+"""What the graph of a model computes, in double precision."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from pumice.convert.graph import Graph, Synapses
+
+
+def simulate(graph: Graph, events: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+    """Spikes, or voltages of what does not spike, of each population at every step.
+
+    All are (timesteps, batch, *shape), as `events`.
+    """
+    given = torch.from_numpy(events.astype(np.float64))
+    found = {graph.input_name: given}
+    for neurons in graph.neurons:
+        found[neurons.name] = torch.zeros(*given.shape[:2], *neurons.shape, dtype=torch.float64)
+    states = {n.name: (torch.zeros(1), torch.zeros(1)) for n in graph.neurons}
+    for now in range(len(given)):
+        for neurons in graph.neurons:
+            current, voltage = states[neurons.name]
+            current = current * (1 - neurons.current_decay)
+            for synapses in graph.synapses:
+                if synapses.target == neurons.name and now >= synapses.delay:
+                    arrived = _mapped(synapses, found[synapses.source][now - synapses.delay])
+                    current = current + arrived.reshape(-1, *neurons.shape)
+            bias = torch.from_numpy(neurons.bias.astype(np.float64))
+            bias = bias.view(-1, *[1] * (len(neurons.shape) - 1))
+            voltage = voltage * (1 - neurons.voltage_decay) + current + bias
+            found[neurons.name][now] = voltage
+            if neurons.spikes:
+                fired = voltage > neurons.threshold
+                found[neurons.name][now] = fired.double()
+                voltage = voltage.masked_fill(fired, 0)
+            states[neurons.name] = current, voltage
+    return {name: values.numpy() for name, values in found.items()}
+
+
+def _mapped(synapses: Synapses, values: torch.Tensor) -> torch.Tensor:
+    weights = torch.from_numpy(synapses.weights.astype(np.float64))
+    if synapses.kind == "dense":
+        return functional.linear(values.flatten(1), weights)
+    groups = synapses.groups
+    if synapses.kind == "sum_pool":
+        groups = values.shape[1]
+        weights = weights.view(1, 1, 1, 1).expand(groups, 1, *synapses.kernel)
+    return functional.conv2d(
+        values, weights, None, synapses.stride, synapses.padding, synapses.dilation, groups
+    )
