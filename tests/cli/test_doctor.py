@@ -94,14 +94,11 @@ def test_it_imports_none_of_what_it_looks_for() -> None:
 @pytest.mark.parametrize(
     ("module", "told"),
     [
-        (
-            "lightning.pytorch",
-            "the extra 'train' brings it: pip install 'pumice[train]', or pumice",
-        ),
-        ("sklearn", "the extra 'train' brings it"),
-        ("tonic", "the extra 'events' brings it"),
-        ("lava.magma", "pumice doctor --fix"),
-        ("numpy", "pumice doctor --fix"),
+        ("lightning.pytorch", "the extra 'train' brings it: pip install 'pumice[train]'"),
+        ("sklearn", "the extra 'train' brings it: pip install 'pumice[train]'"),
+        ("tonic", "the extra 'events' brings it: pip install 'pumice[events]'"),
+        ("lava.magma", "mend it: pumice doctor --fix"),
+        ("numpy", "mend it: pumice doctor --fix"),
     ],
 )
 def test_a_missing_module_is_told_with_the_extra_that_brings_it(module: str, told: str) -> None:
