@@ -180,7 +180,7 @@ def _windows(pools: Pools, conv: Conv, left: int, source: Shape) -> Fields:
         for met in _meetings(conv, 0, source[1], windows[0], list(range(height)))
     ]
     columns = [
-        _runs([(place * group, column * outputs, group) for place, column in met], conv.groups)
+        _runs([(place * group, column * outputs, group) for place, column in met])
         for met in _meetings(conv, 1, source[2], windows[1], order)
     ]
     return {
@@ -220,16 +220,15 @@ def _meetings(
     return meetings
 
 
-def _runs(taps: list[Tap], groups: int) -> list[Tap]:
-    """Join taps that follow each other in weights and targets; those of groups never do."""
+def _runs(taps: list[Tap]) -> list[Tap]:
+    """Join taps that follow each other in weights and in targets; with groups none do."""
     runs: list[Tap] = []
     for weight, target, length in taps:
-        if runs and groups == 1:
-            before = runs[-1]
-            if (weight, target) == (before[0] + before[2], before[1] + before[2]):
-                runs[-1] = (before[0], before[1], before[2] + length)
-                continue
-        runs.append((weight, target, length))
+        first, onto, reach = runs[-1] if runs else (-1, -1, 0)
+        if (weight, target) == (first + reach, onto + reach):
+            runs[-1] = (first, onto, reach + length)
+        else:
+            runs.append((weight, target, length))
     return runs
 
 
