@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import importlib.metadata
+import multiprocessing
 import sys
 from types import ModuleType
 from typing import Any
@@ -27,9 +28,14 @@ def prepare() -> None:
 
     Lava 0.10.0 declares Python 3.10. Since 3.11 a dataclass may not have an unhashable default,
     and `lava.magma.compiler.var_model` has one: an instance of its dataclass `ByteEncoder`, which
-    is made hashable while that module is imported. Nothing stays changed. Raises `MissingPackage`.
+    is made hashable while that module is imported. It sets the start method of multiprocessing to
+    fork and fails where that was set before, so such a setting is taken back for Lava to make.
+    Nothing else stays changed. Raises `MissingPackage`.
     """
     check_installed()
+    ready = "lava.magma.runtime.message_infrastructure.multiprocessing" in sys.modules
+    if not ready and multiprocessing.get_start_method(allow_none=True) == "fork":
+        multiprocessing.set_start_method(None, force=True)
     plain = dataclasses.dataclass
 
     def hashable(cls: Any = None, /, **options: Any) -> Any:
