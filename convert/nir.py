@@ -1,0 +1,108 @@
+"""NIR files: any network of theirs read, and ours written so that it comes back as it was.
+
+A file written here carries the network's integers twice: as real numbers, for every program, and
+as a scheme in the graph's metadata that says how to get the integers back. What is read back is
+written again and compared, value for value, so that a changed file is not taken for the original.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..runtime.errors import FileError, MissingPackage, NetworkError
+from ..runtime.files import written
+from ..runtime.network import Network
+from .findings import Finding, check_none_refused
+from .hdf5 import Arrays, contents
+from .nir_describe import described
+from .nir_file import nir_file
+from .nir_graph import graph
+from .nir_nodes import Reset, examined
+from .nir_scheme import SCHEME, restored, scheme
+from .quantise import quantised
+
+
+def read_nir(
+    path: str | os.PathLike[str],
+    dt: float | None = None,
+    reset: Reset | None = None,
+    value_bits: int = 1,
+) -> tuple[Network, tuple[Finding, ...]]:
+    """Return the network of a `.nir` file, and how each of its nodes was carried over.
+
+    A file that pumice wrote comes back as it was, and takes none of the options. Another's is
+    taken in steps of `dt` seconds, with the `reset` given where it says nothing of that, its input
+    of `value_bits` bits, and is rounded to integers. Raises `FileError` where the file is damaged,
+    or holds or lacks something so that it cannot be carried over.
+    """
+    arrays = contents(path)
+    try:
+        return network_from(arrays, dt, reset, value_bits, {"source": Path(path).name})
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from None
+
+
+def network_from(
+    arrays: Arrays,
+    dt: float | None,
+    reset: Reset | None,
+    value_bits: int,
+    provenance: Mapping[str, Any],
+) -> tuple[Network, tuple[Finding, ...]]:
+    """Return the network of the contents of a `.nir` file; see `read_nir`."""
+    file = nir_file(arrays)
+    if SCHEME in file.metadata:
+        nodes = file.nodes.values()
+        return restored(file, arrays), tuple(
+            Finding(node.name, node.kind, "fine", "its integers") for node in nodes
+        )
+    if dt is None:
+        raise FileError("says nothing of time steps; give dt, the seconds of one")
+    if not 0 < dt < np.inf:
+        raise FileError(f"dt is {dt}, needs seconds above zero")
+    findings = examined(file.nodes, dt, reset)
+    check_none_refused(findings, FileError)
+    try:
+        found = graph(file, dt, reset, value_bits)
+        made_by = {"format": "nir", "dt": dt, **provenance}
+        return quantised(replace(found, provenance=made_by))[0], findings
+    except NetworkError as error:
+        raise FileError(str(error)) from None
+
+
+def write_nir(path: str | os.PathLike[str], network: Network, dt: float = 1e-3) -> None:
+    """Write `network` to `path` as a NIR graph in steps of `dt` seconds, whole or not at all.
+
+    Raises `NetworkError` where NIR has no node for a part of it, and `FileError`.
+    """
+    try:
+        import nir
+    except ImportError:
+        raise MissingPackage("nir is not installed; pip install 'pumice[convert]'") from None
+    found = described(network, dt)
+    nodes = {name: _node(nir, values) for name, values in found.nodes.items()}
+    try:
+        told = json.dumps(scheme(network, found, dt), sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise FileError(f"{path}: the provenance cannot be written as JSON ({error})") from error
+    made = nir.NIRGraph(nodes, found.edges, {SCHEME: told}, type_check=False)
+    with written(path) as temporary:
+        nir.write(temporary, made)
+
+
+def _node(nir: Any, values: Mapping[str, Any]) -> Any:
+    """Return a node of the `nir` package; three of its kinds call things differently in files."""
+    values = dict(values)
+    kind = values.pop("type")
+    if kind == "Input":
+        return nir.Input({"input": values["shape"]})
+    if kind == "Output":
+        return nir.Output({"output": values["shape"]})
+    if kind == "Flatten":
+        values["input_type"] = {"input": values["input_type"]}
+    return getattr(nir, kind)(**values)

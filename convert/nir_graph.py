@@ -1,0 +1,248 @@
+"""The network of a NIR file that any program may have written, in real numbers.
+
+A projection is a path of nodes without state from one population to the next; several paths to a
+population add up. A cycle of projections without delay gets one step, on the projection that
+closes it, as every program that takes steps gives it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime.errors import FileError
+from ..runtime.population import NAME
+from .between import joined
+from .graph import Graph, Neurons
+from .nir_file import NirFile
+from .nir_nodes import NEURONS, Late, Neuron, Reset, between, neuron
+from .steps import Joined, Kernels, Matrix, Shape, Step
+
+Reals = NDArray[np.float64]
+SOURCES = (*NEURONS, "Input")
+MOST_PATHS = 10_000
+READ_OUT = Neuron(np.ones(1), np.zeros(1), np.ones(1), 1.0, 0.0, False)
+
+
+@dataclass(frozen=True)
+class Path:
+    """Nodes without state, in their order, from population `source` to population `target`."""
+
+    source: str
+    target: str
+    nodes: tuple[str, ...]
+
+
+def graph(file: NirFile, dt: float, reset: Reset | None, value_bits: int) -> Graph:
+    """Return the network of `file`, whose nodes can all be carried over; raises `FileError`."""
+    inputs = [node for node in file.nodes.values() if node.kind == "Input"]
+    outputs = [node for node in file.nodes.values() if node.kind == "Output"]
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise FileError(f"has {len(inputs)} inputs and {len(outputs)} outputs, needs one of each")
+    neurons = {
+        name: neuron(node, dt, reset) for name, node in file.nodes.items() if node.kind in NEURONS
+    }
+    answer = _answer(file, outputs[0].name)
+    if answer == outputs[0].name:
+        neurons[answer] = READ_OUT
+    paths = [path for name in neurons for path in _paths(file, name)]
+    if len(paths) > MOST_PATHS:
+        raise FileError(f"has more than {MOST_PATHS} paths between its populations")
+    maps = _maps(file, dt, paths, {inputs[0].name: inputs[0].shape("shape")}, neurons)
+    known = [inputs[0].name, *neurons]
+    names = dict(zip(known, _names(known), strict=True))
+    delays = _delayed(file, dt, inputs[0].name, paths)
+    populations, projections = [], []
+    for name in _ordered(inputs[0].name, list(neurons), paths, delays):
+        rule = neurons[name]
+        incoming = [(path, maps[path]) for path in paths if path.target == name]
+        population, scaled = _population(names[name], rule, [value for _, value in incoming])
+        populations.append(population)
+        for (path, _), value in zip(incoming, scaled, strict=True):
+            source, target = names[path.source], names[name]
+            label = "-".join((source, *path.nodes, target))
+            projections.append(value.synapses(label, source, target, delays[path]))
+    labels = _names([projection.name for projection in projections])
+    return Graph(
+        names[inputs[0].name],
+        inputs[0].shape("shape"),
+        value_bits,
+        tuple(populations),
+        tuple(replace(p, name=label) for p, label in zip(projections, labels, strict=True)),
+        names[answer],
+    )
+
+
+def _answer(file: NirFile, output: str) -> str:
+    """Return the population that answers: the output's own, where it is fed by a linear map."""
+    before = file.before(output)
+    if len(before) == 1 and file.nodes[before[0]].kind in NEURONS:
+        return before[0]
+    return output
+
+
+def _paths(file: NirFile, target: str) -> Iterator[Path]:
+    """Give each path to `target`, found backwards."""
+    waiting: list[tuple[str, tuple[str, ...]]] = [(target, ())]
+    while waiting:
+        name, after = waiting.pop()
+        for before in file.before(name):
+            if file.nodes[before].kind in SOURCES:
+                yield Path(before, target, after)
+            elif before in after:
+                raise FileError(f"{before}: is in a cycle without neurons")
+            else:
+                waiting.append((before, (before, *after)))
+        if len(waiting) > MOST_PATHS:
+            raise FileError(f"{target}: is reached by more than {MOST_PATHS} paths")
+
+
+def _maps(
+    file: NirFile,
+    dt: float,
+    paths: list[Path],
+    shapes: dict[str, Shape],
+    neurons: Mapping[str, Neuron],
+) -> dict[Path, Joined]:
+    """Return what each path comes to; shapes are found from the input on, or from parameters."""
+    for name, rule in neurons.items():
+        given = np.broadcast_shapes(rule.gain.shape, rule.threshold.shape, rule.bias.shape)
+        if np.prod(given) > 1:
+            shapes[name] = given
+    maps: dict[Path, Joined] = {}
+    counted: set[tuple[str, ...]] = set()
+    while len(maps) < len(paths):
+        ready = [path for path in paths if path.source in shapes and path not in maps]
+        if not ready:
+            missing = next(path for path in paths if path not in maps)
+            raise FileError(f"{missing.source}: its shape is nowhere said; no input reaches it")
+        for path in ready:
+            maps[path] = joined(_steps(file, dt, path, counted), shapes[path.source])
+            found, expected = maps[path].shape, shapes.setdefault(path.target, maps[path].shape)
+            if found != expected:
+                raise FileError(
+                    f"{path.target}: has shape {expected}, but gets {found} from {path.source}"
+                )
+    return maps
+
+
+def _steps(
+    file: NirFile, dt: float, path: Path, counted: set[tuple[str, ...]]
+) -> list[tuple[str, Step]]:
+    """Return the steps of `path`; a bias that several paths pass through counts once."""
+    steps = []
+    for place, name in enumerate(path.nodes):
+        step = between(file.nodes[name], dt)
+        if isinstance(step, Kernels | Matrix):
+            onward = (*path.nodes[place:], path.target)
+            if onward in counted:
+                step = replace(step, bias=np.zeros_like(step.bias))
+            counted.add(onward)
+            later = (between(file.nodes[node], dt) for node in path.nodes[place:])
+            if np.any(step.bias) and any(isinstance(node, Late) for node in later):
+                raise FileError(f"{name}: its bias passes through a delay; delay before it")
+        if not isinstance(step, Late):
+            steps.append((name, step))
+    return steps
+
+
+def _population(name: str, rule: Neuron, maps: list[Joined]) -> tuple[Neurons, list[Joined]]:
+    """Return a population, and the maps into it in units of its threshold where that differs."""
+    if not maps:
+        raise FileError(f"{name}: nothing projects to it")
+    shape = maps[0].shape
+    level = rule.threshold if np.ptp(rule.threshold) > 0 else np.ones(1)
+    gain = _by_channel(rule.gain / level, shape, name)
+    if rule.current_decay < 1 and any(np.any(value.bias) for value in maps):
+        raise FileError(
+            f"{name}: filters a bias before it through tau_syn, where the chip adds a bias to the "
+            "voltage; give it as v_leak"
+        )
+    scaled = [value.scaled(gain) for value in maps]
+    bias = sum((value.bias for value in scaled), _by_channel(rule.bias / level, shape, name))
+    return (
+        Neurons(
+            name,
+            shape,
+            np.broadcast_to(bias, shape[:1]).astype(np.float32),
+            float((rule.threshold / level).flat[0]) if rule.spikes else 0.0,
+            rule.current_decay,
+            rule.voltage_decay,
+            rule.spikes,
+        ),
+        scaled,
+    )
+
+
+def _by_channel(values: Reals, shape: Shape, name: str) -> Reals:
+    """Return one of `values`, or one a channel; raises `FileError` where they differ within."""
+    if np.ptp(values) == 0:
+        return values.reshape(-1)[:1]
+    channels = values.reshape(shape[0], -1)
+    if np.ptp(channels, axis=1).any():
+        raise FileError(f"{name}: its parameters differ within a channel")
+    return channels[:, 0]
+
+
+def _delayed(file: NirFile, dt: float, start: str, paths: list[Path]) -> dict[Path, int]:
+    """Return the delay of each path in steps, with one more where it closes a cycle."""
+    delays = {}
+    for path in paths:
+        steps = (between(file.nodes[name], dt) for name in path.nodes)
+        delays[path] = sum(step.steps for step in steps if isinstance(step, Late))
+    onward: dict[str, list[Path]] = {}
+    for path in paths:
+        onward.setdefault(path.source, []).append(path)
+    open_, done = set(), set()
+    for first in (start, *onward):
+        trail = [] if first in done else [(first, iter(onward.get(first, [])))]
+        open_ |= {first} if trail else set()
+        while trail:
+            name, rest = trail[-1]
+            following = next(rest, None)
+            if following is None:
+                trail.pop()
+                open_.discard(name)
+                done.add(name)
+            elif delays[following] == 0 and following.target in open_:
+                delays[following] = 1
+            elif delays[following] == 0 and following.target not in done:
+                open_.add(following.target)
+                trail.append((following.target, iter(onward.get(following.target, []))))
+    return delays
+
+
+def _ordered(
+    start: str, names: list[str], paths: list[Path], delays: Mapping[Path, int]
+) -> list[str]:
+    """Return `names`, each after those that reach it without delay."""
+    order: list[str] = []
+    while len(order) < len(names):
+        order += [
+            name
+            for name in names
+            if name not in order
+            and all(
+                path.source in (start, *order)
+                for path in paths
+                if path.target == name and not delays[path]
+            )
+        ]
+    return order
+
+
+def _clean(name: str) -> str:
+    safe = "".join(letter if NAME.match(f"a{letter}") else "_" for letter in name)
+    return safe if NAME.match(safe) else f"n{safe}"
+
+
+def _names(names: list[str]) -> list[str]:
+    """Return a valid name for each of `names`, no two the same."""
+    given: list[str] = []
+    for name in names:
+        clean = _clean(name)
+        while clean in given:
+            clean += "_"
+        given.append(clean)
+    return given
