@@ -1,0 +1,74 @@
+"""A proven lower bound on the cores that a network needs."""
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime import Population
+from .demand import NO_LIMIT, RESOURCES, Job, least_demand
+
+MIXES = 8  # shares of two resources tried: 1/8, 2/8, ...
+Weights = NDArray[np.float64]
+
+
+def least_cores(job: Job) -> int:
+    """Return a number of cores below which no placement in slices exists; at least 1.
+
+    Weigh the resources of a core so that a full one weighs 1: w >= 0 with sum(w) = 1. A slice of m
+    neurons weighs at least u(m) = sum_r w_r demand_r(m) / limit_r, so a population of N neurons
+    weighs at least N min_m u(m) / m however it is cut, and all of them no more than the cores. It
+    holds for every w; the best of a fixed set is taken: each resource alone, and pairs. Nor can a
+    core hold more of one population than one slice could: two slices never take less than one.
+    """
+    weighed = np.ceil(_weighed(job, _weights(job)).max(initial=0) - 1e-6)
+    alone = [-(-p.neurons // _most(job, p)) for p in job.network.order]
+    return max(1, int(weighed), *alone)
+
+
+def _most(job: Job, population: Population) -> int:
+    """Return the most neurons of `population` that a core could hold."""
+    return int(_possible(job, population)[0].max())
+
+
+def scarcest(job: Job) -> str:
+    """Return the name of the resource that alone asks for most cores."""
+    return RESOURCES[int(_weighed(job, np.eye(len(RESOURCES))).argmax())]
+
+
+def _weighed(job: Job, weights: Weights) -> Weights:
+    """Return what all populations weigh at least under each row of `weights`, in cores."""
+    total = np.zeros(len(weights))
+    for population in job.network.order:
+        total += (_load(job, population) @ weights.T).min(axis=0)
+    return total
+
+
+def _load(job: Job, population: Population) -> NDArray[np.float64]:
+    """Return what slices of 1, 2, ... neurons take, as if the population were cut into such."""
+    neurons, demands = _possible(job, population)
+    scaled: NDArray[np.float64] = demands * (population.neurons / neurons)[:, None]
+    return scaled
+
+
+def _possible(job: Job, population: Population) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the numbers of neurons that fit on a core, and the least they take, in cores."""
+    neurons = np.arange(1, min(population.neurons, int(job.limits[0])) + 1)
+    channels = population.shape[0]
+    pixels = population.neurons // channels
+    sizes = (neurons, -(-neurons // pixels), -(-neurons // channels))
+    demands = least_demand(job, population, sizes, 0) / job.limits
+    possible = (demands <= 1).all(axis=1) | (neurons == 1)
+    return neurons[possible], demands[possible]
+
+
+def _weights(job: Job) -> Weights:
+    """Return the weighings tried, float64 (weighings, resources)."""
+    limited = np.flatnonzero(job.limits < NO_LIMIT)
+    one_each = np.eye(len(RESOURCES))[limited]
+    mixed = [
+        share / MIXES * left + (1 - share / MIXES) * right
+        for left, right in combinations(one_each, 2)
+        for share in range(1, MIXES)
+    ]
+    return np.array([*one_each, *mixed])
