@@ -8,11 +8,11 @@ import numpy as np
 from ..runtime.errors import NetworkError
 from .between import joined
 from .graph import Graph, Neurons, Synapses
-from .modules import AnySpike, Cell, MeanTo, Thing
-from .steps import Gain, Kernels, Matrix, Pool, Shape, Step
+from .modules import AnySpike, MeanTo, Thing, cell
+from .steps import Gain, Kernels, Matrix, Pool, Rule, Shape, Step
 
-ANY_SPIKE = Cell(threshold=0.5, voltage_decay=1.0)
-READ_OUT = Cell(spikes=False)
+ANY_SPIKE = cell(threshold=0.5, voltage_decay=1.0)
+READ_OUT = cell(spikes=False)
 Steps = list[tuple[str, Step]]
 
 
@@ -26,7 +26,7 @@ def chained(
     """
     growing = _Growing(tuple(input_shape), value_bits)
     for name, thing in things:
-        if isinstance(thing, Cell):
+        if isinstance(thing, Rule):
             growing.add(name, thing)
         elif isinstance(thing, AnySpike):
             growing.add_any_spike(name, thing.pool)
@@ -63,29 +63,14 @@ class _Growing:
         """Return the shape that the steps so far give."""
         return joined(self.steps, self._shape).shape
 
-    def add(self, name: str, cell: Cell) -> None:
+    def add(self, name: str, rule: Rule) -> None:
         """End the steps so far with neurons."""
         if self.neurons and not self.neurons[-1].spikes:
             raise NetworkError(f"{name}: follows neurons that do not spike; they have to be last")
-        between = joined(self.steps, self._shape).scaled(cell.gain)
-        if cell.filters_bias and np.any(between.bias):
-            raise NetworkError(
-                f"{name}: filters the bias before it through its current, where the chip adds a "
-                "bias to the voltage; train without bias and batch norm there"
-            )
-        self.synapses.append(between.synapses(f"{self._source}-{name}", self._source, name))
-        self.neurons.append(
-            Neurons(
-                name,
-                between.shape,
-                between.bias.astype(np.float32),
-                cell.threshold if cell.spikes else 0.0,
-                cell.current_decay,
-                cell.voltage_decay,
-                cell.spikes,
-            )
-        )
-        self._source, self._shape, self.steps = name, between.shape, []
+        neurons, maps = rule.neurons(name, [joined(self.steps, self._shape)])
+        self.synapses.append(maps[0].synapses(f"{self._source}-{name}", self._source, name))
+        self.neurons.append(neurons)
+        self._source, self._shape, self.steps = name, neurons.shape, []
 
     def add_any_spike(self, name: str, pool: Pool) -> None:
         """Add max pooling, right after neurons or the input."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Reals = NDArray[np.float32]
+Decays = NDArray[np.float64]
 Pair = tuple[int, int]
 
 
@@ -23,15 +24,16 @@ class Neurons:
     """One population in real numbers.
 
     `bias` is float32, one value a channel (or neuron of a flat population). Decays are the share
-    lost each step, 0 to 1. A population that does not `spike` is read by its voltage.
+    lost each step, 0 to 1: one number, or one a channel or neuron as the bias. A population that
+    does not `spike` is read by its voltage.
     """
 
     name: str
     shape: tuple[int, ...]
     bias: Reals
     threshold: float = 1.0
-    current_decay: float = 1.0
-    voltage_decay: float = 0.0
+    current_decay: float | Decays = 1.0
+    voltage_decay: float | Decays = 0.0
     spikes: bool = True
 
 

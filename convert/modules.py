@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .findings import Finding
-from .steps import Flatten, Gain, Kernels, Matrix, Pair, Pool, Reals, Step
+from .steps import Flatten, Gain, Kernels, Matrix, Pair, Pool, Reals, Rule, Step
 
 CONTAINERS = (
     "Sequential",
@@ -32,22 +32,6 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What neurons do: `threshold`, shares of current and voltage lost a step, `gain` of input."""
-
-    threshold: float = 1.0
-    current_decay: float = 1.0
-    voltage_decay: float = 0.0
-    gain: float = 1.0
-    spikes: bool = True
-
-    @property
-    def filters_bias(self) -> bool:
-        """Whether a bias before it would have to pass through the current first."""
-        return self.current_decay < 1.0
-
-
-@dataclass(frozen=True)
 class AnySpike:
     """Max pooling of spikes: a neuron that fires where any in its window does."""
 
@@ -62,7 +46,7 @@ class MeanTo:
     groups: bool = False
 
 
-Thing = Step | Cell | AnySpike | MeanTo | None
+Thing = Step | Rule | AnySpike | MeanTo | None
 Reading = Callable[[Any], tuple[Thing, str]]
 
 
@@ -115,6 +99,22 @@ def number(value: Any, what: str) -> float:
     if values.size > 1 and np.ptp(values) > 0:
         raise Refused(f"{what} differs from neuron to neuron", f"use one {what} a layer")
     return float(values.flat[0])
+
+
+def cell(
+    threshold: Any = 1.0,
+    current_decay: Any = 1.0,
+    voltage_decay: Any = 0.0,
+    gain: Any = 1.0,
+    spikes: bool = True,
+) -> Rule:
+    """Return neurons without a bias of their own, from numbers or arrays."""
+
+    def given(value: Any) -> Reals:
+        return np.atleast_1d(array(value))
+
+    decays = given(current_decay), given(voltage_decay)
+    return Rule(given(gain), np.zeros(1), given(threshold), *decays, spikes)
 
 
 def _unknown(layer: Any) -> tuple[Thing, str]:

@@ -20,7 +20,7 @@ from ..runtime.network import Network
 from .findings import Finding, check_none_refused
 from .hdf5 import Arrays, contents
 from .nir_describe import described
-from .nir_file import nir_file
+from .nir_file import NirFile, nir_file
 from .nir_graph import graph
 from .nir_nodes import Reset, examined
 from .nir_scheme import SCHEME, restored, scheme
@@ -57,10 +57,7 @@ def network_from(
     """Return the network of the contents of a `.nir` file; see `read_nir`."""
     file = nir_file(arrays)
     if SCHEME in file.metadata:
-        nodes = file.nodes.values()
-        return restored(file, arrays), tuple(
-            Finding(node.name, node.kind, "fine", "its integers") for node in nodes
-        )
+        return restored(file, arrays), as_they_are(file)
     if dt is None:
         raise FileError("says nothing of time steps; give dt, the seconds of one")
     if not 0 < dt < np.inf:
@@ -73,6 +70,11 @@ def network_from(
         return quantised(replace(found, provenance=made_by))[0], findings
     except NetworkError as error:
         raise FileError(str(error)) from None
+
+
+def as_they_are(file: NirFile) -> tuple[Finding, ...]:
+    """Return findings for the nodes of a file that pumice wrote."""
+    return tuple(Finding(n.name, n.kind, "fine", "its integers") for n in file.nodes.values())
 
 
 def write_nir(path: str | os.PathLike[str], network: Network, dt: float = 1e-3) -> None:

@@ -9,20 +9,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..runtime.errors import FileError
 from ..runtime.population import NAME
 from .between import joined
-from .graph import Graph, Neurons
+from .graph import Graph
+from .modules import cell
 from .nir_file import NirFile
-from .nir_nodes import NEURONS, Late, Neuron, Reset, between, neuron
-from .steps import Joined, Kernels, Matrix, Shape, Step
+from .nir_nodes import NEURONS, Late, Reset, between, neuron
+from .steps import Joined, Kernels, Matrix, Rule, Shape, Step
 
-Reals = NDArray[np.float64]
 SOURCES = (*NEURONS, "Input")
 MOST_PATHS = 10_000
-READ_OUT = Neuron(np.ones(1), np.zeros(1), np.ones(1), 1.0, 0.0, False)
+READ_OUT = cell(spikes=False)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,9 @@ def graph(file: NirFile, dt: float, reset: Reset | None, value_bits: int) -> Gra
     for name in _ordered(inputs[0].name, list(neurons), paths, delays):
         rule = neurons[name]
         incoming = [(path, maps[path]) for path in paths if path.target == name]
-        population, scaled = _population(names[name], rule, [value for _, value in incoming])
+        if not incoming:
+            raise FileError(f"{name}: nothing projects to it")
+        population, scaled = rule.neurons(names[name], [value for _, value in incoming])
         populations.append(population)
         for (path, _), value in zip(incoming, scaled, strict=True):
             source, target = names[path.source], names[name]
@@ -103,7 +104,7 @@ def _maps(
     dt: float,
     paths: list[Path],
     shapes: dict[str, Shape],
-    neurons: Mapping[str, Neuron],
+    neurons: Mapping[str, Rule],
 ) -> dict[Path, Joined]:
     """Return what each path comes to; shapes are found from the input on, or from parameters."""
     for name, rule in neurons.items():
@@ -145,44 +146,6 @@ def _steps(
         if not isinstance(step, Late):
             steps.append((name, step))
     return steps
-
-
-def _population(name: str, rule: Neuron, maps: list[Joined]) -> tuple[Neurons, list[Joined]]:
-    """Return a population, and the maps into it in units of its threshold where that differs."""
-    if not maps:
-        raise FileError(f"{name}: nothing projects to it")
-    shape = maps[0].shape
-    level = rule.threshold if np.ptp(rule.threshold) > 0 else np.ones(1)
-    gain = _by_channel(rule.gain / level, shape, name)
-    if rule.current_decay < 1 and any(np.any(value.bias) for value in maps):
-        raise FileError(
-            f"{name}: filters a bias before it through tau_syn, where the chip adds a bias to the "
-            "voltage; give it as v_leak"
-        )
-    scaled = [value.scaled(gain) for value in maps]
-    bias = sum((value.bias for value in scaled), _by_channel(rule.bias / level, shape, name))
-    return (
-        Neurons(
-            name,
-            shape,
-            np.broadcast_to(bias, shape[:1]).astype(np.float32),
-            float((rule.threshold / level).flat[0]) if rule.spikes else 0.0,
-            rule.current_decay,
-            rule.voltage_decay,
-            rule.spikes,
-        ),
-        scaled,
-    )
-
-
-def _by_channel(values: Reals, shape: Shape, name: str) -> Reals:
-    """Return one of `values`, or one a channel; raises `FileError` where they differ within."""
-    if np.ptp(values) == 0:
-        return values.reshape(-1)[:1]
-    channels = values.reshape(shape[0], -1)
-    if np.ptp(channels, axis=1).any():
-        raise FileError(f"{name}: its parameters differ within a channel")
-    return channels[:, 0]
 
 
 def _delayed(file: NirFile, dt: float, start: str, paths: list[Path]) -> dict[Path, int]:

@@ -19,25 +19,12 @@ from ..runtime.errors import FileError
 from .findings import Finding
 from .modules import Refused
 from .nir_file import Node
-from .steps import Flatten, Gain, Kernels, Matrix, Pool, Step
+from .steps import Flatten, Gain, Kernels, Matrix, Pool, Rule, Step
 
 Reset = Literal["zero"]
 Reals = NDArray[np.float64]
 NEURONS = ("IF", "LIF", "CubaLIF", "I", "LI", "CubaLI")
 SPIKING = ("IF", "LIF", "CubaLIF")
-
-
-@dataclass(frozen=True)
-class Neuron:
-    """A neuron node in discrete time: `gain` of what arrives, `bias`, `threshold`, one value or
-    one each neuron; shares of current and voltage lost a step."""
-
-    gain: Reals
-    bias: Reals
-    threshold: Reals
-    current_decay: float
-    voltage_decay: float
-    spikes: bool
 
 
 @dataclass(frozen=True)
@@ -71,14 +58,16 @@ def _rule(node: Node, dt: float, reset: Reset | None) -> str:
     return "its values" if node.kind != "Delay" else f"rounded to steps of {dt:g} s"
 
 
-def neuron(node: Node, dt: float, reset: Reset | None) -> Neuron:
+def neuron(node: Node, dt: float, reset: Reset | None) -> Rule:
     """Return a neuron node in steps of `dt` seconds; raises `Refused`, `FileError`."""
     if node.kind in SPIKING:
         _check_reset(node, reset)
-    current_decay = _share(node, "tau_syn", dt) if node.kind in ("CubaLIF", "CubaLI") else 1.0
+    current_decay = np.ones(1)
+    if node.kind in ("CubaLIF", "CubaLI"):
+        current_decay = _share(node, "tau_syn", dt)
     gain = node.reals("r")
     if node.kind in ("IF", "I"):
-        voltage_decay, gain = 0.0, gain * dt
+        voltage_decay, gain = np.zeros(1), gain * dt
     else:
         voltage_decay = _share(node, "tau" if node.kind in ("LIF", "LI") else "tau_mem", dt)
         gain = gain * voltage_decay
@@ -88,7 +77,7 @@ def neuron(node: Node, dt: float, reset: Reset | None) -> Neuron:
     threshold = node.reals("v_threshold") if node.kind in SPIKING else np.ones(1)
     if threshold.min() <= 0:
         raise Refused(f"v_threshold is {threshold.min():g}", "use one above zero")
-    return Neuron(
+    return Rule(
         gain, leak * voltage_decay, threshold, current_decay, voltage_decay, node.kind in SPIKING
     )
 
@@ -100,14 +89,11 @@ def _check_reset(node: Node, reset: Reset | None) -> None:
         raise Refused(f"v_reset is {node.reals('v_reset').flat[0]:g}", "the chip resets to 0")
 
 
-def _share(node: Node, key: str, dt: float) -> float:
+def _share(node: Node, key: str, dt: float) -> Reals:
     taus = node.reals(key)
-    if np.ptp(taus) > 0:
-        raise Refused(f"{key} differs from neuron to neuron", f"use one {key} a node")
-    share = dt / taus.flat[0]
-    if not 0 <= share <= 1:
-        raise Refused(f"{key} is {taus.flat[0]:g} s, below the step of {dt:g} s", "lower dt")
-    return float(share)
+    if taus.min() < dt:
+        raise Refused(f"{key} is {taus.min():g} s, below the step of {dt:g} s", "lower dt")
+    return dt / taus
 
 
 def between(node: Node, dt: float) -> Step | Late:

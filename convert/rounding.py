@@ -68,6 +68,7 @@ def rounded_bias(bias: Reals, scale: float, exponent: int) -> Reals:
     return (bias * (scale * ALIGN / 2.0**exponent)).round().clip(-BIAS_LIMIT, BIAS_LIMIT)
 
 
-def rounded_decay(decay: float) -> int:
-    """Return the share lost each step, 0 to 1, in 1/4096."""
-    return round(decay * DECAY_ONE)
+def rounded_decay(decay: Any) -> Any:
+    """Return the share lost each step, 0 to 1, in 1/4096: of a number an integer, or an array."""
+    scaled = decay * DECAY_ONE
+    return round(scaled) if isinstance(scaled, int | float) else scaled.round()

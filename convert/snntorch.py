@@ -18,7 +18,7 @@ from ..runtime.errors import NetworkError
 from .chain import chained
 from .findings import Finding, check_none_refused
 from .graph import Graph
-from .modules import Cell, Reading, Refused, Thing, examined, number
+from .modules import Reading, Refused, Thing, array, cell, examined, number
 
 
 def from_snntorch(
@@ -45,34 +45,35 @@ def _synaptic(node: Any) -> tuple[Thing, str]:
             "reset_delay=True holds the voltage at zero for a step after each spike",
             "train with reset_delay=False",
         )
-    return _cell(node, 1 - _share(node.alpha, "alpha"))
+    return _cell(node, _lost(node.alpha))
 
 
-def _cell(node: Any, current_decay: float) -> tuple[Thing, str]:
+def _cell(node: Any, current_decay: Any) -> tuple[Thing, str]:
     if node.inhibition:
         raise Refused("inhibition=True lets one neuron fire at a time", "train without it")
     if node.state_quant:
         raise Refused("state_quant rounds its states", "train without it")
     if number(getattr(node, "graded_spikes_factor", 1.0), "graded_spikes_factor") != 1.0:
         raise Refused("graded_spikes_factor is not 1", "train with binary spikes")
-    decay = 1 - _share(node.beta, "beta")
+    decay = _lost(node.beta)
     reset = node.reset_mechanism
     if reset == "none":
-        cell = Cell(current_decay=current_decay, voltage_decay=decay, spikes=False)
-        return cell, "never reset, so read by its voltage"
+        rule = cell(current_decay=current_decay, voltage_decay=decay, spikes=False)
+        return rule, "never reset, so read by its voltage"
     if reset != "zero":
         raise Refused(
             f"reset_mechanism={reset!r} subtracts the threshold",
             'train with reset_mechanism="zero"',
         )
-    threshold = number(node.threshold, "threshold")
-    if threshold < 0:
-        raise Refused(f"threshold is {threshold}", "use one above zero")
-    return Cell(threshold, current_decay, decay), "fires above its threshold, as here"
+    threshold = array(node.threshold)
+    if threshold.min() <= 0:
+        raise Refused(f"threshold is {threshold.min():g}", "use one above zero")
+    return cell(threshold, current_decay, decay), "fires above its threshold, as here"
 
 
-def _share(value: Any, what: str) -> float:
-    return float(np.clip(number(value, what), 0.0, 1.0))
+def _lost(kept: Any) -> Any:
+    """Return the share lost a step, where the library has the share that is kept."""
+    return 1 - np.clip(array(kept), 0.0, 1.0)
 
 
 CELLS: Mapping[str, Reading] = {"Leaky": _leaky, "Synaptic": _synaptic}

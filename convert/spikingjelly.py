@@ -20,7 +20,7 @@ from ..runtime.errors import NetworkError
 from .chain import chained
 from .findings import Finding, check_none_refused
 from .graph import Graph
-from .modules import LAYERS, Cell, MeanTo, Reading, Refused, Thing, examined, number
+from .modules import LAYERS, MeanTo, Reading, Refused, Thing, cell, examined, number
 
 FIRES = "fires at its threshold or above: the next smaller number is its threshold here"
 
@@ -49,7 +49,7 @@ def _threshold(node: Any) -> float:
 
 
 def _integrate(node: Any) -> tuple[Thing, str]:
-    return Cell(_threshold(node)), FIRES
+    return cell(_threshold(node)), FIRES
 
 
 def _leaky(node: Any) -> tuple[Thing, str]:
@@ -62,13 +62,13 @@ def _parametric(node: Any) -> tuple[Thing, str]:
 
 def _decaying(node: Any, decay: float) -> tuple[Thing, str]:
     gain = decay if node.decay_input else 1.0
-    return Cell(_threshold(node), voltage_decay=decay, gain=gain), FIRES
+    return cell(_threshold(node), voltage_decay=decay, gain=gain), FIRES
 
 
 def _read_out(node: Any) -> tuple[Thing, str]:
     decay = 1 / number(node.tau, "tau") if hasattr(node, "tau") else 0.0
-    cell = Cell(voltage_decay=decay, gain=decay or 1.0, spikes=False)
-    return cell, "read by its voltage at every step; its `decode` is up to the reader"
+    rule = cell(voltage_decay=decay, gain=decay or 1.0, spikes=False)
+    return rule, "read by its voltage at every step; its `decode` is up to the reader"
 
 
 def _voting(layer: Any) -> tuple[Thing, str]:

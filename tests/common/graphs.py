@@ -1,5 +1,7 @@
 """What the graph of a model computes, in double precision."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,14 +23,14 @@ def simulate(graph: Graph, events: NDArray[np.uint8]) -> dict[str, NDArray[np.fl
     for now in range(len(given)):
         for neurons in graph.neurons:
             current, voltage = states[neurons.name]
-            current = current * (1 - neurons.current_decay)
+            current = current * _kept(neurons.current_decay, neurons.shape)
             for synapses in graph.synapses:
                 if synapses.target == neurons.name and now >= synapses.delay:
                     arrived = _mapped(synapses, found[synapses.source][now - synapses.delay])
                     current = current + arrived.reshape(-1, *neurons.shape)
             bias = torch.from_numpy(neurons.bias.astype(np.float64))
             bias = bias.view(-1, *[1] * (len(neurons.shape) - 1))
-            voltage = voltage * (1 - neurons.voltage_decay) + current + bias
+            voltage = voltage * _kept(neurons.voltage_decay, neurons.shape) + current + bias
             found[neurons.name][now] = voltage
             if neurons.spikes:
                 fired = voltage > neurons.threshold
@@ -36,6 +38,11 @@ def simulate(graph: Graph, events: NDArray[np.uint8]) -> dict[str, NDArray[np.fl
                 voltage = voltage.masked_fill(fired, 0)
             states[neurons.name] = current, voltage
     return {name: values.numpy() for name, values in found.items()}
+
+
+def _kept(decay: Any, shape: tuple[int, ...]) -> torch.Tensor:
+    share = 1 - torch.as_tensor(decay, dtype=torch.float64)
+    return share.view(-1, *[1] * (len(shape) - 1))
 
 
 def _mapped(synapses: Synapses, values: torch.Tensor) -> torch.Tensor:

@@ -161,7 +161,7 @@ def others() -> nir.NIRGraph:
         "if": nir.IF(full(200.0, 7), full(0.9, 7)),
         "again": nir.Linear(rng.normal(size=(7, 7))),
         "read": nir.Affine(rng.normal(size=(3, 7)), rng.normal(size=3)),
-        "li": nir.LI(full(0.02, 3), full(1.0, 3), full(0.0, 3)),
+        "li": nir.LI(np.array([0.02, 0.03, 0.01]), full(1.0, 3), full(0.0, 3)),
         "output": nir.Output(np.array([3])),
     }  # fmt: skip
     chain = ["input", "1", "lif.1", "avg", "2", "cuba", "flat", "fc", "if", "read", "li", "output"]
@@ -256,12 +256,11 @@ def small(**nodes: Any) -> nir.NIRGraph:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "reset": ({"lif": nir.LIF(*[full(1, 3)] * 4, v_reset=full(0.5, 3))}, "v_reset is 0.5; the"),
-    "tau": ({"lif": nir.LIF(np.array([1.0, 2, 3]), *[full(1, 3)] * 3)}, "tau differs from neuron"),
     "short": ({"lif": nir.LIF(full(0.001, 3), *[full(1, 3)] * 3)}, "tau is 0.001 s, below"),
     "threshold": ({"lif": nir.LIF(*[full(1, 3)] * 3, full(0, 3))}, "v_threshold is 0"),
     "filtered": (
         {"fc": nir.Affine(np.ones((3, 4)), np.ones(3)), "lif": cuba(3)},
-        "lif: filters a bias before it through tau_syn",
+        "lif: filters the bias before it through its current",
     ),
     "kind": ({"more": nir.Threshold(full(1, 3))}, "more: is a Threshold node; use IF, LIF"),
     "conv1d": ({"fc": nir.Conv1d(4, np.ones((3, 1, 1)), 1, 0, 1, 1, np.zeros(3))}, "a Conv1d node"),

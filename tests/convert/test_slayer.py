@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from lavadl import export, forward, slayer
 
+from pumice.convert.check import check
 from pumice.convert.netx import read_netx
 from pumice.convert.slayer import from_slayer, is_slayer
 from pumice.runtime.engines import reference
@@ -67,3 +68,13 @@ def test_what_slayer_exports_wrongly_or_not_at_all_is_named() -> None:
     forward([unquantised], EVENTS)
     with pytest.raises(NetworkError, match="its pre_hook_fx gives no integers"):
         from_slayer([unquantised])
+
+
+def test_a_check_tells_of_every_block() -> None:
+    block = slayer().block.cuba
+    blocks = [block.Dense(NEURON, 12, 8, weight_scale=4), block.Dense(NEURON, 8, 4)]
+    forward(blocks, EVENTS)
+    assert [f.verdict for f in check(blocks).findings] == ["fine", "fine"]
+    winners = block.KWTA(dict(NEURON), 4, 4, 2)
+    verdicts = [f.verdict for f in check([*blocks, winners]).findings]
+    assert verdicts == ["fine", "fine", "refused"]

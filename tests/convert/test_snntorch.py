@@ -84,22 +84,25 @@ def outputs(module: nn.Sequential, events: NDArray[np.uint8]) -> NDArray[np.floa
     return np.stack(found)
 
 
-def neuron(snn: Any, name: str, **changes: Any) -> Any:
+def neuron(snn: Any, name: str, neurons: int = 1, **changes: Any) -> Any:
     zero = {"reset_mechanism": "zero", "init_hidden": True, **changes}
+    if name == "each":
+        beta, threshold = torch.linspace(0.2, 0.95, neurons), torch.linspace(0.3, 0.9, neurons)
+        return snn.Leaky(beta=beta.double(), threshold=threshold.double(), **zero)
     if name == "synaptic":
         return snn.Synaptic(alpha=0.7, beta=0.8, **{"reset_delay": False, **zero})
     return snn.Leaky(beta=0.9, threshold=0.6, **{"reset_delay": name == "late", **zero})
 
 
-@pytest.mark.parametrize("name", ["leaky", "late", "synaptic"])
+@pytest.mark.parametrize("name", ["leaky", "late", "synaptic", "each"])
 def test_the_graph_spikes_as_the_original(snn: Any, name: str) -> None:
     torch.manual_seed(2)
     bias = name != "synaptic"
     module = nn.Sequential(
         nn.Linear(16, 30, bias=bias),
-        neuron(snn, name),
+        neuron(snn, name, 30),
         nn.Linear(30, 20, bias=bias),
-        neuron(snn, name),
+        neuron(snn, name, 20),
     ).double()
     graph, findings = from_snntorch(module, (16,))
     spikes = outputs(module, EVENTS)
@@ -125,8 +128,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "inhibition": ({"inhibition": True}, "inhibition=True lets one neuron fire"),
     "state_quant": ({"state_quant": torch.round}, "state_quant rounds its states"),
     "graded": ({"graded_spikes_factor": 2.0}, "graded_spikes_factor is not 1"),
-    "threshold": ({"threshold": torch.tensor([0.5, 0.6])}, "threshold differs from neuron"),
-    "beta": ({"beta": torch.tensor([0.5, 0.6])}, "beta differs from neuron to neuron; use one"),
+    "beta": ({"beta": torch.rand(3)}, r"voltage_decay has 3 values, needs one or one a channel"),
     "negative": ({"threshold": -0.5}, "threshold is -0.5; use one above zero"),
 }
 
