@@ -91,9 +91,8 @@ def measured(
 
     `curves` are accuracies that were measured before.
     """
-    from ..deploy.cost import ENERGY_MODELS, energy
+    from ..deploy.cost import energies
     from ..runtime.conform import conform
-    from ..runtime.counts import counted
     from ..runtime.report import reported
     from . import engines
 
@@ -102,14 +101,13 @@ def measured(
         few = inputs.part(0, shared).events
         certificate = conform(network, few, {name: engines.engine(name) for name in compared})
     trace = engines.engine(engine)(network, inputs.events, "all")
-    counts = counted(network, trace)
     return reported(
         network,
         trace,
         title=title,
         labels=inputs.labels,
         curves=curves,
-        energies=[energy(model, counts) for model in ENERGY_MODELS],
+        energies=energies(network, trace),
         certificate=certificate,
     )
 

@@ -1,62 +1,128 @@
-"""What counted work would cost: price lists, each with its source and what it leaves out."""
+"""What a network costs on a target: work counted, then priced in energy and in time."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from ..runtime.counts import Counts
-from ..runtime.report import Energy
+from ..runtime import Network, Program, Trace
+from ..runtime import report as reports
+from ..runtime.neurobench import neurobench
+from .energy import Bill, Range, bill
+from .latency import Latency, latency
+from .target import Energy, Target, read_target
+from .work import Traffic, Work, traffic_of, work_of
 
-PICO = 1e-12
-MULTIPLY_ACCUMULATE = 4.6  # pJ at 45 nm and 32-bit floating point: 3.7 the product, 0.9 the sum
+STATIC = "static power is not in any figure: it depends on the board and was not measured"
 
 
 @dataclass(frozen=True)
-class EnergyModel:
-    """Energies in pJ: of a synaptic operation, and of a neuron update from idle to active."""
+class Cost:
+    """What one inference costs on a target, by each of its price lists; means over samples.
 
-    name: str
-    source: str
-    excludes: str
-    synaptic_operation: float
-    neuron_update: tuple[float, float]
-
-
-LOIHI_1 = EnergyModel(
-    name="Loihi 1, before silicon",
-    source=(
-        "M. Davies et al., Loihi: a neuromorphic manycore processor with on-chip learning, IEEE "
-        "Micro 38(1), 2018, table 2: 23.6 pJ a synaptic operation (at least), 52 pJ an idle and "
-        "81 pJ an active neuron update; simulated at 0.75 V, not measured"
-    ),
-    excludes="static power, spikes on their way between cores, the host; not measured",
-    synaptic_operation=23.6,
-    neuron_update=(52.0, 81.0),
-)
-CMOS_45NM = EnergyModel(
-    name="CMOS at 45 nm",
-    source=(
-        "M. Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014: 0.9 pJ "
-        "a 32-bit floating-point addition, 4.6 pJ a multiplication and addition"
-    ),
-    excludes="static power, memory accesses, neuron updates; not measured",
-    synaptic_operation=0.9,
-    neuron_update=(0.0, 0.0),
-)
-ENERGY_MODELS = (LOIHI_1, CMOS_45NM)
-
-
-def energy(model: EnergyModel, counts: Counts) -> Energy:
-    """Return what one inference costs by `model`, in joules, as a mean over the samples.
-
-    How many neuron updates are active depends on the chip, so they have a least (all idle) and a
-    most (all active).
+    Messages are counted and priced, and times told, where a placement is known.
     """
-    operations = float(counts.total_operations.mean()) * model.synaptic_operation * PICO
-    least, most = (counts.total_updates * price * PICO for price in model.neuron_update)
-    return Energy(
-        model=model.name,
-        source=model.source,
-        excludes=model.excludes,
-        joules={"synaptic operations": (operations, operations), "neuron updates": (least, most)},
-        artificial=counts.connections * MULTIPLY_ACCUMULATE * PICO,
-        break_even=MULTIPLY_ACCUMULATE / model.synaptic_operation,
+
+    target: str
+    title: str
+    work: Work
+    bills: tuple[Bill, ...]
+    traffic: Traffic | None = None
+    latencies: tuple[Latency, ...] = ()
+
+
+def costed(network: Network, trace: Trace, target: Target, program: Program | None = None) -> Cost:
+    """Return what `network` costs in `trace`, recorded with `record="all"`, on `target`.
+
+    `program` is its placement on that target. Raises `EngineError` where spikes were not recorded.
+    """
+    work = work_of(network, trace, target)
+    traffic, loads = traffic_of(program, trace, target) if program else (None, None)
+    product = multiplication()
+    return Cost(
+        target.name,
+        target.title,
+        work,
+        tuple(bill(target, name, work, traffic, product) for name in target.energy),
+        traffic,
+        tuple(latency(target, name, loads) for name in target.time) if loads else (),
     )
+
+
+def multiplication() -> Energy:
+    """Return what an artificial network pays for each connection: 4.6 pJ at 45 nm."""
+    price = read_target("cmos45").energy["float32"].graded_operation
+    assert price
+    return price
+
+
+def energies(network: Network, trace: Trace) -> tuple[reports.Energy, ...]:
+    """Return what the report shows of a network that is on no chip: one list each of two targets.
+
+    Raises `EngineError` where spikes were not recorded.
+    """
+    shown = (("loihi1", "davies2018"), ("cmos45", "float32"))
+    costs = {name: costed(network, trace, read_target(name)) for name, _ in shown}
+    return tuple(
+        told(costs[name], next(each for each in costs[name].bills if each.model == model))
+        for name, model in shown
+    )
+
+
+def told(cost: Cost, bill: Bill) -> reports.Energy:
+    """Return a bill as the report shows it: what is alike added up."""
+    joules: dict[str, Range] = {"synaptic operations": (0.0, 0.0), "neuron updates": (0.0, 0.0)}
+    for kind, (least, most) in bill.by("kind").items():
+        word = kind.split()[-1]
+        key = {"operations": "synaptic operations", "updates": "neuron updates"}.get(
+            word, "messages"
+        )
+        before = joules.get(key, (0.0, 0.0))
+        joules[key] = before[0] + least, before[1] + most
+    return reports.Energy(
+        model=f"{cost.title}, {bill.about}",
+        source="; ".join(bill.sources),
+        excludes=f"{bill.excludes}; not measured",
+        joules=joules,
+        artificial=bill.artificial,
+        break_even=bill.break_even,
+    )
+
+
+def document(network: Network, trace: Trace, costs: Iterable[Cost]) -> dict[str, Any]:
+    """Return all figures as JSON values; under `neurobench` those of NeuroBench, by its names.
+
+    Joules and seconds are ranges, from the least to the most.
+    """
+    costs = list(costs)
+    spikes = sum(float(trace.counts[p.name].sum()) for p in network.order if p.name in trace.counts)
+    neurons = sum(p.neurons for p in network.order if p.kind == "cuba")
+    return {
+        "timesteps": trace.timesteps,
+        "samples": trace.batch,
+        "spikes_per_inference": spikes / trace.batch,
+        "spikes_per_neuron_per_step": spikes / max(neurons, 1) / trace.batch / trace.timesteps,
+        "neurobench": neurobench(network, trace),
+        "excludes": STATIC,
+        "targets": [_plain(cost) for cost in costs],
+    }
+
+
+def _plain(cost: Cost) -> dict[str, Any]:
+    work = {k: v for k, v in vars(cost.work).items() if k != "network"}
+    return {
+        "target": cost.target,
+        "title": cost.title,
+        "work": {k: dict(v) if hasattr(v, "items") else v for k, v in work.items()},
+        "traffic": {k: dict(v) for k, v in vars(cost.traffic).items()} if cost.traffic else None,
+        "energy": [
+            {
+                **{k: v for k, v in asdict(each).items() if k != "items"},
+                "total": each.total,
+                "by_kind": dict(each.by("kind")),
+                "by_population": dict(each.by("population")),
+                "items": [{**vars(item), "joules": item.joules} for item in each.items],
+            }
+            for each in cost.bills
+        ],
+        "latency": [vars(each) for each in cost.latencies],
+    }

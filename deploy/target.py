@@ -23,7 +23,15 @@ from ..runtime.settings import read_settings
 Certainty = Literal["published", "derived", "assumed"]
 Unit = TypeVar("Unit", bound=str)
 Name = Annotated[str, Field(min_length=1)]
-SCALES = {"fJ": 1e-15, "pJ": 1e-12, "nJ": 1e-9, "ps": 1e-12, "ns": 1e-9, "us": 1e-6}
+SCALES = {
+    "fJ": 1e-15,
+    "pJ": 1e-12,
+    "nJ": 1e-9,
+    "ps": 1e-12,
+    "ns": 1e-9,
+    "us": 1e-6,
+    "percent": 1e-2,
+}
 FOLDER = "pumice.deploy.targets"
 
 
@@ -72,7 +80,7 @@ class Price(Strict, Generic[Unit]):
 
     @property
     def range(self) -> tuple[float, float]:
-        """The least and the most, in joules or seconds."""
+        """The least and the most, in joules or seconds, or as a share."""
         scale = SCALES[self.unit]
         low, high = (self.value if x is None else x for x in (self.least, self.most))
         return low * scale, high * scale

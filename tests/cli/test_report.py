@@ -26,7 +26,7 @@ def test_a_report_holds_what_was_measured_and_proven(
     assert told.certificate and told.certificate.agreed and told.certificate.samples == 4
     assert [energy.model for energy in told.energies] == [
         "Loihi 1, before silicon",
-        "CMOS at 45 nm",
+        "CMOS at 45 nm, floating point",
     ]
 
 

@@ -1,0 +1,237 @@
+"""What a placed network had to do for real samples: counted, not yet priced."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime import Dense, Network, Program, Projection, Sparse, Trace
+from ..runtime.counts import counted
+from ..runtime.errors import EngineError
+from .activity import reached
+from .reach import Reach, reach
+from .schedule import schedule
+from .target import Target
+
+Kind = Literal["dense", "sparse", "conv"]
+Reals = NDArray[np.float64]
+MOST_AT_ONCE = 4_000_000  # events looked at together
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a network did for one inference, as a mean over samples.
+
+    By population: `events` sent, `active` and `idle` neuron updates (reached by an event or not in
+    that step), and `copies`, how many messages one event may take (1 but for graded values on a
+    chip that sends fewer bits). By projection: `operations`, events times the synapses they meet.
+    """
+
+    network: Network
+    timesteps: int
+    samples: int
+    connections: int
+    events: Mapping[str, float]
+    active: Mapping[str, float]
+    idle: Mapping[str, float]
+    copies: Mapping[str, int]
+    operations: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What the placement of a network made of it, as a mean over samples.
+
+    By source population: `messages`, one for each event and slice that it reaches, and the hops
+    they take from tile to tile. `crossings` are messages from chip to chip, which no list prices.
+    """
+
+    messages: Mapping[str, float]
+    hops_x: Mapping[str, float]
+    hops_y: Mapping[str, float]
+    crossings: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Loads:
+    """What each core did in each step, float64 (cores, timesteps + depth, samples).
+
+    Steps are the chip's: a population of depth d does there at step n + d what the arithmetic does
+    at step n. `operations` are by kind of connection and whether values are graded. `farthest` are
+    the hops (x, y) of the longest way of a message.
+    """
+
+    timesteps: int
+    neurons: NDArray[np.int64]
+    active: Reals
+    spikes: Reals
+    sent: Reals
+    received: Reals
+    operations: Mapping[tuple[Kind, bool], Reals]
+    farthest: tuple[int, int]
+
+
+def kind_of(projection: Projection) -> Kind:
+    """Return the kind of synaptic operation: pooling is a convolution with equal weights."""
+    if isinstance(projection.connection, Dense):
+        return "dense"
+    return "sparse" if isinstance(projection.connection, Sparse) else "conv"
+
+
+def work_of(network: Network, trace: Trace, target: Target) -> Work:
+    """Count what `network` did in `trace`; raises `EngineError` where spikes were not recorded."""
+    sent = _sent(network, trace)
+    counts = counted(network, trace)
+    active = dict.fromkeys((p.name for p in network.order), 0)
+    for some in _portions(sent):
+        for population in network.order:
+            active[population.name] += int(reached(network, population, some).sum())
+    bits = target.neuron.message_bits.value if target.neuron else 8
+    return Work(
+        network,
+        timesteps=trace.timesteps,
+        samples=trace.batch,
+        connections=counts.connections,
+        events={name: float(each.mean()) for name, each in counts.events.items()},
+        active={name: number / trace.batch for name, number in active.items()},
+        idle={n: counts.updates[n] - number / trace.batch for n, number in active.items()},
+        copies={p.name: -(-p.value_bits // max(bits, 1)) for p in network.populations},
+        operations={name: float(each.mean()) for name, each in counts.operations.items()},
+    )
+
+
+def traffic_of(program: Program, trace: Trace, target: Target) -> tuple[Traffic, Loads]:
+    """Count messages and their ways, and what each core does in each step.
+
+    Raises `EngineError` where spikes were not recorded.
+    """
+    network = program.network
+    counter = _Counter(program, trace, target)
+    first = 0
+    for some in _portions(_sent(network, trace)):
+        count = next(iter(some.values())).shape[1]
+        counter.add(some, slice(first, first + count))
+        first += count
+    means = {
+        key: {n: v / trace.batch for n, v in each.items()} for key, each in counter.ways.items()
+    }
+    return Traffic(**means), counter.loads()
+
+
+class _Counter:
+    """Adds up what cores do, a portion of the samples at a time."""
+
+    def __init__(self, program: Program, trace: Trace, target: Target) -> None:
+        self.program, self.network = program, program.network
+        self.depths = schedule(self.network).depths
+        steps = trace.timesteps + max(self.depths.values())
+        shape = (len(program.cores), steps, trace.batch)
+        self.timesteps = trace.timesteps
+        self.active, self.spikes, self.sent, self.received = (np.zeros(shape) for _ in range(4))
+        self.operations: dict[tuple[Kind, bool], Reals] = {}
+        self.farthest = (0, 0)
+        keys = ("messages", "hops_x", "hops_y", "crossings")
+        names = [p.name for p in self.network.populations if p.kind != "integrator"]
+        self.ways = {key: dict.fromkeys(names, 0.0) for key in keys}
+        width = target.chip.width.value if target.chip else 1
+        self.columns = np.array([core.chip * width + core.x for core in program.cores])
+        self.rows = np.array([core.y for core in program.cores])
+        self.chips = np.array([core.chip for core in program.cores])
+
+    def loads(self) -> Loads:
+        neurons = [sum(part.neurons for part in core.slices) for core in self.program.cores]
+        return Loads(
+            self.timesteps,
+            np.array(neurons, np.int64),
+            self.active,
+            self.spikes,
+            self.sent,
+            self.received,
+            self.operations,
+            self.farthest,
+        )
+
+    def add(self, sent: Mapping[str, NDArray[Any]], samples: slice) -> None:
+        """Count what is sent in some `samples`, (timesteps, batch, *shape) by population."""
+        for population in self.network.order:
+            active = reached(self.network, population, sent)
+            at = self._steps(population.name, 0)
+            for core, part in self.program.slices(population.name):
+                held = (slice(None), slice(None), *part.at)
+                self.active[core, at, samples] += _total(active[held])
+                if population.name in sent:
+                    self.spikes[core, at, samples] += _total(sent[population.name][held] > 0)
+        for projection in self.network.projections:
+            self._project(projection, (sent[projection.source] > 0).astype(np.float64), samples)
+
+    def _steps(self, name: str, delay: int) -> slice:
+        return slice(self.depths[name] + delay, self.depths[name] + self.timesteps)
+
+    def _project(self, projection: Projection, events: Reals, samples: slice) -> None:
+        network = self.network
+        source, target = (network.population(n) for n in (projection.source, projection.target))
+        key = kind_of(projection), source.value_bits > 1
+        operations = self.operations.setdefault(key, np.zeros(self.active.shape))
+        arrives = self._steps(target.name, projection.delay)
+        in_time = max(self.timesteps - projection.delay, 0)
+        for core, part in self.program.slices(target.name):
+            met = reach(projection.connection, source.shape, target.shape, part)
+            operations[core, arrives, samples] += met.met(events)[:in_time]
+            there = Reach(tuple((axis > 0).astype(np.float64) for axis in met.axes))
+            for origin, messages in self._messages(source.name, there, events):
+                self.received[core, arrives, samples] += messages[:in_time]
+                self._count(source.name, origin, core, float(messages.sum()))
+                if origin is not None:
+                    self.sent[origin, self._steps(source.name, 0), samples] += messages
+
+    def _messages(self, source: str, there: Reach, events: Reals) -> list[tuple[int | None, Reals]]:
+        """Return the messages from each core with the source, or from outside, (steps, batch)."""
+        if self.network.population(source).kind == "input":
+            return [(None, there.met(events))]
+        found: list[tuple[int | None, Reals]] = []
+        for core, part in self.program.slices(source):
+            axes = (
+                tuple(axis[at] for axis, at in zip(there.axes, part.at, strict=True))
+                if len(there.axes) == len(part.at)
+                else (there.axes[0][part.at],)
+            )
+            if all(axis.any() for axis in axes):
+                found.append((core, Reach(axes).met(events[(slice(None), slice(None), *part.at)])))
+        return found
+
+    def _count(self, source: str, origin: int | None, core: int, messages: float) -> None:
+        self.ways["messages"][source] += messages
+        if origin is None:
+            return
+        across = abs(int(self.columns[origin] - self.columns[core]))
+        down = abs(int(self.rows[origin] - self.rows[core]))
+        self.ways["hops_x"][source] += messages * across
+        self.ways["hops_y"][source] += messages * down
+        self.ways["crossings"][source] += messages * int(self.chips[origin] != self.chips[core])
+        if messages and across + down > sum(self.farthest):
+            self.farthest = across, down
+
+
+def _sent(network: Network, trace: Trace) -> dict[str, NDArray[np.uint8]]:
+    senders = [p.name for p in network.populations if p.kind != "integrator"]
+    if not set(senders) <= set(trace.spikes):
+        raise EngineError("costs need every spike: run with record='all'")
+    return {name: trace.spikes[name] for name in senders}
+
+
+def _portions(sent: Mapping[str, NDArray[np.uint8]]) -> list[dict[str, NDArray[np.uint8]]]:
+    """Cut what is sent into portions of samples that are looked at together."""
+    batch = next(iter(sent.values())).shape[1]
+    largest = max(array.size // batch for array in sent.values())
+    step = max(1, MOST_AT_ONCE // largest)
+    return [
+        {name: array[:, first : first + step] for name, array in sent.items()}
+        for first in range(0, batch, step)
+    ]
+
+
+def _total(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = np.count_nonzero(flags.reshape(*flags.shape[:2], -1), axis=2)
+    return found
