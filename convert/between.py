@@ -7,6 +7,7 @@ map is a projection of its own: a mean over 2 by 2 before a 3 by 3 convolution i
     result[j * stride + k] = sum over j, k of outer[j] * inner[k],  stride that of `inner`
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ import numpy as np
 
 from ..runtime.errors import NetworkError
 from .steps import AS_IT_IS, Flatten, Gain, Joined, Kernels, Matrix, Pair, Pool, Reals, Shape, Step
+
+MOST_WEIGHTS = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ def composed(outer: Reals, stride: Pair, inner: Reals) -> Reals:
     (rows, columns), (height, width) = outer.shape[-2:], inner.shape[-2:]
     leading = np.broadcast_shapes(outer.shape[:-2], inner.shape[:-2])
     size = (rows - 1) * stride[0] + height, (columns - 1) * stride[1] + width
+    if math.prod((*leading, *size)) > MOST_WEIGHTS:
+        raise NetworkError(f"a kernel of {size} for {leading} channels is too large")
     result = np.zeros((*leading, *size))
     for j, k in np.ndindex(rows, columns):
         y, x = j * stride[0], k * stride[1]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.connections import Connection, Dense
+from ..runtime.connections import Connection
 from ..runtime.errors import FileError, NetworkError
 from ..runtime.network import Network
 from ..runtime.population import Population
@@ -25,7 +25,7 @@ from .findings import Finding, check_none_refused
 from .hdf5 import contents
 from .netx_layer import Arrays, Layer, layers
 from .netx_rules import NEVER_FIRES, VALUE_BITS, examined, shift
-from .netx_weights import held, one_to_one, part, synapses
+from .netx_weights import held, matrix, one_to_one, part, synapses
 
 Shape = tuple[int, ...]
 FLAT = ("dense", "dense_rec", "average")
@@ -132,8 +132,9 @@ def _extended(end: _End, layer: Layer, biased: bool) -> tuple[_End, list[Project
     late = end.late + end.hop + incoming
     joined = _joined(source, population, connection, exponent, late)
     if layer.kind == "dense_rec":
-        weights, exponent = held(layer.numbers("weight_rec"), f"{layer.name}: weight_rec")
-        loop = Dense(weights.reshape(population.neurons, -1))
+        who = f"{layer.name}: weight_rec"
+        weights, exponent = held(layer.numbers("weight_rec"), who)
+        loop = matrix(weights, population.neurons, who)
         exponent += max(-shift(layer), 0)
         name = population.name
         joined.append(Projection(f"{name}-{name}", name, name, loop, exponent, delay=1))

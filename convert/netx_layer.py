@@ -35,6 +35,8 @@ class Layer:
         """Return the whole numbers of entry `key`, int64; raises `FileError`."""
         if key not in self.entries:
             raise FileError(f"{self.name}: has no {key!r}")
+        if not self.entries[key].size:
+            raise FileError(f"{self.name}: {key} is empty")
         return frozen(self.entries[key], np.int64, f"{self.name}: {key}", FileError)
 
     def number(self, key: str) -> int:

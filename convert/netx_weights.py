@@ -49,7 +49,7 @@ def synapses(layer: Layer, source: Shape) -> tuple[Connection, int]:
         return _values(layer, source)
     weights, exponent = held(layer.numbers("weight"), layer.name)
     if layer.kind in ("dense", "dense_rec"):
-        return Dense(weights.reshape(int(np.prod(target)), -1)), exponent
+        return matrix(weights, int(np.prod(target)), layer.name), exponent
     if len(source) != 3 or len(target) != 3:
         raise FileError(f"{layer.name}: maps {source} to {target}, needs images")
     if layer.kind == "conv":
@@ -78,6 +78,13 @@ def one_to_one(neurons: int, weight: int) -> Sparse:
     """Return a synapse of `weight` from each neuron to the one at its place."""
     places = np.arange(neurons)
     return Sparse(np.full(neurons, weight), places, places, (neurons, neurons))
+
+
+def matrix(weights: Weights, neurons: int, who: str) -> Dense:
+    """Return dense `weights` into `neurons`; raises `FileError` where they are not as many each."""
+    if weights.size % neurons:
+        raise FileError(f"{who}: {weights.size} weights, needs as many for each of {neurons}")
+    return Dense(weights.reshape(neurons, -1))
 
 
 def _kernels(weights: Weights, who: str) -> Weights:

@@ -24,6 +24,7 @@ from .steps import Flatten, Gain, Kernels, Matrix, Pool, Rule, Step
 Reset = Literal["zero"]
 Reals = NDArray[np.float64]
 NEURONS = ("IF", "LIF", "CubaLIF", "I", "LI", "CubaLI")
+PARAMETERS = ("tau", "tau_mem", "tau_syn", "r", "w_in", "v_leak", "v_threshold", "v_reset")
 SPIKING = ("IF", "LIF", "CubaLIF")
 
 
@@ -62,6 +63,9 @@ def neuron(node: Node, dt: float, reset: Reset | None) -> Rule:
     """Return a neuron node in steps of `dt` seconds; raises `Refused`, `FileError`."""
     if node.kind in SPIKING:
         _check_reset(node, reset)
+    shapes = {node.reals(key).shape for key in PARAMETERS if key in node.values}
+    if len({shape for shape in shapes if np.prod(shape) > 1}) > 1:
+        raise FileError(f"{node.name}: its parameters have shapes {sorted(shapes)}, needs one")
     current_decay = np.ones(1)
     if node.kind in ("CubaLIF", "CubaLI"):
         current_decay = _share(node, "tau_syn", dt)

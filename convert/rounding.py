@@ -15,21 +15,24 @@ BIAS_EXPONENT_LIMIT = 7
 WEIGHT_EXPONENT_LIMIT = 7
 ALIGN = 64
 DECAY_ONE = 4096
+SMALLEST = 2.0**-1022
 
 Reals = Any  # float32 array or tensor
 
 
 def largest(weights: Reals) -> float:
     """Return the largest absolute weight, or the smallest normal number where all are zero."""
-    return max(float(abs(weights).max()), 2.0**-1022)
+    return max(float(abs(weights).max()), SMALLEST)
 
 
 def population_scale(peaks: list[float], threshold: float) -> float:
     """Return the scale that gives the projection with the smallest weights all its 8 bits.
 
-    `peaks` are the largest absolute weights of each projection into the population. The scale is
-    held low enough for the threshold's 17 bits and for the others' exponents (at most 2^7).
+    `peaks` are the largest absolute weights of each projection into the population; those of zeros
+    alone have no say. The scale is held low enough for the threshold's 17 bits and for the others'
+    exponents (at most 2^7).
     """
+    peaks = [peak for peak in peaks if peak > SMALLEST] or [1.0]
     finest = WEIGHT_LIMIT / min(peaks)
     coarsest = WEIGHT_LIMIT * 2.0**WEIGHT_EXPONENT_LIMIT / max(peaks)
     highest = THRESHOLD_LIMIT / threshold if threshold > 0 else finest

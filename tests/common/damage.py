@@ -1,6 +1,7 @@
 """Files as broken disks and careless hands leave them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,3 +30,34 @@ def damaged(content: bytes, how: str, count: int) -> Sequence[bytes]:
             copy[place] = rng.integers(256)
         copies.append(bytes(copy))
     return copies
+
+
+def mangled(arrays: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
+    """Give `count` copies of a file's contents with an entry or two lost or out of shape."""
+    rng = np.random.default_rng(3)
+    for _ in range(count):
+        copy = dict(arrays)
+        for key in rng.choice(sorted(copy), rng.integers(1, 3), replace=False):
+            values = np.asarray(copy.pop(key))
+            if rng.random() < 0.85:
+                copy[key] = _misshapen(values, rng)
+        yield copy
+
+
+def _misshapen(values: Any, rng: np.random.Generator) -> Any:
+    flat = values.reshape(-1)
+    numbers = [-1, 0, 1, 7, 2**31, -(2**40), 2**63 - 1]
+    others = [-1.0, 0.0, 0.5, 1e30, np.nan, np.inf]
+    words = [b"dense", b"conv", b"CUBA", b"LIF", b"Flatten", b"Linear", b"Input", b"\xff\xfe"]
+    choices = [
+        np.zeros(0),
+        np.array(rng.choice(numbers)),
+        np.full(values.shape, rng.choice(others)),
+        np.array(words[rng.integers(len(words))]),
+        flat,
+        flat[:1],
+        np.concatenate([flat, flat]),
+        values.T,
+        values[None, None],
+    ]
+    return choices[rng.integers(len(choices))]

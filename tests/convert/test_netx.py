@@ -7,11 +7,11 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from damage import damaged, outcome
+from damage import damaged, mangled, outcome
 from lavadl import export, forward, netx, slayer
 from numpy.typing import NDArray
 
-from pumice.convert.hdf5 import Reader
+from pumice.convert.hdf5 import Reader, contents
 from pumice.convert.netx import network_from, read_netx
 from pumice.runtime import Dense, Projection
 from pumice.runtime.engines import reference
@@ -286,3 +286,9 @@ def test_two_hundred_damaged_files_end_in_one_line_or_a_network(
     assert sum(isinstance(word, str) for word in said) == (
         200 if how == "cut" else pytest.approx(100, abs=60)
     )
+
+
+def test_entries_lost_or_out_of_shape_end_in_one_line_or_a_network(whole: Path) -> None:
+    arrays = contents(whole)
+    said = [outcome(lambda: network_from(a, None, 1, {})[0]) for a in mangled(arrays, 1000)]  # noqa: B023
+    assert sum(isinstance(word, str) for word in said) > 500

@@ -9,7 +9,7 @@ import nir
 import numpy as np
 import pytest
 import torch
-from damage import damaged, outcome
+from damage import damaged, mangled, outcome
 from graphs import simulate
 from hypothesis import assume, given
 from numpy.typing import NDArray
@@ -308,3 +308,12 @@ def test_two_hundred_damaged_files_end_in_one_line_or_the_network(
             said.append(outcome(lambda: network_from(reader.read(broken), None, None, 1, {})[0]))
     assert all(word == own() for word in said if isinstance(word, Network))
     assert sum(isinstance(word, str) for word in said) >= (200 if how == "cut" else 60)
+
+
+def test_entries_lost_or_out_of_shape_end_in_one_line_or_a_network(path: Path) -> None:
+    nir.write(path, others())
+    said = [
+        outcome(lambda: network_from(arrays, DT, None, 1, {})[0])  # noqa: B023
+        for arrays in mangled(contents(path), 1000)
+    ]
+    assert sum(isinstance(word, str) for word in said) > 500

@@ -25,6 +25,9 @@ def test_the_scale_gives_the_smallest_weights_all_their_bits_unless_a_register_e
     assert rounding.population_scale([0.5, 2.0], threshold=1.0) == 254 / 0.5
     assert rounding.population_scale([1e-6], threshold=1.0) == 131071
     assert rounding.population_scale([1e-6, 1.0], threshold=0.0) == 254 * 128
+    zeros = rounding.largest(np.zeros(3, np.float32))
+    assert rounding.population_scale([zeros, 2.0], threshold=0.0) == 127
+    assert rounding.population_scale([zeros], threshold=0.0) == 254
 
 
 @pytest.mark.parametrize(("peak", "exponent"), [(1.0, 0), (2.0, 1), (2.1, 2), (1000.0, 7)])
@@ -43,3 +46,4 @@ def test_thresholds_and_decays_stay_in_their_registers() -> None:
     assert rounding.rounded_threshold(0.5, 254.9) == 127
     assert rounding.rounded_threshold(1e9, 254.0) == 131071
     assert [rounding.rounded_decay(d) for d in (0.0, 0.5, 1.0)] == [0, 2048, 4096]
+    assert rounding.rounded_decay(np.array([0.0, 0.3])).tolist() == [0, 1229]
