@@ -9,7 +9,8 @@ from ..runtime.errors import NetworkError
 from .between import joined
 from .graph import Graph, Neurons, Synapses
 from .modules import AnySpike, MeanTo, Thing, cell
-from .steps import Gain, Kernels, Matrix, Pool, Rule, Shape, Step
+from .neuron_rule import Rule
+from .steps import Gain, Kernels, Matrix, Pool, Shape, Step
 
 ANY_SPIKE = cell(threshold=0.5, voltage_decay=1.0)
 READ_OUT = cell(spikes=False)

@@ -79,7 +79,7 @@ class Reader:
         """Return the child's answer, or nothing where it ended or had to be ended."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", str(CHILD)],
+                [sys.executable, "-P", str(CHILD)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

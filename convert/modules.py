@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .findings import Finding
-from .steps import Flatten, Gain, Kernels, Matrix, Pair, Pool, Reals, Rule, Step
+from .neuron_rule import Rule
+from .steps import Flatten, Gain, Kernels, Matrix, Pair, Pool, Reals, Step
 
 CONTAINERS = (
     "Sequential",
@@ -107,6 +108,7 @@ def cell(
     voltage_decay: Any = 0.0,
     gain: Any = 1.0,
     spikes: bool = True,
+    inclusive: bool = False,
 ) -> Rule:
     """Return neurons without a bias of their own, from numbers or arrays."""
 
@@ -114,7 +116,7 @@ def cell(
         return np.atleast_1d(array(value))
 
     decays = given(current_decay), given(voltage_decay)
-    return Rule(given(gain), np.zeros(1), given(threshold), *decays, spikes)
+    return Rule(given(gain), np.zeros(1), given(threshold), *decays, spikes, inclusive)
 
 
 def _unknown(layer: Any) -> tuple[Thing, str]:

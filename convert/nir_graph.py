@@ -15,9 +15,10 @@ from ..runtime.population import NAME
 from .between import joined
 from .graph import Graph
 from .modules import cell
+from .neuron_rule import Rule
 from .nir_file import NirFile
 from .nir_nodes import NEURONS, Late, Reset, between, neuron
-from .steps import Joined, Kernels, Matrix, Rule, Shape, Step
+from .steps import Joined, Kernels, Matrix, Shape, Step
 
 SOURCES = (*NEURONS, "Input")
 MOST_PATHS = 10_000

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from ..runtime.errors import FileError
 from .findings import Finding
 from .modules import Refused
+from .neuron_rule import Rule
 from .nir_file import Node
-from .steps import Flatten, Gain, Kernels, Matrix, Pool, Rule, Step
+from .steps import Flatten, Gain, Kernels, Matrix, Pool, Step
 
 Reset = Literal["zero"]
 Reals = NDArray[np.float64]

@@ -6,9 +6,7 @@ With `v_reset` taken off every voltage, its neurons are those of `convert.graph`
     LIF     v = v (1 - 1/tau) + x, with decay_input x / tau; parametric LIF: 1/tau = sigmoid(w)
     spike where v >= v_threshold, and then v = v_reset
 
-The chip fires above the threshold, not at it, so that the next smaller float32 is taken for it. In
-real numbers that is exact. Rounded to integers, the threshold can fall on the very sum of weights
-that is to reach it, as in networks whose weights are few whole numbers: compare the spikes there.
+The chip fires above the threshold, not at it: see `convert.neuron_rule` for what is done about it.
 """
 
 from collections.abc import Mapping
@@ -22,7 +20,7 @@ from .findings import Finding, check_none_refused
 from .graph import Graph
 from .modules import LAYERS, MeanTo, Reading, Refused, Thing, cell, examined, number
 
-FIRES = "fires at its threshold or above: the next smaller number is its threshold here"
+FIRES = "fires at its threshold or above, so the threshold is put just below"
 
 
 def from_spikingjelly(
@@ -45,11 +43,11 @@ def _threshold(node: Any) -> float:
     threshold = number(node.v_threshold, "v_threshold") - number(node.v_reset, "v_reset")
     if threshold <= 0:
         raise Refused(f"v_threshold is not above v_reset {node.v_reset}")
-    return float(np.nextafter(np.float32(threshold), np.float32(-np.inf)))
+    return threshold
 
 
 def _integrate(node: Any) -> tuple[Thing, str]:
-    return cell(_threshold(node)), FIRES
+    return cell(_threshold(node), inclusive=True), FIRES
 
 
 def _leaky(node: Any) -> tuple[Thing, str]:
@@ -62,7 +60,7 @@ def _parametric(node: Any) -> tuple[Thing, str]:
 
 def _decaying(node: Any, decay: float) -> tuple[Thing, str]:
     gain = decay if node.decay_input else 1.0
-    return cell(_threshold(node), voltage_decay=decay, gain=gain), FIRES
+    return cell(_threshold(node), voltage_decay=decay, gain=gain, inclusive=True), FIRES
 
 
 def _read_out(node: Any) -> tuple[Thing, str]:

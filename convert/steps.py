@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.errors import NetworkError
-from .graph import Neurons, Synapses
+from .graph import Synapses
 
 Reals = NDArray[np.float64]
 Pair = tuple[int, int]
@@ -104,65 +103,3 @@ class Joined:
             self.kernel,
             delay,
         )
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What neurons do: `gain` of what arrives, `bias`, `threshold`, shares lost a step.
-
-    Each is an array of one value, one a channel, or one a neuron, equal within a channel.
-    """
-
-    gain: Reals
-    bias: Reals
-    threshold: Reals
-    current_decay: Reals
-    voltage_decay: Reals
-    spikes: bool = True
-
-    def neurons(self, name: str, maps: list[Joined]) -> tuple[Neurons, list[Joined]]:
-        """Return the population that `maps` reach, and the maps as they reach it.
-
-        Where thresholds differ, all is in units of them. Raises `NetworkError` where parameters
-        differ within a channel, or a bias would have to pass through the current first.
-        """
-        shape = maps[0].shape
-        level = self.threshold if np.ptp(self.threshold) > 0 else np.ones(1)
-        current_decay = _by_channel(self.current_decay, shape, f"{name}: current_decay")
-        if np.any(current_decay < 1) and any(np.any(value.bias) for value in maps):
-            raise NetworkError(
-                f"{name}: filters the bias before it through its current, where the chip adds a "
-                "bias to the voltage; leave out bias and batch norm there"
-            )
-        gain = _by_channel(self.gain / level, shape, f"{name}: gain")
-        scaled = [value.scaled(gain) for value in maps]
-        bias = sum(
-            (value.bias for value in scaled),
-            _by_channel(self.bias / level, shape, f"{name}: bias"),
-        )
-        population = Neurons(
-            name,
-            shape,
-            np.broadcast_to(bias, shape[:1]).astype(np.float32),
-            float((self.threshold / level).flat[0]) if self.spikes else 0.0,
-            _number(current_decay),
-            _number(_by_channel(self.voltage_decay, shape, f"{name}: voltage_decay")),
-            self.spikes,
-        )
-        return population, scaled
-
-
-def _number(values: Reals) -> float | Reals:
-    return float(values[0]) if values.size == 1 else values
-
-
-def _by_channel(values: Reals, shape: Shape, who: str) -> Reals:
-    """Return one of `values`, or one a channel."""
-    if np.ptp(values) == 0:
-        return values.reshape(-1)[:1]
-    if values.size not in (shape[0], np.prod(shape)):
-        raise NetworkError(f"{who} has {values.size} values, needs one or one a channel of {shape}")
-    channels = values.reshape(shape[0], -1)
-    if np.ptp(channels, axis=1).any():
-        raise NetworkError(f"{who} differs within a channel of {shape}")
-    return channels[:, 0]

@@ -163,21 +163,20 @@ def test_the_graph_spikes_as_the_original(sj: Any, name: str) -> None:
     assert {finding.verdict for finding in findings} == {"fine"}
 
 
-def test_a_sum_that_meets_the_threshold_fires(sj: Any) -> None:
+@pytest.mark.parametrize("parts", [2, 4, 8])
+def test_a_sum_that_meets_the_threshold_fires_in_integers_too(sj: Any, parts: int) -> None:
     module = nn.Sequential(sj.Linear(16, 9, bias=False), sj.IFNode(), sj.Linear(9, 4), sj.IFNode())
     rng = np.random.default_rng(0)
     layers: list[Any] = [module[0], module[2]]
     for layer in layers:
-        layer.weight.data = torch.from_numpy(rng.integers(-2, 4, layer.weight.shape) / 4)
-        if layer.bias is not None:
-            layer.bias.data = torch.full_like(layer.bias, 0.25)
+        layer.weight.data = torch.from_numpy(rng.integers(-2, 4, layer.weight.shape) / parts)
+    layers[1].bias.data = torch.full_like(layers[1].bias, 1 / parts)
     events = EVENTS.reshape(12, 24, -1)[..., :16]
     graph, _ = from_spikingjelly(module, (16,))
+    network, _ = quantised(graph)
     spikes = outputs(module.double(), events)
     np.testing.assert_array_equal(simulate(graph, events)[graph.output], spikes)
-    above = simulate(graph.__class__(**{**vars(graph), "neurons": tuple(
-        type(n)(**{**vars(n), "threshold": 1.0}) for n in graph.neurons)}), events)  # fmt: skip
-    assert np.any(above[graph.output] != spikes)
+    np.testing.assert_array_equal(reference.run(network, events).spikes[network.output], spikes)
 
 
 def test_what_follows_the_last_neurons_is_added_up(sj: Any) -> None:
