@@ -69,7 +69,9 @@ def arranged(traffic: Whole, distances: Whole) -> Whole:
             if gain[other] < 0:
                 moved = True
                 apart = distances[at[other]] - distances[at[core]]
-                cost += np.outer(both[core] - both[other], apart)
+                change = both[core] - both[other]
+                talk = np.flatnonzero(change)
+                cost[talk] += change[talk, None] * apart
                 at[core], at[other] = at[other], at[core]
         if not moved:
             break

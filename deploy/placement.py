@@ -26,6 +26,11 @@ def place(network: Network, target: Target) -> Program:
     check_room(work, bound, "at least ")
     layout = laid_out(work, bound)
     check_room(work, layout.count, "")
+    return programmed(work, layout)
+
+
+def programmed(work: Job, layout: Layout) -> Program:
+    """Return the program in which the cores of `layout` have places on the target's chips."""
     return _program(work, _sorted(work, layout))
 
 

@@ -45,7 +45,8 @@ class Traffic:
     """What the placement of a network made of it, as a mean over samples.
 
     By source population: `messages`, one for each event and slice that it reaches, and the hops
-    they take from tile to tile. `crossings` are messages from chip to chip, which no list prices.
+    they take from tile to tile; those from outside take none. `crossings` are messages from chip to
+    chip, which no list prices.
     """
 
     messages: Mapping[str, float]
