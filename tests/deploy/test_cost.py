@@ -143,6 +143,7 @@ def test_graded_values_cost_a_product_or_several_binary_messages() -> None:
     loihi = costed(graded, trace, LOIHI_1, place(graded, LOIHI_1)).bills[0]
     item = next(i for i in loihi.items if i.population == "hidden" and "operations" in i.kind)
     assert item.count == (8, 64)
+    assert item.joules == pytest.approx((8 * 23.6e-12, 64 * 23.6e-12))
     assert next(i for i in loihi.items if i.population == "in").count == (2, 16)
 
 
