@@ -3,7 +3,7 @@
 Every function takes numpy arrays and torch tensors alike, in float32, and uses element-wise
 operations only, so that both round to the same integers. `scale` turns real units into weight
 units: weights, biases and thresholds of a population are multiplied by it together, which leaves
-the spikes as they are; what rounding changes is told by `convert.report`.
+the spikes as they are; `convert.quantise` tells what rounding changes.
 """
 
 from typing import Any

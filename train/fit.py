@@ -20,7 +20,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ..runtime.errors import FileError
+from ..runtime.errors import FileError, RecipeError
 from ..runtime.files import written
 from .augment import shifted
 from .checkpoint import NAME, Trained, built, write_trained
@@ -40,10 +40,15 @@ def fit(
     """Train `recipe` on the training part of `data` and leave the weights in `folder`.
 
     After every epoch `last.ckpt` holds all that a killed run needs; with `resume` the run goes on
-    from there and ends with the weights, bit for bit, of a run never killed. Raises `FileError`
-    where `folder` cannot be written, or holds a run that neither was asked to resume nor may be
-    mixed with this recipe.
+    from there and ends with the weights, bit for bit, of a run never killed. Raises `RecipeError`
+    where the batch is larger than the data, and `FileError` where `folder` cannot be written, or
+    holds a run that neither was asked to resume nor may be mixed with this recipe.
     """
+    if len(data.train) < recipe.fit.batch:
+        raise RecipeError(
+            f"fit.batch = {recipe.fit.batch}: {data.name} has {len(data.train)} training samples; "
+            "take a smaller batch"
+        )
     provenance = described(recipe, data)
     start = _start(recipe, folder, resume)
     torch.manual_seed(recipe.fit.seed)

@@ -38,7 +38,7 @@ class Layer(nn.Module):
         return self._integers(values) if self.quantised else self._reals(values)
 
     def _reals(self, values: Tensor) -> Tensor:
-        activation = self._apply_linear(values, self.linear.weight, self.linear.bias)
+        activation = self.mapped(values, self.linear.weight, self.linear.bias)
         if self.norm is not None:
             shape = activation.shape
             activation = self.norm(activation.flatten(0, 1)).view(shape)
@@ -55,7 +55,7 @@ class Layer(nn.Module):
         shift = rounding.bias_exponent(float(bias.detach().abs().max()), scale)
         mantissa = rounding.rounded_bias(bias, scale, shift)
         added = _straight_through(bias * (scale * rounding.ALIGN), mantissa * 2.0**shift)
-        activation = self._apply_linear(values, rounded, None)
+        activation = self.mapped(values, rounded)
         if exponent:
             activation = activation * 2.0**exponent
         level = rounding.rounded_threshold(self.threshold, scale)
@@ -63,7 +63,8 @@ class Layer(nn.Module):
         out = integrate(activation, added, level, self.rule, True)
         return out if self.rule.spikes else out * (1.0 / (scale * rounding.ALIGN))
 
-    def _apply_linear(self, values: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
+    def mapped(self, values: Tensor, weights: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return the linear map with other `weights` and `bias`, (timesteps, batch, *shape)."""
         merged = values.flatten(0, 1)
         if isinstance(self.linear, nn.Conv2d):
             conv = self.linear

@@ -81,7 +81,7 @@ class SpikingNetwork(nn.Module):
         found = []
         for layer in self.layers:
             assert isinstance(layer, Layer)
-            values = layer._apply_linear(values, layer.linear.weight, None)
+            values = layer.mapped(values, layer.linear.weight)
             found.append(tuple(values.shape[2:]))
         return found
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pumice.runtime.errors import FileError
+from pumice.runtime.errors import FileError, RecipeError
 from pumice.train.checkpoint import NAME, read_trained
 from pumice.train.data.dataset import Data, FrameSet
 from pumice.train.fit import RESUMABLE, Fitting, fit
@@ -48,6 +48,12 @@ def test_training_lowers_the_loss_and_leaves_a_network_that_reads_back(tmp_path:
     ):
         assert torch.equal(one, other)
     assert again.recipe == trained.recipe
+
+
+def test_a_batch_larger_than_the_data_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="made has 7 training samples; take a smaller batch"):
+        fit(Recipe.model_validate(RECIPE), made(7), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_runs_of_one_recipe_give_the_same_bytes(tmp_path: Path) -> None:

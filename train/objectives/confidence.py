@@ -5,9 +5,9 @@ With con(t) the batch mean of max softmax(z_t), s = argmax con, w = argmin con, 
     strong to weak (S2W)    KL(S(z_s) || S(z_w)),   no gradient through z_s
     weak to strong (W2S)    KL(S(z_w) || S(z_s)),   no gradient through z_w
 
-a = 2 and weight 1 beside cross-entropy of the mean; one pair of steps a batch. "Synergy between the
-strong and the weak", NeurIPS 2025, known from a transcription, which does not say which side is
-held: that the first argument is the teacher is this project's reading.
+a = 2 and weight 1 beside cross-entropy of the mean; one pair of steps a batch. NeurIPS 2025,
+OpenReview BrmR69AhUg, known from a transcription that does not say which side is held: that the
+first argument is the teacher is this project's reading.
 """
 
 from typing import Literal

@@ -4,9 +4,9 @@
     from the next step (TPD)    1/(T - 1) sum_{t<T} CE(S(zbar_{t+1}), S(zbar_t))
 
 S(x) = softmax(x / tau), zbar_t the mean of the first t steps; no gradient through the first of each
-pair. TWSD: "temporal separation with entropy regularisation" line of work, ICML 2025 (arXiv
-2501.15925), tau = 3, weight 0.5 beside time-wise cross-entropy; TPD: MEOM, ICLR 2026, weight 0.3.
-Both are known from notes on the papers and code, not from their text.
+pair. TWSD: arXiv 2501.15925 (ICML 2025), tau = 3, weight 0.5 beside time-wise cross-entropy; its
+published code takes the mean of the right steps only, its paper, as here, of all. TPD: MEOM
+(ICLR 2026), weight 0.3. Both are known from notes on the papers, not from their text.
 """
 
 import torch
