@@ -5,6 +5,7 @@ from .build import reported as reported
 from .report import Activity as Activity
 from .report import Curve as Curve
 from .report import Energy as Energy
+from .report import Exits as Exits
 from .report import Report as Report
 from .report import Sample as Sample
 from .report import Strip as Strip

@@ -13,7 +13,7 @@ from ..files import CONNECTIONS, network_digest
 from ..network import Network
 from ..neurobench import neurobench
 from ..trace import Trace, accuracies, answers
-from .report import Activity, Curve, Energy, Report, Sample, Strip, Traffic
+from .report import Activity, Curve, Energy, Exits, Report, Sample, Strip, Traffic
 
 MOST_ROWS = 48  # neurons of a population that a raster shows
 
@@ -27,6 +27,7 @@ def reported(
     classes: Sequence[str] = (),
     curves: Iterable[Curve] = (),
     energies: Iterable[Energy] = (),
+    exits: Exits | None = None,
     certificate: Certificate | None = None,
     shown: int = 0,
 ) -> Report:
@@ -56,6 +57,7 @@ def reported(
         operations=tuple(float(c.total_operations.mean()) for c in by_step),
         curves=tuple(curves),
         energies=tuple(energies),
+        exits=exits,
         sample=sample_of(network, trace, shown, labels, classes),
         certificate=certificate,
         neurobench=figures,

@@ -66,6 +66,27 @@ class Energy:
 
 
 @dataclass(frozen=True)
+class Exits:
+    """When samples stopped: `counts[k]` of them after timestep k + 1, `mean_steps` on average.
+
+    `accuracy`, 0 to 1, is that of the answers they stopped with, `full_accuracy` that of all
+    timesteps. Raises `DataError` where an accuracy is no share or a count is negative.
+    """
+
+    counts: tuple[int, ...]
+    mean_steps: float
+    accuracy: float
+    full_accuracy: float
+
+    def __post_init__(self) -> None:
+        if not self.counts or min(self.counts) < 0:
+            raise DataError(f"exits: counts are {self.counts}, needs one of 0 or more a timestep")
+        for key in ("accuracy", "full_accuracy"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise DataError(f"exits: {key} is {getattr(self, key)}, needs a share from 0 to 1")
+
+
+@dataclass(frozen=True)
 class Strip:
     """The spikes of one population in one sample: neuron `rows[k]` fires in step `steps[k]`.
 
@@ -99,7 +120,7 @@ class Report:
     """Everything the report says of one network on one set of samples.
 
     `operations[k]` are the synaptic operations of an inference that stops after k + 1 timesteps
-    (mean). Raises `DataError` where a curve has not one value a timestep.
+    (mean). Raises `DataError` where a curve, or `exits`, has not one value a timestep.
     """
 
     title: str
@@ -112,6 +133,7 @@ class Report:
     operations: tuple[float, ...]
     curves: tuple[Curve, ...] = ()
     energies: tuple[Energy, ...] = ()
+    exits: Exits | None = None
     sample: Sample | None = None
     certificate: Certificate | None = None
     neurobench: Mapping[str, Any] = field(default_factory=dict)
@@ -124,6 +146,10 @@ class Report:
                     f"curve {curve.name}: {len(curve.accuracy)} values, "
                     f"but there are {self.timesteps} timesteps"
                 )
+        if self.exits and len(self.exits.counts) != self.timesteps:
+            raise DataError(
+                f"exits: {len(self.exits.counts)} counts, but there are {self.timesteps} timesteps"
+            )
 
     @property
     def events(self) -> float:

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -6,7 +9,7 @@ from pumice.runtime.counts import counted
 from pumice.runtime.engines.reference import run
 from pumice.runtime.errors import DataError
 from pumice.runtime.neurobench import neurobench
-from pumice.runtime.report import Curve, Report, reported
+from pumice.runtime.report import Curve, Exits, Report, reported
 from pumice.runtime.report.build import MOST_ROWS, flattened, sample_of
 
 EVENTS = np.random.default_rng(4).integers(0, 2, (6, 5, 2, 8, 8)).astype(np.uint8)
@@ -78,6 +81,24 @@ def test_a_curve_called_integers_takes_the_place_of_the_measured_one() -> None:
 def test_a_curve_needs_a_value_for_each_timestep() -> None:
     with pytest.raises(DataError, match="curve float: 2 values, but there are 6 timesteps"):
         report(curves=[Curve("float", (0.5, 0.6))])
+
+
+def test_exits_need_a_count_for_each_timestep() -> None:
+    with pytest.raises(DataError, match="exits: 2 counts, but there are 6 timesteps"):
+        replace(report(), exits=Exits((3, 2), 1.4, 0.9, 0.95))
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (((3, -1), 1.4, 0.9, 0.95), "counts are"),
+        (((), 1.4, 0.9, 0.95), "counts are"),
+        (((3, 2), 1.4, 90, 0.95), "accuracy is 90"),
+    ],
+)
+def test_exits_that_cannot_be_are_refused(values: tuple[Any, ...], text: str) -> None:
+    with pytest.raises(DataError, match=text):
+        Exits(*values)
 
 
 def test_a_sample_says_what_fired_and_what_the_output_said() -> None:
