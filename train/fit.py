@@ -1,36 +1,25 @@
-"""The fit loop, on Lightning: a run that was killed and resumed ends with the same weights."""
+"""The fit loop: a recipe's network, its loss and its optimiser, on Lightning."""
 
-import io
-import json
-import logging
 import platform
-import signal
-import threading
-import warnings
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 
-from ..runtime.errors import FileError, RecipeError
-from ..runtime.files import written
+from ..runtime.errors import RecipeError
 from .augment import shifted
 from .checkpoint import NAME, Trained, built, write_trained
 from .data import Data, FrameSet
 from .layers import Layer
+from .loop import run, seed_epoch, shuffled, started
 from .networks import SpikingNetwork
 from .objectives.catalogue import head, losses
 from .recipe import Recipe
 
-RESUMABLE = "last.ckpt"
 Batch = tuple[Tensor, Tensor]
 
 
@@ -50,50 +39,14 @@ def fit(
             "take a smaller batch"
         )
     provenance = described(recipe, data)
-    start = _start(recipe, folder, resume)
+    start = started(recipe, folder, resume, NAME)
     torch.manual_seed(recipe.fit.seed)
-    module = Fitting(recipe, built(recipe, provenance), folder)
-    dataset = Clips(data.train)
-    sampler = Shuffled(len(dataset), recipe.fit.seed)
-    loader: DataLoader[Batch] = DataLoader(
-        dataset,
-        recipe.fit.batch,
-        sampler=sampler,
-        collate_fn=_as_given,
-        drop_last=True,
-        generator=torch.Generator(),  # or it draws from the global one, at another time on resume
-    )
-    with _quiet():
-        trainer = lightning.Trainer(
-            max_epochs=recipe.fit.epochs,
-            accelerator="cpu",
-            logger=False,
-            callbacks=_callbacks(folder, progress),
-            enable_progress_bar=progress,
-            enable_model_summary=False,
-            plugins=[WholeFiles()],
-            deterministic=True,
-        )
-        _run(trainer, module, loader, start)
+    module = Fitting(recipe, built(recipe, provenance))
+    loader = shuffled(Clips(data.train), recipe.fit.batch, recipe.fit.seed)
+    run(module, loader, folder, recipe.fit.epochs, start, progress)
     trained = Trained(module.network.eval(), recipe, provenance)
     write_trained(folder / NAME, trained)
     return trained
-
-
-def _run(
-    trainer: lightning.Trainer, module: "Fitting", loader: DataLoader[Batch], start: str | None
-) -> None:
-    """Train; an interrupt stays one, though Lightning turns it into an exit with status 1."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(module, loader, ckpt_path=start, weights_only=True)
-    except SystemExit:
-        if trainer.interrupted:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
 
 
 def described(recipe: Recipe, data: Data) -> dict[str, Any]:
@@ -117,25 +70,6 @@ def described(recipe: Recipe, data: Data) -> dict[str, Any]:
     }
 
 
-def _start(recipe: Recipe, folder: Path, resume: bool) -> str | None:
-    """Return the checkpoint to go on from, after checking that `folder` is this recipe's."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{folder}: cannot be made: {error.strerror}") from error
-    noted = folder / "recipe.json"
-    text = json.dumps(recipe.model_dump(mode="json"), indent=2, sort_keys=True)
-    checkpoint = folder / RESUMABLE
-    if checkpoint.exists() or (folder / NAME).exists():
-        if not resume:
-            raise FileError(f"{folder}: holds a run already; go on with --resume, or name another")
-        if not noted.exists() or noted.read_text(encoding="utf-8") != text:
-            raise FileError(f"{folder}: holds a run of another recipe; name another folder")
-    with written(noted) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return str(checkpoint) if checkpoint.exists() else None
-
-
 class Clips(Dataset[Batch]):
     """Frames (samples, timesteps, ...) as batches (timesteps, batch, ...), taken at once."""
 
@@ -151,43 +85,21 @@ class Clips(Dataset[Batch]):
         return self.frames[chosen].transpose(0, 1).float(), self.labels[chosen]
 
 
-class Shuffled(Sampler[int]):
-    """A new order every epoch, decided by the seed and the epoch alone."""
-
-    def __init__(self, samples: int, seed: int):
-        self.samples, self.seed, self.epoch = samples, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes; Lightning calls it."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.samples
-
-    def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.samples)
-        return iter(order.tolist())
-
-
 class Fitting(lightning.LightningModule):
     """One run's training: the network, its loss, its optimiser, and what each epoch gave."""
 
-    def __init__(self, recipe: Recipe, network: SpikingNetwork, folder: Path):
+    def __init__(self, recipe: Recipe, network: SpikingNetwork):
         super().__init__()
         self.recipe = recipe
         self.network = network
         readout = network.layers[-1]
         assert isinstance(readout, Layer)
         self.head = head(recipe.objective, readout.linear.weight.shape[1])
-        self.folder = folder
-        self.history: list[dict[str, float]] = []
-        self._sums: dict[str, float] = {}
 
     def on_train_epoch_start(self) -> None:
         fit = self.recipe.fit
-        torch.manual_seed(hash((fit.seed, self.current_epoch)) % 2**32)
+        seed_epoch(fit.seed, self.current_epoch)
         self.network.quantise(self.current_epoch >= fit.epochs - fit.quantised_epochs)
-        self._sums = {}
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         clips, labels = batch
@@ -199,23 +111,11 @@ class Fitting(lightning.LightningModule):
         parts = losses(objective, logits, labels, self.head(features.flatten(2)))
         loss = torch.stack(list(parts.values())).sum()
         right = (logits.detach().sum(dim=0).argmax(dim=-1) == labels).float().mean()
-        for name, value in {**parts, "loss": loss, "accuracy": right}.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value.detach())
-        self.log_dict({"loss": loss.detach(), "accuracy": right}, prog_bar=True)
+        told = {**parts, "loss": loss, "accuracy": right}
+        for name, value in told.items():
+            shown = name in ("loss", "accuracy")
+            self.log(name, value.detach(), on_step=False, on_epoch=True, prog_bar=shown)
         return loss
-
-    def on_train_epoch_end(self) -> None:
-        batches = max(int(self.trainer.num_training_batches), 1)
-        means = {name: total / batches for name, total in self._sums.items()}
-        self.history.append({"epoch": float(self.current_epoch), **means})
-        with written(self.folder / "history.json") as temporary:
-            temporary.write_text(json.dumps(self.history, indent=1), encoding="utf-8")
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["history"] = self.history
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.history = checkpoint["history"]
 
     def configure_optimizers(self) -> Any:
         fit = self.recipe.fit
@@ -226,41 +126,3 @@ class Fitting(lightning.LightningModule):
             optimiser, fit.learning_rate, int(self.trainer.estimated_stepping_batches)
         )
         return [optimiser], [{"scheduler": schedule, "interval": "step"}]
-
-
-class WholeFiles(TorchCheckpointIO):
-    """Checkpoints written whole or not at all, and read without unpickling objects."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
-    ) -> None:
-        whole = io.BytesIO()  # torch's own writer hides what the disk said
-        torch.save(checkpoint, whole)
-        with written(path) as temporary:
-            temporary.write_bytes(whole.getbuffer())
-
-    def load_checkpoint(
-        self, path: Any, map_location: Any = None, weights_only: bool | None = True
-    ) -> dict[str, Any]:
-        loaded: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
-        return loaded
-
-
-def _callbacks(folder: Path, progress: bool) -> list[lightning.Callback]:
-    last = ModelCheckpoint(
-        folder, Path(RESUMABLE).stem, save_top_k=1, every_n_epochs=1, enable_version_counter=False
-    )
-    return [last, RichProgressBar()] if progress else [last]
-
-
-def _as_given(batch: Any) -> Any:
-    return batch
-
-
-class _quiet(warnings.catch_warnings):
-    """Keep Lightning's advice on loaders, loggers and devices from a user who cannot act on it."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.filterwarnings("ignore", module="lightning")
-        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)

@@ -13,7 +13,8 @@ import torch
 from pumice.runtime.errors import FileError, RecipeError
 from pumice.train.checkpoint import NAME, read_trained
 from pumice.train.data.dataset import Data, FrameSet
-from pumice.train.fit import RESUMABLE, Fitting, fit
+from pumice.train.fit import Fitting, fit
+from pumice.train.loop import RESUMABLE
 from pumice.train.recipe import Recipe
 
 EPOCHS = 4
@@ -92,6 +93,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(tmp_path: Path) ->
         assert not (killed / NAME).exists()
     fit(Recipe.model_validate(RECIPE), made(), killed, resume=True)
     assert weights(killed) == weights(whole)
+    assert (killed / "history.json").read_bytes() == (whole / "history.json").read_bytes()
 
 
 def _epochs(folder: Path) -> int:

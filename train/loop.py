@@ -1,0 +1,188 @@
+"""What training runs share, on Lightning: killed and resumed, a run ends the same, bit for bit.
+
+A run lives in a folder: `recipe.json` says whose it is, `last.ckpt` holds after every epoch all
+that a killed run needs, `history.json` what each epoch gave.
+"""
+
+import io
+import json
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from pydantic import BaseModel
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ..runtime.errors import FileError
+from ..runtime.files import written
+
+RESUMABLE = "last.ckpt"
+
+
+def started(recipe: BaseModel, folder: Path, resume: bool, finished: str) -> str | None:
+    """Return the checkpoint in `folder` to go on from, none at the start, and note the recipe.
+
+    `finished` is the file that a whole run leaves. Raises `FileError` where the folder cannot be
+    written, or holds a run that neither was asked to resume nor may be mixed with this recipe.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder}: cannot be made: {error.strerror}") from error
+    noted = folder / "recipe.json"
+    text = json.dumps(recipe.model_dump(mode="json"), indent=2, sort_keys=True)
+    checkpoint = folder / RESUMABLE
+    if checkpoint.exists() or (folder / finished).exists():
+        if not resume:
+            raise FileError(f"{folder}: holds a run already; go on with --resume, or name another")
+        if not noted.exists() or noted.read_text(encoding="utf-8") != text:
+            raise FileError(f"{folder}: holds a run of another recipe; name another folder")
+    with written(noted) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return str(checkpoint) if checkpoint.exists() else None
+
+
+def shuffled(dataset: Dataset[Any], batch: int, seed: int) -> DataLoader[Any]:
+    """Return the batches of `dataset` in a new order every epoch; the odd rest is left out.
+
+    `dataset` has a length and gives a whole batch at once, as `__getitems__(indices)`.
+    """
+    return DataLoader(
+        dataset,
+        batch,
+        sampler=Shuffled(len(dataset), seed),  # type: ignore[arg-type]
+        collate_fn=_as_given,
+        drop_last=True,
+        generator=torch.Generator(),  # or it draws from the global one, at another time on resume
+    )
+
+
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Let all of torch's draws of an epoch depend on the seed and the epoch alone.
+
+    Call it in `on_train_epoch_start`: a resumed run then draws what an unbroken one does.
+    """
+    torch.manual_seed(hash((seed, epoch)) % 2**32)
+
+
+def run(
+    module: lightning.LightningModule,
+    loader: DataLoader[Any],
+    folder: Path,
+    epochs: int,
+    start: str | None,
+    progress: bool = False,
+) -> None:
+    """Train `module` on what `loader` gives, from the checkpoint `start` that `started` gave.
+
+    What `module` logs with `on_epoch=True` goes into the history. An interrupt stays one, though
+    Lightning turns it into an exit with status 1. Raises `FileError` where the disk is full.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    with _quiet():
+        trainer = lightning.Trainer(
+            max_epochs=epochs,
+            accelerator="cpu",
+            logger=False,
+            callbacks=_callbacks(folder, progress),
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            plugins=[WholeFiles()],
+            deterministic=True,
+        )
+        try:
+            trainer.fit(module, loader, ckpt_path=start, weights_only=True)
+        except SystemExit:
+            if trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, handler)
+
+
+class Shuffled(Sampler[int]):
+    """A new order every epoch, decided by the seed and the epoch alone."""
+
+    def __init__(self, samples: int, seed: int):
+        self.samples, self.seed, self.epoch = samples, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes; Lightning calls it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.samples)
+        return iter(order.tolist())
+
+
+class History(lightning.Callback):
+    """The means of what was logged in each epoch, in `history.json` and across a resume."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.epochs: list[dict[str, float]] = []
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        means = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.epochs.append({"epoch": float(trainer.current_epoch), **means})
+        with written(self.folder / "history.json") as temporary:
+            temporary.write_text(json.dumps(self.epochs, indent=1), encoding="utf-8")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epochs": self.epochs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.epochs = state_dict["epochs"]
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Checkpoints written whole or not at all, and read without unpickling objects."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        whole = io.BytesIO()  # torch's own writer hides what the disk said
+        torch.save(checkpoint, whole)
+        with written(path) as temporary:
+            temporary.write_bytes(whole.getbuffer())
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        loaded: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        return loaded
+
+
+def _callbacks(folder: Path, progress: bool) -> list[lightning.Callback]:
+    last = ModelCheckpoint(
+        folder, Path(RESUMABLE).stem, save_top_k=1, every_n_epochs=1, enable_version_counter=False
+    )
+    return [History(folder), last, *([RichProgressBar()] if progress else [])]
+
+
+def _as_given(batch: Any) -> Any:
+    return batch
+
+
+class _quiet(warnings.catch_warnings):
+    """Keep Lightning's advice on loaders, loggers and devices from a user who cannot act on it."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.filterwarnings("ignore", module="lightning")
+        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
