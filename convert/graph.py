@@ -25,7 +25,8 @@ class Neurons:
 
     `bias` is float32, one value a channel (or neuron of a flat population). Decays are the share
     lost each step, 0 to 1: one number, or one a channel or neuron as the bias. A population that
-    does not `spike` is read by its voltage.
+    does not `spike` is read by its voltage. With `by_channel`, each channel is rounded at a scale
+    of its own and gets a threshold of its own: in real numbers that changes no spike.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Neurons:
     current_decay: float | Decays = 1.0
     voltage_decay: float | Decays = 0.0
     spikes: bool = True
+    by_channel: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Synapses:
     """One projection in real numbers.
 
     `weights` is float32: (outputs, inputs / groups, height, width) for `conv`, (targets, sources)
-    for `dense`, a single value of shape (1,) for `sum_pool`, whose window is `kernel`.
+    for `dense`, a single value of shape (1,) for `sum_pool`, whose window is `kernel`. They are
+    rounded to `bits` bits, 4 to 8.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Synapses:
     groups: int = 1
     kernel: Pair = (1, 1)
     delay: int = 0
+    bits: int = 8
 
 
 @dataclass(frozen=True)

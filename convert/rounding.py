@@ -9,6 +9,7 @@ the spikes as they are; `convert.quantise` tells what rounding changes.
 from typing import Any
 
 WEIGHT_LIMIT = 254
+WEIGHT_BITS = 8
 THRESHOLD_LIMIT = 131071
 BIAS_LIMIT = 4095
 BIAS_EXPONENT_LIMIT = 7
@@ -16,6 +17,7 @@ WEIGHT_EXPONENT_LIMIT = 7
 ALIGN = 64
 DECAY_ONE = 4096
 SMALLEST = 2.0**-1022
+SCALE_LIMIT = 2.0**100
 
 Reals = Any  # float32 array or tensor
 
@@ -25,37 +27,63 @@ def largest(weights: Reals) -> float:
     return max(float(abs(weights).max()), SMALLEST)
 
 
-def population_scale(peaks: list[float], threshold: float) -> float:
-    """Return the scale that gives the projection with the smallest weights all its 8 bits.
+def weight_step(bits: int) -> int:
+    """Return what weights of `bits` bits are multiples of: the 8 bits of mixed sign are even."""
+    return int(2 << (WEIGHT_BITS - bits))
+
+
+def weight_limit(bits: int) -> int:
+    """Return the largest weight of `bits` bits, 254 of 8 and 224 of 4."""
+    return 256 - weight_step(bits)
+
+
+def population_scale(peaks: list[float], threshold: float, bits: int = WEIGHT_BITS) -> float:
+    """Return the scale that gives the projection with the smallest weights all its `bits`.
 
     `peaks` are the largest absolute weights of each projection into the population; those of zeros
     alone have no say. The scale is held low enough for the threshold's 17 bits and for the others'
     exponents (at most 2^7).
     """
     peaks = [peak for peak in peaks if peak > SMALLEST] or [1.0]
-    finest = WEIGHT_LIMIT / min(peaks)
-    coarsest = WEIGHT_LIMIT * 2.0**WEIGHT_EXPONENT_LIMIT / max(peaks)
+    finest = weight_limit(bits) / min(peaks)
+    coarsest = weight_limit(bits) * 2.0**WEIGHT_EXPONENT_LIMIT / max(peaks)
     highest = THRESHOLD_LIMIT / threshold if threshold > 0 else finest
     return min(finest, coarsest, highest)
 
 
-def weight_exponent(peak: float, scale: float) -> int:
-    """Return the smallest exponent (0..7) at which `peak * scale / 2^exponent` fits 8 bits."""
+def channel_scale(peaks: list[float], threshold: float, bias: float, bits: int) -> float:
+    """Return the same for one channel, whose scale is its own: low enough for its `bias` too."""
+    most = BIAS_LIMIT * 2.0**BIAS_EXPONENT_LIMIT / ALIGN
+    within = most / abs(bias) if abs(bias) > SMALLEST else SCALE_LIMIT
+    scale = min(population_scale(peaks, threshold, bits), within)
+    return scale * (1 - 1e-6)  # so that rounding a product to float32 leaves no weight outside
+
+
+def weight_exponent(peak: float, scale: float, bits: int = WEIGHT_BITS) -> int:
+    """Return the smallest exponent (0..7) at which `peak * scale / 2^exponent` fits `bits`."""
     for exponent in range(WEIGHT_EXPONENT_LIMIT):
-        if peak * scale <= WEIGHT_LIMIT * 2.0**exponent * (1 + 1e-12):
+        if peak * scale <= weight_limit(bits) * 2.0**exponent * (1 + 1e-12):
             return exponent
     return WEIGHT_EXPONENT_LIMIT
 
 
-def rounded_weights(weights: Reals, scale: float, exponent: int) -> Reals:
-    """Return the even integers from -254 to 254 nearest to `weights * scale / 2^exponent`."""
-    half = scale / 2.0 ** (exponent + 1)
-    return (weights * half).round().clip(-WEIGHT_LIMIT // 2, WEIGHT_LIMIT // 2) * 2.0
+def rounded_weights(weights: Reals, scale: Reals, exponent: int, bits: int = WEIGHT_BITS) -> Reals:
+    """Return the integers of `bits` bits nearest to `weights * scale / 2^exponent`.
+
+    Even ones from -254 to 254; of fewer bits, multiples of `weight_step` up to `weight_limit`.
+    `scale` is one number, or broadcasts to `weights`.
+    """
+    step = weight_step(bits)
+    most = weight_limit(bits) // step
+    return (weights * (scale / (2.0**exponent * step))).round().clip(-most, most) * float(step)
 
 
-def rounded_threshold(threshold: float, scale: float) -> int:
-    """Return the threshold in weight units, an integer of 17 bits."""
-    return min(max(round(threshold * scale), 0), THRESHOLD_LIMIT)
+def rounded_threshold(threshold: float, scale: Any) -> Any:
+    """Return the threshold in weight units, of 17 bits: of one scale an integer, or an array."""
+    scaled = scale * threshold
+    if isinstance(scaled, int | float):
+        return min(max(round(scaled), 0), THRESHOLD_LIMIT)
+    return scaled.round().clip(0, THRESHOLD_LIMIT)
 
 
 def bias_exponent(peak: float, scale: float) -> int:
@@ -66,7 +94,7 @@ def bias_exponent(peak: float, scale: float) -> int:
     return BIAS_EXPONENT_LIMIT
 
 
-def rounded_bias(bias: Reals, scale: float, exponent: int) -> Reals:
+def rounded_bias(bias: Reals, scale: Reals, exponent: int) -> Reals:
     """Return the mantissas nearest to `bias * scale * 64 / 2^exponent`, from -4095 to 4095."""
     return (bias * (scale * ALIGN / 2.0**exponent)).round().clip(-BIAS_LIMIT, BIAS_LIMIT)
 

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from pumice.convert.graph import Graph, Neurons, Synapses
 from pumice.convert.quantise import quantised
+from pumice.deploy.synapses import weight_bits
 from pumice.runtime import Conv, Dense, SumPool
 from pumice.runtime.errors import NetworkError
 
@@ -83,6 +86,47 @@ def test_a_value_that_is_not_finite_is_refused_with_its_layer() -> None:
         quantised(graph(weights=((np.nan, 1.0), (0.0, 0.0))))
     with pytest.raises(NetworkError, match="hidden: 1 of 2 values"):
         quantised(graph(bias=(np.inf, 0.0)))
+
+
+@pytest.mark.parametrize(
+    ("bits", "expected"), [(8, [128, -254]), (5, [128, -240]), (4, [128, -224])]
+)
+def test_fewer_bits_leave_the_low_ones_zero(bits: int, expected: list[int]) -> None:
+    first, second = graph().synapses
+    narrow = replace(graph(), synapses=(replace(first, bits=bits), second))
+    network, (told, _) = quantised(narrow)
+    connection = network.projections[0].connection
+    assert isinstance(connection, Dense) and connection.weights[0].tolist() == expected
+    assert weight_bits(connection) <= bits and told.bits == bits
+
+
+def by_channel(weights: ArrayLike, threshold: float = 0.8) -> Graph:
+    first, second = graph(weights).synapses
+    hidden, output = graph().neurons
+    hidden = replace(hidden, by_channel=True, threshold=threshold)
+    return replace(graph(), neurons=(hidden, output), synapses=(first, second))
+
+
+def test_each_channel_has_all_its_bits_and_a_threshold_of_its_own() -> None:
+    network, _ = quantised(by_channel(((0.5, -1.0), (0.25, 0.0))))
+    hidden, connection = network.population("hidden"), network.projections[0].connection
+    assert isinstance(connection, Dense)
+    assert connection.weights.tolist() == [[128, -254], [254, 0]]
+    assert hidden.threshold.tolist() == [203, 813]  # 0.8 times 254, and times 1016
+    assert (hidden.bias.tolist(), hidden.bias_exponent) == ([406, -3251], 2)
+
+
+def test_a_channel_is_held_in_the_registers_of_threshold_and_bias() -> None:
+    network, _ = quantised(by_channel(((1e-7, 0.0), (0.0, 0.0)), threshold=40.0))
+    hidden = network.population("hidden")
+    assert hidden.threshold.max() == 131071
+    assert np.abs(hidden.bias).max() <= 4095 and hidden.bias_exponent <= 7
+
+
+def test_what_no_channel_can_scale_is_refused() -> None:
+    hidden, output = graph().neurons
+    with pytest.raises(NetworkError, match="output: cannot be rounded by channel"):
+        quantised(replace(graph(), neurons=(hidden, replace(output, by_channel=True))))
 
 
 def test_an_all_zero_layer_stays_silent_and_is_no_error() -> None:
