@@ -1,6 +1,6 @@
 """What a network costs on a target: work counted, then priced in energy and in time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..runtime.neurobench import neurobench
 from .energy import Bill, Range, bill
 from .latency import Latency, latency
 from .target import Energy, Target, read_target
-from .work import Traffic, Work, traffic_of, work_of
+from .work import Traffic, Work, traffic_by_step, work_by_step
 
 STATIC = "static power is not in any figure: it depends on the board and was not measured"
 
@@ -19,13 +19,15 @@ STATIC = "static power is not in any figure: it depends on the board and was not
 class Cost:
     """What one inference costs on a target, by each of its price lists; means over samples.
 
-    Messages are counted and priced, and times told, where a placement is known.
+    Messages are counted and priced, and times told, where a placement is known. `by_step` has by
+    price list the joules of an inference that stops after 1, 2, ... timesteps.
     """
 
     target: str
     title: str
     work: Work
     bills: tuple[Bill, ...]
+    by_step: Mapping[str, tuple[Range, ...]]
     traffic: Traffic | None = None
     latencies: tuple[Latency, ...] = ()
 
@@ -35,15 +37,26 @@ def costed(network: Network, trace: Trace, target: Target, program: Program | No
 
     `program` is its placement on that target. Raises `EngineError` where spikes were not recorded.
     """
-    work = work_of(network, trace, target)
-    traffic, loads = traffic_of(program, trace, target) if program else (None, None)
+    works = work_by_step(network, trace, target)
+    traffics: tuple[Traffic | None, ...] = (None,) * len(works)
+    loads = None
+    if program:
+        traffics, loads = traffic_by_step(program, trace, target)
     product = multiplication()
+    bills = {
+        name: [
+            bill(target, name, work, traffic, product)
+            for work, traffic in zip(works, traffics, strict=True)
+        ]
+        for name in target.energy
+    }
     return Cost(
         target.name,
         target.title,
-        work,
-        tuple(bill(target, name, work, traffic, product) for name in target.energy),
-        traffic,
+        works[-1],
+        tuple(each[-1] for each in bills.values()),
+        {name: tuple(each.total for each in stopped) for name, stopped in bills.items()},
+        traffics[-1],
         tuple(latency(target, name, loads) for name in target.time) if loads else (),
     )
 
@@ -124,5 +137,6 @@ def _plain(cost: Cost) -> dict[str, Any]:
             }
             for each in cost.bills
         ],
-        "latency": [vars(each) for each in cost.latencies],
+        "energy_by_step": {model: list(each) for model, each in cost.by_step.items()},
+        "latency": [asdict(each) for each in cost.latencies],
     }

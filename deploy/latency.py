@@ -13,6 +13,15 @@ Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Share:
+    """A part of the longest step: `count` things of `what` at `price` seconds each, at the most."""
+
+    what: str
+    count: float
+    price: float
+
+
+@dataclass(frozen=True)
 class Latency:
     """Seconds by one list of times, from the least to the most.
 
@@ -22,6 +31,10 @@ class Latency:
     longest of the steps when samples follow one another without a gap, `inference` the time from a
     sample's first step to the answer, which waits `depth` steps for the last population, and
     `throughput` the samples a second, from the most to the least time.
+
+    `longest` is what the busiest core does in the longest step, which adds up to the most of
+    `worst`; `busy` the seconds that each core works in a step (mean), its stages one after another.
+    `error` is the share by which the list's authors found it wrong; all ranges are widened by it.
     """
 
     model: str
@@ -34,12 +47,16 @@ class Latency:
     worst: Range
     inference: Range
     throughput: Range
+    longest: tuple[Share, ...]
+    busy: tuple[float, ...]
+    error: float
 
 
 def latency(target: Target, model: str, loads: Loads) -> Latency:
     """Return how long what is in `loads` takes by the list `model` of `target`."""
     times = target.time[model]
-    alone, flowing = step_times(times, loads), step_times(times, following(loads))
+    together = following(loads)
+    alone, flowing = step_times(times, loads), step_times(times, together)
     error = times.error.range[1] if times.error else 0.0
 
     def ranged(least: Reals, most: Reals) -> Range:
@@ -58,35 +75,68 @@ def latency(target: Target, model: str, loads: Loads) -> Latency:
         ranged(*(each.max() for each in flowing)),
         ranged(*(each.sum(axis=0).mean() for each in alone)),
         (1 / period[1], 1 / period[0]),
+        _longest(times, together, flowing[1]),
+        tuple(_worked(times, together).mean(axis=(1, 2)).tolist()),
+        error,
     )
 
 
 def step_times(times: Times, loads: Loads) -> tuple[Reals, Reals]:
     """Return the seconds of each step at the least and at the most, float64 (steps, samples)."""
-    idle = loads.neurons[:, None, None] - loads.active
-    stages: list[list[tuple[Reals, Time | None]]] = [
-        [
-            (idle, times.idle_update),
-            (loads.active, times.active_update),
-            (loads.spikes, times.spike),
-        ],
-        [(count, times.operation_of(*key)) for key, count in loads.operations.items()],
-        [(loads.sent, times.message)],
-        [(loads.received, times.arrival)],
-    ]
-    least, most = np.zeros_like(idle), np.zeros_like(idle)
-    for stage in stages:
-        priced = [(count, price.range) for count, price in stage if price]
-        if priced:
-            np.maximum(least, sum(count * price[0] for count, price in priced), out=least)
-            most += sum(count * price[1] for count, price in priced)
-    way = sum(
-        hops * price.range[1]
-        for hops, price in zip(loads.farthest, (times.hop_x, times.hop_y), strict=True)
-        if price
-    )
+    least = np.zeros_like(loads.active)
+    for stage in _stages(times, loads):
+        if stage:
+            np.maximum(least, sum(count * price.range[0] for _, count, price in stage), out=least)
     barrier = times.barrier.range
-    return least.max(axis=0) + barrier[0], most.max(axis=0) + way + barrier[1]
+    way = sum(share.count * share.price for share in _way(times, loads))
+    return least.max(axis=0) + barrier[0], _worked(times, loads).max(axis=0) + way + barrier[1]
+
+
+def _stages(times: Times, loads: Loads) -> list[list[tuple[str, Reals, Time]]]:
+    """Return what cores do, stage by stage, that has a price: what, how often, at which."""
+    idle = loads.neurons[:, None, None] - loads.active
+    stages: list[list[tuple[str, Reals, Time | None]]] = [
+        [
+            ("idle updates", idle, times.idle_update),
+            ("active updates", loads.active, times.active_update),
+            ("spikes", loads.spikes, times.spike),
+        ],
+        [
+            (f"{kind} operations", count, times.operation_of(kind, graded))
+            for (kind, graded), count in loads.operations.items()
+        ],
+        [("messages", loads.sent, times.message)],
+        [("arrivals", loads.received, times.arrival)],
+    ]
+    return [[(what, count, price) for what, count, price in s if price] for s in stages]
+
+
+def _worked(times: Times, loads: Loads) -> Reals:
+    """Return the seconds each core works at the most, float64 (cores, steps, samples)."""
+    worked = np.zeros_like(loads.active)
+    for stage in _stages(times, loads):
+        for _, count, price in stage:
+            worked += count * price.range[1]
+    return worked
+
+
+def _way(times: Times, loads: Loads) -> list[Share]:
+    """Return the hops of the longest way of a message."""
+    hops = zip(("x", "y"), loads.farthest, (times.hop_x, times.hop_y), strict=True)
+    return [Share(f"hops along {axis}", n, price.range[1]) for axis, n, price in hops if price]
+
+
+def _longest(times: Times, loads: Loads, most: Reals) -> tuple[Share, ...]:
+    """Return what the busiest core does in the step with most seconds."""
+    step, sample = np.unravel_index(int(most.argmax()), most.shape)
+    core = int(_worked(times, loads)[:, step, sample].argmax())
+    shares = [
+        Share(what, float(count[core, step, sample]), price.range[1])
+        for stage in _stages(times, loads)
+        for what, count, price in stage
+    ]
+    barrier = Share("barrier", 1, times.barrier.range[1])
+    return (*(share for share in (*shares, *_way(times, loads)) if share.count), barrier)
 
 
 def following(loads: Loads) -> Loads:

@@ -1,6 +1,6 @@
 """What a placed network had to do for real samples: counted, not yet priced."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime import Dense, Network, Program, Projection, Sparse, Trace
-from ..runtime.counts import counted
+from ..runtime.counts import Counts, counted, counted_by_step
 from ..runtime.errors import EngineError
 from .activity import reached
 from .reach import Reach, reach
@@ -83,23 +83,41 @@ def kind_of(projection: Projection) -> Kind:
 
 def work_of(network: Network, trace: Trace, target: Target) -> Work:
     """Count what `network` did in `trace`; raises `EngineError` where spikes were not recorded."""
+    return _works(network, trace, target, [counted(network, trace)])[0]
+
+
+def work_by_step(network: Network, trace: Trace, target: Target) -> tuple[Work, ...]:
+    """Count the same of inferences that stop after 1, 2, ... timesteps."""
+    return _works(network, trace, target, counted_by_step(network, trace))
+
+
+def _works(
+    network: Network, trace: Trace, target: Target, counts: Sequence[Counts]
+) -> tuple[Work, ...]:
     sent = _sent(network, trace)
-    counts = counted(network, trace)
-    active = dict.fromkeys((p.name for p in network.order), 0)
+    active = {p.name: np.zeros(trace.timesteps, np.int64) for p in network.order}
     for some in _portions(sent):
         for population in network.order:
-            active[population.name] += int(reached(network, population, some).sum())
+            flags = reached(network, population, some)
+            active[population.name] += _total(flags).sum(axis=1)
+    after = {name: np.cumsum(each) / trace.batch for name, each in active.items()}
     bits = target.neuron.message_bits.value if target.neuron else 8
-    return Work(
-        network,
-        timesteps=trace.timesteps,
-        samples=trace.batch,
-        connections=counts.connections,
-        events={name: float(each.mean()) for name, each in counts.events.items()},
-        active={name: number / trace.batch for name, number in active.items()},
-        idle={n: counts.updates[n] - number / trace.batch for n, number in active.items()},
-        copies={p.name: -(-p.value_bits // max(bits, 1)) for p in network.populations},
-        operations={name: float(each.mean()) for name, each in counts.operations.items()},
+    copies = {p.name: -(-p.value_bits // max(bits, 1)) for p in network.populations}
+    return tuple(
+        Work(
+            network,
+            timesteps=each.timesteps,
+            samples=trace.batch,
+            connections=each.connections,
+            events={name: float(sent.mean()) for name, sent in each.events.items()},
+            active={name: float(n[each.timesteps - 1]) for name, n in after.items()},
+            idle={
+                name: each.updates[name] - float(n[each.timesteps - 1]) for name, n in after.items()
+            },
+            copies=copies,
+            operations={name: float(met.mean()) for name, met in each.operations.items()},
+        )
+        for each in counts
     )
 
 
@@ -108,17 +126,21 @@ def traffic_of(program: Program, trace: Trace, target: Target) -> tuple[Traffic,
 
     Raises `EngineError` where spikes were not recorded.
     """
-    network = program.network
+    traffic, loads = traffic_by_step(program, trace, target)
+    return traffic[-1], loads
+
+
+def traffic_by_step(
+    program: Program, trace: Trace, target: Target
+) -> tuple[tuple[Traffic, ...], Loads]:
+    """Count the same; the messages of inferences that stop after 1, 2, ... timesteps."""
     counter = _Counter(program, trace, target)
     first = 0
-    for some in _portions(_sent(network, trace)):
+    for some in _portions(_sent(program.network, trace)):
         count = next(iter(some.values())).shape[1]
         counter.add(some, slice(first, first + count))
         first += count
-    means = {
-        key: {n: v / trace.batch for n, v in each.items()} for key, each in counter.ways.items()
-    }
-    return Traffic(**means), counter.loads()
+    return counter.traffic(), counter.loads()
 
 
 class _Counter:
@@ -133,9 +155,11 @@ class _Counter:
         self.active, self.spikes, self.sent, self.received = (np.zeros(shape) for _ in range(4))
         self.operations: dict[tuple[Kind, bool], Reals] = {}
         self.farthest = (0, 0)
-        keys = ("messages", "hops_x", "hops_y", "crossings")
         names = [p.name for p in self.network.populations if p.kind != "integrator"]
-        self.ways = {key: dict.fromkeys(names, 0.0) for key in keys}
+        self.ways = {
+            key: {name: np.zeros(trace.timesteps) for name in names}
+            for key in ("messages", "hops_x", "hops_y", "crossings")
+        }
         width = target.chip.width.value if target.chip else 1
         self.columns = np.array([core.chip * width + core.x for core in program.cores])
         self.rows = np.array([core.y for core in program.cores])
@@ -152,6 +176,22 @@ class _Counter:
             self.received,
             self.operations,
             self.farthest,
+        )
+
+    def traffic(self) -> tuple[Traffic, ...]:
+        samples = self.active.shape[2]
+        after = {
+            key: {name: np.cumsum(each) / samples for name, each in ways.items()}
+            for key, ways in self.ways.items()
+        }
+        return tuple(
+            Traffic(
+                **{
+                    key: {name: float(each[step]) for name, each in ways.items()}
+                    for key, ways in after.items()
+                }
+            )
+            for step in range(self.timesteps)
         )
 
     def add(self, sent: Mapping[str, NDArray[Any]], samples: slice) -> None:
@@ -183,7 +223,7 @@ class _Counter:
             there = Reach(tuple((axis > 0).astype(np.float64) for axis in met.axes))
             for origin, messages in self._messages(source.name, there, events):
                 self.received[core, arrives, samples] += messages[:in_time]
-                self._count(source.name, origin, core, float(messages.sum()))
+                self._count(source.name, origin, core, messages.sum(axis=1))
                 if origin is not None:
                     self.sent[origin, self._steps(source.name, 0), samples] += messages
 
@@ -202,7 +242,7 @@ class _Counter:
                 found.append((core, Reach(axes).met(events[(slice(None), slice(None), *part.at)])))
         return found
 
-    def _count(self, source: str, origin: int | None, core: int, messages: float) -> None:
+    def _count(self, source: str, origin: int | None, core: int, messages: Reals) -> None:
         self.ways["messages"][source] += messages
         if origin is None:
             return
@@ -211,7 +251,7 @@ class _Counter:
         self.ways["hops_x"][source] += messages * across
         self.ways["hops_y"][source] += messages * down
         self.ways["crossings"][source] += messages * int(self.chips[origin] != self.chips[core])
-        if messages and across + down > sum(self.farthest):
+        if messages.any() and across + down > sum(self.farthest):
             self.farthest = across, down
 
 

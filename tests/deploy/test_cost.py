@@ -219,6 +219,32 @@ def test_a_step_lasts_as_long_as_its_busiest_core_by_hand() -> None:
     assert told.inference[0] == pytest.approx((2 * busy + first + 3 * idle) * 1e-9)
 
 
+def test_the_longest_step_adds_up_to_what_it_is_made_of() -> None:
+    for told in cost().latencies:
+        parts = sum(share.count * share.price for share in told.longest)
+        assert told.worst[1] == pytest.approx(parts * (1 + told.error))
+    first = {share.what: share.count for share in cost().latencies[0].longest}
+    assert first["active updates"] == 2 and first["dense operations"] == 8
+
+
+def test_each_core_is_busy_for_what_it_does_by_hand() -> None:
+    """`out`: 2 active of 4 steps (2 of 4 updates each), 8 operations in two; 5.3, 8.4, 3.5 ns."""
+    told, program = cost().latencies[0], spread()
+    out = next(k for k, core in enumerate(program.cores) if core.slices[0].population == "out")
+    assert told.busy[out] == pytest.approx((2 * 2 * 5.3 + 2 * 2 * 8.4 + 16 * 3.5) / 4 * 1e-9)
+
+
+def test_an_inference_that_stops_earlier_costs_what_was_done_by_then() -> None:
+    found = cost()
+    for bill in found.bills:
+        assert found.by_step[bill.model][-1] == pytest.approx(bill.total)
+    for steps in (1, 2, 3):
+        cut = run(NETWORK, EVENTS[:steps], "all")
+        alone = costed(NETWORK, cut, CHIP, spread())
+        for bill in alone.bills:
+            assert found.by_step[bill.model][steps - 1] == pytest.approx(bill.total)
+
+
 def test_a_pipelined_chip_takes_a_sample_every_timesteps_however_deep_it_is() -> None:
     told = cost().latencies[0]
     assert 1 / told.throughput[1] == pytest.approx(4 * told.step[0])
@@ -259,5 +285,5 @@ def test_the_document_is_json_with_the_names_of_neurobench() -> None:
 
 
 def test_costs_need_every_spike() -> None:
-    with pytest.raises(EngineError, match="costs need every spike: run with record='all'"):
+    with pytest.raises(EngineError, match="need every spike: run with record='all'"):
         energies(NETWORK, run(NETWORK, EVENTS, "output"))
