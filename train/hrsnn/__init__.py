@@ -1,0 +1,12 @@
+"""HRSNN: recurrent networks of unlike neurons that learn by unlike STDP, from search to chip."""
+
+from .laws import Law as Law
+from .learn import learned as learned
+from .learn import response as response
+from .network import RecurrentNetwork as RecurrentNetwork
+from .network import built as built
+from .options import CELLS as CELLS
+from .options import HrsnnOptions as HrsnnOptions
+from .options import cell as cell
+from .readout import features as features
+from .readout import read_out as read_out

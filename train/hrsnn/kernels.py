@@ -1,0 +1,138 @@
+"""The loops of learning, compiled by numba: one batch, all its steps, no Python between.
+
+They take their precision, float32 or float64, from the arrays they are given.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Reals = NDArray[np.floating[Any]]
+Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.int32]
+
+ACTIVITY_SHARE = 0.2  # of the newest step in the mean that shows a runaway
+
+loop = njit(nogil=True, cache=True, error_model="numpy")
+
+
+@loop
+def spread(
+    active: Bytes, first: int, starts: Numbers, targets: Numbers, weights: Reals, onto: Reals
+) -> int:
+    """Add the weights of all that is `active` to `onto` (neurons,); return how many synapses."""
+    events = 0
+    for k in range(len(active)):
+        if active[k]:
+            begin, end = starts[first + k], starts[first + k + 1]
+            events += end - begin
+            for s in range(begin, end):
+                onto[targets[s]] += weights[s]
+    return events
+
+
+@loop
+def fire(voltage: Reals, kept: Reals, threshold: Reals, activation: Reals, spikes: Bytes) -> None:
+    """Advance neurons by a step: v = kept v + a; a spike where v > threshold, and v = 0."""
+    for i in range(len(voltage)):
+        v = kept[i] * voltage[i] + activation[i]
+        spike = v > threshold[i]
+        spikes[i] = spike
+        voltage[i] = 0 if spike else v
+
+
+@loop
+def learn_step(
+    starts: Numbers,
+    targets: Numbers,
+    weights: Reals,
+    rule: Any,
+    pre: Reals,
+    post: Reals,
+    x: Reals,
+    y: Reals,
+    change: Reals,
+) -> None:
+    """Do one step of STDP for a batch; see `stdp.Rule` for the equations.
+
+    `pre` (batch, sources) and `post` (batch, neurons) are 1 where there is a spike, `x` and `y`
+    (batch, plastic) the traces, which it advances, `change` (plastic,) is room to work in.
+    """
+    batch = len(pre)
+    share = weights.dtype.type(1) / weights.dtype.type(batch)
+    zero = weights.dtype.type(0)
+    change[:] = 0
+    for b in range(batch):
+        for j in range(rule.first, rule.last):
+            begin = starts[j] - rule.offset
+            end = starts[j + 1] - rule.offset
+            sent = pre[b, j]
+            for k in range(begin, end):
+                came = post[b, targets[k + rule.offset]]
+                x[b, k] = x[b, k] * rule.kept_plus[k] + sent
+                y[b, k] = y[b, k] * rule.kept_minus[k] + came
+                w = weights[k + rule.offset]
+                change[k] += came * rule.plus[k] * x[b, k] * (rule.most[k] - w)
+                change[k] -= sent * rule.minus[k] * y[b, k] * w
+    for k in range(len(change)):
+        w = weights[k + rule.offset] + share * change[k]
+        if rule.plus[k] != zero or rule.minus[k] != zero:
+            weights[k + rule.offset] = min(max(w, zero), rule.most[k])
+
+
+@loop
+def advance(
+    starts: Numbers,
+    targets: Numbers,
+    weights: Reals,
+    rule: Any,
+    kept: Reals,
+    threshold: Reals,
+    events: Bytes,
+    learns: bool,
+    limits: Reals,
+    parts: Numbers,
+    spikes: Bytes,
+    synops: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Run a batch of samples from silence, and let `weights` learn where `learns`.
+
+    `events` (timesteps, batch, inputs), `spikes` (timesteps, batch, neurons) is written, `synops`
+    (batch,) counts. Returns the step and population at which the share of `parts` (ends of the
+    populations) that fires, averaged over some steps, passed `limits`; (-1, -1) where none did.
+    """
+    timesteps, batch, inputs = events.shape
+    neurons = len(kept)
+    voltage = np.zeros((batch, neurons), weights.dtype)
+    arriving = np.zeros((batch, neurons), weights.dtype)
+    pre = np.zeros((batch, inputs + neurons), weights.dtype)
+    plastic = len(rule.plus) if learns else 0
+    x = np.zeros((batch, plastic), weights.dtype)
+    y = np.zeros((batch, plastic), weights.dtype)
+    change = np.zeros(plastic, weights.dtype)
+    activity = np.zeros(len(parts))
+    for t in range(timesteps):
+        for b in range(batch):
+            synops[b] += spread(events[t, b], 0, starts, targets, weights, arriving[b])
+            fire(voltage[b], kept, threshold, arriving[b], spikes[t, b])
+            arriving[b] = 0
+            synops[b] += spread(spikes[t, b], inputs, starts, targets, weights, arriving[b])
+            pre[b, :inputs] = events[t, b]
+            pre[b, inputs:] = spikes[t, b]
+        if learns:
+            post = pre[:, inputs:]
+            learn_step(starts, targets, weights, rule, pre, post, x, y, change)
+        first = 0
+        for k in range(len(parts)):
+            count = 0
+            for b in range(batch):
+                for i in range(first, parts[k]):
+                    count += spikes[t, b, i]
+            share = count / (batch * (parts[k] - first))
+            activity[k] += ACTIVITY_SHARE * (share - activity[k])
+            if activity[k] > limits[k]:
+                return t, k
+            first = parts[k]
+    return -1, -1

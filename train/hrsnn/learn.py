@@ -1,0 +1,118 @@
+"""Unsupervised passes over samples, and what a network with frozen weights answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.errors import DataError, EngineError
+from .homeostasis import settled
+from .kernels import advance
+from .network import RecurrentNetwork
+
+Frames = NDArray[np.uint8]
+NEVER = 2.0  # no share of neurons is larger
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a network did: `spikes` uint8 (samples, timesteps, neurons), synaptic events a sample.
+
+    `synops` int64 (samples,): weights added, of input events and of spikes.
+    """
+
+    spikes: Frames
+    synops: NDArray[np.int64]
+
+    @property
+    def per_sample(self) -> float:
+        """Spikes a sample, on average."""
+        return float(self.spikes.sum(dtype=np.int64) / len(self.spikes))
+
+
+def learned(
+    network: RecurrentNetwork, frames: Frames, plastic: bool = True, seed: int = 0
+) -> RecurrentNetwork:
+    """Return `network` after its passes over `frames`, uint8 (samples, timesteps, *input shape).
+
+    No labels take part. After each batch, thresholds move towards the target rate; with `plastic`
+    false they do so alone. The order of samples is drawn from `seed` for each pass. Raises
+    `EngineError`, with the step and the population, where rates run away.
+    """
+    given = _flat(network, frames)
+    options, weights = network.options, np.array(network.weights)
+    threshold = np.array(network.threshold)
+    generator = np.random.default_rng([options.seed, seed])
+    for turn in range(options.passes):
+        order = generator.permutation(len(given))
+        for number, first in enumerate(range(0, len(order), options.batch)):
+            events = given[order[first : first + options.batch]]
+            spikes, _, at = _run(network, weights, threshold, events, plastic, options.runaway)
+            if at is not None:
+                raise EngineError(
+                    f"{at[1]}: over {100 * options.runaway:.0f} % of its neurons fire at step "
+                    f"{at[0]} of batch {number}, pass {turn}; strengthen inhibition or lower the "
+                    "rate of learning"
+                )
+            rates = spikes.mean(axis=(0, 1))
+            threshold = settled(threshold, rates, options.target_rate, options.homeostasis)
+    return network.changed(weights=weights, threshold=threshold)
+
+
+def response(network: RecurrentNetwork, frames: Frames) -> Response:
+    """Return what `network` does on `frames`, uint8 (samples, timesteps, *input shape)."""
+    weights, threshold = np.array(network.weights), np.array(network.threshold)
+    parts = [
+        _run(network, weights, threshold, events, False, NEVER)[:2]
+        for events in _batches(_flat(network, frames), network.options.batch)
+    ]
+    return Response(
+        np.concatenate([spikes.swapaxes(0, 1) for spikes, _ in parts]),
+        np.concatenate([synops for _, synops in parts]),
+    )
+
+
+def _batches(given: Frames, size: int) -> Iterator[Frames]:
+    for first in range(0, len(given), size):
+        yield given[first : first + size]
+
+
+def _flat(network: RecurrentNetwork, frames: Frames) -> Frames:
+    """Return `frames` as (samples, timesteps, inputs)."""
+    if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[2:] != network.shape:
+        raise DataError(
+            f"frames: {frames.dtype} {frames.shape}, but the network takes uint8 "
+            f"(samples, timesteps, {', '.join(map(str, network.shape))})"
+        )
+    return (frames > 0).astype(np.uint8).reshape(*frames.shape[:2], -1)
+
+
+def _run(
+    network: RecurrentNetwork,
+    weights: NDArray[np.floating],
+    threshold: NDArray[np.floating],
+    events: Frames,
+    plastic: bool,
+    runaway: float,
+) -> tuple[Frames, NDArray[np.int64], tuple[int, str] | None]:
+    """Run one batch, events (batch, timesteps, inputs); `weights` change where it is `plastic`."""
+    batch, timesteps, _ = events.shape
+    populations = network.wiring.sizes.populations
+    spikes = np.zeros((timesteps, batch, len(threshold)), np.uint8)
+    synops = np.zeros(batch, np.int64)
+    step, part = advance(
+        network.wiring.starts,
+        network.wiring.targets,
+        weights,
+        network.rule,
+        network.kept,
+        threshold,
+        np.ascontiguousarray(events.swapaxes(0, 1)),
+        plastic,
+        np.full(len(populations), runaway),
+        np.array([part.stop for part in populations.values()], np.int32),
+        spikes,
+        synops,
+    )
+    return spikes, synops, None if step < 0 else (step, list(populations)[part])

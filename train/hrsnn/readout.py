@@ -1,0 +1,63 @@
+"""The read-out: the only part that sees labels, a linear classifier on what neurons did."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.errors import DataError
+
+Kind = Literal["ridge", "logistic"]
+PENALTIES = np.logspace(0, 6, 13)
+TRACE_SHARE = 0.2  # what the final trace takes of the newest step
+Features = NDArray[np.float32]
+
+
+def features(spikes: NDArray[np.uint8], bins: int) -> Features:
+    """Return counts in `bins` equal spans of time, then final traces, float32 (samples, features).
+
+    `spikes`: uint8 (samples, timesteps, ...), of neurons or of the raw input. The trace of a neuron
+    is its spikes weighted by 0.8^(steps ago), times 0.2.
+    """
+    samples, timesteps = spikes.shape[:2]
+    if not 1 <= bins <= timesteps:
+        raise DataError(f"bins is {bins}, but samples have {timesteps} timesteps")
+    flat = spikes.reshape(samples, timesteps, -1)
+    edges = np.arange(bins) * timesteps // bins
+    counts = np.add.reduceat(flat, edges, axis=1, dtype=np.float32)
+    ago = np.arange(timesteps)[::-1]
+    trace = np.einsum(
+        "t,stn->sn", (TRACE_SHARE * (1 - TRACE_SHARE) ** ago).astype(np.float32), flat
+    )
+    return np.concatenate([counts.reshape(samples, -1), trace], axis=1)
+
+
+@dataclass(frozen=True)
+class ReadOut:
+    """A fitted classifier on features that are standardised by the training samples'."""
+
+    classifier: Any
+
+    def accuracy(self, given: Features, labels: NDArray[np.int64]) -> float:
+        """Return the share of right answers, 0 to 1."""
+        return float((self.classifier.predict(given) == labels).mean())
+
+
+def read_out(given: Features, labels: NDArray[np.int64], kind: Kind = "ridge") -> ReadOut:
+    """Fit a read-out to training samples; its penalty is chosen on these alone.
+
+    "ridge": one-against-all least squares, penalty by leave-one-out error in closed form;
+    "logistic": multinomial logistic regression, penalty by three-fold cross-validation.
+    """
+    from sklearn.linear_model import LogisticRegressionCV, RidgeClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    last = (
+        RidgeClassifierCV(PENALTIES)
+        if kind == "ridge"
+        else LogisticRegressionCV(Cs=5, cv=3, max_iter=500)
+    )
+    classifier = make_pipeline(StandardScaler(), last)
+    return ReadOut(classifier.fit(given, labels))

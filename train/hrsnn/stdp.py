@@ -1,0 +1,94 @@
+"""Spike-timing-dependent plasticity with constants of each synapse's own.
+
+For a synapse from j to i with weight w, and spikes s of 0 or 1 at step t:
+
+    x[t] = exp(-1 / tau_plus) x[t-1] + s_j[t]          y[t] = exp(-1 / tau_minus) y[t-1] + s_i[t]
+    dw   = s_i[t] A_plus x[t] (w_max - w) - s_j[t] A_minus y[t] w
+
+Pairs of spikes add up, all with all; bounds are soft, so weights stay within 0..w_max (Guetig et
+al., J. Neuroscience 23:3697, 2003). A pair that is dt apart changes w by +-A exp(-|dt| / tau) times
+what the bound leaves; at dt = 0 both windows count, as in Lava's learning connections. In a batch
+every sample has its own traces, and the weights take the mean of the changes.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .kernels import learn_step
+from .options import SYNAPSE_LAWS, HrsnnOptions
+from .wiring import CLASSES, Wiring
+
+Reals = NDArray[np.floating[Any]]
+
+
+class Rule(NamedTuple):
+    """The constants of the synapses from sources `first` to before `last`.
+
+    They are the synapses from number `offset` on. `kept_plus`, `kept_minus`: what a trace keeps a
+    step, exp(-1 / tau); `plus`, `minus`: A+ and A-, times the rate; `most`: w_max. Each (plastic,);
+    a synapse whose A+ and A- are 0 does not learn.
+    """
+
+    first: int
+    last: int
+    offset: int
+    kept_plus: Reals
+    kept_minus: Reals
+    plus: Reals
+    minus: Reals
+    most: Reals
+
+
+def ruled(
+    wiring: Wiring,
+    options: HrsnnOptions,
+    most: Reals,
+    generator: np.random.Generator,
+    dtype: DTypeLike = np.float32,
+) -> Rule:
+    """Draw a rule for `wiring` from the laws in `options`; `most` (synapses,) is each w_max."""
+    classes = [CLASSES.index(name) for name in options.plastic]
+    learns = np.isin(wiring.classes, classes)
+    count = len(wiring.sources)
+    plus, minus, tau_plus, tau_minus = (
+        getattr(options, name).drawn(count, generator) for name in SYNAPSE_LAWS
+    )
+    which = wiring.sources[learns]
+    first, last = (int(which.min()), int(which.max()) + 1) if which.size else (0, 0)
+    begin, end = wiring.starts[first], wiring.starts[last]
+    arrays = (
+        np.exp(-1 / tau_plus),
+        np.exp(-1 / tau_minus),
+        options.rate * plus * learns,
+        options.rate * minus * learns,
+        most,
+    )
+    return Rule(first, last, int(begin), *(a[begin:end].astype(dtype) for a in arrays))
+
+
+class Traces(NamedTuple):
+    """What STDP carries from step to step: `x` and `y` (batch, plastic), and room to work in."""
+
+    x: Reals
+    y: Reals
+    change: Reals
+
+
+def silent(rule: Rule, batch: int) -> Traces:
+    """Return the traces of `batch` samples before their first spike."""
+    size = len(rule.plus)
+    dtype = rule.plus.dtype
+    return Traces(np.zeros((batch, size), dtype), np.zeros((batch, size), dtype),
+                  np.zeros(size, dtype))  # fmt: skip
+
+
+def step(
+    wiring: Wiring, rule: Rule, weights: Reals, traces: Traces, pre: Reals, post: Reals
+) -> None:
+    """Let `weights` (synapses,) learn from one step's spikes; changes them and the traces.
+
+    `pre` (batch, inputs + neurons) and `post` (batch, neurons) hold 0 and 1, of the same type.
+    """
+    learn_step(wiring.starts, wiring.targets, weights, rule, pre, post, *traces)

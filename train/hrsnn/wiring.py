@@ -1,0 +1,109 @@
+"""Who reaches whom: excitatory and inhibitory neurons in a box, near ones joined more often."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.arrays import Comparable
+from ...runtime.errors import NetworkError
+
+CLASSES = ("input", "ee", "ei", "ie", "ii")
+Numbers = NDArray[np.int32]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many inputs, excitatory and inhibitory neurons there are, numbered in this order."""
+
+    inputs: int
+    excitatory: int
+    inhibitory: int
+
+    @property
+    def neurons(self) -> int:
+        """Excitatory and inhibitory ones; the number of neuron k as a source is `inputs` + k."""
+        return self.excitatory + self.inhibitory
+
+    @property
+    def populations(self) -> dict[str, slice]:
+        """Where each population stands among the neurons."""
+        return {
+            "excitatory": slice(0, self.excitatory),
+            "inhibitory": slice(self.excitatory, self.neurons),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Wiring(Comparable):
+    """A list of synapses, sorted by source, then target: int32 (synapses,) each, read-only.
+
+    `sources` count inputs first, then neurons; `targets` count neurons alone. `classes` says which
+    of `CLASSES` a synapse belongs to. Raises `NetworkError` where a number is out of range or
+    nothing reaches a population.
+    """
+
+    sizes: Sizes
+    sources: Numbers
+    targets: Numbers
+    classes: Numbers
+
+    def __post_init__(self) -> None:
+        order = np.lexsort((self.targets, self.sources))
+        for name in ("sources", "targets", "classes"):
+            array = np.asarray(getattr(self, name), np.int32)[order]
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        for name, most in (
+            ("sources", self.sizes.inputs + self.sizes.neurons),
+            ("targets", self.sizes.neurons),
+        ):
+            array = getattr(self, name)
+            if array.size and not 0 <= array.min() <= array.max() < most:
+                raise NetworkError(f"{name}: {array.min()}..{array.max()}, needs 0..{most - 1}")
+        for name, part in self.sizes.populations.items():
+            reached = (self.targets >= part.start) & (self.targets < part.stop)
+            if not reached.any():
+                raise NetworkError(
+                    f"{name}: nothing projects to it; give it inputs or recurrent synapses"
+                )
+
+    @property
+    def starts(self) -> Numbers:
+        """Where the synapses of each source start, int32 (sources + 1,)."""
+        counts = np.bincount(self.sources, minlength=self.sizes.inputs + self.sizes.neurons)
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+
+
+def placed(count: int, generator: np.random.Generator) -> Values:
+    """Return places in the unit box, float64 (count, 3)."""
+    return generator.random((count, 3))
+
+
+def pixels(shape: tuple[int, int, int]) -> Values:
+    """Return where inputs of `shape` (channels, height, width) stand, float64 (inputs, 3).
+
+    They lie on the face z = 0 of the box, all channels of a pixel in one place.
+    """
+    _, row, column = np.indices(shape).reshape(3, -1)
+    return np.stack([(column + 0.5) / shape[2], (row + 0.5) / shape[1], np.zeros(row.size)], axis=1)
+
+
+def nearby(
+    sources: Values, targets: Values, degree: int, reach: float, generator: np.random.Generator
+) -> tuple[Numbers, Numbers]:
+    """Draw for each target `degree` different sources; return their numbers, then the targets'.
+
+    The odds of a source at distance D are exp(-(D / reach)^2) (Maass, Natschlaeger and Markram,
+    Neural Computation 14:2531, 2002). Drawn without putting back, by the largest of
+    log odds + Gumbel noise (Kool, van Hoof and Welling, ICML 2019). A source at distance 0 is
+    the target itself and is left out.
+    """
+    square = ((targets[:, None] - sources[None]) ** 2).sum(axis=2)
+    keys = -square / reach**2 + generator.gumbel(size=square.shape)
+    keys[square == 0] = -np.inf
+    degree = min(degree, int((square > 0).sum(axis=1).min(initial=len(sources))))
+    chosen = np.argsort(-keys, axis=1, kind="stable")[:, :degree]
+    rows = np.repeat(np.arange(len(targets)), degree)
+    return chosen.reshape(-1).astype(np.int32), rows.astype(np.int32)
