@@ -13,6 +13,8 @@ from .doctor import doctor, mended
 from .export import export
 from .report import report
 from .run import run
+from .stream import stream
+from .targets import targets
 from .train import convert, evaluate, train
 
 app = typer.Typer(
@@ -27,9 +29,11 @@ VERBS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "convert": convert,
     "run": run,
+    "stream": stream,
     "conform": conform,
     "export": export,
     "report": report,
+    "targets": targets,
     "doctor": doctor,
 }
 for name, verb in VERBS.items():

@@ -40,6 +40,22 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Seq
     Console(highlight=False, markup=False).print(table)
 
 
+def print_columns(
+    header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()
+) -> None:
+    """Print a table whose lines are never folded, however long; also `right` as above."""
+    table = [list(header), *map(list, rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for number, row in enumerate(table):
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        typer.echo("  ".join(cells).rstrip())
+        if number == 0:
+            typer.echo("\u2500" * (sum(widths[:-1]) + 2 * len(widths) - 2 + len(header[-1])))
+
+
 def progress(steps: Sequence[int], what: str) -> Iterable[int]:
     """Yield `steps`, with a bar on standard error where a person watches."""
     if not sys.stderr.isatty():
