@@ -4,6 +4,9 @@ from .catalogue import load as load
 from .dataset import Data as Data
 from .dataset import FrameSet as FrameSet
 from .dataset import split_off as split_off
+from .digit_motions import MOTIONS as MOTIONS
+from .digit_motions import motion_recordings as motion_recordings
+from .digit_motions import motion_videos as motion_videos
 from .events import Events as Events
 from .frames import to_frames as to_frames
 from .geometry import cropped as cropped
@@ -18,3 +21,4 @@ from .recordings import read_recordings as read_recordings
 from .recordings import write_recordings as write_recordings
 from .sensor import Sensor as Sensor
 from .sensor import record as record
+from .videos import Videos as Videos

@@ -1,4 +1,4 @@
-"""Recordings that were made once and kept."""
+"""Recordings and arrays that were made once and kept."""
 
 import hashlib
 import json
@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
 from ...runtime.errors import DataError, FileError
+from ...runtime.files import written
 from .recordings import Recordings, read_recordings, write_recordings
 
 FORMAT = 1  # of the file and of what makes it: after a change of either, count on
@@ -26,30 +32,60 @@ def kept(
     in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`), carries its SHA-256, and is
     made anew where it is damaged. Where the folder cannot be written nothing is kept.
     """
-    folder = _folder()
-    if folder is None:
+    file = _file(f"{name}-{_key(parameters)}.npz")
+    if file is None:
         return make()
-    described = json.dumps({"format": FORMAT, **parameters}, sort_keys=True)
-    key = hashlib.sha256(described.encode()).hexdigest()[:16]
-    file = folder / f"{name}-{key}.npz"
     try:
         return read_recordings(file, width, height)
     except DataError:
         recordings = make()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         write_recordings(file, recordings)
     except (OSError, FileError):
         pass  # a cache that cannot be written costs time, nothing else
     return recordings
 
 
-def _folder() -> Path | None:
-    """Return the folder to keep files in, or none where the user has no home."""
+def kept_array(
+    name: str, parameters: Mapping[str, Any], make: Callable[[], NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
+    """Return the uint8 array kept under `name` and `parameters`, or make and keep it.
+
+    As `kept` does, in a safetensors file that carries the array's SHA-256.
+    """
+    file = _file(f"{name}-{_key(parameters)}.safetensors")
+    if file is None:
+        return make()
+    try:
+        with safe_open(file, framework="np") as opened:
+            array: NDArray[np.uint8] = opened.get_tensor("array")
+            if (opened.metadata() or {}).get("sha256") == hashlib.sha256(array.data).hexdigest():
+                return array
+    except (SafetensorError, OSError):
+        pass
+    array = np.ascontiguousarray(make())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with written(file) as temporary:
+            digest = hashlib.sha256(array.data).hexdigest()
+            save_file({"array": array}, temporary, {"sha256": digest})
+    except (OSError, FileError, SafetensorError):
+        pass  # as above
+    return array
+
+
+def _key(parameters: Mapping[str, Any]) -> str:
+    described = json.dumps({"format": FORMAT, **parameters}, sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+def _file(name: str) -> Path | None:
+    """Return where a file of that name is kept, or none where the user has no home."""
     named = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(named):  # the XDG specification says to ignore relative paths
-        return Path(named) / "pumice"
+        return Path(named) / "pumice" / name
     try:
-        return Path.home() / ".cache" / "pumice"
+        return Path.home() / ".cache" / "pumice" / name
     except RuntimeError:
         return None

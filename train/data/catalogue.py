@@ -6,11 +6,13 @@ from typing import Any
 
 from ...runtime.errors import DataError
 from .dataset import Data
+from .digit_motions import load_digit_motions
 from .digits_events import load_digits_events
 from .nmnist import load_nmnist
 from .options import DataOptions
 
 LOADERS: dict[str, Callable[[DataOptions], Data]] = {
+    "digit-motions": load_digit_motions,
     "digits-events": load_digits_events,
     "nmnist": load_nmnist,
 }

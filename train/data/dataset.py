@@ -82,7 +82,8 @@ class Data(Comparable):
 
 def digest_of(train: FrameSet, test: FrameSet, options: DataOptions) -> str:
     """Return the SHA-256 of the contents and the options (the folder takes no part)."""
-    digest = hashlib.sha256(options.model_dump_json(exclude={"folder"}).encode())
+    described = options.model_dump_json(exclude={"folder"}, exclude_none=True)
+    digest = hashlib.sha256(described.encode())
     for array in (train.frames, train.labels, test.frames, test.labels):
         digest.update(f"{array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)

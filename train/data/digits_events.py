@@ -83,7 +83,7 @@ def load_digits_events(options: DataOptions) -> Data:
 
 def make_recordings(scene: Scene, seed: int) -> Recordings:
     """Return a recording of each digit, in scikit-learn's order; takes a few seconds."""
-    images, labels = _digits()
+    images, labels = digits()
     generator = np.random.default_rng(seed)
     events = []
     for image in images:
@@ -103,11 +103,11 @@ def saccades(scene: Scene, start: NDArray[np.float64]) -> Motion:
     return Motion(row, column, np.zeros(len(moments)), np.full(len(moments), scene.scale))
 
 
-def _digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the digits, 0 (paper) to 1 (ink), (1797, 8, 8), and their labels."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise MissingPackage(f"{NAME} needs scikit-learn: pip install 'pumice[train]'") from error
-    digits = load_digits()
-    return digits.images / BRIGHTEST, digits.target
+    held = load_digits()
+    return held.images / BRIGHTEST, held.target

@@ -16,7 +16,8 @@ class DataOptions(BaseModel):
     `binning`: slices of equal "time", or of equal event "count". The `values` of a pixel are
     "binary" (1 where there was an event) or "counts" (events, at most 255). `pool` joins squares
     of `pool` x `pool` pixels. `seed` makes the recordings of a data set that is made here; the
-    split into training and test samples never depends on it.
+    split into training and test samples never depends on it. `label` chooses what is to be told,
+    of a data set that has labels of several kinds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,3 +29,4 @@ class DataOptions(BaseModel):
     values: Values = "binary"
     pool: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
+    label: Literal["digit", "motion"] | None = None

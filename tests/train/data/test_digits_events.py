@@ -46,7 +46,7 @@ def recordings(cache: Path) -> Recordings:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of the digits, for tests that make recordings of their own."""
     images, labels = DIGITS.images[:450] / 16, DIGITS.target[:450]
-    monkeypatch.setattr(digits_events, "_digits", lambda: (images, labels))
+    monkeypatch.setattr(digits_events, "digits", lambda: (images, labels))
 
 
 def test_every_digit_is_recorded_in_order(recordings: Recordings) -> None:

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from pumice.runtime.errors import DataError
+from pumice.train.data.videos import Videos
+
+FRAMES = np.arange(2 * 6, dtype=np.uint8).reshape(2, 6, 1, 1, 1)
+VIDEOS = Videos(FRAMES, {"digit": np.array([3, 1]), "motion": np.array([0, 7])})
+
+
+def test_a_clip_starts_where_asked_and_takes_every_so_many_images() -> None:
+    assert VIDEOS.clip(1, 1, 3, 2).ravel().tolist() == [7, 9, 11]
+    assert VIDEOS.lengths.tolist() == [6, 6]
+
+
+@pytest.mark.parametrize("asked", [(-1, 2, 1), (5, 2, 1), (0, 4, 2)])
+def test_a_clip_beyond_the_video_is_refused(asked: tuple[int, int, int]) -> None:
+    with pytest.raises(DataError, match="video 0: images .* wanted, has 0 to 5"):
+        VIDEOS.clip(0, *asked)
+
+
+def test_chosen_videos_keep_their_labels() -> None:
+    chosen = VIDEOS.chosen(np.array([1]))
+    assert np.array_equal(chosen.frames, FRAMES[1:])
+    assert {name: labels.tolist() for name, labels in chosen.labels.items()} == {
+        "digit": [1],
+        "motion": [7],
+    }
+
+
+@pytest.mark.parametrize("labels", [np.array([1]), np.array([1, -1])])
+def test_labels_must_be_one_a_video_and_not_negative(labels: np.ndarray) -> None:
+    with pytest.raises(DataError, match="digit: labels of shape"):
+        Videos(FRAMES, {"digit": labels})
+
+
+def test_videos_need_images() -> None:
+    with pytest.raises(DataError, match="frames: shape"):
+        Videos(FRAMES[:, :0], {})

@@ -1,0 +1,201 @@
+"""`digit-motions`: short videos, and simulated event recordings, of digits that move.
+
+scikit-learn's 1,797 real handwritten digits (see `digits_events`) are shown once each, in one of
+eight motions. A video has two labels: `digit`, what is seen, and `motion`, what happens, which
+takes time to tell.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cache import kept, kept_array
+from .dataset import Data, FrameSet, digest_of
+from .digits_events import CLASSES, SPLIT_SEED, TEST_PER_CLASS, digits
+from .frames import stacked
+from .motion import Motion, film
+from .options import DataOptions
+from .recordings import Recordings
+from .sensor import Sensor, record
+from .split import held_out
+from .videos import Videos
+
+NAME = "digit-motions"
+# What changes in each motion, and which way: columns run right, rows down, angles to the left.
+DRIFTS = {
+    "left": ("column", -1),
+    "right": ("column", 1),
+    "up": ("row", -1),
+    "down": ("row", 1),
+    "rotate left": ("angle", 1),
+    "rotate right": ("angle", -1),
+    "zoom in": ("size", 1),
+    "zoom out": ("size", -1),
+}
+MOTIONS = tuple(DRIFTS)
+VALIDATION_PER_CLASS = 18  # of the digits that are not test
+WHITE = 255  # of a video, a digit's full ink
+Part = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """How a digit moves.
+
+    It is seen as `images` images of `width` x `height` pixels, one every `interval` microseconds.
+    At a drawn moment of the video its centre is up to `offset` pixels off the frame's on each axis,
+    it is tilted by up to `tilt` radians and a digit's pixel covers `scale` pixels, times or divided
+    by up to `spread`; each is drawn for each video. One of these changes at even speed: from the
+    first image to the last the centre moves by `path` pixels, the digit turns by `turn` radians, or
+    its size is multiplied or divided by `zoom`, each up to the share `hurry` faster or slower. The
+    frame wraps round: a digit that leaves on one side comes in on the other, and on the axis of its
+    motion it may be anywhere, so that a single image says little of which way it goes.
+    """
+
+    width: int = 16
+    height: int = 16
+    images: int = 32
+    interval: int = 10_000
+    scale: float = 1.1
+    spread: float = 1.2
+    offset: float = 2.0
+    tilt: float = 0.4
+    path: float = 14.0
+    turn: float = 1.2
+    zoom: float = 2.0
+    hurry: float = 0.2
+    sensor: Sensor = Sensor(threshold=0.5, mismatch=0.1, dark=0.3, seed=0)
+
+    @property
+    def duration(self) -> int:
+        """Microseconds from the first image to the last, both counted."""
+        return (self.images - 1) * self.interval + 1
+
+
+def load_digit_motions(options: DataOptions) -> Data:
+    """Return the whole recordings as event frames: 1,437 to train, 360 to test.
+
+    `options.label` says which label they carry, "digit" (default) or "motion". The test digits are
+    those of `digits-events`. Raises `MissingPackage` without scikit-learn.
+    """
+    scene, kind = Scene(), options.label or "digit"
+    recordings, labels = motion_recordings(options.seed)
+    frames = stacked(recordings.events, options, scene.duration)
+    train, test = (
+        FrameSet(frames[part], labels[kind][part])
+        for part in held_out(labels["digit"], TEST_PER_CLASS, SPLIT_SEED)
+    )
+    provenance = {
+        "source": "scikit-learn's handwritten digits, moving before a simulated event sensor",
+        "licence": "CC BY 4.0 (the digits)",
+        "split": f"{TEST_PER_CLASS} of each digit held out, seed {SPLIT_SEED}",
+        "options": options.model_dump(mode="json", exclude={"folder"}),
+        "scene": asdict(scene),
+        "duration_us": scene.duration,
+    }
+    classes = {"digit": CLASSES, "motion": len(MOTIONS)}[kind]
+    return Data(NAME, train, test, classes, digest_of(train, test, options), provenance)
+
+
+def motion_videos(part: Part, seed: int = 0) -> Videos:
+    """Return the videos of a part: 1,257 to train, 180 to validate, 360 to test.
+
+    Grey images of 16 x 16 pixels, 32 a video, with labels "digit" and "motion". The split goes by
+    digits and is the same for all seeds. Raises `MissingPackage` without scikit-learn.
+    """
+    whole = _videos(seed)
+    rest, test = held_out(whole.labels["digit"], TEST_PER_CLASS, SPLIT_SEED)
+    kept, aside = held_out(whole.labels["digit"][rest], VALIDATION_PER_CLASS, SPLIT_SEED)
+    return whole.chosen({"train": rest[kept], "validation": rest[aside], "test": test}[part])
+
+
+def motion_recordings(seed: int = 0) -> tuple[Recordings, dict[str, NDArray[np.int64]]]:
+    """Return a recording of each digit's whole video, in scikit-learn's order, and both labels."""
+    scene = Scene()
+    recordings = kept(
+        NAME,
+        _parameters(scene, seed),
+        scene.width,
+        scene.height,
+        lambda: _recorded(scene, seed),
+    )
+    return recordings, {"digit": recordings.labels, "motion": assigned(recordings.labels, seed)}
+
+
+def assigned(digits: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return the motion of each digit, int64, drawn so that each class has as many of each."""
+    generator = np.random.default_rng(seed)
+    motions = np.zeros_like(digits)
+    for digit in np.unique(digits):
+        members = np.flatnonzero(digits == digit)
+        turns = (np.arange(len(members)) + digit) % len(MOTIONS)
+        motions[members] = generator.permutation(turns)
+    return motions
+
+
+def drift(scene: Scene, motion: str, generator: np.random.Generator) -> Motion:
+    """Return a pose drawn from `generator` that changes over a video as the name `motion` says."""
+    moved, sign = DRIFTS[motion]
+    anywhere = {"row": scene.height / 2, "column": scene.width / 2}
+    spread = {
+        "row": scene.offset,
+        "column": scene.offset,
+        "angle": scene.tilt,
+        "size": np.log(scene.spread),
+    }
+    if moved in anywhere:
+        spread[moved] = anywhere[moved]
+    pose = {
+        name: np.full(scene.images, generator.uniform(-most, most)) for name, most in spread.items()
+    }
+    whole = {"angle": scene.turn, "size": np.log(scene.zoom)}.get(moved, scene.path)
+    speed = generator.uniform(1 - scene.hurry, 1 + scene.hurry)
+    passed = np.linspace(0, 1, scene.images) - generator.uniform()
+    pose[moved] = pose[moved] + sign * speed * whole * passed
+    return Motion(pose["row"], pose["column"], pose["angle"], scene.scale * np.exp(pose["size"]))
+
+
+def wrapped_film(image: NDArray[np.floating], motion: Motion, scene: Scene) -> NDArray[np.float64]:
+    """Return what is seen where the frame wraps round, float64 (images, height, width), 0 to 1."""
+    height, width = scene.height, scene.width
+    inside = replace(
+        motion,
+        row=(motion.row + height / 2) % height - height / 2,
+        column=(motion.column + width / 2) % width - width / 2,
+    )
+    seen = film(image, inside, 2 * width, 2 * height)
+    seen = np.roll(seen, (-height // 2, -width // 2), axis=(1, 2))
+    tiles = seen.reshape(len(motion), 2, height, 2, width)
+    return tiles.sum(axis=(1, 3)).clip(max=1.0)
+
+
+def _films(scene: Scene, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Yield the film of each digit, in scikit-learn's order."""
+    images, labels = digits()
+    generator = np.random.default_rng((seed, len(images)))
+    for image, motion in zip(images, assigned(labels, seed), strict=True):
+        yield wrapped_film(image, drift(scene, MOTIONS[motion], generator), scene)
+
+
+def _recorded(scene: Scene, seed: int) -> Recordings:
+    events = tuple(record(seen, scene.sensor, scene.interval) for seen in _films(scene, seed))
+    return Recordings(events, digits()[1])
+
+
+def _videos(seed: int) -> Videos:
+    scene = Scene()
+
+    def made() -> NDArray[np.uint8]:
+        films = np.stack(list(_films(scene, seed)))
+        return np.round(films * WHITE).astype(np.uint8)
+
+    frames = kept_array(f"{NAME}-video", _parameters(scene, seed), made)
+    labels = digits()[1]
+    return Videos(frames[:, :, None], {"digit": labels, "motion": assigned(labels, seed)})
+
+
+def _parameters(scene: Scene, seed: int) -> dict[str, Any]:
+    return {"scene": asdict(scene), "motions": list(MOTIONS), "seed": seed}

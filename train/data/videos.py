@@ -1,0 +1,66 @@
+"""Videos held in memory, with labels of several kinds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.arrays import frozen
+from ...runtime.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Videos:
+    """Videos of one length.
+
+    `frames`: uint8 (videos, images, channels, height, width). `labels`: for each kind of label
+    int64 (videos,), 0 upwards. All are kept as read-only copies. Raises `DataError` where numbers
+    differ, a video is empty or a label is negative.
+    """
+
+    frames: NDArray[np.uint8]
+    labels: Mapping[str, NDArray[np.int64]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frames", frozen(self.frames, np.uint8, "frames", DataError))
+        if self.frames.ndim != 5 or 0 in self.frames.shape:
+            raise DataError(
+                f"frames: shape {self.frames.shape}, "
+                "needs (videos, images, channels, height, width), none of them 0"
+            )
+        labels = {k: frozen(v, np.int64, k, DataError) for k, v in self.labels.items()}
+        object.__setattr__(self, "labels", MappingProxyType(labels))
+        for name, array in labels.items():
+            if array.shape != self.frames.shape[:1] or array.min() < 0:
+                raise DataError(
+                    f"{name}: labels of shape {array.shape}, but there are {len(self)} videos; "
+                    "needs one each, 0 or more"
+                )
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Images of each video, int64 (videos,)."""
+        return np.full(len(self), self.frames.shape[1])
+
+    def clip(self, video: int, start: int, timesteps: int, stride: int) -> NDArray[np.uint8]:
+        """Return images `start`, `start + stride`, ... of a video.
+
+        uint8 (timesteps, channels, height, width). Raises `DataError` where one is not there.
+        """
+        last = start + (timesteps - 1) * stride
+        if not 0 <= start <= last < self.frames.shape[1]:
+            raise DataError(
+                f"video {video}: images {start} to {last} wanted, has 0 to "
+                f"{self.frames.shape[1] - 1}"
+            )
+        return self.frames[video, start : last + 1 : stride]
+
+    def chosen(self, indices: NDArray[np.int64]) -> "Videos":
+        """Return the videos at `indices`, in that order."""
+        labels = {name: array[indices] for name, array in self.labels.items()}
+        return Videos(self.frames[indices], labels)
