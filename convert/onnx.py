@@ -17,6 +17,7 @@ from .onnx_step import State, add_step, states
 # ONNX Runtime 1.16, 1.18, 1.20, 1.22, 1.24 and 1.31 were seen to read this and to be exact.
 OPSET = 13
 IR_VERSION = 7
+ENDS = ("counts", "steps")  # the states whose last value is an output
 
 
 def to_onnx(network: Network, record: Record = "output") -> ModelProto:
@@ -24,7 +25,8 @@ def to_onnx(network: Network, record: Record = "output") -> ModelProto:
 
     Its inputs are called as the input populations, uint8 (timesteps, batch, *shape). Its outputs
     are what a `Trace` holds: `NAME/spikes` uint8 and `NAME/voltages` int32 (timesteps, batch,
-    *shape), `NAME/counts` int32 (batch, *shape). With `record="all"` it gives the spikes of every
+    *shape), `NAME/counts` int32 (batch, *shape), and of a network whose samples may stop early the
+    steps they ran, `OUTPUT/steps` int64 (batch,). With `record="all"` it gives the spikes of every
     population, else those of the output only.
     """
     parts = Parts("/step/")
@@ -43,7 +45,7 @@ def to_onnx(network: Network, record: Record = "output") -> ModelProto:
     second = parts.constant("/second", [1], np.int64)
     parts.prepare("Gather", ["/events", second], "/batch", axis=0)
     starts = [_silence(parts, state) for state in carried]
-    ends = [s.name if s.what == "counts" else f"{s.name}_end" for s in carried]
+    ends = [s.name if s.what in ENDS else f"{s.name}_end" for s in carried]
     scan = helper.make_node(
         "Scan",
         [*starts, *(p.name for p in network.inputs)],
@@ -56,7 +58,7 @@ def to_onnx(network: Network, record: Record = "output") -> ModelProto:
         [*parts.before, scan],
         "network",
         [_input(p, p.name, "timesteps") for p in network.inputs],
-        outputs + [_state(s, s.name) for s in carried if s.what == "counts"],
+        outputs + [_state(s, s.name) for s in carried if s.what in ENDS],
         parts.constants,
     )
     return _model(graph, network, {"model": "network", "record": record})

@@ -16,6 +16,7 @@ try:
 except ImportError as error:
     raise MissingPackage("onnx is not installed; pip install 'pumice[convert]'") from error
 
+BOOL: int = TensorProto.BOOL
 FLOAT: int = TensorProto.FLOAT
 INT32: int = TensorProto.INT32
 INT64: int = TensorProto.INT64
@@ -39,15 +40,20 @@ class Parts:
         """Return what a value of the step is called."""
         return self.prefix + name
 
-    def do(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
-        """Let each step compute value `name`, return what it is called."""
-        output = self.name(name)
-        self.each_step.append(_node(operator, inputs, output, attributes))
-        return output
+    def do(
+        self, operator: str, inputs: list[str], name: str, *unread: str, **attributes: Any
+    ) -> str:
+        """Let each step compute value `name`, return what it is called.
+
+        `unread` are what the operator's other outputs are called, which nothing reads.
+        """
+        outputs = [self.name(each) for each in (name, *unread)]
+        self.each_step.append(_node(operator, inputs, outputs, attributes))
+        return outputs[0]
 
     def prepare(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
         """Compute value `name` before the first step, return what it is called."""
-        self.before.append(_node(operator, inputs, name, attributes))
+        self.before.append(_node(operator, inputs, [name], attributes))
         return name
 
     def constant(self, name: str, values: Any, dtype: type[np.generic]) -> str:
@@ -66,6 +72,8 @@ class Parts:
         return self.prepare("Cast", [small], name, to=form)
 
 
-def _node(operator: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> NodeProto:
+def _node(
+    operator: str, inputs: list[str], outputs: list[str], attributes: dict[str, Any]
+) -> NodeProto:
     """Return a node named as its output: ONNX Runtime 1.18 stumbles over nodes without names."""
-    return helper.make_node(operator, inputs, [output], output, **attributes)
+    return helper.make_node(operator, inputs, outputs, outputs[0], **attributes)

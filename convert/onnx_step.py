@@ -15,7 +15,8 @@ from ..runtime.connections import Conv, Sparse, SumPool, depthwise
 from ..runtime.network import Network
 from ..runtime.population import Population
 from ..runtime.projection import Projection
-from .onnx_parts import FLOAT, INT32, INT64, UINT8, Parts
+from .onnx_exit import add_exit
+from .onnx_parts import BOOL, FLOAT, INT32, INT64, UINT8, Parts
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class State:
             "voltage": "membrane voltage, in 1/64 weights",
             "counts": "events sent since the first step",
             "history": "values of the last steps, the newest last",
+            "steps": "steps until the sample stopped",
+            "stopped": "1 where the sample has stopped",
         }[self.what]
 
 
@@ -57,18 +60,39 @@ def states(network: Network) -> list[State]:
             carried.append(State(p.name, "counts", INT32, p.shape))
             if longest := _longest_delay(network, p):
                 carried.append(State(p.name, "history", UINT8, p.shape, longest))
+    if network.early_exit:
+        carried += [State(network.output, what, INT64, ()) for what in ("steps", "stopped")]
     return carried
 
 
 def add_step(parts: Parts, network: Network) -> None:
     """Add one step: from inputs and states to `spikes` of each population and its next states."""
+    early = network.early_exit is not None
+    if early:
+        stopped = parts.name(f"{network.output}/stopped")
+        parts.do("Cast", [stopped], f"{network.output}/silent", to=BOOL)
     for population in network.inputs:
         spikes = parts.name(population.name)
+        if early:
+            nothing = parts.constant("/nothing", 0, np.uint8)
+            silent = _silent(parts, network, population)
+            spikes = parts.do("Where", [silent, nothing, spikes], f"{population.name}/read")
         _send(parts, network, population, spikes)
     for population in network.order:
-        spikes = _update(parts, population, _activation(parts, network, population))
+        silent = _silent(parts, network, population) if early else ""
+        spikes = _update(parts, population, _activation(parts, network, population), silent)
         if population.kind == "cuba":
             _send(parts, network, population, spikes)
+    if network.early_exit:
+        add_exit(parts, network, network.early_exit)
+
+
+def _silent(parts: Parts, network: Network, population: Population) -> str:
+    """Return which samples have stopped, as booleans (batch, 1, ...) for `population`."""
+    ones = (1,) * len(population.shape)
+    shape = parts.constant(f"/each/{len(ones)}", [-1, *ones], np.int64)
+    silent = parts.name(f"{network.output}/silent")
+    return parts.do("Reshape", [silent, shape], f"{population.name}/silent_there")
 
 
 def _longest_delay(network: Network, population: Population) -> int:
@@ -175,8 +199,11 @@ def _matrix(parts: Parts, name: str, sparse: Sparse) -> str:
     return parts.prepare("ScatterND", [zeros, places, weights], f"{name}/weights")
 
 
-def _update(parts: Parts, population: Population, activation: str) -> str:
-    """Add the arithmetic of `population`, return its spikes (uint8); of an integrator nothing."""
+def _update(parts: Parts, population: Population, activation: str, silent: str) -> str:
+    """Add the arithmetic of `population`, return its spikes (uint8); of an integrator nothing.
+
+    Where `silent`, if given, is true, neurons do not fire and integrators keep their voltage.
+    """
     name = population.name
     half, whole = parts.number(STATE_HALF), parts.number(2 * STATE_HALF)
     aligned = parts.do("Mul", [activation, parts.number(1 << ALIGN_BITS)], f"{name}/aligned")
@@ -194,12 +221,20 @@ def _update(parts: Parts, population: Population, activation: str) -> str:
     biased = parts.do("Add", [driven, bias], f"{name}/biased")
     limits = [parts.number(1 - STATE_HALF), parts.number(STATE_HALF - 1)]
     if population.kind == "integrator":
-        parts.do("Clip", [biased, *limits], f"{name}/voltage_next")
+        if not silent:
+            parts.do("Clip", [biased, *limits], f"{name}/voltage_next")
+            return ""
+        voltage = parts.do("Clip", [biased, *limits], f"{name}/clipped")
+        held = parts.name(f"{name}/voltage")
+        parts.do("Where", [silent, held, voltage], f"{name}/voltage_next")
         return ""
     voltage = parts.do("Clip", [biased, *limits], f"{name}/clipped")
     threshold = parts.stored(f"{name}/threshold", population.threshold << ALIGN_BITS, INT64)
     above = parts.do("Greater", [voltage, threshold], f"{name}/above")
     parts.do("Where", [above, parts.number(0), voltage], f"{name}/voltage_next")
+    if silent:
+        awake = parts.do("Not", [silent], f"{name}/awake")
+        above = parts.do("And", [above, awake], f"{name}/fires")
     return parts.do("Cast", [above], f"{name}/spikes", to=UINT8)
 
 

@@ -5,6 +5,7 @@ from .connections import Conv as Conv
 from .connections import Dense as Dense
 from .connections import Sparse as Sparse
 from .connections import SumPool as SumPool
+from .early_exit import EarlyExit as EarlyExit
 from .errors import PumiceError as PumiceError
 from .files import network_digest as network_digest
 from .files import read_network as read_network

@@ -21,6 +21,7 @@ class Counts:
     graded value other than 0. `operations[projection]` int64 (samples,): those messages times the
     synapses they meet; counted when sent, so a delay that outlasts the run changes nothing.
     `updates[population]`: neurons times timesteps, the same for each sample; inputs have none.
+    Where samples stop early it is the mean over them, rounded up.
     `connections`: the synapses of the network, each once, as many as an artificial network of the
     same shape multiplies in one pass.
     """
@@ -50,7 +51,7 @@ class Counts:
 
 def counted(network: Network, trace: Trace) -> Counts:
     """Return the counts of a whole run; `trace` may have been recorded with `record="output"`."""
-    return _counts(network, trace.timesteps, trace.batch, trace.counts)
+    return _counts(network, trace.timesteps, trace.steps, trace.counts)
 
 
 def counted_by_step(network: Network, trace: Trace) -> tuple[Counts, ...]:
@@ -66,7 +67,7 @@ def counted_by_step(network: Network, trace: Trace) -> tuple[Counts, ...]:
     for now in range(trace.timesteps):
         for name in senders:
             events[name] += trace.spikes[name][now] > 0
-        after.append(_counts(network, now + 1, trace.batch, events))
+        after.append(_counts(network, now + 1, np.minimum(trace.steps, now + 1), events))
     return tuple(after)
 
 
@@ -99,9 +100,12 @@ def _windows(connection: Conv | SumPool, source: Shape, axis: int) -> NDArray[np
 
 
 def _counts(
-    network: Network, timesteps: int, samples: int, events: Mapping[str, NDArray[Any]]
+    network: Network,
+    timesteps: int,
+    steps: NDArray[np.int64],
+    events: Mapping[str, NDArray[Any]],
 ) -> Counts:
-    operations, connections = {}, 0
+    operations, connections, samples = {}, 0, len(steps)
     for projection in network.projections:
         source = network.population(projection.source)
         reached = fan_out(projection.connection, source.shape).ravel().astype(np.int64)
@@ -116,7 +120,11 @@ def _counts(
             for name, sent in events.items()
         },
         operations,
-        {p.name: p.neurons * timesteps for p in network.populations if p.kind != "input"},
+        {
+            p.name: -(-p.neurons * int(steps.sum()) // samples)
+            for p in network.populations
+            if p.kind != "input"
+        },
         connections,
     )
 

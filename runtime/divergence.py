@@ -18,7 +18,8 @@ class Divergence:
     """The first value in which an engine differs from the reference.
 
     First by timestep, then in topological order of the populations, then by sample and neuron
-    (counted in C order). `quantity` is "spike", "voltage" (after the step) or "count" (after all).
+    (counted in C order). `quantity` is "spike", "voltage" (after the step), "count" (after all) or
+    "exit" (after how many steps the sample stopped).
     """
 
     engine: str
@@ -51,6 +52,11 @@ def first_divergence(
         for population, quantity, left, right in _pairs(network, expected, found)
         if not np.array_equal(left, right)
     ]
+    if not (divergences or np.array_equal(expected.steps, found.steps)):
+        sample = int(np.flatnonzero(expected.steps != found.steps)[0])
+        left, right = int(expected.steps[sample]), int(found.steps[sample])
+        step = min(left, right) - 1
+        return Divergence(engine, step, sample, network.output, 0, "exit", left, right)
     # `min` keeps the first of equals, and the pairs come in topological order.
     return min(divergences, key=lambda d: (d.timestep, d.quantity == "count"), default=None)
 

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from .connections import Connection, Conv, Dense, Sparse, SumPool
+from .early_exit import EarlyExit
 from .errors import FileError, NetworkError
 from .network import Network
 from .population import Population
@@ -183,6 +184,8 @@ def _described(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
         "populations": [plain(p, f"{p.name}/population") for p in network.populations],
         "projections": projections,
     }
+    if network.early_exit:
+        graph["early_exit"] = network.early_exit.thresholds
     return graph, tensors
 
 
@@ -212,4 +215,11 @@ def _built(graph: dict[str, Any], tensors: Arrays) -> Network:
         projections.append(Projection(**{**values, "connection": connection}))
     if unused:
         raise NetworkError(f"arrays {', '.join(unused)} belong to nothing in it")
-    return Network(tuple(populations), tuple(projections), graph["output"], graph["provenance"])
+    thresholds = graph.get("early_exit")
+    return Network(
+        tuple(populations),
+        tuple(projections),
+        graph["output"],
+        graph["provenance"],
+        None if thresholds is None else EarlyExit(tuple(thresholds)),
+    )

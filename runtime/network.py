@@ -9,6 +9,7 @@ import numpy as np
 
 from .arithmetic import ACTIVATION_LIMIT, ALIGN_BITS, DECAY_ONE, STATE_HALF
 from .arrays import Comparable
+from .early_exit import EarlyExit
 from .errors import NetworkError
 from .population import Population
 from .projection import Projection
@@ -21,17 +22,20 @@ class Network(Comparable):
     """A directed graph of populations and projections.
 
     `output` names the population whose answer is read (the last one if not given). `provenance`
-    says what made it (recipe, data digest, seed, versions) and takes no part in equality.
+    says what made it (recipe, data digest, seed, versions) and takes no part in equality. With
+    `early_exit` a sample stops as soon as its answer is clear; every engine obeys it.
 
     Raises `NetworkError`, naming the projection or population, where names clash or are unknown,
-    shapes do not meet, a cycle has no delay, or a sum could leave the registers: every activation
-    stays within 24 bits and no current beyond what one wrap of Lava's model brings back.
+    shapes do not meet, a cycle has no delay, samples shall stop on the answer of one neuron, or a
+    sum could leave the registers: every activation stays within 24 bits and no current beyond what
+    one wrap of Lava's model brings back.
     """
 
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
     output: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    early_exit: EarlyExit | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "populations", tuple(self.populations))
@@ -46,6 +50,8 @@ class Network(Comparable):
         object.__setattr__(self, "_order", _topological(self))
         for population in self.populations:
             _check_range(self, population)
+        if self.early_exit and self.population(self.output).neurons < 2:
+            raise NetworkError(f"{self.output}: has one neuron, an early exit compares two or more")
 
     def population(self, name: str) -> Population:
         """Return the population called `name`; raises `NetworkError` where there is none."""

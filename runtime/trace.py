@@ -1,12 +1,13 @@
 """A trace: what a run left behind, the same whichever engine ran."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .early_exit import exit_steps, margins
 from .errors import EngineError
 from .network import Network
 
@@ -21,6 +22,8 @@ class Trace:
     population that can spike, or with `record="output"` of the output only. `counts[name]` is
     int32 (batch, *shape): events sent over all steps, of every population that can spike, recorded
     or not. `voltages[name]` is int32 (timesteps, batch, *shape) for integrators, in 1/64 weights.
+    `steps` int64 (batch,): the steps each sample ran, fewer than `timesteps` where the network lets
+    it stop early; after them it has no spikes, and its voltages stay.
     """
 
     timesteps: int
@@ -28,6 +31,11 @@ class Trace:
     spikes: Mapping[str, NDArray[np.uint8]]
     counts: Mapping[str, NDArray[np.int32]]
     voltages: Mapping[str, NDArray[np.int32]]
+    steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        if not self.steps.size:
+            object.__setattr__(self, "steps", np.full(self.batch, self.timesteps, np.int64))
 
 
 def answers(network: Network, trace: Trace) -> NDArray[np.int64]:
@@ -49,3 +57,42 @@ def accuracies(network: Network, trace: Trace, labels: NDArray[np.int64]) -> NDA
         raise EngineError(f"{labels.shape} labels for {trace.batch} samples, needs one each")
     right: NDArray[np.float64] = (answers(network, trace).argmax(axis=-1) == labels).mean(axis=1)
     return right
+
+
+def stopped(network: Network, trace: Trace) -> Trace:
+    """Return what is left of `trace`, of a whole run, where the network lets samples stop early.
+
+    For engines that look at the answers when all steps are done. `trace` must hold the spikes of
+    every population, as with `record="all"`.
+    """
+    if network.early_exit is None:
+        return trace
+    steps = exit_steps(margins(answers(network, trace)), network.early_exit)
+    spikes = {name: silenced(array, steps) for name, array in trace.spikes.items()}
+    last = np.minimum(np.arange(trace.timesteps)[:, None], steps - 1)
+    return replace(
+        trace,
+        spikes=spikes,
+        counts={name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()},
+        voltages={
+            name: array[last, np.arange(trace.batch)] for name, array in trace.voltages.items()
+        },
+        steps=steps,
+    )
+
+
+def silenced(values: NDArray[Any], steps: NDArray[np.int64]) -> NDArray[Any]:
+    """Return `values` (timesteps, batch, ...) with zeros after the first `steps` of each sample."""
+    if (steps == len(values)).all():
+        return values
+    runs = np.arange(len(values))[:, None] < steps
+    kept = runs.reshape(*runs.shape, *(1,) * (values.ndim - 2)).astype(values.dtype)
+    silent: NDArray[Any] = values * kept
+    return silent
+
+
+def recorded(network: Network, trace: Trace, record: Record) -> Trace:
+    """Return `trace` with the spikes that `record` asks for, from one that holds all."""
+    if record == "all":
+        return trace
+    return replace(trace, spikes={k: v for k, v in trace.spikes.items() if k == network.output})

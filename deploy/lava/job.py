@@ -80,7 +80,7 @@ def read_answer(folder: Path, job: Job, network: Network, events: Arrays) -> Tra
                     shape = job.samples, job.timesteps, *population.shape
                     array = np.ascontiguousarray(array.reshape(shape).swapaxes(0, 1))
                 arrays[population.name] = array
-    return Trace(job.timesteps, job.samples, **found)
+    return Trace(job.timesteps, job.samples, found["spikes"], found["counts"], found["voltages"])
 
 
 def _place(folder: Path, network: Network, what: str, population: Population) -> Path:

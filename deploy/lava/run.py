@@ -7,7 +7,7 @@ from pathlib import Path
 from ...runtime import Network, connections
 from ...runtime.errors import EngineError
 from ...runtime.events import Events, checked_events
-from ...runtime.trace import Record, Trace
+from ...runtime.trace import Record, Trace, recorded, stopped
 from ..schedule import schedule
 from .guard import run_guarded
 from .hardware import check_available, check_fits
@@ -30,7 +30,9 @@ def run(
 ) -> Trace:
     """Run `network` on `events`, uint8 (timesteps, batch, *input shape), as Lava processes.
 
-    The samples of a batch run one after the other, each from a silent state. Everything happens in
+    The samples of a batch run one after the other, each from a silent state. Where they may stop
+    early, whoever reads the answer stops there; the processes themselves go on to the next reset,
+    and what they send after the stop is left out of the trace. Everything happens in
     a process of its own, which is ended after `seconds` (by default some minutes, by the size of
     the run). `conv="lava"` takes Lava's own model of convolution where it can, far slower.
     `target="loihi2"` runs on the chip where Intel's package is installed.
@@ -48,13 +50,14 @@ def run(
     if target == "loihi2":
         check_available()
         check_fits(network, timesteps)
-    job = Job(timesteps, samples, record, conv, target)
+    job = Job(timesteps, samples, "all" if network.early_exit else record, conv, target)
     try:
         with tempfile.TemporaryDirectory(prefix="pumice-lava-") as name:
             folder = Path(name)
             write_job(folder, job, network, inputs)
             _in_child(folder, _patience(network, steps) if seconds is None else seconds)
-            return read_answer(folder, job, network, inputs)
+            trace = stopped(network, read_answer(folder, job, network, inputs))
+            return recorded(network, trace, record)
     except OSError as error:
         raise EngineError(f"lava: {error}; mend this and run again") from error
 

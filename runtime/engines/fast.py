@@ -17,7 +17,7 @@ from ..errors import EngineError
 from ..events import Events, checked_events
 from ..network import Network
 from ..population import Population
-from ..trace import Record, Trace
+from ..trace import Record, Trace, silenced
 from .kernels import advance
 from .layout import laid_out
 from .tables import Layout, Recording, State
@@ -27,11 +27,15 @@ class States(NamedTuple):
     """What each sample of a batch carries from run to run; `resume` changes them in place.
 
     `current` and `voltage` int32 (batch, neurons); `history` uint8 (batch, bytes), past spikes.
+    For an early exit, `clock` int64 (batch, 2), steps run and whether it has stopped, and `score`
+    int64 (batch, neurons), what a spiking output has said.
     """
 
     current: NDArray[np.int32]
     voltage: NDArray[np.int32]
     history: NDArray[np.uint8]
+    clock: NDArray[np.int64]
+    score: NDArray[np.int64]
 
 
 def run(
@@ -54,7 +58,11 @@ def silent(network: Network, batch: int) -> States:
     neurons = int(last["first"] + last["neurons"])
     size = int(last["history"] + (last["delay"] + layout.steps) * last["row"])
     current, voltage = np.zeros((2, batch, neurons), np.int32)
-    return States(current, voltage, np.zeros((batch, size), np.uint8))
+    history = np.zeros((batch, size), np.uint8)
+    clock, score = (
+        np.zeros((batch, size), np.int64) for size in (2, layout.populations[layout.output]["row"])
+    )
+    return States(current, voltage, history, clock, score)
 
 
 def resume(
@@ -88,12 +96,18 @@ def resume(
         _firsts(network, integrators),
         np.zeros(states.current.shape, np.int32),
     )
+    before = states.clock[:, 0].copy()
     _advance(layout_of(network), states, recording, min(threads or os.cpu_count() or 1, batch))
+    steps = np.full(batch, timesteps, np.int64)
+    if network.early_exit:
+        steps = states.clock[:, 0] - before
     lead = (timesteps, batch)
-    spikes = given if record == "all" else {}
+    spikes = {}
+    if record == "all":
+        spikes = {name: silenced(array, steps) for name, array in given.items()}
     voltages = _cut(recording.voltages, lead, integrators)
     spikes |= _cut(recording.spikes, lead, spiking)
-    return Trace(timesteps, batch, spikes, _counts(network, recording.counts), voltages)
+    return Trace(timesteps, batch, spikes, _counts(network, recording.counts), voltages, steps)
 
 
 def _advance(layout: Layout, states: States, recording: Recording, threads: int) -> None:

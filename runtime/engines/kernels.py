@@ -12,7 +12,19 @@ import numpy as np
 from numba import njit
 
 from ..arithmetic import ALIGN_BITS, DECAY_BITS, STATE_HALF
-from .tables import INPUT, Bytes, Floats, Layout, Recording, Row, Scratch, Shorts, State, Words
+from .tables import (
+    INPUT,
+    INTEGRATOR,
+    Bytes,
+    Floats,
+    Layout,
+    Recording,
+    Row,
+    Scratch,
+    Shorts,
+    State,
+    Words,
+)
 
 PRODUCT_FROM = 0.6  # the share of active sources from which products are faster (measured)
 DECAY_MASK = (1 << DECAY_BITS) - 1
@@ -26,9 +38,12 @@ loop = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 
 @loop
 def advance(layout: Layout, state: State, recording: Recording, sample: int) -> None:
-    """Advance `sample`, whose `state` it is, by all timesteps; writes both."""
+    """Advance `sample`, whose `state` it is, by all timesteps or until it stops; writes both."""
     scratch = _scratch(layout)
     for start in range(0, recording.timesteps, layout.steps):
+        if state.clock[1]:
+            _hold(layout, state, recording, sample, start)
+            return
         steps = min(layout.steps, recording.timesteps - start)
         for number in range(len(layout.populations)):
             population = layout.populations[number]
@@ -43,10 +58,46 @@ def advance(layout: Layout, state: State, recording: Recording, sample: int) -> 
                     sums = scratch.sums[step * population.neurons :]
                     _update(layout.parameters, population, state, sums, values)
                 _write(number, population, state, values, recording, sample, place, scratch.active)
+        if len(layout.thresholds):
+            _judge(layout, state)
         for population in layout.populations:
             past = state.history[population.history :]
             for byte in range(population.delay * population.row):
                 past[byte] = past[byte + steps * population.row]
+
+
+@loop
+def _judge(layout: Layout, state: State) -> None:
+    """Let the sample stop after this step where the margin of its answer passes the threshold."""
+    population = layout.populations[layout.output]
+    neurons, score = population.neurons, state.score
+    if population.kind == INTEGRATOR:
+        for i in range(neurons):
+            score[i] = state.voltage[population.first + i]
+    else:
+        values = _values(population, state, 0)
+        for i in range(neurons):
+            score[i] += values[i]
+    first, second = max(score[0], score[1]), min(score[0], score[1])
+    for i in range(2, neurons):
+        if score[i] > first:
+            first, second = score[i], first
+        elif score[i] > second:
+            second = score[i]
+    step = state.clock[0]
+    state.clock[0] = step + 1
+    if step < len(layout.thresholds):
+        state.clock[1] = first - second > layout.thresholds[step]
+
+
+@loop
+def _hold(layout: Layout, state: State, recording: Recording, sample: int, start: int) -> None:
+    """Record the voltages of a sample that has stopped for all steps from `start` on."""
+    for number in range(len(layout.populations)):
+        if recording.voltages_first[number] >= 0:
+            for now in range(start, recording.timesteps):
+                place = now * recording.batch + sample
+                _write_voltages(number, layout.populations[number], state, recording, place)
 
 
 @loop
@@ -101,7 +152,6 @@ def _write(
     positions = neurons // channels
     samples = recording.timesteps * recording.batch
     spikes = recording.spikes[recording.spikes_first[number] * samples + place * neurons :]
-    voltages = recording.voltages[recording.voltages_first[number] * samples + place * neurons :]
     counts = recording.counts[sample, population.first :]
     for k in range(find_active(values, active)):
         position = active[k] // channels
@@ -110,10 +160,21 @@ def _write(
         if recording.spikes_first[number] >= 0:
             spikes[neuron] = values[active[k]]
     if recording.voltages_first[number] >= 0:
-        for i in range(neurons):
-            position = i // channels
-            neuron = (i - position * channels) * positions + position
-            voltages[neuron] = state.voltage[population.first + i]
+        _write_voltages(number, population, state, recording, place)
+
+
+@loop
+def _write_voltages(
+    number: int, population: Row, state: State, recording: Recording, place: int
+) -> None:
+    channels, neurons = population.channels, population.neurons
+    positions = neurons // channels
+    samples = recording.timesteps * recording.batch
+    voltages = recording.voltages[recording.voltages_first[number] * samples + place * neurons :]
+    for i in range(neurons):
+        position = i // channels
+        neuron = (i - position * channels) * positions + position
+        voltages[neuron] = state.voltage[population.first + i]
 
 
 @loop

@@ -61,7 +61,7 @@ def laid_out(network: Network) -> Layout:
     running = (*network.inputs, *network.order)
     places = {population.name: place for place, population in enumerate(running)}
     backward = [p.delay for p in network.projections if places[p.source] >= places[p.target]]
-    steps = min([ROUND, *backward])
+    steps = min([1 if network.early_exit else ROUND, *backward])
     pools = Pools()
     populations: list[Fields] = []
     projections: list[Fields] = []
@@ -95,6 +95,8 @@ def laid_out(network: Network) -> Layout:
         pools.taps.joined(),
         pools.parameters.joined(),
         steps,
+        places[network.output],
+        np.array(network.early_exit.thresholds if network.early_exit else (), np.int64),
     )
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError, FileError, MissingPackage
 from ..events import Events, checked_inputs
 from ..population import Population
-from ..trace import Trace
+from ..trace import Trace, silenced
 
 FORMAT = 1
 UNSEALED = "0" * 64
@@ -89,12 +90,16 @@ def run(model: Model | bytes | str | os.PathLike[str], events: Events) -> Trace:
     except Exception as error:  # ONNX Runtime's errors share no other base
         raise EngineError(f"ONNX Runtime failed: {_first_line(error)}") from error
     kept: dict[str, dict[str, NDArray[Any]]] = {"spikes": {}, "counts": {}, "voltages": {}}
-    if ready.record == "all":
-        kept["spikes"] |= given
+    steps = np.full(batch, timesteps, np.int64)
     for name, array in zip(names, arrays, strict=True):
         population, what = name.split("/")
-        kept[what][population] = array
-    return Trace(timesteps, batch, **kept)
+        if what == "steps":
+            steps = array
+        else:
+            kept[what][population] = array
+    if ready.record == "all":
+        kept["spikes"] |= {name: silenced(array, steps) for name, array in given.items()}
+    return Trace(timesteps, batch, **kept, steps=steps)
 
 
 def _first_line(error: Exception) -> str:

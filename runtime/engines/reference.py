@@ -8,7 +8,7 @@ from ..connections import Connection, Conv, Dense, SumPool, depthwise
 from ..events import Events, checked_events
 from ..network import Network
 from ..population import Population
-from ..trace import Record, Trace
+from ..trace import Record, Trace, recorded, stopped
 
 Values = NDArray[np.uint8]
 
@@ -39,8 +39,8 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
             else:
                 spikes[population.name][now] = fired
     counts = {name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}
-    kept = spikes if record == "all" else {k: v for k, v in spikes.items() if k == network.output}
-    return Trace(timesteps, batch, kept, counts, voltages)
+    whole = Trace(timesteps, batch, spikes, counts, voltages)
+    return recorded(network, stopped(network, whole), record)
 
 
 def _activation(

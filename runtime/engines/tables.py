@@ -33,7 +33,10 @@ PROJECTION = _row(
 
 
 class Layout(NamedTuple):
-    """A network as flat arrays; `populations` and `projections` are tables in running order."""
+    """A network as flat arrays; `populations` and `projections` are tables in running order.
+
+    `output` is the place of the population that answers, `thresholds` int64 when to stop on it.
+    """
 
     populations: NDArray[Any]
     projections: NDArray[Any]
@@ -42,14 +45,22 @@ class Layout(NamedTuple):
     taps: Words
     parameters: Words
     steps: int
+    output: int
+    thresholds: NDArray[np.int64]
 
 
 class State(NamedTuple):
-    """What one sample carries along: int32 (neurons,) twice, and the values that delays need."""
+    """What one sample carries along: int32 (neurons,) twice, and the values that delays need.
+
+    Where it may stop early, `clock` int64 (2,) says how many steps it has run and whether it has
+    stopped, `score` int64 (neurons,) what a spiking output has said so far.
+    """
 
     current: Words
     voltage: Words
     history: Bytes
+    clock: NDArray[np.int64]
+    score: NDArray[np.int64]
 
 
 class Recording(NamedTuple):

@@ -6,15 +6,18 @@ activation, so that deep populations spike; extremes (all weights 254, states th
 saturate, thresholds of zero) are mixed in.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pumice.runtime import Conv, Dense, Network, Population, Projection, Sparse, SumPool
+from pumice.runtime import Conv, Dense, EarlyExit, Network, Population, Projection, Sparse, SumPool
 from pumice.runtime.arithmetic import ACTIVATION_LIMIT
 from pumice.runtime.connections import Connection, window_counts
+from pumice.runtime.early_exit import NEVER
 
 Shape = tuple[int, ...]
 Events = dict[str, NDArray[np.uint8]]
@@ -60,6 +63,16 @@ def runs(draw: Draw) -> tuple[Network, Events]:
     """Draw a network and events for it."""
     network = draw(networks())
     return network, draw(events(network))
+
+
+@st.composite
+def stopping_runs(draw: Draw) -> tuple[Network, Events]:
+    """Draw a network whose samples may stop early, at margins of any size, and events for it."""
+    network, given = draw(runs())
+    assume(network.population(network.output).neurons > 1)
+    margins = st.sampled_from((0, 0, 1, 2, 64, 5_000, 300_000, NEVER))
+    thresholds = draw(st.lists(margins, min_size=1, max_size=6))
+    return replace(network, early_exit=EarlyExit(tuple(thresholds))), given
 
 
 @st.composite

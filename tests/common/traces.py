@@ -10,6 +10,7 @@ from pumice.runtime import Trace
 def assert_same(left: Trace, right: Trace) -> None:
     """Fail, naming the first array that differs and where, unless the traces are equal."""
     assert (left.timesteps, left.batch) == (right.timesteps, right.batch)
+    assert left.steps.tolist() == right.steps.tolist()
     for what in ("voltages", "spikes", "counts"):
         ours, theirs = getattr(left, what), getattr(right, what)
         assert set(ours) == set(theirs), what
@@ -29,4 +30,5 @@ def part(trace: Trace, sample: int) -> Trace:
         spikes={name: array[:, one] for name, array in trace.spikes.items()},
         counts={name: array[one] for name, array in trace.counts.items()},
         voltages={name: array[:, one] for name, array in trace.voltages.items()},
+        steps=trace.steps[one],
     )

@@ -57,6 +57,16 @@ def flip(parts: dict[str, Any], quantity: str, name: str, at: tuple[int, ...]) -
     parts[quantity][name][at] = 1 - parts[quantity][name][at]
 
 
+def test_another_exit_is_named_though_all_values_agree() -> None:
+    def longer(network: Network, events: Events, record: Record = "all") -> Trace:
+        trace = reference.run(network, events, record)
+        return replace(trace, steps=trace.steps + [0, 0, 1, 0])
+
+    verdict = conform(NETWORK, EVENTS, {"reference": reference.run, "other": longer}).verdicts[0]
+    told = str(verdict.divergence)
+    assert told == "other: step 4, sample 2, read[0]: exit is 6, needs 5" and not verdict.agreed
+
+
 def test_equal_engines_agree_and_every_value_was_compared() -> None:
     certificate = conform(NETWORK, EVENTS, {"a": reference.run, "b": reference.run})
     (verdict,) = certificate.verdicts

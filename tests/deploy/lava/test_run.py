@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
-from strategies import runs
+from strategies import runs, stopping_runs
 from traces import assert_same
 from zoo import EVENTS, KINDS, ZOO
 
@@ -114,6 +115,13 @@ def test_a_depthwise_convolution_of_more_groups_than_lava_counts_is_run() -> Non
 def test_any_network_in_lava_is_the_reference(drawn: tuple[Network, Events]) -> None:
     network, events = drawn
     assert_same(run(network, events), reference.run(network, events))
+
+
+@settings(max_examples=MOST_EXAMPLES // 3)
+@given(stopping_runs(), st.sampled_from(["all", "output"]))
+def test_lava_stops_where_the_reference_does(drawn: tuple[Network, Events], record: Any) -> None:
+    network, events = drawn
+    assert_same(run(network, events, record), reference.run(network, events, record))
 
 
 def test_a_cycle_too_quick_for_a_chip_is_refused_before_lava_starts() -> None:

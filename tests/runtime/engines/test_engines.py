@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Events, runs
+from strategies import Events, runs, stopping_runs
 from traces import assert_same
 
 from pumice.convert.onnx import run_onnx
@@ -25,6 +25,16 @@ def test_reference_fast_and_onnx_agree_on_every_value(
     if products:
         table = fast.layout_of(network).projections
         table["product"] = 1 - table["sparse"]
+    expected = reference.run(network, events, record)
+    assert_same(fast.run(network, events, record), expected)
+    assert_same(run_onnx(network, events, record), expected)
+
+
+@given(stopping_runs(), st.sampled_from(["all", "output"]))
+def test_all_engines_stop_a_sample_at_the_same_step_with_the_same_answer(
+    run: tuple[Network, Events], record: Any
+) -> None:
+    network, events = run
     expected = reference.run(network, events, record)
     assert_same(fast.run(network, events, record), expected)
     assert_same(run_onnx(network, events, record), expected)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from strategies import Events, runs
+from strategies import Events, runs, stopping_runs
 from traces import assert_same
 
 from pumice.runtime import Conv, Dense, Network, Population, Projection, Trace
@@ -51,6 +51,7 @@ def joined(first: Trace, second: Trace) -> Trace:
         spikes={k: np.concatenate([v, second.spikes[k]]) for k, v in first.spikes.items()},
         counts={k: v + second.counts[k] for k, v in first.counts.items()},
         voltages={k: np.concatenate([v, second.voltages[k]]) for k, v in first.voltages.items()},
+        steps=first.steps + second.steps,
     )
 
 
@@ -75,7 +76,7 @@ def test_threads_never_change_results(run: tuple[Network, Events], record: Any) 
     assert_same(reference.run(network, events, record), alone)
 
 
-@given(runs(), st.integers(0, 6))
+@given(st.one_of(runs(), stopping_runs()), st.integers(0, 6))
 def test_a_stream_may_be_cut_anywhere(run: tuple[Network, Events], cut: int) -> None:
     network, events = run
     whole = fast.run(network, events)
