@@ -4,7 +4,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -41,9 +41,21 @@ def checked(model: type[Model], values: Mapping[str, Any], who: str, text: str =
     except ValidationError as error:
         # A key with a slip in it is missing as well: say that it is unknown, not that.
         fault = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        line = line_of(text, fault["loc"])
+        line = line_of(text, _location(fault, values))
         place = f"{who}: line {line}" if line else who
-        raise RecipeError(f"{place}: {_told(fault, model)}") from None
+        raise RecipeError(f"{place}: {_told(fault, model, values)}") from None
+
+
+def _location(fault: Any, values: Any) -> tuple[Any, ...]:
+    """Return where `fault` lies in `values`: pydantic also names the branch that a table chose."""
+    *tables, last = fault["loc"] or ("",)
+    found = []
+    for part in tables:
+        inside = isinstance(values, Mapping) and part in values
+        if inside or not isinstance(values, Mapping):
+            found.append(part)
+            values = values[part]
+    return (*found, last) if fault["loc"] else ()
 
 
 def line_of(text: str, location: Sequence[Any]) -> int:
@@ -88,8 +100,10 @@ def _set(values: dict[str, Any], change: str) -> None:
     values[last] = value
 
 
-def _told(fault: Any, model: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in fault["loc"])
+def _told(fault: Any, model: type[BaseModel], values: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in _location(fault, values))
+    if fault["type"] == "union_tag_invalid":
+        return f"{key}: {fault['ctx']['tag']!r} is none of {fault['ctx']['expected_tags']}"
     if fault["type"] == "extra_forbidden":
         known = _keys(model, fault["loc"][:-1])
         near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1, 0.5)
@@ -108,10 +122,23 @@ def _told(fault: Any, model: type[BaseModel]) -> str:
 
 def _keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
     """Return the known keys of the table at `location`, found through the nested models."""
+    models = [model]
     for part in location:
-        field = model.model_fields.get(str(part))
-        inner = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
-        models = [m for m in inner if isinstance(m, type) and issubclass(m, BaseModel)]
-        if models:
-            model = models[0]
-    return sorted(model.model_fields)
+        field = models[0].model_fields.get(str(part))
+        if field is None:  # the branch that a table chose
+            models = [m for m in models if part in _choices(m)] or models
+            continue
+        found = [m for m in _inside(field.annotation) if issubclass(m, BaseModel)]
+        models = found or models
+    return sorted(models[0].model_fields)
+
+
+def _choices(model: type[BaseModel]) -> tuple[Any, ...]:
+    return get_args(model.model_fields["name"].annotation) if "name" in model.model_fields else ()
+
+
+def _inside(annotation: Any) -> list[type]:
+    """Return the classes that an annotation names, as deep as it goes."""
+    if isinstance(annotation, type):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _inside(part)]

@@ -1,5 +1,6 @@
 """Training: data, neurons, networks, objectives, the fit loop, evaluation, recipes."""
 
+from .architectures import network_of as network_of
 from .checkpoint import Trained as Trained
 from .checkpoint import read_trained as read_trained
 from .checkpoint import write_trained as write_trained
@@ -11,7 +12,6 @@ from .evaluate import trained_accuracies as trained_accuracies
 from .fit import fit as fit
 from .layers import Layer as Layer
 from .networks import SpikingNetwork as SpikingNetwork
-from .networks import conv_net as conv_net
 from .networks import lowered as lowered
 from .recipe import Recipe as Recipe
 from .recipe import read_recipe as read_recipe

@@ -12,7 +12,8 @@ from torch import Tensor
 from ..runtime.errors import FileError
 from ..runtime.files import written
 from ..runtime.settings import checked
-from .networks import SpikingNetwork, conv_net
+from .architectures import network_of
+from .networks import SpikingNetwork
 from .recipe import Recipe
 
 NAME = "model.safetensors"
@@ -62,4 +63,4 @@ def built(recipe: Recipe, provenance: dict[str, Any]) -> SpikingNetwork:
     """Return the untrained network of `recipe` for the data that `provenance` describes."""
     data = provenance["data"]
     classes = data["classes"]
-    return conv_net(recipe.network, tuple(data["shape"]), classes, data["value_bits"])
+    return network_of(recipe.network, tuple(data["shape"]), classes, data["value_bits"])

@@ -1,7 +1,6 @@
-"""Networks as a recipe names them: a chain of layers that ends in a read-out."""
+"""Networks in training: layers that read the layers before them, and a read-out at the end."""
 
-from itertools import pairwise
-from typing import Literal
+from collections.abc import Iterator, Sequence
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +9,11 @@ from torch import Tensor, nn
 from ..convert.graph import Graph, Neurons, Synapses
 from ..convert.rounding import rounded_decay
 from .dynamics import Rule, Surrogate
+from .gates import Gate
 from .layers import Layer, set_quantised
+from .projections import Reads, Shape, read
+
+INPUT = "input"
 
 
 class NeuronOptions(BaseModel):
@@ -23,32 +26,22 @@ class NeuronOptions(BaseModel):
     threshold: float = Field(default=1.0, gt=0)
     surrogate: Surrogate = "triangle"
 
-
-class NetworkOptions(BaseModel):
-    """A small convolutional network: strided convolutions, dense layers, a read-out that sums up.
-
-    `channels`, `kernels` and `strides` have one entry a convolution, padded by half its kernel;
-    `hidden` one a dense layer.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["conv"] = "conv"
-    channels: tuple[int, ...] = (16, 32)
-    kernels: tuple[int, ...] = (3, 3)
-    strides: tuple[int, ...] = (2, 2)
-    hidden: tuple[int, ...] = (128,)
-    neuron: NeuronOptions = NeuronOptions()
+    @property
+    def rule(self) -> Rule:
+        """The same as a layer takes it."""
+        decays = rounded_decay(self.current_decay), rounded_decay(self.voltage_decay)
+        return Rule(*decays, self.surrogate)
 
 
 class SpikingNetwork(nn.Module):
-    """A chain of layers, the last of which is an integrator whose voltage is the answer.
+    """Layers, each after those it reads; the last is an integrator whose voltage is the answer.
 
-    Takes events (timesteps, batch, *input_shape) as whole numbers of `value_bits` bits; gives what
-    each step adds to the answer, the logits (timesteps, batch, classes).
+    Layers read each other by name, and the events as `input`. Takes events (timesteps, batch,
+    *input_shape) as whole numbers of `value_bits` bits; gives what each step adds to the answer,
+    the logits (timesteps, batch, classes).
     """
 
-    def __init__(self, layers: list[Layer], input_shape: tuple[int, ...], value_bits: int):
+    def __init__(self, layers: Sequence[Layer | Gate], input_shape: Shape, value_bits: int):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.input_shape = input_shape
@@ -58,11 +51,15 @@ class SpikingNetwork(nn.Module):
         return self.answer(self.features(events))
 
     def features(self, events: Tensor) -> Tensor:
-        """Return what the read-out reads: spikes (timesteps, batch, *shape of the last layer)."""
-        values = events
-        for layer in self.layers[:-1]:
-            values = layer(values)
-        return values
+        """Return what the read-out reads, (timesteps, batch, *shape), whole numbers.
+
+        Spikes, or counts of spikes where the read-out adds up populations or averages over windows.
+        """
+        known = {Reads((INPUT,)): events}
+        *before, last = self.nodes
+        for layer in before:
+            known[Reads((layer.name,))] = layer(*(read(known, reads) for reads in layer.reads))
+        return read(known, last.reads[0])
 
     def answer(self, features: Tensor) -> Tensor:
         """Return the logits (timesteps, batch, classes) for what `features` gave."""
@@ -74,56 +71,37 @@ class SpikingNetwork(nn.Module):
         set_quantised(self.modules(), quantised)
         return self
 
-    @torch.no_grad()
-    def shapes(self) -> list[tuple[int, ...]]:
+    @property
+    def nodes(self) -> list[Layer | Gate]:
+        """Its layers."""
+        return [layer for layer in self.layers if isinstance(layer, Layer | Gate)]
+
+    def shapes(self) -> list[Shape]:
         """Return the shape of each layer's neurons."""
-        values = torch.zeros(1, 1, *self.input_shape)
-        found = []
-        for layer in self.layers:
-            assert isinstance(layer, Layer)
-            values = layer.mapped(values, layer.linear.weight)
-            found.append(tuple(values.shape[2:]))
-        return found
+        return [shape for _, shape in _shaped(self)]
 
 
-def conv_net(
-    options: NetworkOptions, input_shape: tuple[int, ...], classes: int, value_bits: int
-) -> SpikingNetwork:
-    """Return the network of `options`, its weights drawn from torch's global generator."""
-    neuron = options.neuron
-    rule = Rule(
-        rounded_decay(neuron.current_decay), rounded_decay(neuron.voltage_decay), neuron.surrogate
-    )
-    layers: list[Layer] = []
-    sizes = (input_shape[0], *options.channels)
-    for (before, after), kernel, stride in zip(
-        pairwise(sizes), options.kernels, options.strides, strict=True
-    ):
-        conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False)
-        layers.append(Layer(conv, rule, True, neuron.threshold))
-    flat = SpikingNetwork(layers, input_shape, value_bits).shapes()[-1:] or [input_shape]
-    sizes = (int(torch.Size(flat[0]).numel()), *options.hidden)
-    for before, after in pairwise(sizes):
-        layers.append(Layer(nn.Linear(before, after, bias=False), rule, True, neuron.threshold))
-    readout = Rule(current_decay=4096, voltage_decay=0, spikes=False)
-    layers.append(Layer(nn.Linear(sizes[-1], classes), readout, False))
-    return SpikingNetwork(layers, input_shape, value_bits)
+@torch.no_grad()
+def _shaped(network: SpikingNetwork) -> Iterator[tuple[Layer | Gate, Shape]]:
+    device = next(network.parameters()).device
+    known = {Reads((INPUT,)): torch.zeros(1, 1, *network.input_shape, device=device)}
+    for layer in network.nodes:
+        shape = layer.shape(*(read(known, reads) for reads in layer.reads))
+        known[Reads((layer.name,))] = torch.zeros(1, 1, *shape, device=device)
+        yield layer, shape
 
 
 def lowered(network: SpikingNetwork) -> Graph:
     """Return `network` in real numbers, batch norm folded, as `pumice.convert` takes it."""
     neurons: list[Neurons] = []
     synapses: list[Synapses] = []
-    source = "input"
-    for index, (layer, shape) in enumerate(zip(network.layers, network.shapes(), strict=True)):
-        assert isinstance(layer, Layer)
-        last = index == len(network.layers) - 1
-        kind = "conv" if isinstance(layer.linear, nn.Conv2d) else "dense"
-        name = "output" if last else f"{kind}{index + 1}"
-        population, projection = layer.lowered(name, source, shape)
+    shapes = {INPUT: network.input_shape}
+    for layer, shape in _shaped(network):
+        population, projections = layer.lowered(shape, shapes)
         neurons.append(population)
-        synapses.append(projection)
-        source = name
+        synapses += projections
+        shapes[layer.name] = shape
+    output = neurons[-1].name
     return Graph(
-        "input", network.input_shape, network.value_bits, tuple(neurons), tuple(synapses), source
+        INPUT, network.input_shape, network.value_bits, tuple(neurons), tuple(synapses), output
     )

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..runtime.errors import RecipeError
 from ..runtime.settings import read_settings
+from .architectures import ConvOptions, NetworkOptions
 from .data.options import DataOptions
-from .networks import NetworkOptions
 from .objectives.catalogue import ObjectiveOptions
 
 
@@ -55,7 +55,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: DataOptions
-    network: NetworkOptions = NetworkOptions()
+    network: NetworkOptions = ConvOptions()
     objective: ObjectiveOptions = ObjectiveOptions()
     augment: AugmentOptions = AugmentOptions()
     fit: FitOptions = FitOptions()

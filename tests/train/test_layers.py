@@ -5,13 +5,14 @@ import torch
 from pumice.convert.quantise import quantised
 from pumice.runtime import answers
 from pumice.runtime.engines.reference import run
-from pumice.train.networks import NetworkOptions, NeuronOptions, SpikingNetwork, conv_net, lowered
+from pumice.train.architectures.conv import ConvOptions, conv_net
+from pumice.train.networks import NeuronOptions, SpikingNetwork, lowered
 
 
 def trained_a_little(neuron: NeuronOptions, value_bits: int = 1) -> SpikingNetwork:
     """A network whose batch norm has seen data and whose parameters are not their defaults."""
     torch.manual_seed(0)
-    options = NetworkOptions(channels=(6, 8), kernels=(3, 5), strides=(1, 2), hidden=(20,))
+    options = ConvOptions(channels=(6, 8), kernels=(3, 5), strides=(1, 2), hidden=(20,))
     network = conv_net(options.model_copy(update={"neuron": neuron}), (2, 9, 7), 5, value_bits)
     for _ in range(40):
         network(events(value_bits))

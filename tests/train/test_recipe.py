@@ -64,3 +64,26 @@ def test_what_is_no_toml_or_absent_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_every_shipped_recipe_is_valid(name: str) -> None:
     assert read_recipe(name).data.timesteps >= 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("network.name=sew_resnet", "network: 'sew_resnet' is none of 'conv', 'vggsnn', 'vgg9', "),
+        ("network.widht=8", "network.widht: unknown key; did you mean 'width'?"),
+        ("network.zeal=8", "network.zeal: unknown key; known are connect, name, neuron, pool, "),
+        ("network.width=0", "network.width = 0: input should be greater than or equal to 1"),
+        ("network.connect=and", "network.connect = 'and': input should be 'add', 'iand' or 'or'"),
+        ("network.neuron.treshold=1", "network.neuron.treshold: unknown key; did you mean 'thresh"),
+    ],
+)
+def test_a_wrong_setting_of_a_family_is_told_with_the_keys_of_that_family(
+    tmp_path: Path, change: str, told: str
+) -> None:
+    text = RECIPE + '[network]\nname = "sew_resnet18"\n'
+    assert told in refused(tmp_path, text, change)
+
+
+def test_the_line_of_a_family_s_wrong_key_is_told(tmp_path: Path) -> None:
+    text = RECIPE + '[network]\nname = "vgg9"\nwidth = 0\n'
+    assert refused(tmp_path, text).startswith("line 12: network.width = 0")

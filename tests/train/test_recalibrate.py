@@ -1,0 +1,25 @@
+import torch
+from trained import TABLES, events, network
+
+from pumice.train.recalibrate import recalibrate
+
+
+def test_the_statistics_become_the_mean_over_the_batches() -> None:
+    built = network(TABLES["vgg9"]).quantise()
+    batches = [events(built.input_shape, 2), events(built.input_shape, 3) * 0.5]
+    recalibrate(built, batches)
+    conv, norm = built.nodes[0].ways[0].linear, built.nodes[0].ways[0].norm  # type: ignore[union-attr]
+    driven = [conv(batch.flatten(0, 1)) for batch in batches]  # type: ignore[misc]
+    means = torch.stack([each.mean(dim=(0, 2, 3)) for each in driven]).mean(dim=0)
+    spread = torch.stack([each.transpose(0, 1).flatten(1).var(dim=1) for each in driven])
+    assert torch.allclose(norm.running_mean, means, atol=1e-6)  # type: ignore[union-attr]
+    assert torch.allclose(norm.running_var, spread.mean(dim=0), rtol=1e-4)  # type: ignore[union-attr]
+
+
+def test_modes_and_weights_stay_as_they_were() -> None:
+    built = network(TABLES["vgg9"]).quantise()
+    before = {name: value.clone() for name, value in built.named_parameters()}
+    recalibrate(built, [events(built.input_shape)])
+    assert not built.training and all(layer.quantised for layer in built.nodes[:1])
+    assert built.nodes[0].ways[0].norm.momentum == 0.1  # type: ignore[union-attr]
+    assert all(torch.equal(before[name], value) for name, value in built.named_parameters())

@@ -1,0 +1,40 @@
+"""`conv`: a small chain of strided convolutions and dense layers."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ..networks import INPUT, NeuronOptions, SpikingNetwork
+from ..projections import Shape, Sources
+from .growing import Growing
+
+
+class ConvOptions(BaseModel):
+    """A small convolutional network: strided convolutions, dense layers, a read-out that sums up.
+
+    `channels`, `kernels` and `strides` have one entry a convolution, padded by half its kernel;
+    `hidden` one a dense layer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["conv"] = "conv"
+    channels: tuple[int, ...] = (16, 32)
+    kernels: tuple[int, ...] = (3, 3)
+    strides: tuple[int, ...] = (2, 2)
+    hidden: tuple[int, ...] = (128,)
+    neuron: NeuronOptions = NeuronOptions()
+
+
+def conv_net(
+    options: ConvOptions, input_shape: Shape, classes: int, value_bits: int
+) -> SpikingNetwork:
+    """Return the network of `options`, its weights drawn from torch's global generator."""
+    growing = Growing(options.neuron, input_shape, value_bits)
+    last: Sources = (INPUT,)
+    settings = zip(options.channels, options.kernels, options.strides, strict=True)
+    for channels, kernel, stride in settings:
+        last = growing.conv(f"conv{len(growing.layers) + 1}", last, channels, kernel, stride)
+    for neurons in options.hidden:
+        last = growing.dense(f"dense{len(growing.layers) + 1}", last, neurons)
+    return growing.network(last, classes)

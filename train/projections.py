@@ -1,0 +1,138 @@
+"""Projections in training: what leads from populations to the neurons of a layer, all of it linear.
+
+Tensors are (timesteps, batch, *shape).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..convert.between import joined
+from ..convert.graph import Synapses
+from ..convert.steps import Kernels, Matrix, Pool, Step
+from ..runtime.errors import NetworkError
+
+Linear = nn.Conv2d | nn.Linear
+Shape = tuple[int, ...]
+Pair = tuple[int, int]
+Sources = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a projection reads: its `sources` added up, then summed over windows side by side."""
+
+    sources: Sources
+    window: Pair = (1, 1)
+
+
+def read(known: dict[Reads, Tensor], reads: Reads) -> Tensor:
+    """Return what `reads` names, from the populations in `known`; each sum is made once, and kept.
+
+    Whole numbers stay whole.
+    """
+    if reads not in known:
+        if reads.window != (1, 1):
+            known[reads] = summed(read(known, Reads(reads.sources)), reads.window)
+        else:
+            *before, last = reads.sources
+            known[reads] = read(known, Reads(tuple(before))) + known[Reads((last,))]
+    return known[reads]
+
+
+def summed(values: Tensor, window: Pair) -> Tensor:
+    """Return the sums over windows that lie side by side."""
+    pooled = functional.avg_pool2d(values.flatten(0, 1), window, divisor_override=1)
+    return pooled.view(*values.shape[:2], *pooled.shape[1:])
+
+
+class Projection(nn.Module):
+    """What `reads` names, through `linear` and, where asked for, batch norm.
+
+    The divisor of an average over windows is part of the weights. Without `linear`, each neuron
+    goes to the one in its place, with weight 1. `reads` of several sources lower to a projection
+    each, with the same weights: a sum has no population of its own.
+    """
+
+    one: Tensor
+
+    def __init__(self, reads: Reads, linear: Linear | None = None, norm: nn.Module | None = None):
+        super().__init__()
+        self.reads = reads
+        self.linear = linear
+        self.norm = norm
+        self.register_buffer("one", torch.ones(1), persistent=False)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return what arrives, in real numbers and with live batch norm."""
+        bias = None if self.linear is None else self.linear.bias
+        activation = self.mapped(values, self.weights, bias)
+        if self.norm is None:
+            return activation
+        normed: Tensor = self.norm(activation.flatten(0, 1))
+        return normed.view(activation.shape)
+
+    @property
+    def weights(self) -> Tensor:
+        """The weights before batch norm, with the divisor of an average."""
+        if self.linear is None:
+            return self.one
+        height, width = self.reads.window
+        return self.linear.weight * (1 / (height * width))
+
+    def mapped(self, values: Tensor, weights: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return the linear map with other `weights` and `bias`, (timesteps, batch, *shape)."""
+        if self.linear is None:
+            return values * weights
+        merged = values.flatten(0, 1)
+        if isinstance(self.linear, nn.Conv2d):
+            conv = self.linear
+            result = functional.conv2d(
+                merged, weights, bias, conv.stride, conv.padding, conv.dilation, conv.groups
+            )
+        else:
+            result = functional.linear(merged.flatten(1), weights, bias)
+        return result.view(*values.shape[:2], *result.shape[1:])
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Return weights and bias with batch norm's running statistics folded in, float32.
+
+        w' = w g / sqrt(var + eps), b' = beta + (b - mean) g / sqrt(var + eps)
+        """
+        weights = self.weights
+        bias = weights.new_zeros(len(weights))
+        if self.linear is not None and self.linear.bias is not None:
+            bias = self.linear.bias
+        norm = self.norm
+        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert norm.running_var is not None and norm.running_mean is not None
+            gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+            bias = norm.bias + (bias - norm.running_mean) * gain
+            weights = weights * gain.view(-1, *([1] * (weights.dim() - 1)))
+        return weights, bias
+
+    def synapses(self, target: str, shape: Shape) -> list[Synapses]:
+        """Return a projection to `target` from each source, all of `shape`, in real numbers."""
+        window = self.reads.window
+        weights = self.folded()[0].detach().cpu().double().numpy()
+        pooled = window != (1, 1) or (self.linear is None and len(shape) == 3)
+        steps: list[tuple[str, Step]] = [(target, Pool(window, window))] if pooled else []
+        if isinstance(self.linear, nn.Conv2d):
+            conv = self.linear
+            geometry = _pair(conv.stride), _pair(conv.padding), _pair(conv.dilation)
+            none = np.zeros(len(weights))
+            steps.append((target, Kernels(weights, none, *geometry, conv.groups)))
+        elif self.linear is not None:
+            steps.append((target, Matrix(weights, np.zeros(len(weights)))))
+        sources = self.reads.sources
+        first = joined(steps, shape).synapses(f"{sources[0]}-{target}", sources[0], target)
+        return [replace(first, name=f"{name}-{target}", source=name) for name in sources]
+
+
+def _pair(values: object) -> Pair:
+    if not isinstance(values, tuple):
+        raise NetworkError(f"a padding of {values!r} is not supported; give it as numbers")
+    return int(values[0]), int(values[1])
