@@ -169,7 +169,8 @@ def wrapped_film(image: NDArray[np.floating], motion: Motion, scene: Scene) -> N
     seen = film(image, inside, 2 * width, 2 * height)
     seen = np.roll(seen, (-height // 2, -width // 2), axis=(1, 2))
     tiles = seen.reshape(len(motion), 2, height, 2, width)
-    return tiles.sum(axis=(1, 3)).clip(max=1.0)
+    folded: NDArray[np.float64] = tiles.sum(axis=(1, 3))
+    return folded.clip(max=1.0)
 
 
 def _films(scene: Scene, seed: int) -> Iterator[NDArray[np.float64]]:
