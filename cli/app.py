@@ -7,15 +7,18 @@ from typing import Annotated
 
 import typer
 
+from .check import check
 from .conform import conform
+from .convert import convert
 from .demo import demo
 from .doctor import doctor, mended
 from .export import export
+from .profile import profile
 from .report import report
 from .run import run
 from .stream import stream
 from .targets import targets
-from .train import convert, evaluate, train
+from .train import evaluate, train
 
 app = typer.Typer(
     help="Take a spiking network from training to a Loihi-style chip, and prove nothing changed.",
@@ -27,11 +30,13 @@ VERBS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
     "eval": evaluate,
+    "check": check,
     "convert": convert,
     "run": run,
     "stream": stream,
     "conform": conform,
     "export": export,
+    "profile": profile,
     "report": report,
     "targets": targets,
     "doctor": doctor,

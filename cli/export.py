@@ -1,37 +1,75 @@
 """`pumice export`: a network as a file that others run."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from .options import Json, NetworkFile
 
+if TYPE_CHECKING:
+    from ..runtime import Network
+
+Format = Literal["onnx", "nir", "netx"]
+SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "nir": ".nir", "netx": ".net"}
+
 
 def export(
     file: NetworkFile,
-    to: Annotated[Literal["onnx"], typer.Option("--to", help="The format.")] = "onnx",
+    to: Annotated[
+        Format,
+        typer.Option("--to", help="The format; netx is the .net file of lava-dl."),
+    ] = "onnx",
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Where to (beside the network)."),
     ] = None,
     step: Annotated[
         bool,
-        typer.Option("--step", help="Export one timestep with its states outside, for streaming."),
+        typer.Option("--step", help="ONNX of one timestep with its states outside, for streaming."),
+    ] = False,
+    whole_biases: Annotated[
+        bool,
+        typer.Option(
+            "--whole-biases",
+            help="Round biases to whole weight units, all that netx holds; may change spikes.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Write a network in a format that others run."""
-    from ..convert.onnx import to_onnx, to_onnx_step, write_onnx
     from ..runtime import network_digest, read_network
     from .output import print_json
 
     network = read_network(file)
-    path = output or file.with_suffix(".step.onnx" if step else ".onnx")
-    write_onnx(path, to_onnx_step(network) if step else to_onnx(network))
+    if whole_biases:
+        from ..convert.netx_write import with_whole_biases
+
+        network = with_whole_biases(network)
+    path = output or file.with_suffix(SUFFIXES[to] if not step else ".step.onnx")
+    _write(path, network, to, step)
     size = path.stat().st_size
     if as_json:
         digest = network_digest(network)
         print_json({"network": digest, "format": to, "file": str(path), "bytes": size})
     else:
         typer.echo(f"{path}: {size:,} bytes")
+
+
+def _write(path: Path, network: "Network", to: Format, step: bool) -> None:
+    from ..runtime.errors import NetworkError
+
+    if step and to != "onnx":
+        raise NetworkError(f"--step: {to} has no files of one timestep; leave it out")
+    if to == "nir":
+        from ..convert.nir import write_nir
+
+        write_nir(path, network)
+    elif to == "netx":
+        from ..convert.netx_write import write_netx
+
+        write_netx(path, network)
+    else:
+        from ..convert.onnx import to_onnx, to_onnx_step, write_onnx
+
+        write_onnx(path, to_onnx_step(network) if step else to_onnx(network))

@@ -9,6 +9,32 @@ EngineName = Literal["reference", "fast", "onnx", "lava"]
 ENGINES: tuple[EngineName, ...] = ("reference", "fast", "onnx", "lava")
 
 NetworkFile = Annotated[Path, typer.Argument(metavar="FILE", help="A network, as .pumice file.")]
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A .net, .nir or .pumice file, the folder of a training run, or torch layers: "
+        "FILE.py:NAME or PACKAGE.MODULE:NAME, where NAME may be a function that makes them.",
+    ),
+]
+InputShape = Annotated[
+    str | None,
+    typer.Option(
+        "--input-shape",
+        metavar="SIZES",
+        help="What layers are fed where they do not say: channels,height,width or neurons.",
+    ),
+]
+ValueBits = Annotated[
+    int, typer.Option("--value-bits", min=1, max=8, help="The bits of a value that comes in.")
+]
+TimeStep = Annotated[
+    float | None, typer.Option("--dt", help="The seconds of a time step, for a .nir file.")
+]
+ResetRule = Annotated[
+    Literal["zero"] | None,
+    typer.Option("--reset", help="What a spike does to a voltage, where a .nir file is silent."),
+]
 DataName = Annotated[
     str | None,
     typer.Option("--data", metavar="NAME", help="Take the test samples of this data set."),

@@ -1,8 +1,7 @@
-"""`pumice train`, `eval` and `convert`: from a recipe to weights, and from weights to integers."""
+"""`pumice train` and `eval`: from a recipe to weights, and how good they are."""
 
 import sys
 from contextlib import redirect_stdout
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,36 +69,6 @@ def evaluate(
         print_json(told)
     else:
         print_facts({**shares(accuracy), "samples": f"{len(test):,}"})
-
-
-def convert(
-    run: RunFolder,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Where to (RUN/network.pumice)."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Turn a trained network into integers, a .pumice file."""
-    from ..runtime import network_digest, write_network
-    from ..train import converted, read_trained
-    from .output import print_json, print_table
-
-    network, rounded = converted(read_trained(run))
-    path = output or (run if run.is_dir() else run.parent) / "network.pumice"
-    write_network(path, network)
-    if as_json:
-        digest = network_digest(network)
-        parts = [asdict(part) for part in rounded]
-        print_json({"network": digest, "file": str(path), "rounded": parts})
-        return
-    rows = [
-        (r.name, f"{100 * r.weight_error:.2f} %", f"{r.clipped:,}", f"{100 * r.bias_error:.2f} %")
-        for r in rounded
-    ]
-    header = ("projection", "weights off by", "cut", "bias off by")
-    print_table(header, rows, right=(1, 2, 3))
-    typer.echo(path)
 
 
 def data_of(recipe: "Recipe", folder: Path | None) -> "Data":

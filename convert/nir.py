@@ -18,6 +18,7 @@ from ..runtime.errors import FileError, MissingPackage, NetworkError
 from ..runtime.files import written
 from ..runtime.network import Network
 from .findings import Finding, check_none_refused
+from .graph import Graph
 from .hdf5 import Arrays, contents
 from .nir_describe import described
 from .nir_file import NirFile, nir_file
@@ -58,18 +59,31 @@ def network_from(
     file = nir_file(arrays)
     if SCHEME in file.metadata:
         return restored(file, arrays), as_they_are(file)
+    try:
+        found = graph_from(file, dt, reset, value_bits, provenance)
+        return quantised(found)[0], examined(file.nodes, dt or 0, reset)
+    except NetworkError as error:
+        raise FileError(str(error)) from None
+
+
+def graph_from(
+    file: NirFile,
+    dt: float | None,
+    reset: Reset | None,
+    value_bits: int,
+    provenance: Mapping[str, Any],
+) -> Graph:
+    """Return what another program's `file` holds, in real numbers; see `read_nir`.
+
+    Raises `FileError`, and `NetworkError` where the whole makes no network.
+    """
     if dt is None:
         raise FileError("says nothing of time steps; give dt, the seconds of one")
     if not 0 < dt < np.inf:
         raise FileError(f"dt is {dt}, needs seconds above zero")
-    findings = examined(file.nodes, dt, reset)
-    check_none_refused(findings, FileError)
-    try:
-        found = graph(file, dt, reset, value_bits)
-        made_by = {"format": "nir", "dt": dt, **provenance}
-        return quantised(replace(found, provenance=made_by))[0], findings
-    except NetworkError as error:
-        raise FileError(str(error)) from None
+    check_none_refused(examined(file.nodes, dt, reset), FileError)
+    found = graph(file, dt, reset, value_bits)
+    return replace(found, provenance={"format": "nir", "dt": dt, **provenance})
 
 
 def as_they_are(file: NirFile) -> tuple[Finding, ...]:

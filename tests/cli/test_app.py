@@ -10,7 +10,18 @@ from command import pumice
 from pumice.cli import app as root
 from pumice.runtime.errors import PumiceError
 
-VERBS = ["demo", "train", "eval", "convert", "run", "conform", "export", "report", "doctor"]
+VERBS = [
+    "demo",
+    "train",
+    "eval",
+    "check",
+    "convert",
+    "run",
+    "conform",
+    "export",
+    "report",
+    "doctor",
+]
 
 
 def test_without_a_verb_it_says_what_verbs_there_are() -> None:

@@ -5,7 +5,15 @@ import onnx
 import pytest
 from command import EVENTS, NETWORK, pumice
 
-from pumice.runtime import network_digest
+from pumice.convert.model import made_from
+from pumice.runtime import (
+    Dense,
+    Network,
+    Population,
+    Projection,
+    network_digest,
+    write_network,
+)
 from pumice.runtime.engines.onnx import run as run_file
 from pumice.runtime.engines.reference import run
 
@@ -35,3 +43,26 @@ def test_one_step_is_a_file_of_its_own(network: Path, tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(network: Path, folder: str) -> None:
     answer = pumice("export", network, "-o", network.parent / folder / "net.onnx")
     assert answer.status == 2 and "cannot be written" in answer.err
+
+
+@pytest.mark.parametrize(("to", "suffix"), [("nir", ".nir"), ("netx", ".net")])
+def test_other_formats_are_read_again_with_the_same_answer(
+    network: Path, to: str, suffix: str
+) -> None:
+    assert pumice("export", network, "--to", to).status == 0
+    made = made_from(network.with_suffix(suffix))
+    assert isinstance(made, Network)
+    found = run(made, EVENTS).voltages[made.output]
+    assert np.array_equal(found, run(NETWORK, EVENTS).voltages["out"])
+
+
+def test_what_a_format_cannot_hold_is_one_line(tmp_path: Path) -> None:
+    populations = Population("in", (4,), "input"), Population("out", (3,), bias=1, bias_exponent=2)
+    fine = Network(populations, (Projection("a", "in", "out", Dense(np.full((3, 4), 20))),))
+    path = tmp_path / "fine.pumice"
+    write_network(path, fine)
+    answer = pumice("export", path, "--to", "netx")
+    assert answer.status == 2 and "no whole number of weight units" in answer.err
+    assert pumice("export", path, "--to", "netx", "--whole-biases").status == 0
+    answer = pumice("export", path, "--to", "nir", "--step")
+    assert answer.status == 2 and "nir has no files of one timestep" in answer.err

@@ -1,0 +1,114 @@
+"""What `check` and `convert` take: a file, the folder of a training run, or torch layers."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import reduce
+from importlib import util
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from ..convert.model import Options
+from ..runtime.errors import FileError, NetworkError
+
+
+def options(
+    input_shape: str | None, value_bits: int, dt: float | None, reset: Literal["zero"] | None
+) -> Options:
+    """Return what the options of a verb say; raises `NetworkError` where a shape is none."""
+    return Options(_sizes(input_shape), value_bits, dt, reset)
+
+
+def _sizes(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) not in (1, 3) or not all(part.strip().isdecimal() for part in parts):
+        raise NetworkError(
+            f"--input-shape {text}: needs one number of neurons, or channels,height,width"
+        )
+    return tuple(int(part) for part in parts)
+
+
+def model_of(name: str) -> Any:
+    """Return what `name` says, as `pumice.convert.check` takes it.
+
+    Of the folder of a training run it is the network in real numbers. Layers are taken by running
+    the file or module that makes them. Raises `FileError` where there is no such file, and
+    `NetworkError` where it fails.
+    """
+    place, colon, attribute = name.rpartition(":")
+    if colon and not Path(name).exists():
+        return _ours(_made(name, _attribute(name, place, attribute)))
+    path = Path(name)
+    if path.is_dir() or path.suffix == ".safetensors":
+        from ..train import lowered, read_trained
+
+        trained = read_trained(path)
+        return replace(lowered(trained.network), provenance=trained.provenance)
+    return path
+
+
+def _ours(model: Any) -> Any:
+    """Return a network of pumice's own layers in real numbers, and anything else as it is."""
+    if "pumice.train.networks" in sys.modules:
+        from ..train import SpikingNetwork, lowered
+
+        if isinstance(model, SpikingNetwork):
+            return lowered(model)
+    return model
+
+
+def _attribute(name: str, place: str, attribute: str) -> Any:
+    module = _module(name, place)
+    try:
+        return reduce(getattr, attribute.split("."), module)
+    except AttributeError:
+        raise NetworkError(f"{name}: {place} has no {attribute!r}") from None
+
+
+def _module(name: str, place: str) -> ModuleType:
+    if place.endswith(".py"):
+        path = Path(place)
+        if not path.is_file():
+            raise FileError(f"{place}: no such file")
+        with _searched(path.resolve().parent), _told(name):
+            spec = util.spec_from_file_location(path.stem, path)
+            assert spec is not None and spec.loader is not None
+            module = util.module_from_spec(spec)
+            sys.modules.setdefault(path.stem, module)
+            spec.loader.exec_module(module)
+            return module
+    with _searched(Path.cwd()), _told(name):
+        return importlib.import_module(place)
+
+
+def _made(name: str, value: Any) -> Any:
+    if inspect.isclass(value) or inspect.isroutine(value):
+        with _told(name):
+            return value()
+    return value
+
+
+@contextmanager
+def _searched(folder: Path) -> Iterator[None]:
+    """Have modules looked for in `folder` first."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Tell in one line what went wrong in code that is not pumice's."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        lines = str(error).strip().splitlines() or [""]
+        raise NetworkError(f"{name}: {type(error).__name__}: {lines[0]}") from error

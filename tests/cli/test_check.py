@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import h5py
+import pytest
+from command import NETWORK, pumice
+
+from pumice.convert.netx_write import write_netx
+from pumice.convert.nir import write_nir
+
+LAYERS = """
+from torch import nn
+
+class IFNode(nn.Module):
+    v_threshold, v_reset = 1.0, 0.0
+
+class SoftNode(nn.Module):
+    pass
+
+net = nn.Sequential(nn.Conv2d(2, 3, 3), IFNode(), nn.Flatten(), nn.Linear(48, 4))
+
+def soft():
+    return [nn.Linear(4, 3), SoftNode()]
+
+def broken():
+    raise ValueError("weights are\\nlost")
+"""
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> Path:
+    path = tmp_path / "layers.py"
+    path.write_text(LAYERS)
+    return path
+
+
+def test_every_node_of_a_model_is_told_with_a_percentage(layers: Path) -> None:
+    answer = pumice("check", f"{layers}:net", "--input-shape", "2,6,6", "--json")
+    told = {finding["node"]: finding["verdict"] for finding in answer.document["findings"]}
+    assert told == {
+        "conv2d0": "fine", "ifnode1": "approximated", "flatten2": "fine", "linear3": "fine",
+        "output": "approximated",
+    }  # fmt: skip
+    assert (answer.status, answer.document["percentage"]) == (0, 100.0)
+
+
+def test_a_refusal_says_why_and_what_to_change_and_is_status_1(layers: Path) -> None:
+    answer = pumice("check", f"{layers}:soft", "--input-shape", "4")
+    assert answer.status == 1 and answer.err == ""
+    assert "SoftNode is no layer that can be carried over" in answer.out
+    assert answer.out.endswith(f"{layers}:soft: 50 % can be carried over, 1 refused\n")
+
+
+def test_files_of_every_kind_are_taken(network: Path) -> None:
+    write_nir(network.with_suffix(".nir"), NETWORK)
+    write_netx(network.with_suffix(".net"), NETWORK)
+    for suffix in (".pumice", ".nir", ".net"):
+        answer = pumice("check", network.with_suffix(suffix), "--json")
+        assert {f["verdict"] for f in answer.document["findings"]} == {"fine"}
+
+
+def test_a_layer_of_a_file_is_refused_by_its_name(network: Path) -> None:
+    path = network.with_suffix(".net")
+    write_netx(path, NETWORK)
+    with h5py.File(path, "a") as file:
+        del file["layer/1/neuron/type"]
+        file["layer/1/neuron/type"] = "RF_PHASE"
+    answer = pumice("check", path)
+    assert answer.status == 1 and "RF_PHASE" in answer.out and "use CUBA neurons" in answer.out
+
+
+def test_a_target_that_cannot_hold_it_refuses(network: Path, tmp_path: Path) -> None:
+    assert pumice("check", network, "--target", "loihi1").status == 0
+    answer = pumice("check", network, "--target", "cmos45", "--json")
+    assert answer.status == 1
+    assert answer.document["findings"][-1]["node"] == "target"
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("{}:net", "status 1"),
+        ("{}:broken", "ValueError: weights are"),
+        ("{}:nothing", "has no 'nothing'"),
+        ("absent.py:net", "absent.py: no such file"),
+        ("no.such.package:net", "ModuleNotFoundError: No module named 'no'"),
+        ("absent.net", "absent.net: no such file"),
+        ("{}", "is none of .net, .nir and .pumice"),
+    ],
+)
+def test_what_is_no_model_is_one_line(layers: Path, model: str, said: str) -> None:
+    answer = pumice("check", model.format(layers))
+    if said == "status 1":  # the shape it is fed is all that is missing
+        assert answer.status == 1 and "nothing of its shape" in " ".join(answer.out.split())
+    else:
+        assert answer.status == 2 and said in answer.err and answer.err.count("\n") == 1
+
+
+def test_a_shape_that_is_none_is_one_line(layers: Path) -> None:
+    answer = pumice("check", f"{layers}:net", "--input-shape", "2,x,6")
+    assert answer.status == 2 and "needs one number of neurons, or channels" in answer.err
