@@ -53,7 +53,8 @@ def print_columns(
         ]
         typer.echo("  ".join(cells).rstrip())
         if number == 0:
-            typer.echo("\u2500" * (sum(widths[:-1]) + 2 * len(widths) - 2 + len(header[-1])))
+            last = widths[-1] if len(widths) - 1 in right else len(header[-1])
+            typer.echo("\u2500" * (sum(widths[:-1]) + 2 * len(widths) - 2 + last))
 
 
 def progress(steps: Sequence[int], what: str) -> Iterable[int]:

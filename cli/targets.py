@@ -57,10 +57,8 @@ def _explain(target: "Target") -> None:
         for key, each in constants(target)
     ]
     print_columns(header, rows, right=(1,))
-    lists = {"energy": target.energy, "time": target.time}
-    for kind, models in lists.items():
-        for model, prices in models.items():
-            typer.echo(f"{kind}.{model}: {prices.about}. Leaves out: {prices.excludes}.")
+    for model, excludes in _excludes(target).items():
+        typer.echo(f"{model} leaves out: {excludes}.")
     typer.echo("\nSources")
     for key, source in target.sources.items():
         typer.echo(f"  {key}: {source}")
@@ -84,10 +82,11 @@ def _document(target: "Target") -> dict[str, Any]:
         "title": target.title,
         "about": target.about,
         "constants": {key: each.model_dump() for key, each in constants(target)},
-        "excludes": {
-            f"{kind}.{model}": prices.excludes
-            for kind, models in (("energy", target.energy), ("time", target.time))
-            for model, prices in models.items()
-        },
+        "excludes": _excludes(target),
         "sources": dict(target.sources),
     }
+
+
+def _excludes(target: "Target") -> dict[str, str]:
+    energies = {f"energy.{model}": prices.excludes for model, prices in target.energy.items()}
+    return energies | {f"time.{model}": prices.excludes for model, prices in target.time.items()}

@@ -42,10 +42,9 @@ def costed(network: Network, trace: Trace, target: Target, program: Program | No
     loads = None
     if program:
         traffics, loads = traffic_by_step(program, trace, target)
-    product = multiplication()
     bills = {
         name: [
-            bill(target, name, work, traffic, product)
+            bill(target, name, work, traffic, product_of(target, name))
             for work, traffic in zip(works, traffics, strict=True)
         ]
         for name in target.energy
@@ -59,6 +58,15 @@ def costed(network: Network, trace: Trace, target: Target, program: Program | No
         traffics[-1],
         tuple(latency(target, name, loads) for name in target.time) if loads else (),
     )
+
+
+def product_of(target: Target, model: str) -> Energy:
+    """Return what an artificial network is said to pay for each connection beside a price list.
+
+    Where the list is one of arithmetic, a product and a sum by the same list.
+    """
+    own = target.energy[model].graded_operation
+    return own if own and target.chip is None else multiplication()
 
 
 def multiplication() -> Energy:
@@ -83,14 +91,13 @@ def energies(network: Network, trace: Trace) -> tuple[reports.Energy, ...]:
 
 def told(cost: Cost, bill: Bill) -> reports.Energy:
     """Return a bill as the report shows it: what is alike added up."""
+    populations: dict[str, dict[str, Range]] = {name: {} for name in bill.by("population")}
+    for item in bill.items:
+        _add(populations[item.population], word_of(item.kind), item.joules)
     joules: dict[str, Range] = {"synaptic operations": (0.0, 0.0), "neuron updates": (0.0, 0.0)}
-    for kind, (least, most) in bill.by("kind").items():
-        word = kind.split()[-1]
-        key = {"operations": "synaptic operations", "updates": "neuron updates"}.get(
-            word, "messages"
-        )
-        before = joules.get(key, (0.0, 0.0))
-        joules[key] = before[0] + least, before[1] + most
+    for parts in populations.values():
+        for word, part in parts.items():
+            _add(joules, word, part)
     return reports.Energy(
         model=f"{cost.title}, {bill.about}",
         source="; ".join(bill.sources),
@@ -98,7 +105,22 @@ def told(cost: Cost, bill: Bill) -> reports.Energy:
         joules=joules,
         artificial=bill.artificial,
         break_even=bill.break_even,
+        populations=populations,
+        by_step=cost.by_step[bill.model],
+        error=bill.error,
+        certainty=bill.certainty,
     )
+
+
+def word_of(kind: str) -> str:
+    """Return what a kind of item is counted as: operations, updates, or all about messages."""
+    words = {"operations": "synaptic operations", "updates": "neuron updates"}
+    return words.get(kind.split()[-1], "messages")
+
+
+def _add(parts: dict[str, Range], word: str, more: Range) -> None:
+    before = parts.get(word, (0.0, 0.0))
+    parts[word] = before[0] + more[0], before[1] + more[1]
 
 
 def document(network: Network, trace: Trace, costs: Iterable[Cost]) -> dict[str, Any]:

@@ -2,6 +2,11 @@
 
 from .build import flattened as flattened
 from .build import reported as reported
+from .placement import CoreLoad as CoreLoad
+from .placement import Host as Host
+from .placement import Placement as Placement
+from .placement import PopulationUse as PopulationUse
+from .placement import Timing as Timing
 from .report import Activity as Activity
 from .report import Curve as Curve
 from .report import Energy as Energy

@@ -13,6 +13,7 @@ from ..files import CONNECTIONS, network_digest
 from ..network import Network
 from ..neurobench import neurobench
 from ..trace import Trace, accuracies, answers
+from .placement import Host, Placement
 from .report import Activity, Curve, Energy, Exits, Report, Sample, Strip, Traffic
 
 MOST_ROWS = 48  # neurons of a population that a raster shows
@@ -27,6 +28,8 @@ def reported(
     classes: Sequence[str] = (),
     curves: Iterable[Curve] = (),
     energies: Iterable[Energy] = (),
+    placements: Iterable[Placement] = (),
+    host: Host | None = None,
     exits: Exits | None = None,
     certificate: Certificate | None = None,
     shown: int = 0,
@@ -57,6 +60,9 @@ def reported(
         operations=tuple(float(c.total_operations.mean()) for c in by_step),
         curves=tuple(curves),
         energies=tuple(energies),
+        sent=tuple(float(c.total_events.mean()) for c in by_step),
+        placements=tuple(placements),
+        host=host,
         exits=exits,
         sample=sample_of(network, trace, shown, labels, classes),
         certificate=certificate,

@@ -10,7 +10,14 @@ from .charts import Line, line_chart, raster
 from .report import Curve, Report
 
 STYLES = ("first", "second", "third", "fourth")
-FILTERS = (words.number, words.joules, words.span, words.percent)
+FILTERS = (
+    words.number,
+    words.joules,
+    words.seconds,
+    words.span,
+    words.times,
+    words.percent,
+)
 
 
 def render(report: Report) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..conform import Certificate
 from ..errors import DataError
+from .placement import Host, Placement, Range
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,12 @@ class Curve:
 class Energy:
     """What one inference costs by one price list, in joules.
 
-    `joules` gives for each kind of work the least and the most; `artificial` the cost of the same
-    connections in an artificial network, one multiply-accumulate each in a single pass, and
-    `break_even` the synaptic operations a connection at which both cost the same, updates aside.
+    `joules` gives for each kind of work the least and the most, and `populations` the same for each
+    population; `artificial` the cost of the same connections in an artificial network, one
+    multiply-accumulate each in a single pass, and `break_even` the synaptic operations a connection
+    at which both cost the same, updates aside. `by_step` is the total of an inference that stops
+    after 1, 2, ... timesteps. `error` is the share by which the list's authors found it wrong:
+    totals are widened by it. `certainty` is that of the least certain price.
     """
 
     model: str
@@ -55,13 +59,17 @@ class Energy:
     joules: Mapping[str, tuple[float, float]]
     artificial: float
     break_even: float
+    populations: Mapping[str, Mapping[str, Range]] = field(default_factory=dict)
+    by_step: tuple[Range, ...] = ()
+    error: float = 0.0
+    certainty: str = ""
 
     @property
-    def total(self) -> tuple[float, float]:
+    def total(self) -> Range:
         """All kinds of work together: the least and the most, in joules."""
         return (
-            sum(least for least, _ in self.joules.values()),
-            sum(most for _, most in self.joules.values()),
+            sum(least for least, _ in self.joules.values()) * (1 - self.error),
+            sum(most for _, most in self.joules.values()) * (1 + self.error),
         )
 
 
@@ -119,8 +127,9 @@ class Sample:
 class Report:
     """Everything the report says of one network on one set of samples.
 
-    `operations[k]` are the synaptic operations of an inference that stops after k + 1 timesteps
-    (mean). Raises `DataError` where a curve, or `exits`, has not one value a timestep.
+    `operations[k]` are the synaptic operations, and `sent[k]` the events, of an inference that
+    stops after k + 1 timesteps (means). Raises `DataError` where a curve, or `exits`, has not one
+    value a timestep.
     """
 
     title: str
@@ -133,6 +142,9 @@ class Report:
     operations: tuple[float, ...]
     curves: tuple[Curve, ...] = ()
     energies: tuple[Energy, ...] = ()
+    sent: tuple[float, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    host: Host | None = None
     exits: Exits | None = None
     sample: Sample | None = None
     certificate: Certificate | None = None

@@ -28,20 +28,39 @@ def axis(largest: float) -> Callable[[float], str]:
     return written
 
 
+def scaled(value: float, unit: str, figures: int = 3) -> str:
+    """Return a value of `unit` with so many figures and a prefix: 1.23 µJ, 45.0 ns.
+
+    Nothing is smaller than a 1e-12 of the unit: 0.40 pJ.
+    """
+    if value <= 0:
+        return f"0 {unit}"
+    shown = float(f"{value:.{figures - 1}e}")
+    step = min(max(int((log10(shown) + 12 + 1e-9) // 3), 0), len(PREFIXES) - 1)
+    text = shown / 10 ** (3 * step - 12)
+    digits = max(figures - 1 - max(int(log10(text) + 1e-9), 0), 0)
+    return f"{text:.{digits}f} {PREFIXES[step]}{unit}"
+
+
 def joules(value: float) -> str:
     """Return an energy with three figures and a prefix: 1.23 µJ."""
-    if value <= 0:
-        return "0 J"
-    step = min(max(int((log10(value) + 12) // 3), 0), len(PREFIXES) - 1)
-    scaled = value / 10 ** (3 * step - 12)
-    digits = 0 if scaled >= 99.95 else 1 if scaled >= 9.995 else 2
-    return f"{scaled:.{digits}f} {PREFIXES[step]}J"
+    return scaled(value, "J")
 
 
-def span(bounds: tuple[float, float]) -> str:
-    """Return an energy with a least and a most: "1.23 µJ to 2.34 µJ", or one where they agree."""
-    least, most = map(joules, bounds)
+def seconds(value: float) -> str:
+    """Return a time with three figures and a prefix: 1.23 µs."""
+    return scaled(value, "s")
+
+
+def span(bounds: tuple[float, float], told: Callable[[float], str] = joules) -> str:
+    """Return a value with a least and a most: "1.23 µJ to 2.34 µJ", or one where they agree."""
+    least, most = map(told, bounds)
     return least if least == most else f"{least} to {most}"
+
+
+def times(bounds: tuple[float, float]) -> str:
+    """Return a time with a least and a most."""
+    return span(bounds, seconds)
 
 
 def percent(share: float) -> str:

@@ -1,0 +1,131 @@
+"""`pumice profile`: where a network fits, how long it takes and what it costs, on each target."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import (
+    DataFolder,
+    DataName,
+    Engine,
+    EngineName,
+    EventsFile,
+    Json,
+    NetworkFile,
+    Timesteps,
+)
+
+if TYPE_CHECKING:
+    from ..deploy.profile import Profile
+    from ..runtime import Network, Trace
+    from ..runtime.report import Host
+    from .inputs import Inputs
+
+TARGETS = ("loihi1", "loihi2", "cmos45")
+Target = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help="A shipped target or a TOML file; may be given again (loihi1, loihi2 and cmos45).",
+    ),
+]
+HostFlag = Annotated[
+    bool,
+    typer.Option("--host", help="Time 100 single samples on this machine as well, with joules."),
+]
+
+
+def profile(
+    file: NetworkFile,
+    data: DataName = None,
+    folder: DataFolder = None,
+    events: EventsFile = None,
+    target: Target = None,
+    engine: Engine = "fast",
+    samples: Annotated[
+        int, typer.Option("--samples", min=1, help="Take the means of so many samples.")
+    ] = 128,
+    timesteps: Timesteps = None,
+    host: HostFlag = False,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write every figure as a line.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one page.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say on how many cores a network fits, how long it takes there and what it costs.
+
+    Every figure is a count of real samples times a constant of the target. Ends with status 1
+    where the network does not fit a target, and says by how much.
+    """
+    from ..deploy.profile import profile_document, profiled
+    from ..deploy.target import read_target
+    from ..runtime import read_network
+    from . import profile_tables as tables
+    from .engines import engine as engine_of
+    from .inputs import read_inputs
+    from .output import print_json
+
+    network = read_network(file)
+    targets = [read_target(name) for name in dict.fromkeys(target or TARGETS)]
+    inputs = read_inputs(network, data, folder, events, samples, timesteps)
+    trace = engine_of(engine)(network, inputs.events, "all")
+    profiles = [profiled(network, trace, each) for each in targets]
+    machine = metered_host(network, inputs, engine) if host else None
+    if csv:
+        tables.write_csv(csv, profiles)
+    if html:
+        _write_page(html, file.stem, network, inputs, trace, profiles, machine)
+    if as_json:
+        told = profile_document(network, trace, profiles)
+        print_json({"network": file.name, "inputs": inputs.name, **told, **_host(machine)})
+    else:
+        tables.show(network, trace, inputs.name, profiles, machine)
+    if any(each.refusal for each in profiles):
+        raise typer.Exit(1)
+
+
+def metered_host(network: "Network", inputs: "Inputs", name: EngineName) -> "Host":
+    """Return what single samples of `inputs` take on this machine, on the engine of that name."""
+    from ..runtime.metering import metered
+    from .engines import engine
+
+    runs = 3 if name == "lava" else 100
+    return metered(network, inputs.events, name, engine(name), runs)
+
+
+def _host(machine: "Host | None") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {"host": asdict(machine)} if machine else {}
+
+
+def _write_page(
+    path: Path,
+    name: str,
+    network: "Network",
+    inputs: "Inputs",
+    trace: "Trace",
+    profiles: "list[Profile]",
+    machine: "Host | None",
+) -> None:
+    from ..deploy.told import energies_told, placements_told
+    from ..runtime.files import written
+    from ..runtime.report import reported
+    from ..runtime.report.render import render
+
+    report = reported(
+        network,
+        trace,
+        title=f"{name} on {inputs.name}",
+        labels=inputs.labels,
+        energies=energies_told(profiles),
+        placements=placements_told(profiles),
+        host=machine,
+    )
+    with written(path) as temporary:
+        temporary.write_text(render(report), encoding="utf-8")

@@ -1,0 +1,205 @@
+import csv
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shapes
+from command import EVENTS, NETWORK, Answer, pumice
+
+from pumice.deploy.cost import costed
+from pumice.deploy.placement import place
+from pumice.deploy.target import read_target
+from pumice.runtime import write_network
+from pumice.runtime.engines.reference import run
+
+UNITS = {"p": 1e-12, "n": 1e-9, "µ": 1e-6, "m": 1e-3, "": 1.0}
+KEYS = {"hops along x": "hop_x", "hops along y": "hop_y", "messages": "message", "spikes": "spike"}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Answer:
+    """`pumice profile` of a network of the demo's shape, for both Loihis and CMOS."""
+    folder = tmp_path_factory.mktemp("profile")
+    random = np.random.default_rng(2)
+    events = (random.random((8, 3, 2, 16, 16)) < 0.1).astype(np.uint8)
+    np.savez(folder / "events.npz", events=events)
+    write_network(folder / "demo.pumice", shapes.conv_net((2, 16, 16), (1, 2), 128))
+    return pumice("profile", folder / "demo.pumice", "--events", folder / "events.npz")
+
+
+def tables(out: str, ending: str) -> dict[tuple[str, str], list[list[str]]]:
+    """The tables under titles that end so, by target and price list, as rows of cells."""
+    found = {}
+    for block in out.split("\n\n"):
+        title = re.match(rf"(Loihi 1|Loihi 2|CMOS)[^\n]*\((\w+), \w+\): {ending}\n", block)
+        if title:
+            lines = [re.split(r"  +", line.strip()) for line in block.splitlines()]
+            start = next(k for k, cells in enumerate(lines) if cells[0] == "what") + 2
+            rows = [cells for cells in lines[start:] if len(cells) > 1]
+            found[title[1], title[2]] = rows
+    return found
+
+
+def number(text: str) -> float:
+    """The value of "1,234.5", "23.6 pJ" or "1.234 µs", without unit."""
+    digits, _, unit = text.partition(" ")
+    return float(digits.replace(",", "")) * UNITS[unit[:-1]]
+
+
+def constants(name: str) -> Any:
+    """The target's file as plain TOML, without pumice's own models."""
+    return tomllib.loads(resources.files("pumice.deploy.targets").joinpath(name).read_text())
+
+
+FILES = {"Loihi 1": "loihi1.toml", "Loihi 2": "loihi2.toml", "CMOS": "cmos45.toml"}
+
+
+def constant(kind: str, target: str, model: str, what: str) -> float:
+    """The constant by which a row is to be multiplied, looked up as a reader would."""
+    prices = constants(FILES[target])[kind][model]
+    key = KEYS.get(what, what.replace(" ", "_").removesuffix("s"))
+    price = prices[key] if key in prices else prices["operation"]
+    return float(price["value"]) * UNITS[price["unit"][0].replace("u", "µ")]
+
+
+def test_every_energy_can_be_worked_out_by_hand(demo: Answer) -> None:
+    found = tables(demo.out, "energy an inference")
+    assert len(found) == 6
+    for (target, model), rows in found.items():
+        total = 0.0
+        for what, count, each, energy in rows[:-1]:
+            price = constant("energy", target, model, what)
+            assert number(each) == pytest.approx(price)
+            assert number(energy) == pytest.approx(number(count) * price, rel=5.1e-4)
+            total += number(count) * price
+        *_, told = rows[-1]
+        share = constants(FILES[target])["energy"][model].get("error", {"value": 0})["value"] / 100
+        ends = [number(end) for end in told.split(" to ")]
+        assert ends[0] == pytest.approx(total * (1 - share), rel=5.1e-4)
+        assert ends[-1] == pytest.approx(total * (1 + share), rel=5.1e-4)
+
+
+def test_every_longest_step_can_be_worked_out_by_hand(demo: Answer) -> None:
+    found = tables(demo.out, "time")
+    assert len(found) == 4
+    for (target, model), rows in found.items():
+        total = 0.0
+        for what, count, each, time in rows[:-1]:
+            price = constant("time", target, model, what)
+            assert number(each) == pytest.approx(price)
+            assert number(time) == pytest.approx(number(count) * price, rel=5.1e-4)
+            total += number(count) * price
+        share = constants(FILES[target])["time"][model].get("error", {"value": 0})["value"] / 100
+        assert number(rows[-1][-1]) == pytest.approx(total * (1 + share), rel=5.1e-4)
+
+
+def test_the_break_even_can_be_worked_out_by_hand(demo: Answer) -> None:
+    lines = re.findall(
+        r"ANN: ([\d,]+) connections x ([\d.]+) pJ = (\S+ .J)\. .* at (\S+) operations .* (\S+)\.\n",
+        demo.out,
+    )
+    assert len(lines) == 6
+    operations = re.search(r"([\d,.]+) synaptic operations", demo.out)
+    assert operations
+    for connections, product, artificial, _, here in lines:
+        assert number(artificial) == pytest.approx(
+            number(connections) * float(product) * 1e-12, rel=5.1e-4
+        )
+        expected = number(operations[1]) / number(connections)
+        assert float(here) == pytest.approx(expected, rel=5.1e-4)
+    products = [float(product) for _, product, _, _, _ in lines]
+    sums = [23.6, 35.5, 23.6, 35.5, 0.9, 0.1]
+    assert products == [4.6] * 5 + [0.3]
+    assert [float(line[3]) for line in lines] == pytest.approx(
+        [product / each for product, each in zip(products, sums, strict=True)], rel=1e-3
+    )
+
+
+def test_cores_and_their_bound_are_those_of_the_placement(demo: Answer) -> None:
+    network = shapes.conv_net((2, 16, 16), (1, 2), 128)
+    for title, name in (("Loihi 1", "loihi1"), ("Loihi 2", "loihi2")):
+        row = re.search(rf"^{title} +(\d+) +(\d+) +1 ", demo.out, re.MULTILINE)
+        assert row and int(row[1]) == len(place(network, read_target(name)).cores)
+        assert int(row[2]) <= int(row[1])
+
+
+def test_json_has_the_same_figures_as_the_library(network: Path, events: Path) -> None:
+    told = pumice("profile", network, "--events", events, "--target", "loihi1", "--json").document
+    trace = run(NETWORK, EVENTS, "all")
+    target = read_target("loihi1")
+    cost = costed(NETWORK, trace, target, place(NETWORK, target))
+    (found,) = told["targets"]
+    assert [each["total"] for each in found["energy"]] == [list(b.total) for b in cost.bills]
+    assert found["placement"]["cores"] == 1 and found["refusal"] is None
+    assert len(found["energy_by_step"]["davies2018"]) == 5
+    assert told["spikes_per_inference"] > 0 and "SynapticOperations" in told["neurobench"]
+
+
+def test_csv_lines_add_up_to_their_totals(network: Path, events: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    assert pumice("profile", network, "--events", events, "--csv", path).status == 0
+    with path.open() as opened:
+        rows = list(csv.DictReader(opened))
+    for model in ("davies2018", "float32", "int8"):
+        lines = [r for r in rows if r["list"] == model and r["part"] == "energy"]
+        for target in {row["target"] for row in lines}:
+            own = [row for row in lines if row["target"] == target]
+            items = [float(row["most"]) for row in own if row["what"] not in ("total", "as an ANN")]
+            total = next(float(row["most"]) for row in own if row["what"] == "total")
+            assert sum(items) == pytest.approx(total)
+            for row in own:
+                if row["count_most"]:
+                    product = float(row["count_most"]) * float(row["each_most"])
+                    assert float(row["most"]) == pytest.approx(product)
+
+
+def test_what_does_not_fit_is_told_and_ends_with_one(
+    network: Path, events: Path, tmp_path: Path
+) -> None:
+    """NETWORK has 31 neurons; a chip of one core with 30 lacks one."""
+    text = resources.files("pumice.deploy.targets").joinpath("loihi1.toml").read_text()
+    small = tmp_path / "small.toml"
+    for old, new in (
+        ("neurons = { value = 1024", "neurons = { value = 30"),
+        ("chips = { value = 768", "chips = { value = 1"),
+        ("cores = { value = 128", "cores = { value = 1"),
+        ('"Loihi 1"', '"Small"'),
+    ):
+        text = text.replace(old, new, 1)
+    small.write_text(text)
+    options = ("--target", small, "--target", "cmos45")
+    answer = pumice("profile", network, "--events", events, *options)
+    assert answer.status == 1
+    assert (
+        "Small does not hold it. network: 31 neurons, but the 1 cores of loihi1 hold 30: 1 too"
+        in (answer.out)
+    )
+    assert "fewer channels or a lower resolution would help" in answer.out
+    assert "CMOS at 45 nm, floating point" in answer.out
+    document = pumice("profile", network, "--events", events, *options, "--json").document
+    assert "1 too many" in document["targets"][0]["refusal"]
+
+
+def test_the_host_is_metered_where_asked(network: Path, events: Path) -> None:
+    options = ("--target", "cmos45", "--host")
+    answer = pumice("profile", network, "--events", events, *options)
+    assert re.search(r"an inference +\S+ .s +\S+ .s +\S+ .s", answer.out)
+    told = pumice("profile", network, "--events", events, *options, "--json").document["host"]
+    assert told["runs"] == 100 and len(told["inference"]) == 3
+
+
+def test_a_page_is_written_where_asked(network: Path, events: Path, tmp_path: Path) -> None:
+    page = tmp_path / "out.html"
+    pumice("profile", network, "--events", events, "--html", page)
+    assert page.read_text().startswith("<!doctype html>")
+    absent = tmp_path / "absent" / "out.html"
+    assert pumice("profile", network, "--events", events, "--html", absent).status == 2
+
+
+def test_a_target_that_is_none_is_refused(network: Path, events: Path) -> None:
+    answer = pumice("profile", network, "--events", events, "--target", "loihi9")
+    assert answer.status == 2 and "there are cmos45, generic8, loihi1, loihi2" in answer.err
