@@ -32,7 +32,7 @@ install: .venv/installed
 	rm -f $@
 	$(PYTHON) -m venv .venv
 	$(PIP) -c constraints.txt pip setuptools
-	$(PIP) -c constraints.txt --no-build-isolation -e '.[convert,lava,train]' --group dev
+	$(PIP) -c constraints.txt --no-build-isolation -e '.[convert,lava,streams,train]' --group dev
 	$(PIP) --no-deps --ignore-requires-python lava-nc==0.10.0 lava-dl==0.6.0
 	touch $@
 

@@ -1,0 +1,177 @@
+"""Streams from files, pipes and sockets of this host, with peers that misbehave."""
+
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pumice.runtime.errors import DataError
+from pumice.runtime.stream import (
+    FiveByte,
+    Lines,
+    Piece,
+    Tally,
+    listened,
+    paced,
+    read_pieces,
+    recording,
+    socket_pieces,
+)
+from pumice.runtime.stream.sources import WAIT
+
+EVENT = bytes([3, 1, 0x80, 0, 5])
+
+
+def events(pieces: list[Piece]) -> int:
+    return sum(len(piece.t) for piece in pieces)
+
+
+@contextmanager
+def listening(
+    kind: str, once: bool = False
+) -> Iterator[tuple[int, list[Piece], Tally, threading.Thread]]:
+    """A listener on a free port that collects what comes, and is stopped at the end."""
+    opened, tcp = listened(f"{kind}://127.0.0.1:0")
+    tally, stop, got = Tally(), threading.Event(), list[Piece]()
+    source = socket_pieces(opened, tcp, FiveByte(tally), tally, stop, once)
+    thread = threading.Thread(target=lambda: got.extend(source))
+    thread.start()
+    try:
+        yield opened.getsockname()[1], got, tally, thread
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive() and opened.fileno() == -1
+
+
+def sent(port: int, *parts: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port), 10) as peer:
+        for part in parts:
+            peer.sendall(part)
+
+
+def settled(holds: "list[Piece]", count: int) -> None:
+    limit = time.monotonic() + 20
+    while events(holds) < count and time.monotonic() < limit:
+        time.sleep(0.01)
+
+
+def test_a_file_and_a_pipe_give_every_event(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(EVENT * 40_000 + b"\x01")
+    tally = Tally()
+    assert events(list(recording(tmp_path / "a.bin", tally))) == 40_000
+    assert events(list(read_pieces(io.BytesIO(b"1,2,3,0\n" * 9), Lines(tally)))) == 9
+    assert tally.malformed == 1
+
+
+def test_a_peer_that_vanishes_within_an_event_is_counted_and_the_next_is_served() -> None:
+    with listening("tcp") as (port, got, tally, _):
+        sent(port, EVENT * 3 + EVENT[:2])
+        settled(got, 3)
+        sent(port, EVENT[:1], EVENT[1:])
+        settled(got, 4)
+    assert events(got) == 4 and sum(piece.fresh for piece in got) == 2
+    assert (tally.malformed, tally.peers) == (1, 2)
+
+
+def test_a_peer_that_breaks_off_is_no_fault() -> None:
+    with listening("tcp", once=True) as (port, got, tally, thread):
+        peer = socket.create_connection(("127.0.0.1", port), 10)
+        peer.sendall(EVENT)
+        settled(got, 1)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        peer.close()  # with a reset
+        thread.join(20)
+    assert events(got) == 1 and tally.peers == 1
+
+
+def test_each_datagram_stands_for_itself() -> None:
+    with listening("udp") as (port, got, tally, _):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            for data in (EVENT * 2 + b"\x07", b"", EVENT):
+                peer.sendto(data, ("127.0.0.1", port))
+        settled(got, 3)
+    assert events(got) == 3 and tally.malformed == 1
+
+
+def test_a_silent_listener_can_be_stopped() -> None:
+    with listening("tcp"), listening("udp"):
+        time.sleep(WAIT / 2)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("tcp://127.0.0.1", "needs the form tcp://127.0.0.1:PORT"),
+        ("http://127.0.0.1:80", "needs the form"),
+        ("tcp://127.0.0.1:99999", "needs the form"),
+        ("udp://192.0.2.1:5000", "is not an address of this host"),
+        ("tcp://0.0.0.0:5000", "is not an address of this host"),
+        ("tcp://example.org:5000", "is not an address of this host"),
+    ],
+)
+def test_only_addresses_of_this_host_are_listened_at(address: str, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        listened(address)
+
+
+def test_an_address_that_is_taken_is_said() -> None:
+    opened, _ = listened("tcp://127.0.0.1:0")
+    with opened, pytest.raises(DataError, match="cannot be opened: Address already in use"):
+        listened(f"tcp://127.0.0.1:{opened.getsockname()[1]}")
+
+
+def test_recordings_that_are_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.xyz").touch()
+    for name, told in (("a.xyz", "unknown kind of recording"), ("b.bin", "no such file")):
+        with pytest.raises(DataError, match=told):
+            recording(tmp_path / name, Tally())
+
+
+def test_events_at_their_own_speed_come_no_earlier_and_whole() -> None:
+    t = np.array([100, 20_100, 40_100, 40_050, 60_100])
+    whole = Piece(t, t, t % 2, t)
+    start = time.perf_counter()
+    parts = list(paced(iter([whole]), speed=2.0))
+    assert time.perf_counter() - start >= 0.03
+    assert np.concatenate([part.t for part in parts]).tolist() == t.tolist()
+    assert len(parts) == 4
+
+
+def test_a_leap_of_the_clock_is_not_waited_for() -> None:
+    t = np.array([0, 1 << 50, 10])
+    start = time.perf_counter()
+    assert events(list(paced(iter([Piece(t, t, t, t)])))) == 3
+    assert time.perf_counter() - start < 30
+
+
+@pytest.mark.parametrize("suffix", ["aedat4", "raw", "dat", "es"])
+def test_recordings_of_sensor_makers_give_their_events(suffix: str, tmp_path: Path) -> None:
+    faery = pytest.importorskip("faery", reason="faery is not installed")
+    rng = np.random.default_rng(2)
+    written = np.zeros(70_000, faery.EVENTS_DTYPE)
+    written["t"] = np.sort(rng.integers(0, 90_000, 70_000))
+    written["t"][0] = 0
+    written["x"], written["y"] = rng.integers(0, 34, (2, 70_000))
+    written["on"] = rng.integers(0, 2, 70_000)
+    path = tmp_path / f"made.{suffix}"
+    faery.events_stream_from_array(written, (34, 34)).to_file(path)
+    got = list(recording(path, Tally()))
+    for column, name in enumerate(("x", "y", "on", "t")):
+        read = np.concatenate([piece[column] for piece in got])
+        assert np.array_equal(read, written[name].astype(np.int64))
+    whole = path.read_bytes()
+    for end in rng.integers(0, len(whole), 20):
+        path.write_bytes(whole[:end] + rng.bytes(100) + whole[end + 100 :])
+        with suppress(DataError):  # the only thing that a damaged file may raise
+            list(recording(path, Tally()))
+    path.write_bytes(b"nothing")
+    if suffix in ("aedat4", "es"):  # of the others everything is an event
+        with pytest.raises(DataError, match="is not a whole recording"):
+            list(recording(path, Tally()))
