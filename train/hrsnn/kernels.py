@@ -46,7 +46,6 @@ def fire(voltage: Reals, kept: Reals, threshold: Reals, activation: Reals, spike
 @loop
 def learn_step(
     starts: Numbers,
-    targets: Numbers,
     weights: Reals,
     rule: Any,
     pre: Reals,
@@ -55,31 +54,41 @@ def learn_step(
     y: Reals,
     change: Reals,
 ) -> None:
-    """Do one step of STDP for a batch; see `stdp.Rule` for the equations.
+    """Do one step of STDP for a batch; see `stdp` for the equations.
 
-    `pre` (batch, sources) and `post` (batch, neurons) are 1 where there is a spike, `x` and `y`
-    (batch, plastic) the traces, which it advances, `change` (plastic,) is room to work in.
+    `pre` (batch, sources) and `post` (batch, neurons) are not 0 where there is a spike, `x` and `y`
+    (batch, plastic) the traces, which it advances, `change` (plastic,) is room to work in. Traces
+    decay in straight runs; the rest follows the spikes, by row and by column.
     """
-    batch = len(pre)
-    share = weights.dtype.type(1) / weights.dtype.type(batch)
-    zero = weights.dtype.type(0)
+    share = weights.dtype.type(1) / weights.dtype.type(len(pre))
+    learning = weights[rule.offset : rule.offset + len(change)]
     change[:] = 0
-    for b in range(batch):
+    for b in range(len(pre)):
+        decay(x[b], rule.kept_plus)
+        decay(y[b], rule.kept_minus)
+        for i in range(post.shape[1]):
+            if post[b, i]:
+                for at in range(rule.into_starts[i], rule.into_starts[i + 1]):
+                    y[b, rule.into[at]] += 1
         for j in range(rule.first, rule.last):
-            begin = starts[j] - rule.offset
-            end = starts[j + 1] - rule.offset
-            sent = pre[b, j]
-            for k in range(begin, end):
-                came = post[b, targets[k + rule.offset]]
-                x[b, k] = x[b, k] * rule.kept_plus[k] + sent
-                y[b, k] = y[b, k] * rule.kept_minus[k] + came
-                w = weights[k + rule.offset]
-                change[k] += came * rule.plus[k] * x[b, k] * (rule.most[k] - w)
-                change[k] -= sent * rule.minus[k] * y[b, k] * w
+            if pre[b, j]:
+                for k in range(starts[j] - rule.offset, starts[j + 1] - rule.offset):
+                    x[b, k] += 1
+                    change[k] -= rule.minus[k] * y[b, k] * learning[k]
+        for i in range(post.shape[1]):
+            if post[b, i]:
+                for at in range(rule.into_starts[i], rule.into_starts[i + 1]):
+                    k = rule.into[at]
+                    change[k] += rule.plus[k] * x[b, k] * (rule.most[k] - learning[k])
     for k in range(len(change)):
-        w = weights[k + rule.offset] + share * change[k]
-        if rule.plus[k] != zero or rule.minus[k] != zero:
-            weights[k + rule.offset] = min(max(w, zero), rule.most[k])
+        learning[k] = min(max(learning[k] + share * change[k], weights.dtype.type(0)), rule.most[k])
+
+
+@loop
+def decay(traces: Reals, kept: Reals) -> None:
+    """Multiply `traces` by what they keep."""
+    for k in range(len(traces)):
+        traces[k] *= kept[k]
 
 
 @loop
@@ -123,7 +132,7 @@ def advance(
             pre[b, inputs:] = spikes[t, b]
         if learns:
             post = pre[:, inputs:]
-            learn_step(starts, targets, weights, rule, pre, post, x, y, change)
+            learn_step(starts, weights, rule, pre, post, x, y, change)
         first = 0
         for k in range(len(parts)):
             count = 0

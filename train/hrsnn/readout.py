@@ -54,10 +54,11 @@ def read_out(given: Features, labels: NDArray[np.int64], kind: Kind = "ridge") -
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    settings = {"l1_ratios": (0.0,), "scoring": "accuracy", "use_legacy_attributes": False}
     last = (
         RidgeClassifierCV(PENALTIES)
         if kind == "ridge"
-        else LogisticRegressionCV(Cs=5, cv=3, max_iter=500)
+        else LogisticRegressionCV(Cs=5, cv=3, max_iter=500, **settings)
     )
     classifier = make_pipeline(StandardScaler(), last)
     return ReadOut(classifier.fit(given, labels))

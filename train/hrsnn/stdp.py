@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .kernels import learn_step
 from .options import SYNAPSE_LAWS, HrsnnOptions
-from .wiring import CLASSES, Wiring
+from .wiring import CLASSES, Wiring, starts_of
 
 Reals = NDArray[np.floating[Any]]
 
@@ -28,12 +28,15 @@ class Rule(NamedTuple):
 
     They are the synapses from number `offset` on. `kept_plus`, `kept_minus`: what a trace keeps a
     step, exp(-1 / tau); `plus`, `minus`: A+ and A-, times the rate; `most`: w_max. Each (plastic,);
-    a synapse whose A+ and A- are 0 does not learn.
+    a synapse whose A+ and A- are 0 does not learn. Those into neuron i are the numbers
+    `into[into_starts[i]:into_starts[i + 1]]`, counted from `offset`.
     """
 
     first: int
     last: int
     offset: int
+    into: NDArray[np.int32]
+    into_starts: NDArray[np.int32]
     kept_plus: Reals
     kept_minus: Reals
     plus: Reals
@@ -65,7 +68,15 @@ def ruled(
         options.rate * minus * learns,
         most,
     )
-    return Rule(first, last, int(begin), *(a[begin:end].astype(dtype) for a in arrays))
+    targets = wiring.targets[begin:end]
+    return Rule(
+        first,
+        last,
+        int(begin),
+        np.argsort(targets, kind="stable").astype(np.int32),
+        starts_of(targets, wiring.sizes.neurons),
+        *(array[begin:end].astype(dtype) for array in arrays),
+    )
 
 
 class Traces(NamedTuple):
@@ -91,4 +102,4 @@ def step(
 
     `pre` (batch, inputs + neurons) and `post` (batch, neurons) hold 0 and 1, of the same type.
     """
-    learn_step(wiring.starts, wiring.targets, weights, rule, pre, post, *traces)
+    learn_step(wiring.starts, weights, rule, pre, post, *traces)

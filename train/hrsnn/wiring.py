@@ -1,6 +1,6 @@
 """Who reaches whom: excitatory and inhibitory neurons in a box, near ones joined more often."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,14 +40,15 @@ class Wiring(Comparable):
     """A list of synapses, sorted by source, then target: int32 (synapses,) each, read-only.
 
     `sources` count inputs first, then neurons; `targets` count neurons alone. `classes` says which
-    of `CLASSES` a synapse belongs to. Raises `NetworkError` where a number is out of range or
-    nothing reaches a population.
+    of `CLASSES` a synapse belongs to; `starts` (sources + 1,) where those of each source start.
+    Raises `NetworkError` where a number is out of range or nothing reaches a population.
     """
 
     sizes: Sizes
     sources: Numbers
     targets: Numbers
     classes: Numbers
+    starts: Numbers = field(init=False)
 
     def __post_init__(self) -> None:
         order = np.lexsort((self.targets, self.sources))
@@ -68,12 +69,14 @@ class Wiring(Comparable):
                 raise NetworkError(
                     f"{name}: nothing projects to it; give it inputs or recurrent synapses"
                 )
+        starts = starts_of(self.sources, self.sizes.inputs + self.sizes.neurons)
+        object.__setattr__(self, "starts", starts)
 
-    @property
-    def starts(self) -> Numbers:
-        """Where the synapses of each source start, int32 (sources + 1,)."""
-        counts = np.bincount(self.sources, minlength=self.sizes.inputs + self.sizes.neurons)
-        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+
+def starts_of(numbers: Numbers, count: int) -> Numbers:
+    """Return where each of 0..`count` - 1 starts once `numbers` are sorted, int32 (count + 1,)."""
+    counts = np.bincount(numbers, minlength=count)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
 
 
 def placed(count: int, generator: np.random.Generator) -> Values:
