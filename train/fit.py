@@ -1,6 +1,7 @@
 """The fit loop: a recipe's network, its loss and its optimiser, on Lightning."""
 
 import platform
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..runtime.errors import RecipeError
-from .augment import shifted
+from .augment import varied
 from .checkpoint import NAME, Trained, built, write_trained
-from .data import Data, FrameSet
+from .data import Data, FrameSet, split_off
+from .evaluate import trained_accuracies
+from .fit_options import FitOptions
 from .layers import Layer
 from .loop import run, seed_epoch, shuffled, started
 from .networks import SpikingNetwork
 from .objectives.catalogue import head, losses
 from .recipe import Recipe
+from .recompute import recomputed
 
 Batch = tuple[Tensor, Tensor]
 
@@ -33,20 +37,48 @@ def fit(
     where the batch is larger than the data, and `FileError` where `folder` cannot be written, or
     holds a run that neither was asked to resume nor may be mixed with this recipe.
     """
-    if len(data.train) < recipe.fit.batch:
+    training, validation = parted(data, recipe.fit.validation, recipe.fit.seed)
+    needed = recipe.fit.batch * recipe.devices.devices * recipe.devices.nodes
+    if len(training) < needed:
         raise RecipeError(
-            f"fit.batch = {recipe.fit.batch}: {data.name} has {len(data.train)} training samples; "
-            "take a smaller batch"
+            f"fit.batch = {recipe.fit.batch}: {data.name} has {len(training)} training samples, "
+            f"a step takes {needed}; take a smaller batch"
         )
     provenance = described(recipe, data)
     start = started(recipe, folder, resume, NAME)
     torch.manual_seed(recipe.fit.seed)
     module = Fitting(recipe, built(recipe, provenance))
-    loader = shuffled(Clips(data.train), recipe.fit.batch, recipe.fit.seed)
-    run(module, loader, folder, recipe.fit.epochs, start, progress)
-    trained = Trained(module.network.eval(), recipe, provenance)
-    write_trained(folder / NAME, trained)
+    judge = Validating(recipe.fit, validation) if validation else None
+    loader = shuffled(Clips(training), recipe.fit.batch, recipe.fit.seed)
+    with recomputed(module.network.layers, recipe.fit.recompute):
+        first = run(
+            module,
+            loader,
+            folder,
+            recipe.fit.epochs,
+            start,
+            progress,
+            recipe.devices,
+            recipe.fit.accumulate,
+            recipe.fit.tensorboard,
+            [judge] if judge else [],
+        )
+    if judge and judge.weights:
+        module.network.load_state_dict(judge.weights)
+    trained = Trained(module.network.cpu().eval(), recipe, provenance)
+    if first:
+        write_trained(folder / NAME, trained)
     return trained
+
+
+def parted(data: Data, per_class: int, seed: int) -> tuple[FrameSet, FrameSet | None]:
+    """Return what of `data` trains, and what is kept from it to validate: the same for a seed.
+
+    Raises `DataError` where a class has too few training samples.
+    """
+    if not per_class:
+        return data.train, None
+    return split_off(data.train, per_class, seed)
 
 
 def described(recipe: Recipe, data: Data) -> dict[str, Any]:
@@ -104,10 +136,13 @@ class Fitting(lightning.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         clips, labels = batch
         objective = self.recipe.objective
-        views = [shifted(clips, self.recipe.augment.shift) for _ in range(objective.views)]
+        views = [varied(clips, self.recipe.augment) for _ in range(objective.views)]
         labels = labels.repeat(objective.views)
-        features = self.network.features(torch.cat(views, dim=1))
-        logits = self.network.answer(features)
+        quantised = self.network.nodes[0].quantised
+        # Integers stay whole numbers in float32, not in 16 bits.
+        with torch.autocast(clips.device.type, enabled=False) if quantised else nullcontext():
+            features = self.network.features(torch.cat(views, dim=1))
+            logits = self.network.answer(features).float()
         parts = losses(objective, logits, labels, self.head(features.flatten(2)))
         loss = torch.stack(list(parts.values())).sum()
         right = (logits.detach().sum(dim=0).argmax(dim=-1) == labels).float().mean()
@@ -126,3 +161,33 @@ class Fitting(lightning.LightningModule):
             optimiser, fit.learning_rate, int(self.trainer.estimated_stepping_batches)
         )
         return [optimiser], [{"scheduler": schedule, "interval": "step"}]
+
+
+class Validating(lightning.Callback):
+    """After each epoch, how often the validation samples are answered right after the last step.
+
+    Where the epoch is to be chosen by it, keeps the `weights` of the best so far, of equals the
+    last; across a resume as well.
+    """
+
+    def __init__(self, options: FitOptions, validation: FrameSet):
+        self.options, self.validation = options, validation
+        self.accuracy = 0.0
+        self.weights: dict[str, Tensor] = {}
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, Fitting)
+        network, fit = pl_module.network, self.options
+        quantised = trainer.current_epoch >= fit.epochs - fit.quantised_epochs
+        right = float(trained_accuracies(network, self.validation, quantised)[-1])
+        pl_module.log("validation", right)
+        counts = fit.choose == "validation" and (quantised or not fit.quantised_epochs)
+        if counts and right >= self.accuracy:
+            self.accuracy = right
+            self.weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"accuracy": self.accuracy, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.accuracy, self.weights = state_dict["accuracy"], state_dict["weights"]

@@ -1,29 +1,33 @@
 """What training runs share, on Lightning: killed and resumed, a run ends the same, bit for bit.
 
 A run lives in a folder: `recipe.json` says whose it is, `last.ckpt` holds after every epoch all
-that a killed run needs, `history.json` what each epoch gave.
+that a killed run needs, `history.csv` what each epoch gave.
 """
 
+import csv
 import io
 import json
 import logging
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from pydantic import BaseModel
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ..runtime.errors import FileError
+from ..runtime.errors import FileError, RecipeError
 from ..runtime.files import written
+from .fit_options import DeviceOptions
 
 RESUMABLE = "last.ckpt"
 
@@ -69,9 +73,11 @@ def shuffled(dataset: Dataset[Any], batch: int, seed: int) -> DataLoader[Any]:
 def seed_epoch(seed: int, epoch: int) -> None:
     """Let all of torch's draws of an epoch depend on the seed and the epoch alone.
 
-    Call it in `on_train_epoch_start`: a resumed run then draws what an unbroken one does.
+    Call it in `on_train_epoch_start`: a resumed run then draws what an unbroken one does. Of
+    several processes each draws its own.
     """
-    torch.manual_seed(hash((seed, epoch)) % 2**32)
+    rank, _ = processes()
+    torch.manual_seed(hash((seed, epoch, rank) if rank else (seed, epoch)) % 2**32)
 
 
 def run(
@@ -81,24 +87,23 @@ def run(
     epochs: int,
     start: str | None,
     progress: bool = False,
-) -> None:
+    devices: DeviceOptions = DeviceOptions(),  # noqa: B008 (frozen)
+    accumulate: int = 1,
+    tensorboard: bool = False,
+    callbacks: Sequence[lightning.Callback] = (),
+) -> bool:
     """Train `module` on what `loader` gives, from the checkpoint `start` that `started` gave.
 
-    What `module` logs with `on_epoch=True` goes into the history. An interrupt stays one, though
-    Lightning turns it into an exit with status 1. Raises `FileError` where the disk is full.
+    What `module` logs with `on_epoch=True` goes into the history, and to TensorBoard where that is
+    asked for. Return whether this process is the first of all, which writes the files. An interrupt
+    stays one, though Lightning turns it into an exit with status 1. Raises `FileError` where the
+    disk is full, and `RecipeError` where there are no such devices.
     """
     handler = signal.getsignal(signal.SIGINT)
     with _quiet():
-        trainer = lightning.Trainer(
-            max_epochs=epochs,
-            accelerator="cpu",
-            logger=False,
-            callbacks=_callbacks(folder, progress),
-            enable_progress_bar=progress,
-            enable_model_summary=False,
-            plugins=[WholeFiles()],
-            deterministic=True,
-        )
+        called = [*callbacks, *_callbacks(folder, progress)]
+        logger = TensorBoardLogger(folder, name="", version="tensorboard") if tensorboard else False
+        trainer = _trainer(epochs, devices, accumulate, called, logger)
         try:
             trainer.fit(module, loader, ckpt_path=start, weights_only=True)
         except SystemExit:
@@ -108,10 +113,43 @@ def run(
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, handler)
+    return bool(trainer.is_global_zero)
+
+
+def _trainer(
+    epochs: int,
+    devices: DeviceOptions,
+    accumulate: int,
+    callbacks: list[lightning.Callback],
+    logger: TensorBoardLogger | bool,
+) -> lightning.Trainer:
+    several = devices.devices * devices.nodes > 1
+    try:
+        return lightning.Trainer(
+            max_epochs=epochs,
+            accelerator=devices.accelerator,
+            devices=devices.devices,
+            num_nodes=devices.nodes,
+            strategy="ddp" if several else "auto",
+            precision=devices.precision,
+            accumulate_grad_batches=accumulate,
+            logger=logger,
+            callbacks=callbacks,
+            enable_progress_bar=any(isinstance(each, RichProgressBar) for each in callbacks),
+            enable_model_summary=False,
+            plugins=[WholeFiles()],
+            deterministic=True,
+            use_distributed_sampler=False,
+        )
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
+        raise RecipeError(f"devices: {str(error).splitlines()[0]}") from error
 
 
 class Shuffled(Sampler[int]):
-    """A new order every epoch, decided by the seed and the epoch alone."""
+    """A new order every epoch, decided by the seed and the epoch alone.
+
+    Of several processes that train together each takes its share of it.
+    """
 
     def __init__(self, samples: int, seed: int):
         self.samples, self.seed, self.epoch = samples, seed, 0
@@ -121,15 +159,23 @@ class Shuffled(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.samples
+        return self.samples // processes()[1]
 
     def __iter__(self) -> Iterator[int]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.samples)
-        return iter(order.tolist())
+        rank, number = processes()
+        return iter(order[rank::number][: len(self)].tolist())
+
+
+def processes() -> tuple[int, int]:
+    """Return which process this is, counted from 0, and how many train together."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
 
 
 class History(lightning.Callback):
-    """The means of what was logged in each epoch, in `history.json` and across a resume."""
+    """The means of what was logged in each epoch, in `history.csv` and across a resume."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -140,8 +186,15 @@ class History(lightning.Callback):
     ) -> None:
         means = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.epochs.append({"epoch": float(trainer.current_epoch), **means})
-        with written(self.folder / "history.json") as temporary:
-            temporary.write_text(json.dumps(self.epochs, indent=1), encoding="utf-8")
+        if trainer.is_global_zero:
+            names = dict.fromkeys(name for epoch in self.epochs for name in epoch)
+            with (
+                written(self.folder / "history.csv") as temporary,
+                temporary.open("w", encoding="utf-8", newline="") as file,
+            ):
+                table = csv.DictWriter(file, list(names))
+                table.writeheader()
+                table.writerows(self.epochs)
 
     def state_dict(self) -> dict[str, Any]:
         return {"epochs": self.epochs}

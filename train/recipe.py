@@ -4,53 +4,18 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict
 
 from ..runtime.errors import RecipeError
 from ..runtime.settings import read_settings
 from .architectures import ConvOptions, NetworkOptions
 from .data.options import DataOptions
+from .fit_options import AugmentOptions, DeviceOptions, FitOptions
 from .objectives.catalogue import ObjectiveOptions
 
 
-class AugmentOptions(BaseModel):
-    """How training clips are varied; one draw a clip, the same for all its time steps.
-
-    `shift` moves it by up to so many pixels along each axis, with zeros at the edge.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    shift: int = Field(default=0, ge=0)
-
-
-class FitOptions(BaseModel):
-    """How weights are found: AdamW, a learning rate that rises and falls once (one cycle).
-
-    For the last `quantised_epochs` batch norm is frozen and folded, and the network trains as the
-    integers it will be.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epochs: int = Field(default=20, ge=1)
-    quantised_epochs: int = Field(default=7, ge=0)
-    batch: int = Field(default=32, ge=2)
-    learning_rate: float = Field(default=4e-3, gt=0)
-    weight_decay: float = Field(default=1e-2, ge=0)
-    seed: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _within(self) -> "FitOptions":
-        if self.quantised_epochs > self.epochs:
-            raise ValueError(
-                f"quantised_epochs is {self.quantised_epochs}, but there are {self.epochs} epochs"
-            )
-        return self
-
-
 class Recipe(BaseModel):
-    """A training run: data, network, objectives, augmentation and fit."""
+    """A training run: data, network, objectives, augmentation, fit and devices."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,6 +24,7 @@ class Recipe(BaseModel):
     objective: ObjectiveOptions = ObjectiveOptions()
     augment: AugmentOptions = AugmentOptions()
     fit: FitOptions = FitOptions()
+    devices: DeviceOptions = DeviceOptions()
 
 
 def shipped_recipes() -> list[str]:

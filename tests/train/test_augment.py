@@ -1,6 +1,8 @@
+import pytest
 import torch
 
-from pumice.train.augment import shifted
+from pumice.train.augment import cut_out, flipped, shifted, turned, varied
+from pumice.train.fit_options import AugmentOptions
 
 
 def clip() -> torch.Tensor:
@@ -40,3 +42,46 @@ def test_the_same_seed_draws_the_same() -> None:
         torch.manual_seed(5)
         results.append(shifted(clip(), 3))
     assert torch.equal(*results)
+
+
+CLIPS = torch.arange(1.0, 1 + 3 * 4 * 2 * 6 * 8).view(3, 4, 2, 6, 8)
+
+
+def test_nothing_asked_for_changes_nothing() -> None:
+    assert varied(CLIPS, AugmentOptions()) is CLIPS
+
+
+def test_each_clip_is_mirrored_or_not_at_all_steps_alike() -> None:
+    torch.manual_seed(0)
+    for clip, mirrored in zip(CLIPS.unbind(1), flipped(CLIPS).unbind(1), strict=True):
+        assert torch.equal(mirrored, clip) or torch.equal(mirrored, clip.flip(-1))
+    torch.manual_seed(0)
+    assert 0 < sum(torch.equal(flipped(CLIPS), CLIPS) for _ in range(40)) < 40
+
+
+def test_a_square_is_blank_at_all_steps_and_nothing_else() -> None:
+    torch.manual_seed(1)
+    blank = cut_out(CLIPS, 3) == 0
+    assert torch.equal(blank, blank[:1, :, :1].expand_as(blank))
+    assert all(4 <= int(clip[0, 0].sum()) <= 9 for clip in blank.unbind(1))
+
+
+def test_a_quarter_turn_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    square = torch.arange(1.0, 37).view(1, 1, 1, 6, 6)
+    monkeypatch.setattr(torch, "rand", lambda *_: torch.ones(2, 1))
+    assert torch.equal(turned(square, 90, 0), torch.rot90(square, 1, (-2, -1)))
+
+
+def test_a_slant_keeps_whole_numbers_and_the_middle() -> None:
+    torch.manual_seed(3)
+    slanted = turned(CLIPS, 0, 30)
+    assert set(slanted.unique().tolist()) <= {0.0, *CLIPS.unique().tolist()}
+    assert not torch.equal(slanted, CLIPS)
+
+
+def test_the_same_draw_varies_in_the_same_way() -> None:
+    options = AugmentOptions(shift=1, flip=True, cutout=2, rotate=15, shear=10)
+    torch.manual_seed(5)
+    once = varied(CLIPS, options)
+    torch.manual_seed(5)
+    assert torch.equal(varied(CLIPS, options), once)

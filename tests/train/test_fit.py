@@ -1,24 +1,31 @@
+import csv
 import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from pumice.runtime.engines import fast
 from pumice.runtime.errors import FileError, RecipeError
 from pumice.train.checkpoint import NAME, read_trained
+from pumice.train.converted import converted
 from pumice.train.data.dataset import Data, FrameSet
-from pumice.train.fit import Fitting, fit
+from pumice.train.data.split import held_out
+from pumice.train.evaluate import network_accuracies, trained_accuracies
+from pumice.train.fit import Fitting, fit, parted
 from pumice.train.loop import RESUMABLE
 from pumice.train.recipe import Recipe
 
 EPOCHS = 4
-RECIPE = {
+RECIPE: dict[str, Any] = {
     "data": {"name": "made", "timesteps": 3},
     "network": {"channels": [4], "kernels": [3], "strides": [2], "hidden": [8]},
     "objective": {"cross_entropy": {}, "etc": {"temperature": 4.0}},
@@ -43,6 +50,8 @@ def weights(folder: Path) -> bytes:
 
 def test_training_lowers_the_loss_and_leaves_a_network_that_reads_back(tmp_path: Path) -> None:
     trained = fit(Recipe.model_validate(RECIPE), made(), tmp_path)
+    told = [float(epoch["loss"]) for epoch in history(tmp_path)]
+    assert len(told) == EPOCHS and told[-1] < told[0]
     again = read_trained(tmp_path)
     for one, other in zip(
         trained.network.state_dict().values(), again.network.state_dict().values(), strict=True
@@ -52,7 +61,7 @@ def test_training_lowers_the_loss_and_leaves_a_network_that_reads_back(tmp_path:
 
 
 def test_a_batch_larger_than_the_data_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="made has 7 training samples; take a smaller batch"):
+    with pytest.raises(RecipeError, match="made has 7 training samples, a step takes 8; take"):
         fit(Recipe.model_validate(RECIPE), made(7), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -68,7 +77,10 @@ import sys, time
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import test_fit
-from pumice.train.fit import Fitting, fit
+from pumice.train.converted import converted
+from pumice.train.data.split import held_out
+from pumice.train.evaluate import network_accuracies, trained_accuracies
+from pumice.train.fit import Fitting, fit, parted
 from pumice.train.recipe import Recipe
 whole = Fitting.training_step
 def step(self, batch, index):
@@ -93,7 +105,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(tmp_path: Path) ->
         assert not (killed / NAME).exists()
     fit(Recipe.model_validate(RECIPE), made(), killed, resume=True)
     assert weights(killed) == weights(whole)
-    assert (killed / "history.json").read_bytes() == (whole / "history.json").read_bytes()
+    assert (killed / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
 
 
 def _epochs(folder: Path) -> int:
@@ -154,3 +166,76 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(
         fit(Recipe.model_validate(RECIPE), made(), tmp_path)
     assert "\n" not in str(caught.value)
     assert not [f for f in tmp_path.iterdir() if f.name.startswith(".")]
+
+
+CHOOSING = {**RECIPE, "fit": {**RECIPE["fit"], "validation": 4, "choose": "validation"}}
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+
+
+def test_the_epoch_chosen_is_a_quantised_one_that_validates_best(tmp_path: Path) -> None:
+    trained = fit(Recipe.model_validate(CHOOSING), made(), tmp_path)
+    training, validation = parted(made(), 4, 3)
+    assert validation is not None and len(training) == 28 and len(validation) == 12
+    found = trained_accuracies(trained.network, validation, quantised=True)[-1]
+    told = [float(epoch["validation"]) for epoch in history(tmp_path)]
+    assert len(told) == EPOCHS and found == pytest.approx(max(told[-2:]))
+
+
+def test_validation_samples_take_no_part_in_training(tmp_path: Path) -> None:
+    """With other values in them, the weights are the same."""
+    data = made()
+    _, held = held_out(data.train.labels, 4, 3)
+    frames = data.train.frames.copy()
+    frames[held] = 1 - frames[held]
+    other = replace(data, train=FrameSet(frames, data.train.labels))
+    recipe = Recipe.model_validate({**CHOOSING, "fit": {**CHOOSING["fit"], "choose": "last"}})
+    for name, each in (("one", data), ("two", other)):
+        fit(recipe, each, tmp_path / name)
+    assert weights(tmp_path / "one") == weights(tmp_path / "two")
+
+
+def test_two_batches_added_up_are_one_step_of_twice_the_size(tmp_path: Path) -> None:
+    """Without batch norm's statistics in between, that is with quantised layers from the start."""
+    quantised = {**RECIPE["fit"], "epochs": 1, "quantised_epochs": 1}
+    plain = {**RECIPE, "objective": {"cross_entropy": {}}, "augment": {}}
+    found = []
+    for name, batch, accumulate in (("whole", 16, 1), ("halves", 8, 2)):
+        settings = {**quantised, "batch": batch, "accumulate": accumulate}
+        recipe = Recipe.model_validate({**plain, "fit": settings})
+        found.append(fit(recipe, made(32), tmp_path / name).network.state_dict())
+    for one, other in zip(found[0].values(), found[1].values(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_recomputing_activations_changes_no_bit_of_the_weights(tmp_path: Path) -> None:
+    found = []
+    for recompute in (False, True):
+        settings = {**RECIPE["fit"], "recompute": recompute}
+        recipe = Recipe.model_validate({**RECIPE, "fit": settings})
+        trained = fit(recipe, made(), tmp_path / str(recompute))
+        found.append(trained.network.state_dict())
+    for name, value in found[0].items():
+        assert torch.equal(value, found[1][name]), name
+
+
+def test_mixed_precision_trains_the_integers_it_will_be(tmp_path: Path) -> None:
+    settings = {**RECIPE["fit"], "tensorboard": True}
+    mixed = {**RECIPE, "fit": settings, "devices": {"precision": "bf16-mixed"}}
+    trained = fit(Recipe.model_validate(mixed), made(), tmp_path)
+    told = [float(epoch["loss"]) for epoch in history(tmp_path)]
+    assert told[-1] < told[0]
+    quantised = trained_accuracies(trained.network, made().test, quantised=True)
+    network, _ = converted(trained)
+    assert network_accuracies(network, made().test, fast.run).tolist() == quantised.tolist()
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_devices_that_are_not_there_are_told(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate({**RECIPE, "devices": {"accelerator": "gpu"}})
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(RecipeError, match="devices: .*gpu"):
+        fit(recipe, made(), tmp_path)
