@@ -45,8 +45,9 @@ peers: .venv-peers/installed
 	rm -f $@
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install -qq -c constraints.txt pip setuptools
-	.venv-peers/bin/python -m pip install -qq -c constraints.txt --no-build-isolation -e '.[convert,train]' \
-		spikingjelly==2.0.0 snntorch==1.0.0 neurobench==2.3.0
+	.venv-peers/bin/python -m pip install -qq -c constraints.txt --no-build-isolation -e '.[convert,lava,train]' \
+		spikingjelly==2.0.0 snntorch==1.0.0 neurobench==2.3.0 pytest hypothesis
+	.venv-peers/bin/python -m pip install -qq --no-deps --ignore-requires-python lava-nc==0.10.0 lava-dl==0.6.0
 	touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""Placement and cost beside what is published: `python bench/placement.py`, about two minutes.
+"""Placement and cost beside what is published: `python -m bench.placement`, about two minutes.
 
 Prints in Markdown, pumice's rules on the published strips of Loihi 2, its own placements, and the
 share of a measured step that each price list explains.
@@ -8,10 +8,9 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-import published
-import shapes
-from published import Row
 
+from bench import published, shapes
+from bench.published import Row
 from pumice.deploy.bound import least_cores
 from pumice.deploy.cost import Cost, costed
 from pumice.deploy.demand import RESOURCES, Job, demand, job

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import shapes
 from command import EVENTS, NETWORK, Answer, pumice
 
+from bench import shapes
 from pumice.deploy.cost import costed
 from pumice.deploy.placement import place
 from pumice.deploy.target import read_target

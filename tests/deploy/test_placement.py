@@ -3,13 +3,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import shapes
 from chips import chip, chips
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from placed import pairs, synapses, usage
 from strategies import networks
 
+from bench import shapes
 from pumice.deploy.bound import least_cores
 from pumice.deploy.demand import job
 from pumice.deploy.placement import place

@@ -1,5 +1,4 @@
-import shapes
-
+from bench import shapes
 from pumice.deploy.placement import place
 from pumice.deploy.target import read_target
 from pumice.deploy.utilisation import utilisation
