@@ -1,8 +1,7 @@
 """From real numbers to a `Network`, with an account of what rounding did to each layer."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,6 @@ from . import rounding
 from .graph import Graph, Neurons, Synapses
 
 Scale = float | NDArray[np.float32]  # weight units a real unit: one number, or one a channel
-NO_SCALES: Mapping[str, Scale] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,11 @@ class Rounded:
     bits: int = 8
 
 
-def quantised(
-    graph: Graph, scales: Mapping[str, Scale] = NO_SCALES
-) -> tuple[Network, tuple[Rounded, ...]]:
+def quantised(graph: Graph) -> tuple[Network, tuple[Rounded, ...]]:
     """Round `graph` to a `Network`: weights of 4 to 8 bits with one exponent a projection.
 
-    `scales` replaces what `scale_of` gives for the populations it names. Raises `NetworkError`
-    where a parameter is not finite or the rounded network does not fit the registers.
+    Raises `NetworkError` where a parameter is not finite or the rounded network does not fit the
+    registers.
     """
     populations = [
         Population(graph.input_name, graph.input_shape, "input", value_bits=graph.value_bits)
@@ -58,8 +54,7 @@ def quantised(
     report: list[Rounded] = []
     for neurons in graph.neurons:
         incoming = [s for s in graph.synapses if s.target == neurons.name]
-        scale = scales.get(neurons.name)
-        population, joined, told = rounded(neurons, incoming, scale)
+        population, joined, told = rounded(neurons, incoming)
         populations.append(population)
         projections += joined
         report += told
@@ -68,12 +63,11 @@ def quantised(
 
 
 def rounded(
-    neurons: Neurons, incoming: list[Synapses], scale: Scale | None = None
+    neurons: Neurons, incoming: Sequence[Synapses]
 ) -> tuple[Population, list[Projection], list[Rounded]]:
-    """Round one population and what reaches it, at `scale` or what `scale_of` gives."""
+    """Round one population and what reaches it, at the scale that `scale_of` gives."""
     _check_finite(neurons, incoming)
-    if scale is None:
-        scale = scale_of(neurons, incoming)
+    scale = scale_of(neurons, incoming)
     population = _population(neurons, scale)
     projections = [_projection(s, scale) for s in incoming]
     told = [
@@ -83,7 +77,7 @@ def rounded(
     return population, projections, told
 
 
-def scale_of(neurons: Neurons, incoming: list[Synapses]) -> Scale:
+def scale_of(neurons: Neurons, incoming: Sequence[Synapses]) -> Scale:
     """Return the scale that gives the smallest weights into `neurons` all their bits.
 
     One for the population; where neurons are rounded `by_channel`, one a channel, float32.
@@ -106,7 +100,7 @@ def scale_of(neurons: Neurons, incoming: list[Synapses]) -> Scale:
     )
 
 
-def _check_finite(neurons: Neurons, incoming: list[Synapses]) -> None:
+def _check_finite(neurons: Neurons, incoming: Sequence[Synapses]) -> None:
     if not incoming:
         raise NetworkError(f"{neurons.name}: nothing projects to it")
     for name, values in [(neurons.name, neurons.bias), *((s.name, s.weights) for s in incoming)]:
@@ -136,7 +130,7 @@ def _population(neurons: Neurons, scale: Scale) -> Population:
 
 
 def _projection(synapses: Synapses, scale: Scale) -> Projection:
-    rows = _by_row(synapses, scale)
+    rows = by_row(synapses, scale)
     exponent = rounding.weight_exponent(*_peak(synapses.weights, rows), synapses.bits)
     integers = rounding.rounded_weights(synapses.weights, rows, exponent, synapses.bits)
     connection: Connection
@@ -154,7 +148,7 @@ def _projection(synapses: Synapses, scale: Scale) -> Projection:
     )
 
 
-def _by_row(synapses: Synapses, scale: Scale) -> Scale:
+def by_row(synapses: Synapses, scale: Scale) -> Scale:
     """Return `scale` so that it broadcasts to the weights, whose rows come channel by channel."""
     if isinstance(scale, float):
         return scale
@@ -177,7 +171,7 @@ def _rounded(
     population: Population,
     scale: Scale,
 ) -> Rounded:
-    exponent, rows = projection.weight_exponent, _by_row(synapses, scale)
+    exponent, rows = projection.weight_exponent, by_row(synapses, scale)
     exact = synapses.weights * rows / 2.0**exponent
     integers = rounding.rounded_weights(synapses.weights, rows, exponent, synapses.bits)
     size = max(float(np.sqrt(np.mean(exact**2))), 2.0**-1022)

@@ -134,6 +134,7 @@ def test_a_file_that_is_none_is_an_error_in_one_line(tmp_path: Path) -> None:
         ("a.txt", "a.txt: is none of .net, .nir and .pumice"),
         ("b.nir", r"b.nir: is not a whole HDF5 file \([^\n]*\)$"),
     ):
+        (tmp_path / "a.txt").touch()
         (tmp_path / "b.nir").write_bytes(b"no")
         with pytest.raises(FileError, match=text):
             check(tmp_path / name)

@@ -108,10 +108,10 @@ def by_channel(weights: ArrayLike, threshold: float = 0.8) -> Graph:
 
 
 def test_each_channel_has_all_its_bits_and_a_threshold_of_its_own() -> None:
-    network, _ = quantised(by_channel(((0.5, -1.0), (0.25, 0.0))))
+    network, _ = quantised(by_channel(((0.6, -1.0), (0.25, 0.0))))
     hidden, connection = network.population("hidden"), network.projections[0].connection
     assert isinstance(connection, Dense)
-    assert connection.weights.tolist() == [[128, -254], [254, 0]]
+    assert connection.weights.tolist() == [[152, -254], [254, 0]]
     assert hidden.threshold.tolist() == [203, 813]  # 0.8 times 254, and times 1016
     assert (hidden.bias.tolist(), hidden.bias_exponent) == ([406, -3251], 2)
 
