@@ -3,6 +3,7 @@
 from .laws import Law as Law
 from .learn import learned as learned
 from .learn import response as response
+from .lowered import lowered as lowered
 from .network import RecurrentNetwork as RecurrentNetwork
 from .network import built as built
 from .options import CELLS as CELLS
