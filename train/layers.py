@@ -6,6 +6,7 @@ and the forward pass is the converted network's, integer for integer; gradients 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,17 +22,24 @@ class Layer(nn.Module):
     """Neurons called `name` that follow `rule`, driven by the sum of their `projections`.
 
     Takes for each projection what it reads, whole numbers; gives spikes, or voltages in real units
-    where the rule does not spike. A layer of a flat target flattens its sources.
+    where the rule does not spike. A layer of a flat target flattens its sources. Once quantised,
+    its weights have `bits` bits.
     """
 
     def __init__(
-        self, name: str, projections: Sequence[Projection], rule: Rule, threshold: float = 1.0
+        self,
+        name: str,
+        projections: Sequence[Projection],
+        rule: Rule,
+        threshold: float = 1.0,
+        bits: int = rounding.WEIGHT_BITS,
     ):
         super().__init__()
         self.name = name
         self.projections = nn.ModuleList(projections)
         self.rule = rule
         self.threshold = threshold
+        self.bits = bits
         self.quantised = False
 
     @property
@@ -62,13 +70,14 @@ class Layer(nn.Module):
     def _integers(self, values: Sequence[Tensor]) -> Tensor:
         folded = [way.folded() for way in self.ways]
         peaks = [rounding.largest(weights.detach()) for weights, _ in folded]
-        scale = rounding.population_scale(peaks, self.threshold if self.rule.spikes else 0.0)
+        threshold = self.threshold if self.rule.spikes else 0.0
+        scale = rounding.population_scale(peaks, threshold, self.bits)
         arriving = []
         for way, value, (weights, _), peak in zip(self.ways, values, folded, peaks, strict=True):
-            exponent = rounding.weight_exponent(peak, scale)
+            exponent = rounding.weight_exponent(peak, scale, self.bits)
             rounded = _straight_through(
                 weights * (scale / 2.0**exponent),
-                rounding.rounded_weights(weights, scale, exponent),
+                rounding.rounded_weights(weights, scale, exponent, self.bits),
             )
             mapped = way.mapped(value, rounded)
             arriving.append(mapped * 2.0**exponent if exponent else mapped)
@@ -105,7 +114,7 @@ class Layer(nn.Module):
             rule.spikes,
         )
         synapses = [
-            each
+            replace(each, bits=self.bits)
             for way in self.ways
             for each in way.synapses(self.name, shapes[way.reads.sources[0]])
         ]

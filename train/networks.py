@@ -17,10 +17,14 @@ INPUT = "input"
 
 
 class NeuronOptions(BaseModel):
-    """What the spiking neurons of a network do; decays are the share lost each step, 0 to 1."""
+    """What the neurons of a network do; decays are the share lost each step, 0 to 1.
+
+    What reaches them, and the read-out, has weights of `weight_bits` bits once quantised.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    weight_bits: int = Field(default=8, ge=4, le=8)
     current_decay: float = Field(default=1.0, ge=0, le=1)
     voltage_decay: float = Field(default=0.5, ge=0, le=1)
     threshold: float = Field(default=1.0, gt=0)

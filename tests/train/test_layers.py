@@ -35,7 +35,7 @@ def events(value_bits: int = 1) -> torch.Tensor:
     [
         NeuronOptions(),
         NeuronOptions(current_decay=0.3, voltage_decay=0.1, threshold=0.7),
-        NeuronOptions(voltage_decay=1.0, surrogate="atan"),
+        NeuronOptions(voltage_decay=1.0, surrogate="atan", weight_bits=4),
     ],
 )
 def test_the_quantised_forward_pass_is_the_converted_network_spike_for_spike(

@@ -83,11 +83,13 @@ class Growing:
         """Return the network, with a read-out of means over `window`s, or over all where None."""
         reads, inputs = self._flat("output", sources, window)
         readout = Projection(reads, nn.Linear(inputs, classes))
-        self._add(Layer("output", [readout], READ_OUT), (classes,))
+        self._add(Layer("output", [readout], READ_OUT, bits=self.neuron.weight_bits), (classes,))
         return SpikingNetwork(self.layers, self.shapes[INPUT], self.value_bits)
 
     def _spikes(self, name: str, projections: list[Projection], shape: Shape) -> Sources:
-        return self._add(Layer(name, projections, self.neuron.rule, self.neuron.threshold), shape)
+        neuron = self.neuron
+        layer = Layer(name, projections, neuron.rule, neuron.threshold, neuron.weight_bits)
+        return self._add(layer, shape)
 
     def _add(self, layer: Layer | Gate, shape: Shape) -> Sources:
         self.layers.append(layer)
