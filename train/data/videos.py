@@ -3,12 +3,33 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.arrays import frozen
 from ...runtime.errors import DataError
+
+
+class VideoSource(Protocol):
+    """Videos that clips are taken from.
+
+    `lengths`: images of each video, int64 (videos,). `labels`: for each kind of label int64
+    (videos,). `shape`: of an image, (channels, height, width). `value_bits`: of a value, 1 or 8.
+    """
+
+    @property
+    def lengths(self) -> NDArray[np.int64]: ...
+    @property
+    def labels(self) -> Mapping[str, NDArray[np.int64]]: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def value_bits(self) -> int: ...
+    def clip(self, video: int, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the images of a video at `positions`, uint8 (positions, *shape)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,22 +64,32 @@ class Videos:
         return len(self.frames)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an image, (channels, height, width)."""
+        return self.frames.shape[2:]
+
+    @property
+    def value_bits(self) -> int:
+        """Bits that a value may take: 1 where all are 0 or 1, else 8."""
+        return 1 if self.frames.max() <= 1 else 8
+
+    @property
     def lengths(self) -> NDArray[np.int64]:
         """Images of each video, int64 (videos,)."""
         return np.full(len(self), self.frames.shape[1])
 
-    def clip(self, video: int, start: int, timesteps: int, stride: int) -> NDArray[np.uint8]:
-        """Return images `start`, `start + stride`, ... of a video.
+    def clip(self, video: int, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the images of a video at `positions`, uint8 (positions, channels, height, width).
 
-        uint8 (timesteps, channels, height, width). Raises `DataError` where one is not there.
+        Raises `DataError` where one is not there.
         """
-        last = start + (timesteps - 1) * stride
-        if not 0 <= start <= last < self.frames.shape[1]:
+        if not (0 <= positions.min() and positions.max() < self.frames.shape[1]):
             raise DataError(
-                f"video {video}: images {start} to {last} wanted, has 0 to "
+                f"video {video}: images {positions.min()} to {positions.max()} wanted, has 0 to "
                 f"{self.frames.shape[1] - 1}"
             )
-        return self.frames[video, start : last + 1 : stride]
+        images: NDArray[np.uint8] = self.frames[video, positions]
+        return images
 
     def chosen(self, indices: NDArray[np.int64]) -> "Videos":
         """Return the videos at `indices`, in that order."""

@@ -1,0 +1,1 @@
+"""Learning without labels: six objectives, PredNext, views, momentum copies, several processes."""
