@@ -84,6 +84,9 @@ def _chain(network: Network) -> list[Population]:
     """Return all populations, each after the one that reaches it."""
     if len(network.inputs) != 1:
         raise NetworkError(f"network: has {len(network.inputs)} inputs, a .net file takes one")
+    for population in network.order:
+        if population.value_bits > 1:
+            raise NetworkError(f"{population.name}: sends graded spikes, netx reads plain ones")
     chain = [network.inputs[0]]
     while len(chain) < len(network.populations):
         last = chain[-1].name

@@ -235,6 +235,11 @@ def _update(parts: Parts, population: Population, activation: str, silent: str) 
     if silent:
         awake = parts.do("Not", [silent], f"{name}/awake")
         above = parts.do("And", [above, awake], f"{name}/fires")
+    if population.value_bits > 1:
+        weights = parts.do("Div", [voltage, parts.number(1 << ALIGN_BITS)], f"{name}/weights")
+        limits = [parts.number(1), parts.number(population.largest_value)]
+        carried = parts.do("Clip", [weights, *limits], f"{name}/carried")
+        above = parts.do("Where", [above, carried, parts.number(0)], f"{name}/sent_now")
     return parts.do("Cast", [above], f"{name}/spikes", to=UINT8)
 
 

@@ -9,9 +9,10 @@ With `toward_zero(x, n) = sign(x) * (|x| >> n)`, per neuron and step:
     v = toward_zero(v * (4096 - voltage_decay), 12) + u + (bias << bias_exponent)
     v = clip(v, -2^23 + 1, 2^23 - 1)                           (saturates)
     spike = v > threshold << 6                                 (strictly greater)
+    sent = clip(v >> 6, 1, 2^value_bits - 1) where spike       (1 unless spikes are graded)
     v = 0 where spike                                          (u is kept)
 
-An `integrator` does the same without the last two lines. Units: `a`, `threshold` in weight units;
+An `integrator` does the same without the last three lines. Units: `a`, `threshold` in weight units;
 `u` and `v` in 1/64 of them. Decays are the share lost each step, in 1/4096.
 """
 
@@ -54,7 +55,7 @@ def step(
     """Advance neurons of `population` by one time step.
 
     `current`, `voltage` and `activation` are int64 of shape (batch, *population.shape).
-    Returns the next current, the next voltage and the spikes (uint8, 0 or 1).
+    Returns the next current, the next voltage and what is sent, uint8, 0 where nothing is.
     """
     current = wrapped(decayed(current, population.current_decay) + (activation << ALIGN_BITS))
     bias = population.bias.astype(np.int64) << population.bias_exponent
@@ -63,4 +64,5 @@ def step(
     if population.kind == "integrator":
         return current, voltage, np.zeros(voltage.shape, np.uint8)
     spikes = voltage > population.threshold.astype(np.int64) << ALIGN_BITS
-    return current, np.where(spikes, 0, voltage), spikes.astype(np.uint8)
+    sent = np.where(spikes, np.clip(voltage >> ALIGN_BITS, 1, population.largest_value), 0)
+    return current, np.where(spikes, 0, voltage), sent.astype(np.uint8)

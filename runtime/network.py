@@ -89,6 +89,12 @@ def _check_names(network: Network) -> None:
         raise NetworkError("network: has no population of kind 'input', needs at least one")
     if network.population(network.output).kind == "input":
         raise NetworkError(f"{network.output}: is an input and cannot be the output")
+    output = network.population(network.output)
+    if output.kind == "cuba" and output.value_bits > 1:
+        raise NetworkError(
+            f"{output.name}: is the output, whose spikes are counted, but sends values of "
+            f"{output.value_bits} bits; read it by an integrator"
+        )
     for population in network.populations:
         if population.kind == "input" and network.into(population.name):
             raise NetworkError(f"{population.name}: an input takes no projections")

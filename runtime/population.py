@@ -33,7 +33,8 @@ class Population(Comparable):
     added to the voltage shifted left by `bias_exponent`) are a scalar, one value a channel of
     shape `(channels,)`, or one value a neuron of shape `shape`; they are kept as int32 arrays that
     broadcast to `shape`. An `input` carries events of `value_bits` bits: 1 for spikes, up to 8 for
-    graded values 0..255. An `integrator` never spikes and is read by its voltage.
+    graded values 0..255. So does a `cuba`, whose spikes carry their voltage where there are several
+    bits. An `integrator` never spikes and is read by its voltage.
 
     Raises `NetworkError` where a value is outside its register or a shape does not fit.
     """
@@ -63,7 +64,7 @@ class Population(Comparable):
             raise NetworkError(f"{self.name}: kind {self.kind!r} is none of {get_args(Kind)}")
         for key, low, high in (
             ("bias_exponent", 0, 7),
-            ("value_bits", 1, 8 if self.kind == "input" else 1),
+            ("value_bits", 1, 1 if self.kind == "integrator" else 8),
         ):
             value = whole(getattr(self, key), f"{self.name}: {key}")
             _check_range(self.name, key, value, low, high)

@@ -62,8 +62,9 @@ def _simulate(graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]) 
 
     from .execute import execute, share_anonymously
     from .models.conv import PySparseConvModel
+    from .models.graded import GradedReset
     from .models.mapped import PyMappedSendModel
-    from .models.recorded import PyRecordedLifModel, Recording
+    from .models.recorded import PyRecordedGradedModel, PyRecordedLifModel, Recording
 
     for name, neurons in graph.populations.items():
         recording = Recording(
@@ -73,7 +74,11 @@ def _simulate(graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]) 
     sources = {name: RingBuffer(data=values.T) for name, values in events.items()}
     for name, source in sources.items():
         graph.feed(name, source.s_out)
-    models = {LIFReset: PyRecordedLifModel, RingBuffer: PyMappedSendModel}
+    models = {
+        LIFReset: PyRecordedLifModel,
+        GradedReset: PyRecordedGradedModel,
+        RingBuffer: PyMappedSendModel,
+    }
     if job.conv == "sparse":
         models[Conv] = PySparseConvModel
     share_anonymously()

@@ -7,6 +7,7 @@ torch correlates, so kernels are mirrored.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from scipy.sparse import csr_matrix
 from ...runtime import Network, Population, Projection, connections
 from ..schedule import Schedule, schedule
 from .models.delayed import DelayedConv, DelayedDense, DelayedSparse
+from .models.graded import GradedReset
 
 NEVER = 1 << 17  # a threshold that no 24-bit voltage exceeds
 LARGEST = 127  # Lava's own model of Conv keeps sizes and groups in 8 bits
@@ -31,8 +33,9 @@ LARGEST = 127  # Lava's own model of Conv keeps sizes and groups in 8 bits
 class Graph:
     """Connected Lava processes: a `LIFReset` a population, a connection a projection.
 
-    Input populations have no process: connect the port that sends their events, of shape
-    (width, height, channels) or (neurons,), with `feed`. What a population does at step `n` of
+    Populations whose spikes are graded are a `GradedReset`, a process of ours. Input
+    populations have no process: connect the port that sends their events, of shape (width, height,
+    channels) or (neurons,), with `feed`. What a population does at step `n` of
     sample `m` it does here at step `m * timesteps + n + schedule.depths[name]`.
     """
 
@@ -75,7 +78,9 @@ def _neurons(population: Population, depth: int, timesteps: int) -> LIFReset:
         return values.T if values.ndim else int(values)
 
     # Lava adds 1 to du, and resets where its step, counted from 1, leaves the rest `reset_offset`.
-    return LIFReset(
+    graded = population.kind == "cuba" and population.value_bits > 1
+    kind: Any = partial(GradedReset, largest=population.largest_value) if graded else LIFReset
+    neurons: LIFReset = kind(
         shape=population.shape[::-1],
         du=turned(population.current_decay - 1),
         dv=turned(population.voltage_decay),
@@ -86,6 +91,7 @@ def _neurons(population: Population, depth: int, timesteps: int) -> LIFReset:
         reset_offset=depth + 1,
         name=population.name,
     )
+    return neurons
 
 
 def _connection(

@@ -49,6 +49,8 @@ def obstacles(network: Network, timesteps: int) -> Iterator[str]:
         for key in ("current_decay", "voltage_decay", "threshold"):
             if getattr(population, key).size > 1:
                 yield f"{population.name}: {key} differs between neurons, the chip has one a core"
+        if population.kind == "cuba" and population.value_bits > 1:
+            yield f"{population.name}: graded spikes have no model for the chip, send one bit"
         if population.kind == "integrator":
             yield f"{population.name}: voltages cannot be read at each step; let it spike"
     if timesteps & (timesteps - 1):

@@ -412,6 +412,7 @@ def _update(parameters: Words, population: Row, state: State, sums: Words, spike
             values[period:],
             values[2 * period :],
             values[3 * period :],
+            i32(population.largest),
             spikes[first:],
         )
 
@@ -425,7 +426,8 @@ def step_neurons(
     voltage_kept: Words,
     threshold: Words,
     bias: Words,
-    spikes: Bytes,
+    largest: np.int32,
+    sent: Bytes,
 ) -> None:
     """Do what `arithmetic.step` says, in int32; threshold and bias are aligned already."""
     for i in range(len(current)):
@@ -439,7 +441,7 @@ def step_neurons(
         spike = v > threshold[i]
         current[i] = u
         voltage[i] = 0 if spike else v
-        spikes[i] = spike
+        sent[i] = min(max(v >> ALIGN_BITS, i32(1)), largest) if spike else 0
 
 
 @loop

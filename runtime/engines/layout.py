@@ -131,6 +131,7 @@ def _population(pools: Pools, population: Population) -> Fields:
         "channels": shape[0],
         "row": (population.neurons + 7) // 8 * 8,
         "period": period,
+        "largest": population.largest_value,
         "parameters": pools.parameters.add(np.concatenate(rows)),
     }
 

@@ -19,9 +19,9 @@ def _row(names: str) -> np.dtype[Any]:
 
 # first: its first neuron among all; row, history: bytes of one step of values, and where they
 # start; delay: the longest one that asks for its values; period: neurons after which the
-# parameters repeat; into_first, into_last: its projections.
+# parameters repeat; largest: what a spike carries at most; into_first, into_last: its projections.
 POPULATION = _row(
-    "kind first neurons channels row history delay period parameters into_first into_last"
+    "kind first neurons channels row history delay period parameters largest into_first into_last"
 )
 # shift: bits to the right of its own sum; weights, starts, targets, rows, columns, matrix: where
 # they start in their arrays; plane, fan_in: weights of one input channel, of one target neuron.

@@ -39,7 +39,7 @@ def networks(draw: Draw) -> Network:
         population, forward = draw(_layers(f"layer{layer}", populations, last))
         populations.append(population)
         projections += forward
-    outputs = [p.name for p in populations if p.kind != "input"]
+    outputs = [p.name for p in populations if p.kind != "input" and p.value_bits == 1]
     output = draw(st.sampled_from(outputs[::-1]))
     return Network(tuple(populations), tuple(projections), output, {"seed": "drawn"})
 
@@ -121,7 +121,8 @@ def _layers(
         delay = draw(st.sampled_from((0, 0, 1, 5)))
         joined.append((source, draw(_into(source.shape, shape)), delay))
     integrator = last and draw(st.booleans())
-    spiking = Population(name, shape)
+    bits = 1 if last else draw(st.sampled_from((1, 1, 1, 2, 8)))
+    spiking = Population(name, shape, value_bits=bits)
     if not integrator and draw(st.sampled_from((False, False, True))):
         joined.append((spiking, draw(_into(shape, shape)), draw(st.integers(1, 3))))
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
@@ -139,6 +140,7 @@ def _layers(
     population = Population(
         name,
         shape,
+        value_bits=bits,
         kind="integrator" if integrator else "cuba",
         current_decay=current_decay,
         voltage_decay=draw(_parameters(rng, shape, (0, 128, 4096, 1), 4096)),

@@ -15,6 +15,7 @@ IMAGE = (2, 6, 7)
 LEAKY: dict[str, Any] = {"current_decay": 1500, "voltage_decay": 200, "threshold": 150}
 ROOF = LEAKY | {"threshold": 6000}
 PUSHED = LEAKY | {"bias": 70}
+FEW = {"voltage_decay": 3000, "threshold": 1, "value_bits": 3}
 HELD = LEAKY | {"bias": 4095, "bias_exponent": 7}
 TIMESTEPS, SAMPLES = 8, 3
 
@@ -82,6 +83,13 @@ KINDS: dict[str, Kind] = {
             ("dense", Dense(even(20, 20))),
             ("pixels", sparse(20, 42)),
         ],
+    ),
+    "valued": ((3, 6, 7), FEW, [("image", around(3, 2), -6)]),
+    "of_values": ((4, 6, 7), ROOF, [("valued", around(4, 3)), ("valued", around(4, 3), -1, 2)]),
+    "of_values_flat": (
+        (20,),
+        ROOF,
+        [("valued", Dense(even(20, 126))), ("valued", sparse(20, 126))],
     ),
     "loop": ((20,), LEAKY, [("image", Dense(even(20, 84))), ("loop", Dense(even(20, 20)), 0, 1)]),
     "late_conv": ((3, 6, 7), LEAKY, [("image", around(3, 2), 0, 4)]),

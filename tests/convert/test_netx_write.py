@@ -122,3 +122,17 @@ def test_biases_are_made_whole_on_request(tmp_path: Path) -> None:
     assert whole.population("loop").bias.tolist() == [2] * 9
     assert whole.population("conv") == fine.population("conv")
     write_netx(tmp_path / "a.net", whole)
+
+
+def test_graded_spikes_are_refused() -> None:
+    populations = (
+        Population("in", (2,), kind="input"),
+        Population("sums", (2,), value_bits=2),
+        Population("out", (2,)),
+    )
+    projections = (
+        Projection("first", "in", "sums", Dense(np.eye(2))),
+        Projection("second", "sums", "out", Dense(np.eye(2))),
+    )
+    with pytest.raises(NetworkError, match="sums: sends graded spikes, netx reads plain ones"):
+        write_netx("graded.net", Network(populations, projections))

@@ -187,3 +187,13 @@ def test_each_neuron_uses_its_own_parameters() -> None:
     _, voltage, spikes = step(population, zeros, zeros, zeros)
     assert spikes.ravel().tolist() == [1, 0]
     assert voltage.ravel().tolist() == [0, 128]
+
+
+def test_a_graded_spike_carries_its_voltage_in_weight_units_within_its_bits() -> None:
+    """Voltage 64 * a; threshold 2: 2 stays, 3 and 5 are sent, 40 is cut to 15; bias alone is 1."""
+    sent = Population("adder", (1,), voltage_decay=4096, threshold=2, value_bits=4)
+    still = np.zeros((1, 1), np.int64)
+    told = [int(step(sent, still, still, np.array([[a]]))[2][0, 0]) for a in (2, 3, 5, 40, -9)]
+    assert told == [0, 3, 5, 15, 0]
+    pushed = Population("pushed", (1,), voltage_decay=4096, bias=9, bias_exponent=0, value_bits=4)
+    assert int(step(pushed, still, still, still)[2][0, 0]) == 1

@@ -146,3 +146,10 @@ def test_a_current_that_piles_up_beyond_32_bits_is_refused() -> None:
     assert wide(1029, current_decay=65).output == "out"
     with pytest.raises(NetworkError, match="262395 with a current_decay of 64"):
         wide(1029, current_decay=64)
+
+
+def test_graded_spikes_cannot_be_the_answer_that_is_counted() -> None:
+    sums = Population("sums", (1,), value_bits=2)
+    projection = Projection("p", "in", "sums", Dense([[2]]))
+    with pytest.raises(NetworkError, match="sums: is the output, whose spikes are counted, but"):
+        Network((Population("in", (1,), kind="input"), sums), (projection,))

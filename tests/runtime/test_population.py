@@ -68,7 +68,7 @@ def test_each_register_takes_its_ends_and_nothing_beyond(key: str, low: int, hig
         ({"shape": ("3",)}, "a size in its shape is '3'"),
         ({"shape": (2**31,)}, "has 2147483648 neurons"),
         ({"kind": "lif"}, "kind 'lif' is none of"),
-        ({"value_bits": 2}, "value_bits is 2, needs 1 to 1"),
+        ({"kind": "integrator", "value_bits": 2}, "value_bits is 2, needs 1 to 1"),
         ({"kind": "input", "value_bits": 9}, "value_bits is 9, needs 1 to 8"),
         ({"bias_exponent": 6.0}, "bias_exponent is 6.0, needs a whole number"),
         ({"threshold": [1, 2]}, "threshold has shape (2,), needs one value, (3,) or (3,)"),

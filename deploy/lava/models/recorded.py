@@ -11,6 +11,8 @@ import numpy as np
 from lava.proc.lif.models import PyLifResetModelBitAcc
 from numpy.typing import NDArray
 
+from pumice.deploy.lava.models.graded import PyGradedLifModel
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -29,30 +31,40 @@ class Recording:
     voltages: NDArray[np.int32] | None = None
 
 
-class PyRecordedLifModel(PyLifResetModelBitAcc):
-    """Lava's bit-accurate `LIFReset`, unchanged; writes into its `recording` after each step."""
+class Recorded:
+    """What a model of neurons does beside its work: it writes it down after each step."""
 
-    fired: NDArray[np.bool_]
+    sent: NDArray[Any]
+    time_step: int
+    v: NDArray[np.int32]
 
     def __init__(self, proc_params: Any) -> None:
-        super().__init__(proc_params)
+        super().__init__(proc_params)  # type: ignore[call-arg]
         self.recording: Recording = proc_params["recording"]
 
-    def spiking_activation(self) -> NDArray[np.bool_]:
-        """Return which neurons fire, and remember it."""
-        self.fired = super().spiking_activation()
-        return self.fired
+    def spiking_activation(self) -> NDArray[Any]:
+        """Return what the neurons send, and remember it."""
+        self.sent = super().spiking_activation()  # type: ignore[misc]
+        return self.sent
 
     def run_spk(self) -> None:
         """Do what Lava's model does, then write it down."""
-        super().run_spk()
+        super().run_spk()  # type: ignore[misc]
         recording = self.recording
         now = self.time_step - 1 - recording.depth
         if not 0 <= now < recording.samples * recording.timesteps:
             return
         if recording.spikes is not None:
-            recording.spikes[now] = self.fired.T
+            recording.spikes[now] = self.sent.T
         if recording.counts is not None:
-            recording.counts[now // recording.timesteps] += self.fired.T
+            recording.counts[now // recording.timesteps] += self.sent.T > 0
         if recording.voltages is not None:
             recording.voltages[now] = self.v.T
+
+
+class PyRecordedLifModel(Recorded, PyLifResetModelBitAcc):
+    """Lava's bit-accurate `LIFReset`, unchanged."""
+
+
+class PyRecordedGradedModel(Recorded, PyGradedLifModel):
+    """The same, of neurons whose spikes carry a value."""

@@ -31,8 +31,8 @@ def test_a_decayed_state_is_exact_in_32_bits(decay: int) -> None:
 
 
 @pytest.mark.parametrize("exponent", [0, 7])
-@pytest.mark.parametrize("kind", ["cuba", "integrator"])
-def test_neurons_step_as_the_arithmetic_says(kind: Any, exponent: int) -> None:
+@pytest.mark.parametrize(("kind", "bits"), [("cuba", 1), ("cuba", 3), ("integrator", 1)])
+def test_neurons_step_as_the_arithmetic_says(kind: Any, exponent: int, bits: int) -> None:
     """Every edge of the current meets every sum that leads to an edge, at every decay."""
     sums = [0, 1, -1, 2**17 - 1, 1 - 2**17, 2**17, -(2**17), HALF - 1, 1 - HALF]
     grid = np.meshgrid(states(80, 2**30), sums, DECAYS)
@@ -49,14 +49,18 @@ def test_neurons_step_as_the_arithmetic_says(kind: Any, exponent: int) -> None:
         threshold=rng.choice([0, 1, 1000, 131071], size),
         bias=rng.choice([0, 1, -1, 4095, -4096], size),
         bias_exponent=exponent,
+        value_bits=bits,
     )
     expected = step(population, current, voltage, activation)
     threshold = population.threshold << 6 if kind == "cuba" else np.full(size, 2**31 - 1)
     kept = [4096 - population.current_decay, 4096 - population.voltage_decay]
     given = [current, voltage, activation, *kept, threshold, population.bias << exponent]
+    largest = np.int32(population.largest_value)
     u, v, *others = (np.array(values, np.int32) for values in given)
     spikes = np.zeros(size, np.uint8)
-    kernels.step_neurons(u, v, others[0], others[1], others[2], others[3], others[4], spikes)
+    kernels.step_neurons(
+        u, v, others[0], others[1], others[2], others[3], others[4], largest, spikes
+    )
     assert np.array_equal(u, expected[0])
     assert np.array_equal(v, expected[1])
     assert np.array_equal(spikes, expected[2])
