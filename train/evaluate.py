@@ -1,4 +1,4 @@
-"""How often a network is right when it is stopped after each time step (truncated accuracy)."""
+"""What the answers of a network are worth when it is stopped after each time step."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,6 +12,8 @@ from .data import FrameSet
 from .networks import SpikingNetwork
 
 Accuracies = NDArray[np.float64]
+Answers = NDArray[np.float32]
+Labels = NDArray[np.int64]
 Engine = Callable[[Network, NDArray[np.uint8]], Trace]
 
 
@@ -23,24 +25,63 @@ def batches(frames: FrameSet, size: int) -> Iterator[tuple[NDArray[np.uint8], ND
 
 
 @torch.no_grad()
-def trained_accuracies(
+def trained_answers(
     network: SpikingNetwork, frames: FrameSet, quantised: bool, batch: int = 128
-) -> Accuracies:
-    """Return the share of right answers after each step, float64 (timesteps,), 0 to 1.
+) -> Answers:
+    """Return the sum of all logits so far after each step, float32 (timesteps, samples, classes).
 
     In real numbers, or `quantised` as in the last epochs of training; the network keeps its mode.
     """
-    before = [layer.quantised for layer in network.layers]
-    training = network.training
+    before = [layer.quantised for layer in network.nodes]
+    training, device = network.training, next(network.parameters()).device
     network.eval().quantise(quantised)
-    right = np.zeros(frames.frames.shape[1])
-    for events, labels in batches(frames, batch):
-        answers = network(torch.from_numpy(events.copy()).float()).cumsum(dim=0)
-        right += (answers.argmax(dim=-1).numpy() == labels).sum(axis=1)
+    parts = []
+    for events, _ in batches(frames, batch):
+        given = torch.from_numpy(events.astype(np.float32)).to(device)
+        parts.append(network(given).cumsum(dim=0).float().cpu().numpy())
     network.train(training)
-    for layer, mode in zip(network.layers, before, strict=True):
+    for layer, mode in zip(network.nodes, before, strict=True):
         layer.quantised = mode
-    return right / len(frames)
+    return np.concatenate(parts, axis=1)
+
+
+def trained_accuracies(
+    network: SpikingNetwork, frames: FrameSet, quantised: bool, batch: int = 128
+) -> Accuracies:
+    """Return the share of right answers after each step, float64 (timesteps,), 0 to 1."""
+    return truncated(trained_answers(network, frames, quantised, batch), frames.labels)
+
+
+def truncated(said: Answers, labels: Labels) -> Accuracies:
+    """Return the share of right answers when stopped after each step, float64 (timesteps,)."""
+    right: Accuracies = (said.argmax(axis=-1) == labels).mean(axis=1)
+    return right
+
+
+def agreement(said: Answers) -> Accuracies:
+    """Return the share of samples whose answer after each step is their last one, (timesteps,)."""
+    classes = said.argmax(axis=-1)
+    same: Accuracies = (classes == classes[-1]).mean(axis=1)
+    return same
+
+
+def calibration_errors(said: Answers, labels: Labels, bins: int = 15) -> Accuracies:
+    """Return the expected calibration error after each step, float64 (timesteps,), 0 to 1.
+
+    The confidence is that of the mean of the logits so far. ECE = sum over bins of equal width of
+    their share of the samples times | accuracy - mean confidence | (Guo et al., "On calibration of
+    modern neural networks", ICML 2017, arXiv 1706.04599).
+    """
+    taken = np.arange(1, len(said) + 1).reshape(-1, 1, 1)
+    logits = torch.from_numpy(said / taken)
+    confidence, classes = (part.numpy() for part in logits.softmax(dim=-1).max(dim=-1))
+    wrong_by = (classes == labels).astype(np.float64) - confidence
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        np.abs(np.bincount(at, gap, minlength=bins)).sum()
+        for at, gap in zip(place, wrong_by, strict=True)
+    ]
+    return np.array(gaps) / said.shape[1]
 
 
 def network_accuracies(

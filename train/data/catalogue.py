@@ -5,15 +5,25 @@ from collections.abc import Callable
 from typing import Any
 
 from ...runtime.errors import DataError
+from .cifar import load_cifar10, load_cifar100
 from .dataset import Data
 from .digit_motions import load_digit_motions
 from .digits_events import load_digits_events
+from .dvs_gesture import load_dvs_gesture
+from .folders import load_image_folder
 from .nmnist import load_nmnist
 from .options import DataOptions
+from .recorded import load_dvs_cifar10, load_ncaltech101
 
 LOADERS: dict[str, Callable[[DataOptions], Data]] = {
+    "cifar10": load_cifar10,
+    "cifar100": load_cifar100,
     "digit-motions": load_digit_motions,
     "digits-events": load_digits_events,
+    "dvs-cifar10": load_dvs_cifar10,
+    "dvs-gesture": load_dvs_gesture,
+    "images": load_image_folder,
+    "ncaltech101": load_ncaltech101,
     "nmnist": load_nmnist,
 }
 

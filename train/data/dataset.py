@@ -21,7 +21,8 @@ class FrameSet(Comparable):
 
     `frames`: uint8 (samples, timesteps, channels, height, width), events of a pixel in a timestep;
     channel 0 holds OFF events and channel 1 ON events where there are two. `labels`: int64
-    (samples,), 0 upwards. Both are kept as read-only copies. Raises `DataError` where they differ
+    (samples,), 0 upwards. Both are kept as read-only copies, or as they are where they are
+    read-only already, such as images repeated over time. Raises `DataError` where they differ
     in number, are empty, of another rank or hold other values.
     """
 
@@ -30,8 +31,9 @@ class FrameSet(Comparable):
 
     def __post_init__(self) -> None:
         for name, dtype in (("frames", np.uint8), ("labels", np.int64)):
-            array = frozen(getattr(self, name), dtype, name, DataError)
-            object.__setattr__(self, name, array)
+            given = getattr(self, name)
+            if given.dtype != dtype or given.flags.writeable:
+                object.__setattr__(self, name, frozen(given, dtype, name, DataError))
         if self.frames.ndim != 5:
             raise DataError(
                 f"frames: shape {self.frames.shape}, needs "

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from ...runtime.errors import DataError
 from .events import Events
 
@@ -34,3 +36,21 @@ def cropped(events: Events, left: int, top: int, width: int, height: int) -> Eve
     x, y = events.x.astype(int) - left, events.y.astype(int) - top
     kept = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     return Events(x[kept], y[kept], events.polarity[kept], events.t[kept], width, height)
+
+
+def scaled(events: Events, side: int) -> Events:
+    """Return `events` on a sensor of `side` x `side` pixels, each in the pixel it falls into.
+
+    None is lost; with 0 they stay as they are. Raises `DataError` where `side` is larger.
+    """
+    if side == 0:
+        return events
+    if side > min(events.width, events.height):
+        raise DataError(
+            f"size is {side}, but the sensor is {events.width} x {events.height}; needs no more"
+        )
+    x, y = (
+        values.astype(np.int64) * side // extent
+        for values, extent in ((events.x, events.width), (events.y, events.height))
+    )
+    return replace(events, x=x, y=y, width=side, height=side)

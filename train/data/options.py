@@ -17,7 +17,9 @@ class DataOptions(BaseModel):
     "binary" (1 where there was an event) or "counts" (events, at most 255). `pool` joins squares
     of `pool` x `pool` pixels. `seed` makes the recordings of a data set that is made here; the
     split into training and test samples never depends on it. `label` chooses what is to be told,
-    of a data set that has labels of several kinds.
+    of a data set that has labels of several kinds. `size` scales a data set that says so to so many
+    pixels a side, `window` cuts its recordings into pieces of so many microseconds. Images are
+    shown for all `timesteps`, unchanged. With `labels = false` no label may be learned from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,3 +32,6 @@ class DataOptions(BaseModel):
     pool: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     label: Literal["digit", "motion"] | None = None
+    size: int = Field(default=0, ge=0)
+    window: int = Field(default=0, ge=0)
+    labels: bool = True

@@ -1,0 +1,53 @@
+"""Images as the frames of direct coding: the same picture at every time step."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.errors import DataError
+from .dataset import Data, FrameSet
+from .options import DataOptions
+
+Images = NDArray[np.uint8]  # (samples, channels, height, width)
+Labels = NDArray[np.int64]
+
+
+def shown(images: Images, labels: Labels, options: DataOptions) -> FrameSet:
+    """Return `images` shown for all time steps, pooled by their mean; they are held once.
+
+    Raises `DataError` where `options.pool` does not divide their sides.
+    """
+    pixels = np.ascontiguousarray(_pooled(images, options.pool))
+    steady = np.broadcast_to(pixels[:, None], (len(pixels), options.timesteps, *pixels.shape[1:]))
+    return FrameSet(steady, labels)
+
+
+def image_data(
+    name: str,
+    train: tuple[Images, Labels],
+    test: tuple[Images, Labels],
+    classes: int,
+    options: DataOptions,
+    provenance: dict[str, Any],
+) -> Data:
+    """Return images and their labels as a data set; its digest is that of the images, each once."""
+    digest = hashlib.sha256(options.model_dump_json(exclude={"folder"}).encode())
+    for array in (*train, *test):
+        digest.update(f"{array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    told = {**provenance, "options": options.model_dump(mode="json", exclude={"folder"})}
+    parts = shown(*train, options), shown(*test, options)
+    return Data(name, *parts, classes, digest.hexdigest(), told)
+
+
+def _pooled(images: Images, factor: int) -> Images:
+    if factor == 1:
+        return images
+    samples, channels, height, width = images.shape
+    if height % factor or width % factor:
+        raise DataError(f"pool is {factor}, but images are {height} x {width}; needs a divisor")
+    squares = images.reshape(samples, channels, height // factor, factor, width // factor, factor)
+    mean: Images = np.rint(squares.mean(axis=(3, 5))).astype(np.uint8)
+    return mean
