@@ -11,7 +11,7 @@ from .train import data_of, fitted
 
 if TYPE_CHECKING:
     from ..runtime import Network
-    from ..runtime.report import Report
+    from ..runtime.report import Energy, Report
     from .inputs import Inputs
 
 RECIPE = "digits-events"
@@ -95,12 +95,21 @@ def show(report: "Report", paths: Sequence[Path]) -> None:
     facts = {
         "an inference": f"{number(round(report.events))} spikes, "
         f"{number(round(report.operations[-1]))} synaptic operations",
-        **{f"energy, {e.model}": span(e.total) for e in report.energies},
+        **{f"cores, {p.target}": f"{len(p.cores):,}" for p in report.placements if p.cores},
+        **{f"energy, {e.model}": span(e.total) for e in _firsts(report)},
     }
     print_facts(facts)
     if report.certificate:
         typer.echo(proof(report.certificate))
     typer.echo("\n".join(str(path) for path in paths))
+
+
+def _firsts(report: "Report") -> "list[Energy]":
+    """Return the first bill of each target."""
+    found: dict[str, Energy] = {}
+    for energy in report.energies:
+        found.setdefault(energy.model.partition(",")[0], energy)
+    return list(found.values())
 
 
 def _say(what: str) -> None:

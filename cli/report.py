@@ -14,12 +14,13 @@ from .options import (
     EngineName,
     EventsFile,
     Json,
-    NetworkFile,
     Samples,
     Timesteps,
 )
+from .profile import HostFlag, Target
 
 if TYPE_CHECKING:
+    from ..deploy.target import Target as TargetData
     from ..runtime import Network
     from ..runtime.report import Curve, Report
     from .inputs import Inputs
@@ -28,7 +29,10 @@ CONFORM_SAMPLES = 4
 
 
 def report(
-    file: NetworkFile,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="A network, as .pumice file; to compare, reports."),
+    ],
     data: DataName = None,
     folder: DataFolder = None,
     events: EventsFile = None,
@@ -51,31 +55,58 @@ def report(
     ] = None,
     samples: Samples = None,
     timesteps: Timesteps = None,
+    target: Target = None,
+    host: HostFlag = False,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Compare the report.json files given; write compare.html."),
+    ] = False,
     title: Annotated[str | None, typer.Option("--title", help="The headline.")] = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where to.")
     ] = Path("report"),
     as_json: Json = False,
 ) -> None:
-    """Measure a network and write report.json and report.html.
+    """Measure a network and write report.json, report.csv and report.html; or compare reports.
 
     Without --data or --events it takes the test samples of the data that trained it.
     """
+    from ..deploy.target import read_target
     from ..runtime import read_network
+    from ..runtime.errors import DataError
     from ..runtime.report import report_json, write_report
     from .engines import chosen
     from .inputs import read_inputs
+    from .profile import TARGETS
 
-    network = read_network(file)
+    if compare:
+        _compare(files, title, output, as_json)
+        return
+    if len(files) > 1:
+        raise DataError(f"{files[1]}: one network at a time; --compare takes several report.json")
+    network = read_network(files[0])
+    targets = [read_target(name) for name in dict.fromkeys(target or TARGETS)]
     curves = [read_curve(named) for named in curve or []]
     names = chosen(engines)
     inputs = read_inputs(network, data, folder, events, samples, timesteps)
-    headline = title or f"{file.stem} on {inputs.name}"
-    made = measured(network, inputs, engine, names, curves, headline)
+    headline = title or f"{files[0].stem} on {inputs.name}"
+    made = measured(network, inputs, engine, names, curves, headline, targets=targets, host=host)
     paths = write_report(output, made)
     typer.echo(report_json(made) if as_json else "\n".join(map(str, paths)), nl=not as_json)
     if made.certificate and not made.certificate.agreed:
         raise typer.Exit(1)
+
+
+def _compare(files: Sequence[Path], title: str | None, output: Path, as_json: bool) -> None:
+    from ..runtime.report import compared, read_report, write_comparison
+    from .output import print_json
+
+    reports = [read_report(file) for file in files]
+    path = write_comparison(output, reports, title or "Comparison")
+    if as_json:
+        print_json({"reports": [row for row in compared(reports)]})
+    else:
+        typer.echo(path)
 
 
 def measured(
@@ -86,28 +117,38 @@ def measured(
     curves: "Sequence[Curve]",
     title: str,
     shared: int = CONFORM_SAMPLES,
+    targets: "Sequence[TargetData] | None" = None,
+    host: bool = False,
 ) -> "Report":
     """Run all `inputs` on `engine` and `shared` of them on all `compared`; return the report.
 
-    `curves` are accuracies that were measured before.
+    `curves` are accuracies that were measured before. It is placed on the `targets` (both Loihis
+    and CMOS), and timed on this machine where `host` says so.
     """
-    from ..deploy.cost import energies
+    from ..deploy.profile import profiled
+    from ..deploy.target import read_target
+    from ..deploy.told import energies_told, placements_told
     from ..runtime.conform import conform
     from ..runtime.report import reported
     from . import engines
+    from .profile import TARGETS, metered_host
 
     certificate = None
     if len(compared) > 1:
         few = inputs.part(0, shared).events
         certificate = conform(network, few, {name: engines.engine(name) for name in compared})
     trace = engines.engine(engine)(network, inputs.events, "all")
+    chosen = [read_target(name) for name in TARGETS] if targets is None else targets
+    profiles = [profiled(network, trace, target) for target in chosen]
     return reported(
         network,
         trace,
         title=title,
         labels=inputs.labels,
         curves=curves,
-        energies=energies(network, trace),
+        energies=energies_told(profiles),
+        placements=placements_told(profiles),
+        host=metered_host(network, inputs, engine) if host else None,
         certificate=certificate,
     )
 

@@ -11,16 +11,38 @@ WIDTH, HEIGHT = 420, 250
 LEFT, RIGHT, TOP, BOTTOM = 50, 88, 12, 40  # margins, for marks and labels
 ROOM = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 LABEL_GAP = 16
+SCALE_HEIGHT = 42
 Written = Callable[[float], str]
+Place = Callable[[float], float]
 
 
 @dataclass(frozen=True)
 class Line:
-    """Values from step 1 on; the `labels` stand at the end, `style` is a class of the page."""
+    """Values from step 1 on; the `labels` stand at the end, `style` is a class of the page.
+
+    `at` are the places along the horizontal axis, if not steps.
+    """
 
     labels: tuple[str, ...]
     values: Sequence[float]
     style: str
+    at: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A further scale below the steps: what each of them is worth, and in what."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Across:
+    """The horizontal axis, where it is not steps: its name, and what writes its marks."""
+
+    name: str
+    written: Callable[[float], Written]
 
 
 def line_chart(
@@ -29,18 +51,17 @@ def line_chart(
     written: Callable[[float], Written],
     low: float = float("inf"),
     high: float = float("-inf"),
+    scales: Sequence[Scale] = (),
+    across: Across | None = None,
 ) -> str:
-    """Return the SVG of `lines` over timesteps.
+    """Return the SVG of `lines` over timesteps, or what `across` says.
 
     `said` is the chart in words, for those who cannot see it. `written` is given the largest mark
     of the vertical axis and returns what writes one. The axis holds all values, `low` and `high`.
     """
     values = [value for line in lines for value in line.values]
     marks = ticks(min(low, *values), max(high, *values))
-    steps = max(len(line.values) for line in lines)
-
-    def x(step: int) -> float:
-        return LEFT + ROOM[0] * (step - 1) / max(steps - 1, 1)
+    x, below = _across(lines, across) if across else _steps(lines, scales)
 
     def y(value: float) -> float:
         return TOP + ROOM[1] * (marks[-1] - value) / (marks[-1] - marks[0])
@@ -48,17 +69,74 @@ def line_chart(
     write = written(max(abs(marks[0]), abs(marks[-1])))
     parts = [_text(LEFT - 8, y(mark) + 4, write(mark), "end") for mark in marks]
     parts += [f'<path class="grid" d="M{LEFT} {y(mark):.1f}H{LEFT + ROOM[0]}"/>' for mark in marks]
-    parts += [_text(x(step), HEIGHT - 22, str(step), "middle") for step in _step_marks(steps)]
-    parts += [_text(LEFT + ROOM[0] / 2, HEIGHT - 4, "timestep", "middle")]
+    parts += below
     for line in lines:
-        points = " ".join(f"{x(k + 1):.1f},{y(v):.1f}" for k, v in enumerate(line.values))
-        last = points.split(" ")[-1].split(",")
+        at = line.at or range(1, len(line.values) + 1)
+        places = [(x(a), y(v)) for a, v in zip(at, line.values, strict=True)]
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
         parts.append(f'<polyline class="line {line.style}" points="{points}"/>')
-        parts.append(f'<circle class="dot {line.style}" cx="{last[0]}" cy="{last[1]}" r="3"/>')
+        dotted = places if scales or across else places[-1:]
+        parts += [_dot(a, b, line.style) for a, b in dotted]
     labels = [(label, line) for line in lines for label in line.labels]
     heights = spread([y(line.values[-1]) for _, line in labels], TOP, HEIGHT - BOTTOM)
     for (label, line), height in zip(labels, heights, strict=True):
         parts.append(_text(LEFT + ROOM[0] + 9, height + 4, label, f"label {line.style}"))
+    tall = HEIGHT + SCALE_HEIGHT * len(scales)
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {tall}" role="img" '
+        f'aria-label="{escape(said)}">{"".join(parts)}</svg>'
+    )
+
+
+def _steps(lines: Sequence[Line], scales: Sequence[Scale]) -> tuple[Place, list[str]]:
+    """Return where each step stands, and what is written below."""
+    steps = max(len(line.values) for line in lines)
+
+    def x(step: float) -> float:
+        return LEFT + ROOM[0] * (step - 1) / max(steps - 1, 1)
+
+    marks = _step_marks(steps)
+    parts = []
+    for row, scale in enumerate((Scale("timestep", tuple(map(str, range(1, steps + 1)))), *scales)):
+        at = HEIGHT - 22 + SCALE_HEIGHT * row
+        parts += [_text(x(step), at, scale.values[step - 1], "middle") for step in marks]
+        parts.append(_text(LEFT + ROOM[0] / 2, at + 16, scale.name, "middle name"))
+    return x, parts
+
+
+def _across(lines: Sequence[Line], across: Across) -> tuple[Place, list[str]]:
+    """Return where each value along the horizontal axis stands, and what is written below."""
+    largest = max(place for line in lines for place in line.at)
+    marks = ticks(0, largest, 4)
+    write = across.written(marks[-1])
+
+    def x(value: float) -> float:
+        return LEFT + ROOM[0] * value / marks[-1]
+
+    parts = [_text(x(mark), HEIGHT - 22, write(mark), "middle") for mark in marks]
+    parts.append(_text(LEFT + ROOM[0] / 2, HEIGHT - 6, across.name, "middle name"))
+    return x, parts
+
+
+def histogram(counts: Sequence[int], said: str) -> str:
+    """Return the SVG of one bar a timestep, as high as its count."""
+    marks = ticks(0, max(*counts, 1))
+    wide = ROOM[0] / len(counts)
+    parts = []
+    for mark in marks:
+        y = TOP + ROOM[1] * (1 - mark / marks[-1])
+        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{LEFT + ROOM[0]}"/>')
+        parts.append(_text(LEFT - 8, y + 4, f"{mark:,.0f}" if mark == int(mark) else "", "end"))
+    for step, count in enumerate(counts):
+        tall = ROOM[1] * count / marks[-1]
+        parts.append(
+            f'<rect class="dot first" x="{LEFT + wide * (step + 0.1):.1f}" '
+            f'y="{TOP + ROOM[1] - tall:.1f}" width="{0.8 * wide:.1f}" height="{tall:.1f}">'
+            f"<title>{count} after timestep {step + 1}</title></rect>"
+        )
+    for step in _step_marks(len(counts)):
+        parts.append(_text(LEFT + wide * (step - 0.5), HEIGHT - 22, str(step), "middle"))
+    parts.append(_text(LEFT + ROOM[0] / 2, HEIGHT - 6, "timestep", "middle name"))
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(said)}">{"".join(parts)}</svg>'
@@ -102,6 +180,10 @@ def spread(heights: Sequence[float], top: float, bottom: float) -> list[float]:
         moved[k] = max(min(moved[k], limit), top)
         limit = moved[k] - LABEL_GAP
     return moved
+
+
+def _dot(x: float, y: float, style: str) -> str:
+    return f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
 
 
 def _text(x: float, y: float, words: str, style: str) -> str:

@@ -1,4 +1,4 @@
-"""The report as files: `report.json`, which is read back, and `report.html`."""
+"""The report as files: `report.json`, which is read back, `report.csv` and `report.html`."""
 
 from pathlib import Path
 
@@ -8,23 +8,34 @@ from ..errors import FileError
 from ..files import written
 from .render import render
 from .report import Report
+from .table import report_csv
 
 
-def write_report(folder: str | Path, report: Report) -> tuple[Path, Path]:
-    """Write `report.json` and `report.html` into `folder`, made where it is not there.
+def write_report(folder: str | Path, report: Report) -> tuple[Path, ...]:
+    """Write `report.json`, `report.csv` and `report.html` into `folder`; return their paths.
 
-    Returns both paths. Raises `FileError` where they cannot be written.
+    The folder is made where it is not there. Raises `FileError` where they cannot be written.
     """
+    folder = folder_made(folder)
+    contents = {
+        folder / "report.json": report_json(report),
+        folder / "report.csv": report_csv(report),
+        folder / "report.html": render(report),
+    }
+    for path, content in contents.items():
+        with written(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    return tuple(contents)
+
+
+def folder_made(folder: str | Path) -> Path:
+    """Return `folder`, made where it is not there; raises `FileError` where it cannot be."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{folder}: cannot be made: {error.strerror}") from error
-    paths = folder / "report.json", folder / "report.html"
-    for path, content in zip(paths, (report_json(report), render(report)), strict=True):
-        with written(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    return paths
+    return folder
 
 
 def report_json(report: Report) -> str:

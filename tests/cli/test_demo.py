@@ -21,7 +21,7 @@ def test_the_demo_reports_float_integers_and_lava_on_the_same_samples(
         assert curve.accuracy == pytest.approx(expected)
     assert report.certificate and report.certificate.samples == 7
     assert [v.engine for v in report.certificate.verdicts] == ["fast", "onnx", "lava"]
-    assert len(report.energies) == 2 and report.title == "noise: from training to the chip"
+    assert len(report.placements) == 2 and report.title == "noise: from training to the chip"
 
 
 @pytest.mark.usefixtures("bars")

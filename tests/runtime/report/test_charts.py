@@ -3,8 +3,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pumice.runtime.report import Strip
-from pumice.runtime.report.charts import LABEL_GAP, Line, line_chart, raster, spread, ticks
+from pumice.runtime.report import Strip, words
+from pumice.runtime.report.charts import (
+    LABEL_GAP,
+    Across,
+    Line,
+    Scale,
+    histogram,
+    line_chart,
+    raster,
+    spread,
+    ticks,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +75,40 @@ def test_a_raster_has_one_mark_an_event() -> None:
     svg = raster(Strip("hidden", 8, 8, (0, 2), (5, 7)), 3)
     assert svg.count("M") == 2 and "M0.1 5.1" in svg and "M2.1 7.1" in svg
     assert ElementTree.fromstring(svg).get("viewBox") == "0 0 3 8"
+
+
+def written(svg: str) -> list[tuple[float, float, str]]:
+    """All that is written in a chart: where, and what."""
+    found = re.findall(r'x="([\d.]+)" y="([\d.]+)">([^<]*)<', svg)
+    return [(float(x), float(y), words) for x, y, words in found]
+
+
+def test_scales_stand_below_the_steps_they_belong_to() -> None:
+    line = Line((), [0.5, 0.6, 0.7], "first")
+    scales = [Scale("events", ("10", "20", "30")), Scale("energy", ("1 J", "2 J", "3 J"))]
+    at = {
+        words: (x, y)
+        for x, y, words in written(line_chart([line], "", lambda _: str, scales=scales))
+    }
+    assert at["1"][0] == at["10"][0] == at["1 J"][0] < at["3"][0] == at["30"][0] == at["3 J"][0]
+    assert at["1"][1] < at["timestep"][1] < at["10"][1] < at["events"][1] < at["1 J"][1]
+
+
+def test_a_line_against_cost_stands_at_its_costs() -> None:
+    line = Line((), [0.0, 1.0, 1.0], "first", at=[0.0, 10.0, 40.0])
+    svg = line_chart([line], "", lambda _: str, across=Across("cost", words.axis))
+    (x0, _), (x1, _), (x2, _) = points_of(svg)
+    assert x2 - x0 == pytest.approx(4 * (x1 - x0), rel=1e-2)
+    at = {words: x for x, _, words in written(svg)}
+    assert at["0"] == pytest.approx(x0) and at["40"] == pytest.approx(x2) and "cost" in at
+
+
+@pytest.mark.parametrize("counts", [(3, 0, 6), (0, 0), (5,)])
+def test_a_histogram_has_a_bar_a_step_as_high_as_its_count(counts: tuple[int, ...]) -> None:
+    svg = histogram(counts, "stops")
+    heights = [float(h) for h in re.findall(r'<rect [^>]*height="([\d.]+)"', svg)]
+    assert len(heights) == len(counts)
+    assert [h / max(*heights, 1) for h in heights] == pytest.approx(
+        [c / max(*counts, 1) for c in counts], abs=0.01
+    )
+    ElementTree.fromstring(svg)

@@ -44,6 +44,21 @@ def test_an_energy_has_three_figures_and_a_prefix(value: float, text: str) -> No
     assert words.joules(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "figures", "text"),
+    [
+        (1.23456e-6, 4, "1.235 µs"),
+        (9.9996e-7, 4, "1.000 µs"),
+        (999.6e-9, 3, "1.00 µs"),
+        (123.45e-9, 4, "123.5 ns"),
+        (1e-3, 3, "1.00 ms"),
+        (0.0, 3, "0 s"),
+    ],
+)
+def test_a_time_has_as_many_figures_as_asked(value: float, figures: int, text: str) -> None:
+    assert words.scaled(value, "s", figures) == text
+
+
 def test_a_span_of_equals_is_one_energy() -> None:
     assert words.span((1e-6, 1e-6)) == "1.00 µJ"
     assert words.span((1e-6, 2e-6)) == "1.00 µJ to 2.00 µJ"

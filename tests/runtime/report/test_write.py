@@ -1,6 +1,8 @@
+import csv
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,13 @@ from pumice.runtime.report import (
     Activity,
     Curve,
     Energy,
+    Placement,
     Report,
     Sample,
     Strip,
     Traffic,
     read_report,
+    report_csv,
     report_json,
     write_report,
 )
@@ -76,7 +80,7 @@ FULL = replace(
 class Balance(HTMLParser):
     """Fails where a tag is closed that was not open, or left open."""
 
-    EMPTY = {"meta", "path", "circle", "polyline", "br"}
+    EMPTY = {"meta", "link", "path", "circle", "polyline", "br"}
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -97,7 +101,7 @@ class Balance(HTMLParser):
 
 def test_a_report_comes_back_from_its_json(tmp_path: Path) -> None:
     for report in (BARE, FULL):
-        path, _ = write_report(tmp_path / "new" / "folder", report)
+        path, *_ = write_report(tmp_path / "new" / "folder", report)
         assert read_report(path) == report
         assert report_json(read_report(path)) == report_json(report)
 
@@ -106,7 +110,35 @@ def test_a_report_comes_back_from_its_json(tmp_path: Path) -> None:
 def test_the_page_is_whole_and_asks_for_nothing_else(report: Report) -> None:
     page = render(report)
     Balance(page)
-    assert not re.search(r"https?:|src=|href=|url\(|@import|<script|<link", page)
+    assert not re.search(r"https?:|src=|href=\"(?!data:)|url\(|@import|<script [^>]", page)
+    assert page.count("<script>") == page.count("<link ") == 1
+
+
+def test_every_energy_is_a_line_of_the_table_that_adds_up() -> None:
+    parts = {"in": {"messages": (1e-9, 2e-9)}, "out": {"neuron updates": (3e-9, 3e-9)}}
+    energy = replace(FULL.energies[0], populations=parts, by_step=((1e-9, 2e-9), (4e-9, 5e-9)))
+    text = report_csv(replace(FULL, energies=(energy,), sent=(1.0, 3.5)))
+    rows = list(csv.DictReader(StringIO(text)))
+    own = [row for row in rows if row["part"] == "energy"]
+    assert sum(float(row["most"]) for row in own if ":" in row["name"]) == pytest.approx(5e-9)
+    assert [row["least"] for row in own if row["name"] == "total"] == ["1e-09", "4e-09"]
+    assert [row["most"] for row in rows if row["name"] == "events" and row["timestep"]] == [
+        "1.0",
+        "3.5",
+    ]
+    assert ["0.5", "0.75"] == [row["most"] for row in rows if row["of"] == "float"]
+
+
+def test_what_does_not_fit_is_told_on_the_page() -> None:
+    page = render(replace(FULL, placements=(Placement("Small", refusal="out: 1 too many"),)))
+    assert "does not fit" in page and "out: 1 too many" in page
+
+
+def test_energies_by_population_have_bars_of_their_share() -> None:
+    parts = {"in": {"messages": (1e-9, 1e-9)}, "out": {"neuron updates": (4e-9, 4e-9)}}
+    page = render(replace(FULL, energies=(replace(FULL.energies[0], populations=parts),)))
+    assert '<i class="messages" style="width: 25.00%">' in page
+    assert '<i class="updates" style="width: 100.00%">' in page
 
 
 def test_what_users_write_cannot_become_markup() -> None:

@@ -1,0 +1,61 @@
+"""The report as lines of CSV: every figure once, in base units."""
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+
+from .report import Report
+
+COLUMNS = ("part", "of", "name", "timestep", "unit", "least", "most")
+Line = tuple[object, ...]
+
+
+def report_csv(report: Report) -> str:
+    """Return every figure of `report`, one a line, with its range where it has one."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for lines in (_counts(report), _curves(report), _energies(report), _placements(report)):
+        writer.writerows(lines)
+    return text.getvalue()
+
+
+def _counts(report: Report) -> Iterator[Line]:
+    for p in report.populations:
+        yield "population", p.name, "neurons", "", "", p.neurons, p.neurons
+        yield "population", p.name, "events", "", "", p.events, p.events
+        yield "population", p.name, "updates", "", "", p.updates, p.updates
+    for q in report.projections:
+        yield "projection", q.name, "synapses", "", "", q.synapses, q.synapses
+        yield "projection", q.name, "operations", "", "", q.operations, q.operations
+
+
+def _curves(report: Report) -> Iterator[Line]:
+    for name, values in (("operations", report.operations), ("events", report.sent)):
+        for step, value in enumerate(values, 1):
+            yield "inference", "", name, step, "", value, value
+    for curve in report.curves:
+        for step, value in enumerate(curve.accuracy, 1):
+            yield "accuracy", curve.name, "", step, "", value, value
+    if report.exits:
+        for step, count in enumerate(report.exits.counts, 1):
+            yield "exits", "", "samples", step, "", count, count
+
+
+def _energies(report: Report) -> Iterator[Line]:
+    for energy in report.energies:
+        for name, parts in energy.populations.items():
+            for kind, bounds in parts.items():
+                yield "energy", energy.model, f"{name}: {kind}", "", "J", *bounds
+        for step, bounds in enumerate(energy.by_step, 1):
+            yield "energy", energy.model, "total", step, "J", *bounds
+        yield "energy", energy.model, "as an ANN", "", "J", *(energy.artificial,) * 2
+
+
+def _placements(report: Report) -> Iterator[Line]:
+    for placement in report.placements:
+        cores = len(placement.cores)
+        yield "placement", placement.target, "cores", "", "", placement.at_least, cores
+        for timing in placement.timings:
+            yield "time", timing.model, "step", "", "s", *timing.step
+            yield "time", timing.model, "inference", "", "s", *timing.inference
