@@ -22,9 +22,9 @@ Keep = Literal["nothing", "hidden", "all"]
 class Answer:
     """What the network says at `end` (microseconds) after `step` windows of `events` in all.
 
-    `answer` is the class, the first of equals; `margin` how far it leads the second, in the unit of
-    the output (1/64 weights of an integrator, spikes otherwise). `milliseconds` is how long the
-    last of these windows took to compute.
+    `step` is counted from the last start. `answer` is the class, the first of equals; `margin` how
+    far it leads the second, in the unit of the output (1/64 weights of an integrator, spikes
+    otherwise). `milliseconds` is how long the last of these windows took to compute.
     """
 
     end: int
@@ -48,10 +48,15 @@ def answered(
     After `steps` windows the network starts again; it may `keep` "nothing", so that an answer is
     what `run` says of these windows alone, its "hidden" state, so that only the output begins
     again, or "all" of it, so that answers slide: an integrator then says all it ever summed up,
-    a spiking output what it sent since the last answer. Raises `DataError` where `steps` is < 1.
+    a spiking output what it sent since the last answer. A network with an early exit answers when
+    it stops, and rests for what is left of the `steps`.
+
+    Raises `DataError` where `steps` is < 1, or an early exit is to keep anything.
     """
     if steps < 1:
         raise DataError(f"an answer after {steps} steps, needs 1 or more")
+    if network.early_exit and keep != "nothing":
+        raise DataError(f"an early exit judges answers from silence; it cannot keep {keep!r}")
     live = _Live(network, keep)
     step = events = 0
     for window in windows:
@@ -59,10 +64,12 @@ def answered(
         if window.fresh:
             live.restart(everything=True)
             step = events = 0
-        values = live.advanced(window)
         step, events = step + 1, events + window.events
-        tally.windows += 1
-        if each or step == steps:
+        resting = live.stopped
+        if not resting:
+            values = live.advanced(window)
+            tally.windows += 1
+        if not resting and (each or step == steps or live.stopped):
             second, first = np.sort(values)[-2:] if len(values) > 1 else (0, values[0])
             took = 1000 * (perf_counter() - began)
             tally.answers += 1
@@ -93,6 +100,11 @@ class _Live:
         now = answers(self.network, trace)[0, 0]
         self.said = self.said + now if self.counts else now
         return self.said
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it has answered early."""
+        return bool(self.states.clock[0, 1])
 
     def restart(self, everything: bool = False) -> None:
         """Forget what `keep` does not keep, or `everything`."""

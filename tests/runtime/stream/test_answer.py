@@ -1,12 +1,14 @@
 """Answers to a stream are those of a run on the same windows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from command import EVENTS, NETWORK
 
 from pumice.runtime import Dense, Network, Population, Projection, answers
+from pumice.runtime.early_exit import EarlyExit, margins
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import DataError
 from pumice.runtime.stream import Answer, Tally, Window, answered
@@ -14,7 +16,7 @@ from pumice.runtime.stream import Answer, Tally, Window, answered
 SPIKING = Network(
     (
         Population("in", (2, 6, 6), kind="input"),
-        Population("out", (3,), threshold=300, voltage_decay=100),
+        Population("out", (3,), threshold=[500, 600, 1100], voltage_decay=100),
     ),
     (Projection("p", "in", "out", Dense(np.arange(216).reshape(3, 72) % 31)),),
 )
@@ -73,6 +75,26 @@ def test_a_hidden_state_goes_on_while_the_output_begins_again() -> None:
 def test_a_fresh_window_starts_everything_again() -> None:
     got = list(answered(NETWORK, stream(fresh=(0, 7)), 5, Tally(), keep="all"))
     assert told(got)[1:] == said(NETWORK, FRAMES[7:])[4::5]
+
+
+@pytest.mark.parametrize("network", [NETWORK, SPIKING])
+def test_an_early_exit_answers_when_it_stops_and_rests(network: Network) -> None:
+    ahead = margins(answers(network, reference.run(network, EVENTS)))
+    rule = EarlyExit(tuple(np.quantile(ahead, 0.6, axis=1).astype(int).tolist()))
+    eager = replace(network, early_exit=rule)
+    wanted = reference.run(eager, EVENTS)
+    tally = Tally()
+    got = list(answered(eager, stream(), 5, tally))
+    assert [one.step for one in got] == wanted.steps.tolist() and len(set(wanted.steps)) > 1
+    last = answers(eager, wanted)[wanted.steps - 1, np.arange(7)]
+    assert [one.answer for one in got] == last.argmax(axis=1).tolist()
+    assert tally.windows == wanted.steps.sum() and tally.answers == 7
+
+
+def test_an_early_exit_that_should_remember_is_refused() -> None:
+    eager = replace(NETWORK, early_exit=EarlyExit((5,)))
+    with pytest.raises(DataError, match="it cannot keep 'all'"):
+        list(answered(eager, stream(), 5, Tally(), keep="all"))
 
 
 def test_no_step_gives_no_answer() -> None:
