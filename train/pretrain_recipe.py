@@ -1,7 +1,13 @@
 """The recipe of a pretraining run, in one TOML file."""
 
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..runtime.errors import RecipeError
+from ..runtime.settings import read_settings
 from .architectures import ConvOptions, NetworkOptions
 from .data.clips import ClipOptions
 from .data.video_options import VideoOptions
@@ -10,6 +16,7 @@ from .selfsupervised.objectives import ObjectiveOptions
 from .selfsupervised.prednext import PredNextOptions
 from .selfsupervised.views import ViewOptions
 
+SHIPPED = "pumice.train.recipes.pretraining"
 STEADY_DEGREES = 20.0  # of rotation, that leave a motion to the left one to the left
 
 
@@ -57,3 +64,25 @@ class PretrainRecipe(BaseModel):
                 "leave them out"
             )
         return self
+
+
+def shipped_pretrain_recipes() -> list[str]:
+    """Return the names of the pretraining recipes that come with pumice."""
+    files = resources.files(SHIPPED).iterdir()
+    return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
+
+
+def read_pretrain_recipe(name: str, changes: Sequence[str] = ()) -> PretrainRecipe:
+    """Return the recipe in the TOML file `name`, or the shipped one of that name.
+
+    `changes` are settings such as `prednext.weight=0.3`. Raises `RecipeError`.
+    """
+    path, shipped = Path(name), shipped_pretrain_recipes()
+    if name in shipped and not path.exists():
+        with resources.as_file(resources.files(SHIPPED) / f"{name}.toml") as path:
+            return read_settings(PretrainRecipe, path, changes)
+    if not path.is_file():
+        raise RecipeError(
+            f"{name}: no such file or shipped pretraining recipe; shipped are {', '.join(shipped)}"
+        )
+    return read_settings(PretrainRecipe, path, changes)

@@ -1,0 +1,116 @@
+"""Six objectives, each with and without PredNext: `python -m bench.prednext`, about 40 minutes.
+
+Networks learn from `digit-motions` without labels, each cell (objective, variant, weight, seed) in
+a process of its own; then both labels are asked for. PredNext's weight is chosen for each objective
+on the validation digits, by the mean of the digit's R@1 and probe over all seeds; what is told is
+of the test digits. Where recorded videos are at hand (`../shared/data` or `PUMICE_TEST_DATA`),
+pretraining runs on them too. All that is known goes to a JSON file after each cell; a run that was
+cut goes on from it. `--quick` takes less than a minute.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from bench.prednext_cells import Cell, Name, key, measured
+from bench.prednext_told import chosen_weights, picture, tables
+from pumice.runtime.files import written
+
+OBJECTIVES = ("simclr", "moco", "byol", "simsiam", "barlow_twins", "vicreg")
+WEIGHTS = (0.2, 0.5, 0.8)
+FORCED = (0.4, 0.8)
+ALONE = ("cross view alone", "same view alone")
+RECORDED = Path("../shared/data")
+
+
+def first_cells(objectives: Sequence[str], weights: Sequence[float], seeds: int) -> list[Name]:
+    """Return what needs no choice: without PredNext, every weight, and the ablations of SimSiam."""
+    names: list[Name] = []
+    for seed in range(seeds):
+        for objective in objectives:
+            names.append((objective, "plain", 0.0, seed))
+            names += [(objective, "PredNext", weight, seed) for weight in weights]
+        names += [("simsiam", variant, 1.0, seed) for variant in ALONE]
+        names += [("simsiam", "forced", strength, seed) for strength in FORCED]
+    return names
+
+
+def second_cells(weights: dict[str, float], seeds: int) -> list[Name]:
+    """Return the parts of PredNext by themselves, at the chosen weights."""
+    names: list[Name] = []
+    for seed in range(seeds):
+        for objective, weight in weights.items():
+            names += [(objective, part, weight, seed) for part in ("step only", "clip only")]
+        if "simsiam" in weights:
+            names.append(("simsiam", "same view", weights["simsiam"], seed))
+    return names
+
+
+def recorded_cells(seeds: int) -> list[Name]:
+    """Return what learns from recorded videos, where they are."""
+    folder = Path(os.environ.get("PUMICE_TEST_DATA", RECORDED))
+    if not (folder / "hmdb51").is_dir():
+        return []
+    weights = {"plain": 0.0, "PredNext": 0.5}
+    return [("recorded", variant, w, s) for s in range(seeds) for variant, w in weights.items()]
+
+
+def read(path: Path, quick: bool) -> dict[str, Cell]:
+    """Return the cells of an earlier run with the same settings."""
+    if not path.is_file():
+        return {}
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return document["cells"] if document["quick"] == quick else {}
+
+
+def write(path: Path, cells: dict[str, Cell], quick: bool) -> None:
+    """Write all that is known so far, in order."""
+    document = {"quick": quick, "cells": dict(sorted(cells.items()))}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+def main() -> None:
+    """Measure every cell that is not known, then print tables and draw a picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="the same code on next to nothing")
+    parser.add_argument("-o", "--output", type=Path, default=Path("bench/results/prednext.json"))
+    given = parser.parse_args()
+    seeds, weights = (1, (0.5,)) if given.quick else (given.seeds, WEIGHTS)
+    objectives = ("simsiam",) if given.quick else OBJECTIVES
+    path = given.output.with_suffix(".quick.json") if given.quick else given.output
+    cells = read(path, given.quick)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    spawn = multiprocessing.get_context("spawn")  # forked threads of torch would hang
+    with ProcessPoolExecutor(given.jobs, mp_context=spawn) as pool:
+
+        def measure(names: Sequence[Name]) -> None:
+            missing = [name for name in names if key(name) not in cells]
+            running = {pool.submit(measured, name, given.quick): name for name in missing}
+            for number, done in enumerate(as_completed(running), 1):
+                cells[key(running[done])] = done.result()
+                write(path, cells, given.quick)
+                print(f"{number} of {len(missing)}: {key(running[done])}", flush=True)
+
+        measure(first_cells(objectives, weights, seeds))
+        chosen = chosen_weights(cells, objectives)
+        measure(second_cells(chosen, seeds) + recorded_cells(seeds))
+    summary: list[tuple[str, list[str], list[list[Any]]]] = tables(cells, chosen)
+    for title, header, rows in summary:
+        print(f"\n{title}\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}")
+        for row in rows:
+            print(f"| {' | '.join(map(str, row))} |")
+    picture(path.with_suffix(".png"), cells, chosen)
+    print(f"\n{path}\n{path.with_suffix('.png')}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""What the cells of the benchmark of PredNext say: the chosen weights, tables, a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Cell = dict[str, Any]
+Path_ = tuple[str, ...]
+# What is told of a cell: the words over it, and where it stands.
+COLUMNS: dict[str, Path_] = {
+    "error": ("consistency_error",),
+    "digit R@1": ("mean", "digit", "retrieval", "1"),
+    "digit kNN": ("mean", "digit", "knn"),
+    "digit probe": ("mean", "digit", "probe"),
+    "motion R@1": ("mean", "motion", "retrieval", "1"),
+    "motion probe": ("mean", "motion", "probe"),
+    "digit probe, steps": ("side_by_side", "digit", "probe"),
+    "motion R@1, steps": ("side_by_side", "motion", "retrieval", "1"),
+    "motion probe, steps": ("side_by_side", "motion", "probe"),
+    "spread": ("spread",),
+    "rank": ("effective_rank",),
+}
+SHARES = ("R@1", "kNN", "probe")
+
+
+def found(cell: Cell, path: Sequence[str], part: str = "test") -> float:
+    """Return the number of a cell that stands at `path`."""
+    value: Any = cell[part]
+    for word in path:
+        value = value[word]
+    return float(value)
+
+
+def group(cells: dict[str, Cell], objective: str, variant: str, weight: float) -> list[Cell]:
+    """Return the cells of all seeds."""
+    start = f"{objective}/{variant}/{weight}/"
+    return [cell for name, cell in cells.items() if name.startswith(start)]
+
+
+def chosen_weights(cells: dict[str, Cell], objectives: Sequence[str]) -> dict[str, float]:
+    """Return the weight of each objective that does best on the validation digits."""
+    chosen = {}
+    for objective in objectives:
+        start = f"{objective}/PredNext/"
+        weights = sorted({float(n.split("/")[2]) for n in cells if n.startswith(start)})
+        judged = ("digit R@1", "digit probe")
+
+        def merit(weight: float, objective: str = objective) -> float:
+            seeds = group(cells, objective, "PredNext", weight)
+            paths = [COLUMNS[name] for name in judged]  # noqa: B023
+            return float(np.mean([found(c, path, "validation") for c in seeds for path in paths]))
+
+        chosen[objective] = max(weights, key=merit)
+    return chosen
+
+
+def tables(
+    cells: dict[str, Cell], chosen: dict[str, float]
+) -> list[tuple[str, list[str], list[list[Any]]]]:
+    """Return title, header and rows of each table; means over seeds, and standard deviations."""
+    rows, gains = [], []
+    for objective, weight in chosen.items():
+        variants = [("plain", 0.0), ("PredNext", weight), ("step only", weight)]
+        for variant, each in [*variants, ("clip only", weight)]:
+            rows.append(_row(cells, objective, variant, each))
+        gains.append(_gain(cells, objective, weight))
+    others = [("same view", chosen.get("simsiam", 0.0)), ("cross view alone", 1.0)]
+    forced = sorted({float(n.split("/")[2]) for n in cells if n.startswith("simsiam/forced/")})
+    others += [("same view alone", 1.0), *(("forced", weight) for weight in forced)]
+    search = [
+        _row(cells, name.split("/")[0], "PredNext", float(name.split("/")[2]), "validation")
+        for name in sorted(cells)
+        if "/PredNext/" in name and name.endswith("/0") and not name.startswith("recorded")
+    ]
+    header = ["objective", "variant", "weight", *COLUMNS, "seconds"]
+    told = [
+        ("Test digits, means over seeds ± standard deviation", header, rows),
+        ("What PredNext changes, in points (error as it is)", _gain_header(), gains),
+        ("SimSiam's ablations", header, [_row(cells, "simsiam", *each) for each in others]),
+        ("The search for the weight, on validation digits", header, search),
+    ]
+    return [*told, *_recorded(cells)]
+
+
+def _row(
+    cells: dict[str, Cell], objective: str, variant: str, weight: float, part: str = "test"
+) -> list[Any]:
+    seeds = group(cells, objective, variant, weight)
+    values = [_spread([found(c, p, part) for c in seeds], n) for n, p in COLUMNS.items()]
+    seconds = f"{np.mean([c['seconds'] for c in seeds]):.0f}" if seeds else "-"
+    return [objective, variant, weight, *values, seconds]
+
+
+def _spread(values: list[float], name: str) -> str:
+    if not values:
+        return "-"
+    mean, deviation = float(np.mean(values)), float(np.std(values))
+    if any(word in name for word in SHARES):
+        return f"{100 * mean:.1f} ± {100 * deviation:.1f}"
+    return f"{mean:.1f} ± {deviation:.1f}" if name == "rank" else f"{mean:.3f} ± {deviation:.3f}"
+
+
+def _gain_header() -> list[str]:
+    return ["objective", "weight", *COLUMNS, "time"]
+
+
+def _gain(cells: dict[str, Cell], objective: str, weight: float) -> list[Any]:
+    plain, with_it = (
+        group(cells, objective, variant, each)
+        for variant, each in (("plain", 0.0), ("PredNext", weight))
+    )
+    changes = []
+    for name, path in COLUMNS.items():
+        before, after = (np.mean([found(c, path) for c in part]) for part in (plain, with_it))
+        scale = 100 if any(word in name for word in SHARES) else 1
+        changes.append(f"{scale * (after - before):+.{1 if scale > 1 or name == 'rank' else 3}f}")
+    cost = np.mean([c["seconds"] for c in with_it]) / np.mean([c["seconds"] for c in plain])
+    return [objective, weight, *changes, f"x {cost:.2f}"]
+
+
+def _recorded(cells: dict[str, Cell]) -> list[tuple[str, list[str], list[list[Any]]]]:
+    rows = []
+    for variant, weight in (("plain", 0.0), ("PredNext", 0.5)):
+        seeds = group(cells, "recorded", variant, weight)
+        if seeds:
+            shown = ("recording_R@1", "recording_R@5", "consistency_error")
+            means = [f"{np.mean([c[name] for c in seeds]):.3f}" for name in shown]
+            chance = f"{1 / seeds[0]['videos']:.3f}"
+            rows.append([variant, seeds[0]["videos"], seeds[0]["left_out"], *means, chance])
+    header = ["variant", "videos", "left out", "R@1", "R@5", "error", "R@1 by chance"]
+    return [("Recorded videos: the other half of a recording", header, rows)] if rows else []
+
+
+def picture(path: Path, cells: dict[str, Cell], chosen: dict[str, float]) -> None:
+    """Draw the consistency error beside what is known, an arrow from without PredNext to with."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    shown = ("digit R@1", "digit probe", "motion R@1")
+    for place, name in enumerate(shown, 1):
+        axes = figure.add_subplot(1, len(shown), place)
+        for objective, weight in chosen.items():
+            points = []
+            for variant, each in (("plain", 0.0), ("PredNext", weight)):
+                seeds = group(cells, objective, variant, each)
+                paths = COLUMNS["error"], COLUMNS[name]
+                points.append([float(np.mean([found(c, p) for c in seeds])) for p in paths])
+            (x0, y0), (x1, y1) = points
+            (line,) = axes.plot([x0, x1], [100 * y0, 100 * y1], "-", label=objective)
+            axes.plot([x0], [100 * y0], "o", color=line.get_color(), fillstyle="none")
+            axes.plot([x1], [100 * y1], "o", color=line.get_color())
+        axes.set(xlabel="temporal consistency error", ylabel=f"{name}, %")
+        axes.legend(fontsize=7)
+    figure.suptitle("open: without PredNext, filled: with it")
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,73 @@
+"""What a network makes of videos: features of each step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..data.clips import ClipOptions, even_starts, positions
+from ..data.videos import VideoSource
+from ..networks import SpikingNetwork
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Features of videos.
+
+    `steps`: what the read-out reads at each step, mean over a video's clips, float32 (videos,
+    timesteps, width). `labels`: for each kind int64 (videos,).
+    """
+
+    steps: Vectors
+    labels: Mapping[str, NDArray[np.int64]]
+
+    @property
+    def mean(self) -> Vectors:
+        """Means over steps, (videos, width)."""
+        held: Vectors = self.steps.mean(axis=1)
+        return held
+
+    @property
+    def side_by_side(self) -> Vectors:
+        """Steps one after another, (videos, timesteps * width)."""
+        return self.steps.reshape(len(self.steps), -1)
+
+
+KINDS = ("mean", "side_by_side")
+
+
+@torch.no_grad()
+def features_of(
+    network: SpikingNetwork,
+    videos: VideoSource,
+    options: ClipOptions,
+    clips: int = 1,
+    batch: int = 128,
+) -> Features:
+    """Return the features of all `videos`, each seen in `clips` clips spread evenly over it.
+
+    The network is put into evaluation mode and stays in it; it computes in real numbers or as on
+    the chip, as it was told.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    parts = []
+    for start in range(0, len(videos.lengths), batch):
+        chosen = range(start, min(start + batch, len(videos.lengths)))
+        seen = [_clips(videos, video, options, clips) for video in chosen]
+        stacked = torch.from_numpy(np.concatenate(seen)).to(device)
+        values = network.features(stacked.transpose(0, 1).float()).flatten(2)
+        each = values.transpose(0, 1).unflatten(0, (len(seen), clips))  # type: ignore[no-untyped-call]
+        parts.append(each.mean(dim=1).cpu().numpy())
+    return Features(np.concatenate(parts), videos.labels)
+
+
+def _clips(videos: VideoSource, video: int, options: ClipOptions, clips: int) -> NDArray[np.uint8]:
+    """Return a video's clips, uint8 (clips, timesteps, channels, height, width)."""
+    length = int(videos.lengths[video])
+    starts = even_starts(length, options, clips)
+    return np.stack([videos.clip(video, positions(int(s), options, length)) for s in starts])

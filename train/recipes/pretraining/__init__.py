@@ -1,0 +1,1 @@
+"""The recipes of pretraining that ship with pumice, as TOML files."""
