@@ -12,13 +12,15 @@ from .conform import conform
 from .convert import convert
 from .demo import demo
 from .doctor import doctor, mended
+from .early_exit import early_exit
+from .evaluate import evaluate
 from .export import export
 from .profile import profile
 from .report import report
 from .run import run
 from .stream import stream
 from .targets import targets
-from .train import evaluate, train
+from .train import train
 
 app = typer.Typer(
     help="Take a spiking network from training to a Loihi-style chip, and prove nothing changed.",
@@ -32,6 +34,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "check": check,
     "convert": convert,
+    "exit": early_exit,
     "run": run,
     "stream": stream,
     "conform": conform,

@@ -4,7 +4,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from ..runtime import Network, Population
 from ..runtime.errors import DataError
 from ..runtime.events import checked_events
+
+if TYPE_CHECKING:
+    from ..train.data import FrameSet
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError)  # what zip files raise
 RATES = (0.02, 0.5)  # the share of pixels with an event, of the first and the last random sample
@@ -83,14 +86,18 @@ def from_data(network: Network, name: str | None, folder: Path | None = None) ->
         raise
     except ValueError as error:
         raise DataError(f"{options['name']}: {error}") from error
-    population = network.inputs[0]
-    frames = loaded.test.frames
+    return framed(network, loaded.test, loaded.name)
+
+
+def framed(network: Network, samples: "FrameSet", name: str) -> Inputs:
+    """Return `samples` as the network takes them; raises `DataError` where it takes others."""
+    population, frames = network.inputs[0], samples.frames
     if len(network.inputs) > 1 or frames[0, 0].size != population.neurons:
         shapes = ", ".join(f"{p.name} {p.shape}" for p in network.inputs)
-        raise DataError(f"{loaded.name}: frames are {frames.shape[2:]}, the network takes {shapes}")
+        raise DataError(f"{name}: frames are {frames.shape[2:]}, the network takes {shapes}")
     shaped = frames.reshape(*frames.shape[:2], *population.shape).swapaxes(0, 1)
     given = checked_events(network, np.ascontiguousarray(shaped))
-    return Inputs(given, loaded.test.labels, loaded.name)
+    return Inputs(given, samples.labels, name)
 
 
 def from_file(network: Network, path: Path) -> Inputs:

@@ -1,4 +1,4 @@
-"""`pumice train` and `eval`: from a recipe to weights, and how good they are."""
+"""`pumice train`: from a recipe to weights."""
 
 import sys
 from contextlib import redirect_stdout
@@ -12,10 +12,6 @@ from .options import DataFolder, Json
 if TYPE_CHECKING:
     from ..train import Recipe, Trained
     from ..train.data import Data
-
-RunFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", help="The folder that 'train' wrote, or its weights.")
-]
 
 
 def train(
@@ -47,28 +43,6 @@ def train(
         print_json({"run": str(run), "provenance": trained.provenance})
     else:
         typer.echo(run)
-
-
-def evaluate(
-    run: RunFolder,
-    quantised: Annotated[
-        bool, typer.Option("--quantised", help="In integers, as converted, not in real numbers.")
-    ] = False,
-    folder: DataFolder = None,
-    as_json: Json = False,
-) -> None:
-    """Say how often a trained network is right."""
-    from ..train import read_trained, trained_accuracies
-    from .output import print_facts, print_json, shares
-
-    trained = read_trained(run)
-    test = data_of(trained.recipe, folder).test
-    accuracy = trained_accuracies(trained.network, test, quantised).tolist()
-    if as_json:
-        told = {"run": str(run), "quantised": quantised, "samples": len(test), "accuracy": accuracy}
-        print_json(told)
-    else:
-        print_facts({**shares(accuracy), "samples": f"{len(test):,}"})
 
 
 def data_of(recipe: "Recipe", folder: Path | None) -> "Data":

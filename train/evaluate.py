@@ -1,13 +1,14 @@
 """What the answers of a network are worth when it is stopped after each time step."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..runtime.network import Network
-from ..runtime.trace import Trace, accuracies
+from ..runtime.trace import Trace, answers
 from .data import FrameSet
 from .networks import SpikingNetwork
 
@@ -52,13 +53,13 @@ def trained_accuracies(
     return truncated(trained_answers(network, frames, quantised, batch), frames.labels)
 
 
-def truncated(said: Answers, labels: Labels) -> Accuracies:
+def truncated(said: NDArray[Any], labels: Labels) -> Accuracies:
     """Return the share of right answers when stopped after each step, float64 (timesteps,)."""
     right: Accuracies = (said.argmax(axis=-1) == labels).mean(axis=1)
     return right
 
 
-def agreement(said: Answers) -> Accuracies:
+def agreement(said: NDArray[Any]) -> Accuracies:
     """Return the share of samples whose answer after each step is their last one, (timesteps,)."""
     classes = said.argmax(axis=-1)
     same: Accuracies = (classes == classes[-1]).mean(axis=1)
@@ -87,8 +88,13 @@ def calibration_errors(said: Answers, labels: Labels, bins: int = 15) -> Accurac
 def network_accuracies(
     network: Network, frames: FrameSet, engine: Engine, batch: int = 128
 ) -> Accuracies:
-    """Return the same of a converted network, run by `engine`."""
-    right = np.zeros(frames.frames.shape[1])
-    for events, labels in batches(frames, batch):
-        right += accuracies(network, engine(network, events), labels) * len(labels)
-    return right / len(frames)
+    """Return the same of a converted network, run by `engine`; after its early exits, if any."""
+    return truncated(network_answers(network, frames, engine, batch), frames.labels)
+
+
+def network_answers(
+    network: Network, frames: FrameSet, engine: Engine, batch: int = 128
+) -> NDArray[np.int64]:
+    """Return what a converted network says, int64 (timesteps, samples, classes)."""
+    traces = [engine(network, events) for events, _ in batches(frames, batch)]
+    return np.concatenate([answers(network, trace) for trace in traces], axis=1)

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from ..runtime.errors import RecipeError
 from .augment import varied
 from .checkpoint import NAME, Trained, built, write_trained
-from .data import Data, FrameSet, split_off
+from .data import Data, FrameSet, parted
 from .evaluate import trained_accuracies
 from .fit_options import FitOptions
 from .layers import Layer
@@ -69,16 +69,6 @@ def fit(
     if first:
         write_trained(folder / NAME, trained)
     return trained
-
-
-def parted(data: Data, per_class: int, seed: int) -> tuple[FrameSet, FrameSet | None]:
-    """Return what of `data` trains, and what is kept from it to validate: the same for a seed.
-
-    Raises `DataError` where a class has too few training samples.
-    """
-    if not per_class:
-        return data.train, None
-    return split_off(data.train, per_class, seed)
 
 
 def described(recipe: Recipe, data: Data) -> dict[str, Any]:

@@ -16,6 +16,7 @@ VERBS = [
     "eval",
     "check",
     "convert",
+    "exit",
     "run",
     "conform",
     "export",

@@ -17,10 +17,10 @@ from pumice.runtime.engines import fast
 from pumice.runtime.errors import FileError, RecipeError
 from pumice.train.checkpoint import NAME, read_trained
 from pumice.train.converted import converted
-from pumice.train.data.dataset import Data, FrameSet
+from pumice.train.data.dataset import Data, FrameSet, parted
 from pumice.train.data.split import held_out
 from pumice.train.evaluate import network_accuracies, trained_accuracies
-from pumice.train.fit import Fitting, fit, parted
+from pumice.train.fit import Fitting, fit
 from pumice.train.loop import RESUMABLE
 from pumice.train.recipe import Recipe
 
@@ -80,7 +80,7 @@ import test_fit
 from pumice.train.converted import converted
 from pumice.train.data.split import held_out
 from pumice.train.evaluate import network_accuracies, trained_accuracies
-from pumice.train.fit import Fitting, fit, parted
+from pumice.train.fit import Fitting, fit
 from pumice.train.recipe import Recipe
 whole = Fitting.training_step
 def step(self, batch, index):

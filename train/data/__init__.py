@@ -3,6 +3,7 @@
 from .catalogue import load as load
 from .dataset import Data as Data
 from .dataset import FrameSet as FrameSet
+from .dataset import parted as parted
 from .dataset import split_off as split_off
 from .digit_motions import MOTIONS as MOTIONS
 from .digit_motions import motion_recordings as motion_recordings

@@ -103,3 +103,13 @@ def split_off(whole: FrameSet, per_class: int, seed: int) -> tuple[FrameSet, Fra
         FrameSet(whole.frames[rest], whole.labels[rest]),
         FrameSet(whole.frames[held], whole.labels[held]),
     )
+
+
+def parted(data: Data, per_class: int, seed: int) -> tuple[FrameSet, FrameSet | None]:
+    """Return what of `data` trains, and what is kept from it to validate: the same for a seed.
+
+    Raises `DataError` where a class has too few training samples.
+    """
+    if not per_class:
+        return data.train, None
+    return split_off(data.train, per_class, seed)
