@@ -1,5 +1,7 @@
 """HRSNN: recurrent networks of unlike neurons that learn by unlike STDP, from search to chip."""
 
+from .encode import differences as differences
+from .encode import grey_clip as grey_clip
 from .laws import Law as Law
 from .learn import learned as learned
 from .learn import response as response

@@ -1,5 +1,8 @@
 """From video and from events to spikes: uint8 (timesteps, 2, height, width), OFF and ON."""
 
+import os
+
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,3 +41,18 @@ def shrunk(clip: NDArray[np.integer | np.floating], height: int, width: int) -> 
     sizes = np.outer(np.diff([*top, rows]), np.diff([*left, columns]))
     means: NDArray[np.float32] = (sums / sizes).astype(np.float32)
     return means
+
+
+def grey_clip(path: str | os.PathLike[str], height: int, width: int) -> NDArray[np.float32]:
+    """Return a video as grey images, means over areas, float32 (frames, height, width), 0..255.
+
+    Raises `DataError` where the file is absent, is no video or is smaller than asked for.
+    """
+    try:
+        with av.open(os.fspath(path), metadata_errors="replace") as opened:
+            frames = [frame.to_ndarray(format="gray") for frame in opened.decode(video=0)]
+    except (OSError, IndexError, av.error.FFmpegError) as error:
+        raise DataError(f"{path}: is not a whole video ({error})") from error
+    if not frames:
+        raise DataError(f"{path}: holds no frames; fetch it again")
+    return shrunk(np.stack(frames), height, width)
