@@ -1,5 +1,6 @@
 """`pumice profile`: where a network fits, how long it takes and what it costs, on each target."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..deploy.lava import ProcessTime
     from ..deploy.profile import Profile
     from ..runtime import Network, Trace
     from ..runtime.report import Host
@@ -49,6 +51,10 @@ def profile(
     ] = 128,
     timesteps: Timesteps = None,
     host: HostFlag = False,
+    lava: Annotated[
+        bool,
+        typer.Option("--lava", help="Run a sample in Lava's simulator, and time each process."),
+    ] = False,
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write every figure as a line.")
     ] = None,
@@ -76,15 +82,19 @@ def profile(
     trace = engine_of(engine)(network, inputs.events, "all")
     profiles = [profiled(network, trace, each) for each in targets]
     machine = metered_host(network, inputs, engine) if host else None
+    processes = _processes(network, inputs) if lava else ()
     if csv:
         tables.write_csv(csv, profiles)
     if html:
         _write_page(html, file.stem, network, inputs, trace, profiles, machine)
     if as_json:
         told = profile_document(network, trace, profiles)
-        print_json({"network": file.name, "inputs": inputs.name, **told, **_host(machine)})
+        print_json(
+            {"network": file.name, "inputs": inputs.name, **told, **_further(machine, processes)}
+        )
     else:
-        tables.show(network, trace, inputs.name, profiles, machine)
+        tables.show(network, trace, inputs.name, profiles)
+        tables.show_machine(machine, processes)
     if any(each.refusal for each in profiles):
         raise typer.Exit(1)
 
@@ -98,10 +108,21 @@ def metered_host(network: "Network", inputs: "Inputs", name: EngineName) -> "Hos
     return metered(network, inputs.events, name, engine(name), runs)
 
 
-def _host(machine: "Host | None") -> dict[str, Any]:
+def _processes(network: "Network", inputs: "Inputs") -> "Sequence[ProcessTime]":
+    """Return what each process of Lava's simulator takes in a step of the first sample."""
+    from ..deploy.lava import measure
+
+    return measure(network, inputs.part(0, 1).events, "output")[1].processes
+
+
+def _further(machine: "Host | None", processes: "Sequence[ProcessTime]") -> dict[str, Any]:
+    """Return as JSON values what was measured here, where it was asked for."""
     from dataclasses import asdict
 
-    return {"host": asdict(machine)} if machine else {}
+    found: dict[str, Any] = {"host": asdict(machine)} if machine else {}
+    if processes:
+        found["lava"] = [asdict(each) for each in processes]
+    return found
 
 
 def _write_page(

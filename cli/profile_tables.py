@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..deploy.cost import Cost
     from ..deploy.energy import Bill
     from ..deploy.latency import Latency
+    from ..deploy.lava import ProcessTime
     from ..deploy.profile import Profile
     from ..runtime import Network, Trace
     from ..runtime.report import Host
@@ -41,7 +42,6 @@ def show(
     trace: "Trace",
     name: str,
     profiles: "Sequence[Profile]",
-    host: "Host | None",
 ) -> None:
     """Print what was counted, where it fits, and each bill and time with all that it adds up."""
     from ..runtime.counts import counted
@@ -66,8 +66,18 @@ def show(
         _populations(profile.cost)
         for latency in profile.cost.latencies:
             _latency(profile.cost, latency)
+
+
+def show_machine(host: "Host | None", processes: "Sequence[ProcessTime]") -> None:
+    """Print what was measured on this machine: single samples, and Lava's processes."""
+    from ..runtime.report.words import seconds
+
     if host:
         _host(host)
+    if processes:
+        typer.echo("\nLava's simulator: a step of each process, mean over one sample")
+        rows = [(p.process, p.kind, seconds(p.busy), seconds(p.waiting)) for p in processes]
+        print_columns(("process", "kind", "works", "works and waits"), rows, (2, 3))
 
 
 def _fits(profiles: "Sequence[Profile]") -> None:

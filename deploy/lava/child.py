@@ -15,8 +15,9 @@ from typing import Any
 
 from ...runtime.errors import PumiceError
 from .guard import die_with_parent
-from .hardware import run_on_chip
+from .hardware import probes_for, run_on_chip
 from .job import Arrays, Job, make_answer, read_job
+from .measure import clock, tell_probes, tell_processes
 from .prepare import import_late, prepare
 
 
@@ -49,12 +50,14 @@ def _run(folder: Path) -> None:
     events = {p.source: events[p.source] for p in network.projections if p.source in events}
     answers = {p.name: make_answer(folder, job, network, p) for p in network.order}
     if job.target == "loihi2":
-        _on_chip(graph, job, events, answers)
+        _on_chip(folder, graph, job, events, answers)
     else:
-        _simulate(graph, job, events, answers)
+        _simulate(folder, graph, job, events, answers)
 
 
-def _simulate(graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]) -> None:
+def _simulate(
+    folder: Path, graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]
+) -> None:
     from lava.magma.core.run_configs import Loihi2SimCfg
     from lava.proc.conv.process import Conv
     from lava.proc.io.source import RingBuffer
@@ -85,12 +88,21 @@ def _simulate(graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]) 
     processes = [*sources.values(), *graph.populations.values(), *graph.projections.values()]
     steps = graph.schedule.steps(job.timesteps, job.samples)
     configuration = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
+    clocks = clock(folder, processes) if job.measured else None
     execute(processes, steps, configuration)
+    if clocks is not None:
+        tell_processes(folder, processes, clocks, steps)
 
 
-def _on_chip(graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]) -> None:
+def _on_chip(
+    folder: Path, graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]
+) -> None:
     steps = graph.schedule.steps(job.timesteps, job.samples)
-    for name, fired in run_on_chip(graph, events, steps).items():
+    probes = probes_for(steps) if job.measured else ()
+    spikes = run_on_chip(graph, events, steps, probes)
+    if probes:
+        tell_probes(folder, *probes, steps)
+    for name, fired in spikes.items():
         first = graph.schedule.depths[name]
         fired = fired[first : first + job.samples * job.timesteps]
         by_sample = fired.reshape(job.samples, job.timesteps, *fired.shape[1:])

@@ -6,7 +6,7 @@ compare.
 """
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,10 +65,27 @@ def check_fits(network: Network, timesteps: int) -> None:
         raise EngineError(f"loihi2: {found[0]}{more}")
 
 
-def run_on_chip(graph: Any, events: dict[str, NDArray[np.uint8]], steps: int) -> dict[str, Any]:
+def probes_for(steps: int) -> tuple[Any, Any]:
+    """Return Intel's probes of power and of time, for a run of so many steps.
+
+    What they are called and what they tell is that of the notebooks of lava-dl,
+    tutorials/lava/lib/dl/netx/pilotnet_snn/benchmark.ipynb.
+    """
+    from lava.utils import loihi2_profiler
+
+    return loihi2_profiler.Loihi2Power(num_steps=steps), loihi2_profiler.Loihi2ExecutionTime()
+
+
+def run_on_chip(
+    graph: Any,
+    events: dict[str, NDArray[np.uint8]],
+    steps: int,
+    probes: Sequence[Any] = (),
+) -> dict[str, Any]:
     """Run `graph`, and return the spikes of each population, axes turned: (steps, *shape).
 
     `events` are (steps, *shape). Spikes pass between host and chip through Intel's adapters.
+    `probes` are called before and after the run.
     """
     from lava.magma.core.run_configs import Loihi2HwCfg
     from lava.proc.embedded_io.spike import NxToPyAdapter, PyToNxAdapter
@@ -93,7 +110,9 @@ def run_on_chip(graph: Any, events: dict[str, NDArray[np.uint8]], steps: int) ->
         source.RingBuffer: source.PySendModelFixed,
         sink.RingBuffer: sink.PyReceiveModelFixed,
     }
-    configuration = Loihi2HwCfg(select_tag="fixed_pt", exception_proc_model_map=models)
+    configuration = Loihi2HwCfg(
+        select_tag="fixed_pt", exception_proc_model_map=models, callback_fxs=list(probes)
+    )
     execute(list(sinks.values()), steps, configuration)
     spikes = {name: kept.data.get().astype(np.uint8).T for name, kept in sinks.items()}
     for runtime in {kept.runtime for kept in sinks.values()}:

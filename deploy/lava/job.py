@@ -18,13 +18,17 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Job:
-    """How to run a network: `samples` of `timesteps` steps each, one after the other."""
+    """How to run a network: `samples` of `timesteps` steps each, one after the other.
+
+    Where it is to be `measured`, the child also tells what it took (`measure`).
+    """
 
     timesteps: int
     samples: int
     record: Record
     conv: Model
     target: Target
+    measured: bool = False
 
 
 def write_job(folder: Path, job: Job, network: Network, events: Arrays) -> None:

@@ -4,14 +4,16 @@ import os
 import tempfile
 from pathlib import Path
 
-from ...runtime import Network, connections
+from ...runtime import Network, Program, connections
 from ...runtime.errors import EngineError
 from ...runtime.events import Events, checked_events
 from ...runtime.trace import Record, Trace, recorded, stopped
 from ..schedule import schedule
+from ..sliced import merged, sliced
 from .guard import run_guarded
 from .hardware import check_available, check_fits
 from .job import Job, Model, Target, read_answer, write_job
+from .measure import Measured, read_measured
 from .prepare import check_installed
 
 START_SECONDS = 120.0
@@ -20,7 +22,7 @@ SYNAPSE_SECONDS = 1e-7
 
 
 def run(
-    network: Network,
+    network: Network | Program,
     events: Events,
     record: Record = "all",
     *,
@@ -29,6 +31,9 @@ def run(
     target: Target = "simulator",
 ) -> Trace:
     """Run `network` on `events`, uint8 (timesteps, batch, *input shape), as Lava processes.
+
+    A program runs with a process for each slice of each core, and gives the same trace
+    (`pumice.deploy.sliced` says which populations stay whole).
 
     The samples of a batch run one after the other, each from a silent state. Where they may stop
     early, whoever reads the answer stops there; the processes themselves go on to the next reset,
@@ -41,6 +46,41 @@ def run(
     `pumice.deploy.schedule`), a Lava process fails (with its own text), time is over or the chip
     cannot be used, and `MissingPackage` where Lava is not installed.
     """
+    return _ran(network, events, record, seconds, conv, target, False)[0]
+
+
+def measure(
+    network: Network | Program,
+    events: Events,
+    record: Record = "all",
+    *,
+    seconds: float | None = None,
+    conv: Model = "sparse",
+    target: Target = "simulator",
+) -> tuple[Trace, Measured]:
+    """Run as `run` does, and also return what it took.
+
+    In the simulator that is the time of each process in a step, on the chip what Intel's probes
+    of power and time tell. Raises as `run` does.
+    """
+    trace, told = _ran(network, events, record, seconds, conv, target, True)
+    assert told
+    return trace, told
+
+
+def _ran(
+    network: Network | Program,
+    events: Events,
+    record: Record,
+    seconds: float | None,
+    conv: Model,
+    target: Target,
+    measured: bool,
+) -> tuple[Trace, Measured | None]:
+    if isinstance(network, Program):
+        cut, whole = sliced(network), network.network
+        trace, told = _ran(cut.network, events, "all", seconds, conv, target, measured)
+        return recorded(whole, stopped(whole, merged(network, cut, trace)), record), told
     if os.name != "posix":
         raise EngineError("lava: runs on Linux and macOS only; use another engine")
     check_installed()
@@ -50,14 +90,15 @@ def run(
     if target == "loihi2":
         check_available()
         check_fits(network, timesteps)
-    job = Job(timesteps, samples, "all" if network.early_exit else record, conv, target)
+    job = Job(timesteps, samples, "all" if network.early_exit else record, conv, target, measured)
     try:
         with tempfile.TemporaryDirectory(prefix="pumice-lava-") as name:
             folder = Path(name)
             write_job(folder, job, network, inputs)
             _in_child(folder, _patience(network, steps) if seconds is None else seconds)
             trace = stopped(network, read_answer(folder, job, network, inputs))
-            return recorded(network, trace, record)
+            told = read_measured(folder) if measured else None
+            return recorded(network, trace, record), told
     except OSError as error:
         raise EngineError(f"lava: {error}; mend this and run again") from error
 

@@ -192,6 +192,14 @@ def test_the_host_is_metered_where_asked(network: Path, events: Path) -> None:
     assert told["runs"] == 100 and len(told["inference"]) == 3
 
 
+@pytest.mark.lava
+def test_the_processes_of_lava_are_timed_where_asked(network: Path, events: Path) -> None:
+    options = ("--target", "cmos45", "--lava")
+    out = pumice("profile", network, "--events", events, *options).out
+    assert re.search(r"^conv +LIFReset +\S+ .s +\S+ .s$", out, re.MULTILINE)
+    assert re.search(r"^second +(Delayed)?Dense +\S+ .s +\S+ .s$", out, re.MULTILINE)
+
+
 def test_a_page_is_written_where_asked(network: Path, events: Path, tmp_path: Path) -> None:
     page = tmp_path / "out.html"
     pumice("profile", network, "--events", events, "--html", page)

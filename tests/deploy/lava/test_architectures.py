@@ -7,7 +7,7 @@ from trained import TABLES, as_bytes, converted, events, network
 from pumice.deploy.lava import run
 from pumice.runtime.engines import reference
 
-QUICK = ("sew add", "vgg9 max")
+QUICK = ("sew add", "vgg9 max", "recurrent")
 
 
 @pytest.mark.lava

@@ -7,7 +7,7 @@ import pytest
 from traces import assert_same
 from zoo import KINDS, ZOO
 
-from pumice.deploy.lava import obstacles, run
+from pumice.deploy.lava import measure, obstacles, run
 from pumice.runtime import Conv, Dense, Network, Population, Projection
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import EngineError
@@ -49,6 +49,24 @@ def test_behind_the_adapters_the_graph_is_the_same(record: Record) -> None:
     found = run(PLAIN, EVENTS, record, target="loihi2")
     assert found.spikes["answer"].any() and not found.spikes["answer"].all()
     assert_same(found, reference.run(PLAIN, EVENTS, record))
+
+
+@pytest.mark.lava
+@pytest.mark.usefixtures("chip")
+def test_the_probes_of_the_chip_are_read_in_seconds_and_watts() -> None:
+    trace, told = measure(PLAIN, EVENTS, target="loihi2")
+    assert_same(trace, reference.run(PLAIN, EVENTS))
+    assert told.processes == () and told.steps == 8 * 3 + 2
+    assert told.probes == pytest.approx(
+        {
+            "seconds_per_step": 150e-6,
+            "total_power": 0.5,
+            "static_power": 0.2,
+            "vdd_power": 0.2,
+            "vddm_power": 0.25,
+            "vddio_power": 0.05,
+        }
+    )
 
 
 @pytest.mark.usefixtures("chip")
