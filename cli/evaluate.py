@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import DataFolder, Json
+from .protocol import Protocol, evaluate_protocol
 from .train import data_of
 
 if TYPE_CHECKING:
@@ -34,16 +35,23 @@ def evaluate(
     quantised: Annotated[
         bool, typer.Option("--quantised", help="In integers, as converted, not in real numbers.")
     ] = False,
+    protocol: Annotated[
+        Protocol | None,
+        typer.Option("--protocol", help="Of a run of 'pretrain': what it learned without labels."),
+    ] = None,
     folder: DataFolder = None,
     as_json: Json = False,
 ) -> None:
     """Say how often a trained network is right.
 
-    Stopped after each time step, retrained for fewer, and with each sample stopped early. Early stops are set on the validation samples that the recipe kept (fit.validation).
+    Stopped after each time step, retrained for fewer, and with each sample stopped early. Early
+    stops are set on the validation samples that the recipe kept (fit.validation).
     """
     from ..train import agreement, calibration_errors, read_trained, trained_answers, truncated
     from .output import print_json
 
+    if protocol:
+        return evaluate_protocol(run, protocol, folder, as_json)
     trained = read_trained(run)
     others = [read_trained(other) for other in retrained or []]
     for path, other in zip(retrained or [], others, strict=True):

@@ -1,0 +1,90 @@
+"""Objectives at few time steps: `python -m bench.low_timesteps --jobs 2`, about 30 minutes.
+
+Every objective trains one small network on each of three small data sets, three seeds each; each
+network is stopped after each time step, in real numbers and in integers, and by early exits that
+were set on validation samples. Settings were chosen on validation samples, too; nothing is chosen
+on the test samples. All that is known goes to a JSON file after each cell, and a run that was cut
+goes on from it. `--quick` runs the same code in less than a minute.
+
+The data are those of `../shared/data` (or `PUMICE_TEST_DATA`); sets that are absent are left out.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from bench.low_timesteps_cells import OBJECTIVES, SETS, Name, key, measured
+from bench.low_timesteps_told import picture, table, verdicts
+from pumice.runtime.files import written
+
+RESULTS = Path("bench/results/low_timesteps.json")
+QUICK = ("cross-entropy", "ETC", "TCL")
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def main() -> None:
+    """Measure what is missing, and tell of all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="the same code in a minute")
+    parser.add_argument("--jobs", type=int, default=2, help="cells at once, a thread each")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=RESULTS, help="the JSON file to go on with")
+    given = parser.parse_args()
+    folder = Path(os.environ.get("PUMICE_TEST_DATA", "../shared/data"))
+    wanted = cells(folder, given.seeds, given.quick)
+    if not wanted:
+        parser.error(f"{folder}: holds none of the data sets; set PUMICE_TEST_DATA")
+    output = given.output.with_stem(given.output.stem + "-quick") if given.quick else given.output
+    found = known(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    missing = [name for name in wanted if key(name, given.quick) not in found]
+    for name, cell in computed(missing, folder, given.quick, given.jobs):
+        found[key(name, given.quick)] = cell
+        with written(output) as temporary:
+            temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        print(f"{', '.join(map(str, name))}: {cell['seconds']:.0f} s", flush=True)
+    told = {name: found[key(name, given.quick)] for name in wanted}
+    for which in dict.fromkeys(name[0] for name in wanted):
+        print("", *table(told, which), sep="\n")
+    print("", *verdicts(told), sep="\n")
+    picture(output.with_suffix(".png"), told)
+    print(f"\n{output}\n{output.with_suffix('.png')}")
+
+
+def cells(folder: Path, seeds: int, quick: bool) -> list[Name]:
+    """Return the cells to measure, seed by seed, so that a run cut short has all objectives."""
+    there = [name for name, settings in SETS.items() if (folder / settings["folder"]).is_dir()]
+    objectives = QUICK if quick else tuple(OBJECTIVES)
+    return [
+        (which, objective, seed)
+        for seed in range(1 if quick else seeds)
+        for which in there
+        for objective in objectives
+    ]
+
+
+def known(output: Path) -> dict[str, Any]:
+    """Return what an earlier run left in `output`."""
+    if not output.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+    return found
+
+
+def computed(missing: list[Name], folder: Path, quick: bool, jobs: int) -> Any:
+    """Yield name and figures of each cell as it is done, `jobs` at once, a thread each."""
+    os.environ.update({variable: "1" for variable in ONE_THREAD})
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max(jobs, 1), mp_context=context) as pool:
+        waiting = {pool.submit(measured, name, folder, quick): name for name in missing}
+        for done in as_completed(waiting):
+            yield waiting[done], done.result()
+
+
+if __name__ == "__main__":
+    main()

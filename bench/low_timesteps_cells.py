@@ -1,0 +1,141 @@
+"""One cell of `bench.low_timesteps`: a data set, an objective and a seed, trained and measured."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pumice.runtime.engines import fast
+from pumice.runtime.thresholds import by_loss, earliest, outcome
+from pumice.train import (
+    Recipe,
+    agreement,
+    calibration_errors,
+    converted,
+    fit,
+    network_answers,
+    trained_answers,
+    truncated,
+)
+from pumice.train.data import Data, FrameSet, load, parted, split_off
+
+Name = tuple[str, str, int]
+LOSS = 0.005  # accuracy that early stops may lose
+
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "cross-entropy": {"cross_entropy": {}},
+    "TET": {"tet": {}},
+    "ETC": {"cross_entropy": {}, "etc": {}},
+    "TCL": {"tet": {}, "tcl": {}},
+    "STCL": {"tet": {}, "stcl": {}},
+    "from the mean": {"tet": {}, "from_mean": {}},
+    "from the next step": {"tet": {}, "from_next_step": {}},
+    "both of these": {"tet": {}, "from_mean": {}, "from_next_step": {}},
+    "strong to weak": {"cross_entropy": {}, "strong_to_weak": {}},
+    "weak to strong": {"cross_entropy": {}, "weak_to_strong": {}},
+}
+
+# Folder and recipe; `test` samples of each class are drawn, or 0 where the set has a test part.
+SETS: dict[str, dict[str, Any]] = {
+    "N-MNIST": {
+        "folder": "nmnist900",
+        "data": {"name": "nmnist", "timesteps": 10},
+        "network": {"channels": [16, 32], "kernels": [3, 3], "strides": [2, 2], "hidden": [512]},
+        "augment": {"shift": 2},
+        "fit": {"epochs": 24, "quantised_epochs": 8, "validation": 20, "weight_decay": 1e-2},
+        "test": 20,
+    },
+    "DVS gestures": {
+        "folder": "dvs_gesture6",
+        "data": {"name": "dvs-gesture", "timesteps": 10, "window": 100_000, "pool": 4},
+        "network": {"channels": [8, 16], "kernels": [3, 3], "strides": [2, 2], "hidden": [64]},
+        "augment": {"shift": 2},
+        "fit": {"epochs": 16, "quantised_epochs": 6, "validation": 5, "batch": 16},
+        "test": 0,
+    },
+    "CIFAR-10": {
+        "folder": "cifar10_6k",
+        "data": {"name": "cifar10", "timesteps": 4, "pool": 2},
+        "network": {"channels": [32, 64], "kernels": [3, 3], "strides": [1, 2], "hidden": [128]},
+        "augment": {"shift": 1, "flip": True},
+        "fit": {"epochs": 12, "quantised_epochs": 4, "validation": 20, "batch": 64},
+        "test": 0,
+    },
+}
+QUICK = {"epochs": 2, "quantised_epochs": 1, "validation": 3}
+QUICK_SAMPLES = 12  # of each class
+
+
+def key(name: Name, quick: bool) -> str:
+    """Return what a cell is called in the file of results."""
+    return "/".join((*map(str, name), *(["quick"] if quick else [])))
+
+
+def measured(name: Name, folder: Path, quick: bool) -> dict[str, Any]:
+    """Train the cell and return its curves on the test samples: floats, integers, early stops."""
+    torch.set_num_threads(1)
+    began = time.perf_counter()
+    recipe, data = prepared(name, folder, quick)
+    with tempfile.TemporaryDirectory() as run:
+        trained = fit(recipe, data, Path(run))
+    test = data.test
+    said = trained_answers(trained.network, test, quantised=False)
+    network, _ = converted(trained)
+    _, validation = parted(data, recipe.fit.validation, recipe.fit.seed)
+    assert validation is not None
+    held, whole = (network_answers(network, part, fast.run) for part in (validation, test))
+    risk = max(LOSS, 1 / (len(validation) + 1))
+    rule = by_loss(held, validation.labels, risk)
+    stops = outcome(whole, test.labels, rule)
+    return {
+        "float": truncated(said, test.labels).tolist(),
+        "integers": truncated(whole, test.labels).tolist(),
+        "agreement": agreement(said).tolist(),
+        "calibration_error": calibration_errors(said, test.labels).tolist(),
+        "exit": {
+            "risk": risk,
+            "thresholds": list(rule.thresholds),
+            "steps": stops.mean_steps,
+            "counts": list(stops.counts),
+            "lost": stops.full_accuracy - stops.accuracy,
+            "earliest": earliest(whole, test.labels),
+        },
+        "samples": {"train": len(data.train) - len(validation), "test": len(test)},
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def prepared(name: Name, folder: Path, quick: bool) -> tuple[Recipe, Data]:
+    """Return the recipe of a cell and its data; the seed draws the test samples of N-MNIST."""
+    which, objective, seed = name
+    settings = SETS[which]
+    options = {**settings["data"], "folder": folder / settings["folder"]}
+    fit_options = {**settings["fit"], **(QUICK if quick else {}), "seed": seed}
+    recipe = Recipe.model_validate(
+        {
+            "data": options,
+            "network": settings["network"],
+            "objective": OBJECTIVES[objective],
+            "augment": settings["augment"],
+            "fit": fit_options,
+        }
+    )
+    data = load(**recipe.data.model_dump())
+    train, test = data.train, data.test
+    if settings["test"]:
+        frames = np.concatenate([train.frames, test.frames])
+        labels = np.concatenate([train.labels, test.labels])
+        train, test = split_off(FrameSet(frames, labels), settings["test"], seed)
+    if quick:
+        train, test = (_few(part) for part in (train, test))
+    return recipe, Data(data.name, train, test, data.classes, data.digest, data.provenance)
+
+
+def _few(whole: FrameSet) -> FrameSet:
+    chosen = np.concatenate(
+        [np.flatnonzero(whole.labels == k)[:QUICK_SAMPLES] for k in np.unique(whole.labels)]
+    )
+    return FrameSet(whole.frames[chosen], whole.labels[chosen])

@@ -1,0 +1,111 @@
+"""What `bench.low_timesteps` found, as tables, verdicts on its targets, and a picture."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pumice.runtime.files import written
+
+Cells = dict[tuple[str, str, int], dict[str, Any]]
+PLAIN = "cross-entropy"
+EARLY_GAIN, FULL_LOSS, ROUNDING, SAVED, LOST = 10.0, 0.5, 1.0, 40.0, 0.5  # points, points, ...
+
+
+def names(cells: Cells, place: int) -> list[Any]:
+    """Return the sets (0), the objectives (1) or the seeds (2), in their order."""
+    return list(dict.fromkeys(name[place] for name in cells))
+
+
+def curves(cells: Cells, which: str, objective: str, what: str) -> NDArray[np.float64]:
+    """Return the accuracy in percent, (seeds, timesteps)."""
+    found = [cell[what] for (a, b, _), cell in cells.items() if (a, b) == (which, objective)]
+    return 100 * np.array(found)
+
+
+def exits(cells: Cells, which: str, objective: str, what: str) -> NDArray[np.float64]:
+    """Return what early stops gave, (seeds,)."""
+    found = [c["exit"][what] for (a, b, _), c in cells.items() if (a, b) == (which, objective)]
+    return np.array(found)
+
+
+def table(cells: Cells, which: str) -> Iterator[str]:
+    """Yield the lines of a data set's table: means and standard deviations over seeds."""
+    objectives = [o for o in names(cells, 1) if curves(cells, which, o, "float").size]
+    steps = curves(cells, which, objectives[0], "float").shape[1]
+    shown = sorted({1, 2, (steps + 1) // 2, steps})
+    heads = "".join(f"{f'T = {t}':>14}" for t in shown)
+    yield f"{which}: accuracy of the integers in %, truncated; mean steps and loss of early stops"
+    yield f"{'':22}{heads}{'int - float':>13}{'steps':>14}{'lost':>12}"
+    for objective in objectives:
+        integers = curves(cells, which, objective, "integers")
+        gap = np.abs((integers - curves(cells, which, objective, "float")).mean(axis=0)).max()
+        parts = "".join(f"{_spread(integers[:, t - 1]):>14}" for t in shown)
+        ran, lost = (exits(cells, which, objective, k) for k in ("steps", "lost"))
+        yield (f"{objective:22}{parts}{gap:>13.2f}{_spread(ran, 2):>14}{_spread(100 * lost):>12}")
+
+
+def verdicts(cells: Cells) -> Iterator[str]:
+    """Yield each target, what was measured, and whether it was met."""
+    for which in names(cells, 0):
+        plain = curves(cells, which, PLAIN, "integers")
+        for objective in ("ETC", "TCL"):
+            found = curves(cells, which, objective, "integers")
+            if not (plain.size and found.size):
+                continue
+            first = found[:, 0].mean() - plain[:, 0].mean()
+            full = found[:, -1].mean() - plain[:, -1].mean()
+            yield _told(which, f"{objective} at T = 1 against cross-entropy", first, EARLY_GAIN, 1)
+            yield _told(which, f"{objective} at full T against cross-entropy", full, -FULL_LOSS, 1)
+        for objective in names(cells, 1):
+            real = curves(cells, which, objective, "float")
+            if not real.size:
+                continue
+            gap = np.abs((curves(cells, which, objective, "integers") - real).mean(axis=0)).max()
+            yield _told(which, f"{objective}: integers against floats, at worst", gap, ROUNDING, -1)
+            steps = real.shape[1]
+            saved = 100 * (1 - exits(cells, which, objective, "steps").mean() / steps)
+            lost = 100 * exits(cells, which, objective, "lost").mean()
+            yield _told(which, f"{objective}: share of steps saved by early stops", saved, SAVED, 1)
+            yield _told(which, f"{objective}: accuracy lost by early stops", lost, LOST, -1)
+
+
+def picture(path: Path, cells: Cells) -> None:
+    """Draw accuracy against timesteps, a panel a data set, and write it as PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    sets = names(cells, 0)
+    figure, panels = pyplot.subplots(1, len(sets), figsize=(5 * len(sets), 4), squeeze=False)
+    for panel, which in zip(panels[0], sets, strict=True):
+        for number, objective in enumerate(names(cells, 1)):
+            found = curves(cells, which, objective, "integers")
+            if not found.size:
+                continue
+            mean, spread, at = found.mean(axis=0), found.std(axis=0), range(1, found.shape[1] + 1)
+            panel.plot(at, mean, label=objective, color=f"C{number}")
+            panel.fill_between(at, mean - spread, mean + spread, alpha=0.15, color=f"C{number}")
+            ran = exits(cells, which, objective, "steps").mean()
+            stopped = mean[-1] - 100 * exits(cells, which, objective, "lost").mean()
+            panel.plot(ran, stopped, "o", color=f"C{number}")
+        panel.set(title=which, xlabel="timesteps", ylabel="accuracy, %")
+    panels[0][-1].legend(fontsize="small")
+    figure.suptitle("Integers stopped after each timestep; dots: each sample stopped early")
+    figure.tight_layout()
+    with written(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+    pyplot.close(figure)
+
+
+def _spread(values: NDArray[np.float64], digits: int = 1) -> str:
+    return f"{values.mean():.{digits}f} ± {values.std():.{digits}f}"
+
+
+def _told(which: str, what: str, found: float, target: float, sense: int) -> str:
+    met = sense * (found - target) >= 0
+    sign = ">=" if sense > 0 else "<="
+    return f"{'met   ' if met else 'MISSED'}  {which}, {what}: {found:.2f} ({sign} {target:g})"
