@@ -69,7 +69,8 @@ def measured(part: Part, folder: Path, quick: bool) -> list[Cell]:
 
 def rounded_forms(network: Any, data: Any, seed: int, quick: bool) -> list[Cell]:
     """Return the accuracy of `network` rounded after training, in every way."""
-    from pumice.convert.calibrate import by_channel, calibrated, with_bits
+    from pumice.convert.calibrate import calibrated
+    from pumice.convert.graph import by_channel, with_bits
     from pumice.convert.quantise import quantised
     from pumice.runtime.engines.fast import run
     from pumice.train import lowered, network_accuracies

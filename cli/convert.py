@@ -2,14 +2,24 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import InputShape, Json, ModelName, ResetRule, TimeStep, ValueBits
+from .options import (
+    DataFolder,
+    DataName,
+    EventsFile,
+    InputShape,
+    Json,
+    ModelName,
+    ResetRule,
+    TimeStep,
+    ValueBits,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..convert.quantise import Rounded
 
@@ -20,6 +30,34 @@ def convert(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Where to (beside the model)."),
     ] = None,
+    weight_bits: Annotated[
+        int | None,
+        typer.Option("--weight-bits", min=4, max=8, help="Round weights to so many bits."),
+    ] = None,
+    by_channel: Annotated[
+        bool, typer.Option("--by-channel", help="Round each channel at a scale of its own.")
+    ] = False,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Search on training samples what rounding should keep."),
+    ] = False,
+    mixed: Annotated[
+        float | None,
+        typer.Option(
+            "--mixed",
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Take bits away, layer by layer, while no more than this share of the training "
+            "samples is answered otherwise.",
+        ),
+    ] = None,
+    data: DataName = None,
+    folder: DataFolder = None,
+    events: EventsFile = None,
+    samples: Annotated[
+        int, typer.Option("--samples", min=1, help="How many samples to search on.")
+    ] = 128,
     input_shape: InputShape = None,
     value_bits: ValueBits = 1,
     dt: TimeStep = None,
@@ -27,7 +65,8 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Turn a trained network into integers, a .pumice file."""
-    from ..convert.graph import Graph
+    from ..convert.graph import Graph, with_bits
+    from ..convert.graph import by_channel as each_channel
     from ..convert.model import made_from
     from ..convert.quantise import quantised
     from ..runtime import network_digest, write_network
@@ -35,15 +74,33 @@ def convert(
     from .output import print_json
 
     made = made_from(model_of(model), options(input_shape, value_bits, dt, reset))
+    told: dict[str, Any] = {}
+    if isinstance(made, Graph):
+        made = with_bits(made, weight_bits) if weight_bits else made
+        made = each_channel(made) if by_channel else made
+        if calibrate or mixed is not None:
+            from .calibration import calibrated_on
+
+            made, told = calibrated_on(made, mixed, data, folder, events, samples)
+    elif weight_bits or by_channel or calibrate or mixed is not None:
+        raise _not_rounded(model)
     network, rounded = quantised(made) if isinstance(made, Graph) else (made, ())
     path = output or beside(model)
     write_network(path, network)
     if as_json:
         parts = [asdict(part) for part in rounded]
-        print_json({"network": network_digest(network), "file": str(path), "rounded": parts})
+        document = {"network": network_digest(network), "file": str(path), "rounded": parts}
+        print_json({**document, **told})
         return
     print_rounded(rounded)
+    print_told(told)
     typer.echo(path)
+
+
+def _not_rounded(model: str) -> Exception:
+    from ..runtime.errors import NetworkError
+
+    return NetworkError(f"{model}: holds integers, which nothing rounds; leave out bits and search")
 
 
 def print_rounded(rounded: "Sequence[Rounded]") -> None:
@@ -63,6 +120,37 @@ def print_rounded(rounded: "Sequence[Rounded]") -> None:
     if rows:
         header = ("projection", "bits", "weights off by", "cut", "bias off by")
         print_table(header, rows, right=(1, 2, 3, 4))
+
+
+def print_told(told: "Mapping[str, Any]") -> None:
+    """Print what a search found, where there was one."""
+    from .output import print_facts, print_table
+
+    rows = [
+        (
+            layer["name"],
+            str(layer["bits"]),
+            f"{layer['least']:+.3g} to {layer['most']:+.3g}",
+            f"{layer['cut']:.2f}",
+            f"{layer['spikes']:,}",
+            f"{100 * layer['rounded_error']:.2f} %",
+            f"{100 * layer['error']:.2f} %",
+        )
+        for layer in told.get("calibrated", ())
+    ]
+    if rows:
+        header = ("population", "bits", "weights", "cut at", "spikes", "off if rounded", "off")
+        print_table(header, rows, right=(1, 2, 3, 4, 5, 6))
+    if "mixed" in told:
+        mixed = told["mixed"]
+        print_facts(
+            {
+                "bits by population": ", ".join(f"{n} {b}" for n, b in mixed["bits"].items()),
+                "answered otherwise": f"{100 * mixed['harm']:.2f} %",
+                "memory of weights": f"{mixed['memory'] / 8:,.0f} bytes, "
+                f"{100 * mixed['memory'] / mixed['full']:.0f} % of 8 bits",
+            }
+        )
 
 
 def beside(model: str) -> Path:

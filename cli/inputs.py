@@ -14,7 +14,7 @@ from ..runtime.errors import DataError
 from ..runtime.events import checked_events
 
 if TYPE_CHECKING:
-    from ..train.data import FrameSet
+    from ..train.data import Data, FrameSet
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError)  # what zip files raise
 RATES = (0.02, 0.5)  # the share of pixels with an event, of the first and the last random sample
@@ -70,6 +70,12 @@ def from_data(network: Network, name: str | None, folder: Path | None = None) ->
 
     Raises `DataError` where there are none, they are damaged or the network takes others.
     """
+    loaded = named_data(network, name, folder)
+    return framed(network, loaded.test, loaded.name)
+
+
+def named_data(network: Network, name: str | None, folder: Path | None = None) -> "Data":
+    """Return the data set `name`, or the one that trained the network, framed as that was."""
     from ..train.data import load
 
     recipe = network.provenance.get("recipe")
@@ -81,12 +87,11 @@ def from_data(network: Network, name: str | None, folder: Path | None = None) ->
     if folder:
         options["folder"] = folder
     try:
-        loaded = load(**options)
+        return load(**options)
     except DataError:
         raise
     except ValueError as error:
         raise DataError(f"{options['name']}: {error}") from error
-    return framed(network, loaded.test, loaded.name)
 
 
 def framed(network: Network, samples: "FrameSet", name: str) -> Inputs:

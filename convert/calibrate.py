@@ -7,7 +7,7 @@ what the layers before it send in integers, and the one that changes the fewest 
 the bias takes back the mean error of what arrives, where that changes fewer still.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,25 +80,6 @@ def calibrated(
     changed = {s.name: s for stage in stages for s in stage.incoming}
     synapses = tuple(changed[s.name] for s in graph.synapses)
     return replace(graph, neurons=tuple(s.neurons for s in stages), synapses=synapses), (*report,)
-
-
-def by_channel(graph: Graph) -> Graph:
-    """Return `graph` with every population that can be rounded by channel rounded so."""
-    pooled = {s.target for s in graph.synapses if s.kind == "sum_pool"}
-    neurons = (replace(n, by_channel=n.spikes and n.name not in pooled) for n in graph.neurons)
-    return replace(graph, neurons=tuple(neurons))
-
-
-def with_bits(graph: Graph, bits: int | Mapping[str, int]) -> Graph:
-    """Return `graph` with weights of `bits` bits: the same for all, or by the population reached.
-
-    Populations that `bits` leaves out keep theirs.
-    """
-
-    def wanted(synapses: Synapses) -> int:
-        return bits if isinstance(bits, int) else bits.get(synapses.target, synapses.bits)
-
-    return replace(graph, synapses=tuple(replace(s, bits=wanted(s)) for s in graph.synapses))
 
 
 def _events(values: Values) -> Values:

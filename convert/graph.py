@@ -8,7 +8,7 @@ Batch norm is already folded, so that per neuron and step
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -73,3 +73,22 @@ class Graph:
     synapses: tuple[Synapses, ...]
     output: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def by_channel(graph: Graph) -> Graph:
+    """Return `graph` with every population that can be rounded by channel rounded so."""
+    pooled = {s.target for s in graph.synapses if s.kind == "sum_pool"}
+    neurons = (replace(n, by_channel=n.spikes and n.name not in pooled) for n in graph.neurons)
+    return replace(graph, neurons=tuple(neurons))
+
+
+def with_bits(graph: Graph, bits: int | Mapping[str, int]) -> Graph:
+    """Return `graph` with weights of `bits` bits: the same for all, or by the population reached.
+
+    Populations that `bits` leaves out keep theirs.
+    """
+
+    def wanted(synapses: Synapses) -> int:
+        return bits if isinstance(bits, int) else bits.get(synapses.target, synapses.bits)
+
+    return replace(graph, synapses=tuple(replace(s, bits=wanted(s)) for s in graph.synapses))

@@ -5,6 +5,7 @@ from command import EVENTS, NETWORK, pumice
 
 from pumice.convert.netx_write import write_netx
 from pumice.convert.nir import write_nir
+from pumice.deploy.synapses import weight_bits
 from pumice.runtime import network_digest, read_network
 from pumice.runtime.engines.reference import run
 
@@ -48,3 +49,37 @@ def test_a_node_that_cannot_be_carried_over_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "layers.py").write_text("from torch import nn\nnet = [nn.GRU(3, 2)]\n")
     answer = pumice("convert", f"{tmp_path / 'layers.py'}:net", "--input-shape", "3")
     assert answer.status == 2 and "GRU is no layer that can be carried over" in answer.err
+
+
+def test_few_bits_are_calibrated_on_events_and_told_of(tmp_path: Path, events: Path) -> None:
+    (tmp_path / "layers.py").write_text(LAYERS)
+    path = tmp_path / "made.pumice"
+    arguments = f"{tmp_path / 'layers.py'}:net", "--input-shape", "2,6,6", "-o", path
+    search = "--weight-bits", "5", "--by-channel", "--calibrate", "--events", events
+    told = pumice("convert", *arguments, *search, "--json").document
+    assert [layer["bits"] for layer in told["calibrated"]] == [5, 5]
+    assert told["samples"] == 7
+    network = read_network(path)
+    assert all(weight_bits(p.connection) <= 5 for p in network.projections)
+    assert network.population("ifnode2").threshold.size == 9
+    said = pumice("convert", *arguments, *search, "--mixed", "0.3")
+    assert said.status == 0 and "bits by population" in said.out
+
+
+def test_what_holds_integers_is_not_rounded_again(network: Path) -> None:
+    path = network.with_suffix(".net")
+    write_netx(path, NETWORK)
+    answer = pumice("convert", path, "--weight-bits", "4")
+    assert answer.status == 2 and "holds integers, which nothing rounds" in answer.err
+
+
+def test_training_samples_of_a_run_are_searched_on(tmp_path: Path, bars: None) -> None:
+    recipe = tmp_path / "bars.toml"
+    recipe.write_text(
+        "[data]\ntimesteps = 4\n[network]\nchannels = [3]\nkernels = [3]\nstrides = [2]\n"
+        "hidden = [8]\n[fit]\nepochs = 1\nquantised_epochs = 0\nbatch = 8\n"
+    )
+    assert pumice("train", recipe, "-o", tmp_path / "run").status == 0
+    told = pumice("convert", tmp_path / "run", "--calibrate", "--samples", "12", "--json").document
+    assert (told["samples"], len(told["calibrated"])) == (12, 3)
+    assert pumice("check", tmp_path / "run").status == 0

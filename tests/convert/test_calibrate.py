@@ -7,8 +7,8 @@ import pytest
 from graphs import simulate
 from numpy.typing import NDArray
 
-from pumice.convert.calibrate import by_channel, calibrated, with_bits
-from pumice.convert.graph import Graph, Neurons, Synapses
+from pumice.convert.calibrate import calibrated
+from pumice.convert.graph import Graph, Neurons, Synapses, by_channel, with_bits
 from pumice.convert.quantise import quantised
 from pumice.deploy.synapses import weight_bits
 from pumice.runtime.engines import reference
