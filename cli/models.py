@@ -5,7 +5,6 @@ import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import reduce
 from importlib import util
 from pathlib import Path
@@ -46,10 +45,9 @@ def model_of(name: str) -> Any:
         return _ours(_made(name, _attribute(name, place, attribute)))
     path = Path(name)
     if path.is_dir() or path.suffix == ".safetensors":
-        from ..train import lowered, read_trained
+        from ..train import as_trained, read_trained
 
-        trained = read_trained(path)
-        return replace(lowered(trained.network), provenance=trained.provenance)
+        return as_trained(read_trained(path))
     return path
 
 

@@ -142,7 +142,8 @@ def _answers(graph: Graph, events: NDArray[np.uint8]) -> NDArray[np.float64]:
     out = simulated(graph, events)[graph.output]
     spikes = next(n.spikes for n in graph.neurons if n.name == graph.output)
     said = out.sum(axis=0) if spikes else out[-1]
-    return said.reshape(len(said), -1).astype(np.float64)
+    answer: NDArray[np.float64] = said.reshape(len(said), -1).astype(np.float64)
+    return answer
 
 
 def _weights(graph: Graph) -> dict[str, int]:

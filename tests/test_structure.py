@@ -20,8 +20,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "train": {"convert", "runtime"},
     "cli": {"train", "convert", "deploy", "runtime"},
 }
-HOMES = {
-    "lava": "deploy/lava/",
+HOMES: dict[str, str | tuple[str, ...]] = {
+    "lava": ("deploy/lava/", "train/architectures/slayer.py"),
     "onnxruntime": "runtime/engines/onnx.py",
     "tonic": "train/data/",
 }

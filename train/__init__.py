@@ -4,6 +4,7 @@ from .architectures import network_of as network_of
 from .checkpoint import Trained as Trained
 from .checkpoint import read_trained as read_trained
 from .checkpoint import write_trained as write_trained
+from .converted import as_trained as as_trained
 from .converted import converted as converted
 from .dynamics import Rule as Rule
 from .dynamics import integrate as integrate

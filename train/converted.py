@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from ..convert.graph import Graph
 from ..convert.quantise import Rounded, quantised
 from ..runtime.network import Network
+from .architectures.slayer import SlayerNetwork
 from .checkpoint import Trained
 from .networks import lowered
 
@@ -13,5 +15,13 @@ def converted(trained: Trained) -> tuple[Network, tuple[Rounded, ...]]:
 
     Raises `NetworkError` where a weight is not finite or the integers do not fit the registers.
     """
-    graph = replace(lowered(trained.network), provenance=trained.provenance)
-    return quantised(graph)
+    made = as_trained(trained)
+    return quantised(made) if isinstance(made, Graph) else (made, ())
+
+
+def as_trained(trained: Trained) -> Graph | Network:
+    """Return `trained` in real numbers, or in integers where it knows no others (SLAYER)."""
+    network, provenance = trained.network, trained.provenance
+    if isinstance(network, SlayerNetwork):
+        return replace(network.integers(), provenance=provenance)
+    return replace(lowered(network), provenance=provenance)

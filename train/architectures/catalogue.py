@@ -10,12 +10,14 @@ from ..projections import Shape
 from .conv import ConvOptions, conv_net
 from .resnet19 import Resnet19Options, resnet19
 from .sew_resnet import SewResnetOptions, sew_resnet
+from .slayer import SlayerOptions, slayer_net
 from .vgg import VggOptions, vgg
 
 FAMILIES: dict[type, Callable[[Any, Shape, int, int], SpikingNetwork]] = {
     ConvOptions: conv_net,
     Resnet19Options: resnet19,
     SewResnetOptions: sew_resnet,
+    SlayerOptions: slayer_net,
     VggOptions: vgg,
 }
 
@@ -30,7 +32,8 @@ NetworkOptions = Annotated[
     | Annotated[VggOptions, Tag("vgg9")]
     | Annotated[Resnet19Options, Tag("resnet19")]
     | Annotated[SewResnetOptions, Tag("sew_resnet18")]
-    | Annotated[SewResnetOptions, Tag("sew_resnet34")],
+    | Annotated[SewResnetOptions, Tag("sew_resnet34")]
+    | Annotated[SlayerOptions, Tag("slayer")],
     Discriminator(_name),
 ]
 
