@@ -50,7 +50,7 @@ class Adding(torch.nn.Module):
     def forward(self, given: torch.Tensor) -> torch.Tensor:
         """One step."""
         self.voltage = self.voltage + given
-        fired = (self.voltage > self.threshold).float()
+        fired: torch.Tensor = (self.voltage > self.threshold).float()
         self.voltage = self.voltage * (1 - fired)
         return fired
 
