@@ -15,6 +15,7 @@ from .doctor import doctor, mended
 from .early_exit import early_exit
 from .evaluate import evaluate
 from .export import export
+from .pretrain import pretrain
 from .profile import profile
 from .report import report
 from .run import run
@@ -31,6 +32,7 @@ app = typer.Typer(
 VERBS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
+    "pretrain": pretrain,
     "eval": evaluate,
     "check": check,
     "convert": convert,

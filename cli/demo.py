@@ -26,6 +26,9 @@ def demo(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: fit.epochs=3."),
     ] = None,
+    prednext: Annotated[
+        bool, typer.Option("--prednext", help="Learn from videos without labels first.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train, convert, compare, run in Lava and report, on digits.
@@ -38,6 +41,10 @@ def demo(
     from ..train import converted, read_recipe, trained_accuracies
     from .inputs import from_data
 
+    if prednext:
+        from .demo_prednext import prednext_demo
+
+        return prednext_demo(output, change or (), as_json)
     recipe = read_recipe(RECIPE, change or ())
     _say("reading the data")
     data = data_of(recipe, None)

@@ -7,7 +7,7 @@ takes time to tell.
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from .options import DataOptions
 from .recordings import Recordings
 from .sensor import Sensor, record
 from .split import held_out
+from .video_options import Part
 from .videos import Videos
 
 NAME = "digit-motions"
@@ -38,7 +39,6 @@ DRIFTS = {
 MOTIONS = tuple(DRIFTS)
 VALIDATION_PER_CLASS = 18  # of the digits that are not test
 WHITE = 255  # of a video, a digit's full ink
-Part = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,14 @@ def motion_videos(part: Part, seed: int = 0) -> Videos:
     digits and is the same for all seeds. Raises `MissingPackage` without scikit-learn.
     """
     whole = _videos(seed)
-    rest, test = held_out(whole.labels["digit"], TEST_PER_CLASS, SPLIT_SEED)
-    kept, aside = held_out(whole.labels["digit"][rest], VALIDATION_PER_CLASS, SPLIT_SEED)
-    return whole.chosen({"train": rest[kept], "validation": rest[aside], "test": test}[part])
+    return whole.chosen(split(whole.labels["digit"], part))
+
+
+def split(digits: NDArray[np.int64], part: Part) -> NDArray[np.int64]:
+    """Return which digits belong to `part`, int64, ascending."""
+    rest, test = held_out(digits, TEST_PER_CLASS, SPLIT_SEED)
+    kept, aside = held_out(digits[rest], VALIDATION_PER_CLASS, SPLIT_SEED)
+    return {"train": rest[kept], "validation": rest[aside], "test": test}[part]
 
 
 def motion_recordings(seed: int = 0) -> tuple[Recordings, dict[str, NDArray[np.int64]]]:

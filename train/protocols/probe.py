@@ -11,6 +11,7 @@ from .features import Vectors
 
 STRENGTH = 0.1  # of the fit against its L2 penalty, on standardised features
 ITERATIONS = 300
+LEAST_DEVIATION = 0.1  # that a feature is taken to have, as a share of the mean one
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,8 @@ class Probe:
 def linear_probe(vectors: Vectors, labels: NDArray[np.int64], classes: int) -> Probe:
     """Fit logistic regression to features (videos, width) and their labels, 0 to `classes` - 1.
 
-    Features are standardised for the fit, and that is folded into the weights. Raises `DataError`
+    Features are standardised for the fit (one that hardly changes is not blown up), and that is
+    folded into the weights. Raises `DataError`
     where a class has no example, and `MissingPackage` without scikit-learn.
     """
     try:
@@ -45,7 +47,7 @@ def linear_probe(vectors: Vectors, labels: NDArray[np.int64], classes: int) -> P
     if absent or classes < 2:
         raise DataError(f"probe: no example of class {absent}, needs one of each of two or more")
     mean, deviation = vectors.mean(axis=0), vectors.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1)
+    deviation = np.maximum(deviation, LEAST_DEVIATION * (deviation.mean() or 1))
     model = LogisticRegression(C=STRENGTH, max_iter=ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

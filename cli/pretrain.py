@@ -1,0 +1,61 @@
+"""`pumice pretrain`: a network learns from videos without labels."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Json
+
+if TYPE_CHECKING:
+    from ..train.pretrain import Pretrained
+    from ..train.pretrain_recipe import PretrainRecipe
+
+
+def pretrain(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")
+    ],
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: prednext.weight=0.3."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="RUN", help="Where to (runs/NAME OF THE RECIPE)."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Let a network learn from videos without labels.
+
+    'pumice eval --protocol all RUN' then says what it has learned.
+    """
+    from ..train.pretrain_recipe import read_pretrain_recipe
+    from .output import print_json
+
+    settings = read_pretrain_recipe(recipe, change or ())
+    run = output or Path("runs") / Path(recipe).stem
+    pretrained = learned(settings, run, resume)
+    if as_json:
+        print_json({"run": str(run), "provenance": pretrained.provenance})
+    else:
+        typer.echo(run)
+
+
+def learned(recipe: "PretrainRecipe", run: Path, resume: bool) -> "Pretrained":
+    """Pretrain, with whatever is said on the way on standard error."""
+    from ..train.data.video_folder import VideoFolder
+    from ..train.data.video_sources import videos_of
+    from ..train.pretrain import pretrain
+
+    videos = videos_of(recipe.data, "train")
+    if isinstance(videos, VideoFolder):
+        for reason in videos.left_out:
+            typer.echo(f"left out: {reason}", err=True)
+    with redirect_stdout(sys.stderr):
+        return pretrain(recipe, videos, run, resume=resume, progress=sys.stderr.isatty())

@@ -1,0 +1,73 @@
+"""Run as a program: the loss and gradients of one process beside those of two with half each."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, multiprocessing
+from torch.nn.parallel import DistributedDataParallel
+
+from pumice.train.pretrain import built
+from pumice.train.pretrain_recipe import PretrainRecipe
+from pumice.train.selfsupervised.learner import Learner
+from pumice.train.selfsupervised.processes import share_statistics
+
+SAMPLES = 6
+
+
+def measured(name: str, half: int | None) -> dict[str, Any]:
+    """Return loss, a gradient and a running statistic, of all samples or of one half's process."""
+    recipe = PretrainRecipe.model_validate(
+        {
+            "data": {},
+            "network": {"channels": [4], "kernels": [3], "strides": [2], "hidden": [8]},
+            "objective": {"name": name, "projector": [8, 6], "queue": 10},
+            "prednext": {"weight": 0.5, "hidden": 5},
+        }
+    )
+    torch.manual_seed(0)
+    data = {"shape": (1, 8, 8), "classes": 2, "value_bits": 8}
+    learner = Learner(built(recipe, {"data": data}), recipe.objective, recipe.prednext)
+    now, later = (taken(torch.randint(0, 256, (3, 2, SAMPLES, 1, 8, 8)), half) for _ in range(2))
+    module: torch.nn.Module = learner
+    if half is not None:
+        share_statistics(learner.encoder)
+        module = DistributedDataParallel(learner)
+    parts, _ = module(now, later)
+    loss = torch.stack(list(parts.values())).sum()
+    loss.backward()
+    conv, norm = learner.encoder.nodes[0].ways[0].linear, learner.encoder.nodes[0].ways[0].norm
+    return {
+        "loss": float(loss.detach()),
+        "gradient": conv.weight.grad.flatten().tolist(),
+        "statistics": norm.running_var.tolist() + norm.running_mean.tolist(),
+    }
+
+
+def taken(clips: Tensor, half: int | None) -> Tensor:
+    """Return both views side by side, of all samples or of one half."""
+    size = SAMPLES // 2
+    mine = clips if half is None else clips[:, :, half * size : (half + 1) * size]
+    return mine.flatten(1, 2).float()
+
+
+def child(rank: int, name: str, folder: str) -> None:
+    """Measure as one of two processes; the first writes what it found."""
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
+    found = measured(name, rank)
+    if rank == 0:
+        Path(folder, "two.json").write_text(json.dumps(found), encoding="utf-8")
+    distributed.barrier()
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    asked, place = sys.argv[1:]
+    torch.set_num_threads(1)
+    multiprocessing.spawn(child, (asked, place), nprocs=2)
+    two = json.loads(Path(place, "two.json").read_text(encoding="utf-8"))
+    sys.stdout.write(json.dumps([measured(asked, None), two]))
