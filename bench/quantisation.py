@@ -120,8 +120,12 @@ def summary(cells: list[Cell]) -> list[dict[str, Any]]:
         if chosen:
             lost = [100 * (real[c["seed"]] - c["accuracy"]) for c in chosen]
             mean = 100 * float(np.mean([c["accuracy"] for c in chosen]))
-            rows.append({"form": form, "bits": bits, "seeds": len(chosen), "accuracy": mean,
-                         "lost": float(np.mean(lost)), "most_lost": max(lost)})  # fmt: skip
+            spikes = float(np.mean([c.get("spikes_changed", np.nan) for c in chosen]))
+            rows.append(
+                {"form": form, "bits": bits, "seeds": len(chosen), "accuracy": mean,
+                 "lost": float(np.mean(lost)), "most_lost": max(lost),
+                 "spikes_changed": None if np.isnan(spikes) else spikes}
+            )  # fmt: skip
     return rows
 
 
@@ -153,11 +157,14 @@ def main() -> None:
             cells += done.result()
             cells.sort(key=lambda cell: (cell["seed"], -cell["bits"]))
             write(given.output, cells, arguments)
-    print("| form | bits | accuracy | points lost | most lost |\n|---|---|---|---|---|")
+    print("| form | bits | accuracy | points lost | most lost | spikes changed |")
+    print("|---|---|---|---|---|---|")
     for row in summary(cells):
+        changed = row["spikes_changed"]
+        spikes = "" if changed is None else f"{100 * changed:.2f} %"
         print(
             f"| {row['form']} | {row['bits']} | {row['accuracy']:.2f} % | {row['lost']:+.2f} "
-            f"| {row['most_lost']:+.2f} |"
+            f"| {row['most_lost']:+.2f} | {spikes} |"
         )
 
 
