@@ -1,6 +1,6 @@
 """Several reports side by side: one line each, and accuracy against what it costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def write_comparison(folder: str | Path, reports: Sequence[Report], title: str) 
 def render_comparison(reports: Sequence[Report], title: str) -> str:
     """Return `reports` side by side as an HTML page that needs nothing else."""
     rows = compared(reports)
-    models = [m for m in rows[0]["energy"] if all(m in row["energy"] for row in rows)]
+    models = _models(rows)
     targets = list(dict.fromkeys(name for row in rows for name in row["cores"]))
     charts = [
         ("Accuracy against timesteps", _over_time(reports)),
@@ -68,6 +68,15 @@ def render_comparison(reports: Sequence[Report], title: str) -> str:
         targets=targets,
         charts=[(name, chart) for name, chart in charts if chart],
     )
+
+
+def _models(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return of each target the first price list that all reports have."""
+    firsts: dict[str, str] = {}
+    for model in rows[0]["energy"]:
+        if all(model in row["energy"] for row in rows):
+            firsts.setdefault(model.partition(",")[0], model)
+    return list(firsts.values())
 
 
 def _styles(reports: Sequence[Report]) -> list[str]:
