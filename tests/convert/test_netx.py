@@ -80,6 +80,13 @@ def delayed(b: Any, norms: Any) -> Blocks:
     ]
 
 
+def late(b: Any, norms: Any) -> Blocks:
+    return [
+        b.Dense(NEURON, 20, 30, weight_scale=3, delay=True),
+        b.Dense(NEURON, 30, 10, weight_scale=3),
+    ]
+
+
 def biased(b: Any, norms: Any) -> Blocks:
     neuron = {**NEURON, "norm": norms.MeanOnlyBatchNorm}
     return [
@@ -116,6 +123,7 @@ CASES: dict[str, tuple[Callable[[Any, Any], Blocks], tuple[int, ...]]] = {
         (weight_norm, FLAT),
         (windows, IMAGE),
         (delayed, IMAGE),
+        (late, FLAT),
         (biased, IMAGE),
         (divided, IMAGE),
         (values, IMAGE),
@@ -181,7 +189,7 @@ def test_an_affine_block_is_read_by_its_voltage(tmp_path: Path) -> None:
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("name", ["dense", "conv", "recurrent", "per_channel"])
+@pytest.mark.parametrize("name", ["dense", "conv", "recurrent", "per_channel", "late"])
 def test_the_output_spikes_as_netx_does_in_lava(name: str, tmp_path: Path) -> None:
     blocks, events, _ = made(name)
     path = export(blocks, tmp_path / "a.net")
