@@ -26,41 +26,45 @@ if TYPE_CHECKING:
     from .inputs import Inputs
 
 CONFORM_SAMPLES = 4
+Files = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE", help="A network, as .pumice file; to compare, reports."),
+]
+Compared = Annotated[
+    str | None,
+    typer.Option(
+        "--engines",
+        metavar="NAMES",
+        help="Prove these equal to the reference on 4 samples (all that are installed).",
+    ),
+]
+Curves = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--curve",
+        metavar="NAME=FILE",
+        help="Draw the accuracy that 'run --json' or 'eval --json' wrote to FILE, as NAME.",
+    ),
+]
+Compare = Annotated[
+    bool,
+    typer.Option("--compare", help="Compare the report.json files given; write compare.html."),
+]
 
 
 def report(
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE", help="A network, as .pumice file; to compare, reports."),
-    ],
+    files: Files,
     data: DataName = None,
     folder: DataFolder = None,
     events: EventsFile = None,
     engine: Engine = "fast",
-    engines: Annotated[
-        str | None,
-        typer.Option(
-            "--engines",
-            metavar="NAMES",
-            help="Prove these equal to the reference on 4 samples (all that are installed).",
-        ),
-    ] = None,
-    curve: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--curve",
-            metavar="NAME=FILE",
-            help="Draw the accuracy that 'run --json' or 'eval --json' wrote to FILE, as NAME.",
-        ),
-    ] = None,
+    engines: Compared = None,
+    curve: Curves = None,
     samples: Samples = None,
     timesteps: Timesteps = None,
     target: Target = None,
     host: HostFlag = False,
-    compare: Annotated[
-        bool,
-        typer.Option("--compare", help="Compare the report.json files given; write compare.html."),
-    ] = False,
+    compare: Compare = False,
     title: Annotated[str | None, typer.Option("--title", help="The headline.")] = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where to.")
