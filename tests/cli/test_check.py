@@ -3,9 +3,11 @@ from pathlib import Path
 import h5py
 import pytest
 from command import NETWORK, pumice
+from damage import damaged
 
 from pumice.convert.netx_write import write_netx
 from pumice.convert.nir import write_nir
+from pumice.runtime import write_network
 
 LAYERS = """
 from torch import nn
@@ -98,3 +100,35 @@ def test_what_is_no_model_is_one_line(layers: Path, model: str, said: str) -> No
 def test_a_shape_that_is_none_is_one_line(layers: Path) -> None:
     answer = pumice("check", f"{layers}:net", "--input-shape", "2,x,6")
     assert answer.status == 2 and "needs one number of neurons, or channels" in answer.err
+
+
+def said_of_damaged(path: Path, how: str, count: int) -> list[str]:
+    """What is said of damaged copies of a file that are refused; the others are as they were."""
+    said = []
+    for content in damaged(path.read_bytes(), how, count):
+        broken = path.with_name(f"broken{path.suffix}")
+        broken.write_bytes(content)
+        answer = pumice("check", broken, "--dt", "0.001")
+        assert answer.err.count("\n") == (answer.status == 2) and "Traceback" not in answer.err
+        if answer.status == 2:
+            said.append(answer.err)
+    return said
+
+
+@pytest.mark.parametrize("suffix", [".net", ".nir", ".pumice"])
+@pytest.mark.parametrize(
+    ("how", "count"),
+    [
+        ("cut", 4),
+        ("altered", 4),
+        pytest.param("cut", 200, marks=pytest.mark.slow),
+        pytest.param("altered", 200, marks=pytest.mark.slow),
+    ],
+)
+def test_damaged_files_are_one_line_and_no_traceback(
+    network: Path, suffix: str, how: str, count: int
+) -> None:
+    path = network.with_name(f"whole{suffix}")
+    {".net": write_netx, ".nir": write_nir, ".pumice": write_network}[suffix](path, NETWORK)
+    said = said_of_damaged(path, how, count)
+    assert len(said) == count if how == "cut" else said

@@ -11,6 +11,7 @@ from damage import damaged, mangled, outcome
 from lavadl import export, forward, netx, slayer
 from numpy.typing import NDArray
 
+from pumice.convert.check import Options, check
 from pumice.convert.hdf5 import Reader, contents
 from pumice.convert.netx import network_from, read_netx
 from pumice.runtime import Dense, Projection
@@ -244,6 +245,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "late": ({"layer/0/delay": 80}, "delay is 80 steps, needs 0 to 62"),
     "text": ({"layer/0/type": np.ones(3)}, "its type is no word"),
 }  # fmt: skip
+
+
+DISAGREE: dict[str, tuple[str, str]] = {
+    "biased": ("conv0", "its bias counts from the first step as in SLAYER"),
+    "delayed": ("conv0", "leave late as in SLAYER (netx ignores that for conv"),
+    "divided": ("conv0", "SLAYER rounds after it (netx ignores it)"),
+}
+
+
+@pytest.mark.parametrize("name", DISAGREE)
+def test_where_slayer_and_netx_disagree_it_says_which_is_followed(
+    name: str, tmp_path: Path
+) -> None:
+    node, text = DISAGREE[name]
+    findings = check(export(made(name)[0], tmp_path / "a.net"), options=Options(IMAGE)).findings
+    (told,) = (finding for finding in findings if finding.node == node)
+    assert text in f"{told.rule} {told.reason}"
 
 
 @pytest.fixture(scope="session")
