@@ -50,7 +50,7 @@ SETS: dict[str, dict[str, Any]] = {
     },
     "DVS gestures": {
         "folder": "dvs_gesture6",
-        "data": {"name": "dvs-gesture", "timesteps": 10, "window": 100_000, "pool": 4},
+        "data": {"name": "dvs-gesture", "timesteps": 10, "window": 50_000, "pool": 4},
         "network": {"channels": [8, 16], "kernels": [3, 3], "strides": [2, 2], "hidden": [64]},
         "augment": {"shift": 2},
         "fit": {"epochs": 16, "quantised_epochs": 6, "validation": 5, "batch": 16},

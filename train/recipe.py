@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from ..runtime.errors import RecipeError
 from ..runtime.settings import read_settings
@@ -25,6 +25,13 @@ class Recipe(BaseModel):
     augment: AugmentOptions = AugmentOptions()
     fit: FitOptions = FitOptions()
     devices: DeviceOptions = DeviceOptions()
+
+    @model_validator(mode="after")
+    def _labelled(self) -> "Recipe":
+        if not self.data.labels:
+            for name in self.objective.labelled:
+                raise ValueError(f"objective.{name} needs labels, but data.labels is false")
+        return self
 
 
 def shipped_recipes() -> list[str]:

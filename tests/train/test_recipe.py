@@ -87,3 +87,36 @@ def test_a_wrong_setting_of_a_family_is_told_with_the_keys_of_that_family(
 def test_the_line_of_a_family_s_wrong_key_is_told(tmp_path: Path) -> None:
     text = RECIPE + '[network]\nname = "vgg9"\nwidth = 0\n'
     assert refused(tmp_path, text).startswith("line 12: network.width = 0")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("objective.ect={}", "objective.ect: unknown key; did you mean 'etc'?"),
+        ("objective={tcl={temperature=0}}", "objective.tcl.temperature = 0: input should be grea"),
+        ("data.timesteps=0", "data.timesteps = 0: input should be greater than or equal to 1"),
+        ("fit.batch=1", "fit.batch = 1: input should be greater than or equal to 2"),
+        ("fit.accumulate=0", "fit.accumulate = 0: input should be greater than or equal to 1"),
+        ("devices.devices=0", "devices.devices = 0: input should be greater than or equal to 1"),
+        ("devices.precision=8", "devices.precision = 8: input should be '32-true', '16-mixed'"),
+        ("fit.choose=validation", 'fit: choose = "validation" needs validation samples: set'),
+        ("fit.choose=test", "fit.choose = 'test': input should be 'last' or 'validation'"),
+    ],
+)
+def test_bad_settings_are_refused_before_any_data_is_read(
+    tmp_path: Path, change: str, told: str
+) -> None:
+    assert told in refused(tmp_path, RECIPE, change)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "tet", "tcl", "stcl"])
+def test_objectives_that_read_labels_are_refused_without_them(tmp_path: Path, name: str) -> None:
+    told = refused(tmp_path, RECIPE, "data.labels=false", f"objective={{{name}={{}}, etc={{}}}}")
+    assert f"objective.{name} needs labels, but data.labels is false" in told
+
+
+def test_objectives_that_read_none_may_do_without(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    recipe = read_recipe(str(path), ["data.labels=false", "objective={etc={}}"])
+    assert recipe.objective.etc and not recipe.data.labels

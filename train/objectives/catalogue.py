@@ -10,6 +10,8 @@ from .etc import etc
 from .tcl import projection_head, tcl
 from .tet import tet
 
+LABELLED = ("cross_entropy", "tet", "tcl", "stcl")
+
 
 class Weighted(BaseModel):
     """How much an objective counts in the sum."""
@@ -89,6 +91,11 @@ class ObjectiveOptions(BaseModel):
     def contrast(self) -> Contrastive | None:
         """The contrastive objective, if there is one."""
         return self.tcl or self.stcl
+
+    @property
+    def labelled(self) -> list[str]:
+        """The objectives in it that read labels."""
+        return [name for name in LABELLED if getattr(self, name)]
 
     @property
     def views(self) -> int:

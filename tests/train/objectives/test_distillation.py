@@ -54,3 +54,20 @@ def test_the_gradient_from_the_mean_is_that_of_finite_differences_with_the_teach
 def test_one_class_costs_nothing() -> None:
     assert float(from_mean(torch.randn(3, 2, 1))) == 0.0
     assert float(from_next_step(torch.randn(3, 2, 1))) == 0.0
+
+
+def test_the_gradient_from_the_next_is_that_of_finite_differences_with_the_target_held() -> None:
+    given = WORKED.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(from_next_step(given, 2.0), given)
+    taken = torch.arange(1, 4).view(-1, 1, 1)
+    target = (WORKED.cumsum(0) / taken / 2)[1:].softmax(-1)
+
+    def held(values: torch.Tensor) -> float:
+        student = (values.cumsum(0) / taken / 2)[:-1].log_softmax(-1)
+        return float(-(target * student).sum(-1).mean())
+
+    for index in [(0, 0, 1), (1, 1, 2), (2, 0, 0)]:
+        step = torch.zeros_like(WORKED)
+        step[index] = 1e-6
+        slope = (held(WORKED + step) - held(WORKED - step)) / 2e-6
+        assert math.isclose(float(gradient[index]), slope, abs_tol=1e-8)

@@ -1,0 +1,72 @@
+"""Two processes that train together on the CPU, as several devices and nodes do."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pumice.train import fit, read_recipe, read_trained
+from pumice.train.data import load
+from pumice.train.data.events import Events
+from pumice.train.data.recordings import Recordings, write_recordings
+from pumice.train.loop import Shuffled
+
+# All epochs are quantised: batch norm, which each process would see half of, is frozen.
+RECIPE = """
+[data]
+name = "nmnist"
+timesteps = 2
+[network]
+channels = [4]
+kernels = [3]
+strides = [4]
+hidden = []
+[fit]
+epochs = 2
+quantised_epochs = 2
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Fourteen recordings of each class, ten of which test."""
+    random = np.random.default_rng(0)
+    labels = np.arange(140) % 10
+    recordings = []
+    for label in labels:
+        x, y = random.integers(0, 34, 60), 3 * label + random.integers(0, 4, 60)
+        t = np.sort(random.integers(0, 1000, 60))
+        recordings.append(Events(x, y, random.integers(0, 2, 60), t, 34, 34))
+    (tmp_path / "data").mkdir()
+    write_recordings(tmp_path / "data" / "few.npz", Recordings(tuple(recordings), labels))
+    (tmp_path / "few.toml").write_text(RECIPE)
+    return tmp_path
+
+
+def test_two_processes_of_half_a_batch_are_one_of_a_whole_one(folder: Path) -> None:
+    data, few = folder / "data", folder / "few.toml"
+    one = fit(
+        read_recipe(str(few), ["fit.batch=8"]), load("nmnist", folder=data, timesteps=2), folder
+    )
+    pumice = Path(sys.executable).with_name("pumice")
+    command = [pumice, "train", few, "-o", folder / "two", "--folder", data]
+    command += ["--set", "devices.devices=2", "--set", "fit.batch=4"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert len((folder / "two" / "history.csv").read_text().splitlines()) == 3
+    two = read_trained(folder / "two").network.state_dict()
+    for name, value in one.network.state_dict().items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_processes_share_every_order_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = list(Shuffled(11, 3))
+    parts = []
+    for rank in (0, 1):
+        monkeypatch.setattr("pumice.train.loop.processes", lambda rank=rank: (rank, 2))
+        parts.append(list(Shuffled(11, 3)))
+        assert len(parts[rank]) == len(Shuffled(11, 3)) == 5
+    assert [sample for pair in zip(*parts, strict=True) for sample in pair] == whole[:10]
