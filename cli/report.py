@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,7 @@ from .profile import HostFlag, Target
 if TYPE_CHECKING:
     from ..deploy.target import Target as TargetData
     from ..runtime import Network
-    from ..runtime.report import Curve, Report
+    from ..runtime.report import Curve, Exits, Report
     from .inputs import Inputs
 
 CONFORM_SAMPLES = 4
@@ -153,8 +154,22 @@ def measured(
         energies=energies_told(profiles),
         placements=placements_told(profiles),
         host=metered_host(network, inputs, engine) if host else None,
+        exits=_exits(network, inputs, engine),
         certificate=certificate,
     )
+
+
+def _exits(network: "Network", inputs: "Inputs", name: EngineName) -> "Exits | None":
+    """Return when samples stop, where the network lets them and the right answers are known."""
+    from ..runtime import answers
+    from ..runtime.thresholds import outcome
+    from .engines import engine
+
+    if network.early_exit is None or inputs.labels is None:
+        return None
+    whole = replace(network, early_exit=None)
+    said = answers(whole, engine(name)(whole, inputs.events, "output"))
+    return outcome(said, inputs.labels, network.early_exit)
 
 
 def read_curve(named: str) -> "Curve":

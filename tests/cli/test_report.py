@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command import EVENTS, NETWORK, pumice
 
-from pumice.runtime import network_digest
+from pumice.runtime import EarlyExit, network_digest, write_network
 from pumice.runtime.counts import counted
 from pumice.runtime.engines.reference import run
 from pumice.runtime.report import read_report
@@ -85,3 +86,16 @@ def test_one_report_is_no_comparison(network: Path, events: Path, tmp_path: Path
 def test_several_networks_make_no_report(network: Path, events: Path) -> None:
     answer = pumice("report", network, network, "--events", events)
     assert answer.status == 2 and "one network at a time" in answer.err
+
+
+def test_a_network_that_stops_early_has_its_exits_in_the_report(
+    events: Path, tmp_path: Path
+) -> None:
+    stopping = replace(NETWORK, early_exit=EarlyExit((0,) * 4))
+    write_network(tmp_path / "net.pumice", stopping)
+    options = ("--engines", "reference", "-o", tmp_path / "out")
+    pumice("report", tmp_path / "net.pumice", "--events", events, *options)
+    exits = read_report(tmp_path / "out" / "report.json").exits
+    steps = run(stopping, EVENTS).steps
+    assert exits and exits.counts == tuple(int((steps == k).sum()) for k in range(1, 6))
+    assert exits.mean_steps == steps.mean() < 5
