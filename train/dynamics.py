@@ -123,8 +123,23 @@ def _rows(tensor: Tensor) -> Any:
     return tensor.reshape(tensor.shape[0], tensor.shape[1], -1).numpy()
 
 
-def _decayed(state: Tensor, decay: int, integers: bool) -> Tensor:
-    if not integers:
+def before_firing(
+    current: Tensor, voltage: Tensor, arriving: Tensor, bias: Tensor, rule: Rule
+) -> tuple[Tensor, Tensor]:
+    """Return the next current, and the voltage that decides who fires; integers stay integers."""
+    current = _decayed(current, rule.current_decay)
+    if arriving.is_floating_point():
+        current = current + arriving
+        return current, _decayed(voltage, rule.voltage_decay) + current + bias
+    current = current + (arriving << ALIGN_BITS)
+    over = (current > STATE_HALF).long() - (current <= -STATE_HALF).long()
+    current = current - over * (2 * STATE_HALF)
+    voltage = _decayed(voltage, rule.voltage_decay) + current + bias
+    return current, voltage.clamp(1 - STATE_HALF, STATE_HALF - 1)
+
+
+def _decayed(state: Tensor, decay: int) -> Tensor:
+    if state.is_floating_point():
         return state * (1 - decay / DECAY_ONE)
     kept = state.abs() * (DECAY_ONE - decay) >> DECAY_BITS
     return torch.where(state < 0, -kept, kept)
@@ -141,16 +156,7 @@ def _run_torch(
     out, voltages = torch.empty_like(activation), torch.empty_like(activation)
     for now in range(activation.shape[0]):
         arriving = activation[now].detach().to(number)
-        current = _decayed(current, rule.current_decay, integers)
-        if integers:
-            current = current + (arriving << ALIGN_BITS)
-            over = (current > STATE_HALF).to(number) - (current <= -STATE_HALF).to(number)
-            current = current - over * (2 * STATE_HALF)
-        else:
-            current = current + arriving
-        voltage = _decayed(voltage, rule.voltage_decay, integers) + current + bias
-        if integers:
-            voltage = voltage.clamp(1 - STATE_HALF, STATE_HALF - 1)
+        current, voltage = before_firing(current, voltage, arriving, bias, rule)
         voltages[now] = voltage
         if rule.spikes:
             spikes = voltage > level
@@ -161,7 +167,8 @@ def _run_torch(
     return out, voltages
 
 
-def _slope(x: Tensor, surrogate: Surrogate) -> Tensor:
+def slope(x: Tensor, surrogate: Surrogate) -> Tensor:
+    """Return the surrogate derivative at `x`, voltage / threshold - 1; see `Rule`."""
     if surrogate == "triangle":
         return (1 - x.abs()).clamp(min=0)
     if surrogate == "rectangle":
@@ -181,7 +188,7 @@ def _back_torch(
         carried = by_voltage * (1 - rule.voltage_decay / DECAY_ONE)
         arriving = gradient[now]
         if rule.spikes:
-            arriving = arriving * _slope(voltages[now] / level - 1, rule.surrogate) / level
+            arriving = arriving * slope(voltages[now] / level - 1, rule.surrogate) / level
             carried = carried * (voltages[now] <= level)
         by_voltage = arriving + carried
         by_current = by_voltage + by_current * (1 - rule.current_decay / DECAY_ONE)

@@ -60,36 +60,41 @@ class Layer(nn.Module):
         return linear
 
     def forward(self, *values: Tensor) -> Tensor:
-        return self._integers(values) if self.quantised else self._reals(values)
+        if self.quantised:
+            return self._integers(values)
+        activation = _added([way(value) for way, value in zip(self.ways, values, strict=False)])
+        return self.fired(activation, activation.new_zeros(()), self.threshold, None)
 
-    def _reals(self, values: Sequence[Tensor]) -> Tensor:
-        arriving = [way(value) for way, value in zip(self.ways, values, strict=True)]
-        activation = _added(arriving)
-        return integrate(activation, activation.new_zeros(()), self.threshold, self.rule, False)
+    def fired(
+        self, activation: Tensor, bias: Tensor, level: float, weights: list[Tensor] | None
+    ) -> Tensor:
+        """Return what neurons driven by `activation` send; with rounded `weights`, in integers."""
+        return integrate(activation, bias, level, self.rule, weights is not None)
 
     def _integers(self, values: Sequence[Tensor]) -> Tensor:
         folded = [way.folded() for way in self.ways]
         peaks = [rounding.largest(weights.detach()) for weights, _ in folded]
         threshold = self.threshold if self.rule.spikes else 0.0
         scale = rounding.population_scale(peaks, threshold, self.bits)
-        arriving = []
-        for way, value, (weights, _), peak in zip(self.ways, values, folded, peaks, strict=True):
-            exponent = rounding.weight_exponent(peak, scale, self.bits)
-            rounded = _straight_through(
-                weights * (scale / 2.0**exponent),
-                rounding.rounded_weights(weights, scale, exponent, self.bits),
-            )
-            mapped = way.mapped(value, rounded)
-            arriving.append(mapped * 2.0**exponent if exponent else mapped)
-        activation = _added(arriving)
+        weights = [
+            self._rounded(each, peak, scale) for (each, _), peak in zip(folded, peaks, strict=True)
+        ]
+        driven = zip(self.ways, values, weights, strict=False)  # a loop drives itself
+        activation = _added([way.mapped(value, each) for way, value, each in driven])
         bias = _added([bias for _, bias in folded])
         shift = rounding.bias_exponent(float(bias.detach().abs().max()), scale)
         mantissa = rounding.rounded_bias(bias, scale, shift)
         added = _straight_through(bias * (scale * rounding.ALIGN), mantissa * 2.0**shift)
         added = added.view(-1, *([1] * (activation.dim() - 3)))
         level = rounding.rounded_threshold(self.threshold, scale)
-        out = integrate(activation, added, level, self.rule, True)
+        out = self.fired(activation, added, level, weights)
         return out if self.rule.spikes else out * (1.0 / (scale * rounding.ALIGN))
+
+    def _rounded(self, weights: Tensor, peak: float, scale: float) -> Tensor:
+        """Return `weights` as the whole numbers they count as, exponent and all."""
+        exponent = rounding.weight_exponent(peak, scale, self.bits)
+        rounded = rounding.rounded_weights(weights, scale, exponent, self.bits) * 2.0**exponent
+        return _straight_through(weights * scale, rounded)
 
     def shape(self, *values: Tensor) -> Shape:
         """Return the shape of its neurons, where its projections read `values`."""
@@ -113,6 +118,7 @@ class Layer(nn.Module):
             rule.voltage_decay / rounding.DECAY_ONE,
             rule.spikes,
         )
+        shapes = {**shapes, self.name: shape}
         synapses = [
             replace(each, bits=self.bits)
             for way in self.ways

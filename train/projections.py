@@ -54,13 +54,21 @@ class Projection(nn.Module):
 
     The divisor of an average over windows is part of the weights. Without `linear`, each neuron
     goes to the one in its place, with weight 1. `reads` of several sources lower to a projection
-    each, with the same weights: a sum has no population of its own.
+    each, with the same weights: a sum has no population of its own. `delay` is what they lower to:
+    who calls hands over what was sent so many steps before.
     """
 
     one: Tensor
 
-    def __init__(self, reads: Reads, linear: Linear | None = None, norm: nn.Module | None = None):
+    def __init__(
+        self,
+        reads: Reads,
+        linear: Linear | None = None,
+        norm: nn.Module | None = None,
+        delay: int = 0,
+    ):
         super().__init__()
+        self.delay = delay
         self.reads = reads
         self.linear = linear
         self.norm = norm
@@ -128,7 +136,8 @@ class Projection(nn.Module):
         elif self.linear is not None:
             steps.append((target, Matrix(weights, np.zeros(len(weights)))))
         sources = self.reads.sources
-        first = joined(steps, shape).synapses(f"{sources[0]}-{target}", sources[0], target)
+        step = joined(steps, shape)
+        first = step.synapses(f"{sources[0]}-{target}", sources[0], target, self.delay)
         return [replace(first, name=f"{name}-{target}", source=name) for name in sources]
 
 

@@ -25,6 +25,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "vgg9": {"name": "vgg9", "width": 4, "hidden": 12},
     "vgg9 max": {"name": "vgg9", "width": 4, "hidden": 12, "pool": "max"},
     "vggsnn": {"name": "vggsnn", "width": 3},
+    "recurrent": {"hidden": (24, 16), "channels": (4, 6), "recurrent": True},
     "resnet19": {"name": "resnet19", "width": 4, "hidden": 12},
 }
 

@@ -13,7 +13,8 @@ class ConvOptions(BaseModel):
     """A small convolutional network: strided convolutions, dense layers, a read-out that sums up.
 
     `channels`, `kernels` and `strides` have one entry a convolution, padded by half its kernel;
-    `hidden` one a dense layer.
+    `hidden` one a dense layer. Where `recurrent`, the neurons of these also reach each other, a
+    step later.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,6 +24,7 @@ class ConvOptions(BaseModel):
     kernels: tuple[int, ...] = (3, 3)
     strides: tuple[int, ...] = (2, 2)
     hidden: tuple[int, ...] = (128,)
+    recurrent: bool = False
     neuron: NeuronOptions = NeuronOptions()
 
 
@@ -36,5 +38,6 @@ def conv_net(
     for channels, kernel, stride in settings:
         last = growing.conv(f"conv{len(growing.layers) + 1}", last, channels, kernel, stride)
     for neurons in options.hidden:
-        last = growing.dense(f"dense{len(growing.layers) + 1}", last, neurons)
+        name = f"dense{len(growing.layers) + 1}"
+        last = growing.dense(name, last, neurons, recurrent=options.recurrent)
     return growing.network(last, classes)

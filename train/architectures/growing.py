@@ -10,6 +10,7 @@ from ..gates import Gate, Kind
 from ..layers import Layer
 from ..networks import INPUT, NeuronOptions, SpikingNetwork
 from ..projections import Pair, Projection, Reads, Shape, Sources
+from ..recurrent import RecurrentLayer
 
 READ_OUT = Rule(current_decay=4096, voltage_decay=0, spikes=False)
 
@@ -61,11 +62,23 @@ class Growing:
         nn.init.constant_(norm.weight, gain)
         return Projection(Reads(sources, (window, window)), conv, norm)
 
-    def dense(self, name: str, sources: Sources, neurons: int, window: int | None = 1) -> Sources:
-        """Add spikes after a dense layer, of means over `window`s, or over all where it is None."""
+    def dense(
+        self,
+        name: str,
+        sources: Sources,
+        neurons: int,
+        window: int | None = 1,
+        recurrent: bool = False,
+    ) -> Sources:
+        """Add spikes after a dense layer, of means over `window`s, or over all where it is None.
+
+        Where `recurrent`, they also reach each other, a step later.
+        """
         reads, inputs = self._flat(name, sources, window)
         linear = nn.Linear(inputs, neurons, bias=False)
-        return self._spikes(name, [Projection(reads, linear, nn.BatchNorm1d(neurons))], (neurons,))
+        projection = Projection(reads, linear, nn.BatchNorm1d(neurons))
+        loop = nn.Linear(neurons, neurons, bias=False) if recurrent else None
+        return self._spikes(name, [projection], (neurons,), loop)
 
     def max_pool(self, name: str, sources: Sources, kernel: int, stride: int) -> Sources:
         """Add the OR over windows of one population, padded where they overlap."""
@@ -86,10 +99,13 @@ class Growing:
         self._add(Layer("output", [readout], READ_OUT, bits=self.neuron.weight_bits), (classes,))
         return SpikingNetwork(self.layers, self.shapes[INPUT], self.value_bits)
 
-    def _spikes(self, name: str, projections: list[Projection], shape: Shape) -> Sources:
-        neuron = self.neuron
-        layer = Layer(name, projections, neuron.rule, neuron.threshold, neuron.weight_bits)
-        return self._add(layer, shape)
+    def _spikes(
+        self, name: str, projections: list[Projection], shape: Shape, loop: nn.Linear | None = None
+    ) -> Sources:
+        settings = self.neuron.rule, self.neuron.threshold, self.neuron.weight_bits
+        if loop is not None:
+            return self._add(RecurrentLayer(name, projections, loop, *settings), shape)
+        return self._add(Layer(name, projections, *settings), shape)
 
     def _add(self, layer: Layer | Gate, shape: Shape) -> Sources:
         self.layers.append(layer)

@@ -1,0 +1,85 @@
+"""Graphs that no family has: skips, groups and dilation; and that all of them learn."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from traces import assert_same
+from trained import CLASSES, TABLES, as_bytes, converted, events, network, seasoned, told
+
+from pumice.convert.onnx import run_onnx
+from pumice.deploy.lava import run as run_lava
+from pumice.runtime import Network, Trace
+from pumice.runtime.engines import fast, reference
+from pumice.train.architectures.growing import Growing
+from pumice.train.networks import NeuronOptions, SpikingNetwork
+from pumice.train.projections import Projection, Reads
+
+SHAPE = (2, 8, 9)
+LEAKY = NeuronOptions(current_decay=0.4, voltage_decay=0.2, threshold=0.8)
+
+
+def skipping() -> SpikingNetwork:
+    """A skip over three layers by weights of its own, a sum over four, groups and dilation."""
+    torch.manual_seed(5)
+    growing = Growing(LEAKY, SHAPE, 1)
+    a = growing.conv("a", ("input",), 6)
+    b = growing.conv("b", a, 6)
+    c = growing.conv("c", b, 6)
+    apart = nn.Conv2d(6, 6, 3, padding=2, dilation=2, groups=3, bias=True)
+    d = growing.conv("d", c, 6, shortcut=[Projection(Reads(a), apart, nn.BatchNorm2d(6))])
+    e = growing.dense("e", a + c + d, 12)
+    return seasoned(growing.network(e, CLASSES))
+
+
+@pytest.mark.parametrize(
+    "engine", [reference.run, fast.run, run_onnx, pytest.param(run_lava, marks=pytest.mark.lava)]
+)
+def test_a_skip_over_three_layers_fires_as_in_torch(
+    engine: Callable[[Network, np.ndarray], Trace],
+) -> None:
+    built, given = skipping(), events(SHAPE)
+    trace = engine(converted(built), as_bytes(given))
+    for name, found in told(built, given).items():
+        if name != "output":
+            assert 0 < found.mean() < 1, name
+            assert np.array_equal(found, trace.spikes[name]), name
+    assert_same(trace, reference.run(converted(built), as_bytes(given)))
+
+
+def test_the_layers_of_a_sum_lower_to_a_projection_each_with_the_same_weights() -> None:
+    chip = converted(skipping())
+    into = chip.into("e")
+    assert [p.source for p in into] == ["a", "c", "d"]
+    assert into[0].connection == into[1].connection == into[2].connection
+    assert [p.source for p in chip.into("d")] == ["c", "a"]
+
+
+@pytest.mark.parametrize("name", ["sew add", "sew iand", "sew max", "resnet19", "vgg9 max"])
+def test_training_in_integers_reaches_every_weight(name: str) -> None:
+    built = network(TABLES[name]).quantise()
+    built(events(built.input_shape)).square().sum().backward()
+    for parameter, values in built.named_parameters():
+        assert values.grad is not None and bool(values.grad.abs().sum() > 0), parameter
+
+
+@pytest.mark.parametrize("connect", ["add", "iand", "or"])
+def test_a_few_steps_in_integers_lower_the_loss(connect: str) -> None:
+    table = {"name": "sew_resnet18", "width": 8, "stages": 2, "connect": connect}
+    built = network(table, SHAPE).quantise()
+    labels = torch.arange(12) % CLASSES
+    given = events(SHAPE, 4, 12)
+    given[..., 5:] *= (labels % 2).view(-1, 1, 1, 1)
+    given[..., :4, :] *= (labels // 2).view(-1, 1, 1, 1)
+    optimiser = torch.optim.Adam(built.parameters(), 1e-2)
+    losses = []
+    for _ in range(15):
+        loss = functional.cross_entropy(built(given).mean(dim=0), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.85 * losses[0]
