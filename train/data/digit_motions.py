@@ -51,8 +51,8 @@ class Scene:
     by up to `spread`; each is drawn for each video. One of these changes at even speed: from the
     first image to the last the centre moves by `path` pixels, the digit turns by `turn` radians, or
     its size is multiplied or divided by `zoom`, each up to the share `hurry` faster or slower. The
-    frame wraps round: a digit that leaves on one side comes in on the other, and on the axis of its
-    motion it may be anywhere, so that a single image says little of which way it goes.
+    frame wraps round: a digit that leaves on one side comes in on the other. As the moment is
+    drawn, one image of a video says little of which way it goes.
     """
 
     width: int = 16
@@ -60,12 +60,12 @@ class Scene:
     images: int = 32
     interval: int = 10_000
     scale: float = 1.1
-    spread: float = 1.2
-    offset: float = 2.0
-    tilt: float = 0.4
-    path: float = 14.0
-    turn: float = 1.2
-    zoom: float = 2.0
+    spread: float = 1.1
+    offset: float = 1.0
+    tilt: float = 0.2
+    path: float = 10.0
+    turn: float = 0.9
+    zoom: float = 1.6
     hurry: float = 0.2
     sensor: Sensor = Sensor(threshold=0.5, mismatch=0.1, dark=0.3, seed=0)
 
@@ -144,15 +144,12 @@ def assigned(digits: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 def drift(scene: Scene, motion: str, generator: np.random.Generator) -> Motion:
     """Return a pose drawn from `generator` that changes over a video as the name `motion` says."""
     moved, sign = DRIFTS[motion]
-    anywhere = {"row": scene.height / 2, "column": scene.width / 2}
     spread = {
         "row": scene.offset,
         "column": scene.offset,
         "angle": scene.tilt,
         "size": np.log(scene.spread),
     }
-    if moved in anywhere:
-        spread[moved] = anywhere[moved]
     pose = {
         name: np.full(scene.images, generator.uniform(-most, most)) for name, most in spread.items()
     }
