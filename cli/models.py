@@ -70,19 +70,33 @@ def _attribute(name: str, place: str, attribute: str) -> Any:
 
 
 def _module(name: str, place: str) -> ModuleType:
-    if place.endswith(".py"):
-        path = Path(place)
-        if not path.is_file():
-            raise FileError(f"{place}: no such file")
-        with _searched(path.resolve().parent), _told(name):
-            spec = util.spec_from_file_location(path.stem, path)
-            assert spec is not None and spec.loader is not None
-            module = util.module_from_spec(spec)
-            sys.modules.setdefault(path.stem, module)
-            spec.loader.exec_module(module)
-            return module
-    with _searched(Path.cwd()), _told(name):
-        return importlib.import_module(place)
+    path = Path(place)
+    if path.suffix == ".py" and not path.is_file():
+        raise FileError(f"{place}: no such file")
+    with _told(name):
+        try:
+            return _run(place)
+        except (ValueError, ImportError):
+            if "lava" not in sys.modules:
+                raise
+        from ..train.architectures.slayer import imported_slayer
+
+        imported_slayer()  # SLAYER does not import on Python 3.11 unless it is helped
+        return _run(place)
+
+
+def _run(place: str) -> ModuleType:
+    path = Path(place)
+    if path.suffix != ".py":
+        with _searched(Path.cwd()):
+            return importlib.import_module(place)
+    with _searched(path.resolve().parent):
+        spec = util.spec_from_file_location(path.stem, path)
+        assert spec is not None and spec.loader is not None
+        module = util.module_from_spec(spec)
+        sys.modules.setdefault(path.stem, module)
+        spec.loader.exec_module(module)
+        return module
 
 
 def _made(name: str, value: Any) -> Any:

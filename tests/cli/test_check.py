@@ -1,9 +1,13 @@
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
 import pytest
 from command import NETWORK, pumice
 from damage import damaged
+from lavadl import slayer
 
 from pumice.convert.netx_write import write_netx
 from pumice.convert.nir import write_nir
@@ -132,3 +136,31 @@ def test_damaged_files_are_one_line_and_no_traceback(
     {".net": write_netx, ".nir": write_nir, ".pumice": write_network}[suffix](path, NETWORK)
     said = said_of_damaged(path, how, count)
     assert len(said) == count if how == "cut" else said
+
+
+BLOCKS = """
+import torch
+from lava.lib.dl import slayer
+
+def blocks():
+    neuron = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03}
+    made = [slayer.block.cuba.Dense(neuron, 12, 8), slayer.block.rf.Dense(RF, 8, 4)]
+    values = torch.ones(1, 12, 5)
+    for block in made:
+        values = block(values)
+    return made
+
+RF = {"threshold": 1.0, "period": 5, "decay": 0.1}
+"""
+
+
+@pytest.mark.lava
+def test_a_file_that_imports_lava_dl_is_helped_to(tmp_path: Path) -> None:
+    slayer()
+    path = tmp_path / "blocks.py"
+    path.write_text(BLOCKS)
+    command = str(Path(sys.executable).with_name("pumice")), "check", f"{path}:blocks", "--json"
+    done = subprocess.run(command, capture_output=True, text=True)
+    told = {f["node"]: (f["verdict"], f["reason"]) for f in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 1 and told["dense0"][0] == "fine"
+    assert told["dense1"] == ("refused", "has complex weights of resonators")

@@ -105,7 +105,7 @@ def slayer_net(
 
     Raises `MissingPackage` where lava-dl is not installed, `NetworkError` where there is no block.
     """
-    block = _slayer().block.cuba
+    block = imported_slayer().block.cuba
     settings = {"weight_scale": options.weight_scale, "delay_shift": False}
     neuron = options.neuron.model_dump()
     blocks: list[nn.Module] = []
@@ -128,8 +128,11 @@ def slayer_net(
     return SlayerNetwork(blocks, Layer("output", [readout], READ_OUT), input_shape, value_bits)
 
 
-def _slayer() -> Any:
-    """Return SLAYER; its object detection, which wants cv2 and is not used, stays out."""
+def imported_slayer() -> Any:
+    """Return SLAYER; its object detection, which wants cv2 and is not used, stays out.
+
+    Raises `MissingPackage`.
+    """
     name = "lava.lib.dl.slayer.object_detection"
     prepare()
     with warnings.catch_warnings():
