@@ -29,7 +29,8 @@ class Latency:
     operations, sending, receiving) overlap fully and messages take no time on their way; at the
     most they follow one another, and the longest way counts. `step` is the mean and `worst` the
     longest of the steps when samples follow one another without a gap, `inference` the time from a
-    sample's first step to the answer, which waits `depth` steps for the last population, and
+    sample's first step to the answer, which waits `depth` steps for the last population (all its
+    steps, even where it may stop early), and
     `throughput` the samples a second, from the most to the least time.
 
     `longest` is what the busiest core does in the longest step, which adds up to the most of

@@ -96,10 +96,15 @@ def _works(
 ) -> tuple[Work, ...]:
     sent = _sent(network, trace)
     active = {p.name: np.zeros(trace.timesteps, np.int64) for p in network.order}
+    runs = np.arange(trace.timesteps)[:, None] < trace.steps
+    first = 0
     for some in _portions(sent):
+        count = next(iter(some.values())).shape[1]
         for population in network.order:
-            flags = reached(network, population, some)
-            active[population.name] += _total(flags).sum(axis=1)
+            found = _total(reached(network, population, some)) * runs[:, first : first + count]
+            active[population.name] += found.sum(axis=1)
+        first += count
+    updated = np.cumsum(runs.mean(axis=1))
     after = {name: np.cumsum(each) / trace.batch for name, each in active.items()}
     bits = target.neuron.message_bits.value if target.neuron else 8
     copies = {p.name: -(-p.value_bits // max(bits, 1)) for p in network.populations}
@@ -112,7 +117,9 @@ def _works(
             events={name: float(sent.mean()) for name, sent in each.events.items()},
             active={name: float(n[each.timesteps - 1]) for name, n in after.items()},
             idle={
-                name: each.updates[name] - float(n[each.timesteps - 1]) for name, n in after.items()
+                name: network.population(name).neurons * float(updated[each.timesteps - 1])
+                - float(n[each.timesteps - 1])
+                for name, n in after.items()
             },
             copies=copies,
             operations={name: float(met.mean()) for name, met in each.operations.items()},

@@ -14,7 +14,7 @@ from pumice.deploy.latency import latency
 from pumice.deploy.placement import place
 from pumice.deploy.target import Target, read_target
 from pumice.deploy.work import traffic_of, work_of
-from pumice.runtime import Dense, Network, Population, Program, Projection, Trace
+from pumice.runtime import Dense, EarlyExit, Network, Population, Program, Projection, Trace
 from pumice.runtime.counts import counted
 from pumice.runtime.engines.reference import run
 from pumice.runtime.errors import EngineError, PlacementError
@@ -243,6 +243,19 @@ def test_an_inference_that_stops_earlier_costs_what_was_done_by_then() -> None:
         alone = costed(NETWORK, cut, CHIP, spread())
         for bill in alone.bills:
             assert found.by_step[bill.model][steps - 1] == pytest.approx(bill.total)
+
+
+def test_neurons_of_a_sample_that_has_stopped_are_not_updated() -> None:
+    """Two samples, of which the second says nothing and goes on to the fourth step."""
+    weights = Dense(np.array([[2, 2, 2, 2], [-2, -2, -2, -2]]))
+    projections = NETWORK.projections[0], replace(NETWORK.projections[1], connection=weights)
+    stopping = replace(NETWORK, projections=projections, early_exit=EarlyExit((0,) * 3))
+    events = np.concatenate([EVENTS, np.zeros_like(EVENTS)], axis=1)
+    trace = run(stopping, events, "all")
+    assert trace.steps.tolist() == [1, 4]
+    work = work_of(stopping, trace, LOIHI_1)
+    assert work.active == {"hidden": 4 / 2, "out": 2 / 2}
+    assert work.idle == {"hidden": 4 * 5 / 2 - 2, "out": 2 * 5 / 2 - 1}
 
 
 def test_a_pipelined_chip_takes_a_sample_every_timesteps_however_deep_it_is() -> None:
