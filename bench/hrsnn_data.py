@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pumice.train.data import Events, load, pooled, read_events, split_off, to_frames
+from pumice.train.data import Events, cropped, load, pooled, read_events, split_off, to_frames
 from pumice.train.data.dataset import FrameSet
 from pumice.train.hrsnn import grey_clip
 from pumice.train.hrsnn.encode import differences
@@ -25,7 +25,8 @@ CLIPS = {
     "jogging": ((1, 50), (120, 170), (250, 300), (362, 415)),
 }
 CLIP_PARTS = ("train", "train", "validation", "test")
-FRAMES, FRAME_STRIDE, SCALED, SIDE, JITTER = 21, 3, (24, 32), 16, 4
+FRAMES, FRAME_STRIDE, SCALED, SIDE = 21, 3, (24, 32), 16
+JITTER = 4  # pixels of 16
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,12 @@ def parts(name: str, folder: Path | None) -> Parts:
 
 
 def gesture_windows(folder: Path) -> Iterator[tuple[str, NDArray[np.uint8], int]]:
-    """Give windows of 200 ms of six recordings, in steps of 10 ms, each from 20 ms later."""
+    """Give windows of 200 ms of six recordings, in steps of 10 ms, each from 20 ms later.
+
+    With one recording a class, where the arms are would tell the class: each window is moved by up
+    to `JITTER` of the 16 pixels along both axes, drawn for each, with nothing at the edge.
+    """
+    generator = np.random.default_rng(0)
     for label in range(6):
         events = pooled(read_events(folder / "dvs_gesture6" / f"{label + 1}.bs2", 128, 128), POOL)
         since = events.t - events.t[0]
@@ -66,6 +72,8 @@ def gesture_windows(folder: Path) -> Iterator[tuple[str, NDArray[np.uint8], int]
                 of = (since >= start) & (since < start + WINDOW)
                 x, y, polarity = events.x[of], events.y[of], events.polarity[of]
                 window = Events(x, y, polarity, since[of] - start, events.width, events.height)
+                left, top = generator.integers(-JITTER, JITTER, 2, endpoint=True)
+                window = cropped(window, left, top, events.width, events.height)
                 yield part, to_frames(window, WINDOW // BIN, duration=WINDOW), label
 
 

@@ -15,6 +15,7 @@ from .doctor import doctor, mended
 from .early_exit import early_exit
 from .evaluate import evaluate
 from .export import export
+from .hrsnn import hrsnn
 from .pretrain import pretrain
 from .profile import profile
 from .report import report
@@ -33,6 +34,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
     "pretrain": pretrain,
+    "hrsnn": hrsnn,
     "eval": evaluate,
     "check": check,
     "convert": convert,

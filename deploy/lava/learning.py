@@ -1,12 +1,13 @@
 """STDP by Lava's own learning rules: a masked `LearningDense` per group of time constants.
 
-Lava holds one pair of trace time constants a connection. Synapses that share theirs are a group, and
-a group is a connection of its own. Its matrix is dense: tag 1 holds A+ and tag 2 A-, and both are 0
-where there is no synapse, so that none grows. In real numbers the rule is, a product each,
+Lava holds one pair of trace time constants a connection. Synapses that share theirs are a group,
+and a group is a connection of its own. Its matrix is dense: tag 1 holds A+ and tag 2 A-, and both
+are 0 where there is no synapse, so that none grows. The rule is
 
-    dw = 2^-k t y0 x1 (w_max - w) - 2^-k d x0 y1 w
+    dw = 2^-k t y0 x1 (1 - w) - 2^-k d x0 y1 w
 
-which is what `pumice.train.hrsnn.stdp` does, with k chosen to keep the tags in range.
+which is what `pumice.train.hrsnn.stdp` does, in units of w_max. Rules take whole numbers only, so
+all weights and thresholds are divided by w_max on the way in, and multiplied on the way out.
 """
 
 import json
@@ -30,7 +31,7 @@ Reals = NDArray[np.float64]
 class LearningGroup:
     """Synapses of one pair of time constants: dense matrices (neurons, neurons), target first.
 
-    `weights` are 0 where `plus` and `minus` are: there is no synapse. `most` is w_max.
+    `weights` are 0 where `plus` and `minus` are: there is no synapse.
     """
 
     weights: Reals
@@ -38,7 +39,6 @@ class LearningGroup:
     minus: Reals
     tau_plus: float
     tau_minus: float
-    most: float
 
 
 @dataclass(frozen=True)
@@ -59,35 +59,37 @@ def learn_in_lava(
     groups: tuple[LearningGroup, ...],
     kept: Reals,
     threshold: Reals,
+    most: float,
     seconds: float = SECONDS,
 ) -> Learned:
     """Run recurrent neurons that learn in Lava's simulator, in floating point.
 
     `events` uint8 (timesteps, inputs), `inputs` the weights (neurons, inputs) from them, `fixed`
-    the recurrent weights (neurons, neurons) that do not learn, `kept` and `threshold` (neurons,).
-    Everything happens in a process of its own. Raises `EngineError` where Lava fails or is not
-    done after `seconds`, and `MissingPackage` without it.
+    the recurrent weights (neurons, neurons) that do not learn, `kept` and `threshold` (neurons,),
+    `most` the largest weight that learning may reach. Everything happens in a process of its own.
+    Raises `EngineError` where Lava fails or is not done after `seconds`, and `MissingPackage`
+    without it.
     """
     check_installed()
     with tempfile.TemporaryDirectory(prefix="pumice-lava-") as name:
         folder = Path(name)
         arrays: dict[str, Any] = {
             "events": events,
-            "inputs": inputs,
-            "fixed": fixed,
+            "inputs": inputs / most,
+            "fixed": fixed / most,
             "kept": kept,
-            "threshold": threshold,
+            "threshold": threshold / most,
         }
         for number, group in enumerate(groups):
-            for key in ("weights", "plus", "minus"):
-                arrays[f"{key}{number}"] = getattr(group, key)
+            arrays[f"weights{number}"] = group.weights / most
+            arrays |= {f"plus{number}": group.plus, f"minus{number}": group.minus}
         np.savez(folder / "given.npz", **arrays)
-        constants = [(group.tau_plus, group.tau_minus, group.most) for group in groups]
+        constants = [(group.tau_plus, group.tau_minus) for group in groups]
         (folder / "groups.json").write_text(json.dumps(constants), encoding="utf-8")
         log = folder / "log.txt"
         if run_guarded(["-m", "pumice.deploy.lava.learning_child", str(folder)], log, seconds):
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise EngineError(f"lava: {said[-1] if said else 'ended and said nothing'}")
         with np.load(folder / "found.npz", allow_pickle=False) as found:
-            weights = tuple(found[f"weights{number}"] for number in range(len(groups)))
+            weights = tuple(most * found[f"weights{number}"] for number in range(len(groups)))
             return Learned(weights, found["spikes"])

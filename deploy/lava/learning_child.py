@@ -12,7 +12,7 @@ import numpy as np
 from .guard import die_with_parent
 from .prepare import prepare
 
-EXPONENT = 8  # k of the rule; what it takes away is in the tags
+EXPONENT = 7  # k of the rule; what it takes away is in the tags
 
 
 def main(folder: Path) -> None:
@@ -48,9 +48,9 @@ def _learned(given: dict[str, Any], groups: list[list[float]]) -> dict[str, Any]
     static.a_out.connect(lif.a_in)
     lif.s_out.connect(sink.a_in)
     learning = []
-    for number, (tau_plus, tau_minus, most) in enumerate(groups):
+    for number, (tau_plus, tau_minus) in enumerate(groups):
         rule = Loihi2FLearningRule(
-            dw=f"2^-{EXPONENT}*t*y0*x1*({most}-w)-2^-{EXPONENT}*d*x0*y1*w",
+            dw=f"2^-{EXPONENT}*t*y0*x1*(1-w)-2^-{EXPONENT}*d*x0*y1*w",
             x1_impulse=1.0,
             x1_tau=tau_plus,
             y1_impulse=1.0,

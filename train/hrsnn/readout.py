@@ -43,6 +43,16 @@ class ReadOut:
         """Return the share of right answers, 0 to 1."""
         return float((self.classifier.predict(given) == labels).mean())
 
+    def linear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return weights (outputs, features) and offsets (outputs,) on features as they come.
+
+        The largest of weights @ features + offsets is the class; of two classes there is one
+        output, above 0 for the second.
+        """
+        scaler, last = self.classifier[0], self.classifier[-1]
+        weights = last.coef_ / scaler.scale_
+        return weights, np.ravel(last.intercept_) - weights @ scaler.mean_
+
 
 def read_out(given: Features, labels: NDArray[np.int64], kind: Kind = "ridge") -> ReadOut:
     """Fit a read-out to training samples; its penalty is chosen on these alone.

@@ -1,0 +1,64 @@
+"""The recipe of a recurrent network that learns by STDP, in one TOML file."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...runtime.errors import RecipeError
+from ...runtime.settings import read_settings
+from ..data.options import DataOptions
+from .options import HrsnnOptions
+from .readout import Kind
+from .search import SearchOptions
+
+SHIPPED = "pumice.train.recipes.hrsnn"
+
+
+class ReadOutOptions(BaseModel):
+    """The read-out: what `kind` of classifier, on counts in `bins` spans of time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind = "ridge"
+    bins: int = Field(default=4, ge=1)
+
+
+class HrsnnRecipe(BaseModel):
+    """Data, network, read-out, and where a search looks.
+
+    `validation` training samples of each class are held out for the search, which never sees test
+    samples.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: DataOptions
+    hrsnn: HrsnnOptions = HrsnnOptions()
+    readout: ReadOutOptions = ReadOutOptions()
+    search: SearchOptions = SearchOptions()
+    validation: int = Field(default=20, ge=1)
+
+
+def shipped_hrsnn_recipes() -> list[str]:
+    """Return the names of the recipes that come with pumice."""
+    files = resources.files(SHIPPED).iterdir()
+    return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
+
+
+def read_hrsnn_recipe(name: str, changes: Sequence[str] = ()) -> HrsnnRecipe:
+    """Return the recipe in the TOML file `name`, or the shipped one of that name.
+
+    `changes` are settings such as `hrsnn.passes=1`, applied before checking. Raises `RecipeError`.
+    """
+    path = Path(name)
+    if name in shipped_hrsnn_recipes() and not path.exists():
+        with resources.as_file(resources.files(SHIPPED) / f"{name}.toml") as path:
+            return read_settings(HrsnnRecipe, path, changes)
+    if not path.is_file():
+        raise RecipeError(
+            f"{name}: no such file or shipped recipe; shipped are "
+            f"{', '.join(shipped_hrsnn_recipes())}"
+        )
+    return read_settings(HrsnnRecipe, path, changes)

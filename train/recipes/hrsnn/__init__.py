@@ -1,0 +1,1 @@
+"""The recipes of recurrent networks that learn by STDP, as TOML files."""
