@@ -71,8 +71,8 @@ def validation_of(network: "Network", folder: Path | None) -> "Inputs":
     from ..train.data import load, parted
     from .inputs import framed
 
-    recipe = network.provenance.get("recipe")
-    fit = recipe.get("fit", {}) if isinstance(recipe, dict) else {}
+    recipe: dict[str, Any] = network.provenance.get("recipe") or {}
+    fit = recipe.get("fit", {})
     if not fit.get("validation"):
         raise DataError(
             "the network's recipe kept no samples from training: train with "

@@ -82,7 +82,8 @@ def calibration_errors(said: Answers, labels: Labels, bins: int = 15) -> Accurac
         np.abs(np.bincount(at, gap, minlength=bins)).sum()
         for at, gap in zip(place, wrong_by, strict=True)
     ]
-    return np.array(gaps) / said.shape[1]
+    errors: Accuracies = np.array(gaps) / said.shape[1]
+    return errors
 
 
 def network_accuracies(

@@ -60,7 +60,7 @@ def flip(parts: dict[str, Any], quantity: str, name: str, at: tuple[int, ...]) -
 def test_another_exit_is_named_though_all_values_agree() -> None:
     def longer(network: Network, events: Events, record: Record = "all") -> Trace:
         trace = reference.run(network, events, record)
-        return replace(trace, steps=trace.steps + [0, 0, 1, 0])
+        return replace(trace, steps=trace.steps + np.array([0, 0, 1, 0]))
 
     verdict = conform(NETWORK, EVENTS, {"reference": reference.run, "other": longer}).verdicts[0]
     told = str(verdict.divergence)

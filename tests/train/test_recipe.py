@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from pumice.runtime.errors import RecipeError
+from pumice.train.networks import NeuronOptions
 from pumice.train.recipe import read_recipe, shipped_recipes
 
 RECIPE = """
@@ -32,6 +33,7 @@ def test_a_recipe_is_read_and_changed_by_settings(tmp_path: Path) -> None:
     path.write_text(RECIPE)
     recipe = read_recipe(str(path), ["fit.epochs=15", "network.neuron.surrogate=atan"])
     assert recipe.fit.epochs == 15
+    assert isinstance(recipe.network.neuron, NeuronOptions)
     assert recipe.network.neuron.surrogate == "atan"
     assert recipe.objective.etc is not None and recipe.objective.etc.weight == 1.0
 
@@ -70,6 +72,7 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
     ("change", "told"),
     [
         ("network.name=sew_resnet", "network: 'sew_resnet' is none of 'conv', 'vggsnn', 'vgg9', "),
+        ("network={ name = 'ms_resnet18' }", "network: its shortcuts carry membrane currents, and"),
         ("network.widht=8", "network.widht: unknown key; did you mean 'width'?"),
         ("network.zeal=8", "network.zeal: unknown key; known are connect, name, neuron, pool, "),
         ("network.width=0", "network.width = 0: input should be greater than or equal to 1"),

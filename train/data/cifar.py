@@ -43,14 +43,15 @@ def _loaded(name: str, classes: int, options: DataOptions) -> Data:
         raise DataError(f"{name}: no folder given; {wanted}")
     packed = sorted(folder.glob("*.npz"))
     if all((folder / file).is_file() for file in (*train, *test)):
-        parts = tuple(_binary([folder / f for f in files], labels) for files in (train, test))
+        one, two = (_binary([folder / f for f in files], labels) for files in (train, test))
     elif len(packed) == 1:
-        parts = _packed(packed[0])
+        one, two = _packed(packed[0])
     else:
         found = f"{len(packed)} .npz files" if folder.is_dir() else "no such folder"
         raise DataError(f"{name}: {folder}: {found}; {wanted}")
     source = "CIFAR, https://www.cs.toronto.edu/~kriz/cifar.html"
-    return image_data(name, *parts, classes, options, {"source": source, "split": "as published"})
+    told = {"source": source, "split": "as published"}
+    return image_data(name, one, two, classes, options, told)
 
 
 def _binary(files: list[Path], labels: int) -> tuple[Images, Labels]:

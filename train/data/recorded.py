@@ -88,10 +88,10 @@ def published(which: Published, options: DataOptions) -> Data:
     labels = [np.array([names.index(str(v)) for v in part.tolist()], np.int64) for part in targets]
     if len(opened) == 1:
         first = first_of_each(labels[0])
-        opened, chosen, split = opened * 2, (first, ~first), "the first nine tenths of each class"
-        labels = labels * 2
+        chosen, split = [first, ~first], "the first nine tenths of each class"
+        opened, labels = opened * 2, labels * 2
     else:
-        chosen, split = tuple(np.ones(len(part), bool) for part in labels), "as published"
+        chosen, split = [np.ones(part.shape, bool) for part in labels], "as published"
     train, test = (
         FrameSet(_frames(which, source, keep, options, number), part[keep])
         for number, (source, keep, part) in enumerate(zip(opened, chosen, labels, strict=True))
@@ -166,7 +166,7 @@ def listing(files: Sequence[Any]) -> str:
 def _events(raw: Any, which: Published) -> Events:
     order = np.argsort(raw["t"], kind="stable")
     x, y, t, p = (np.asarray(raw[name])[order].astype(np.int64) for name in ("x", "y", "t", "p"))
-    return Events(x, y, p > 0, t - t[:1], which.width, which.height)
+    return Events(x, y, np.minimum(p, 1), t - t[:1], which.width, which.height)
 
 
 def _in_order(name: str) -> tuple[int, str]:
