@@ -20,53 +20,55 @@ Keep = Literal["nothing", "hidden", "all"]
 Format = Literal["five-byte", "csv"]
 
 
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A recording, '-' for standard input, tcp://127.0.0.1:PORT or udp://127.0.0.1:PORT to "
+        "listen at.",
+    ),
+]
+Milliseconds = Annotated[
+    float, typer.Option("--window", min=0.001, help="Milliseconds that a timestep takes in.")
+]
+Steps = Annotated[
+    int | None, typer.Option("--steps", min=1, help="Timesteps to an answer (as it was trained).")
+]
+Kept = Annotated[Keep, typer.Option("--keep", help="What stays from one answer to the next.")]
+Each = Annotated[bool, typer.Option("--each", help="Answer after every timestep.")]
+Form = Annotated[Format, typer.Option("--format", help="Of standard input and sockets.")]
+Pool = Annotated[int | None, typer.Option("--pool", min=1, help="Join squares of N x N pixels.")]
+Pixels = Annotated[
+    str | None,
+    typer.Option("--sensor", metavar="WxH", help="Its pixels, where the input is flat."),
+]
+FullSpeed = Annotated[
+    bool, typer.Option("--full-speed", help="Play a recording as fast as it computes.")
+]
+Repeat = Annotated[
+    int, typer.Option("--repeat", min=0, help="Play a recording so often; 0: for ever.")
+]
+Waiting = Annotated[
+    int,
+    typer.Option("--waiting", min=1, help="Windows that may wait; of more the oldest are dropped."),
+]
+Once = Annotated[bool, typer.Option("--once", help="End when the first TCP peer has gone.")]
+
+
 def stream(
     file: NetworkFile,
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A recording, '-' for standard input, tcp://127.0.0.1:PORT or udp://.... to "
-            "listen at.",
-        ),
-    ],
-    window: Annotated[
-        float, typer.Option("--window", min=0.001, help="Milliseconds that a timestep takes in.")
-    ] = 10.0,
-    steps: Annotated[
-        int | None,
-        typer.Option("--steps", min=1, help="Timesteps to an answer (as it was trained)."),
-    ] = None,
-    keep: Annotated[
-        Keep,
-        typer.Option("--keep", help="What stays from one answer to the next."),
-    ] = "nothing",
-    each: Annotated[bool, typer.Option("--each", help="Answer after every timestep.")] = False,
-    form: Annotated[
-        Format, typer.Option("--format", help="Of standard input and sockets.")
-    ] = "five-byte",
-    pool: Annotated[
-        int | None, typer.Option("--pool", min=1, help="Join squares of N x N pixels.")
-    ] = None,
-    sensor: Annotated[
-        str | None,
-        typer.Option("--sensor", metavar="WxH", help="Its pixels, where the input is flat."),
-    ] = None,
-    full_speed: Annotated[
-        bool, typer.Option("--full-speed", help="Play a recording as fast as it computes.")
-    ] = False,
-    repeat: Annotated[
-        int, typer.Option("--repeat", min=0, help="Play a recording so often; 0: for ever.")
-    ] = 1,
-    waiting: Annotated[
-        int,
-        typer.Option(
-            "--waiting", min=1, help="Windows that may wait; of more the oldest are dropped."
-        ),
-    ] = 100,
-    once: Annotated[
-        bool, typer.Option("--once", help="End when the first TCP peer has gone.")
-    ] = False,
+    source: Source,
+    window: Milliseconds = 10.0,
+    steps: Steps = None,
+    keep: Kept = "nothing",
+    each: Each = False,
+    form: Form = "five-byte",
+    pool: Pool = None,
+    sensor: Pixels = None,
+    full_speed: FullSpeed = False,
+    repeat: Repeat = 1,
+    waiting: Waiting = 100,
+    once: Once = False,
 ) -> None:
     """Run a network on events as they come in, and print its answers as JSON lines.
 
@@ -129,8 +131,9 @@ def _pieces(
     if "://" in source:
         opened, tcp = listened(source)
         return socket_pieces(opened, tcp, decoder(form, tally), tally, stop, once)
-    recording(Path(source), tally)  # a wrong name is told before anything else
-    played = _repeated(Path(source), tally, repeat)
+    path = Path(source)
+    recording(path, tally)  # a wrong name is told before anything else
+    played = _repeated(path, tally, repeat)
     return played if full_speed else paced(played)
 
 

@@ -18,6 +18,7 @@ from .tables import (
     Bytes,
     Floats,
     Layout,
+    Longs,
     Recording,
     Row,
     Scratch,
@@ -29,6 +30,7 @@ from .tables import (
 PRODUCT_FROM = 0.6  # the share of active sources from which products are faster (measured)
 DECAY_MASK = (1 << DECAY_BITS) - 1
 
+i16 = np.int16
 i32 = np.int32
 u64 = np.uint64
 f32 = np.float32
@@ -57,7 +59,10 @@ def advance(layout: Layout, state: State, recording: Recording, sample: int) -> 
                 else:
                     sums = scratch.sums[step * population.neurons :]
                     _update(layout.parameters, population, state, sums, values)
-                _write(number, population, state, values, recording, sample, place, scratch.active)
+                active = scratch.active[_listed(layout, population, step) :]
+                count = find_active(values, active)
+                scratch.events[number * layout.steps + step] = count
+                _write(number, population, state, values, recording, sample, place, active[:count])
         if len(layout.thresholds):
             _judge(layout, state)
         for population in layout.populations:
@@ -102,19 +107,30 @@ def _hold(layout: Layout, state: State, recording: Recording, sample: int, start
 
 @loop
 def _scratch(layout: Layout) -> Scratch:
-    widest, fan_in, channels = 0, 0, 0
+    widest, fan_in, channels, neurons = 0, 0, 0, 0
     for population in layout.populations:
         widest = max(widest, population.row)
+        neurons += population.neurons
     for projection in layout.projections:
         fan_in = max(fan_in, projection.fan_in)
         channels = max(channels, projection.group_outputs)
     return Scratch(
         np.empty(layout.steps * widest, i32),
         np.empty(layout.steps * widest, i32),
+        np.empty(layout.steps * neurons + 1, i32),
+        np.empty(layout.steps * len(layout.populations), i32),
         np.empty(widest + 1, i32),
+        np.empty(8, i32),
+        np.empty(8, np.int64),
         np.empty((4, fan_in + 3), f32),
         np.empty((4, channels), f32),
     )
+
+
+@loop
+def _listed(layout: Layout, population: Row, step: int) -> int:
+    """Return where the active neurons of `population` at `step` of this round are listed."""
+    return int(layout.steps * population.first + step * population.neurons)
 
 
 @loop
@@ -129,11 +145,13 @@ def _read(population: Row, values: Bytes, recording: Recording, place: int) -> N
     """Bring the events of an input into (height, width, channel) order."""
     channels, neurons = population.channels, population.neurons
     positions = neurons // channels
+    values[:] = 0
     first = population.first * recording.timesteps * recording.batch + place * neurons
     for channel in range(channels):
         given = recording.events[first + channel * positions :][:positions]
         for position in range(positions):
-            values[position * channels + channel] = given[position]
+            if given[position]:  # few are: to look is faster than to write all
+                values[position * channels + channel] = given[position]
 
 
 @loop
@@ -153,12 +171,12 @@ def _write(
     samples = recording.timesteps * recording.batch
     spikes = recording.spikes[recording.spikes_first[number] * samples + place * neurons :]
     counts = recording.counts[sample, population.first :]
-    for k in range(find_active(values, active)):
-        position = active[k] // channels
-        neuron = (active[k] - position * channels) * positions + position
+    for one in active:
+        position = one // channels
+        neuron = (one - position * channels) * positions + position
         counts[neuron] += 1
         if recording.spikes_first[number] >= 0:
-            spikes[neuron] = values[active[k]]
+            spikes[neuron] = values[one]
     if recording.voltages_first[number] >= 0:
         _write_voltages(number, population, state, recording, place)
 
@@ -216,20 +234,30 @@ def _project(
     if projection.product:
         events = 0
         for step in range(steps):
-            for value in _values(source, state, step - projection.delay):
-                events += value != 0
+            events += len(_active(layout, projection, state, scratch, step))
         if events >= PRODUCT_FROM * steps * source.neurons:
             _multiply(layout, projection, source, state, scratch, sums, steps)
             return
     neurons = len(sums) // steps
     for step in range(steps):
         values = _values(source, state, step - projection.delay)
-        active = scratch.active[: find_active(values, scratch.active)]
+        active = _active(layout, projection, state, scratch, step)
         onto = sums[step * neurons : (step + 1) * neurons]
         if projection.sparse:
             _follow(layout, projection, values, active, onto)
         else:
-            _scatter(layout, projection, values, active, onto)
+            _scatter(layout, projection, values, active, scratch, onto)
+
+
+@loop
+def _active(layout: Layout, projection: Row, state: State, scratch: Scratch, step: int) -> Words:
+    """Return which neurons of the source are active in what arrives at `step` of this round."""
+    source = layout.populations[projection.source]
+    sent = step - projection.delay
+    if sent < 0:
+        return scratch.past[: find_active(_values(source, state, sent), scratch.past)]
+    first = _listed(layout, source, sent)
+    return scratch.active[first : first + scratch.events[projection.source * layout.steps + sent]]
 
 
 @loop
@@ -244,21 +272,33 @@ def _follow(layout: Layout, projection: Row, values: Bytes, active: Words, sums:
 
 
 @loop
-def _scatter(layout: Layout, projection: Row, values: Bytes, active: Words, sums: Words) -> None:
-    """Add each event to the windows that see it; four events of one place and group at once.
+def _scatter(
+    layout: Layout, projection: Row, values: Bytes, active: Words, scratch: Scratch, sums: Words
+) -> None:
+    """Add each event to the windows that see it; up to eight of one place and group at once.
 
     The taps of a row and of a column of the source say where the weights start, where the targets
     they meet start, and how many there are.
     """
     taps, plane, weights = layout.taps, projection.plane, layout.weights
     rows, columns = layout.tables[projection.rows :], layout.tables[projection.columns :]
+    carried, apart = scratch.carried, scratch.apart
     k = 0
     while k < len(active):
         position = active[k] // projection.channels
         channel = active[k] - position * projection.channels
         group = channel // projection.group_inputs
         end = position * projection.channels + (group + 1) * projection.group_inputs
-        count = 4 if k + 3 < len(active) and active[k + 3] < end else 1
+        count = 1
+        if k + 3 < len(active) and active[k + 3] < end:
+            count = 8 if projection.small and k + 7 < len(active) and active[k + 7] < end else 4
+        total = 0
+        for j in range(count):
+            apart[j] = (active[k + j] - active[k]) * plane
+            carried[j] = values[active[k + j]]
+            total += carried[j]
+        if total > count == 8:
+            count = 4
         y = position // projection.width
         x = position - y * projection.width
         for row in range(rows[y], rows[y + 1]):
@@ -268,9 +308,13 @@ def _scatter(layout: Layout, projection: Row, values: Bytes, active: Words, sums
                 start, onto = from_row + taps[column, 0], onto_row + taps[column, 1]
                 length = taps[column, 2]
                 if count == 1:
-                    add(sums, onto, length, weights, start, values[active[k]])
+                    add(sums, onto, length, weights, start, carried[0])
+                elif count == 8:
+                    add_eight(sums, onto, length, weights, start, apart)
+                elif total == 4:
+                    add_four(sums, onto, length, weights, start, apart)
                 else:
-                    add_four(sums, onto, length, weights, start, plane, active[k : k + 4], values)
+                    add_products(sums, onto, length, weights, start, apart, carried)
         k += count
 
 
@@ -286,31 +330,50 @@ def add(sums: Words, onto: int, length: int, weights: Shorts, start: int, value:
 
 @loop
 def add_four(
+    sums: Words, onto: int, length: int, weights: Shorts, start: int, apart: Longs
+) -> None:
+    """Add the weights of four events of value 1; `apart` says how far they lie from the first."""
+    a, b = u64(start), u64(start + apart[1])
+    c, d = u64(start + apart[2]), u64(start + apart[3])
+    for i in range(u64(length)):
+        sums[u64(onto) + i] += (i32(weights[a + i]) + i32(weights[b + i])) + (
+            i32(weights[c + i]) + i32(weights[d + i])
+        )
+
+
+@loop
+def add_eight(
+    sums: Words, onto: int, length: int, weights: Shorts, start: int, apart: Longs
+) -> None:
+    """Do the same for eight events, whose weights add up to no more than 16 bits."""
+    a, b = u64(start), u64(start + apart[1])
+    c, d = u64(start + apart[2]), u64(start + apart[3])
+    e, f = u64(start + apart[4]), u64(start + apart[5])
+    g, h = u64(start + apart[6]), u64(start + apart[7])
+    for i in range(u64(length)):
+        low = i16(i16(weights[a + i] + weights[b + i]) + i16(weights[c + i] + weights[d + i]))
+        high = i16(i16(weights[e + i] + weights[f + i]) + i16(weights[g + i] + weights[h + i]))
+        sums[u64(onto) + i] += i32(i16(low + high))
+
+
+@loop
+def add_products(
     sums: Words,
     onto: int,
     length: int,
     weights: Shorts,
     start: int,
-    plane: int,
-    active: Words,
-    values: Bytes,
+    apart: Longs,
+    carried: Words,
 ) -> None:
-    """Add the values of four active neurons times their weights, which lie `plane` apart."""
-    a, b = u64(start), u64(start + (active[1] - active[0]) * plane)
-    c = u64(start + (active[2] - active[0]) * plane)
-    d = u64(start + (active[3] - active[0]) * plane)
-    p, q = i32(values[active[0]]), i32(values[active[1]])
-    r, s = i32(values[active[2]]), i32(values[active[3]])
-    if p + q + r + s == 4:
-        for i in range(u64(length)):
-            sums[u64(onto) + i] += (i32(weights[a + i]) + i32(weights[b + i])) + (
-                i32(weights[c + i]) + i32(weights[d + i])
-            )
-    else:
-        for i in range(u64(length)):
-            sums[u64(onto) + i] += (p * i32(weights[a + i]) + q * i32(weights[b + i])) + (
-                r * i32(weights[c + i]) + s * i32(weights[d + i])
-            )
+    """Add the weights of four events times what they have `carried`."""
+    a, b = u64(start), u64(start + apart[1])
+    c, d = u64(start + apart[2]), u64(start + apart[3])
+    p, q, r, s = carried[0], carried[1], carried[2], carried[3]
+    for i in range(u64(length)):
+        sums[u64(onto) + i] += (p * i32(weights[a + i]) + q * i32(weights[b + i])) + (
+            r * i32(weights[c + i]) + s * i32(weights[d + i])
+        )
 
 
 @loop

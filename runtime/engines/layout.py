@@ -187,6 +187,7 @@ def _windows(pools: Pools, conv: Conv, left: int, source: Shape) -> Fields:
         for met in _meetings(conv, 1, source[2], windows[1], order)
     ]
     return {
+        "small": int(8 * np.abs(weights.astype(np.int32)).max(initial=0) <= np.iinfo(np.int16).max),
         "product": int(group >= LEAST_OUTPUTS and inputs * height * width >= LEAST_FAN_IN),
         "weights": for_events,
         "matrix": matrix,

@@ -9,6 +9,7 @@ INPUT, SPIKING, INTEGRATOR = range(3)
 Bytes = NDArray[np.uint8]
 Shorts = NDArray[np.int16]
 Words = NDArray[np.int32]
+Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Row = Any  # of one of the two tables
 
@@ -23,10 +24,11 @@ def _row(names: str) -> np.dtype[Any]:
 POPULATION = _row(
     "kind first neurons channels row history delay period parameters largest into_first into_last"
 )
-# shift: bits to the right of its own sum; weights, starts, targets, rows, columns, matrix: where
-# they start in their arrays; plane, fan_in: weights of one input channel, of one target neuron.
+# shift: bits to the right of its own sum; small: whether eight weights add up within 16 bits;
+# weights, starts, targets, rows, columns, matrix: where they start in their arrays; plane, fan_in:
+# weights of one input channel, of one target neuron.
 PROJECTION = _row(
-    "source delay shift sparse product weights starts targets rows columns matrix plane "
+    "source delay shift sparse product small weights starts targets rows columns matrix plane "
     "windows window_columns channels height width groups group_inputs group_outputs fan_in "
     "kernel_height kernel_width stride_y stride_x padding_y padding_x dilation_y dilation_x"
 )
@@ -81,10 +83,18 @@ class Recording(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room for one round of the widest population."""
+    """Room for one round: sums of the widest population, and the active neurons of all.
+
+    `events` counts those of each population and step, one population after the other; `past` has
+    room for those of an earlier round. `carried` and `apart` describe up to eight events.
+    """
 
     sums: Words
     partial: Words
     active: Words
+    events: Words
+    past: Words
+    carried: Words
+    apart: Longs
     rows: Floats
     products: Floats
