@@ -70,6 +70,12 @@ def verdicts(cells: Cells) -> Iterator[str]:
             lost = 100 * exits(cells, which, objective, "lost").mean()
             yield _told(which, f"{objective}: share of steps saved by early stops", saved, SAVED, 1)
             yield _told(which, f"{objective}: accuracy lost by early stops", lost, LOST, -1)
+    for (which, objective, seed), cell in cells.items():
+        for engine, same in cell["exit"]["same_in"].items():
+            if not same:
+                yield f"MISSED  {which}, {objective}, seed {seed}: {engine} stops elsewhere"
+    engines = sorted({name for cell in cells.values() for name in cell["exit"]["same_in"]})
+    yield f"compared with the reference, exits and every value: {', '.join(engines)}"
 
 
 def picture(path: Path, cells: Cells) -> None:

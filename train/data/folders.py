@@ -9,11 +9,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.errors import DataError
+from ...runtime.errors import DataError, MissingPackage
 from .cache import kept_array
 from .dataset import Data
 from .images import Images, Labels, image_data
@@ -71,8 +70,12 @@ def _part(folder: Path, classes: Sequence[str], side: int) -> tuple[Images, Labe
 def picture(file: Path, side: int) -> NDArray[np.uint8]:
     """Return the middle of a picture, its shorter side scaled to `side`: uint8 (3, side, side).
 
-    Raises `DataError` where the file is no picture.
+    Raises `DataError` where the file is no picture, and `MissingPackage` without PyAV.
     """
+    try:
+        import av
+    except ImportError as error:
+        raise MissingPackage(f"{NAME} needs PyAV: pip install 'pumice[train]'") from error
     try:
         with av.open(str(file)) as opened:
             frame = next(opened.decode(video=0))
