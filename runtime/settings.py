@@ -48,14 +48,17 @@ def checked(model: type[Model], values: Mapping[str, Any], who: str, text: str =
 
 def _location(fault: Any, values: Any) -> tuple[Any, ...]:
     """Return where `fault` lies in `values`: pydantic also names the branch that a table chose."""
-    *tables, last = fault["loc"] or ("",)
     found = []
-    for part in tables:
-        inside = isinstance(values, Mapping) and part in values
-        if inside or not isinstance(values, Mapping):
-            found.append(part)
-            values = values[part]
-    return (*found, last) if fault["loc"] else ()
+    for part in fault["loc"]:
+        if not isinstance(values, Mapping | list):
+            break
+        if isinstance(values, Mapping) and part not in values:
+            if fault["type"] == "missing" and part == fault["loc"][-1]:
+                found.append(part)
+            continue
+        found.append(part)
+        values = values[part]
+    return tuple(found)
 
 
 def line_of(text: str, location: Sequence[Any]) -> int:

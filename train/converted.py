@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ..convert.graph import Graph
 from ..convert.quantise import Rounded, quantised
+from ..convert.sparse import with_sparse
 from ..runtime.network import Network
 from .architectures.slayer import SlayerNetwork
 from .checkpoint import Trained
@@ -16,7 +17,10 @@ def converted(trained: Trained) -> tuple[Network, tuple[Rounded, ...]]:
     Raises `NetworkError` where a weight is not finite or the integers do not fit the registers.
     """
     made = as_trained(trained)
-    return quantised(made) if isinstance(made, Graph) else (made, ())
+    if isinstance(made, Network):
+        return made, ()
+    network, told = quantised(made)
+    return with_sparse(network), told
 
 
 def as_trained(trained: Trained) -> Graph | Network:

@@ -15,7 +15,7 @@ from ..convert.graph import Synapses
 from ..convert.steps import Kernels, Matrix, Pool, Step
 from ..runtime.errors import NetworkError
 
-Linear = nn.Conv2d | nn.Linear
+Linear = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Sources = tuple[str, ...]
@@ -55,7 +55,8 @@ class Projection(nn.Module):
     The divisor of an average over windows is part of the weights. Without `linear`, each neuron
     goes to the one in its place, with weight 1. `reads` of several sources lower to a projection
     each, with the same weights: a sum has no population of its own. `delay` is what they lower to:
-    who calls hands over what was sent so many steps before.
+    who calls hands over what was sent so many steps before. A transposed convolution, of one group,
+    lowers to the synapses it has.
     """
 
     one: Tensor
@@ -101,9 +102,19 @@ class Projection(nn.Module):
             result = functional.conv2d(
                 merged, weights, bias, conv.stride, conv.padding, conv.dilation, conv.groups
             )
+        elif isinstance(self.linear, nn.ConvTranspose2d):
+            result = self._spread(merged, weights, bias)
         else:
             result = functional.linear(merged.flatten(1), weights, bias)
         return result.view(*values.shape[:2], *result.shape[1:])
+
+    def _spread(self, values: Tensor, weights: Tensor, bias: Tensor | None = None) -> Tensor:
+        conv = self.linear
+        assert isinstance(conv, nn.ConvTranspose2d) and isinstance(conv.padding, tuple)
+        further = conv.output_padding, conv.groups, conv.dilation
+        return functional.conv_transpose2d(
+            values, weights, bias, conv.stride, conv.padding, *further
+        )
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Return weights and bias with batch norm's running statistics folded in, float32.
@@ -111,7 +122,8 @@ class Projection(nn.Module):
         w' = w g / sqrt(var + eps), b' = beta + (b - mean) g / sqrt(var + eps)
         """
         weights = self.weights
-        bias = weights.new_zeros(len(weights))
+        outputs = 1 if isinstance(self.linear, nn.ConvTranspose2d) else 0  # the axis they lie on
+        bias = weights.new_zeros(weights.shape[outputs])
         if self.linear is not None and self.linear.bias is not None:
             bias = self.linear.bias
         norm = self.norm
@@ -119,13 +131,14 @@ class Projection(nn.Module):
             assert norm.running_var is not None and norm.running_mean is not None
             gain = norm.weight / (norm.running_var + norm.eps).sqrt()
             bias = norm.bias + (bias - norm.running_mean) * gain
-            weights = weights * gain.view(-1, *([1] * (weights.dim() - 1)))
+            weights = weights * gain.view(-1, *([1] * (weights.dim() - 1 - outputs)))
         return weights, bias
 
     def synapses(self, target: str, shape: Shape) -> list[Synapses]:
         """Return a projection to `target` from each source, all of `shape`, in real numbers."""
         window = self.reads.window
-        weights = self.folded()[0].detach().cpu().double().numpy()
+        folded = self.folded()[0].detach().cpu()
+        weights = folded.double().numpy()
         pooled = window != (1, 1) or (self.linear is None and len(shape) == 3)
         steps: list[tuple[str, Step]] = [(target, Pool(window, window))] if pooled else []
         if isinstance(self.linear, nn.Conv2d):
@@ -133,6 +146,10 @@ class Projection(nn.Module):
             geometry = _pair(conv.stride), _pair(conv.padding), _pair(conv.dilation)
             none = np.zeros(len(weights))
             steps.append((target, Kernels(weights, none, *geometry, conv.groups)))
+        elif isinstance(self.linear, nn.ConvTranspose2d):
+            each = torch.eye(int(np.prod(shape))).view(-1, *shape)
+            matrix = self._spread(each, folded).flatten(1).T.double().numpy()
+            steps.append((target, Matrix(matrix, np.zeros(len(matrix)))))
         elif self.linear is not None:
             steps.append((target, Matrix(weights, np.zeros(len(weights)))))
         sources = self.reads.sources

@@ -41,6 +41,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: int = 0
+    either: int | bool = 0
 
 
 def test_a_fault_is_told_with_its_line_where_the_text_is_given() -> None:
@@ -48,3 +49,8 @@ def test_a_fault_is_told_with_its_line_where_the_text_is_given() -> None:
         checked(Settings, {"sise": 1}, "mine", "# first\nsise = 1")
     with pytest.raises(RecipeError, match="^mine: sise: unknown key"):
         checked(Settings, {"sise": 1}, "mine")
+
+
+def test_a_fault_of_a_value_of_several_types_is_told_by_its_key() -> None:
+    with pytest.raises(RecipeError, match="^mine: either = 'x': input should be a valid integer"):
+        checked(Settings, {"either": "x"}, "mine")

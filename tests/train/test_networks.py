@@ -11,10 +11,12 @@ from traces import assert_same
 from trained import CLASSES, TABLES, as_bytes, converted, events, network, seasoned, told
 
 from pumice.convert.onnx import run_onnx
+from pumice.convert.sparse import with_sparse
 from pumice.deploy.lava import run as run_lava
-from pumice.runtime import Network, Trace
+from pumice.runtime import Network, Sparse, Trace
 from pumice.runtime.engines import fast, reference
 from pumice.train.architectures.growing import Growing
+from pumice.train.layers import Layer
 from pumice.train.networks import NeuronOptions, SpikingNetwork
 from pumice.train.projections import Projection, Reads
 
@@ -56,6 +58,24 @@ def test_the_layers_of_a_sum_lower_to_a_projection_each_with_the_same_weights() 
     assert [p.source for p in into] == ["a", "c", "d"]
     assert into[0].connection == into[1].connection == into[2].connection
     assert [p.source for p in chip.into("d")] == ["c", "a"]
+
+
+def test_a_transposed_convolution_fires_as_in_torch_and_keeps_its_synapses_alone() -> None:
+    torch.manual_seed(6)
+    growing = Growing(LEAKY, SHAPE, 1)
+    a = growing.conv("a", ("input",), 6, stride=2)
+    b = growing.conv("b", ("input",), 3)
+    wide = nn.ConvTranspose2d(6, 3, (4, 3), (2, 2), (1, 1), bias=False)
+    layer = growing.layers[-1]
+    assert isinstance(layer, Layer)
+    layer.projections.append(Projection(Reads(a), wide, nn.BatchNorm2d(3)))
+    built, given = seasoned(growing.network(b, CLASSES)), events(SHAPE)
+    chip = with_sparse(converted(built))
+    spread = chip.into("b")[1].connection
+    assert isinstance(spread, Sparse) and len(spread.weights) < 6 * 4 * 5 * 3 * 4 * 3
+    trace = fast.run(chip, as_bytes(given))
+    assert np.array_equal(told(built, given)["b"], trace.spikes["b"])
+    assert_same(trace, reference.run(chip, as_bytes(given)))
 
 
 @pytest.mark.parametrize("name", ["sew add", "sew iand", "sew max", "resnet19", "vgg9 max"])

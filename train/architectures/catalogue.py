@@ -9,7 +9,7 @@ from ..networks import SpikingNetwork
 from ..projections import Shape
 from .conv import ConvOptions, conv_net
 from .resnet19 import Resnet19Options, resnet19
-from .sew_resnet import SewResnetOptions, sew_resnet
+from .sew_resnet import MsResnetOptions, SewResnetOptions, sew_resnet
 from .slayer import SlayerOptions, slayer_net
 from .vgg import VggOptions, vgg
 
@@ -33,6 +33,8 @@ NetworkOptions = Annotated[
     | Annotated[Resnet19Options, Tag("resnet19")]
     | Annotated[SewResnetOptions, Tag("sew_resnet18")]
     | Annotated[SewResnetOptions, Tag("sew_resnet34")]
+    | Annotated[MsResnetOptions, Tag("ms_resnet18")]
+    | Annotated[MsResnetOptions, Tag("ms_resnet34")]
     | Annotated[SlayerOptions, Tag("slayer")],
     Discriminator(_name),
 ]

@@ -8,7 +8,7 @@ Fang et al., "Deep residual learning in spiking neural networks", NeurIPS 2021 (
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..networks import INPUT, NeuronOptions, SpikingNetwork
 from ..projections import Shape, Sources
@@ -33,6 +33,19 @@ class SewResnetOptions(BaseModel):
     stem: Literal["small", "large"] = "small"
     pool: Literal["max", "average", "none"] = "max"
     neuron: NeuronOptions = NeuronOptions()
+
+
+class MsResnetOptions(BaseModel):
+    """MS-ResNet (Hu et al., TNNLS 2024), which cannot be carried over: refused with the reason."""
+
+    name: Literal["ms_resnet18", "ms_resnet34"]
+
+    @model_validator(mode="after")
+    def _refused(self) -> "MsResnetOptions":
+        raise ValueError(
+            "its shortcuts carry membrane currents, and where the shape changes a convolution "
+            "takes these real numbers, which are no messages of a chip; take sew_resnet18"
+        )
 
 
 def sew_resnet(
