@@ -67,9 +67,9 @@ SETS: dict[str, dict[str, Any]] = {
     "CIFAR-10": {
         "folder": "cifar10_6k",
         "data": {"name": "cifar10", "timesteps": 4, "pool": 2},
-        "network": {"channels": [32, 64], "kernels": [3, 3], "strides": [1, 2], "hidden": [128]},
+        "network": {"channels": [24, 48], "kernels": [3, 3], "strides": [1, 2], "hidden": [128]},
         "augment": {"shift": 1, "flip": True},
-        "fit": {"epochs": 12, "quantised_epochs": 4, "validation": 20, "batch": 64},
+        "fit": {"epochs": 10, "quantised_epochs": 4, "validation": 20, "batch": 64},
         "test": 0,
     },
 }
