@@ -6,6 +6,7 @@ units: weights, biases and thresholds of a population are multiplied by it toget
 the spikes as they are; `convert.quantise` tells what rounding changes.
 """
 
+import math
 from typing import Any
 
 WEIGHT_LIMIT = 254
@@ -52,11 +53,16 @@ def population_scale(peaks: list[float], threshold: float, bits: int = WEIGHT_BI
 
 
 def channel_scale(peaks: list[float], threshold: float, bias: float, bits: int) -> float:
-    """Return the same for one channel, whose scale is its own: low enough for its `bias` too."""
+    """Return the same for one channel, whose scale is its own: low enough for its `bias` too.
+
+    It is lowered until the threshold is a whole number: rounding that would move all its neurons.
+    """
     most = BIAS_LIMIT * 2.0**BIAS_EXPONENT_LIMIT / ALIGN
     within = most / abs(bias) if abs(bias) > SMALLEST else SCALE_LIMIT
     scale = min(population_scale(peaks, threshold, bits), within)
-    return scale * (1 - 1e-6)  # so that rounding a product to float32 leaves no weight outside
+    scale *= 1 - 1e-6  # so that rounding a product to float32 leaves no weight outside
+    whole = math.floor(threshold * scale)
+    return whole / threshold if whole else scale
 
 
 def weight_exponent(peak: float, scale: float, bits: int = WEIGHT_BITS) -> int:

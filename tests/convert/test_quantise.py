@@ -112,14 +112,14 @@ def test_each_channel_has_all_its_bits_and_a_threshold_of_its_own() -> None:
     hidden, connection = network.population("hidden"), network.projections[0].connection
     assert isinstance(connection, Dense)
     assert connection.weights.tolist() == [[152, -254], [254, 0]]
-    assert hidden.threshold.tolist() == [203, 813]  # 0.8 times 254, and times 1016
-    assert (hidden.bias.tolist(), hidden.bias_exponent) == ([406, -3251], 2)
+    assert hidden.threshold.tolist() == [203, 812]  # below 0.8 times 254, and times 1016
+    assert (hidden.bias.tolist(), hidden.bias_exponent) == ([406, -3248], 2)  # at 203 / 0.8, 1015
 
 
 def test_a_channel_is_held_in_the_registers_of_threshold_and_bias() -> None:
     network, _ = quantised(by_channel(((1e-7, 0.0), (0.0, 0.0)), threshold=40.0))
     hidden = network.population("hidden")
-    assert hidden.threshold.max() == 131071
+    assert hidden.threshold.max() == 131070
     assert np.abs(hidden.bias).max() <= 4095 and hidden.bias_exponent <= 7
 
 
