@@ -4,8 +4,6 @@ A run lives in a folder: `recipe.json` says whose it is, `last.ckpt` holds after
 that a killed run needs, `history.csv` what each epoch gave.
 """
 
-import csv
-import io
 import json
 import logging
 import signal
@@ -21,13 +19,13 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from pydantic import BaseModel
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..runtime.errors import FileError, RecipeError
 from ..runtime.files import written
 from .fit_options import DeviceOptions
+from .run_files import History, WholeFiles
 
 RESUMABLE = "last.ckpt"
 
@@ -172,53 +170,6 @@ def processes() -> tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
-
-
-class History(lightning.Callback):
-    """The means of what was logged in each epoch, in `history.csv` and across a resume."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.epochs: list[dict[str, float]] = []
-
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        means = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.epochs.append({"epoch": float(trainer.current_epoch), **means})
-        if trainer.is_global_zero:
-            names = dict.fromkeys(name for epoch in self.epochs for name in epoch)
-            with (
-                written(self.folder / "history.csv") as temporary,
-                temporary.open("w", encoding="utf-8", newline="") as file,
-            ):
-                table = csv.DictWriter(file, list(names))
-                table.writeheader()
-                table.writerows(self.epochs)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"epochs": self.epochs}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.epochs = state_dict["epochs"]
-
-
-class WholeFiles(TorchCheckpointIO):
-    """Checkpoints written whole or not at all, and read without unpickling objects."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
-    ) -> None:
-        whole = io.BytesIO()  # torch's own writer hides what the disk said
-        torch.save(checkpoint, whole)
-        with written(path) as temporary:
-            temporary.write_bytes(whole.getbuffer())
-
-    def load_checkpoint(
-        self, path: Any, map_location: Any = None, weights_only: bool | None = True
-    ) -> dict[str, Any]:
-        loaded: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
-        return loaded
 
 
 def _callbacks(folder: Path, progress: bool) -> list[lightning.Callback]:
