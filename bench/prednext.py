@@ -35,6 +35,7 @@ def first_cells(objectives: Sequence[str], weights: Sequence[float], seeds: int)
         for objective in objectives:
             names.append((objective, "plain", 0.0, seed))
             names += [(objective, "PredNext", weight, seed) for weight in weights]
+        names.append(("simsiam", "untrained", 0.0, seed))
         names += [("simsiam", variant, 1.0, seed) for variant in ALONE]
         names += [("simsiam", "forced", strength, seed) for strength in FORCED]
     return names
@@ -56,7 +57,7 @@ def recorded_cells(seeds: int) -> list[Name]:
     folder = Path(os.environ.get("PUMICE_TEST_DATA", RECORDED))
     if not (folder / "hmdb51").is_dir():
         return []
-    weights = {"plain": 0.0, "PredNext": 0.5}
+    weights = {"untrained": 0.0, "plain": 0.0, "PredNext": 0.5}
     return [("recorded", variant, w, s) for s in range(seeds) for variant, w in weights.items()]
 
 

@@ -66,7 +66,8 @@ def tables(
         for variant, each in [*variants, ("clip only", weight)]:
             rows.append(_row(cells, objective, variant, each))
         gains.append(_gain(cells, objective, weight))
-    others = [("same view", chosen.get("simsiam", 0.0)), ("cross view alone", 1.0)]
+    others = [("untrained", 0.0), ("same view", chosen.get("simsiam", 0.0))]
+    others.append(("cross view alone", 1.0))
     forced = sorted({float(n.split("/")[2]) for n in cells if n.startswith("simsiam/forced/")})
     others += [("same view alone", 1.0), *(("forced", weight) for weight in forced)]
     search = [
@@ -122,7 +123,7 @@ def _gain(cells: dict[str, Cell], objective: str, weight: float) -> list[Any]:
 
 def _recorded(cells: dict[str, Cell]) -> list[tuple[str, list[str], list[list[Any]]]]:
     rows = []
-    for variant, weight in (("plain", 0.0), ("PredNext", 0.5)):
+    for variant, weight in (("untrained", 0.0), ("plain", 0.0), ("PredNext", 0.5)):
         seeds = group(cells, "recorded", variant, weight)
         if seeds:
             shown = ("recording_R@1", "recording_R@5", "consistency_error")

@@ -23,7 +23,6 @@ from .pretrain_recipe import PretrainRecipe
 from .selfsupervised.learner import Learner
 from .selfsupervised.momentum import rising
 from .selfsupervised.prednext import inconsistency
-from .selfsupervised.processes import share_statistics
 from .selfsupervised.views import variation
 
 NAME = "encoder.safetensors"
@@ -173,9 +172,7 @@ class Pretraining(lightning.LightningModule):
         self.vary = variation(recipe.views, encoder.input_shape, encoder.value_bits)
 
     def on_fit_start(self) -> None:
-        share_statistics(self.learner.encoder)
-        if self.learner.slow_encoder is not None:
-            share_statistics(self.learner.slow_encoder)
+        self.learner.share_statistics()
 
     def on_train_epoch_start(self) -> None:
         seed_epoch(self.recipe.fit.seed, self.current_epoch)

@@ -12,7 +12,6 @@ from torch.nn.parallel import DistributedDataParallel
 from pumice.train.pretrain import built
 from pumice.train.pretrain_recipe import PretrainRecipe
 from pumice.train.selfsupervised.learner import Learner
-from pumice.train.selfsupervised.processes import share_statistics
 
 SAMPLES = 6
 
@@ -33,7 +32,7 @@ def measured(name: str, half: int | None) -> dict[str, Any]:
     now, later = (taken(torch.randint(0, 256, (3, 2, SAMPLES, 1, 8, 8)), half) for _ in range(2))
     module: torch.nn.Module = learner
     if half is not None:
-        share_statistics(learner.encoder)
+        learner.share_statistics()
         module = DistributedDataParallel(learner)
     parts, _ = module(now, later)
     loss = torch.stack(list(parts.values())).sum()
@@ -53,12 +52,12 @@ def taken(clips: Tensor, half: int | None) -> Tensor:
     return mine.flatten(1, 2).float()
 
 
-def child(rank: int, name: str, folder: str) -> None:
+def child(rank: int, names: list[str], folder: str) -> None:
     """Measure as one of two processes; the first writes what it found."""
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
     )
-    found = measured(name, rank)
+    found = [measured(name, rank) for name in names]
     if rank == 0:
         Path(folder, "two.json").write_text(json.dumps(found), encoding="utf-8")
     distributed.barrier()
@@ -66,8 +65,8 @@ def child(rank: int, name: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    asked, place = sys.argv[1:]
+    place, *asked = sys.argv[1:]
     torch.set_num_threads(1)
-    multiprocessing.spawn(child, (asked, place), nprocs=2)
+    multiprocessing.start_processes(child, (asked, place), nprocs=2, start_method="fork")
     two = json.loads(Path(place, "two.json").read_text(encoding="utf-8"))
-    sys.stdout.write(json.dumps([measured(asked, None), two]))
+    sys.stdout.write(json.dumps([[measured(name, None) for name in asked], two]))

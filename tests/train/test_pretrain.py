@@ -121,8 +121,8 @@ def test_every_objective_falls_about_as_far_as_prednext(name: str) -> None:
     module = learner(recipe(name, weight=0))
     with torch.no_grad():
         parts, _ = module(clips(0), None)
-    low, high = (-1.0, 0.5) if name in ("simsiam", "byol") else (0.3, 3.0)
-    assert low < float(parts["objective"]) < high
+    nothing = {"simsiam": 0.0}.get(name, 1.0)
+    assert abs(float(parts["objective"]) - nothing) < 0.8
 
 
 def test_targets_leave_batch_norms_statistics_alone() -> None:
@@ -186,12 +186,16 @@ def test_what_cannot_be_is_refused(change: str, fault: str) -> None:
         read_pretrain_recipe("digit-motions", [change])
 
 
-@pytest.mark.parametrize("name", ["moco", "vicreg"])
-def test_two_processes_give_the_loss_and_gradients_of_one(name: str, tmp_path: Path) -> None:
-    done = called([sys.executable, str(CHILD), name, str(tmp_path)], capture_output=True, text=True)
+def test_two_processes_give_the_loss_and_gradients_of_one(tmp_path: Path) -> None:
+    done = called(
+        [sys.executable, str(CHILD), str(tmp_path), "moco", "vicreg"],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stderr
-    one, two = json.loads(done.stdout.splitlines()[-1])
-    assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
-    assert two["statistics"] == pytest.approx(one["statistics"], rel=1e-4, abs=1e-6)
-    assert two["gradient"] == pytest.approx(one["gradient"], rel=1e-3, abs=1e-6)
-    assert np.abs(one["gradient"]).max() > 1e-4
+    for one, two in zip(*json.loads(done.stdout), strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+        assert two["statistics"] == pytest.approx(one["statistics"], rel=1e-4, abs=1e-6)
+        assert two["gradient"] == pytest.approx(one["gradient"], rel=1e-3, abs=1e-6)
+        assert np.abs(one["gradient"]).max() > 1e-4

@@ -34,7 +34,8 @@ def nearest(
     weights = np.exp((np.take_along_axis(cosines, order, axis=1) - 1) / temperature)
     votes = np.zeros((len(queries), int(labels.max()) + 1))
     np.add.at(votes, (np.arange(len(queries))[:, None], labels[order]), weights)
-    return votes.argmax(axis=1)
+    winners: NDArray[np.int64] = votes.argmax(axis=1)
+    return winners
 
 
 def retrieval(

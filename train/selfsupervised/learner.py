@@ -10,7 +10,7 @@ from .heads import perceptron
 from .momentum import follow, follower, untouched_statistics
 from .objectives import ObjectiveOptions, objective_loss
 from .prednext import PredNext, PredNextOptions, Targets, Views, inconsistency
-from .processes import gathered
+from .processes import gathered, share_statistics
 
 
 class Learner(nn.Module):
@@ -35,7 +35,8 @@ class Learner(nn.Module):
         self.projector = perceptron(width, *objective.projector, last_norm=siamese)
         dimensions = objective.projector[-1]
         sizes = (dimensions, objective.predictor, dimensions)
-        self.predictor = perceptron(*sizes) if objective.predicts else None
+        predicts = objective.predicts and prednext.weight < 1
+        self.predictor = perceptron(*sizes) if predicts else None
         self.prednext = PredNext(prednext, dimensions) if prednext.weight else None
         slow = objective.follows or bool(prednext.weight and prednext.targets == "momentum")
         self.slow_encoder = follower(encoder) if slow else None
@@ -74,6 +75,12 @@ class Learner(nn.Module):
         if self.training and slow_means is not None and len(self.queue):
             self._queue_up(slow_means[1])
         return parts, projected[0].detach()
+
+    def share_statistics(self) -> None:
+        """Let several processes normalise by the statistics of all; call it once they train."""
+        share_statistics(self.encoder)
+        if self.slow_encoder is not None:
+            share_statistics(self.slow_encoder)
 
     def follow(self, momentum: float) -> None:
         """Let the momentum copy, where there is one, move by the share 1 - `momentum`."""

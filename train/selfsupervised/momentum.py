@@ -40,11 +40,12 @@ def rising(start: float, step: int, steps: int) -> float:
 def untouched_statistics(module: nn.Module) -> Iterator[None]:
     """Let batch norm use the statistics of its batch without keeping them."""
     norms = [each for each in module.modules() if isinstance(each, _BatchNorm)]
-    before = [norm.momentum for norm in norms]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
+        norm.num_batches_tracked = None
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, before, strict=True):
-            norm.momentum = momentum
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count

@@ -19,11 +19,12 @@ SMALL = VideoOptions(name="folder", height=16, width=24, grey=True)
 def written(path: Path, images: int, rate: int = 25) -> Path:
     """A small video that gets brighter from image to image."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).integers(0, 9, (images, 32, 48, 3), np.uint8)
     with av.open(str(path), "w", format="avi") as container:
         stream = container.add_stream("mpeg4", rate=rate)
         stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
         for k in range(images):
-            image = np.full((32, 48, 3), 20 + 8 * k, np.uint8)
+            image = np.full((32, 48, 3), 20 + 8 * k, np.uint8) + noise[k]
             for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode(None):
@@ -77,7 +78,7 @@ def test_a_video_that_cannot_be_used_is_named_and_counted(folder: Path, how: str
 
 
 def test_a_video_that_was_cut_keeps_what_came_before(folder: Path) -> None:
-    file = folder / "run" / "a %03d (HQ)!! 1.avi"
+    file = written(folder / "run" / "long.avi", 28)
     whole, raw = decoded(file, SMALL), file.read_bytes()
     file.write_bytes(raw[: len(raw) * 2 // 3])
     cut = decoded(file, SMALL)
@@ -99,7 +100,7 @@ def test_a_simulated_sensor_sees_a_video_get_brighter(folder: Path) -> None:
     assert events.shape == (2, 16, 24) and events.lengths.tolist() == [9, 10, 11]
     clip = events.clip(2, np.array([0, 2, 4, 6, 8, 10]))
     assert clip.shape == (6, 2, 16, 24) and set(np.unique(clip)) == {0, 1}
-    assert clip[:, 1].sum() > 500 and not clip[:, 0].any()
+    assert clip[:, 1].sum() > 300 and not clip[:, 0].any()
 
 
 def lists(folder: Path, **files: str) -> None:
