@@ -42,7 +42,7 @@ def obstacles(network: Network, timesteps: int) -> Iterator[str]:
             yield f"{projection.name}: a delay that ends with the sample has no model for the chip"
         elif lags[projection.name] > 1:
             late = lags[projection.name] - 1
-            yield f"{projection.name}: skips {late} hops; add a relay population for each"
+            yield f"{projection.name}: skips {late} hops; put in relays (pumice.deploy.relays)"
         if projection.weight_exponent and isinstance(projection.connection, Conv | SumPool):
             yield f"{projection.name}: Lava's Conv has no weight_exponent; scale the weights"
     for population in network.order:

@@ -90,7 +90,7 @@ def test_timesteps_must_be_a_power_of_two() -> None:
     [
         ("conv_down", "conv_down_0: Lava's Conv has no weight_exponent; scale the weights"),
         ("loop", "loop_1: a delay that ends with the sample has no model for the chip"),
-        ("reached_early", "reached_early_2: skips 2 hops; add a relay population for each"),
+        ("reached_early", "reached_early_2: skips 2 hops; put in relays (pumice.deploy.relays)"),
         ("per_neuron", "per_neuron: threshold differs between neurons, the chip has one a core"),
         ("voltage", "voltage: voltages cannot be read at each step; let it spike"),
     ],
