@@ -126,7 +126,7 @@ def operations_saved(network: Network, stopping: Network, test: FrameSet) -> flo
     for events, _ in batches(test, 100):
         for place, each in enumerate((network, stopping)):
             spent[place] += counted(each, fast.run(each, events, "output")).total_operations.sum()
-    return 1 - spent[1] / max(spent[0], 1)
+    return float(1 - spent[1] / max(spent[0], 1))
 
 
 def same_in(stopping: Network, test: FrameSet, names: list[EngineName]) -> dict[str, bool]:
