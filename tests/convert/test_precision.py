@@ -36,7 +36,8 @@ EXACT = simulated(GRAPH, EVENTS)["out"][-1].argmax(axis=1)
 
 def said(graph: Graph) -> NDArray[np.int64]:
     network, _ = quantised(graph)
-    return answers(network, reference.run(network, EVENTS))[-1].argmax(axis=1)
+    given = answers(network, reference.run(network, EVENTS))
+    return np.asarray(given[-1].argmax(axis=1), np.int64)
 
 
 @pytest.mark.parametrize("budget", [0.0, 0.05, 1.0])
