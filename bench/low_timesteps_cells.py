@@ -66,7 +66,7 @@ SETS: dict[str, dict[str, Any]] = {
     },
     "CIFAR-10": {
         "folder": "cifar10_6k",
-        "data": {"name": "cifar10", "timesteps": 4, "pool": 2},
+        "data": {"name": "cifar10", "timesteps": 4, "pool": 2, "value_bits": 4},
         "network": {"channels": [24, 48], "kernels": [3, 3], "strides": [1, 2], "hidden": [128]},
         "augment": {"shift": 1, "flip": True},
         "fit": {"epochs": 10, "quantised_epochs": 4, "validation": 20, "batch": 64},

@@ -19,7 +19,7 @@ def shown(images: Images, labels: Labels, options: DataOptions) -> FrameSet:
 
     Raises `DataError` where `options.pool` does not divide their sides.
     """
-    pixels = np.ascontiguousarray(_pooled(images, options.pool))
+    pixels = np.ascontiguousarray(_pooled(images, options.pool) >> (8 - options.value_bits))
     steady = np.broadcast_to(pixels[:, None], (len(pixels), options.timesteps, *pixels.shape[1:]))
     return FrameSet(steady, labels)
 

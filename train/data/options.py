@@ -19,7 +19,9 @@ class DataOptions(BaseModel):
     split into training and test samples never depends on it. `label` chooses what is to be told,
     of a data set that has labels of several kinds. `size` scales a data set that says so to so many
     pixels a side, `window` cuts its recordings into pieces of so many microseconds. Images are
-    shown for all `timesteps`, unchanged. With `labels = false` no label may be learned from.
+    shown for all `timesteps`, unchanged, of each pixel the highest `value_bits` bits: the bias that
+    centres them is cut where the values are large, so 4 convert better than 8. With `labels =
+    false` no label may be learned from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,4 +36,5 @@ class DataOptions(BaseModel):
     label: Literal["digit", "motion"] | None = None
     size: int = Field(default=0, ge=0)
     window: int = Field(default=0, ge=0)
+    value_bits: int = Field(default=8, ge=1, le=8)
     labels: bool = True

@@ -54,6 +54,8 @@ def test_squares_of_pixels_are_their_mean(tmp_path: Path) -> None:
     np.savez(tmp_path / "c.npz", x_train=pixels, y_train=label, x_test=pixels, y_test=label)
     data = load("cifar10", folder=tmp_path, timesteps=1, pool=2)
     assert data.train.frames[0, 0, :, 0, 0].tolist() == [0, 25, 0]
+    coarse = load("cifar10", folder=tmp_path, timesteps=1, pool=2, value_bits=4)
+    assert coarse.train.frames[0, 0, :, 0, 0].tolist() == [0, 1, 0]
     with pytest.raises(DataError, match="pool is 3, but images are 32 x 32"):
         load("cifar10", folder=tmp_path, pool=3)
 
