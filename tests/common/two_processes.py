@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, multiprocessing
+from torch import Tensor, distributed
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from pumice.train.pretrain import built
@@ -36,12 +37,18 @@ def measured(name: str, half: int | None) -> dict[str, Any]:
         module = DistributedDataParallel(learner)
     parts, _ = module(now, later)
     loss = torch.stack(list(parts.values())).sum()
-    loss.backward()
-    conv, norm = learner.encoder.nodes[0].ways[0].linear, learner.encoder.nodes[0].ways[0].norm
+    loss.backward()  # type: ignore[no-untyped-call]
+    first = "layers.0.projections.0"
+    gradient = learner.encoder.get_parameter(f"{first}.linear.weight").grad
+    assert gradient is not None
+    statistics = [
+        learner.encoder.get_buffer(f"{first}.norm.{name}")
+        for name in ("running_mean", "running_var")
+    ]
     return {
         "loss": float(loss.detach()),
-        "gradient": conv.weight.grad.flatten().tolist(),
-        "statistics": norm.running_var.tolist() + norm.running_mean.tolist(),
+        "gradient": gradient.flatten().tolist(),
+        "statistics": torch.cat(statistics).tolist(),
     }
 
 
@@ -67,6 +74,6 @@ def child(rank: int, names: list[str], folder: str) -> None:
 if __name__ == "__main__":
     place, *asked = sys.argv[1:]
     torch.set_num_threads(1)
-    multiprocessing.start_processes(child, (asked, place), nprocs=2, start_method="fork")
+    start_processes(child, (asked, place), 2, start_method="fork")  # type: ignore[no-untyped-call]
     two = json.loads(Path(place, "two.json").read_text(encoding="utf-8"))
     sys.stdout.write(json.dumps([[measured(name, None) for name in asked], two]))

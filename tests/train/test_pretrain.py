@@ -108,7 +108,7 @@ def test_what_was_pretrained_is_read_back(tmp_path: Path) -> None:
 def test_no_gradient_reaches_the_later_clip_or_the_momentum_copy(name: str) -> None:
     module, later = learner(recipe(name)), clips(1).requires_grad_()
     parts, _ = module(clips(0), later)
-    torch.stack(list(parts.values())).sum().backward()
+    torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
     assert set(parts) == {"objective", "prednext"} and later.grad is None
     for key, parameter in module.named_parameters():
         trained = not key.startswith("slow") and parameter.requires_grad

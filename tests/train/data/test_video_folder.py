@@ -134,9 +134,9 @@ def test_kth_is_split_by_person(tmp_path: Path) -> None:
     for person in (1, 2, 11):
         written(tmp_path / "boxing" / f"person{person:02}_boxing_d1.avi", 3)
     options = SMALL.model_copy(update={"name": "kth", "folder": tmp_path})
-    for part, person in (("train", "11"), ("validation", "01"), ("test", "02")):
+    for part, number in (("train", "11"), ("validation", "01"), ("test", "02")):
         (file,) = video_folder(options, part=part).files  # type: ignore[arg-type]
-        assert file.name.startswith(f"person{person}")
+        assert file.name.startswith(f"person{number}")
 
 
 def test_no_folder_is_refused() -> None:

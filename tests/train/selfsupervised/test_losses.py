@@ -126,5 +126,6 @@ def test_gradients_are_those_of_the_formula(loss) -> None:  # type: ignore[no-un
 
 def test_no_gradient_reaches_a_target_a_key_or_the_queue() -> None:
     prediction, target, queue = (z.clone().requires_grad_() for z in (FIRST, SECOND, THIRD))
-    (negative_cosine(prediction, target) + info_nce(prediction, target, queue, 0.5)).backward()
+    loss = negative_cosine(prediction, target) + info_nce(prediction, target, queue, 0.5)
+    loss.backward()  # type: ignore[no-untyped-call]
     assert prediction.grad is not None and target.grad is None and queue.grad is None

@@ -28,7 +28,7 @@ def made(**options: object) -> PredNext:
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
-    return a @ b / (a.norm() * b.norm())
+    return (a @ b).div(a.norm() * b.norm())
 
 
 def by_the_book(
