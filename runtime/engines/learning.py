@@ -116,7 +116,7 @@ def change(
     weights: Words,
     rows: Words,
     columns: Words,
-    tags: NDArray[np.uint8],
+    tags: NDArray[Any],
     x: Words,
     y: Words,
     sent: NDArray[np.uint8],
@@ -139,4 +139,5 @@ def change(
                 moved += ((potentiation * tag * x[trace, j] * (255 - w)) >> 14) << exponent
             if sent[j]:
                 moved += ((-depression * tag * y[trace, i] * w) >> 14) << exponent
-        weights[k] = min(max((w * 128 + moved + r) >> 7, 0), 255)
+        w = (w * 128 + moved + r) >> 7
+        weights[k] = 0 if w < 0 else 255 if w > 255 else w
