@@ -8,6 +8,10 @@ are 0 where there is no synapse, so that none grows. The rule is
 
 which is what `pumice.train.hrsnn.stdp` does, in units of w_max. Rules take whole numbers only, so
 all weights and thresholds are divided by w_max on the way in, and multiplied on the way out.
+
+In fixed point one connection holds all synapses of a projection: its two traces a side are mixed
+by the tags, as `pumice.runtime.plasticity` says. Lava's model of that is an approximation of the
+chip by its own words, and draws other numbers to round by: the two agree in their statistics.
 """
 
 import json
@@ -19,12 +23,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.errors import EngineError
+from ...runtime import Network, Sparse
+from ...runtime.arithmetic import DECAY_ONE
+from ...runtime.connections import Connection
+from ...runtime.errors import EngineError, NetworkError
+from ...runtime.plasticity import Plasticity, check_learns
 from .guard import run_guarded
 from .prepare import check_installed
 
 SECONDS = 240.0
+EXPONENT = 7  # k of the rule; what it takes away is in the tags
+SCALE = 2**EXPONENT
+FLOAT_RULE = f"2^-{EXPONENT}*t*y0*x1*(1-w)-2^-{EXPONENT}*d*x0*y1*w"
 Reals = NDArray[np.float64]
+Arrays = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,26 +82,82 @@ def learn_in_lava(
     Raises `EngineError` where Lava fails or is not done after `seconds`, and `MissingPackage`
     without it.
     """
+    arrays: Arrays = {"events": events, "kept": kept}
+    arrays |= {"inputs": inputs / most, "fixed": fixed / most, "threshold": threshold / most}
+    rules = []
+    for number, group in enumerate(groups):
+        arrays[f"weights{number}"] = group.weights / most
+        arrays |= {f"tag1{number}": group.plus * SCALE, f"tag2{number}": group.minus * SCALE}
+        taus = (group.tau_plus, 0.0), (group.tau_minus, 0.0)
+        rules.append({"dw": FLOAT_RULE, "impulse": 1.0, "taus": taus})
+    found = _found(arrays, rules, "floating_pt", seconds)
+    weights = tuple(most * found[f"weights{number}"] for number in range(len(groups)))
+    return Learned(weights, found["spikes"])
+
+
+def learn_in_lava_fixed(
+    network: Network,
+    name: str,
+    rule: Plasticity,
+    events: NDArray[np.uint8],
+    seconds: float = SECONDS,
+) -> Learned:
+    """Run `network` in Lava's fixed point while its projection `name` learns by `rule`.
+
+    For networks of one input and one population of neurons that projects to itself. `events`:
+    uint8 (timesteps, inputs), one sample. Raises as `learn_in_lava` does, and `NetworkError` where
+    the rule does not fit.
+    """
+    check_learns(network, {name: rule})
+    (neurons,) = network.order
+    dense = {projection.name: _dense(projection.connection) for projection in network.projections}
+    learning = next(p for p in network.projections if p.name == name)
+    rest = [p for p in network.projections if p is not learning]
+    zero = np.zeros((neurons.neurons, neurons.neurons))
+    tags = np.zeros((2, *zero.shape), np.int64)
+    connection: Any = learning.connection
+    tags[:, connection.rows, connection.columns] = rule.tags
+    arrays: Arrays = {
+        "events": events,
+        "inputs": sum((dense[p.name] for p in rest if p.source != neurons.name), 0),
+        "fixed": sum((dense[p.name] for p in rest if p.source == neurons.name), zero),
+        "decay": np.broadcast_to(neurons.voltage_decay, neurons.shape),
+        "threshold": np.broadcast_to(neurons.threshold, neurons.shape),
+        "weights0": dense[name],
+        "tag10": tags[0],
+        "tag20": tags[1],
+    }
+    up, down = (f"{size}*2^{rule.exponent - 7}" for size in (rule.potentiation, rule.depression))
+    dw = f"{up}*t*y0*x1*(255-w)+{up}*d*y0*x2*(255-w)-{down}*t*x0*y1*w-{down}*d*x0*y2*w"
+    taus = [
+        [float(-1 / np.log(kept / DECAY_ONE)) for kept in side]
+        for side in (rule.kept_before, rule.kept_after)
+    ]
+    rules = [{"dw": dw, "impulse": float(rule.impulse), "taus": taus}]
+    found = _found(arrays, rules, "fixed_pt", seconds)
+    return Learned((found["weights0"],), found["spikes"])
+
+
+def _dense(connection: Connection) -> NDArray[np.int64]:
+    """Return a `Sparse` as a matrix (targets, sources)."""
+    matrix = np.zeros(getattr(connection, "shape", (0, 0)), np.int64)
+    if not isinstance(connection, Sparse):
+        raise NetworkError("lava: learns where all projections are sparse; make them so")
+    matrix[connection.rows, connection.columns] = connection.weights
+    return matrix
+
+
+def _found(arrays: Arrays, rules: list[Any], form: str, seconds: float) -> Arrays:
+    """Do the job in a process of its own; return its weights and spikes."""
     check_installed()
     with tempfile.TemporaryDirectory(prefix="pumice-lava-") as name:
         folder = Path(name)
-        arrays: dict[str, Any] = {
-            "events": events,
-            "inputs": inputs / most,
-            "fixed": fixed / most,
-            "kept": kept,
-            "threshold": threshold / most,
-        }
-        for number, group in enumerate(groups):
-            arrays[f"weights{number}"] = group.weights / most
-            arrays |= {f"plus{number}": group.plus, f"minus{number}": group.minus}
         np.savez(folder / "given.npz", **arrays)
-        constants = [(group.tau_plus, group.tau_minus) for group in groups]
-        (folder / "groups.json").write_text(json.dumps(constants), encoding="utf-8")
+        job = {"form": form, "rules": rules}
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         log = folder / "log.txt"
         if run_guarded(["-m", "pumice.deploy.lava.learning_child", str(folder)], log, seconds):
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise EngineError(f"lava: {said[-1] if said else 'ended and said nothing'}")
         with np.load(folder / "found.npz", allow_pickle=False) as found:
-            weights = tuple(most * found[f"weights{number}"] for number in range(len(groups)))
-            return Learned(weights, found["spikes"])
+            return dict(found)

@@ -12,7 +12,7 @@ import numpy as np
 from .guard import die_with_parent
 from .prepare import prepare
 
-EXPONENT = 7  # k of the rule; what it takes away is in the tags
+NEVER = 1.0  # the time constant of a trace that no rule reads
 
 
 def main(folder: Path) -> None:
@@ -21,54 +21,66 @@ def main(folder: Path) -> None:
     prepare()
     with np.load(folder / "given.npz", allow_pickle=False) as file:
         given = dict(file)
-    groups = json.loads((folder / "groups.json").read_text(encoding="utf-8"))
-    found = _learned(given, groups)
+    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    found = _learned(given, job["rules"], job["form"])
     np.savez(folder / "found.npz", **found)
 
 
-def _learned(given: dict[str, Any], groups: list[list[float]]) -> dict[str, Any]:
-    from lava.magma.core.learning.learning_rule import Loihi2FLearningRule
+def _learned(given: dict[str, Any], rules: list[Any], form: str) -> dict[str, Any]:
     from lava.magma.core.run_configs import Loihi2SimCfg
-    from lava.proc.dense.process import Dense, LearningDense
+    from lava.proc.dense.process import Dense
     from lava.proc.io.sink import RingBuffer as Sink
     from lava.proc.io.source import RingBuffer as Source
-    from lava.proc.lif.process import LIF
 
     from .execute import execute
 
-    steps, neurons = len(given["events"]), len(given["kept"])
+    steps = len(given["events"]) + 1  # what the input sends arrives a step later
     source = Source(data=np.concatenate([given["events"], given["events"][:1] * 0]).T)
-    taken = Dense(weights=given["inputs"])
-    lif = LIF(shape=(neurons,), du=1.0, dv=1 - given["kept"], vth=given["threshold"])
-    static = Dense(weights=given["fixed"])
-    sink = Sink(shape=(neurons,), buffer=steps + 1)
+    taken, static = Dense(weights=given["inputs"]), Dense(weights=given["fixed"])
+    neurons = _neurons(given)
+    sink = Sink(shape=neurons.s_out.shape, buffer=steps)
     source.s_out.connect(taken.s_in)
-    taken.a_out.connect(lif.a_in)
-    lif.s_out.connect(static.s_in)
-    static.a_out.connect(lif.a_in)
-    lif.s_out.connect(sink.a_in)
-    learning = []
-    for number, (tau_plus, tau_minus) in enumerate(groups):
-        rule = Loihi2FLearningRule(
-            dw=f"2^-{EXPONENT}*t*y0*x1*(1-w)-2^-{EXPONENT}*d*x0*y1*w",
-            x1_impulse=1.0,
-            x1_tau=tau_plus,
-            y1_impulse=1.0,
-            y1_tau=tau_minus,
-        )
-        dense = LearningDense(
-            weights=given[f"weights{number}"],
-            tag_1=given[f"plus{number}"] * 2**EXPONENT,
-            tag_2=given[f"minus{number}"] * 2**EXPONENT,
-            learning_rule=rule,
-        )
-        lif.s_out.connect(dense.s_in)
-        lif.s_out.connect(dense.s_in_bap)
-        dense.a_out.connect(lif.a_in)
-        learning.append(dense)
-    execute([source], steps + 1, Loihi2SimCfg(select_tag="floating_pt"))
+    neurons.s_out.connect(static.s_in)
+    neurons.s_out.connect(sink.a_in)
+    learning = [_learning(given, number, rule) for number, rule in enumerate(rules)]
+    for dense in learning:
+        neurons.s_out.connect(dense.s_in)
+        neurons.s_out.connect(dense.s_in_bap)
+    for dense in (taken, static, *learning):
+        dense.a_out.connect(neurons.a_in)
+    execute([source], steps, Loihi2SimCfg(select_tag=form))
     found = {f"weights{number}": dense.weights.get() for number, dense in enumerate(learning)}
     return found | {"spikes": sink.data.get().T[1:].astype(np.uint8)}
+
+
+def _neurons(given: dict[str, Any]) -> Any:
+    """Return neurons in floating point, or in fixed point where decays are given as integers."""
+    from lava.proc.lif.process import LIF
+
+    shape, threshold = given["threshold"].shape, given["threshold"]
+    if "decay" in given:
+        return LIF(shape=shape, du=4095, dv=given["decay"], vth=threshold)
+    return LIF(shape=shape, du=1.0, dv=1 - given["kept"], vth=threshold)
+
+
+def _learning(given: dict[str, Any], number: int, rule: Any) -> Any:
+    """Return the connection that learns by one rule."""
+    from lava.magma.core.learning.learning_rule import Loihi2FLearningRule
+    from lava.proc.dense.process import LearningDense
+    from lava.utils.weightutils import SignMode
+
+    traces: dict[str, float] = {}
+    for side, taus in zip("xy", rule["taus"], strict=True):
+        for place, tau in enumerate(taus, start=1):
+            traces[f"{side}{place}_tau"] = tau or NEVER
+            traces[f"{side}{place}_impulse"] = rule["impulse"] if tau else 0.0
+    return LearningDense(
+        weights=given[f"weights{number}"],
+        tag_1=given[f"tag1{number}"],
+        tag_2=given[f"tag2{number}"],
+        learning_rule=Loihi2FLearningRule(dw=rule["dw"], rng_seed=1, **traces),
+        sign_mode=SignMode.EXCITATORY,
+    )
 
 
 if __name__ == "__main__":

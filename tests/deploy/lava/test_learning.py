@@ -5,7 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pumice.deploy.lava.learning import Learned, LearningGroup, learn_in_lava
+from pumice.deploy.lava.learning import (
+    Learned,
+    LearningGroup,
+    learn_in_lava,
+    learn_in_lava_fixed,
+)
+from pumice.runtime import Network, Population, Projection, Sparse
+from pumice.runtime.plasticity import Plasticity, learn
 from pumice.train.hrsnn import HrsnnOptions, RecurrentNetwork, built
 from pumice.train.hrsnn.kernels import advance
 
@@ -106,3 +113,32 @@ def test_lava_fires_as_the_trainer_does(
 ) -> None:
     assert trained[1].any()
     assert (in_lava.spikes == trained[1]).all()
+
+
+def test_in_fixed_point_lava_learns_what_the_chips_rule_does_but_for_chance() -> None:
+    """The same spikes teach the same synapses; rounding is drawn by other generators."""
+    random = np.random.default_rng(2)
+    rows, columns = np.nonzero(random.random((NEURONS, NEURONS)) < 0.2)
+    weights = random.integers(60, 180, rows.size)
+    forth = np.repeat(np.arange(NEURONS), 6), random.integers(0, 32, 6 * NEURONS)
+    given = np.zeros((NEURONS, 32), int)
+    given[forth] = 200
+    inputs = Sparse(given[np.nonzero(given)], *np.nonzero(given), (NEURONS, 32))
+    network = Network(
+        (
+            Population("input", (32,), "input"),
+            Population("neurons", (NEURONS,), voltage_decay=700, threshold=1200),
+        ),
+        (
+            Projection("forth", "input", "neurons", inputs),
+            Projection("back", "neurons", "neurons",
+                       Sparse(weights, rows, columns, (NEURONS, NEURONS)), delay=1),
+        ),
+    )  # fmt: skip
+    rule = Plasticity((3000, 3900), (3200, 3800), random.integers(0, 64, (2, rows.size)))
+    found = learn_in_lava_fixed(network, "back", rule, EVENTS).weights[0][rows, columns]
+    after: Any = learn(network, {"back": rule}, EVENTS[:, None]).projections[1].connection
+    moved = found - weights, after.weights - weights
+    assert np.abs(moved[1]).mean() > 5
+    assert np.corrcoef(*moved)[0, 1] > 0.9
+    assert abs(moved[0].mean() - moved[1].mean()) < 0.1 * np.abs(moved[1]).mean()

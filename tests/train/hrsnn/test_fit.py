@@ -1,0 +1,76 @@
+"""A recipe from data to files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pumice.runtime import read_network
+from pumice.runtime.engines import fast
+from pumice.runtime.errors import RecipeError
+from pumice.train.data import Data, FrameSet
+from pumice.train.hrsnn import HrsnnOptions, features
+from pumice.train.hrsnn.fit import Judge, fit
+from pumice.train.hrsnn.recipe import HrsnnRecipe, read_hrsnn_recipe, shipped_hrsnn_recipes
+
+OPTIONS = HrsnnOptions(excitatory=40, inhibitory=10, in_degree=5, input_degree=6, passes=1)
+RECIPE = HrsnnRecipe(data={"name": "digit-motions"}, hrsnn=OPTIONS, validation=3)
+
+
+def frames(samples: int, seed: int) -> FrameSet:
+    """Bars that run down or up a sensor of 4 x 4 pixels."""
+    random = np.random.default_rng(seed)
+    clips, labels = np.zeros((samples, 12, 2, 4, 4), np.uint8), np.arange(samples) % 2
+    for clip, label in zip(clips, labels, strict=True):
+        for t in range(12):
+            row = (t if label else -t) + random.integers(2)
+            clip[t, :, row % 4] = random.random((2, 4)) < 0.7
+    return FrameSet(clips, labels)
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    """Train and test samples of the same two motions."""
+    return Data("bars", frames(40, 0), frames(20, 1), 2, "0" * 64)
+
+
+def test_a_run_leaves_a_network_its_read_out_and_its_judgement(data: Data, tmp_path: Path) -> None:
+    found = fit(RECIPE, data, tmp_path)
+    assert found.accuracy > found.raw and found.spikes > 0 and found.synops > found.spikes
+    told = json.loads((tmp_path / "result.json").read_text())
+    assert (told["accuracy"], told["raw"]) == (found.accuracy, found.raw)
+    network = read_network(tmp_path / "network.pumice")
+    trace = fast.run(network, data.test.frames.swapaxes(0, 1))
+    spikes = np.concatenate([trace.spikes["excitatory"], trace.spikes["inhibitory"]], axis=2)
+    with np.load(tmp_path / "readout.npz") as held:
+        given = features(spikes.swapaxes(0, 1), int(held["bins"]))
+        scores = given @ held["weights"].T + held["offsets"]
+    answers = (scores[:, 0] > 0).astype(int)
+    assert (answers == data.test.labels).mean() > found.accuracy - 0.11
+
+
+def test_a_judge_of_a_search_looks_at_validation_samples(data: Data) -> None:
+    judge = Judge(RECIPE, data)
+    accuracy, spikes = judge(OPTIONS)
+    assert len(judge.validation) == 6 and len(judge.train) == 34
+    assert 0.5 <= accuracy <= 1 and spikes > 0
+
+
+def test_shipped_recipes_can_be_read() -> None:
+    assert shipped_hrsnn_recipes() == ["digit-motions"]
+    assert read_hrsnn_recipe("digit-motions").data.label == "motion"
+
+
+def test_a_law_with_a_negative_mean_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text(
+        '[data]\nname = "digit-motions"\n[hrsnn]\ntau_plus = { mean = -3.0 }\n'
+    )
+    message = "bad.toml: line 4: hrsnn.tau_plus.mean = -3.0: input should be greater than 0"
+    with pytest.raises(RecipeError, match=message):
+        read_hrsnn_recipe(str(tmp_path / "bad.toml"))
+
+
+def test_a_recipe_that_is_not_there_names_those_that_are() -> None:
+    with pytest.raises(RecipeError, match="nothing: no such file .* shipped are digit-motions"):
+        read_hrsnn_recipe("nothing")
