@@ -17,10 +17,8 @@ from pumice.runtime.engines import fast, reference
 def without_sums(trace: Trace, plain: Network) -> Trace:
     """The trace of the populations that `plain` has."""
     names = {p.name for p in plain.populations}
-    spikes, counts = (
-        {name: array for name, array in arrays.items() if name in names}
-        for arrays in (trace.spikes, trace.counts)
-    )
+    spikes = {name: array for name, array in trace.spikes.items() if name in names}
+    counts = {name: array for name, array in trace.counts.items() if name in names}
     return replace(trace, spikes=spikes, counts=counts)
 
 

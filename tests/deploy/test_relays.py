@@ -55,8 +55,8 @@ def test_graded_values_pass_a_relay_of_flat_neurons_whole() -> None:
     chain = (
         Projection("p", "pixels", "a", ones),
         Projection("q", "a", "b", ones),
-        Projection("r", "b", "end", Dense([[1, 1, 1]])),
-        Projection("s", "pixels", "end", Dense([[1, 10, 100]])),
+        Projection("r", "b", "end", Dense(np.array([[1, 1, 1]]))),
+        Projection("s", "pixels", "end", Dense(np.array([[1, 10, 100]]))),
     )
     relayed = with_relays(Network((pixels, *layers, end), chain))
     given = np.array([[[255, 7, 0]]], np.uint8)

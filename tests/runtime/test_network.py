@@ -150,6 +150,6 @@ def test_a_current_that_piles_up_beyond_32_bits_is_refused() -> None:
 
 def test_graded_spikes_cannot_be_the_answer_that_is_counted() -> None:
     sums = Population("sums", (1,), value_bits=2)
-    projection = Projection("p", "in", "sums", Dense([[2]]))
+    projection = Projection("p", "in", "sums", Dense(np.array([[2]])))
     with pytest.raises(NetworkError, match="sums: is the output, whose spikes are counted, but"):
         Network((Population("in", (1,), kind="input"), sums), (projection,))

@@ -99,7 +99,7 @@ def test_a_few_steps_in_integers_lower_the_loss(connect: str) -> None:
     for _ in range(15):
         loss = functional.cross_entropy(built(given).mean(dim=0), labels)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.85 * losses[0]

@@ -1,19 +1,30 @@
 import torch
 from trained import TABLES, events, network
 
+from pumice.train.layers import Layer
+from pumice.train.networks import SpikingNetwork
+from pumice.train.projections import Projection
 from pumice.train.recalibrate import recalibrate
+
+
+def first_of(built: SpikingNetwork) -> Projection:
+    """What drives the first layer."""
+    layer = built.nodes[0]
+    assert isinstance(layer, Layer)
+    return layer.ways[0]
 
 
 def test_the_statistics_become_the_mean_over_the_batches() -> None:
     built = network(TABLES["vgg9"]).quantise()
     batches = [events(built.input_shape, 2), events(built.input_shape, 3) * 0.5]
     recalibrate(built, batches)
-    conv, norm = built.nodes[0].ways[0].linear, built.nodes[0].ways[0].norm  # type: ignore[union-attr]
-    driven = [conv(batch.flatten(0, 1)) for batch in batches]  # type: ignore[misc]
+    conv, norm = first_of(built).linear, first_of(built).norm
+    assert norm is not None and norm.running_mean is not None and norm.running_var is not None
+    driven = [conv(batch.flatten(0, 1)) for batch in batches]
     means = torch.stack([each.mean(dim=(0, 2, 3)) for each in driven]).mean(dim=0)
     spread = torch.stack([each.transpose(0, 1).flatten(1).var(dim=1) for each in driven])
-    assert torch.allclose(norm.running_mean, means, atol=1e-6)  # type: ignore[union-attr]
-    assert torch.allclose(norm.running_var, spread.mean(dim=0), rtol=1e-4)  # type: ignore[union-attr]
+    assert torch.allclose(norm.running_mean, means, atol=1e-6)
+    assert torch.allclose(norm.running_var, spread.mean(dim=0), rtol=1e-4)
 
 
 def test_modes_and_weights_stay_as_they_were() -> None:
@@ -21,5 +32,6 @@ def test_modes_and_weights_stay_as_they_were() -> None:
     before = {name: value.clone() for name, value in built.named_parameters()}
     recalibrate(built, [events(built.input_shape)])
     assert not built.training and all(layer.quantised for layer in built.nodes[:1])
-    assert built.nodes[0].ways[0].norm.momentum == 0.1  # type: ignore[union-attr]
+    norm = first_of(built).norm
+    assert norm is not None and norm.momentum == 0.1
     assert all(torch.equal(before[name], value) for name, value in built.named_parameters())
