@@ -40,12 +40,17 @@ def group(cells: dict[str, Cell], objective: str, variant: str, weight: float) -
 
 
 def chosen_weights(cells: dict[str, Cell], objectives: Sequence[str]) -> dict[str, float]:
-    """Return the weight of each objective that does best on the validation digits."""
+    """Return the weight of each objective that does best on the validation digits.
+
+    Objectives that have not been measured with and without PredNext are left out.
+    """
     chosen = {}
     for objective in objectives:
         start = f"{objective}/PredNext/"
         weights = sorted({float(n.split("/")[2]) for n in cells if n.startswith(start)})
         judged = ("digit R@1", "digit probe")
+        if not weights or not group(cells, objective, "plain", 0.0):
+            continue
 
         def merit(weight: float, objective: str = objective) -> float:
             seeds = group(cells, objective, "PredNext", weight)
