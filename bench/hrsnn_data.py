@@ -26,7 +26,7 @@ CLIPS = {
 }
 CLIP_PARTS = ("train", "train", "validation", "test")
 FRAMES, FRAME_STRIDE, SCALED, SIDE = 21, 3, (24, 32), 16
-JITTER, SHIFT = 4, 2  # pixels of 16
+JITTER, SHIFT = 4, 1  # pixels of 16
 
 
 @dataclass(frozen=True)

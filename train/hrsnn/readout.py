@@ -50,7 +50,7 @@ class ReadOut:
         output, above 0 for the second.
         """
         scaler, last = self.classifier[0], self.classifier[-1]
-        weights = last.coef_ / scaler.scale_
+        weights = np.atleast_2d(last.coef_) / scaler.scale_
         return weights, np.ravel(last.intercept_) - weights @ scaler.mean_
 
 
