@@ -25,8 +25,9 @@ class Neurons:
 
     `bias` is float32, one value a channel (or neuron of a flat population). Decays are the share
     lost each step, 0 to 1: one number, or one a channel or neuron as the bias. A population that
-    does not `spike` is read by its voltage. With `by_channel`, each channel is rounded at a scale
-    of its own and gets a threshold of its own: in real numbers that changes no spike.
+    does not `spike` is read by its voltage; how far that is known to get, `reach`, its integers
+    will hold (0: not known). With `by_channel`, each channel is rounded at a scale of its own and
+    gets a threshold of its own: in real numbers that changes no spike.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Neurons:
     voltage_decay: float | Decays = 0.0
     spikes: bool = True
     by_channel: bool = False
+    reach: float = 0.0
 
 
 @dataclass(frozen=True)

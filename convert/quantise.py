@@ -86,7 +86,7 @@ def scale_of(neurons: Neurons, incoming: Sequence[Synapses]) -> Scale:
     bits = min(s.bits for s in incoming)
     if not neurons.by_channel:
         return rounding.population_scale(
-            [rounding.largest(s.weights) for s in incoming], threshold, bits
+            [rounding.largest(s.weights) for s in incoming], threshold, bits, neurons.reach
         )
     channels = neurons.shape[0]
     rows = [np.abs(s.weights).reshape(channels, -1).max(axis=1) for s in incoming]

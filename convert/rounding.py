@@ -19,6 +19,7 @@ ALIGN = 64
 DECAY_ONE = 4096
 SMALLEST = 2.0**-1022
 SCALE_LIMIT = 2.0**100
+HEADROOM = 1.5
 
 Reals = Any  # float32 array or tensor
 
@@ -38,17 +39,21 @@ def weight_limit(bits: int) -> int:
     return 256 - weight_step(bits)
 
 
-def population_scale(peaks: list[float], threshold: float, bits: int = WEIGHT_BITS) -> float:
+def population_scale(
+    peaks: list[float], threshold: float, bits: int = WEIGHT_BITS, reach: float = 0.0
+) -> float:
     """Return the scale that gives the projection with the smallest weights all its `bits`.
 
     `peaks` are the largest absolute weights of each projection into the population; those of zeros
     alone have no say. The scale is held low enough for the threshold's 17 bits and for the others'
-    exponents (at most 2^7).
+    exponents (at most 2^7), and for voltages of an integrator one and a half times those of size
+    `reach` that it is known to take.
     """
     peaks = [peak for peak in peaks if peak > SMALLEST] or [1.0]
     finest = weight_limit(bits) / min(peaks)
     coarsest = weight_limit(bits) * 2.0**WEIGHT_EXPONENT_LIMIT / max(peaks)
-    highest = THRESHOLD_LIMIT / threshold if threshold > 0 else finest
+    taken = threshold or HEADROOM * reach
+    highest = THRESHOLD_LIMIT / taken if taken > 0 else finest
     return min(finest, coarsest, highest)
 
 

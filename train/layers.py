@@ -23,8 +23,11 @@ class Layer(nn.Module):
 
     Takes for each projection what it reads, whole numbers; gives spikes, or voltages in real units
     where the rule does not spike. A layer of a flat target flattens its sources. Once quantised,
-    its weights have `bits` bits.
+    its weights have `bits` bits. `reach` is the largest voltage seen in training of one that does
+    not spike: its integers must hold it.
     """
+
+    reach: Tensor
 
     def __init__(
         self,
@@ -41,6 +44,8 @@ class Layer(nn.Module):
         self.threshold = threshold
         self.bits = bits
         self.quantised = False
+        if not rule.spikes:
+            self.register_buffer("reach", torch.zeros(()))
 
     @property
     def ways(self) -> list[Projection]:
@@ -63,7 +68,10 @@ class Layer(nn.Module):
         if self.quantised:
             return self._integers(values)
         activation = _added([way(value) for way, value in zip(self.ways, values, strict=False)])
-        return self.fired(activation, activation.new_zeros(()), self.threshold, None)
+        out = self.fired(activation, activation.new_zeros(()), self.threshold, None)
+        if self.training and not self.rule.spikes:
+            torch.maximum(self.reach, out.detach().abs().max(), out=self.reach)
+        return out
 
     def fired(
         self, activation: Tensor, bias: Tensor, level: float, weights: list[Tensor] | None
@@ -75,7 +83,8 @@ class Layer(nn.Module):
         folded = [way.folded() for way in self.ways]
         peaks = [rounding.largest(weights.detach()) for weights, _ in folded]
         threshold = self.threshold if self.rule.spikes else 0.0
-        scale = rounding.population_scale(peaks, threshold, self.bits)
+        reach = 0.0 if self.rule.spikes else float(self.reach)
+        scale = rounding.population_scale(peaks, threshold, self.bits, reach)
         weights = [
             self._rounded(each, peak, scale) for (each, _), peak in zip(folded, peaks, strict=True)
         ]
@@ -117,6 +126,7 @@ class Layer(nn.Module):
             rule.current_decay / rounding.DECAY_ONE,
             rule.voltage_decay / rounding.DECAY_ONE,
             rule.spikes,
+            reach=0.0 if rule.spikes else float(self.reach),
         )
         shapes = {**shapes, self.name: shape}
         synapses = [

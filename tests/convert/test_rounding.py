@@ -47,3 +47,9 @@ def test_thresholds_and_decays_stay_in_their_registers() -> None:
     assert rounding.rounded_threshold(1e9, 254.0) == 131071
     assert [rounding.rounded_decay(d) for d in (0.0, 0.5, 1.0)] == [0, 2048, 4096]
     assert rounding.rounded_decay(np.array([0.0, 0.3])).tolist() == [0, 1229]
+
+
+def test_an_integrator_that_gets_far_has_coarser_weights_so_that_its_state_holds_it() -> None:
+    # 1.5 * 1000 real units take 17 bits at a scale of 131071 / 1500, where 254 / 0.5 would be finest
+    assert rounding.population_scale([0.5], 0.0, reach=1000.0) == 131071 / 1500
+    assert rounding.population_scale([0.5], 0.0, reach=100.0) == 254 / 0.5

@@ -1,12 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from pumice.convert.quantise import quantised
 from pumice.runtime import answers
 from pumice.runtime.engines.reference import run
 from pumice.train.architectures.conv import ConvOptions, conv_net
+from pumice.train.dynamics import Rule
+from pumice.train.layers import Layer
 from pumice.train.networks import NeuronOptions, SpikingNetwork, lowered
+from pumice.train.projections import Projection, Reads
 
 
 def trained_a_little(neuron: NeuronOptions, value_bits: int = 1) -> SpikingNetwork:
@@ -78,3 +82,15 @@ def test_quantising_freezes_the_statistics_of_batch_norm() -> None:
     network(events())
     for name, value in before.items():
         assert torch.equal(value, network.state_dict()[name])
+
+
+def test_a_read_out_whose_voltage_gets_far_is_not_cut_off_in_integers() -> None:
+    """What it was seen to reach in training fits the state's 24 bits once quantised."""
+    torch.manual_seed(0)
+    readout = Rule(current_decay=4096, voltage_decay=0, spikes=False)
+    layer = Layer("out", [Projection(Reads(("input",)), nn.Linear(600, 3))], readout)
+    spikes = torch.ones(200, 2, 600)
+    real = layer.train()(spikes).detach()
+    layer.quantised = True
+    assert float(layer.reach) == float(real.abs().max())
+    assert torch.allclose(layer(spikes).detach(), real, atol=0.05 * float(layer.reach))
