@@ -33,7 +33,7 @@ def hrsnn(
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Let a recurrent network of unlike neurons learn by unlike STDP, without labels."""
+    """Let a network of unlike neurons learn by STDP."""
     from dataclasses import asdict
 
     from ..train.data import load

@@ -63,7 +63,7 @@ def profile(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say on how many cores a network fits, how long it takes there and what it costs.
+    """Say where a network fits, how long it takes and what it costs.
 
     Every figure is a count of real samples times a constant of the target. Ends with status 1
     where the network does not fit a target, and says by how much.

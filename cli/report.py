@@ -72,7 +72,7 @@ def report(
     ] = Path("report"),
     as_json: Json = False,
 ) -> None:
-    """Measure a network and write report.json, report.csv and report.html; or compare reports.
+    """Measure a network and write its report, or compare reports.
 
     Without --data or --events it takes the test samples of the data that trained it.
     """

@@ -70,7 +70,7 @@ def stream(
     waiting: Waiting = 100,
     once: Once = False,
 ) -> None:
-    """Run a network on events as they come in, and print its answers as JSON lines.
+    """Answer while events come in, in lines of JSON.
 
     On standard error, at the end, one JSON line counts what came in and what was left out.
     """

@@ -17,7 +17,7 @@ def targets(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the targets, or explain one: limits, times and energies, each with its source."""
+    """List the targets, or explain every constant of one."""
     from ..deploy.target import read_target
     from ..deploy.target import targets as shipped
     from .output import print_json

@@ -50,6 +50,6 @@ def test_thresholds_and_decays_stay_in_their_registers() -> None:
 
 
 def test_an_integrator_that_gets_far_has_coarser_weights_so_that_its_state_holds_it() -> None:
-    # 1.5 * 1000 real units take 17 bits at a scale of 131071 / 1500, where 254 / 0.5 would be finest
+    # 1.5 * 1000 real units fill 17 bits at 131071 / 1500; 254 / 0.5 would be finest
     assert rounding.population_scale([0.5], 0.0, reach=1000.0) == 131071 / 1500
     assert rounding.population_scale([0.5], 0.0, reach=100.0) == 254 / 0.5

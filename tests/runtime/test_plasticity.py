@@ -1,9 +1,11 @@
 """Learning in integers: numbers worked by hand, and the fast engine beside the reference."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pumice.runtime import Network, Population, Projection, Sparse
 from pumice.runtime.engines.learning import learn as learn_fast
@@ -17,7 +19,7 @@ def pair(
     weight: int, tags: tuple[int, int] = (32, 0), **constants: int
 ) -> tuple[Sparse, Plasticity]:
     """One synapse and its rule."""
-    rule = Plasticity(KEPT, KEPT, np.array(tags)[:, None], **constants)  # type: ignore[arg-type]
+    rule = Plasticity(KEPT, KEPT, np.array(tags)[:, None], **constants)
     return Sparse(np.array([weight]), np.array([0]), np.array([0]), (1, 1)), rule
 
 
@@ -71,13 +73,20 @@ def recurrent() -> tuple[Network, Plasticity, np.ndarray]:
     return network, rule, events
 
 
+def weights(network: Network) -> NDArray[Any]:
+    """What the projection back has learned."""
+    connection = network.projections[1].connection
+    assert isinstance(connection, Sparse)
+    return connection.weights
+
+
 def test_the_fast_engine_learns_bit_for_bit_what_the_reference_does(
     recurrent: tuple[Network, Plasticity, np.ndarray],
 ) -> None:
     network, rule, events = recurrent
     expected = learn(network, {"back": rule}, events)
     assert learn_fast(network, {"back": rule}, events) == expected
-    before, after = (n.projections[1].connection.weights for n in (network, expected))
+    before, after = (weights(n) for n in (network, expected))
     assert (before != after).mean() > 0.5 and after.min() >= 0 and after.max() <= 255
 
 
@@ -98,7 +107,10 @@ def test_without_amplitude_nothing_is_learned(
     ],
 )
 def test_a_rule_that_does_not_fit_is_refused(
-    recurrent: tuple[Network, Plasticity, np.ndarray], name: str, changes: dict, message: str
+    recurrent: tuple[Network, Plasticity, np.ndarray],
+    name: str,
+    changes: dict[str, Any],
+    message: str,
 ) -> None:
     network, rule, events = recurrent
     with pytest.raises(NetworkError, match=message):

@@ -1,4 +1,5 @@
 import torch
+from torch.nn import BatchNorm2d
 from trained import TABLES, events, network
 
 from pumice.train.layers import Layer
@@ -19,7 +20,8 @@ def test_the_statistics_become_the_mean_over_the_batches() -> None:
     batches = [events(built.input_shape, 2), events(built.input_shape, 3) * 0.5]
     recalibrate(built, batches)
     conv, norm = first_of(built).linear, first_of(built).norm
-    assert norm is not None and norm.running_mean is not None and norm.running_var is not None
+    assert conv is not None and isinstance(norm, BatchNorm2d)
+    assert norm.running_mean is not None and norm.running_var is not None
     driven = [conv(batch.flatten(0, 1)) for batch in batches]
     means = torch.stack([each.mean(dim=(0, 2, 3)) for each in driven]).mean(dim=0)
     spread = torch.stack([each.transpose(0, 1).flatten(1).var(dim=1) for each in driven])
@@ -33,5 +35,5 @@ def test_modes_and_weights_stay_as_they_were() -> None:
     recalibrate(built, [events(built.input_shape)])
     assert not built.training and all(layer.quantised for layer in built.nodes[:1])
     norm = first_of(built).norm
-    assert norm is not None and norm.momentum == 0.1
+    assert isinstance(norm, BatchNorm2d) and norm.momentum == 0.1
     assert all(torch.equal(before[name], value) for name, value in built.named_parameters())

@@ -53,13 +53,13 @@ def matrices(network: RecurrentNetwork) -> tuple[dict[str, Any], tuple[LearningG
     slow[wiring.targets[span], wiring.sources[span]] = np.arange(len(rule.plus)) % 2
     weights, plus, minus, most = dense
     learns = plus > 0
-    groups = tuple(
-        LearningGroup(
-            *(np.where(learns & (slow == k), each, 0)[:, 32:] for each in (weights, plus, minus)),
-            *taus,
-        )
-        for k, taus in enumerate(TAUS)
-    )
+
+    def group(number: int, tau_plus: float, tau_minus: float) -> LearningGroup:
+        here = learns & (slow == number)
+        of_group = [np.where(here, each, 0)[:, 32:] for each in (weights, plus, minus)]
+        return LearningGroup(of_group[0], of_group[1], of_group[2], tau_plus, tau_minus)
+
+    groups = tuple(group(number, *taus) for number, taus in enumerate(TAUS))
     assert np.ptp(most[learns]) < 1e-12
     fixed = np.where(learns, 0, weights)
     parts = {"inputs": fixed[:, :32], "fixed": fixed[:, 32:], "most": most[learns].max()}
@@ -70,9 +70,8 @@ def matrices(network: RecurrentNetwork) -> tuple[dict[str, Any], tuple[LearningG
 def in_lava(network: RecurrentNetwork) -> Learned:
     """What Lava makes of it."""
     parts, groups = matrices(network)
-    return learn_in_lava(
-        EVENTS, groups=groups, kept=network.kept, threshold=network.threshold, **parts
-    )
+    kept, threshold = network.kept.astype(np.float64), network.threshold.astype(np.float64)
+    return learn_in_lava(EVENTS, groups=groups, kept=kept, threshold=threshold, **parts)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +122,8 @@ def test_in_fixed_point_lava_learns_what_the_chips_rule_does_but_for_chance() ->
     forth = np.repeat(np.arange(NEURONS), 6), random.integers(0, 32, 6 * NEURONS)
     given = np.zeros((NEURONS, 32), int)
     given[forth] = 200
-    inputs = Sparse(given[np.nonzero(given)], *np.nonzero(given), (NEURONS, 32))
+    onto, of = np.nonzero(given)
+    inputs = Sparse(given[onto, of], onto, of, (NEURONS, 32))
     network = Network(
         (
             Population("input", (32,), "input"),

@@ -10,12 +10,13 @@ from pumice.runtime import read_network
 from pumice.runtime.engines import fast
 from pumice.runtime.errors import RecipeError
 from pumice.train.data import Data, FrameSet
+from pumice.train.data.options import DataOptions
 from pumice.train.hrsnn import HrsnnOptions, features
 from pumice.train.hrsnn.fit import Judge, fit
 from pumice.train.hrsnn.recipe import HrsnnRecipe, read_hrsnn_recipe, shipped_hrsnn_recipes
 
 OPTIONS = HrsnnOptions(excitatory=40, inhibitory=10, in_degree=5, input_degree=6, passes=1)
-RECIPE = HrsnnRecipe(data={"name": "digit-motions"}, hrsnn=OPTIONS, validation=3)
+RECIPE = HrsnnRecipe(data=DataOptions(name="digit-motions"), hrsnn=OPTIONS, validation=3)
 
 
 def frames(samples: int, seed: int) -> FrameSet:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def hill(options: HrsnnOptions) -> tuple[float, float]:
     return float(np.exp(-off)), 100 * options.target_rate
 
 
-def settings(sampler: str, trials: int, seed: int = 0) -> SearchOptions:
+def settings(sampler: Any, trials: int, seed: int = 0) -> SearchOptions:
     """A search over three numbers."""
     ranges = {
         "tau_plus.mean": Range(low=1, high=40, log=True),
