@@ -24,40 +24,44 @@ if TYPE_CHECKING:
     from ..convert.quantise import Rounded
 
 
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where to (beside the model)."),
+]
+WeightBits = Annotated[
+    int | None, typer.Option("--weight-bits", min=4, max=8, help="Round weights to so many bits.")
+]
+ByChannel = Annotated[
+    bool, typer.Option("--by-channel", help="Round each channel at a scale of its own.")
+]
+Calibrate = Annotated[
+    bool, typer.Option("--calibrate", help="Search on training samples what rounding should keep.")
+]
+Mixed = Annotated[
+    float | None,
+    typer.Option(
+        "--mixed",
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Take bits away, layer by layer, while no more than this share of the training samples "
+        "is answered otherwise.",
+    ),
+]
+SearchedOn = Annotated[int, typer.Option("--samples", min=1, help="How many samples to search on.")]
+
+
 def convert(
     model: ModelName,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Where to (beside the model)."),
-    ] = None,
-    weight_bits: Annotated[
-        int | None,
-        typer.Option("--weight-bits", min=4, max=8, help="Round weights to so many bits."),
-    ] = None,
-    by_channel: Annotated[
-        bool, typer.Option("--by-channel", help="Round each channel at a scale of its own.")
-    ] = False,
-    calibrate: Annotated[
-        bool,
-        typer.Option("--calibrate", help="Search on training samples what rounding should keep."),
-    ] = False,
-    mixed: Annotated[
-        float | None,
-        typer.Option(
-            "--mixed",
-            metavar="SHARE",
-            min=0,
-            max=1,
-            help="Take bits away, layer by layer, while no more than this share of the training "
-            "samples is answered otherwise.",
-        ),
-    ] = None,
+    output: Output = None,
+    weight_bits: WeightBits = None,
+    by_channel: ByChannel = False,
+    calibrate: Calibrate = False,
+    mixed: Mixed = None,
     data: DataName = None,
     folder: DataFolder = None,
     events: EventsFile = None,
-    samples: Annotated[
-        int, typer.Option("--samples", min=1, help="How many samples to search on.")
-    ] = 128,
+    samples: SearchedOn = 128,
     input_shape: InputShape = None,
     value_bits: ValueBits = 1,
     dt: TimeStep = None,
