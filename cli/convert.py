@@ -44,7 +44,7 @@ Mixed = Annotated[
         metavar="SHARE",
         min=0,
         max=1,
-        help="Take bits away, layer by layer, while no more than this share of the training samples "
+        help="Take bits away, layer by layer, while no more than this share of training samples "
         "is answered otherwise.",
     ),
 ]
