@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import bench.without_torchvision  # noqa: F401
 from pumice.train.hrsnn import HrsnnOptions
 from pumice.train.hrsnn.stdp import ruled, silent, step
 from pumice.train.hrsnn.wiring import Sizes, Wiring
