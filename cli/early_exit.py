@@ -17,11 +17,13 @@ def early_exit(
     file: NetworkFile,
     loss: Annotated[
         float | None,
-        typer.Option("--loss", help="The accuracy that may be lost, 0 to 1 (0.01)."),
+        typer.Option("--loss", min=0, max=1, help="The accuracy that may be lost, 0 to 1 (0.01)."),
     ] = None,
     coverage: Annotated[
         float | None,
-        typer.Option("--coverage", help="The chance that an answer is that of all timesteps."),
+        typer.Option(
+            "--coverage", min=0, max=1, help="The chance that an answer is that of all timesteps."
+        ),
     ] = None,
     held_out: Annotated[
         Path | None,
