@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DataFolder, Json
+from .options import Changes, DataFolder, Json, RecipeFile, RunOutput
 
 if TYPE_CHECKING:
     from ..train.data import Data
@@ -13,17 +13,9 @@ if TYPE_CHECKING:
 
 
 def hrsnn(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")
-    ],
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: hrsnn.passes=1."),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="RUN", help="Where to (runs/NAME OF THE RECIPE)."),
-    ] = None,
+    recipe: RecipeFile,
+    change: Changes = None,
+    output: RunOutput = None,
     folder: DataFolder = None,
     look: Annotated[
         bool, typer.Option("--search", help="Look for better laws; goes on where it was stopped.")

@@ -62,3 +62,16 @@ Engine = Annotated[EngineName, typer.Option("--engine", help="What computes the 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")
 ]
+
+RecipeFile = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a setting: fit.epochs=3."),
+]
+RunOutput = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="RUN", help="Where to (runs/NAME OF THE RECIPE)."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]

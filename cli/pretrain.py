@@ -3,11 +3,11 @@
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from .options import Json
+from .options import Changes, Json, RecipeFile, Resume, RunOutput
 
 if TYPE_CHECKING:
     from ..train.pretrain import Pretrained
@@ -15,20 +15,10 @@ if TYPE_CHECKING:
 
 
 def pretrain(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")
-    ],
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: prednext.weight=0.3."),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="RUN", help="Where to (runs/NAME OF THE RECIPE)."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
-    ] = False,
+    recipe: RecipeFile,
+    change: Changes = None,
+    output: RunOutput = None,
+    resume: Resume = False,
     as_json: Json = False,
 ) -> None:
     """Let a network learn from videos without labels.

@@ -3,11 +3,11 @@
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .options import DataFolder, Json
+from .options import Changes, DataFolder, Json, RecipeFile, Resume, RunOutput
 
 if TYPE_CHECKING:
     from ..train import Recipe, Trained
@@ -15,21 +15,11 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")
-    ],
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: fit.epochs=3."),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="RUN", help="Where to (runs/NAME OF THE RECIPE)."),
-    ] = None,
+    recipe: RecipeFile,
+    change: Changes = None,
+    output: RunOutput = None,
     folder: DataFolder = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
-    ] = False,
+    resume: Resume = False,
     as_json: Json = False,
 ) -> None:
     """Train a network by a recipe."""
