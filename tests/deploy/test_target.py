@@ -84,7 +84,11 @@ def test_a_kind_of_operation_may_have_its_own_price() -> None:
         ('source = "pohoiki"', 'source = "x"', "chip.chips: source 'x' is not in table [sources]"),
         ('certainty = "published"', 'certainty = "sure"', "chip.chips.certainty = 'sure': input"),
         ('unit = "pJ"', 'unit = "J"', "energy.davies2018.operation.unit = 'J': input should be"),
-        ("value = 23.6", "value = -23.6", "energy.davies2018.operation.value = -23.6: input should"),
+        (
+            "value = 23.6",
+            "value = -23.6",
+            "energy.davies2018.operation.value = -23.6: input should be greater than or equal to 0",
+        ),
         ("least = 113", "least = 500", "time.davies2018.barrier: 465.0 is not within its range"),
         ("value = 128,", "value = 129,", "chip: 129 cores, but the mesh has room for 128"),
         ('value = "pixel"', 'value = "tile"', "synapse.convolution.value = 'tile': input should"),
