@@ -28,14 +28,12 @@ def hrsnn(
     """Let a network of unlike neurons learn by STDP."""
     from dataclasses import asdict
 
-    from ..train.data import load
-    from ..train.hrsnn.recipe import read_hrsnn_recipe
+    from ..train.hrsnn.recipe import read_hrsnn_recipe, samples_of
     from .output import print_facts, print_json
 
     settings = read_hrsnn_recipe(recipe, change or ())
     run = output or Path("runs") / f"hrsnn-{Path(recipe).stem}"
-    options = settings.data.model_dump()
-    data = load(**{**options, "folder": folder or options["folder"]})
+    data = samples_of(settings, folder)
     if look:
         searched(settings, data, run, worker, as_json)
         return

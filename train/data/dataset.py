@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from ...runtime.arrays import Comparable, frozen
 from ...runtime.errors import DataError
-from .options import DataOptions
 from .split import held_out
 
 
@@ -82,7 +82,7 @@ class Data(Comparable):
             )
 
 
-def digest_of(train: FrameSet, test: FrameSet, options: DataOptions) -> str:
+def digest_of(train: FrameSet, test: FrameSet, options: BaseModel) -> str:
     """Return the SHA-256 of the contents and the options (the folder takes no part)."""
     described = options.model_dump_json(exclude={"folder"}, exclude_none=True)
     digest = hashlib.sha256(described.encode())

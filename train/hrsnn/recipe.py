@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...runtime.errors import RecipeError
 from ...runtime.settings import read_settings
+from .. import data as sets
 from ..data.options import DataOptions
 from .options import HrsnnOptions
 from .readout import Kind
 from .search import SearchOptions
+from .video import FilmOptions, video_data
 
 SHIPPED = "pumice.train.recipes.hrsnn"
 
@@ -28,17 +30,33 @@ class ReadOutOptions(BaseModel):
 class HrsnnRecipe(BaseModel):
     """Data, network, read-out, and where a search looks.
 
+    Samples are a data set of frames, `data`, or videos from files, `video`: one of them is given.
     `validation` training samples of each class are held out for the search, which never sees test
     samples.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: DataOptions
+    data: DataOptions | None = None
+    video: FilmOptions | None = None
     hrsnn: HrsnnOptions = HrsnnOptions()
     readout: ReadOutOptions = ReadOutOptions()
     search: SearchOptions = SearchOptions()
     validation: int = Field(default=20, ge=1)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "HrsnnRecipe":
+        if (self.data is None) == (self.video is None):
+            raise ValueError("needs samples: one of the tables [data] and [video]")
+        return self
+
+
+def samples_of(recipe: HrsnnRecipe, folder: Path | None = None) -> sets.Data:
+    """Return the samples that `recipe` names, from `folder` where given; raises `DataError`."""
+    if recipe.video is not None:
+        return video_data(recipe.video, folder)
+    options = (recipe.data or DataOptions()).model_dump()
+    return sets.load(**{**options, "folder": folder or options["folder"]})
 
 
 def shipped_hrsnn_recipes() -> list[str]:

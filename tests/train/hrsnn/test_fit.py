@@ -60,7 +60,8 @@ def test_a_judge_of_a_search_looks_at_validation_samples(data: Data) -> None:
 
 def test_shipped_recipes_can_be_read() -> None:
     assert shipped_hrsnn_recipes() == ["digit-motions"]
-    assert read_hrsnn_recipe("digit-motions").data.label == "motion"
+    told = read_hrsnn_recipe("digit-motions").data
+    assert told is not None and told.label == "motion"
 
 
 def test_a_law_with_a_negative_mean_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""Videos from files as spikes: a part by persons, clips, and what is refused."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pumice.runtime.errors import DataError, RecipeError
+from pumice.train.hrsnn.fit import fit
+from pumice.train.hrsnn.recipe import HrsnnRecipe, read_hrsnn_recipe, samples_of
+from pumice.train.hrsnn.video import FilmOptions, video_data
+
+RECIPE = """
+[video]
+name = "kth"
+height = 8
+width = 8
+timesteps = 6
+clips = 2
+share = 0.2
+[readout]
+bins = 1
+[hrsnn]
+excitatory = 20
+inhibitory = 5
+strengths = { input = 8.0 }
+passes = 1
+"""
+
+
+def written(file: Path, down: bool) -> None:
+    """A video of 12 images, in which a bright bar runs down or to the right."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for k in range(12):
+            image = np.full((32, 32, 3), 20, np.uint8)
+            (image if down else image.swapaxes(0, 1))[2 * k : 2 * k + 8] = 220
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+
+
+@pytest.fixture
+def kth(tmp_path: Path) -> Path:
+    """Two classes of KTH, three persons who train and two who test."""
+    for kind in ("falling", "walking"):
+        for person in (11, 12, 13, 2, 22):
+            name = f"person{person:02}_{kind}_d1_uncomp.avi"
+            written(tmp_path / kind / name, down=kind == "falling")
+    return tmp_path
+
+
+def test_persons_who_test_are_not_among_those_who_train(kth: Path) -> None:
+    options = FilmOptions(folder=kth, height=8, width=16, timesteps=6, clips=2, share=0.1)
+    data = video_data(options)
+    assert data.train.frames.shape == (12, 6, 2, 8, 16) and data.classes == 2
+    assert data.train.labels.tolist() == [0] * 6 + [1] * 6
+    assert data.test.labels.tolist() == [0] * 4 + [1] * 4
+    assert 0 < data.train.frames.mean() <= 0.06  # a pixel is ON or OFF
+
+
+def test_groups_of_ucf11_are_kept_together(tmp_path: Path) -> None:
+    for group in (1, 2, 25):
+        written(tmp_path / "diving" / f"v_diving_{group:02}_01.avi", down=True)
+    data = video_data(FilmOptions(name="ucf11", folder=tmp_path, height=8, width=8, clips=1))
+    assert (len(data.train), len(data.test)) == (2, 1)
+
+
+def test_a_bar_that_runs_down_is_on_before_it_and_off_behind_it(kth: Path) -> None:
+    options = FilmOptions(folder=kth, height=32, width=32, timesteps=6, clips=1, share=0.2)
+    falling = video_data(options).train.frames[0]
+    row = np.arange(32)[:, None]
+    off, on = (
+        (seen * row).sum(axis=(1, 2)) / seen.sum(axis=(1, 2)) for seen in falling.swapaxes(0, 1)
+    )
+    assert (on > off + 4).all() and (np.diff(on) > 0).all()
+
+
+def test_a_recipe_names_videos(kth: Path, tmp_path: Path) -> None:
+    (tmp_path / "films.toml").write_text(RECIPE)
+    recipe = read_hrsnn_recipe(str(tmp_path / "films.toml"))
+    found = fit(recipe, samples_of(recipe, kth), tmp_path / "run")
+    assert 0 <= found.accuracy <= 1 and found.spikes > 0
+    assert (tmp_path / "run" / "network.pumice").exists()
+
+
+def test_a_recipe_without_samples_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "none.toml").write_text("validation = 3\n")
+    with pytest.raises(RecipeError, match=r"one of the tables \[data\] and \[video\]"):
+        read_hrsnn_recipe(str(tmp_path / "none.toml"))
+
+
+def test_data_and_videos_at_once_are_refused() -> None:
+    with pytest.raises(ValueError, match="one of the tables"):
+        HrsnnRecipe.model_validate({"data": {}, "video": {}})
+
+
+def test_a_class_that_only_tests_is_refused(kth: Path) -> None:
+    written(kth / "swimming" / "person02_swimming_d1_uncomp.avi", down=True)
+    with pytest.raises(DataError, match="swimming: only among the test videos"):
+        video_data(FilmOptions(folder=kth, height=8, width=8))
+
+
+def test_a_folder_without_the_persons_is_refused(tmp_path: Path) -> None:
+    written(tmp_path / "walking" / "person02_walking_d1_uncomp.avi", down=True)
+    with pytest.raises(DataError, match="kth: no videos of the part train"):
+        video_data(FilmOptions(folder=tmp_path))
