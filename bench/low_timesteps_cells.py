@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.low_timesteps_settings import SETS, Name, prepared
 from pumice.cli.engines import chosen, engine
 from pumice.cli.options import EngineName
 from pumice.runtime import Network
 from pumice.runtime.conform import conform
 from pumice.runtime.counts import counted
+from pumice.runtime.early_exit import EarlyExit
 from pumice.runtime.engines import fast
 from pumice.runtime.thresholds import by_loss, earliest, outcome
 from pumice.train import (
@@ -26,55 +28,12 @@ from pumice.train import (
     trained_answers,
     truncated,
 )
-from pumice.train.data import Data, FrameSet, load, parted, split_off
+from pumice.train.augment import varied
+from pumice.train.data import FrameSet
 from pumice.train.evaluate import batches
 
-Name = tuple[str, str, int]
 PROVED, PROVED_SAMPLES = ("ETC", 0), 8  # the cells that Lava runs, too, and how much of them
 LOSS = 0.005  # accuracy that early stops may lose
-
-OBJECTIVES: dict[str, dict[str, Any]] = {
-    "cross-entropy": {"cross_entropy": {}},
-    "TET": {"tet": {}},
-    "ETC": {"cross_entropy": {}, "etc": {}},
-    "TCL": {"tet": {}, "tcl": {}},
-    "STCL": {"tet": {}, "stcl": {}},
-    "from the mean": {"tet": {}, "from_mean": {}},
-    "from the next step": {"tet": {}, "from_next_step": {}},
-    "both of these": {"tet": {}, "from_mean": {}, "from_next_step": {}},
-    "strong to weak": {"cross_entropy": {}, "strong_to_weak": {}},
-    "weak to strong": {"cross_entropy": {}, "weak_to_strong": {}},
-}
-
-# Folder and recipe; `test` samples of each class are drawn, or 0 where the set has a test part.
-SETS: dict[str, dict[str, Any]] = {
-    "N-MNIST": {
-        "folder": "nmnist900",
-        "data": {"name": "nmnist", "timesteps": 10},
-        "network": {"channels": [16, 32], "kernels": [3, 3], "strides": [2, 2], "hidden": [512]},
-        "augment": {"shift": 2},
-        "fit": {"epochs": 24, "quantised_epochs": 8, "validation": 20, "weight_decay": 1e-2},
-        "test": 20,
-    },
-    "DVS gestures": {
-        "folder": "dvs_gesture6",
-        "data": {"name": "dvs-gesture", "timesteps": 10, "window": 50_000, "pool": 4},
-        "network": {"channels": [8, 16], "kernels": [3, 3], "strides": [2, 2], "hidden": [64]},
-        "augment": {"shift": 2},
-        "fit": {"epochs": 16, "quantised_epochs": 6, "validation": 5, "batch": 16},
-        "test": 0,
-    },
-    "CIFAR-10": {
-        "folder": "cifar10_6k",
-        "data": {"name": "cifar10", "timesteps": 4, "pool": 2, "value_bits": 4},
-        "network": {"channels": [24, 48], "kernels": [3, 3], "strides": [1, 2], "hidden": [128]},
-        "augment": {"shift": 1, "flip": True},
-        "fit": {"epochs": 10, "quantised_epochs": 4, "validation": 20, "batch": 64},
-        "test": 0,
-    },
-}
-QUICK = {"epochs": 2, "quantised_epochs": 1, "validation": 3}
-QUICK_SAMPLES = 12  # of each class
 
 
 def key(name: Name, quick: bool) -> str:
@@ -86,17 +45,14 @@ def measured(name: Name, folder: Path, quick: bool) -> dict[str, Any]:
     """Train the cell and return its curves on the test samples: floats, integers, early stops."""
     torch.set_num_threads(1)
     began = time.perf_counter()
-    recipe, data = prepared(name, folder, quick)
+    recipe, data, validation = prepared(name, folder, quick)
     with tempfile.TemporaryDirectory() as run:
         trained = fit(recipe, data, Path(run))
     test = data.test
     said = trained_answers(trained.network, test, quantised=False)
     network, _ = converted(trained)
-    _, validation = parted(data, recipe.fit.validation, recipe.fit.seed)
-    assert validation is not None
-    held, whole = (network_answers(network, part, fast.run) for part in (validation, test))
-    risk = max(LOSS, 1 / (len(validation) + 1))
-    rule = by_loss(held, validation.labels, risk)
+    whole = network_answers(network, test, fast.run)
+    risk, rule = stopping_rule(network, validation, recipe, SETS[name[0]]["views"])
     stops = outcome(whole, test.labels, rule)
     stopping = replace(network, early_exit=rule)
     compared = ["fast", "onnx", *(["lava"] if name[1:] == PROVED else [])]
@@ -115,9 +71,36 @@ def measured(name: Name, folder: Path, quick: bool) -> dict[str, Any]:
             "operations_saved": operations_saved(network, stopping, test),
             "same_in": same_in(stopping, test, [*chosen(",".join(compared))]),
         },
-        "samples": {"train": len(data.train) - len(validation), "test": len(test)},
+        "samples": {
+            "train": len(data.train),
+            "validation": len(validation),
+            "test": len(test),
+        },
         "seconds": time.perf_counter() - began,
     }
+
+
+def stopping_rule(
+    network: Network, validation: FrameSet, recipe: Recipe, views: int
+) -> tuple[float, EarlyExit]:
+    """Return the risk of early exits, and the rule set for it on the validation samples.
+
+    With `views` so many varied copies of each sample stop it, too, and none may lose: no sample
+    does then with any of its copies, which grants 1 / (samples + 1) of new samples and more.
+    """
+    number = len(validation)
+    risk = max(LOSS, 1 / (number + 1))
+    if not views:
+        return risk, by_loss(
+            network_answers(network, validation, fast.run), validation.labels, risk
+        )
+    torch.manual_seed(recipe.fit.seed)
+    clips = torch.from_numpy(validation.frames.copy()).transpose(0, 1).float()
+    copies = [clips, *(varied(clips, recipe.augment) for _ in range(views))]
+    frames = torch.cat(copies, dim=1).transpose(0, 1).byte().numpy()
+    labels = np.tile(validation.labels, views + 1)
+    said = network_answers(network, FrameSet(frames, labels), fast.run)
+    return 1 / (number + 1), by_loss(said, labels, 1 / (len(labels) + 1))
 
 
 def operations_saved(network: Network, stopping: Network, test: FrameSet) -> float:
@@ -137,36 +120,3 @@ def same_in(stopping: Network, test: FrameSet, names: list[EngineName]) -> dict[
     few = np.ascontiguousarray(test.frames[:: max(len(test) // PROVED_SAMPLES, 1)].swapaxes(0, 1))
     told = conform(stopping, few, {name: engine(name) for name in names})
     return {verdict.engine: verdict.agreed for verdict in told.verdicts}
-
-
-def prepared(name: Name, folder: Path, quick: bool) -> tuple[Recipe, Data]:
-    """Return the recipe of a cell and its data; the seed draws the test samples of N-MNIST."""
-    which, objective, seed = name
-    settings = SETS[which]
-    options = {**settings["data"], "folder": folder / settings["folder"]}
-    fit_options = {**settings["fit"], **(QUICK if quick else {}), "seed": seed}
-    recipe = Recipe.model_validate(
-        {
-            "data": options,
-            "network": settings["network"],
-            "objective": OBJECTIVES[objective],
-            "augment": settings["augment"],
-            "fit": fit_options,
-        }
-    )
-    data = load(**recipe.data.model_dump())
-    train, test = data.train, data.test
-    if settings["test"]:
-        frames = np.concatenate([train.frames, test.frames])
-        labels = np.concatenate([train.labels, test.labels])
-        train, test = split_off(FrameSet(frames, labels), settings["test"], seed)
-    if quick:
-        train, test = (_few(part) for part in (train, test))
-    return recipe, Data(data.name, train, test, data.classes, data.digest, data.provenance)
-
-
-def _few(whole: FrameSet) -> FrameSet:
-    chosen = np.concatenate(
-        [np.flatnonzero(whole.labels == k)[:QUICK_SAMPLES] for k in np.unique(whole.labels)]
-    )
-    return FrameSet(whole.frames[chosen], whole.labels[chosen])

@@ -1,0 +1,123 @@
+"""What `bench.low_timesteps` trains on what: objectives, data sets, and how these are parted."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pumice.train import Recipe
+from pumice.train.data import Data, FrameSet, load, split_off
+
+Name = tuple[str, str, int]
+
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "cross-entropy": {"cross_entropy": {}},
+    "TET": {"tet": {}},
+    "ETC": {"cross_entropy": {}, "etc": {"weight": 0.3}},
+    "TCL": {"tet": {}, "tcl": {}},
+    "STCL": {"tet": {}, "stcl": {}},
+    "from the mean": {"tet": {}, "from_mean": {}},
+    "from the next step": {"tet": {}, "from_next_step": {}},
+    "both of these": {"tet": {}, "from_mean": {}, "from_next_step": {}},
+    "strong to weak": {"cross_entropy": {}, "strong_to_weak": {}},
+    "weak to strong": {"cross_entropy": {}, "weak_to_strong": {}},
+}
+
+# Folder and recipe. Of each class, `test` samples are drawn once for all seeds (0: the set has a
+# test part), `validation` kept from training by the seed; where samples overlap in time with
+# `overlap` others, the last are kept, and so many before them are left out. Early exits must hold
+# on the validation samples and on `views` varied copies of each.
+SETS: dict[str, dict[str, Any]] = {
+    "N-MNIST": {
+        "folder": "nmnist900",
+        "data": {"name": "nmnist", "timesteps": 10},
+        "network": {
+            "channels": [16, 32],
+            "kernels": [3, 3],
+            "strides": [2, 2],
+            "hidden": [256],
+            "neuron": {"voltage_decay": 0.8},
+        },
+        "augment": {"shift": 2},
+        "fit": {"epochs": 24, "quantised_epochs": 8, "batch": 16},
+        "test": 30,
+        "validation": 20,
+        "overlap": 0,
+        "views": 8,
+    },
+    "DVS gestures": {
+        "folder": "dvs_gesture6",
+        "data": {"name": "dvs-gesture", "timesteps": 10, "window": 50_000, "pool": 4},
+        "network": {"channels": [8, 16], "kernels": [3, 3], "strides": [2, 2], "hidden": [64]},
+        "augment": {"shift": 2},
+        "fit": {"epochs": 16, "quantised_epochs": 6, "batch": 16},
+        "test": 0,
+        "validation": 17,
+        "overlap": 3,
+        "views": 8,
+    },
+    "CIFAR-10": {
+        "folder": "cifar10_6k",
+        "data": {"name": "cifar10", "timesteps": 4, "pool": 2, "value_bits": 4},
+        "network": {"channels": [16, 32], "kernels": [3, 3], "strides": [1, 2], "hidden": [128]},
+        "augment": {"shift": 1, "flip": True},
+        "fit": {"epochs": 8, "quantised_epochs": 3, "batch": 32},
+        "test": 0,
+        "validation": 100,
+        "overlap": 0,
+        "views": 0,
+    },
+}
+QUICK = {"epochs": 2, "quantised_epochs": 1}
+QUICK_SAMPLES, QUICK_VALIDATION = 12, 3  # of each class
+
+
+def prepared(name: Name, folder: Path, quick: bool) -> tuple[Recipe, Data, FrameSet]:
+    """Return the recipe of a cell, what it trains and tests on, and its validation samples."""
+    which, objective, seed = name
+    settings = SETS[which]
+    recipe = Recipe.model_validate(
+        {
+            "data": {**settings["data"], "folder": folder / settings["folder"]},
+            "network": settings["network"],
+            "objective": OBJECTIVES[objective],
+            "augment": settings["augment"],
+            "fit": {**settings["fit"], **(QUICK if quick else {}), "seed": seed},
+        }
+    )
+    data = load(**recipe.data.model_dump())
+    train, test = data.train, data.test
+    if settings["test"]:
+        frames = np.concatenate([train.frames, test.frames])
+        labels = np.concatenate([train.labels, test.labels])
+        train, test = split_off(FrameSet(frames, labels), settings["test"], 0)
+    if quick:
+        train, test = (firsts(part, QUICK_SAMPLES) for part in (train, test))
+    kept = QUICK_VALIDATION if quick else settings["validation"]
+    if settings["overlap"]:
+        train, validation = last_off(train, kept, settings["overlap"])
+    else:
+        train, validation = split_off(train, kept, seed)
+    parts = Data(data.name, train, test, data.classes, data.digest, data.provenance)
+    return recipe, parts, validation
+
+
+def last_off(whole: FrameSet, number: int, overlap: int) -> tuple[FrameSet, FrameSet]:
+    """Return `whole` less the last `number + overlap` of each class, and the last `number`."""
+    return (
+        _of_each_class(whole, slice(None, -number - overlap)),
+        _of_each_class(whole, slice(-number, None)),
+    )
+
+
+def firsts(whole: FrameSet, number: int) -> FrameSet:
+    """Return the first `number` of each class."""
+    return _of_each_class(whole, slice(number))
+
+
+def _of_each_class(whole: FrameSet, part: slice) -> FrameSet:
+    chosen: NDArray[np.int64] = np.concatenate(
+        [np.flatnonzero(whole.labels == label)[part] for label in np.unique(whole.labels)]
+    )
+    return FrameSet(whole.frames[chosen], whole.labels[chosen])
