@@ -1,0 +1,109 @@
+"""Where the laws in `hrsnn_settings.toml` come from: `python -m bench.hrsnn_laws --folder DATA`.
+
+For each data set, one search with unlike neurons and synapses (HeN/HeS) and one with like ones
+(HoN/HoS), which has the same ranges but for the spreads, and as many trials: the control gets laws
+of its own. Each trial is the mean over two networks, and over all folds, on validation samples; as
+the best of many trials owes something to chance, the best four are judged again with four other
+networks, which alone decides. Neither these networks nor test samples come up in `bench.hrsnn`. A
+Gaussian process on Wasserstein distances seeks accuracy. Trials stand in journals: what is there is
+not done again.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from bench.hrsnn_data import SETS, Parts, parts
+from bench.hrsnn_settings import BINS, network
+from pumice.train.hrsnn import (
+    HrsnnOptions,
+    Law,
+    built,
+    cell,
+    features,
+    learned,
+    read_out,
+    response,
+)
+from pumice.train.hrsnn.options import Cell
+from pumice.train.hrsnn.search import Found, Outcome, Range, SearchOptions, changed, search
+
+SEARCHED: tuple[Cell, ...] = ("HeN/HeS", "HoN/HoS")
+NETWORKS, OTHERS = (100, 101), (200, 201, 202, 203)  # seeds
+AHEAD = 4  # trials that are judged again
+MEANS = {
+    "membrane_excitatory.mean": Range(low=2, high=20, log=True),
+    "membrane_inhibitory.mean": Range(low=1, high=10, log=True),
+    "depression.mean": Range(low=1, high=10, log=True),
+    "tau_plus.mean": Range(low=2, high=15, log=True),
+    "tau_minus.mean": Range(low=3, high=25, log=True),
+    "target_rate": Range(low=0.03, high=0.12, log=True),
+}
+SPREADS = {
+    f"{law}.spread": Range(low=0.1, high=1.1)
+    for law in ("membrane_excitatory", "membrane_inhibitory", "depression", "tau_plus")
+}
+
+
+def judge(data: Parts, options: HrsnnOptions, networks: tuple[int, ...] = NETWORKS) -> Outcome:
+    """Return the accuracy on validation samples and spikes a sample, means of folds and seeds."""
+    found = []
+    for seed in networks:
+        for train, validation in data.folds:
+            drawn = built(options.model_copy(update={"seed": seed}), train.frames.shape[2:])
+            taught = learned(drawn, train.frames)
+            given = features(response(taught, train.frames).spikes, BINS)
+            after = response(taught, validation.frames)
+            fitted = read_out(given, train.labels)
+            right = fitted.accuracy(features(after.spikes, BINS), validation.labels)
+            found.append((right, after.per_sample))
+    accuracy, spikes = np.mean(found, axis=0).tolist()
+    return accuracy, spikes
+
+
+def main() -> None:
+    """Search, and print the laws that were best."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, help="has dvs_gesture6/ and kth/")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
+    parser.add_argument("--trials", type=int, default=21)
+    default = Path(__file__).parent / "results" / "hrsnn-laws"
+    parser.add_argument("--output", type=Path, default=default)
+    given = parser.parse_args()
+    given.output.mkdir(parents=True, exist_ok=True)
+    for name in given.sets:
+        data = parts(name, given.folder)
+        for which in SEARCHED:
+            ranges = MEANS | (SPREADS if which == "HeN/HeS" else {})
+            looked = SearchOptions(trials=given.trials, sampler="wasserstein", ranges=ranges)
+            options = cell(network(), which)
+            study = given.output / f"{name}-{which.replace('/', '-')}.journal"
+            found = search(options, looked, lambda tried, data=data: judge(data, tried), study)
+            ahead = sorted(found, key=lambda each: -each.accuracy)[:AHEAD]
+            tried = [rounded(options, each) for each in ahead]
+            again = [judge(data, each, OTHERS)[0] for each in tried]
+            laws = tried[int(np.argmax(again))]
+            print(f'[{name}."{which}"]  # {100 * max(again):.1f} % of validation samples')
+            for key in sorted({key.split(".")[0] for key in ranges}):
+                print(f"{key} = {told(getattr(laws, key))}")
+            print(flush=True)
+
+
+def rounded(options: HrsnnOptions, found: Found) -> HrsnnOptions:
+    """Return `options` with what was found, to three digits."""
+    return changed(options, {key: float(f"{value:.3g}") for key, value in found.changes.items()})
+
+
+def told(value: Law | float) -> str:
+    """Return a setting as TOML has it."""
+    if isinstance(value, Law):
+        return f"{{ mean = {value.mean:g}, spread = {value.spread:g} }}"
+    return f"{value:g}"
+
+
+if __name__ == "__main__":
+    main()
