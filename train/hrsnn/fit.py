@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...runtime.files import write_network, written
 from ..data import Data, FrameSet, split_off
-from .learn import learned, response
+from .learn import Response, learned, response
 from .lowered import lowered
 from .network import RecurrentNetwork, built
 from .options import HrsnnOptions
@@ -43,7 +43,7 @@ def fit(recipe: HrsnnRecipe, data: Data, run: Path) -> Judged:
     Raises `EngineError` where rates run away.
     """
     first = built(recipe.hrsnn, data.train.frames.shape[2:])
-    network = learned(first, data.train.frames)
+    network = learned(first, data.train.frames, device=recipe.device)
     found, classifier = judged(network, first, recipe, data.train, data.test)
     run.mkdir(parents=True, exist_ok=True)
     told = {"recipe": recipe.model_dump(mode="json"), "data": data.digest}
@@ -70,10 +70,13 @@ def judged(
         classifier = read_out(features(fitted, bins), train.labels, kind)
         return classifier.accuracy(features(other, bins), test.labels), classifier
 
-    after = response(network, test.frames)
-    accuracy, classifier = worth(response(network, train.frames).spikes, after.spikes)
+    def answer(of: RecurrentNetwork, part: FrameSet) -> Response:
+        return response(of, part.frames, recipe.device)
+
+    after = answer(network, test)
+    accuracy, classifier = worth(answer(network, train).spikes, after.spikes)
     raw, _ = worth(train.frames, test.frames)
-    untrained, _ = worth(*(response(first, part.frames).spikes for part in (train, test)))
+    untrained, _ = worth(*(answer(first, part).spikes for part in (train, test)))
     synops = float(after.synops.mean())
     return Judged(accuracy, raw, untrained, after.per_sample, synops), classifier
 
@@ -82,16 +85,16 @@ class Judge:
     """Accuracy and spikes of a set of options on validation samples, for a search."""
 
     def __init__(self, recipe: HrsnnRecipe, data: Data) -> None:
-        self.readout = recipe.readout
+        self.readout, self.device = recipe.readout, recipe.device
         self.train, self.validation = split_off(data.train, recipe.validation, seed=0)
 
     def __call__(self, options: HrsnnOptions) -> Outcome:
         """Train with `options` and return accuracy and spikes a sample."""
         frames = self.train.frames
-        network = learned(built(options, frames.shape[2:]), frames)
+        network = learned(built(options, frames.shape[2:]), frames, device=self.device)
         bins = self.readout.bins
-        given = features(response(network, frames).spikes, bins)
+        given = features(response(network, frames, self.device).spikes, bins)
         classifier = read_out(given, self.train.labels, self.readout.kind)
-        found = response(network, self.validation.frames)
+        found = response(network, self.validation.frames, self.device)
         accuracy = classifier.accuracy(features(found.spikes, bins), self.validation.labels)
         return accuracy, found.per_sample

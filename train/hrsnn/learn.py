@@ -32,13 +32,18 @@ class Response:
 
 
 def learned(
-    network: RecurrentNetwork, frames: Frames, plastic: bool = True, seed: int = 0
+    network: RecurrentNetwork,
+    frames: Frames,
+    plastic: bool = True,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> RecurrentNetwork:
     """Return `network` after its passes over `frames`, uint8 (samples, timesteps, *input shape).
 
     No labels take part. After each batch, thresholds move towards the target rate; with `plastic`
-    false they do so alone. The order of samples is drawn from `seed` for each pass. Raises
-    `EngineError`, with the step and the population, where rates run away.
+    false they do so alone. The order of samples is drawn from `seed` for each pass. On the "cpu"
+    the loops are compiled; any other `device` of torch, such as "cuda", takes a batch at a time.
+    Raises `EngineError`, with the step and the population, where rates run away.
     """
     given = _flat(network, frames)
     options, weights = network.options, np.array(network.weights)
@@ -48,7 +53,9 @@ def learned(
         order = generator.permutation(len(given))
         for number, first in enumerate(range(0, len(order), options.batch)):
             events = given[order[first : first + options.batch]]
-            spikes, _, at = _run(network, weights, threshold, events, plastic, options.runaway)
+            spikes, _, at = _run(
+                network, weights, threshold, events, plastic, options.runaway, device
+            )
             if at is not None:
                 raise EngineError(
                     f"{at[1]}: over {100 * options.runaway:.0f} % of its neurons fire at step "
@@ -60,11 +67,11 @@ def learned(
     return network.changed(weights=weights, threshold=threshold)
 
 
-def response(network: RecurrentNetwork, frames: Frames) -> Response:
+def response(network: RecurrentNetwork, frames: Frames, device: str = "cpu") -> Response:
     """Return what `network` does on `frames`, uint8 (samples, timesteps, *input shape)."""
     weights, threshold = np.array(network.weights), np.array(network.threshold)
     parts = [
-        _run(network, weights, threshold, events, False, NEVER)[:2]
+        _run(network, weights, threshold, events, False, NEVER, device)[:2]
         for events in _batches(_flat(network, frames), network.options.batch)
     ]
     return Response(
@@ -94,11 +101,18 @@ def _run(
     threshold: NDArray[np.floating],
     events: Frames,
     plastic: bool,
-    runaway: float,
+    limit: float,
+    device: str,
 ) -> tuple[Frames, NDArray[np.int64], tuple[int, str] | None]:
     """Run one batch, events (batch, timesteps, inputs); `weights` change where it is `plastic`."""
     batch, timesteps, _ = events.shape
     populations = network.wiring.sizes.populations
+    if device != "cpu":
+        from .device import advance_on, runaway
+
+        spikes, synops, shares = advance_on(device, network, weights, threshold, events, plastic)
+        found = runaway(shares, limit)
+        return spikes, synops, found and (found[0], list(populations)[found[1]])
     spikes = np.zeros((timesteps, batch, len(threshold)), np.uint8)
     synops = np.zeros(batch, np.int64)
     step, part = advance(
@@ -110,7 +124,7 @@ def _run(
         threshold,
         np.ascontiguousarray(events.swapaxes(0, 1)),
         plastic,
-        np.full(len(populations), runaway),
+        np.full(len(populations), limit),
         np.array([part.stop for part in populations.values()], np.int32),
         spikes,
         synops,

@@ -32,7 +32,7 @@ class HrsnnRecipe(BaseModel):
 
     Samples are a data set of frames, `data`, or videos from files, `video`: one of them is given.
     `validation` training samples of each class are held out for the search, which never sees test
-    samples.
+    samples. `device` is where neurons and synapses stand: "cpu", or one of torch's, such as "cuda".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +43,7 @@ class HrsnnRecipe(BaseModel):
     readout: ReadOutOptions = ReadOutOptions()
     search: SearchOptions = SearchOptions()
     validation: int = Field(default=20, ge=1)
+    device: str = "cpu"
 
     @model_validator(mode="after")
     def _one_source(self) -> "HrsnnRecipe":
