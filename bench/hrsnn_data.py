@@ -34,33 +34,40 @@ Sample = tuple[NDArray[np.uint8], int]
 
 @dataclass(frozen=True)
 class Parts:
-    """`folds` to search with, each to fit and to validate; then `train`, and `test` read once."""
+    """Samples to fit to, and samples to judge by."""
 
-    folds: tuple[tuple[FrameSet, FrameSet], ...]
     train: FrameSet
     test: FrameSet
 
 
 def parts(name: str, folder: Path | None) -> Parts:
-    """Return the data set `name` of `SETS`; recordings are read from `folder`."""
+    """Return what trains and what tests, of a set of `SETS`; recordings are read from `folder`."""
     if name == "digit-motions":
-        train, validation, test = (digits(part) for part in ("train", "validation", "test"))
-        return Parts(((train, validation),), train, test)
+        return Parts(digits("train"), digits("test"))
+    first, second = searched(name, folder)
+    test = recorded(name, folder, len(SEARCHED))
+    both = FrameSet(
+        np.concatenate([first.train.frames, second.train.frames]),
+        np.concatenate([first.train.labels, second.train.labels]),
+    )
+    return Parts(both, test)
+
+
+def searched(name: str, folder: Path | None) -> list[Parts]:
+    """Return the folds that a search fits to and validates on; no test sample is in them."""
+    if name == "digit-motions":
+        return [Parts(digits("train"), digits("validation"))]
+    first, second = (recorded(name, folder, number) for number in range(len(SEARCHED)))
+    return [Parts(first, second), Parts(second, first)]
+
+
+def recorded(name: str, folder: Path | None, number: int) -> FrameSet:
+    """Return the windows of a part of the recordings: 0 and 1 are searched on, 2 judges."""
     if folder is None:
         raise SystemExit(f"{name}: needs --folder, where the recordings are")
     if name == "dvs-gesture":
-        first, second, test = (
-            joined(gestures(folder, span, seed)) for seed, span in enumerate((*SEARCHED, JUDGED))
-        )
-    else:
-        first, second, test = (
-            joined(actions(folder, clips, seed)) for seed, clips in enumerate(((2,), (3,), (0, 1)))
-        )
-    both = FrameSet(
-        np.concatenate([first.frames, second.frames]),
-        np.concatenate([first.labels, second.labels]),
-    )
-    return Parts(((first, second), (second, first)), both, test)
+        return joined(gestures(folder, (*SEARCHED, JUDGED)[number], number))
+    return joined(actions(folder, ((2,), (3,), (0, 1))[number], number))
 
 
 def joined(samples: Iterator[Sample]) -> FrameSet:

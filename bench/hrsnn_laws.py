@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from bench.hrsnn_data import SETS, Parts, parts
+from bench.hrsnn_data import SETS, Parts, searched
 from bench.hrsnn_settings import BINS, network
 from pumice.train.hrsnn import (
     HrsnnOptions,
@@ -49,11 +49,14 @@ SPREADS = {
 }
 
 
-def judge(data: Parts, options: HrsnnOptions, networks: tuple[int, ...] = NETWORKS) -> Outcome:
+def judge(
+    folds: list[Parts], options: HrsnnOptions, networks: tuple[int, ...] = NETWORKS
+) -> Outcome:
     """Return the accuracy on validation samples and spikes a sample, means of folds and seeds."""
     found = []
     for seed in networks:
-        for train, validation in data.folds:
+        for fold in folds:
+            train, validation = fold.train, fold.test
             drawn = built(options.model_copy(update={"seed": seed}), train.frames.shape[2:])
             taught = learned(drawn, train.frames)
             given = features(response(taught, train.frames).spikes, BINS)
@@ -76,16 +79,16 @@ def main() -> None:
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     for name in given.sets:
-        data = parts(name, given.folder)
+        folds = searched(name, given.folder)
         for which in SEARCHED:
             ranges = MEANS | (SPREADS if which == "HeN/HeS" else {})
             looked = SearchOptions(trials=given.trials, sampler="wasserstein", ranges=ranges)
             options = cell(network(), which)
             study = given.output / f"{name}-{which.replace('/', '-')}.journal"
-            found = search(options, looked, lambda tried, data=data: judge(data, tried), study)
+            found = search(options, looked, lambda tried, folds=folds: judge(folds, tried), study)
             ahead = sorted(found, key=lambda each: -each.accuracy)[:AHEAD]
             tried = [rounded(options, each) for each in ahead]
-            again = [judge(data, each, OTHERS)[0] for each in tried]
+            again = [judge(folds, each, OTHERS)[0] for each in tried]
             laws = tried[int(np.argmax(again))]
             print(f'[{name}."{which}"]  # {100 * max(again):.1f} % of validation samples')
             for key in sorted({key.split(".")[0] for key in ranges}):
