@@ -8,7 +8,7 @@ with the run: a process may fork afterwards, as Lava does, without inheriting a 
 import os
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +18,11 @@ from ..events import Events, checked_events
 from ..network import Network
 from ..population import Population
 from ..trace import Record, Trace, silenced
-from .kernels import advance
+from .kernels import advance, scratch_for
 from .layout import laid_out
 from .tables import Layout, Recording, State
 
-
-class States(NamedTuple):
-    """What each sample of a batch carries from run to run; `resume` changes them in place.
-
-    `current` and `voltage` int32 (batch, neurons); `history` uint8 (batch, bytes), past spikes.
-    For an early exit, `clock` int64 (batch, 2), steps run and whether it has stopped, and `score`
-    int64 (batch, neurons), what a spiking output has said.
-    """
-
-    current: NDArray[np.int32]
-    voltage: NDArray[np.int32]
-    history: NDArray[np.uint8]
-    clock: NDArray[np.int64]
-    score: NDArray[np.int64]
+PARTS = 4  # of a batch for each thread, so that none waits long for another
 
 
 def run(
@@ -51,23 +38,25 @@ def run(
     return resume(network, silent(network, batch), given, record, threads)
 
 
-def silent(network: Network, batch: int) -> States:
-    """Return the states of `batch` samples before their first step."""
+def silent(network: Network, batch: int) -> State:
+    """Return the states of `batch` samples before their first step; `resume` changes them."""
     layout = layout_of(network)
     last = layout.populations[-1]
     neurons = int(last["first"] + last["neurons"])
-    size = int(last["history"] + (last["delay"] + layout.steps) * last["row"])
+    size = (
+        int(last["history"] + (last["delay"] + layout.steps) * last["row"]) + 8
+    )  # a word to look at
     current, voltage = np.zeros((2, batch, neurons), np.int32)
-    history = np.zeros((batch, size), np.uint8)
+    history = np.zeros((batch, size + 8), np.uint8)  # a word more, for loops that look beyond
     clock, score = (
         np.zeros((batch, size), np.int64) for size in (2, layout.populations[layout.output]["row"])
     )
-    return States(current, voltage, history, clock, score)
+    return State(current, voltage, history, clock, score)
 
 
 def resume(
     network: Network,
-    states: States,
+    states: State,
     events: Events,
     record: Record = "all",
     threads: int | None = None,
@@ -110,16 +99,17 @@ def resume(
     return Trace(timesteps, batch, spikes, _counts(network, recording.counts), voltages, steps)
 
 
-def _advance(layout: Layout, states: States, recording: Recording, threads: int) -> None:
-    def sample(number: int) -> None:
-        advance(layout, State(*(array[number] for array in states)), recording, number)
+def _advance(layout: Layout, states: State, recording: Recording, threads: int) -> None:
+    def part(number: int) -> None:
+        first, last = (k * recording.batch // parts for k in (number, number + 1))
+        advance(layout, states, recording, scratch_for(layout), first, last)
 
     if threads == 1:
-        for number in range(recording.batch):
-            sample(number)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(sample, range(recording.batch)))
+        advance(layout, states, recording, scratch_for(layout), 0, recording.batch)
+        return
+    parts = min(recording.batch, PARTS * threads)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(part, range(parts)))
 
 
 _layouts: dict[int, Layout] = {}
@@ -169,10 +159,15 @@ def _cut(
 
 def _counts(network: Network, counts: NDArray[np.int32]) -> dict[str, NDArray[np.int32]]:
     """Cut `counts` (batch, neurons) by population, less those that never spike."""
-    populations = (*network.inputs, *network.order)
-    parts = np.split(counts, np.cumsum([p.neurons for p in populations])[:-1], axis=1)
-    return {
-        p.name: part.reshape(-1, *p.shape)
-        for p, part in zip(populations, parts, strict=True)
-        if p.kind != "integrator"
-    }
+    found = {}
+    first = 0
+    for p in (*network.inputs, *network.order):
+        part = counts[:, first : first + p.neurons]
+        first += p.neurons
+        if p.kind == "integrator":
+            continue
+        if len(p.shape) == 3:
+            channels, height, width = p.shape
+            part = part.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
+        found[p.name] = np.ascontiguousarray(part)
+    return found

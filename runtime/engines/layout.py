@@ -7,6 +7,7 @@ targets is one run wherever stride and dilation allow. For products there is a s
 (kernel row, kernel column, input channel; output channel) of each group.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..projection import Projection
 from .tables import INPUT, INTEGRATOR, POPULATION, PROJECTION, SPIKING, Layout
 
 ROUND = 8  # steps computed of one population before the next, where nothing leads backwards
+PRODUCT_FROM = 0.6  # the share of active sources from which products are faster (measured)
 LEAST_OUTPUTS, LEAST_FAN_IN = 8, 64  # smaller products are never faster than events (measured)
 NEVER = np.iinfo(np.int32).max  # a threshold that no voltage passes
 KINDS = {"input": INPUT, "cuba": SPIKING, "integrator": INTEGRATOR}
@@ -50,10 +52,11 @@ class Pools:
     """The arrays that all populations and projections share."""
 
     def __init__(self) -> None:
-        self.weights = Pool(np.zeros(0, np.int16))
+        self.weights = Pool(np.zeros(0, np.uint8))
         self.tables = Pool(np.zeros(0, np.int32))
         self.taps = Pool(np.zeros((0, 3), np.int32))
-        self.parameters = Pool(np.zeros(0, np.int32))
+        self.shares = Pool(np.zeros(0, np.float64))
+        self.levels = Pool(np.zeros(0, np.int32))
 
 
 def laid_out(network: Network) -> Layout:
@@ -84,16 +87,21 @@ def laid_out(network: Network) -> Layout:
             projections.append(
                 {
                     "source": places[source.name],
+                    "neurons": population.neurons,
                     **_projection(pools, projection, source, population),
                 }
             )
+    most = max((row.get("group_outputs", 0) for row in projections), default=0)
+    nothing = pools.weights.add(np.zeros(most, np.uint8))
     return Layout(
         _table(POPULATION, populations),
         _table(PROJECTION, projections),
         pools.weights.joined(),
         pools.tables.joined(),
         pools.taps.joined(),
-        pools.parameters.joined(),
+        pools.shares.joined(),
+        pools.levels.joined(),
+        nothing,
         steps,
         places[network.output],
         np.array(network.early_exit.thresholds if network.early_exit else (), np.int64),
@@ -115,16 +123,21 @@ def _population(pools: Pools, population: Population) -> Fields:
     """Describe `population`; its parameters are kept for a row of neurons where they repeat."""
     shape = population.shape
     threshold = population.threshold << ALIGN_BITS
-    values = (
-        DECAY_ONE - population.current_decay,
-        DECAY_ONE - population.voltage_decay,
+    shares = tuple(
+        (DECAY_ONE - decay) / DECAY_ONE
+        for decay in (population.current_decay, population.voltage_decay)
+    )
+    levels = (
         np.full_like(threshold, NEVER) if population.kind == "integrator" else threshold,
         population.bias << population.bias_exponent,
     )
-    repeats = len(shape) == 3 and all(value.shape != shape for value in values)
+    repeats = len(shape) == 3 and all(value.shape != shape for value in (*shares, *levels))
     period = shape[0] * shape[2] if repeats else population.neurons
     order = channels_last(shape)[:period]
-    rows = [np.broadcast_to(value, shape).reshape(-1)[order] for value in values]
+
+    def row(values: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+        return np.concatenate([np.broadcast_to(v, shape).reshape(-1)[order] for v in values])
+
     return {
         "kind": KINDS[population.kind],
         "neurons": population.neurons,
@@ -132,48 +145,74 @@ def _population(pools: Pools, population: Population) -> Fields:
         "row": (population.neurons + 7) // 8 * 8,
         "period": period,
         "largest": population.largest_value,
-        "parameters": pools.parameters.add(np.concatenate(rows)),
+        "shares": pools.shares.add(row(shares)),
+        "levels": pools.levels.add(row(levels)),
+        "forgets": int((population.current_decay == DECAY_ONE).all()),
+        "holds": int((population.voltage_decay == 0).all()),
     }
 
 
 def _projection(
     pools: Pools, projection: Projection, source: Population, target: Population
 ) -> Fields:
-    """Describe `projection`; an exponent above zero is part of the weights, which stay 16 bits."""
+    """Describe `projection`."""
     connection: Connection = projection.connection
-    left = max(projection.weight_exponent, 0)
-    described = {"delay": projection.delay, "shift": max(-projection.weight_exponent, 0)}
-    if isinstance(connection, Sparse):
-        return described | _synapses(pools, connection, left, source.shape, target.shape)
+    exponent = projection.weight_exponent
     if isinstance(connection, SumPool):
         connection = depthwise(connection, source.shape[0])
+    weights, described = _packed(connection.weights)
+    described |= {
+        "delay": projection.delay,
+        "graded": int(source.value_bits > 1),
+        "left": described["left"] + max(exponent, 0),
+        "shift": max(-exponent, 0),
+    }
+    if isinstance(connection, Sparse):
+        return described | _synapses(pools, connection, weights, source.shape, target.shape)
     if isinstance(connection, Conv):
-        return described | _windows(pools, connection, left, source.shape)
+        return described | _windows(pools, connection, weights, source.shape, described)
     rows, columns = channels_last(target.shape), channels_last(source.shape)
-    one = Conv(connection.weights[rows][:, columns, None, None])
-    return described | _windows(pools, one, left, (source.neurons, 1, 1))
+    weights = weights[rows][:, columns, None, None]
+    one = Conv(np.zeros(weights.shape, np.int16))
+    return described | _windows(pools, one, weights, (source.neurons, 1, 1), described)
 
 
-def _synapses(pools: Pools, sparse: Sparse, left: int, source: Shape, target: Shape) -> Fields:
+def _packed(weights: NDArray[np.int16]) -> tuple[NDArray[np.uint8], Fields]:
+    """Return `weights` as bytes, and how to read them: a chip's synapse has no more than 8 bits.
+
+    Of mixed sign they are even, so halves fit; of one sign their size does.
+    """
+    signed = int(weights.size and weights.min() < 0 < weights.max())
+    negative = int(weights.size and weights.min() < 0 and not signed)
+    halves = (weights >> signed).astype(np.int8).view(np.uint8)
+    held = halves if signed else np.abs(weights).astype(np.uint8)
+    return held, {"signed": signed, "negative": negative, "left": signed}
+
+
+def _synapses(
+    pools: Pools, sparse: Sparse, weights: NDArray[np.uint8], source: Shape, target: Shape
+) -> Fields:
     """Lay out the synapses of `sparse` by source neuron."""
     rows, columns = np.argsort(channels_last(target)), np.argsort(channels_last(source))
     order = np.argsort(columns[sparse.columns], kind="stable")
     counts = np.bincount(columns[sparse.columns], minlength=sparse.shape[1])
     return {
         "sparse": 1,
-        "weights": pools.weights.add(sparse.weights[order] << left),
+        "weights": pools.weights.add(weights[order]),
         "starts": pools.tables.add(np.concatenate([[0], np.cumsum(counts)])),
         "targets": pools.tables.add(rows[sparse.rows[order]]),
     }
 
 
-def _windows(pools: Pools, conv: Conv, left: int, source: Shape) -> Fields:
-    """Lay out `conv` for a source of shape (channels, height, width)."""
-    outputs, inputs, height, width = conv.weights.shape
+def _windows(
+    pools: Pools, conv: Conv, weights: NDArray[np.uint8], source: Shape, described: Fields
+) -> Fields:
+    """Lay out `conv` of these `weights` for a source of shape (channels, height, width)."""
+    outputs, inputs, height, width = weights.shape
     group = outputs // conv.groups
     windows = window_counts(conv, source)
     order = sorted(range(width), key=lambda k: (k * conv.dilation[1] % conv.stride[1], -k))
-    weights = conv.weights.reshape(conv.groups, group, inputs, height, width) << left
+    weights = weights.reshape(conv.groups, group, inputs, height, width)
     for_events = pools.weights.add(weights[..., order].transpose(0, 2, 3, 4, 1).reshape(-1))
     matrix = for_events
     if height * width > 1:
@@ -186,9 +225,10 @@ def _windows(pools: Pools, conv: Conv, left: int, source: Shape) -> Fields:
         _runs([(place * group, column * outputs, group) for place, column in met])
         for met in _meetings(conv, 1, source[2], windows[1], order)
     ]
+    eligible = group >= LEAST_OUTPUTS and inputs * height * width >= LEAST_FAN_IN
     return {
-        "small": int(8 * np.abs(weights.astype(np.int32)).max(initial=0) <= np.iinfo(np.int16).max),
-        "product": int(group >= LEAST_OUTPUTS and inputs * height * width >= LEAST_FAN_IN),
+        "product": math.ceil(PRODUCT_FROM * math.prod(source)) if eligible else 0,
+        "gathers": int(conv.groups == conv.dilation[1] == 1 and not described["graded"]),
         "weights": for_events,
         "matrix": matrix,
         "rows": _add_taps(pools, rows),

@@ -71,7 +71,6 @@ class _Learning:
         # The layout lists synapses by source; `order` takes ours there.
         self.order = np.argsort(self.columns, kind="stable")
         self.held = layout.weights[first : first + self.weights.size]
-        self.left = max(projection.weight_exponent, 0)
         self.seed = rule.seed
         self.forget()
 
@@ -92,7 +91,7 @@ class _Learning:
             self.weights, self.rows, self.columns, rule.tags, self.before, self.after, sent, came,
             *constants,
         )  # fmt: skip
-        self.held[:] = self.weights[self.order] << self.left
+        self.held[:] = self.weights[self.order]
 
 
 def _index(network: Network, name: str) -> int:

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 INPUT, SPIKING, INTEGRATOR = range(3)
 Bytes = NDArray[np.uint8]
-Shorts = NDArray[np.int16]
+Weights = NDArray[np.uint8] | NDArray[np.int8]
 Words = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Row = Any  # of one of the two tables
 
 
@@ -19,43 +20,52 @@ def _row(names: str) -> np.dtype[Any]:
 
 
 # first: its first neuron among all; row, history: bytes of one step of values, and where they
-# start; delay: the longest one that asks for its values; period: neurons after which the
-# parameters repeat; largest: what a spike carries at most; into_first, into_last: its projections.
+# start; delay: the longest one that asks for its values; period: neurons after which parameters
+# repeat; shares, levels: where they start; forgets: whether no current lasts; largest: what a spike
+# carries at most; into_first, into_last: its projections.
 POPULATION = _row(
-    "kind first neurons channels row history delay period parameters largest into_first into_last"
+    "kind first neurons channels row history delay period shares levels forgets holds largest "
+    "into_first into_last"
 )
-# shift: bits to the right of its own sum; small: whether eight weights add up within 16 bits;
-# weights, starts, targets, rows, columns, matrix: where they start in their arrays; plane, fan_in:
-# weights of one input channel, of one target neuron.
+# neurons: of its target; left, shift: bits its sum is shifted left by, and right; signed, negative:
+# how to read its bytes; graded: whether events carry values; gathers: whether windows may look for
+# them; product: the active sources from which products are faster, 0 if never; weights, starts,
+# targets, rows, columns, matrix: where they start in their arrays; plane, fan_in: weights of one
+# input channel, of one target neuron.
 PROJECTION = _row(
-    "source delay shift sparse product small weights starts targets rows columns matrix plane "
-    "windows window_columns channels height width groups group_inputs group_outputs fan_in "
-    "kernel_height kernel_width stride_y stride_x padding_y padding_x dilation_y dilation_x"
+    "source neurons delay left shift signed negative graded sparse gathers product weights starts "
+    "targets rows columns matrix plane windows window_columns channels height width groups "
+    "group_inputs group_outputs fan_in kernel_height kernel_width stride_y stride_x padding_y "
+    "padding_x dilation_y dilation_x"
 )
 
 
 class Layout(NamedTuple):
     """A network as flat arrays; `populations` and `projections` are tables in running order.
 
-    `output` is the place of the population that answers, `thresholds` int64 when to stop on it.
+    `nothing` is where weights are zeros; `output` is the place of the population that answers,
+    `thresholds` int64 when to stop on it.
     """
 
     populations: NDArray[Any]
     projections: NDArray[Any]
-    weights: Shorts
+    weights: Bytes
     tables: Words
     taps: Words
-    parameters: Words
+    shares: Doubles
+    levels: Words
+    nothing: int
     steps: int
     output: int
     thresholds: NDArray[np.int64]
 
 
 class State(NamedTuple):
-    """What one sample carries along: int32 (neurons,) twice, and the values that delays need.
+    """What samples carry from run to run, a row each: of neurons, and the values that delays need.
 
-    Where it may stop early, `clock` int64 (2,) says how many steps it has run and whether it has
-    stopped, `score` int64 (neurons,) what a spiking output has said so far.
+    `current` and `voltage` int32 (batch, neurons); `history` uint8 (batch, bytes), past spikes.
+    For an early exit, `clock` int64 (batch, 2), steps run and whether it has stopped, and `score`
+    int64 (batch, neurons), what a spiking output has said. Loops take one row of each at a time.
     """
 
     current: Words
@@ -69,7 +79,8 @@ class Recording(NamedTuple):
     """What a run is given and what it leaves behind, each flat, one population after the other.
 
     Within `events`, `spikes` and `voltages` a population lies as in `Trace`; `spikes_first` and
-    `voltages_first` say where it starts, in neurons, or -1. `counts` is int32 (batch, neurons).
+    `voltages_first` say where it starts, in neurons, or -1. `counts` is int32 (batch, neurons) of
+    all populations, their neurons as the loops have them.
     """
 
     timesteps: int
@@ -85,16 +96,17 @@ class Recording(NamedTuple):
 class Scratch(NamedTuple):
     """Room for one round: sums of the widest population, and the active neurons of all.
 
-    `events` counts those of each population and step, one population after the other; `past` has
-    room for those of an earlier round. `carried` and `apart` describe up to eight events.
+    `active` lists those of each population and step, then has room for those of an earlier round;
+    `events` counts them. `multiplied` says of each projection whether it is; `before` counts events
+    before each eight neurons; `listed` has the weights of a window's events.
     """
 
     sums: Words
     partial: Words
     active: Words
     events: Words
-    past: Words
-    carried: Words
-    apart: Longs
+    multiplied: Bytes
+    before: Words
+    listed: Longs
     rows: Floats
     products: Floats
