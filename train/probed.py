@@ -49,23 +49,31 @@ def probed(pretrained: Pretrained, data: Data, per_class: int, seed: int = 0) ->
         if not name.startswith(f"layers.{len(network.layers) - 1}.")
     }
     network.load_state_dict(weights, strict=False)
-    _, chosen = held_out(data.train.labels, per_class, seed)
-    few = FrameSet(data.train.frames[chosen], data.train.labels[chosen])
-    _read_out(network, few, data.classes)
+    _read_out(network, few_labelled(data, per_class, seed), data.classes)
     return Trained(network.eval(), recipe, provenance)
+
+
+def few_labelled(data: Data, per_class: int, seed: int = 0) -> FrameSet:
+    """Return `per_class` training samples of each class, drawn by `seed`; raises `DataError`."""
+    _, chosen = held_out(data.train.labels, per_class, seed)
+    return FrameSet(data.train.frames[chosen], data.train.labels[chosen])
 
 
 @torch.no_grad()
 def _read_out(network: SpikingNetwork, few: FrameSet, classes: int) -> None:
-    """Set the weights of the read-out: each step adds the probe of that step's spikes."""
+    """Set the weights of the read-out: each step adds the probe of that step's spikes.
+
+    What it adds up to by then is noted, so that its integers hold it.
+    """
     network.eval().quantise()
     seen = []
     for events, _ in batches(few, 128):
-        values = network.features(torch.from_numpy(events.astype(np.float32)))
-        seen.append(values.flatten(2).mean(dim=0).numpy())
+        seen.append(network.features(torch.from_numpy(events.astype(np.float32))).flatten(2))
     network.quantise(False)
-    probe = linear_probe(np.concatenate(seen), few.labels, classes)
+    steps = torch.cat(seen, dim=1)
+    probe = linear_probe(steps.mean(dim=0).numpy(), few.labels, classes)
     readout = network.nodes[-1]
     assert isinstance(readout, Layer) and readout.linear.bias is not None
     readout.linear.weight.copy_(torch.from_numpy(probe.weights))
     readout.linear.bias.copy_(torch.from_numpy(probe.bias))
+    readout.reach.copy_(network.answer(steps).cumsum(dim=0).abs().max())

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import EVENTS, LABELS, NETWORK, pumice
 
@@ -7,6 +8,9 @@ from pumice.cli import demo, engines
 from pumice.cli.inputs import Inputs
 from pumice.runtime import accuracies, network_digest, read_network
 from pumice.runtime.engines import reference
+from pumice.train import data as pumice_data
+from pumice.train.data import Data, FrameSet, video_sources
+from pumice.train.data.videos import Videos
 
 
 def test_the_demo_reports_float_integers_and_lava_on_the_same_samples(
@@ -44,3 +48,22 @@ def test_the_demo_goes_the_whole_way_and_does_nothing_twice(
     for said in ("accuracy stopped at timestep", "synaptic operations", "none differs"):
         assert said in again.out
     assert (tmp_path / "run" / "report.json").read_text() == answer.out
+
+
+def test_the_demo_without_labels_tells_its_controls(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    labels = np.arange(240) % 2
+    frames = np.random.default_rng(0).integers(0, 60, (240, 16, 1, 8, 8), np.uint8)
+    frames[labels == 1, :, :, :4] += 150
+    train, test = (FrameSet(frames[part], labels[part]) for part in (slice(200), slice(200, 240)))
+    data = Data("digit-motions", train, test, 2, "", {"options": {"name": "digit-motions"}})
+    monkeypatch.setattr(engines, "engine", lambda name: reference.run)
+    monkeypatch.setattr(pumice_data, "load", lambda *_, **__: data)
+    monkeypatch.setattr(video_sources, "videos_of", lambda *_: Videos(train.frames, {}))
+    small = ("fit.epochs=1", "network.channels=[4]", "network.kernels=[3]", "network.strides=[2]")
+    changes = [option for change in small for option in ("--set", change)]
+    said = pumice("demo", "--prednext", "-o", tmp_path / "run", *changes, "--json")
+    assert said.status == 0 and said.document["certificate"]["samples"] == 32
+    assert "100.0% with the images themselves" in said.err and "as it was drawn" in said.err
+    assert read_network(tmp_path / "run" / "model.pumice").populations[0].value_bits == 8

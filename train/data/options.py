@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Binning = Literal["time", "count"]
-Values = Literal["binary", "counts"]
+Values = Literal["binary", "counts", "grey"]
 
 
 class DataOptions(BaseModel):
@@ -14,8 +14,9 @@ class DataOptions(BaseModel):
 
     `folder` holds a data set that is not made here. `timesteps` frames a recording, cut by
     `binning`: slices of equal "time", or of equal event "count". The `values` of a pixel are
-    "binary" (1 where there was an event) or "counts" (events, at most 255). `pool` joins squares
-    of `pool` x `pool` pixels. `seed` makes the recordings of a data set that is made here; the
+    "binary" (1 where there was an event), "counts" (events, at most 255) or, of digits in motion,
+    "grey": no events, but the images of the video, 0 to 255. `pool` joins squares of `pool` x
+    `pool` pixels. `seed` makes the recordings of a data set that is made here; the
     split into training and test samples never depends on it. `label` chooses what is to be told,
     of a data set that has labels of several kinds. `size` scales a data set that says so to so many
     pixels a side, `window` cuts its recordings into pieces of so many microseconds. Images are

@@ -1,11 +1,12 @@
 """What a network makes of videos: features of each step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..data.clips import ClipOptions, even_starts, positions
 from ..data.videos import VideoSource
@@ -56,14 +57,36 @@ def features_of(
     network.eval()
     device = next(network.parameters()).device
     parts = []
+    for seen in clips_of(videos, options, clips, batch):
+        values = network.features(seen.to(device)).flatten(2).cpu()
+        parts.append(_each_video(values, clips))
+    return Features(np.concatenate(parts), videos.labels)
+
+
+def pixels_of(videos: VideoSource, options: ClipOptions, clips: int = 1) -> Features:
+    """Return the images themselves as features, from the same clips: what these are to beat."""
+    parts = [_each_video(seen.flatten(2), clips) for seen in clips_of(videos, options, clips)]
+    return Features(np.concatenate(parts), videos.labels)
+
+
+def clips_of(
+    videos: VideoSource, options: ClipOptions, clips: int = 1, batch: int = 128
+) -> Iterator[Tensor]:
+    """Yield `clips` clips of each video, of `batch` videos at once.
+
+    float32 (timesteps, batch * clips, *shape); those of a video stand side by side.
+    """
     for start in range(0, len(videos.lengths), batch):
         chosen = range(start, min(start + batch, len(videos.lengths)))
-        seen = [_clips(videos, video, options, clips) for video in chosen]
-        stacked = torch.from_numpy(np.concatenate(seen)).to(device)
-        values = network.features(stacked.transpose(0, 1).float()).flatten(2)
-        each = values.transpose(0, 1).unflatten(0, (len(seen), clips))  # type: ignore[no-untyped-call]
-        parts.append(each.mean(dim=1).cpu().numpy())
-    return Features(np.concatenate(parts), videos.labels)
+        seen = np.concatenate([_clips(videos, video, options, clips) for video in chosen])
+        yield torch.from_numpy(seen).transpose(0, 1).float()
+
+
+def _each_video(values: Tensor, clips: int) -> Vectors:
+    """Return means over the clips of each video, (videos, timesteps, width)."""
+    each = values.transpose(0, 1).unflatten(0, (-1, clips))  # type: ignore[no-untyped-call]
+    means: Vectors = each.mean(dim=1).numpy()
+    return means
 
 
 def _clips(videos: VideoSource, video: int, options: ClipOptions, clips: int) -> NDArray[np.uint8]:

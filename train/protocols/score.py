@@ -1,5 +1,6 @@
 """All that the protocols say of a network, as plain numbers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from .features import KINDS, Features
@@ -8,12 +9,13 @@ from .neighbours import nearest, retrieval
 from .probe import linear_probe
 
 
-def scores(gallery: Features, queries: Features) -> dict[str, Any]:
+def scores(gallery: Features, queries: Features, kinds: Sequence[str] = KINDS) -> dict[str, Any]:
     """Return what `gallery` (training videos) says of `queries` (test videos), shares 0 to 1.
 
-    For each kind of feature, "mean" over steps and steps "side_by_side", and each kind of label:
-    "retrieval" by rank, weighted nearest neighbours ("knn") and a linear "probe". Of the queries
-    themselves "consistency_error", that "by_step", "spread" and "effective_rank" of the mean.
+    For each of `kinds` of feature, "mean" over steps and steps "side_by_side", and each kind of
+    label: "retrieval" by rank, weighted nearest neighbours ("knn") and a linear "probe". Of the
+    queries themselves "consistency_error", that "by_step", "spread" and "effective_rank" of the
+    mean.
     """
     told: dict[str, Any] = {
         "consistency_error": consistency_error(queries.steps),
@@ -21,7 +23,7 @@ def scores(gallery: Features, queries: Features) -> dict[str, Any]:
         "spread": spread(queries.mean),
         "effective_rank": effective_rank(queries.mean),
     }
-    for kind in KINDS:
+    for kind in kinds:
         known, asked = getattr(gallery, kind), getattr(queries, kind)
         told[kind] = {}
         for name, labels in gallery.labels.items():

@@ -67,6 +67,15 @@ def test_the_catalogue_gives_events_with_either_label() -> None:
     assert np.array_equal(labels["digit"], DIGITS.target[:600]) and len(recordings) == 600
 
 
+def test_the_catalogue_gives_grey_images_of_the_same_digits() -> None:
+    grey, events = load("digit-motions", values="grey", timesteps=32), load("digit-motions")
+    assert np.array_equal(grey.test.frames, motion_videos("test").frames)
+    assert np.array_equal(grey.test.labels, events.test.labels)
+    some = load("digit-motions", values="grey", timesteps=2)
+    assert np.array_equal(some.train.frames, grey.train.frames[:, [0, 31]])
+    assert grey.digest != some.digest and "camera" in grey.provenance["source"]
+
+
 def test_the_cache_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = motion_videos("test").frames
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
