@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 from subprocess import run as called
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from pumice.train.pretrain_recipe import (
     read_pretrain_recipe,
     shipped_pretrain_recipes,
 )
-from pumice.train.selfsupervised.learner import Learner
+from pumice.train.selfsupervised.learner import Learner, projected_views
 from pumice.train.selfsupervised.objectives import OBJECTIVES
 
 GENERATOR = np.random.default_rng(0)
@@ -130,6 +131,18 @@ def test_targets_leave_batch_norms_statistics_alone() -> None:
     for module, later in ((with_it, clips(1)), (without, None)):
         module(clips(0), later)
     assert weights(with_it.encoder) == weights(without.encoder)
+
+
+def test_what_is_common_to_a_step_does_not_pass_the_projector() -> None:
+    # Else features foretell the next step by saying which step it is.
+    module, encoder = learner(recipe("simclr")), Mock(features=lambda values: values)
+    features = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    clock = torch.tensor([0.0, 5.0, -2.0]).view(3, 1, 1)
+    plain, timed = (
+        torch.stack(projected_views(encoder, module.projector, each))
+        for each in (features, features + clock)
+    )
+    assert torch.allclose(plain, timed, atol=1e-4) and plain.std() > 0.1
 
 
 def test_the_queue_holds_the_newest_keys() -> None:

@@ -130,10 +130,11 @@ def encoded(encoder: SpikingNetwork, clips: Tensor) -> Tensor:
 def projected_views(encoder: SpikingNetwork, projector: nn.Module, clips: Tensor) -> Views:
     """Return the features of both views after the projector, (timesteps, samples, dimensions).
 
-    Those of all processes, so that losses and heads see the whole batch.
+    Those of all processes, so that losses and heads see the whole batch. The projector takes one
+    time step after another: with batch norm over all of them at once, features could say which step
+    it is, which foretells the next step's without a look at the images.
     """
     views = [gathered(half, 1) for half in encoded(encoder, clips).chunk(2, dim=1)]
-    features = torch.cat(views, dim=1)
-    projected = projector(features.flatten(0, 1))
-    first, second = projected.view(*features.shape[:2], -1).chunk(2, dim=1)
+    projected = torch.stack([projector(step) for step in torch.cat(views, dim=1)])
+    first, second = projected.chunk(2, dim=1)
     return first, second
