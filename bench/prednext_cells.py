@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -10,7 +11,8 @@ Cell = dict[str, Any]
 Name = tuple[str, str, float, int]
 VARIANTS: dict[str, tuple[str, ...]] = {
     "plain": (),
-    "untrained": ("fit.epochs=1", "fit.learning_rate=1e-12"),  # batch norm's statistics alone
+    "pixels": (),
+    "untrained": (),
     "PredNext": (),
     "step only": ("prednext.clip=false",),
     "clip only": ("prednext.step=false",),
@@ -18,6 +20,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "cross view alone": (),
     "same view alone": ("prednext.cross_view=false",),
 }
+SETTINGS = ("fit.epochs=8",)
 QUICK = ("fit.epochs=1", "network.channels=[8,8]", "network.kernels=[3,3]", "network.strides=[2,2]")
 CLIPS = 2  # of a test video
 RECORDED = (
@@ -25,7 +28,6 @@ RECORDED = (
     "views.crop=0.5",
     "fit.epochs=40",
     "fit.batch=12",
-    "objective.name=simsiam",
     "data.name=folder",
     "data.height=32",
     "data.width=32",
@@ -41,7 +43,7 @@ def key(name: Name) -> str:
 def changes(name: Name) -> list[str]:
     """Return the settings that make a cell of the recipe `digit-motions`."""
     objective, variant, weight, seed = name
-    made = [f"fit.seed={seed}", f"objective.name={objective}"]
+    made = [*SETTINGS, f"fit.seed={seed}", f"objective.name={objective}"]
     if variant == "forced":
         return [*made, "prednext.weight=0", f"objective.consistency={weight}"]
     return [*made, f"prednext.weight={weight}", *VARIANTS[variant]]
@@ -55,24 +57,37 @@ def measured(name: Name, quick: bool) -> Cell:
     if name[0] == "recorded":
         return recorded(name, quick)
     from pumice.train.data import motion_videos
-    from pumice.train.pretrain import pretrain
     from pumice.train.pretrain_recipe import read_pretrain_recipe
-    from pumice.train.protocols.features import features_of
+    from pumice.train.protocols.features import KINDS
     from pumice.train.protocols.score import scores
 
     recipe = read_pretrain_recipe("digit-motions", [*changes(name), *(QUICK if quick else ())])
     train = motion_videos("train")
-    start = process_time()
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        network = pretrain(recipe, train, run).network
-        history = (run / "history.csv").read_text(encoding="utf-8")
-    cell: Cell = {"seconds": process_time() - start, "history": history}
-    known = features_of(network, train, recipe.clips, CLIPS)
-    for part in ("validation", "test"):
-        asked = features_of(network, motion_videos(part), recipe.clips, CLIPS)
-        cell[part] = scores(known, asked)
+    features, cell = _seeing(name[1], recipe, train)
+    known = features(train)
+    cell["validation"] = scores(known, features(motion_videos("validation")), KINDS[:1])
+    cell["test"] = scores(known, features(motion_videos("test")))
     return cell
+
+
+def _seeing(variant: str, recipe: Any, videos: Any) -> tuple[Callable[[Any], Any], Cell]:
+    """Return what makes features of videos, and what learning it took and told."""
+    from pumice.train.controls import untrained
+    from pumice.train.pretrain import pretrain
+    from pumice.train.protocols.features import features_of, pixels_of
+
+    if variant == "pixels":
+        return lambda seen: pixels_of(seen, recipe.clips, CLIPS), {"seconds": 0.0}
+    cell: Cell = {}
+    start = process_time()
+    if variant == "untrained":
+        network = untrained(recipe, videos, CLIPS).network
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            network = pretrain(recipe, videos, Path(folder) / "run").network
+            cell["history"] = (Path(folder) / "run" / "history.csv").read_text(encoding="utf-8")
+    cell["seconds"] = process_time() - start
+    return lambda seen: features_of(network, seen, recipe.clips, CLIPS), cell
 
 
 def recorded(name: Name, quick: bool) -> Cell:
@@ -80,9 +95,7 @@ def recorded(name: Name, quick: bool) -> Cell:
     import numpy as np
 
     from pumice.train.data.video_folder import video_folder
-    from pumice.train.pretrain import pretrain
     from pumice.train.pretrain_recipe import read_pretrain_recipe
-    from pumice.train.protocols.features import Features, features_of
     from pumice.train.protocols.health import consistency_error
     from pumice.train.protocols.neighbours import retrieval
 
@@ -91,18 +104,12 @@ def recorded(name: Name, quick: bool) -> Cell:
     settings = [f"fit.seed={seed}", f"prednext.weight={weight}", *RECORDED, *VARIANTS[variant]]
     recipe = read_pretrain_recipe("digit-motions", [*settings, *(QUICK if quick else ())])
     videos = video_folder(recipe.data, [folder / "hmdb51", folder / "kth"])
-    start = process_time()
-    with tempfile.TemporaryDirectory() as run:
-        network = pretrain(recipe, videos, Path(run) / "run").network
-    seconds = process_time() - start
-    halves: list[Features] = []
-    for first in (True, False):
-        parts = _Half(videos, first)
-        halves.append(features_of(network, parts, recipe.clips, CLIPS))  # type: ignore[arg-type]
+    features, cell = _seeing(variant, recipe, videos)
+    halves = [features(_Half(videos, first)) for first in (True, False)]
     each = np.arange(len(videos.lengths))
     found = retrieval(halves[1].mean, each, halves[0].mean, each, (1, 5))
     return {
-        "seconds": seconds,
+        "seconds": cell["seconds"],
         "videos": len(each),
         "left_out": len(videos.left_out),
         "recording_R@1": found[1],

@@ -23,6 +23,7 @@ COLUMNS: dict[str, Path_] = {
     "rank": ("effective_rank",),
 }
 SHARES = ("R@1", "kNN", "probe")
+ABLATED = "simclr"  # the objective whose ablations are told
 
 
 def found(cell: Cell, path: Sequence[str], part: str = "test") -> float:
@@ -69,11 +70,13 @@ def tables(
     for objective, weight in chosen.items():
         variants = [("plain", 0.0), ("PredNext", weight), ("step only", weight)]
         for variant, each in [*variants, ("clip only", weight)]:
-            rows.append(_row(cells, objective, variant, each))
+            if group(cells, objective, variant, each):
+                rows.append(_row(cells, objective, variant, each))
         gains.append(_gain(cells, objective, weight))
-    others = [("untrained", 0.0), ("same view", chosen.get("simsiam", 0.0))]
+    others = [("pixels", 0.0), ("untrained", 0.0), ("plain", 0.0)]
+    others.append(("same view", chosen.get(ABLATED, 0.0)))
     others.append(("cross view alone", 1.0))
-    forced = sorted({float(n.split("/")[2]) for n in cells if n.startswith("simsiam/forced/")})
+    forced = sorted({float(n.split("/")[2]) for n in cells if n.startswith(f"{ABLATED}/forced/")})
     others += [("same view alone", 1.0), *(("forced", weight) for weight in forced)]
     search = [
         _row(cells, name.split("/")[0], "PredNext", float(name.split("/")[2]), "validation")
@@ -84,7 +87,7 @@ def tables(
     told = [
         ("Test digits, means over seeds ± standard deviation", header, rows),
         ("What PredNext changes, in points (error as it is)", _gain_header(), gains),
-        ("SimSiam's ablations", header, [_row(cells, "simsiam", *each) for each in others]),
+        ("Controls and ablations", header, [_row(cells, ABLATED, *each) for each in others]),
         ("The search for the weight, on validation digits", header, search),
     ]
     return [*told, *_recorded(cells)]
@@ -94,7 +97,10 @@ def _row(
     cells: dict[str, Cell], objective: str, variant: str, weight: float, part: str = "test"
 ) -> list[Any]:
     seeds = group(cells, objective, variant, weight)
-    values = [_spread([found(c, p, part) for c in seeds], n) for n, p in COLUMNS.items()]
+    values = [
+        _spread([found(c, path, part) for c in seeds if path[0] in c[part]], name)
+        for name, path in COLUMNS.items()
+    ]
     seconds = f"{np.mean([c['seconds'] for c in seeds]):.0f}" if seeds else "-"
     return [objective, variant, weight, *values, seconds]
 
@@ -128,7 +134,8 @@ def _gain(cells: dict[str, Cell], objective: str, weight: float) -> list[Any]:
 
 def _recorded(cells: dict[str, Cell]) -> list[tuple[str, list[str], list[list[Any]]]]:
     rows = []
-    for variant, weight in (("untrained", 0.0), ("plain", 0.0), ("PredNext", 0.5)):
+    told = (("pixels", 0.0), ("untrained", 0.0), ("plain", 0.0), ("PredNext", 0.5))
+    for variant, weight in told:
         seeds = group(cells, "recorded", variant, weight)
         if seeds:
             shown = ("recording_R@1", "recording_R@5", "consistency_error")
