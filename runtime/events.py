@@ -37,7 +37,8 @@ def checked_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str, 
             )
         if 0 in array.shape:
             raise EngineError(f"{population.name}: events of shape {array.shape} are empty")
-        if int(array.min()) < 0 or int(array.max()) > population.largest_value:
+        lowest = 0 if array.dtype.kind in "ub" else int(array.min())
+        if lowest < 0 or int(array.max()) > population.largest_value:
             raise EngineError(
                 f"{population.name}: events hold {array.min()}..{array.max()}, "
                 f"needs 0..{population.largest_value}"

@@ -18,9 +18,9 @@ from ..events import Events, checked_events
 from ..network import Network
 from ..population import Population
 from ..trace import Record, Trace, silenced
-from .kernels import advance, scratch_for
+from .kernels import advance
 from .layout import laid_out
-from .tables import Layout, Recording, State
+from .tables import Layout, Recording, State, scratch_for
 
 PARTS = 4  # of a batch for each thread, so that none waits long for another
 
@@ -35,7 +35,7 @@ def run(
     """
     given = checked_events(network, events)
     batch = next(iter(given.values())).shape[1]
-    return resume(network, silent(network, batch), given, record, threads)
+    return _trace(network, silent(network, batch), given, record, threads)
 
 
 def silent(network: Network, batch: int) -> State:
@@ -66,9 +66,21 @@ def resume(
     The trace covers these events alone. Raises `EngineError` where the events do not fit.
     """
     given = checked_events(network, events)
-    timesteps, batch = next(iter(given.values())).shape[:2]
+    batch = next(iter(given.values())).shape[1]
     if len(states.current) != batch:
         raise EngineError(f"events of {batch} samples, but states of {len(states.current)}")
+    return _trace(network, states, given, record, threads)
+
+
+def _trace(
+    network: Network,
+    states: State,
+    given: dict[str, NDArray[np.uint8]],
+    record: Record,
+    threads: int | None,
+) -> Trace:
+    """Advance `states` by the events of each input, checked, and return what came of it."""
+    timesteps, batch = next(iter(given.values())).shape[:2]
     spiking = [
         p
         for p in network.order
@@ -138,23 +150,23 @@ def _size(populations: list[Population]) -> int:
 
 def _firsts(network: Network, recorded: list[Population]) -> NDArray[np.int64]:
     """Return for each running population where it starts among those `recorded`, else -1."""
-    names = [p.name for p in recorded]
-    places = [
-        _size(recorded[: names.index(p.name)]) if p.name in names else -1
-        for p in (*network.inputs, *network.order)
-    ]
-    return np.array(places, np.int64)
+    places, first = {}, 0
+    for p in recorded:
+        places[p.name] = first
+        first += p.neurons
+    return np.array([places.get(p.name, -1) for p in (*network.inputs, *network.order)], np.int64)
 
 
 def _cut(
     flat: NDArray[Any], lead: tuple[int, int], populations: list[Population]
 ) -> dict[str, NDArray[Any]]:
     """Cut `flat` into the arrays (timesteps, batch, *shape) of the populations it holds."""
-    ends = np.cumsum([lead[0] * lead[1] * p.neurons for p in populations])
-    parts = np.split(flat, ends[:-1]) if populations else []
-    return {
-        p.name: part.reshape(*lead, *p.shape) for p, part in zip(populations, parts, strict=True)
-    }
+    parts, first = {}, 0
+    for p in populations:
+        size = lead[0] * lead[1] * p.neurons
+        parts[p.name] = flat[first : first + size].reshape(*lead, *p.shape)
+        first += size
+    return parts
 
 
 def _counts(network: Network, counts: NDArray[np.int32]) -> dict[str, NDArray[np.int32]]:

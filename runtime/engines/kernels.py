@@ -47,8 +47,8 @@ PLACES = np.zeros(64, np.uint8)
 for _place in range(64):
     PLACES[((int(DE_BRUIJN) << _place) % 2**64) >> 58] = _place
 
-# Arrays are counted by none of the loops, which would take longer than what many a call does; all
-# are made by `scratch_for` or by who calls. The option is numba's own for this.
+# The loops count no references to arrays, which would take longer than what many a call does, so
+# they make none: all are given. The option is numba's own for this.
 OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract"}, "_nrt": False}
 loop = njit(nogil=True, cache=True, **OPTIONS)
 
@@ -149,29 +149,6 @@ def _hold(layout: Layout, state: State, recording: Recording, sample: int, start
             for now in range(start, recording.timesteps):
                 place = now * recording.batch + sample
                 _write_voltages(number, layout.populations[number], state, recording, place)
-
-
-@njit(cache=True)
-def scratch_for(layout: Layout) -> Scratch:
-    """Return room for rounds of a network; loops that run at once need one each."""
-    widest, fan_in, channels, neurons = 0, 0, 0, 0
-    for population in layout.populations:
-        widest = max(widest, population.row)
-        neurons += population.neurons
-    for projection in layout.projections:
-        fan_in = max(fan_in, projection.fan_in)
-        channels = max(channels, projection.group_outputs)
-    return Scratch(
-        np.empty(layout.steps * widest, i32),
-        np.empty(layout.steps * widest, i32),
-        np.zeros(layout.steps * neurons + widest + 4, i32),
-        np.empty(layout.steps * len(layout.populations), i32),
-        np.zeros(len(layout.projections), np.uint8),
-        np.empty(widest // 8 + 1, i32),
-        np.empty(fan_in + 7, np.int64),
-        np.empty((4, fan_in + 3), f32),
-        np.empty((4, channels), f32),
-    )
 
 
 @loop
@@ -592,12 +569,14 @@ def _gather(
 ) -> None:
     """Do the same from the side of the targets: add to each window the events that it sees.
 
-    What it sees in a row of the source is one run of the list of events.
+    What it sees in a row of the source is one run of the list of events. Rows of weights end with
+    zeros, which are added to the next window's sums.
     """
     active, rows, before = scratch.active, scratch.listed, scratch.before
     channels, width, height = projection.channels, projection.width, projection.height
     kernel_height, kernel_width = projection.kernel_height, projection.kernel_width
-    outputs, left, matrix = projection.group_outputs, projection.left, projection.matrix
+    outputs, lanes = projection.group_outputs, projection.lanes
+    left, matrix = projection.left, projection.matrix
     stride, dilation, columns = (
         projection.stride_x,
         projection.dilation_y,
@@ -620,27 +599,27 @@ def _gather(
                     start = begin + _before(history, values, before, corner)
                     reach = (last - first) * channels
                     stop = begin + _before(history, values, before, corner + reach)
-                origin = matrix + ((j * kernel_width + first - side) * channels - corner) * outputs
-                _list(active, start, stop, origin, outputs, rows, count)
+                origin = matrix + ((j * kernel_width + first - side) * channels - corner) * lanes
+                _list(active, start, stop, origin, lanes, rows, count)
                 count += u64(stop - start)
             if count:
                 _list_nothing(rows, count, layout.nothing)
-                add_rows(sums, onto, outputs, weights, rows, int(count), left)
+                add_rows(sums, onto, lanes, weights, rows, int(count), left)
             onto += outputs
             side += stride
 
 
 @loop
 def _list(
-    active: Words, start: int, stop: int, origin: int, outputs: int, rows: Longs, count: int
+    active: Words, start: int, stop: int, origin: int, lanes: int, rows: Longs, count: int
 ) -> None:
     """List where the weights of events start, four at a time: up to three too many are harmless."""
     at = u64(count)
     for event in range(u64(start), u64(stop), u64(4)):
-        rows[at] = origin + active[event] * outputs
-        rows[at + u64(1)] = origin + active[event + u64(1)] * outputs
-        rows[at + u64(2)] = origin + active[event + u64(2)] * outputs
-        rows[at + u64(3)] = origin + active[event + u64(3)] * outputs
+        rows[at] = origin + active[event] * lanes
+        rows[at + u64(1)] = origin + active[event + u64(1)] * lanes
+        rows[at + u64(2)] = origin + active[event + u64(2)] * lanes
+        rows[at + u64(3)] = origin + active[event + u64(3)] * lanes
         at += u64(4)
 
 
@@ -698,9 +677,9 @@ def _multiply(
 ) -> None:
     """Do the same as products of float32: four windows at a time, times the matrix of a group."""
     windows, left = projection.windows, i32(projection.left) & i32(31)
-    fan_in, outputs = projection.fan_in, projection.group_outputs
+    fan_in, outputs, lanes = projection.fan_in, projection.group_outputs, projection.lanes
     for group in range(projection.groups):
-        matrix = projection.matrix + group * fan_in * outputs
+        matrix = projection.matrix + group * fan_in * lanes
         for first in range(0, steps * windows, 4):
             count = min(4, steps * windows - first)
             scratch.rows[:, : fan_in + 3] = 0
@@ -709,8 +688,8 @@ def _multiply(
                 window = first + r - step * windows
                 seen = values + step * source.row
                 _look(projection, history, seen, window, group, scratch.rows[r])
-            scratch.products[:, :outputs] = 0
-            multiply_rows(scratch.rows, weights, matrix, fan_in, outputs, scratch.products)
+            scratch.products[:, :lanes] = 0
+            multiply_rows(scratch.rows, weights, matrix, fan_in, lanes, scratch.products)
             for r in range(count):
                 start = ((first + r) * projection.groups + group) * outputs
                 for i in range(outputs):

@@ -3,8 +3,9 @@
 Populations come in running order, inputs first, and neurons lie (height, width, channel). Weights
 lie (input channel, kernel row, kernel column, output channel of the group), with the columns of a
 kernel ordered such that neighbours meet neighbouring targets: what an event reaches in a row of
-targets is one run wherever stride and dilation allow. For products there is a second copy, a matrix
-(kernel row, kernel column, input channel; output channel) of each group.
+targets is one run wherever stride and dilation allow. For windows that gather, and for products,
+there is a second copy, a matrix (kernel row, kernel column, input channel; output channel) of each
+group, whose rows end with zeros such that they fill whole vectors.
 """
 
 import math
@@ -22,6 +23,7 @@ from .tables import INPUT, INTEGRATOR, POPULATION, PROJECTION, SPIKING, Layout
 
 ROUND = 8  # steps computed of one population before the next, where nothing leads backwards
 PRODUCT_FROM = 0.6  # the share of active sources from which products are faster (measured)
+LANES = 16  # 16-bit numbers of a vector
 LEAST_OUTPUTS, LEAST_FAN_IN = 8, 64  # smaller products are never faster than events (measured)
 NEVER = np.iinfo(np.int32).max  # a threshold that no voltage passes
 KINDS = {"input": INPUT, "cuba": SPIKING, "integrator": INTEGRATOR}
@@ -91,8 +93,12 @@ def laid_out(network: Network) -> Layout:
                     **_projection(pools, projection, source, population),
                 }
             )
-    most = max((row.get("group_outputs", 0) for row in projections), default=0)
-    nothing = pools.weights.add(np.zeros(most, np.uint8))
+
+    def most(rows: list[Fields], field: str) -> int:
+        return max((row.get(field, 0) for row in rows), default=0)
+
+    lanes = most(projections, "lanes")
+    nothing = pools.weights.add(np.zeros(lanes, np.uint8))
     return Layout(
         _table(POPULATION, populations),
         _table(PROJECTION, projections),
@@ -102,6 +108,7 @@ def laid_out(network: Network) -> Layout:
         pools.shares.joined(),
         pools.levels.joined(),
         nothing,
+        (most(populations, "row"), first, most(projections, "fan_in"), lanes),
         steps,
         places[network.output],
         np.array(network.early_exit.thresholds if network.early_exit else (), np.int64),
@@ -213,10 +220,16 @@ def _windows(
     windows = window_counts(conv, source)
     order = sorted(range(width), key=lambda k: (k * conv.dilation[1] % conv.stride[1], -k))
     weights = weights.reshape(conv.groups, group, inputs, height, width)
-    for_events = pools.weights.add(weights[..., order].transpose(0, 2, 3, 4, 1).reshape(-1))
-    matrix = for_events
-    if height * width > 1:
-        matrix = pools.weights.add(weights.transpose(0, 3, 4, 2, 1).reshape(-1))
+    gathers = conv.groups == conv.dilation[1] == 1 and not described["graded"]
+    multiplies = group >= LEAST_OUTPUTS and inputs * height * width >= LEAST_FAN_IN
+    lanes, plane = -(-group // LANES) * LANES, height * width * group
+    padding = [(0, 0)] * 4 + [(0, lanes - group)]
+    matrix = pools.weights.add(np.pad(weights.transpose(0, 3, 4, 2, 1), padding).reshape(-1))
+    for_events = matrix
+    if height * width == 1:
+        plane = lanes
+    else:
+        for_events = pools.weights.add(weights[..., order].transpose(0, 2, 3, 4, 1).reshape(-1))
     rows = [
         [(place * width * group, row * windows[1] * outputs, 0) for place, row in met]
         for met in _meetings(conv, 0, source[1], windows[0], list(range(height)))
@@ -225,15 +238,15 @@ def _windows(
         _runs([(place * group, column * outputs, group) for place, column in met])
         for met in _meetings(conv, 1, source[2], windows[1], order)
     ]
-    eligible = group >= LEAST_OUTPUTS and inputs * height * width >= LEAST_FAN_IN
     return {
-        "product": math.ceil(PRODUCT_FROM * math.prod(source)) if eligible else 0,
-        "gathers": int(conv.groups == conv.dilation[1] == 1 and not described["graded"]),
+        "product": math.ceil(PRODUCT_FROM * math.prod(source)) if multiplies else 0,
+        "gathers": int(gathers),
         "weights": for_events,
         "matrix": matrix,
         "rows": _add_taps(pools, rows),
         "columns": _add_taps(pools, columns),
-        "plane": height * width * group,
+        "plane": plane,
+        "lanes": lanes,
         "fan_in": inputs * height * width,
         "windows": windows[0] * windows[1],
         "window_columns": windows[1],

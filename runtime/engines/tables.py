@@ -31,20 +31,21 @@ POPULATION = _row(
 # how to read its bytes; graded: whether events carry values; gathers: whether windows may look for
 # them; product: the active sources from which products are faster, 0 if never; weights, starts,
 # targets, rows, columns, matrix: where they start in their arrays; plane, fan_in: weights of one
-# input channel, of one target neuron.
+# input channel, of one target neuron; lanes: weights in a row of the matrix.
 PROJECTION = _row(
     "source neurons delay left shift signed negative graded sparse gathers product weights starts "
     "targets rows columns matrix plane windows window_columns channels height width groups "
-    "group_inputs group_outputs fan_in kernel_height kernel_width stride_y stride_x padding_y "
-    "padding_x dilation_y dilation_x"
+    "group_inputs group_outputs lanes fan_in kernel_height kernel_width stride_y stride_x "
+    "padding_y padding_x dilation_y dilation_x"
 )
 
 
 class Layout(NamedTuple):
     """A network as flat arrays; `populations` and `projections` are tables in running order.
 
-    `nothing` is where weights are zeros; `output` is the place of the population that answers,
-    `thresholds` int64 when to stop on it.
+    `nothing` is where weights are zeros; `sizes` are those of the widest row of values, of all
+    neurons, of the largest fan-in, and of the longest row of a matrix; `output` is the place of the
+    population that answers, `thresholds` int64 when to stop on it.
     """
 
     populations: NDArray[Any]
@@ -55,6 +56,7 @@ class Layout(NamedTuple):
     shares: Doubles
     levels: Words
     nothing: int
+    sizes: tuple[int, int, int, int]
     steps: int
     output: int
     thresholds: NDArray[np.int64]
@@ -110,3 +112,19 @@ class Scratch(NamedTuple):
     listed: Longs
     rows: Floats
     products: Floats
+
+
+def scratch_for(layout: Layout) -> Scratch:
+    """Return room for rounds of a network; loops that run at once need one each."""
+    widest, neurons, fan_in, lanes = layout.sizes
+    return Scratch(
+        np.empty(layout.steps * widest + lanes, np.int32),  # zeros are added beyond the end
+        np.empty(layout.steps * widest + lanes, np.int32),
+        np.zeros(layout.steps * neurons + widest + 4, np.int32),  # four are read at a time
+        np.zeros(layout.steps * len(layout.populations), np.int32),
+        np.zeros(len(layout.projections), np.uint8),
+        np.empty(widest // 8 + 1, np.int32),
+        np.empty(fan_in + 7, np.int64),
+        np.empty((4, fan_in + 3), np.float32),
+        np.empty((4, lanes), np.float32),
+    )
