@@ -63,6 +63,17 @@ def written(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def cached(name: str) -> Path | None:
+    """Return where a file of that name is kept, or none where the user has no home."""
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(named):  # the XDG specification says to ignore relative paths
+        return Path(named) / "pumice" / name
+    try:
+        return Path.home() / ".cache" / "pumice" / name
+    except RuntimeError:
+        return None
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

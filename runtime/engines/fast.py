@@ -18,9 +18,10 @@ from ..events import Events, checked_events
 from ..network import Network
 from ..population import Population
 from ..trace import Record, Trace, silenced
+from .crossover import crossover
 from .kernels import advance
 from .layout import laid_out
-from .tables import Layout, Recording, State, scratch_for
+from .tables import Layout, Recording, State, scratch_for, silence
 
 PARTS = 4  # of a batch for each thread, so that none waits long for another
 
@@ -40,18 +41,7 @@ def run(
 
 def silent(network: Network, batch: int) -> State:
     """Return the states of `batch` samples before their first step; `resume` changes them."""
-    layout = layout_of(network)
-    last = layout.populations[-1]
-    neurons = int(last["first"] + last["neurons"])
-    size = (
-        int(last["history"] + (last["delay"] + layout.steps) * last["row"]) + 8
-    )  # a word to look at
-    current, voltage = np.zeros((2, batch, neurons), np.int32)
-    history = np.zeros((batch, size + 8), np.uint8)  # a word more, for loops that look beyond
-    clock, score = (
-        np.zeros((batch, size), np.int64) for size in (2, layout.populations[layout.output]["row"])
-    )
-    return State(current, voltage, history, clock, score)
+    return silence(layout_of(network), batch)
 
 
 def resume(
@@ -131,7 +121,7 @@ def layout_of(network: Network) -> Layout:
     """Return the layout of `network`, made once and dropped with it."""
     key = id(network)
     if key not in _layouts:
-        _layouts[key] = laid_out(network)
+        _layouts[key] = laid_out(network, crossover())
         weakref.finalize(network, _layouts.pop, key)
     return _layouts[key]
 

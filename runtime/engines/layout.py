@@ -9,7 +9,7 @@ group, whose rows end with zeros such that they fill whole vectors.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from ..projection import Projection
 from .tables import INPUT, INTEGRATOR, POPULATION, PROJECTION, SPIKING, Layout
 
 ROUND = 8  # steps computed of one population before the next, where nothing leads backwards
-PRODUCT_FROM = 0.6  # the share of active sources from which products are faster (measured)
 LANES = 16  # 16-bit numbers of a vector
 LEAST_OUTPUTS, LEAST_FAN_IN = 8, 64  # smaller products are never faster than events (measured)
 NEVER = np.iinfo(np.int32).max  # a threshold that no voltage passes
@@ -30,6 +29,13 @@ KINDS = {"input": INPUT, "cuba": SPIKING, "integrator": INTEGRATOR}
 Shape = tuple[int, ...]
 Fields = dict[str, int]
 Tap = tuple[int, int, int]  # where weights start, where targets start, how many
+
+
+class Crossover(NamedTuple):
+    """The share of active sources from which products win: of one window, and of many."""
+
+    dense: float
+    conv: float
 
 
 class Pool:
@@ -61,8 +67,8 @@ class Pools:
         self.levels = Pool(np.zeros(0, np.int32))
 
 
-def laid_out(network: Network) -> Layout:
-    """Return `network` as a `Layout`."""
+def laid_out(network: Network, crossover: Crossover) -> Layout:
+    """Return `network` as a `Layout`, to be multiplied where more are active than `crossover`."""
     running = (*network.inputs, *network.order)
     places = {population.name: place for place, population in enumerate(running)}
     backward = [p.delay for p in network.projections if places[p.source] >= places[p.target]]
@@ -90,7 +96,7 @@ def laid_out(network: Network) -> Layout:
                 {
                     "source": places[source.name],
                     "neurons": population.neurons,
-                    **_projection(pools, projection, source, population),
+                    **_projection(pools, projection, source, population, crossover),
                 }
             )
 
@@ -160,7 +166,11 @@ def _population(pools: Pools, population: Population) -> Fields:
 
 
 def _projection(
-    pools: Pools, projection: Projection, source: Population, target: Population
+    pools: Pools,
+    projection: Projection,
+    source: Population,
+    target: Population,
+    crossover: Crossover,
 ) -> Fields:
     """Describe `projection`."""
     connection: Connection = projection.connection
@@ -177,11 +187,15 @@ def _projection(
     if isinstance(connection, Sparse):
         return described | _synapses(pools, connection, weights, source.shape, target.shape)
     if isinstance(connection, Conv):
-        return described | _windows(pools, connection, weights, source.shape, described)
+        return described | _windows(
+            pools, connection, weights, source.shape, described, crossover.conv
+        )
     rows, columns = channels_last(target.shape), channels_last(source.shape)
     weights = weights[rows][:, columns, None, None]
     one = Conv(np.zeros(weights.shape, np.int16))
-    return described | _windows(pools, one, weights, (source.neurons, 1, 1), described)
+    return described | _windows(
+        pools, one, weights, (source.neurons, 1, 1), described, crossover.dense
+    )
 
 
 def _packed(weights: NDArray[np.int16]) -> tuple[NDArray[np.uint8], Fields]:
@@ -212,7 +226,12 @@ def _synapses(
 
 
 def _windows(
-    pools: Pools, conv: Conv, weights: NDArray[np.uint8], source: Shape, described: Fields
+    pools: Pools,
+    conv: Conv,
+    weights: NDArray[np.uint8],
+    source: Shape,
+    described: Fields,
+    share: float,
 ) -> Fields:
     """Lay out `conv` of these `weights` for a source of shape (channels, height, width)."""
     outputs, inputs, height, width = weights.shape
@@ -239,7 +258,7 @@ def _windows(
         for met in _meetings(conv, 1, source[2], windows[1], order)
     ]
     return {
-        "product": math.ceil(PRODUCT_FROM * math.prod(source)) if multiplies else 0,
+        "product": max(1, math.ceil(share * math.prod(source))) if multiplies else 0,
         "gathers": int(gathers),
         "weights": for_events,
         "matrix": matrix,

@@ -128,3 +128,13 @@ def scratch_for(layout: Layout) -> Scratch:
         np.empty((4, fan_in + 3), np.float32),
         np.empty((4, lanes), np.float32),
     )
+
+
+def silence(layout: Layout, batch: int) -> State:
+    """Return the states of `batch` samples before their first step."""
+    last, answering = layout.populations[-1], layout.populations[layout.output]
+    size = int(last["history"] + (last["delay"] + layout.steps) * last["row"])
+    current, voltage = np.zeros((2, batch, layout.sizes[1]), np.int32)
+    history = np.zeros((batch, size + 8), np.uint8)  # a word more, for loops that look beyond
+    clock, score = (np.zeros((batch, size), np.int64) for size in (2, answering["row"]))
+    return State(current, voltage, history, clock, score)

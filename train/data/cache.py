@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ...runtime.errors import DataError, FileError
-from ...runtime.files import written
+from ...runtime.files import cached, written
 from .recordings import Recordings, read_recordings, write_recordings
 
 FORMAT = 1  # of the file and of what makes it: after a change of either, count on
@@ -32,7 +30,7 @@ def kept(
     in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`), carries its SHA-256, and is
     made anew where it is damaged. Where the folder cannot be written nothing is kept.
     """
-    file = _file(f"{name}-{_key(parameters)}.npz")
+    file = cached(f"{name}-{_key(parameters)}.npz")
     if file is None:
         return make()
     try:
@@ -54,7 +52,7 @@ def kept_array(
 
     As `kept` does, in a safetensors file that carries the array's SHA-256.
     """
-    file = _file(f"{name}-{_key(parameters)}.safetensors")
+    file = cached(f"{name}-{_key(parameters)}.safetensors")
     if file is None:
         return make()
     try:
@@ -78,14 +76,3 @@ def kept_array(
 def _key(parameters: Mapping[str, Any]) -> str:
     described = json.dumps({"format": FORMAT, **parameters}, sort_keys=True)
     return hashlib.sha256(described.encode()).hexdigest()[:16]
-
-
-def _file(name: str) -> Path | None:
-    """Return where a file of that name is kept, or none where the user has no home."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(named):  # the XDG specification says to ignore relative paths
-        return Path(named) / "pumice" / name
-    try:
-        return Path.home() / ".cache" / "pumice" / name
-    except RuntimeError:
-        return None

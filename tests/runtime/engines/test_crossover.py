@@ -1,0 +1,41 @@
+"""Where products take over from events: measured, kept, and measured anew where that is damaged."""
+
+from pathlib import Path
+
+import pytest
+
+from pumice.runtime.engines import crossover as module
+from pumice.runtime.engines.crossover import MEASURED_ON, SHARES, crossover
+from pumice.runtime.engines.layout import Crossover
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder, and a crossover that this process has not asked for."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    crossover.cache_clear()
+    return tmp_path / "pumice"
+
+
+def test_it_is_measured_once_and_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = crossover()
+    assert set(found) <= {*SHARES, module.NEVER}
+    crossover.cache_clear()
+    monkeypatch.setattr(module, "_measured", None)
+    assert crossover() == found
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"dense": "x", "conv": 1}'])
+def test_a_damaged_file_is_measured_anew(folder: Path, text: str) -> None:
+    crossover()
+    (file,) = folder.glob("crossover-*.json")
+    file.write_text(text)
+    crossover.cache_clear()
+    crossover()
+    assert file.read_text() != text
+
+
+def test_without_a_folder_to_write_to_it_is_measured_all_the_same(folder: Path) -> None:
+    folder.write_text("a file where the folder would be")
+    assert isinstance(crossover(), Crossover)
+    assert set(MEASURED_ON) == set(Crossover._fields)
