@@ -89,11 +89,11 @@ def _measured(connection: Dense | Conv, shape: tuple[int, ...]) -> float:
 def _seconds(layout: Layout, events: Bytes) -> float:
     """Return how long a run takes."""
     nothing, nowhere = np.zeros(0, np.int32), np.full(len(layout.populations), -1)
-    counts = np.zeros((1, layout.sizes[1]), np.int32)
+    counts, steps = np.zeros((1, layout.sizes[1]), np.int32), np.zeros(1, np.int64)
     recording = Recording(
-        TIMESTEPS, 1, events, np.zeros(0, np.uint8), nowhere, nothing, nowhere, counts
+        TIMESTEPS, 1, events, np.zeros(0, np.uint8), nowhere, nothing, nowhere, counts, steps
     )
     states, scratch = silence(layout, 1), scratch_for(layout)
     start = time.perf_counter()
-    kernels.advance(layout, states, recording, scratch, 0, 1)
+    kernels.advance(layout, states, recording, scratch, 0, 1, True)
     return time.perf_counter() - start

@@ -34,9 +34,7 @@ def run(
     At most `threads` samples run at once, if not given as many as there are processors; results
     never depend on it. Raises `EngineError` where the events do not fit the inputs.
     """
-    given = checked_events(network, events)
-    batch = next(iter(given.values())).shape[1]
-    return _trace(network, silent(network, batch), given, record, threads)
+    return _trace(network, None, checked_events(network, events), record, threads)
 
 
 def silent(network: Network, batch: int) -> State:
@@ -64,12 +62,13 @@ def resume(
 
 def _trace(
     network: Network,
-    states: State,
+    states: State | None,
     given: dict[str, NDArray[np.uint8]],
     record: Record,
     threads: int | None,
 ) -> Trace:
-    """Advance `states` by the events of each input, checked, and return what came of it."""
+    """Advance `states`, or silence, by checked events of each input; return what came of it."""
+    layout = layout_of(network)
     timesteps, batch = next(iter(given.values())).shape[:2]
     spiking = [
         p
@@ -85,13 +84,11 @@ def _trace(
         _firsts(network, spiking),
         np.empty(timesteps * batch * _size(integrators), np.int32),
         _firsts(network, integrators),
-        np.zeros(states.current.shape, np.int32),
+        np.zeros((batch, layout.sizes[1]), np.int32),
+        np.full(batch, timesteps, np.int64),
     )
-    before = states.clock[:, 0].copy()
-    _advance(layout_of(network), states, recording, min(threads or os.cpu_count() or 1, batch))
-    steps = np.full(batch, timesteps, np.int64)
-    if network.early_exit:
-        steps = states.clock[:, 0] - before
+    _advance(layout, states, recording, min(threads or os.cpu_count() or 1, batch))
+    steps = recording.steps
     lead = (timesteps, batch)
     spikes = {}
     if record == "all":
@@ -101,17 +98,23 @@ def _trace(
     return Trace(timesteps, batch, spikes, _counts(network, recording.counts), voltages, steps)
 
 
-def _advance(layout: Layout, states: State, recording: Recording, threads: int) -> None:
-    def part(number: int) -> None:
-        first, last = (k * recording.batch // parts for k in (number, number + 1))
-        advance(layout, states, recording, scratch_for(layout), first, last)
+def _advance(layout: Layout, states: State | None, recording: Recording, threads: int) -> None:
+    """Advance all samples, in parts that threads take one after the other."""
+    parts = min(recording.batch, PARTS * threads) if threads > 1 else 1
+    waiting = iter(range(parts))
+
+    def work() -> None:
+        scratch, own = scratch_for(layout), silence(layout, 1) if states is None else states
+        for number in waiting:
+            first, last = (k * recording.batch // parts for k in (number, number + 1))
+            advance(layout, own, recording, scratch, first, last, states is None)
 
     if threads == 1:
-        advance(layout, states, recording, scratch_for(layout), 0, recording.batch)
+        work()
         return
-    parts = min(recording.batch, PARTS * threads)
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(part, range(parts)))
+        for done in [pool.submit(work) for _ in range(threads)]:
+            done.result()
 
 
 _layouts: dict[int, Layout] = {}

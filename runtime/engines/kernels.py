@@ -55,20 +55,35 @@ loop = njit(nogil=True, cache=True, **OPTIONS)
 
 @loop
 def advance(
-    layout: Layout, states: State, recording: Recording, scratch: Scratch, first: int, last: int
+    layout: Layout,
+    states: State,
+    recording: Recording,
+    scratch: Scratch,
+    first: int,
+    last: int,
+    afresh: bool,
 ) -> None:
-    """Advance the samples from `first` to before `last`, each with its row of `states`.
+    """Advance the samples from `first` to before `last`, by all timesteps or until they stop.
 
-    Each goes by all timesteps or until it stops. Writes states and recording.
+    Each goes on from its row of `states`, or, `afresh`, from silence in the only row. Writes the
+    states and the recording.
     """
     for sample in range(first, last):
+        row = 0 if afresh else sample
         state = State(
-            states.current[sample],
-            states.voltage[sample],
-            states.history[sample],
-            states.clock[sample],
-            states.score[sample],
+            states.current[row],
+            states.voltage[row],
+            states.history[row],
+            states.clock[row],
+            states.score[row],
         )
+        if afresh:
+            state.current[:] = 0
+            state.voltage[:] = 0
+            state.history[:] = 0
+            state.clock[:] = 0
+            state.score[:] = 0
+        before = state.clock[0]
         scratch.events[:] = 0
         for start in range(0, recording.timesteps, layout.steps):
             if state.clock[1]:
@@ -78,6 +93,8 @@ def advance(
             _round(layout, state, recording, scratch, sample, start, steps)
             if len(layout.thresholds):
                 _judge(layout, state)
+        if len(layout.thresholds):
+            recording.steps[sample] = state.clock[0] - before
 
 
 @loop

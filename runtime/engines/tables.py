@@ -82,7 +82,8 @@ class Recording(NamedTuple):
 
     Within `events`, `spikes` and `voltages` a population lies as in `Trace`; `spikes_first` and
     `voltages_first` say where it starts, in neurons, or -1. `counts` is int32 (batch, neurons) of
-    all populations, their neurons as the loops have them.
+    all populations, their neurons as the loops have them; `steps` int64 (batch,) those that each
+    sample ran.
     """
 
     timesteps: int
@@ -93,6 +94,7 @@ class Recording(NamedTuple):
     voltages: Words
     voltages_first: NDArray[np.int64]
     counts: Words
+    steps: Longs
 
 
 class Scratch(NamedTuple):
