@@ -6,6 +6,13 @@ on the validation digits, by the mean of the digit's R@1 and probe over all seed
 of the test digits. Where recorded videos are at hand (`../shared/data` or `PUMICE_TEST_DATA`),
 pretraining runs on them too. All that is known goes to a JSON file after each cell; a run that was
 cut goes on from it. `--quick` takes less than a minute.
+
+The settings were found in single trials judged on training and validation digits, chiefly SimCLR's
+without PredNext (share of digits a probe tells right): 61 % with maps of 2 x 2 and 152 steps, 64 %
+with 546 smaller steps, 70 % with maps of 4 x 4, and as much in 312 steps of clips that take every
+second image; a crop of 0.5, little change of brightness and rotation stayed. Batch norm over all
+steps at once let PredNext foretell the step instead of the image: SimSiam with it retrieved 44 %
+of the digits and 50 % with the projector at each step by itself; a narrower predictor did worse.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """What the cells of the benchmark of PredNext say: the chosen weights, tables, a picture."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,12 @@ import numpy as np
 
 Cell = dict[str, Any]
 Path_ = tuple[str, ...]
-# What is told of a cell: the words over it, and where it stands.
+PROJECTED = ("history",)
+# What is told of a cell: the words over it, and where it stands. The error is that of the network's
+# features of the test digits; "projected", that of what the losses see, in the last epoch.
 COLUMNS: dict[str, Path_] = {
     "error": ("consistency_error",),
+    "projected": PROJECTED,
     "digit R@1": ("mean", "digit", "retrieval", "1"),
     "digit kNN": ("mean", "digit", "knn"),
     "digit probe": ("mean", "digit", "probe"),
@@ -28,6 +32,9 @@ ABLATED = "simclr"  # the objective whose ablations are told
 
 def found(cell: Cell, path: Sequence[str], part: str = "test") -> float:
     """Return the number of a cell that stands at `path`."""
+    if path == PROJECTED:
+        *_, last = csv.DictReader(cell["history"].splitlines())
+        return float(last["inconsistency"])
     value: Any = cell[part]
     for word in path:
         value = value[word]
@@ -98,7 +105,7 @@ def _row(
 ) -> list[Any]:
     seeds = group(cells, objective, variant, weight)
     values = [
-        _spread([found(c, path, part) for c in seeds if path[0] in c[part]], name)
+        _spread([found(c, path, part) for c in seeds if path[0] in {*c, *c[part]}], name)
         for name, path in COLUMNS.items()
     ]
     seconds = f"{np.mean([c['seconds'] for c in seeds]):.0f}" if seeds else "-"
