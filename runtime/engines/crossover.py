@@ -76,6 +76,7 @@ def _measured(connection: Dense | Conv, shape: tuple[int, ...]) -> float:
     least = NEVER
     for share in reversed(SHARES):
         events = (random < share).astype(np.uint8).reshape(-1)
+        events.flags.writeable = False  # as in all runs, or the loops would be compiled twice
         times: list[list[float]] = [[], []]
         for _ in range(REPEATS):
             for layout, taken in zip(ways, times, strict=True):

@@ -1,6 +1,6 @@
 """The fast engine: event-driven loops for CPUs, compiled by numba, equal to the reference.
 
-The first run after installation compiles the loops, which takes some seconds; numba keeps them on
+The first run after installation compiles the loops, which takes half a minute; numba keeps them on
 disk. The samples of a batch run on Python threads, which the loops leave unlocked and which end
 with the run: a process may fork afterwards, as Lava does, without inheriting a stuck pool.
 """

@@ -50,10 +50,12 @@ for _place in range(64):
 # The loops count no references to arrays, which would take longer than what many a call does, so
 # they make none: all are given. The option is numba's own for this.
 OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract"}, "_nrt": False}
-loop = njit(nogil=True, cache=True, **OPTIONS)
+INNER: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called by loops alone
+outer = njit(nogil=True, cache=True, **OPTIONS)
+loop = njit(cache=True, **OPTIONS, **INNER)
 
 
-@loop
+@outer
 def advance(
     layout: Layout,
     states: State,
@@ -243,7 +245,7 @@ def _write_voltages(
         voltages[neuron] = state.voltage[population.first + i]
 
 
-@loop
+@outer
 def find_active(values: Bytes, first: int, size: int, active: Words, onto: int) -> int:
     """List which of the `size` values from `first` on are not zero, in `active` from `onto` on.
 
@@ -295,35 +297,21 @@ def _activate(
     """Add up the activations of `population` in `steps` steps from `first` on: `scratch.sums`."""
     size = steps * population.neurons
     scratch.sums[:size] = 0
+    signed = layout.weights.view(np.int8)
     for number in range(population.into_first, population.into_last):
         projection = layout.projections[number]
-        if projection.shift == 0 and projection.negative == 0:
-            _project(layout, number, state, scratch, scratch.sums, first, steps)
+        direct = projection.shift == 0 and projection.negative == 0
+        sums = scratch.sums if direct else scratch.partial
+        if not direct:
+            sums[:size] = 0
+        if projection.signed:
+            _add_up(layout, projection, signed, state, scratch, sums, number, first, steps)
         else:
-            scratch.partial[:size] = 0
-            _project(layout, number, state, scratch, scratch.partial, first, steps)
+            _add_up(layout, projection, layout.weights, state, scratch, sums, number, first, steps)
+        if not direct:
             sign, shift = i32(-1 if projection.negative else 1), u64(projection.shift) & u64(31)
             for i in range(u64(size)):
-                scratch.sums[i] += i32(sign * scratch.partial[i]) >> shift
-
-
-@loop
-def _project(
-    layout: Layout,
-    number: int,
-    state: State,
-    scratch: Scratch,
-    sums: Words,
-    first: int,
-    steps: int,
-) -> None:
-    """Add what the events of one projection bring to `sums` (steps * target neurons,)."""
-    projection = layout.projections[number]
-    if projection.signed:
-        signed = layout.weights.view(np.int8)
-        _add_up(layout, projection, signed, state, scratch, sums, number, first, steps)
-    else:
-        _add_up(layout, projection, layout.weights, state, scratch, sums, number, first, steps)
+                scratch.sums[i] += i32(sign * sums[i]) >> shift
 
 
 @loop
@@ -338,7 +326,10 @@ def _add_up(
     first: int,
     steps: int,
 ) -> None:
-    """Do so with the weights as bytes of one type, in the way that fits."""
+    """Add what the events of one projection bring to `sums` (steps * target neurons,).
+
+    `weights` are those of the layout, as bytes of the projection's type.
+    """
     source, history = layout.populations[projection.source], state.history
     if scratch.multiplied[number]:
         values = _values(source, first - projection.delay)
@@ -741,7 +732,7 @@ def _look(
                 row[to + c] = history[start + c]
 
 
-@loop
+@outer
 def multiply_rows(
     rows: Floats, weights: Weights, matrix: int, fan_in: int, outputs: int, products: Floats
 ) -> None:
@@ -771,7 +762,7 @@ def multiply_rows(
             onto3[i] += p3 * p + q3 * q + r3 * r + s3 * s
 
 
-@loop
+@outer
 def update(
     layout: Layout, population: Row, state: State, sums: Words, onto: int, values: int
 ) -> None:
@@ -787,7 +778,7 @@ def update(
             step_neurons(layout, population, state, place, count, sums, o, to, False, False)
 
 
-@njit(forceinline=True, **OPTIONS)
+@njit(forceinline=True, **OPTIONS, **INNER)
 def step_neurons(
     layout: Layout,
     population: Row,

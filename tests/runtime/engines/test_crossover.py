@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pumice.runtime import Dense, Network, Population, Projection
 from pumice.runtime.engines import crossover as module
+from pumice.runtime.engines import fast
 from pumice.runtime.engines.crossover import MEASURED_ON, SHARES, crossover
+from pumice.runtime.engines.kernels import advance
 from pumice.runtime.engines.layout import Crossover
 
 
@@ -39,3 +43,14 @@ def test_without_a_folder_to_write_to_it_is_measured_all_the_same(folder: Path) 
     folder.write_text("a file where the folder would be")
     assert isinstance(crossover(), Crossover)
     assert set(MEASURED_ON) == set(Crossover._fields)
+
+
+def test_it_is_measured_with_the_loops_that_run(folder: Path) -> None:
+    """Of other types they would be compiled once more, which takes longer than all else."""
+    crossover()
+    network = Network(
+        (Population("in", (3,), "input"), Population("out", (2,), threshold=1)),
+        (Projection("p", "in", "out", Dense(np.ones((2, 3), np.int16))),),
+    )
+    fast.run(network, np.ones((2, 1, 3), np.uint8))
+    assert len(advance.signatures) == 1
