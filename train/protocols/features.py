@@ -1,6 +1,6 @@
 """What a network makes of videos: features of each step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,8 @@ from torch import Tensor
 from ..data.clips import ClipOptions, even_starts, positions
 from ..data.videos import VideoSource
 from ..networks import SpikingNetwork
-
-Vectors = NDArray[np.float32]
+from .health import Vectors as Vectors
+from .health import step_errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,10 +20,12 @@ class Features:
     """Features of videos.
 
     `steps`: what the read-out reads at each step, mean over a video's clips, float32 (videos,
-    timesteps, width). `labels`: for each kind int64 (videos,).
+    timesteps, width). `errors`: how unlike each step is to the others of its clip, mean over a
+    video's clips, float64 (videos, timesteps). `labels`: for each kind int64 (videos,).
     """
 
     steps: Vectors
+    errors: NDArray[np.float64]
     labels: Mapping[str, NDArray[np.int64]]
 
     @property
@@ -56,17 +58,14 @@ def features_of(
     """
     network.eval()
     device = next(network.parameters()).device
-    parts = []
-    for seen in clips_of(videos, options, clips, batch):
-        values = network.features(seen.to(device)).flatten(2).cpu()
-        parts.append(_each_video(values, clips))
-    return Features(np.concatenate(parts), videos.labels)
+    seen = clips_of(videos, options, clips, batch)
+    found = (network.features(each.to(device)).flatten(2).cpu() for each in seen)
+    return _gathered(found, clips, videos)
 
 
 def pixels_of(videos: VideoSource, options: ClipOptions, clips: int = 1) -> Features:
     """Return the images themselves as features, from the same clips: what these are to beat."""
-    parts = [_each_video(seen.flatten(2), clips) for seen in clips_of(videos, options, clips)]
-    return Features(np.concatenate(parts), videos.labels)
+    return _gathered((each.flatten(2) for each in clips_of(videos, options, clips)), clips, videos)
 
 
 def clips_of(
@@ -82,11 +81,14 @@ def clips_of(
         yield torch.from_numpy(seen).transpose(0, 1).float()
 
 
-def _each_video(values: Tensor, clips: int) -> Vectors:
-    """Return means over the clips of each video, (videos, timesteps, width)."""
-    each = values.transpose(0, 1).unflatten(0, (-1, clips))  # type: ignore[no-untyped-call]
-    means: Vectors = each.mean(dim=1).numpy()
-    return means
+def _gathered(found: Iterable[Tensor], clips: int, videos: VideoSource) -> Features:
+    """Return features from those of clips, (timesteps, videos * clips, width) a batch."""
+    steps, errors = [], []
+    for values in found:
+        each = values.transpose(0, 1).numpy()
+        steps.append(each.reshape(-1, clips, *each.shape[1:]).mean(axis=1))
+        errors.append(step_errors(each).reshape(-1, clips, each.shape[1]).mean(axis=1))
+    return Features(np.concatenate(steps), np.concatenate(errors), videos.labels)
 
 
 def _clips(videos: VideoSource, video: int, options: ClipOptions, clips: int) -> NDArray[np.uint8]:

@@ -5,7 +5,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..selfsupervised.prednext import inconsistency
-from .features import Vectors
+
+Vectors = NDArray[np.float32]
 
 
 def consistency_error(steps: Vectors) -> float:
@@ -13,18 +14,18 @@ def consistency_error(steps: Vectors) -> float:
     return float(inconsistency(torch.from_numpy(steps).transpose(0, 1)))
 
 
-def error_by_step(steps: Vectors) -> NDArray[np.float64]:
-    """Return each step's mean of 1 - cosine with the other steps, float64 (timesteps,).
+def step_errors(steps: Vectors) -> NDArray[np.float64]:
+    """Return each step's mean of 1 - cosine with the others of its clip, (clips, timesteps).
 
-    Their mean is the consistency error.
+    Their mean is the consistency error. `steps` is (clips, timesteps, width); the result float64.
     """
     length = np.linalg.norm(steps, axis=-1, keepdims=True)
     unit = steps / np.maximum(length, 1e-12)
     cosines = np.einsum("ntd,nsd->nts", unit, unit, dtype=np.float64)
     timesteps = steps.shape[1]
     others = cosines.sum(axis=2) - np.diagonal(cosines, axis1=1, axis2=2)
-    error: NDArray[np.float64] = (1 - others / (timesteps - 1)).mean(axis=0)
-    return error
+    errors: NDArray[np.float64] = 1 - others / (timesteps - 1)
+    return errors
 
 
 def spread(vectors: Vectors) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .features import KINDS, Features
-from .health import consistency_error, effective_rank, error_by_step, spread
+from .health import effective_rank, spread
 from .neighbours import nearest, retrieval
 from .probe import linear_probe
 
@@ -18,8 +18,8 @@ def scores(gallery: Features, queries: Features, kinds: Sequence[str] = KINDS) -
     mean.
     """
     told: dict[str, Any] = {
-        "consistency_error": consistency_error(queries.steps),
-        "by_step": error_by_step(queries.steps).tolist(),
+        "consistency_error": float(queries.errors.mean()),
+        "by_step": queries.errors.mean(axis=0).tolist(),
         "spread": spread(queries.mean),
         "effective_rank": effective_rank(queries.mean),
     }

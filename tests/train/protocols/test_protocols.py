@@ -8,17 +8,19 @@ from pumice.runtime.errors import DataError
 from pumice.train.architectures import ConvOptions, network_of
 from pumice.train.data.clips import ClipOptions
 from pumice.train.data.videos import Videos
-from pumice.train.protocols.features import Features, features_of
+from pumice.train.networks import SpikingNetwork
+from pumice.train.protocols.features import Features, clips_of, features_of
 from pumice.train.protocols.finetune import fine_tuned, told_right
 from pumice.train.protocols.health import (
     consistency_error,
     effective_rank,
-    error_by_step,
     spread,
+    step_errors,
 )
 from pumice.train.protocols.neighbours import nearest, retrieval
 from pumice.train.protocols.probe import linear_probe
 from pumice.train.protocols.score import scores
+from pumice.train.recalibrate import recalibrate
 
 EAST, NORTH, WEST = [1.0, 0.0], [0.0, 2.0], [-3.0, 0.0]
 GALLERY = np.array([EAST, EAST, NORTH, WEST], np.float32)
@@ -71,10 +73,10 @@ def test_a_probe_needs_an_example_of_each_class() -> None:
 
 def test_the_error_of_each_step_has_the_consistency_error_for_its_mean() -> None:
     steps = RANDOM.normal(size=(6, 5, 4)).astype(np.float32)
-    assert error_by_step(steps).shape == (5,)
-    assert float(error_by_step(steps).mean()) == pytest.approx(consistency_error(steps), rel=1e-5)
+    assert step_errors(steps).shape == (6, 5)
+    assert float(step_errors(steps).mean()) == pytest.approx(consistency_error(steps), rel=1e-5)
     turned = np.array([[EAST, EAST, NORTH]], np.float32)
-    assert error_by_step(turned).tolist() == pytest.approx([0.5, 0.5, 1.0])
+    assert step_errors(turned)[0].tolist() == pytest.approx([0.5, 0.5, 1.0])
 
 
 def test_collapse_shows() -> None:
@@ -87,6 +89,16 @@ def test_collapse_shows() -> None:
     assert spread(ball) == pytest.approx(1, abs=0.03)
 
 
+def lively(videos: Videos) -> SpikingNetwork:
+    """Return a drawn network that spikes: batch norm knows the videos."""
+    torch.manual_seed(0)
+    network = network_of(
+        ConvOptions(channels=(4,), kernels=(3,), strides=(2,), hidden=(8,)), (1, 8, 8), 2, 8
+    )
+    recalibrate(network, clips_of(videos, ClipOptions(timesteps=3)))
+    return network.eval()
+
+
 def motions() -> Videos:
     """Videos of two classes that differ in brightness, so that a network tells them at once."""
     frames = RANDOM.integers(0, 100, (40, 6, 1, 8, 8), np.uint8)
@@ -97,20 +109,31 @@ def motions() -> Videos:
 
 def test_features_are_the_networks_own_at_each_step() -> None:
     torch.manual_seed(0)
-    network = network_of(
-        ConvOptions(channels=(4,), kernels=(3,), strides=(2,), hidden=(8,)), (1, 8, 8), 2, 8
-    )
     videos, clips = motions(), ClipOptions(timesteps=3)
+    network = lively(videos)
     seen = features_of(network, videos, clips, clips=1, batch=16)
     middle = torch.from_numpy(videos.frames[5:6, 1:4].copy()).transpose(0, 1).float()
     with torch.no_grad():
         expected = network.features(middle)[:, 0].numpy()
-    assert seen.steps.shape == (40, 3, 8) and np.array_equal(seen.steps[5], expected)
+    assert seen.steps.shape == (40, 3, 8) and expected.any()
+    assert np.array_equal(seen.steps[5], expected)
     assert np.allclose(seen.mean[5], expected.mean(axis=0))
     assert np.array_equal(seen.side_by_side[5], expected.ravel())
     told = scores(seen, seen)
     assert set(told["mean"]["bright"]) == set(told["side_by_side"]["bright"])
-    assert told["consistency_error"] == consistency_error(seen.steps)
+    assert told["consistency_error"] == pytest.approx(consistency_error(seen.steps), rel=1e-5)
+
+
+def test_consistency_is_that_of_clips_not_of_their_mean() -> None:
+    videos, clips = motions(), ClipOptions(timesteps=3)
+    network = lively(videos)
+    both = features_of(network, videos, clips, clips=2)
+    with torch.no_grad():
+        each = [network.features(seen).transpose(0, 1) for seen in clips_of(videos, clips, 2)]
+    expected = consistency_error(torch.cat(each).numpy())
+    assert both.errors.shape == (40, 3)
+    assert float(both.errors.mean()) == pytest.approx(expected, rel=1e-5)
+    assert consistency_error(both.steps) < 0.99 * expected
 
 
 def test_fine_tuning_learns_and_leaves_the_network_alone() -> None:
@@ -127,6 +150,6 @@ def test_fine_tuning_learns_and_leaves_the_network_alone() -> None:
 
 def test_features_hold_what_they_say() -> None:
     steps = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
-    features = Features(steps, {})
+    features = Features(steps, np.zeros((2, 3)), {})
     assert features.mean.tolist() == [[2, 3], [8, 9]]
     assert features.side_by_side.shape == (2, 6)
