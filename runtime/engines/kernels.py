@@ -585,13 +585,10 @@ def _gather(
     kernel_height, kernel_width = projection.kernel_height, projection.kernel_width
     outputs, lanes = projection.group_outputs, projection.lanes
     left, matrix = projection.left, projection.matrix
-    stride, dilation, columns = (
-        projection.stride_x,
-        projection.dilation_y,
-        projection.window_columns,
-    )
-    whole = kernel_width == width and kernel_height == height
-    for window_y in range(projection.windows // columns):
+    stride, dilation = projection.stride_x, projection.dilation_y
+    windows, columns = projection.windows, projection.window_columns
+    one = windows == width == height == kernel_width == kernel_height == 1  # it sees all events
+    for window_y in range(windows // columns):
         top = window_y * projection.stride_y - projection.padding_y
         from_row = (max(0, -top) + dilation - 1) // dilation
         to_row = min(kernel_height, (height - top + dilation - 1) // dilation)
@@ -603,7 +600,7 @@ def _gather(
             for j in range(from_row, to_row):
                 corner = ((top + j * dilation) * width + first) * channels
                 start, stop = begin, end
-                if not whole:
+                if not one:
                     start = begin + _before(history, values, before, corner)
                     reach = (last - first) * channels
                     stop = begin + _before(history, values, before, corner + reach)

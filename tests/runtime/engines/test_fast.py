@@ -68,6 +68,23 @@ def test_every_activity_and_geometry_gives_the_reference(
     assert_same(fast.run(network, images(rate)), reference.run(network, images(rate)))
 
 
+@pytest.mark.parametrize("rate", [0.3, 1.0])
+@pytest.mark.parametrize("padding", [(0, 0), (1, 1), (3, 4)])
+@pytest.mark.parametrize("kernel", [(3, 3), (3, 1), (1, 3), (1, 1)])
+def test_windows_as_large_as_the_map_or_beside_it_see_what_is_there(
+    rate: float, padding: tuple[int, int], kernel: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(9)
+    conv = Conv(2 * rng.integers(-128, 128, (5, 4, *kernel)), padding=padding)
+    populations = (
+        Population("in", (4, 3, 3), "input"),
+        Population("conv", conv.target_shape((4, 3, 3)), threshold=300),
+    )
+    network = Network(populations, (Projection("a", "in", "conv", conv),))
+    events = (rng.random((9, 2, 4, 3, 3)) < rate).astype(np.uint8)
+    assert_same(fast.run(network, events), reference.run(network, events))
+
+
 @given(runs(), st.sampled_from(["all", "output"]))
 def test_threads_never_change_results(run: tuple[Network, Events], record: Any) -> None:
     network, events = run
