@@ -115,6 +115,6 @@ def _spread(values: NDArray[np.float64], digits: int = 1) -> str:
 
 
 def _told(which: str, what: str, found: float, target: float, sense: int) -> str:
-    met = sense * (found - target) >= 0
+    met = sense * round(found - target, 6) >= 0
     sign = ">=" if sense > 0 else "<="
     return f"{'met   ' if met else 'MISSED'}  {which}, {what}: {found:.2f} ({sign} {target:g})"
