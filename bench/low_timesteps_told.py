@@ -102,7 +102,7 @@ def picture(path: Path, cells: Cells) -> None:
             stopped = mean[-1] - 100 * exits(cells, which, objective, "lost").mean()
             panel.plot(ran, stopped, "o", color=f"C{number}")
         panel.set(title=which, xlabel="timesteps", ylabel="accuracy, %")
-    panels[0][-1].legend(fontsize="small")
+    panels[0][0].legend(fontsize="small", loc="lower right")
     figure.suptitle("Integers stopped after each timestep; dots: each sample stopped early")
     figure.tight_layout()
     with written(path) as temporary:
