@@ -22,8 +22,6 @@ from .tables import Bytes, Layout, Recording, scratch_for, silence
 NEVER = 2.0
 SHARES = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 TIMESTEPS, REPEATS = 8, 5
-
-
 MEASURED_ON: dict[str, tuple[Dense | Conv, tuple[int, ...]]] = {
     "dense": (Dense(np.tile(np.array([-2, 2], np.int16), (256, 256))), (512,)),
     "conv": (Conv(np.tile(np.array([-2, 2, 2], np.int16), (32, 32, 3, 1)), (1, 1)), (32, 16, 16)),
@@ -32,7 +30,7 @@ MEASURED_ON: dict[str, tuple[Dense | Conv, tuple[int, ...]]] = {
 
 @functools.cache
 def crossover() -> Crossover:
-    """Return what was measured on this machine before, or measure it, which takes a second.
+    """Return what was measured on this machine before, or measure it, which takes a moment.
 
     It is kept in the user's cache folder for this processor and these loops. No result
     depends on it.

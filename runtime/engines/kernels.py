@@ -462,6 +462,12 @@ def add_one(sums: Words, onto: int, length: int, weights: Weights, start: int, l
 
 
 @loop
+def four(weights: Weights, a: int, b: int, c: int, d: int) -> np.int16:
+    """Return the sum of four weights, which fits into 16 bits, as do two such sums."""
+    return i16(i16(i16(weights[a]) + i16(weights[b])) + i16(i16(weights[c]) + i16(weights[d])))
+
+
+@loop
 def add(
     sums: Words,
     onto: int,
@@ -486,25 +492,15 @@ def add(
         e, f = w + u64(active[at + u64(4)]) * p, w + u64(active[at + u64(5)]) * p
         g, h = w + u64(active[at + u64(6)]) * p, w + u64(active[at + u64(7)]) * p
         for i in range(u64(length)):
-            low = i16(
-                i16(i16(weights[a + i]) + i16(weights[b + i]))
-                + i16(i16(weights[c + i]) + i16(weights[d + i]))
-            )
-            high = i16(
-                i16(i16(weights[e + i]) + i16(weights[f + i]))
-                + i16(i16(weights[g + i]) + i16(weights[h + i]))
-            )
+            low = four(weights, a + i, b + i, c + i, d + i)
+            high = four(weights, e + i, f + i, g + i, h + i)
             sums[o + i] += i32(i16(low + high)) << shift
         at += u64(8)
     if at + u64(4) <= u64(last):
         a, b = w + u64(active[at]) * p, w + u64(active[at + u64(1)]) * p
         c, d = w + u64(active[at + u64(2)]) * p, w + u64(active[at + u64(3)]) * p
         for i in range(u64(length)):
-            total = i16(
-                i16(i16(weights[a + i]) + i16(weights[b + i]))
-                + i16(i16(weights[c + i]) + i16(weights[d + i]))
-            )
-            sums[o + i] += i32(total) << shift
+            sums[o + i] += i32(four(weights, a + i, b + i, c + i, d + i)) << shift
         at += u64(4)
     if at + u64(2) <= u64(last):
         a, b = w + u64(active[at]) * p, w + u64(active[at + u64(1)]) * p
@@ -645,28 +641,20 @@ def add_rows(
     """
     o, n, at, shift = u64(onto), u64(count), u64(0), u64(left) & u64(31)
     while at + u64(4) < n:
-        a, b, c, d = rows[at], rows[at + u64(1)], rows[at + u64(2)], rows[at + u64(3)]
-        e, f = rows[at + u64(4)], rows[at + u64(5)]
-        g, h = rows[at + u64(6)], rows[at + u64(7)]
+        a, b = u64(rows[at]), u64(rows[at + u64(1)])
+        c, d = u64(rows[at + u64(2)]), u64(rows[at + u64(3)])
+        e, f = u64(rows[at + u64(4)]), u64(rows[at + u64(5)])
+        g, h = u64(rows[at + u64(6)]), u64(rows[at + u64(7)])
         for i in range(u64(length)):
-            low = i16(
-                i16(i16(weights[u64(a) + i]) + i16(weights[u64(b) + i]))
-                + i16(i16(weights[u64(c) + i]) + i16(weights[u64(d) + i]))
-            )
-            high = i16(
-                i16(i16(weights[u64(e) + i]) + i16(weights[u64(f) + i]))
-                + i16(i16(weights[u64(g) + i]) + i16(weights[u64(h) + i]))
-            )
+            low = four(weights, a + i, b + i, c + i, d + i)
+            high = four(weights, e + i, f + i, g + i, h + i)
             sums[o + i] += i32(i16(low + high)) << shift
         at += u64(8)
     if at < n:
-        a, b, c, d = rows[at], rows[at + u64(1)], rows[at + u64(2)], rows[at + u64(3)]
+        a, b = u64(rows[at]), u64(rows[at + u64(1)])
+        c, d = u64(rows[at + u64(2)]), u64(rows[at + u64(3)])
         for i in range(u64(length)):
-            total = i16(
-                i16(i16(weights[u64(a) + i]) + i16(weights[u64(b) + i]))
-                + i16(i16(weights[u64(c) + i]) + i16(weights[u64(d) + i]))
-            )
-            sums[o + i] += i32(total) << shift
+            sums[o + i] += i32(four(weights, a + i, b + i, c + i, d + i)) << shift
 
 
 @loop

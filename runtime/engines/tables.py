@@ -21,8 +21,8 @@ def _row(names: str) -> np.dtype[Any]:
 
 # first: its first neuron among all; row, history: bytes of one step of values, and where they
 # start; delay: the longest one that asks for its values; period: neurons after which parameters
-# repeat; shares, levels: where they start; forgets: whether no current lasts; largest: what a spike
-# carries at most; into_first, into_last: its projections.
+# repeat; shares, levels: where they start; forgets, holds: whether no current lasts, whether each
+# voltage does; largest: what a spike carries at most; into_first, into_last: its projections.
 POPULATION = _row(
     "kind first neurons channels row history delay period shares levels forgets holds largest "
     "into_first into_last"

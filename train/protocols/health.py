@@ -1,17 +1,9 @@
 """What features show without labels: whether they stand still, and whether they collapsed."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ..selfsupervised.prednext import inconsistency
-
 Vectors = NDArray[np.float32]
-
-
-def consistency_error(steps: Vectors) -> float:
-    """Return the temporal consistency error of `steps` (videos, timesteps, width): 0 is still."""
-    return float(inconsistency(torch.from_numpy(steps).transpose(0, 1)))
 
 
 def step_errors(steps: Vectors) -> NDArray[np.float64]:

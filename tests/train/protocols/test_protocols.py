@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from pumice.runtime.errors import DataError
 from pumice.train.architectures import ConvOptions, network_of
@@ -11,21 +12,22 @@ from pumice.train.data.videos import Videos
 from pumice.train.networks import SpikingNetwork
 from pumice.train.protocols.features import Features, clips_of, features_of
 from pumice.train.protocols.finetune import fine_tuned, told_right
-from pumice.train.protocols.health import (
-    consistency_error,
-    effective_rank,
-    spread,
-    step_errors,
-)
+from pumice.train.protocols.health import effective_rank, spread, step_errors
 from pumice.train.protocols.neighbours import nearest, retrieval
 from pumice.train.protocols.probe import linear_probe
 from pumice.train.protocols.score import scores
 from pumice.train.recalibrate import recalibrate
+from pumice.train.selfsupervised.prednext import inconsistency
 
 EAST, NORTH, WEST = [1.0, 0.0], [0.0, 2.0], [-3.0, 0.0]
 GALLERY = np.array([EAST, EAST, NORTH, WEST], np.float32)
 LABELS = np.array([0, 0, 1, 2])
 RANDOM = np.random.default_rng(0)
+
+
+def consistency_error(steps: NDArray[np.float32]) -> float:
+    """What the losses' own measure says of clips, (clips, timesteps, width)."""
+    return float(inconsistency(torch.from_numpy(steps).transpose(0, 1)))
 
 
 def test_retrieval_counts_queries_with_their_class_among_the_nearest() -> None:
