@@ -16,16 +16,25 @@ from ..network import Network
 from ..population import Population
 from ..projection import Projection
 from . import kernels
-from .layout import Crossover, laid_out
+from .layout import LONG, SHORT, Crossover, Line, laid_out
 from .tables import Bytes, Layout, Recording, scratch_for, silence
 
-NEVER = 2.0
-SHARES = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
+NEVER, ALWAYS = 2.0, 1e-9
+SHARES = (0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.045, 0.07, 0.1, 0.15, 0.25, 0.4, 0.7, 1.0)
 TIMESTEPS, REPEATS = 8, 5
-MEASURED_ON: dict[str, tuple[Dense | Conv, tuple[int, ...]]] = {
-    "dense": (Dense(np.tile(np.array([-2, 2], np.int16), (256, 256))), (512,)),
-    "conv": (Conv(np.tile(np.array([-2, 2, 2], np.int16), (32, 32, 3, 1)), (1, 1)), (32, 16, 16)),
-}
+EVEN = np.array([-2, 2, 2], np.int16)
+Measured = tuple[Dense | Conv, tuple[int, ...]]
+
+
+def _dense(run: int) -> Measured:
+    return Dense(np.resize(EVEN, (run, 1024))), (1024,)
+
+
+def _conv(run: int) -> Measured:
+    return Conv(np.resize(EVEN, (run // 3, 32, 3, 3))), (32, 10, 10)
+
+
+MEASURED_ON = {"dense": _dense, "conv": _conv}
 
 
 @functools.cache
@@ -40,9 +49,14 @@ def crossover() -> Crossover:
     file = cached(f"crossover-{loops.hexdigest()[:16]}.json")
     try:
         found = json.loads(file.read_text(encoding="utf-8")) if file else {}
-        return Crossover(float(found["dense"]), float(found["conv"]))
+        return Crossover(**{name: Line(*map(float, found[name])) for name in MEASURED_ON})
     except (OSError, ValueError, KeyError, TypeError):
-        measured = Crossover(**{name: _measured(*MEASURED_ON[name]) for name in MEASURED_ON})
+        measured = Crossover(
+            **{
+                name: Line(*(_measured(*on(run)) for run in (SHORT, LONG)))
+                for name, on in MEASURED_ON.items()
+            }
+        )
     if file:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +83,8 @@ def _measured(connection: Dense | Conv, shape: tuple[int, ...]) -> float:
         Population("out", connection.target_shape(shape), threshold=1000),
     )
     network = Network(populations, (Projection("p", "in", "out", connection),))
-    ways = [laid_out(network, Crossover(share, share)) for share in (NEVER, 0.0)]
+    lines = [Line(share, share) for share in (NEVER, ALWAYS)]
+    ways = [laid_out(network, Crossover(line, line)) for line in lines]
     random = np.random.default_rng(0).random((TIMESTEPS, *shape), np.float32)
     least = NEVER
     for share in reversed(SHARES):

@@ -23,7 +23,7 @@ from .kernels import advance
 from .layout import laid_out
 from .tables import Layout, Recording, State, scratch_for, silence
 
-PARTS = 4  # of a batch for each thread, so that none waits long for another
+PARTS = 8  # of a batch for each thread, so that none waits long for another
 
 
 def run(
@@ -112,8 +112,10 @@ def _advance(layout: Layout, states: State | None, recording: Recording, threads
     if threads == 1:
         work()
         return
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work) for _ in range(threads)]:
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
+        for done in others:
             done.result()
 
 
@@ -174,5 +176,5 @@ def _counts(network: Network, counts: NDArray[np.int32]) -> dict[str, NDArray[np
         if len(p.shape) == 3:
             channels, height, width = p.shape
             part = part.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
-        found[p.name] = np.ascontiguousarray(part)
+        found[p.name] = part
     return found

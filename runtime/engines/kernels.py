@@ -5,26 +5,30 @@ ordered (height, width, channel), so that the innermost loops run over channels 
 A round is a few steps of one population, computed before the next population's turn.
 
 Weights are bytes, of which eight add up in 16 bits; sums are int32. Where many sources are active,
-float32 products take over: a `Network` keeps every sum below 2^23, so they are exact, and no result
-depends on which way was taken.
+products of bytes take over, by the processor's own instructions where it has them. All of it is
+whole numbers, so no result depends on which way was taken.
 
 What runs often takes whole arrays and where to start in them: to cut an array takes as long as to
 add up dozens of weights. Indices are unsigned there, or numba would look for negative ones.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from ..arithmetic import ALIGN_BITS, STATE_HALF
 from .tables import (
     INPUT,
     INTEGRATOR,
+    PART_BITS,
+    ROWS,
     Bytes,
-    Floats,
     Layout,
-    Longs,
     Recording,
     Row,
     Scratch,
@@ -37,7 +41,6 @@ i16 = np.int16
 i32 = np.int32
 u32 = np.uint32
 u64 = np.uint64
-f32 = np.float32
 f64 = np.float64
 
 LOW, ONES = u64(0x7F7F7F7F7F7F7F7F), u64(0x0101010101010101)
@@ -46,6 +49,12 @@ DE_BRUIJN = u64(0x03F79D71B4CB0A89)  # the upper six bits of its 64 shifts all d
 PLACES = np.zeros(64, np.uint8)
 for _place in range(64):
     PLACES[((int(DE_BRUIJN) << _place) % 2**64) >> 58] = _place
+
+MANY = 32  # of so many neurons, one that is active makes it worth while to look at all
+PART = np.uint8(2**PART_BITS - 1)
+BYTES, SHORTS, WORDS = (
+    ir.VectorType(ir.IntType(bits), 32 * ROWS // bits) for bits in (8, 16, 32)
+)  # of one vector
 
 # The loops count no references to arrays, which would take longer than what many a call does, so
 # they make none: all are given. The option is numba's own for this.
@@ -123,13 +132,10 @@ def _round(
                     _activate(layout, population, state, scratch, step, together)
                 sums = step % together * population.neurons
                 update(layout, population, state, scratch.sums, sums, values)
-            listed = _listed(layout, population, step)
-            count = find_active(state.history, values, population.row, scratch.active, listed)
+            count = count_active(state.history, values, population.row)
             scratch.events[number * layout.steps + step] = count
-            _write(
-                number, population, state, values, recording, sample, place,
-                scratch.active, listed, listed + count,
-            )  # fmt: skip
+            scratch.found[number * layout.steps + step] = False
+            _write(layout, number, state, scratch, recording, sample, place, step)
     for population in layout.populations:
         past = state.history[population.history :]
         for byte in range(population.delay * population.row):
@@ -171,9 +177,18 @@ def _hold(layout: Layout, state: State, recording: Recording, sample: int, start
 
 
 @loop
-def _listed(layout: Layout, population: Row, step: int) -> int:
-    """Return where the active neurons of `population` at `step` of this round are listed."""
-    return int(layout.steps * population.first + step * population.neurons)
+def _listed(layout: Layout, number: int, state: State, scratch: Scratch, step: int) -> int:
+    """Return where the active neurons of a population at `step` of this round are listed.
+
+    It lists them where this has not been asked before.
+    """
+    population = layout.populations[number]
+    first = layout.steps * population.first + step * population.neurons
+    if not scratch.found[number * layout.steps + step]:
+        values = _values(population, step)
+        find_active(state.history, values, population.row, scratch.active, first)
+        scratch.found[number * layout.steps + step] = True
+    return int(first)
 
 
 @loop
@@ -189,6 +204,10 @@ def _read(population: Row, history: Bytes, onto: int, recording: Recording, plac
     positions, events = neurons // population.channels, recording.events
     first = population.first * recording.timesteps * recording.batch + place * neurons
     to, start, beyond = u64(onto), u64(first), u64(positions)
+    if positions == 1:
+        for neuron in range(channels):
+            history[to + neuron] = events[start + neuron]
+        return
     if channels == u64(2):  # in one loop that takes both, so that the compiler joins the stores
         for position in range(beyond):
             history[to + position * u64(2)] = events[start + position]
@@ -202,33 +221,56 @@ def _read(population: Row, history: Bytes, onto: int, recording: Recording, plac
 
 @loop
 def _write(
+    layout: Layout,
     number: int,
-    population: Row,
     state: State,
-    values: int,
+    scratch: Scratch,
     recording: Recording,
     sample: int,
     place: int,
-    active: Words,
-    begin: int,
-    end: int,
+    step: int,
 ) -> None:
     """Record a step's counts as neurons lie, spikes and voltages in (channel, height, width)."""
-    for event in range(u64(begin), u64(end)):
-        one = active[event]
-        recording.counts[u64(sample), u64(population.first + one)] += 1
-    if recording.spikes_first[number] >= 0:
-        channels, neurons = population.channels, population.neurons
-        positions = neurons // channels
-        samples = recording.timesteps * recording.batch
-        onto = recording.spikes_first[number] * samples + place * neurons
-        for event in range(u64(begin), u64(end)):
-            one = active[event]
-            position = int(u32(one) // u32(channels))
-            neuron = (one - position * channels) * positions + position
-            recording.spikes[u64(onto + neuron)] = state.history[u64(values + one)]
+    population = layout.populations[number]
+    neurons, row = u64(population.neurons), u64(sample)
+    first, values = u64(population.first), u64(_values(population, step))
+    count = scratch.events[number * layout.steps + step]
+    recorded = recording.spikes_first[number] >= 0
+    many = count * MANY > population.neurons
+    if many:
+        for i in range(neurons):
+            recording.counts[row, first + i] += i32(state.history[values + i] != 0)
+    if recorded or not many:
+        begin = _listed(layout, number, state, scratch, step)
+        for event in range(u64(begin), u64(begin + (0 if many else count))):
+            recording.counts[row, first + u64(scratch.active[event])] += 1
+        if recorded:
+            _write_spikes(number, population, state, scratch, recording, place, step, begin, count)
     if recording.voltages_first[number] >= 0:
         _write_voltages(number, population, state, recording, place)
+
+
+@loop
+def _write_spikes(
+    number: int,
+    population: Row,
+    state: State,
+    scratch: Scratch,
+    recording: Recording,
+    place: int,
+    step: int,
+    begin: int,
+    count: int,
+) -> None:
+    channels, neurons = population.channels, population.neurons
+    positions, values = neurons // channels, _values(population, step)
+    samples = recording.timesteps * recording.batch
+    onto = recording.spikes_first[number] * samples + place * neurons
+    for event in range(u64(begin), u64(begin + count)):
+        one = scratch.active[event]
+        position = int(u32(one) // u32(channels))
+        neuron = (one - position * channels) * positions + position
+        recording.spikes[u64(onto + neuron)] = state.history[u64(values + one)]
 
 
 @loop
@@ -243,6 +285,15 @@ def _write_voltages(
         position = i // channels
         neuron = (i - position * channels) * positions + position
         voltages[neuron] = state.voltage[population.first + i]
+
+
+@loop
+def count_active(values: Bytes, first: int, size: int) -> int:
+    """Return how many of the `size` values from `first` on are not zero, both whole words."""
+    words, start, count = values.view(np.uint64), u64(first) >> u64(3), u64(0)
+    for word in range(u64(size) >> u64(3)):
+        count += (ones(words[start + word]) * ONES) >> u64(56)
+    return int(count)
 
 
 @outer
@@ -275,7 +326,8 @@ def ones(word: np.uint64) -> np.uint64:
 def _together(layout: Layout, population: Row, scratch: Scratch, steps: int) -> int:
     """Choose where to multiply, by the events of this round, or of the last from later sources.
 
-    Returns of how many steps activations are added up at once: one, or all where any is multiplied.
+    Returns of how many steps activations are added up at once: one, or all where products of a
+    step are few.
     """
     together = 1
     for number in range(population.into_first, population.into_last):
@@ -283,9 +335,12 @@ def _together(layout: Layout, population: Row, scratch: Scratch, steps: int) -> 
         events, first = 0, projection.source * layout.steps
         for step in range(steps):
             events += scratch.events[first + step]
-        multiplied = projection.product > 0 and events >= steps * projection.product
+        least, windows = steps * projection.product, steps * projection.windows
+        if projection.windows < ROWS:  # the fewer, the more of the eight are none
+            least = least * ((windows + ROWS - 1) // ROWS * ROWS) // windows
+        multiplied = projection.product > 0 and events >= least
         scratch.multiplied[number] = multiplied
-        if multiplied:
+        if multiplied and projection.windows < ROWS:
             together = steps
     return together
 
@@ -333,7 +388,7 @@ def _add_up(
     source, history = layout.populations[projection.source], state.history
     if scratch.multiplied[number]:
         values = _values(source, first - projection.delay)
-        _multiply(projection, source, weights, history, values, scratch, sums, steps)
+        _multiply(layout, projection, source, weights, history, values, scratch, sums, steps)
         return
     for step in range(first, first + steps):
         begin, count = _arriving(layout, projection, state, scratch, step)
@@ -344,9 +399,6 @@ def _add_up(
                 layout, projection, weights, history, values, scratch.active, begin, end,
                 sums, onto,
             )  # fmt: skip
-        elif projection.gathers and count >= projection.windows:
-            _count(history, values, source.row, scratch.before)
-            _gather(layout, projection, weights, history, values, scratch, begin, end, sums, onto)
         else:
             _scatter(
                 layout, projection, weights, history, values, scratch.active, begin, end,
@@ -363,10 +415,9 @@ def _arriving(
     sent = step - projection.delay
     if sent >= 0:
         count = scratch.events[projection.source * layout.steps + sent]
-        return _listed(layout, source, sent), int(count)
+        return _listed(layout, projection.source, state, scratch, sent), int(count)
     values = _values(source, sent)
-    last = layout.populations[len(layout.populations) - 1]
-    first = _listed(layout, last, layout.steps)
+    first = layout.steps * layout.sizes[1]
     return first, find_active(state.history, values, source.row, scratch.active, first)
 
 
@@ -540,125 +591,8 @@ def add_graded(
 
 
 @loop
-def _count(values: Bytes, first: int, size: int, before: Words) -> None:
-    """Write to `before` how many of the values from `first` on are not zero before each eight."""
-    words, start, count = values.view(np.uint64), u64(first) >> u64(3), u64(0)
-    for word in range(u64(size) >> u64(3)):
-        before[word] = i32(count)
-        count += (ones(words[start + word]) * ONES) >> u64(56)
-    before[u64(size) >> u64(3)] = i32(count)
-
-
-@loop
-def _before(values: Bytes, first: int, before: Words, neuron: int) -> int:
-    """Return how many of the values from `first` on are not zero before that of `neuron`."""
-    word, rest = u64(neuron) >> u64(3), u64(neuron) & u64(7)
-    seen = ones(values.view(np.uint64)[(u64(first) >> u64(3)) + word])
-    seen &= (u64(1) << (rest << u64(3))) - u64(1)
-    return int(before[word] + ((seen * ONES) >> u64(56)))
-
-
-@loop
-def _gather(
-    layout: Layout,
-    projection: Row,
-    weights: Weights,
-    history: Bytes,
-    values: int,
-    scratch: Scratch,
-    begin: int,
-    end: int,
-    sums: Words,
-    onto: int,
-) -> None:
-    """Do the same from the side of the targets: add to each window the events that it sees.
-
-    What it sees in a row of the source is one run of the list of events. Rows of weights end with
-    zeros, which are added to the next window's sums.
-    """
-    active, rows, before = scratch.active, scratch.listed, scratch.before
-    channels, width, height = projection.channels, projection.width, projection.height
-    kernel_height, kernel_width = projection.kernel_height, projection.kernel_width
-    outputs, lanes = projection.group_outputs, projection.lanes
-    left, matrix = projection.left, projection.matrix
-    stride, dilation = projection.stride_x, projection.dilation_y
-    windows, columns = projection.windows, projection.window_columns
-    one = windows == width == height == kernel_width == kernel_height == 1  # it sees all events
-    for window_y in range(windows // columns):
-        top = window_y * projection.stride_y - projection.padding_y
-        from_row = (max(0, -top) + dilation - 1) // dilation
-        to_row = min(kernel_height, (height - top + dilation - 1) // dilation)
-        side = -projection.padding_x
-        for _ in range(columns):
-            first = min(max(side, 0), width)
-            last = max(first, min(side + kernel_width, width))
-            count = u64(0)
-            for j in range(from_row, to_row):
-                corner = ((top + j * dilation) * width + first) * channels
-                start, stop = begin, end
-                if not one:
-                    start = begin + _before(history, values, before, corner)
-                    reach = (last - first) * channels
-                    stop = begin + _before(history, values, before, corner + reach)
-                origin = matrix + ((j * kernel_width + first - side) * channels - corner) * lanes
-                _list(active, start, stop, origin, lanes, rows, count)
-                count += u64(stop - start)
-            if count:
-                _list_nothing(rows, count, layout.nothing)
-                add_rows(sums, onto, lanes, weights, rows, int(count), left)
-            onto += outputs
-            side += stride
-
-
-@loop
-def _list(
-    active: Words, start: int, stop: int, origin: int, lanes: int, rows: Longs, count: int
-) -> None:
-    """List where the weights of events start, four at a time: up to three too many are harmless."""
-    at = u64(count)
-    for event in range(u64(start), u64(stop), u64(4)):
-        rows[at] = origin + active[event] * lanes
-        rows[at + u64(1)] = origin + active[event + u64(1)] * lanes
-        rows[at + u64(2)] = origin + active[event + u64(2)] * lanes
-        rows[at + u64(3)] = origin + active[event + u64(3)] * lanes
-        at += u64(4)
-
-
-@loop
-def _list_nothing(rows: Longs, count: int, nothing: int) -> None:
-    """List seven rows of zeros behind the others."""
-    for k in range(u64(count), u64(count) + u64(7)):
-        rows[k] = nothing
-
-
-@loop
-def add_rows(
-    sums: Words, onto: int, length: int, weights: Weights, rows: Longs, count: int, left: int
-) -> None:
-    """Add `length` weights from each of the `rows` on, shifted left, to the sums from `onto` on.
-
-    Eight or four at a time: they fit into 16 bits, and up to seven rows of zeros stand behind.
-    """
-    o, n, at, shift = u64(onto), u64(count), u64(0), u64(left) & u64(31)
-    while at + u64(4) < n:
-        a, b = u64(rows[at]), u64(rows[at + u64(1)])
-        c, d = u64(rows[at + u64(2)]), u64(rows[at + u64(3)])
-        e, f = u64(rows[at + u64(4)]), u64(rows[at + u64(5)])
-        g, h = u64(rows[at + u64(6)]), u64(rows[at + u64(7)])
-        for i in range(u64(length)):
-            low = four(weights, a + i, b + i, c + i, d + i)
-            high = four(weights, e + i, f + i, g + i, h + i)
-            sums[o + i] += i32(i16(low + high)) << shift
-        at += u64(8)
-    if at < n:
-        a, b = u64(rows[at]), u64(rows[at + u64(1)])
-        c, d = u64(rows[at + u64(2)]), u64(rows[at + u64(3)])
-        for i in range(u64(length)):
-            sums[o + i] += i32(four(weights, a + i, b + i, c + i, d + i)) << shift
-
-
-@loop
 def _multiply(
+    layout: Layout,
     projection: Row,
     source: Row,
     weights: Weights,
@@ -668,83 +602,210 @@ def _multiply(
     sums: Words,
     steps: int,
 ) -> None:
-    """Do the same as products of float32: four windows at a time, times the matrix of a group."""
-    windows, left = projection.windows, i32(projection.left) & i32(31)
-    fan_in, outputs, lanes = projection.fan_in, projection.group_outputs, projection.lanes
-    for group in range(projection.groups):
-        matrix = projection.matrix + group * fan_in * lanes
-        for first in range(0, steps * windows, 4):
-            count = min(4, steps * windows - first)
-            scratch.rows[:, : fan_in + 3] = 0
-            for r in range(count):
-                step = (first + r) // windows
-                window = first + r - step * windows
-                seen = values + step * source.row
-                _look(projection, history, seen, window, group, scratch.rows[r])
-            scratch.products[:, :lanes] = 0
-            multiply_rows(scratch.rows, weights, matrix, fan_in, lanes, scratch.products)
-            for r in range(count):
-                start = ((first + r) * projection.groups + group) * outputs
-                for i in range(outputs):
-                    sums[start + i] += i32(scratch.products[r, i]) << left
+    """Do the same as products of bytes: all windows of a step, or those of all steps if few."""
+    windows = projection.windows
+    together = steps if windows < ROWS else 1
+    for step in range(0, steps, together):
+        for part in range(projection.parts):
+            for frame in range(together):
+                _see(
+                    projection, history, values + (step + frame) * source.row, part, scratch, frame
+                )
+            left = projection.left + part * PART_BITS
+            onto = step * projection.neurons
+            _multiply_windows(
+                layout, projection, weights, scratch, sums, onto, together * windows, left
+            )
 
 
 @loop
-def _look(
-    projection: Row, history: Bytes, values: int, window: int, group: int, row: Floats
+def _see(
+    projection: Row, history: Bytes, values: int, part: int, scratch: Scratch, frame: int
 ) -> None:
-    """Write what one window sees to `row` (kernel rows * columns * inputs of the group,)."""
-    at_y = window // projection.window_columns
-    at_x = window - at_y * projection.window_columns
-    top = at_y * projection.stride_y - projection.padding_y
-    left = at_x * projection.stride_x - projection.padding_x
-    inputs, dilation = projection.group_inputs, projection.dilation_x
-    first = max(0, (dilation - 1 - left) // dilation)
-    last = min(projection.kernel_width, (projection.width - left + dilation - 1) // dilation)
-    for j in range(projection.kernel_height):
-        y = top + j * projection.dilation_y
-        if not 0 <= y < projection.height or first >= last:
-            continue
-        seen = values + (y * projection.width + left + first * dilation) * projection.channels
-        onto = (j * projection.kernel_width + first) * inputs
-        columns, length = last - first, inputs
-        if projection.groups == dilation == 1:  # they lie side by side
-            columns, length = 1, columns * inputs
-        for column in range(columns):
-            to = u64(onto + column * inputs)
-            start = u64(seen + column * dilation * projection.channels + group * inputs)
-            for c in range(u64(length)):
-                row[to + c] = history[start + c]
+    """Write a map of the source with its padding to the image: the bits of one part of values."""
+    width, shift = projection.width * projection.channels, u64(part * PART_BITS)
+    pitch, margin = projection.pitch, projection.padding_x * projection.channels
+    image, first = scratch.image, frame * projection.frame
+    if projection.padding_y or projection.padding_x:
+        for i in range(u64(projection.frame)):
+            image[u64(first) + i] = 0
+    for y in range(projection.height):
+        onto = u64(first + (y + projection.padding_y) * pitch + margin)
+        start = u64(values + y * width)
+        for i in range(u64(width)):
+            image[onto + i] = (history[start + i] >> shift) & PART
 
 
-@outer
-def multiply_rows(
-    rows: Floats, weights: Weights, matrix: int, fan_in: int, outputs: int, products: Floats
+@loop
+def _multiply_windows(
+    layout: Layout,
+    projection: Row,
+    weights: Weights,
+    scratch: Scratch,
+    sums: Words,
+    onto: int,
+    count: int,
+    left: int,
 ) -> None:
-    """Add four `rows` times the matrix (fan_in, outputs) that starts at `matrix` to `products`.
+    """Add to `sums` what `count` windows see, times the weights of each group; eight at a time."""
+    columns, rows = projection.window_columns, projection.windows // projection.window_columns
+    groups, outputs, lanes = projection.groups, projection.group_outputs, projection.lanes
+    corners, targets = scratch.corners, scratch.targets
+    aside = projection.stride_x * projection.channels
+    down = projection.stride_y * projection.pitch - columns * aside
+    beyond = projection.frame - rows * (down + columns * aside)
+    for group in range(groups):
+        start = projection.packed + group * projection.quads * lanes * 4
+        corner, target = group * projection.group_inputs, onto + group * outputs
+        x = y = 0
+        for first in range(0, count, ROWS):
+            for window in range(ROWS):
+                corners[window], targets[window] = corner, target
+                if first + window >= count:  # what comes of no window is not used
+                    corners[window], targets[window] = 0, sums.size - lanes
+                target += groups * outputs
+                corner += aside
+                x += 1
+                if x == columns:
+                    corner += down
+                    x, y = 0, y + 1
+                    if y == rows:
+                        corner += beyond
+                        y = 0
+            for lane in range(0, lanes, 2 * ROWS):
+                begin = start + lane * 4 * projection.quads
+                if lane + ROWS < lanes:
+                    multiply_sixteen_lanes(
+                        scratch.image, corners, layout.tables, projection.offsets,
+                        projection.quads, weights, begin, sums, targets, lane, left,
+                    )  # fmt: skip
+                else:
+                    multiply_eight_lanes(
+                        scratch.image, corners, layout.tables, projection.offsets,
+                        projection.quads, weights, begin, sums, targets, lane, left,
+                    )  # fmt: skip
 
-    Four of the fan-in at once; `rows` are zero from `fan_in` on, where the last weights are read
-    once more.
+
+def _multiplies(lanes: int) -> Any:
+    """Return an intrinsic that multiplies what eight windows see with so many lanes of weights."""
+
+    def multiply(
+        typing: Any,
+        image: Any,
+        corners: Any,
+        offsets: Any,
+        first: Any,
+        quads: Any,
+        weights: Any,
+        start: Any,
+        sums: Any,
+        targets: Any,
+        lane: Any,
+        left: Any,
+    ) -> Any:
+        """Add eight windows' products with lanes of weights, shifted left, to their sums.
+
+        A window sees four bytes of the image at its corner plus each of the `quads` offsets from
+        `first` on. Its products with four bytes of weights for each of eight lanes, which lie from
+        `start` on, are summed up in 32 bits, then added to `sums` from its target plus `lane` on;
+        then come the next eight lanes.
+        """
+        given = image, corners, offsets, first, quads, weights, start, sums, targets, lane, left
+        return types.void(*given), build
+
+    def build(context: Any, b: ir.IRBuilder, signature: Any, given: Any) -> Any:
+        features = set(context.codegen().magic_tuple()[2].split(","))
+        tiles = range(lanes // ROWS)  # all at once where there are registers for their totals
+        for part in [tiles] if "+avx512vl" in features else [[tile] for tile in tiles]:
+            _build_products(context, b, signature, given, features, part)
+        return context.get_dummy_value()
+
+    return intrinsic(multiply)
+
+
+def _build_products(
+    context: Any,
+    b: ir.IRBuilder,
+    signature: Any,
+    given: Any,
+    features: set[str],
+    tiles: Sequence[int],
+) -> None:
+    """Write the instructions that multiply eight windows with tiles of eight lanes."""
+    image, corners, offsets, first, quads, weights, start, sums, targets, lane, left = (
+        cgutils.create_struct_proxy(kind)(context, b, value).data
+        if isinstance(kind, types.Array)
+        else context.cast(b, value, kind, types.int64)
+        for kind, value in zip(signature.args, given, strict=True)
+    )
+    signed, i64 = signature.args[5].dtype.signed, ir.IntType(64)
+
+    def at(array: Any, index: Any, lanes: Any = None) -> Any:
+        place = b.gep(array, [index])
+        return place if lanes is None else b.bitcast(place, lanes.as_pointer())
+
+    totals = {
+        (row, tile): cgutils.alloca_once_value(b, ir.Constant(WORDS, [0] * ROWS))
+        for row in range(ROWS)
+        for tile in tiles
+    }
+    for total in totals.values():
+        b.store(ir.Constant(WORDS, [0] * ROWS), total)
+    seen = [at(image, b.load(at(corners, i64(row)))) for row in range(ROWS)]
+    with cgutils.for_range(b, quads) as quad:
+        offset = b.sext(b.load(at(offsets, b.add(first, quad.index))), i64)
+        held = {}
+        for tile in tiles:
+            place = b.mul(i64(4 * ROWS), b.add(quad.index, b.mul(i64(tile), quads)))
+            held[tile] = b.load(at(weights, b.add(start, place), BYTES), align=1)
+        for row in range(ROWS):
+            four = b.load(at(seen[row], offset, ir.IntType(32)), align=1)
+            values = b.bitcast(_splat(b, four), BYTES)
+            for tile in tiles:
+                pair = (values, held[tile]) if signed else (held[tile], values)
+                total = totals[row, tile]
+                b.store(_dot(b, features, b.load(total), *pair), total)
+    shift = _splat(b, b.trunc(left, ir.IntType(32)))
+    for (row, tile), total in totals.items():
+        target = b.add(b.add(lane, i64(tile * ROWS)), b.load(at(targets, i64(row))))
+        onto = at(sums, target, WORDS)
+        b.store(b.add(b.load(onto, align=4), b.shl(b.load(total), shift)), onto, align=4)
+
+
+def _splat(b: ir.IRBuilder, word: Any) -> Any:
+    """Return a vector of eight times `word`."""
+    nothing = ir.Constant(WORDS, ir.Undefined)
+    one = b.insert_element(nothing, word, ir.IntType(32)(0))
+    return b.shuffle_vector(one, nothing, ir.Constant(WORDS, [0] * ROWS))
+
+
+def _dot(b: ir.IRBuilder, features: set[str], totals: Any, unsigned: Any, signed: Any) -> Any:
+    """Return `totals` plus the sums of four products of bytes each, as the processor can.
+
+    The signed bytes that are values, or the unsigned, are no more than `PART`: sums of two
+    products fit into 16 bits.
     """
-    onto0, onto1, onto2, onto3 = products[0], products[1], products[2], products[3]
-    last = fan_in - 1
-    for k in range(0, fan_in, 4):
-        a, b = u64(matrix + k * outputs), u64(matrix + min(k + 1, last) * outputs)
-        c, d = (
-            u64(matrix + min(k + 2, last) * outputs),
-            u64(matrix + min(k + 3, last) * outputs),
-        )
-        p0, q0, r0, s0 = rows[0, k], rows[0, k + 1], rows[0, k + 2], rows[0, k + 3]
-        p1, q1, r1, s1 = rows[1, k], rows[1, k + 1], rows[1, k + 2], rows[1, k + 3]
-        p2, q2, r2, s2 = rows[2, k], rows[2, k + 1], rows[2, k + 2], rows[2, k + 3]
-        p3, q3, r3, s3 = rows[3, k], rows[3, k + 1], rows[3, k + 2], rows[3, k + 3]
-        for i in range(u64(outputs)):
-            p, q = f32(weights[a + i]), f32(weights[b + i])
-            r, s = f32(weights[c + i]), f32(weights[d + i])
-            onto0[i] += p0 * p + q0 * q + r0 * r + s0 * s
-            onto1[i] += p1 * p + q1 * q + r1 * r + s1 * s
-            onto2[i] += p2 * p + q2 * q + r2 * r + s2 * s
-            onto3[i] += p3 * p + q3 * q + r3 * r + s3 * s
+
+    def call(name: str, result: Any, *values: Any) -> Any:
+        kind = ir.FunctionType(result, [value.type for value in values])
+        return b.call(cgutils.get_or_insert_function(b.module, kind, name), values)
+
+    if "+avxvnni" in features or {"+avx512vnni", "+avx512vl"} <= features:
+        quads = [b.bitcast(each, WORDS) for each in (unsigned, signed)]
+        return call("llvm.x86.avx512.vpdpbusd.256", WORDS, totals, *quads)
+    if "+avx2" in features:
+        pairs = call("llvm.x86.avx2.pmadd.ub.sw", SHORTS, unsigned, signed)
+        ones = ir.Constant(SHORTS, [1] * 2 * ROWS)
+        return b.add(totals, call("llvm.x86.avx2.pmadd.wd", WORDS, pairs, ones))
+    wide = ir.VectorType(ir.IntType(32), 4 * ROWS)
+    products = b.mul(b.zext(unsigned, wide), b.sext(signed, wide))
+    for place in range(4):
+        every_fourth = ir.Constant(WORDS, [4 * lane + place for lane in range(ROWS)])
+        totals = b.add(totals, b.shuffle_vector(products, products, every_fourth))
+    return totals
+
+
+multiply_eight_lanes, multiply_sixteen_lanes = _multiplies(ROWS), _multiplies(2 * ROWS)
 
 
 @outer

@@ -3,9 +3,8 @@
 Populations come in running order, inputs first, and neurons lie (height, width, channel). Weights
 lie (input channel, kernel row, kernel column, output channel of the group), with the columns of a
 kernel ordered such that neighbours meet neighbouring targets: what an event reaches in a row of
-targets is one run wherever stride and dilation allow. For windows that gather, and for products,
-there is a second copy, a matrix (kernel row, kernel column, input channel; output channel) of each
-group, whose rows end with zeros such that they fill whole vectors.
+targets is one run wherever stride and dilation allow. For products there is a second copy, of fours
+of neighbouring inputs, for eight output channels at a time.
 """
 
 import math
@@ -19,11 +18,19 @@ from ..connections import Connection, Conv, Sparse, SumPool, depthwise, window_c
 from ..network import Network
 from ..population import Population
 from ..projection import Projection
-from .tables import INPUT, INTEGRATOR, POPULATION, PROJECTION, SPIKING, Layout
+from .tables import (
+    INPUT,
+    INTEGRATOR,
+    PART_BITS,
+    POPULATION,
+    PROJECTION,
+    ROWS,
+    SPIKING,
+    Layout,
+)
 
 ROUND = 8  # steps computed of one population before the next, where nothing leads backwards
-LANES = 16  # 16-bit numbers of a vector
-LEAST_OUTPUTS, LEAST_FAN_IN = 8, 64  # smaller products are never faster than events (measured)
+SHORT, LONG = 48, 384  # runs of targets that crossovers are measured on
 NEVER = np.iinfo(np.int32).max  # a threshold that no voltage passes
 KINDS = {"input": INPUT, "cuba": SPIKING, "integrator": INTEGRATOR}
 Shape = tuple[int, ...]
@@ -31,11 +38,26 @@ Fields = dict[str, int]
 Tap = tuple[int, int, int]  # where weights start, where targets start, how many
 
 
-class Crossover(NamedTuple):
-    """The share of active sources from which products win: of one window, and of many."""
+class Line(NamedTuple):
+    """The share of active sources from which products win, for short and for long runs of targets.
 
-    dense: float
-    conv: float
+    What an event costs beside its weights falls with their length, and so does the share's inverse.
+    """
+
+    short: float
+    long: float
+
+    def share(self, run: float) -> float:
+        """Return the share where an event meets `run` targets that lie side by side."""
+        slope = (1 / self.short - 1 / self.long) / (1 / SHORT - 1 / LONG)
+        return 1 / (1 / self.long + max(0.0, slope) * max(1 / run - 1 / LONG, 0.0))
+
+
+class Crossover(NamedTuple):
+    """When products win, for one window and for many."""
+
+    dense: Line
+    conv: Line
 
 
 class Pool:
@@ -103,8 +125,6 @@ def laid_out(network: Network, crossover: Crossover) -> Layout:
     def most(rows: list[Fields], field: str) -> int:
         return max((row.get(field, 0) for row in rows), default=0)
 
-    lanes = most(projections, "lanes")
-    nothing = pools.weights.add(np.zeros(lanes, np.uint8))
     return Layout(
         _table(POPULATION, populations),
         _table(PROJECTION, projections),
@@ -113,8 +133,12 @@ def laid_out(network: Network, crossover: Crossover) -> Layout:
         pools.taps.joined(),
         pools.shares.joined(),
         pools.levels.joined(),
-        nothing,
-        (most(populations, "row"), first, most(projections, "fan_in"), lanes),
+        (
+            most(populations, "row"),
+            first,
+            most(projections, "lanes"),
+            steps * most(projections, "frame"),
+        ),
         steps,
         places[network.output],
         np.array(network.early_exit.thresholds if network.early_exit else (), np.int64),
@@ -181,21 +205,18 @@ def _projection(
     described |= {
         "delay": projection.delay,
         "graded": int(source.value_bits > 1),
+        "parts": -(-source.value_bits // PART_BITS),
         "left": described["left"] + max(exponent, 0),
         "shift": max(-exponent, 0),
     }
     if isinstance(connection, Sparse):
         return described | _synapses(pools, connection, weights, source.shape, target.shape)
     if isinstance(connection, Conv):
-        return described | _windows(
-            pools, connection, weights, source.shape, described, crossover.conv
-        )
+        return described | _windows(pools, connection, weights, source.shape, described, crossover)
     rows, columns = channels_last(target.shape), channels_last(source.shape)
     weights = weights[rows][:, columns, None, None]
     one = Conv(np.zeros(weights.shape, np.int16))
-    return described | _windows(
-        pools, one, weights, (source.neurons, 1, 1), described, crossover.dense
-    )
+    return described | _windows(pools, one, weights, (source.neurons, 1, 1), described, crossover)
 
 
 def _packed(weights: NDArray[np.int16]) -> tuple[NDArray[np.uint8], Fields]:
@@ -231,7 +252,7 @@ def _windows(
     weights: NDArray[np.uint8],
     source: Shape,
     described: Fields,
-    share: float,
+    crossover: Crossover,
 ) -> Fields:
     """Lay out `conv` of these `weights` for a source of shape (channels, height, width)."""
     outputs, inputs, height, width = weights.shape
@@ -239,43 +260,74 @@ def _windows(
     windows = window_counts(conv, source)
     order = sorted(range(width), key=lambda k: (k * conv.dilation[1] % conv.stride[1], -k))
     weights = weights.reshape(conv.groups, group, inputs, height, width)
-    gathers = conv.groups == conv.dilation[1] == 1 and not described["graded"]
-    multiplies = group >= LEAST_OUTPUTS and inputs * height * width >= LEAST_FAN_IN
-    lanes, plane = -(-group // LANES) * LANES, height * width * group
-    padding = [(0, 0)] * 4 + [(0, lanes - group)]
-    matrix = pools.weights.add(np.pad(weights.transpose(0, 3, 4, 2, 1), padding).reshape(-1))
-    for_events = matrix
-    if height * width == 1:
-        plane = lanes
-    else:
-        for_events = pools.weights.add(weights[..., order].transpose(0, 2, 3, 4, 1).reshape(-1))
+    down = _meetings(conv, 0, source[1], windows[0], list(range(height)))
+    aside = _meetings(conv, 1, source[2], windows[1], order)
     rows = [
         [(place * width * group, row * windows[1] * outputs, 0) for place, row in met]
-        for met in _meetings(conv, 0, source[1], windows[0], list(range(height)))
+        for met in down
     ]
     columns = [
-        _runs([(place * group, column * outputs, group) for place, column in met])
-        for met in _meetings(conv, 1, source[2], windows[1], order)
+        _runs([(place * group, column * outputs, group) for place, column in met]) for met in aside
     ]
+    runs = sum(map(len, down)) * sum(map(len, columns)) * source[0]
+    synapses = sum(map(len, down)) * sum(map(len, aside)) * source[0] * group
+    fours = _fours(pools, conv, weights, source)
+    products = 4 * fours["quads"] * fours["lanes"] * conv.groups
     return {
-        "product": max(1, math.ceil(share * math.prod(source))) if multiplies else 0,
-        "gathers": int(gathers),
-        "weights": for_events,
-        "matrix": matrix,
+        "weights": pools.weights.add(weights[..., order].transpose(0, 2, 3, 4, 1).reshape(-1)),
         "rows": _add_taps(pools, rows),
         "columns": _add_taps(pools, columns),
-        "plane": plane,
-        "lanes": lanes,
-        "fan_in": inputs * height * width,
+        "plane": height * width * group,
         "windows": windows[0] * windows[1],
         "window_columns": windows[1],
         **dict(zip(("channels", "height", "width"), source, strict=True)),
         **{"groups": conv.groups, "group_inputs": inputs, "group_outputs": group},
-        **{"kernel_height": height, "kernel_width": width},
         **dict(zip(("stride_y", "stride_x"), conv.stride, strict=True)),
         **dict(zip(("padding_y", "padding_x"), conv.padding, strict=True)),
-        **dict(zip(("dilation_y", "dilation_x"), conv.dilation, strict=True)),
+        **fours,
+        "product": _product(crossover, source, math.prod(windows), runs, products, synapses),
     }
+
+
+def _fours(pools: Pools, conv: Conv, weights: NDArray[np.uint8], source: Shape) -> Fields:
+    """Lay out weights (group, output, input, row, column) for products, and say what they read.
+
+    Inputs that lie side by side are a run, which ends with zeros such that it is whole fours.
+    """
+    groups, outputs, inputs, height, width = weights.shape
+    channels, across = source[0], source[2] + 2 * conv.padding[1]
+    joined = groups == conv.dilation[1] == 1
+    run, runs = (width * inputs, height) if joined else (inputs, height * width)
+    fours, lanes = -(-run // 4), -(-outputs // ROWS) * ROWS
+    held = weights.transpose(0, 3, 4, 2, 1).reshape(groups, runs, run, outputs)
+    padding = [(0, 0), (0, 0), (0, 4 * fours - run), (0, lanes - outputs)]
+    held = np.pad(held, padding).reshape(groups, runs, fours, 4, lanes // ROWS, ROWS)
+    down, aside = (np.arange(n) * d for n, d in zip((height, width), conv.dilation, strict=True))
+    taps = (across * down[:, None] + (aside[:1] if joined else aside)).reshape(-1, 1) * channels
+    return {
+        "packed": pools.weights.add(held.transpose(0, 4, 1, 2, 5, 3).reshape(-1)),
+        "quads": runs * fours,
+        "lanes": lanes,
+        "offsets": pools.tables.add((taps + 4 * np.arange(fours)).reshape(-1)),
+        "pitch": across * channels,
+        "frame": across * channels * (source[1] + 2 * conv.padding[0]),
+    }
+
+
+def _product(
+    crossover: Crossover, source: Shape, windows: int, runs: int, products: int, synapses: int
+) -> int:
+    """Return from how many active sources on products win, 0 if never.
+
+    What was measured has one for each synapse. Here some are of zeros alone, or of no window where
+    those of a step are no whole eights.
+    """
+    if not synapses:
+        return 0
+    share = (crossover.dense if windows == 1 else crossover.conv).share(synapses / runs)
+    rows = -(-windows // ROWS) * ROWS if windows >= ROWS else windows
+    least = math.ceil(share * rows * products / synapses * math.prod(source))
+    return max(1, least) if least <= math.prod(source) else 0
 
 
 def _meetings(

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 INPUT, SPIKING, INTEGRATOR = range(3)
+ROWS = 8  # windows multiplied at once, by as many lanes of weights
+PART_BITS = 6  # of a value in one product: sums of two products with a weight fit into 16 bits
+APART = 128  # bytes that processors take at once: two cache lines
 Bytes = NDArray[np.uint8]
 Weights = NDArray[np.uint8] | NDArray[np.int8]
 Words = NDArray[np.int32]
 Longs = NDArray[np.int64]
-Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Row = Any  # of one of the two tables
 
@@ -28,24 +30,25 @@ POPULATION = _row(
     "into_first into_last"
 )
 # neurons: of its target; left, shift: bits its sum is shifted left by, and right; signed, negative:
-# how to read its bytes; graded: whether events carry values; gathers: whether windows may look for
-# them; product: the active sources from which products are faster, 0 if never; weights, starts,
-# targets, rows, columns, matrix: where they start in their arrays; plane, fan_in: weights of one
-# input channel, of one target neuron; lanes: weights in a row of the matrix.
+# how to read its bytes; graded: whether events carry values; product: the active sources from which
+# products are faster, 0 if never; weights, starts, targets, rows, columns: where they start in
+# their arrays; plane: weights of one input channel. For products, packed: where weights start;
+# quads, lanes: how many fours a window sees, for how many outputs; offsets: where those fours
+# start; parts: of six bits, of a value; pitch, frame: bytes of a row and of a map of the image.
 PROJECTION = _row(
-    "source neurons delay left shift signed negative graded sparse gathers product weights starts "
-    "targets rows columns matrix plane windows window_columns channels height width groups "
-    "group_inputs group_outputs lanes fan_in kernel_height kernel_width stride_y stride_x "
-    "padding_y padding_x dilation_y dilation_x"
+    "source neurons delay left shift signed negative graded sparse product weights starts targets "
+    "rows columns plane windows window_columns channels height width groups group_inputs "
+    "group_outputs stride_y stride_x padding_y padding_x packed quads lanes offsets parts pitch "
+    "frame"
 )
 
 
 class Layout(NamedTuple):
     """A network as flat arrays; `populations` and `projections` are tables in running order.
 
-    `nothing` is where weights are zeros; `sizes` are those of the widest row of values, of all
-    neurons, of the largest fan-in, and of the longest row of a matrix; `output` is the place of the
-    population that answers, `thresholds` int64 when to stop on it.
+    `sizes` are those of the widest row of values, of all neurons, of the most lanes of a product,
+    and of its image; `output` is the place of the population that answers, `thresholds` int64 when
+    to stop on it.
     """
 
     populations: NDArray[Any]
@@ -55,7 +58,6 @@ class Layout(NamedTuple):
     taps: Words
     shares: Doubles
     levels: Words
-    nothing: int
     sizes: tuple[int, int, int, int]
     steps: int
     output: int
@@ -100,35 +102,42 @@ class Recording(NamedTuple):
 class Scratch(NamedTuple):
     """Room for one round: sums of the widest population, and the active neurons of all.
 
-    `active` lists those of each population and step, then has room for those of an earlier round;
-    `events` counts them. `multiplied` says of each projection whether it is; `before` counts events
-    before each eight neurons; `listed` has the weights of a window's events.
+    `active` lists those of each population and step where they were `found`, then has room for
+    those of an earlier round; `events` counts them. `multiplied` says of each projection whether it
+    is. Of products, `image` is what windows see, `corners` where, `targets` what they add to.
     """
 
     sums: Words
     partial: Words
     active: Words
     events: Words
+    found: Bytes
     multiplied: Bytes
-    before: Words
-    listed: Longs
-    rows: Floats
-    products: Floats
+    image: Bytes
+    corners: Longs
+    targets: Longs
+
+
+def _apart(size: int, dtype: Any) -> NDArray[Any]:
+    """Return zeros whose cache lines no other array shares: threads would wait for each other."""
+    margin = APART // np.dtype(dtype).itemsize
+    return np.zeros(size + 2 * margin, dtype)[margin : margin + size]
 
 
 def scratch_for(layout: Layout) -> Scratch:
     """Return room for rounds of a network; loops that run at once need one each."""
-    widest, neurons, fan_in, lanes = layout.sizes
+    widest, neurons, lanes, image = layout.sizes
+    events = layout.steps * len(layout.populations)
     return Scratch(
-        np.empty(layout.steps * widest + lanes, np.int32),  # zeros are added beyond the end
-        np.empty(layout.steps * widest + lanes, np.int32),
-        np.zeros(layout.steps * neurons + widest + 4, np.int32),  # four are read at a time
-        np.zeros(layout.steps * len(layout.populations), np.int32),
-        np.zeros(len(layout.projections), np.uint8),
-        np.empty(widest // 8 + 1, np.int32),
-        np.empty(fan_in + 7, np.int64),
-        np.empty((4, fan_in + 3), np.float32),
-        np.empty((4, lanes), np.float32),
+        _apart(layout.steps * widest + lanes, np.int32),  # products add zeros beyond the end
+        _apart(layout.steps * widest + lanes, np.int32),
+        _apart(layout.steps * neurons + widest + 4, np.int32),  # four are read at a time
+        _apart(events, np.int32),
+        _apart(events, np.uint8),
+        _apart(len(layout.projections), np.uint8),
+        _apart(image + 3, np.uint8),  # here as well
+        _apart(ROWS, np.int64),
+        _apart(ROWS, np.int64),
     )
 
 

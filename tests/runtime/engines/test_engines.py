@@ -20,7 +20,7 @@ from pumice.runtime.engines import fast, reference
 def test_reference_fast_and_onnx_agree_on_every_value(
     run: tuple[Network, Events], record: Any, products: bool
 ) -> None:
-    """300 networks; with `--hypothesis-profile=nightly` 10,200. `products` forces float32 sums."""
+    """300 networks; with `--hypothesis-profile=nightly` 10,200. `products` forces those."""
     network, events = run
     if products:
         table = fast.layout_of(network).projections

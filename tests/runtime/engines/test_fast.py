@@ -62,7 +62,7 @@ def joined(first: Trace, second: Trace) -> Trace:
 def test_every_activity_and_geometry_gives_the_reference(
     rate: float, stride: tuple[int, int], dilation: tuple[int, int], product: int, groups: int
 ) -> None:
-    """With `product`, float32 products take over where many sources are active."""
+    """With `product`, products take over where any source is active."""
     network = wide(groups, stride=stride, padding=(2, 1), dilation=dilation)
     fast.layout_of(network).projections["product"] = product
     assert_same(fast.run(network, images(rate)), reference.run(network, images(rate)))

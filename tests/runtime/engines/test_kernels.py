@@ -1,5 +1,10 @@
 """The compiled loops, one by one, against numpy and the arithmetic they must equal."""
 
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,16 +89,16 @@ def stepped(population: Population, *given: NDArray[np.int64]) -> list[NDArray[A
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("fan_in", [1, 3, 4, 7])
-@pytest.mark.parametrize("outputs", [1, 8, 17])
-def test_products_of_whole_numbers_are_exact(fan_in: int, outputs: int) -> None:
-    rng = np.random.default_rng(7)
-    rows = np.zeros((4, fan_in + 3), np.float32)
-    rows[:, :fan_in] = rng.integers(0, 256, (4, fan_in))
-    matrix = rng.integers(-128, 128, (fan_in, outputs)).astype(np.int8)
-    products = np.ones((4, outputs), np.float32)
-    kernels.multiply_rows(rows, matrix.reshape(-1), 0, fan_in, outputs, products)
-    assert np.array_equal(products, rows[:, :fan_in].astype(int) @ matrix + 1)
+@pytest.mark.parametrize("features", [None, "+avx2,+avx", ""])
+def test_products_of_bytes_are_exact_on_every_kind_of_processor(features: str | None) -> None:
+    """Also where bytes are as large as they may be: no sum of two products saturates."""
+    if features and "avx2" not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor has no such instructions")
+    asked = {} if features is None else {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": features}
+    if features is not None and platform.machine() != "x86_64":
+        pytest.skip("for another kind of machine")
+    script = Path(__file__).with_name("products.py")
+    subprocess.run([sys.executable, script], env={**os.environ, **asked}, check=True, timeout=120)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.05, 1.0])
