@@ -17,7 +17,7 @@ from ..population import Population
 from ..projection import Projection
 from . import kernels
 from .layout import LONG, SHORT, Crossover, Line, laid_out
-from .tables import Bytes, Layout, Recording, scratch_for, silence
+from .tables import Bytes, Layout, Recording, scratch_for, silence, tiles
 
 NEVER, ALWAYS = 2.0, 1e-9
 SHARES = (0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.045, 0.07, 0.1, 0.15, 0.25, 0.4, 0.7, 1.0)
@@ -109,5 +109,5 @@ def _seconds(layout: Layout, events: Bytes) -> float:
     )
     states, scratch = silence(layout, 1), scratch_for(layout)
     start = time.perf_counter()
-    kernels.advance(layout, states, recording, scratch, 0, 1, True)
+    kernels.advance(layout, states, recording, scratch, 0, 1, True, *tiles(1))
     return time.perf_counter() - start

@@ -7,7 +7,9 @@ with the run: a process may fork afterwards, as Lava does, without inheriting a 
 
 import os
 import weakref
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,10 @@ from ..trace import Record, Trace, silenced
 from .crossover import crossover
 from .kernels import advance
 from .layout import laid_out
-from .tables import Layout, Recording, State, scratch_for, silence
+from .tables import Layout, Recording, Scratch, State, scratch_for, silence, tiles
 
+WORK, SHARE = 2**20, 2**16  # neurons times steps, and neurons a thread, that are worth one more
+GONE = -(2**62)  # makes threads wait for each other no longer
 PARTS = 8  # of a batch for each thread, so that none waits long for another
 
 
@@ -68,7 +72,7 @@ def _trace(
     threads: int | None,
 ) -> Trace:
     """Advance `states`, or silence, by checked events of each input; return what came of it."""
-    layout = layout_of(network)
+    kept = _kept_of(network)
     timesteps, batch = next(iter(given.values())).shape[:2]
     spiking = [
         p
@@ -84,10 +88,10 @@ def _trace(
         _firsts(network, spiking),
         np.empty(timesteps * batch * _size(integrators), np.int32),
         _firsts(network, integrators),
-        np.zeros((batch, layout.sizes[1]), np.int32),
+        np.zeros((batch, kept.layout.sizes[1]), np.int32),
         np.full(batch, timesteps, np.int64),
     )
-    _advance(layout, states, recording, min(threads or os.cpu_count() or 1, batch))
+    _advance(kept, states, recording, threads or os.cpu_count() or 1)
     steps = recording.steps
     lead = (timesteps, batch)
     spikes = {}
@@ -98,37 +102,99 @@ def _trace(
     return Trace(timesteps, batch, spikes, _counts(network, recording.counts), voltages, steps)
 
 
-def _advance(layout: Layout, states: State | None, recording: Recording, threads: int) -> None:
-    """Advance all samples, in parts that threads take one after the other."""
-    parts = min(recording.batch, PARTS * threads) if threads > 1 else 1
-    waiting = iter(range(parts))
-
-    def work() -> None:
-        scratch, own = scratch_for(layout), silence(layout, 1) if states is None else states
-        for number in waiting:
-            first, last = (k * recording.batch // parts for k in (number, number + 1))
-            advance(layout, own, recording, scratch, first, last, states is None)
-
-    if threads == 1:
-        work()
+def _advance(kept: "_Kept", states: State | None, recording: Recording, threads: int) -> None:
+    """Advance all samples: threads take parts of them, or share each where samples are few."""
+    layout, batch = kept.layout, recording.batch
+    shared = min(threads, layout.sizes[1] // SHARE)
+    if batch < shared and layout.steps > 1 and layout.sizes[1] * recording.timesteps >= WORK:
+        _share(kept, states, recording, shared)
         return
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(work) for _ in range(threads - 1)]
-        work()
+    count = min(PARTS * threads, batch) if threads > 1 else 1
+    waiting = iter(range(count))
+
+    def take(_: int) -> None:
+        with kept.room() as (scratch, own):
+            for number in waiting:
+                first, last = (k * batch // count for k in (number, number + 1))
+                given = own if states is None else states
+                advance(layout, given, recording, scratch, first, last, states is None, *tiles(1))
+
+    _at_once(take, min(threads, batch))
+
+
+def _share(kept: "_Kept", states: State | None, recording: Recording, threads: int) -> None:
+    """Advance one sample after the other, each on all threads."""
+    parts = tiles(threads)
+    with ExitStack() as stack:
+        rooms = [stack.enter_context(kept.room()) for _ in parts]
+        given = rooms[0][1] if states is None else states
+
+        def share(number: int) -> None:
+            scratch, _ = rooms[number]
+            last, afresh = recording.batch, states is None
+            advance(kept.layout, given, recording, scratch, 0, last, afresh, parts[number])
+
+        def give_up() -> None:
+            parts[0].meeting[0] = GONE
+
+        _at_once(share, threads, give_up)
+
+
+def _at_once(
+    work: Callable[[int], None], count: int, give_up: Callable[[], None] = lambda: None
+) -> None:
+    """Call `work` with each number below `count`, on threads, of which this is one.
+
+    Where one of them cannot start, it calls `give_up`, that others do not wait for it.
+    """
+    if count == 1:
+        work(0)
+        return
+    with ThreadPoolExecutor(count - 1) as pool:
+        try:
+            others = [pool.submit(work, number) for number in range(1, count)]
+        except BaseException:
+            give_up()
+            raise
+        work(0)
         for done in others:
             done.result()
 
 
-_layouts: dict[int, Layout] = {}
+class _Kept:
+    """What is kept of a network while it lives: its layout, and room for runs, to be used again."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.free: list[tuple[Scratch, State]] = []
+
+    @contextmanager
+    def room(self) -> Iterator[tuple[Scratch, State]]:
+        """Lend room for one thread and the states of one sample."""
+        try:
+            room = self.free.pop()
+        except IndexError:
+            room = scratch_for(self.layout), silence(self.layout, 1)
+        try:
+            yield room
+        finally:
+            self.free.append(room)
+
+
+_kept: dict[int, _Kept] = {}
 
 
 def layout_of(network: Network) -> Layout:
     """Return the layout of `network`, made once and dropped with it."""
+    return _kept_of(network).layout
+
+
+def _kept_of(network: Network) -> _Kept:
     key = id(network)
-    if key not in _layouts:
-        _layouts[key] = laid_out(network, crossover())
-        weakref.finalize(network, _layouts.pop, key)
-    return _layouts[key]
+    if key not in _kept:
+        _kept[key] = _Kept(laid_out(network, crossover()))
+        weakref.finalize(network, _kept.pop, key)
+    return _kept[key]
 
 
 def _joined(events: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:

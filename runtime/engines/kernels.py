@@ -12,7 +12,8 @@ What runs often takes whole arrays and where to start in them: to cut an array t
 add up dozens of weights. Indices are unsigned there, or numba would look for negative ones.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from .tables import (
     Row,
     Scratch,
     State,
+    Tile,
     Weights,
     Words,
 )
@@ -50,6 +52,7 @@ PLACES = np.zeros(64, np.uint8)
 for _place in range(64):
     PLACES[((int(DE_BRUIJN) << _place) % 2**64) >> 58] = _place
 
+LOOKS = 1000  # for others, before the processor is left to them
 MANY = 32  # of so many neurons, one that is active makes it worth while to look at all
 PART = np.uint8(2**PART_BITS - 1)
 BYTES, SHORTS, WORDS = (
@@ -64,6 +67,27 @@ outer = njit(nogil=True, cache=True, **OPTIONS)
 loop = njit(cache=True, **OPTIONS, **INNER)
 
 
+def _on_counter(build: Callable[[ir.IRBuilder, Any], Any]) -> Any:
+    """Return an intrinsic that does what `build` says with the first of an array of int64."""
+
+    def use(typing: Any, counter: Any) -> Any:
+        def made(context: Any, b: ir.IRBuilder, signature: Any, given: Any) -> Any:
+            return build(b, cgutils.create_struct_proxy(counter)(context, b, given[0]).data)
+
+        return types.int64(counter), made
+
+    return intrinsic(use)
+
+
+# Add one, whoever else does so, and return what it was; return it as others have left it.
+add_at_once = _on_counter(lambda b, at: b.atomic_rmw("add", at, ir.IntType(64)(1), "seq_cst"))
+look_at_once = _on_counter(lambda b, at: b.load_atomic(at, "seq_cst", 8))
+# How a thread leaves its processor to others.
+sched_yield = types.ExternalFunction(
+    "sched_yield" if os.name == "posix" else "SwitchToThread", types.int32()
+)
+
+
 @outer
 def advance(
     layout: Layout,
@@ -73,11 +97,13 @@ def advance(
     first: int,
     last: int,
     afresh: bool,
+    tile: Tile,
 ) -> None:
     """Advance the samples from `first` to before `last`, by all timesteps or until they stop.
 
     Each goes on from its row of `states`, or, `afresh`, from silence in the only row. Writes the
-    states and the recording.
+    states and the recording. Of each population it computes `tile`; others compute the rest on the
+    same arrays, but for the scratch, at the same time.
     """
     for sample in range(first, last):
         row = 0 if afresh else sample
@@ -88,12 +114,13 @@ def advance(
             states.clock[row],
             states.score[row],
         )
-        if afresh:
+        if afresh and tile.number == 0:
             state.current[:] = 0
             state.voltage[:] = 0
             state.history[:] = 0
             state.clock[:] = 0
             state.score[:] = 0
+        _meet(tile)
         before = state.clock[0]
         scratch.events[:] = 0
         for start in range(0, recording.timesteps, layout.steps):
@@ -101,7 +128,7 @@ def advance(
                 _hold(layout, state, recording, sample, start)
                 break
             steps = min(layout.steps, recording.timesteps - start)
-            _round(layout, state, recording, scratch, sample, start, steps)
+            _round(layout, state, recording, scratch, sample, start, steps, tile)
             if len(layout.thresholds):
                 _judge(layout, state)
         if len(layout.thresholds):
@@ -117,29 +144,81 @@ def _round(
     sample: int,
     start: int,
     steps: int,
+    tile: Tile,
 ) -> None:
     """Compute `steps` steps from step `start` on."""
     for number in range(len(layout.populations)):
         population = layout.populations[number]
-        together = _together(layout, population, scratch, steps)
+        low, high = _bounds(population, tile)
+        if population.kind == INPUT:
+            for step in range(tile.number, steps, tile.parts):
+                place = (start + step) * recording.batch + sample
+                _read(population, state.history, _values(population, step), recording, place)
+        elif low < high:
+            _advance(layout, number, state, recording, scratch, sample, start, steps, low, high)
+        _meet(tile)
         for step in range(steps):
-            place = (start + step) * recording.batch + sample
             values = _values(population, step)
-            if population.kind == INPUT:
-                _read(population, state.history, values, recording, place)
-            else:
-                if step % together == 0:
-                    _activate(layout, population, state, scratch, step, together)
-                sums = step % together * population.neurons
-                update(layout, population, state, scratch.sums, sums, values)
             count = count_active(state.history, values, population.row)
             scratch.events[number * layout.steps + step] = count
             scratch.found[number * layout.steps + step] = False
-            _write(layout, number, state, scratch, recording, sample, place, step)
-    for population in layout.populations:
-        past = state.history[population.history :]
-        for byte in range(population.delay * population.row):
-            past[byte] = past[byte + steps * population.row]
+            place = (start + step) * recording.batch + sample
+            _write(layout, number, state, scratch, recording, sample, place, step, low, high)
+    _meet(tile)
+    if tile.number == 0:
+        for population in layout.populations:
+            past = state.history[population.history :]
+            for byte in range(population.delay * population.row):
+                past[byte] = past[byte + steps * population.row]
+    _meet(tile)
+
+
+@loop
+def _bounds(population: Row, tile: Tile) -> tuple[int, int]:
+    """Return the first neuron of `population` that is in `tile`, and the first behind it."""
+    unit, neurons = population.unit, population.neurons
+    units = (neurons + unit - 1) // unit
+    low, high = tile.number * units // tile.parts, (tile.number + 1) * units // tile.parts
+    return min(low * unit, neurons), min(high * unit, neurons)
+
+
+@loop
+def _meet(tile: Tile) -> None:
+    """Wait until all tiles have come here."""
+    if tile.parts > 1:
+        came = add_at_once(tile.meeting)
+        last, looks = (came // tile.parts + 1) * tile.parts, 0
+        while 0 <= look_at_once(tile.meeting) < last:  # less where one of them will never come
+            looks += 1
+            if looks > LOOKS:
+                sched_yield()
+
+
+@loop
+def _advance(
+    layout: Layout,
+    number: int,
+    state: State,
+    recording: Recording,
+    scratch: Scratch,
+    sample: int,
+    start: int,
+    steps: int,
+    low: int,
+    high: int,
+) -> None:
+    """Compute `steps` steps of the neurons from `low` to before `high` of one population."""
+    population = layout.populations[number]
+    together = _together(layout, population, scratch, steps)
+    for step in range(steps):
+        if step % together == 0:
+            _activate(layout, population, state, scratch, step, together, low, high)
+        sums = step % together * population.neurons
+        values = _values(population, step)
+        update(layout, population, state, scratch.sums, sums, values, low, high)
+        if recording.voltages_first[number] >= 0:
+            place = (start + step) * recording.batch + sample
+            _write_voltages(number, population, state, recording, place)
 
 
 @loop
@@ -229,25 +308,33 @@ def _write(
     sample: int,
     place: int,
     step: int,
+    low: int,
+    high: int,
 ) -> None:
-    """Record a step's counts as neurons lie, spikes and voltages in (channel, height, width)."""
+    """Record counts of a step, as neurons lie, and spikes, in (channel, height, width).
+
+    Those of the neurons from `low` to before `high`.
+    """
     population = layout.populations[number]
-    neurons, row = u64(population.neurons), u64(sample)
+    row = u64(sample)
     first, values = u64(population.first), u64(_values(population, step))
     count = scratch.events[number * layout.steps + step]
     recorded = recording.spikes_first[number] >= 0
     many = count * MANY > population.neurons
     if many:
-        for i in range(neurons):
+        for i in range(u64(low), u64(high)):
             recording.counts[row, first + i] += i32(state.history[values + i] != 0)
     if recorded or not many:
         begin = _listed(layout, number, state, scratch, step)
-        for event in range(u64(begin), u64(begin + (0 if many else count))):
+        end = begin + count
+        while begin < end and scratch.active[begin] < low:
+            begin += 1
+        while begin < end and scratch.active[end - 1] >= high:
+            end -= 1
+        for event in range(u64(begin), u64(begin if many else end)):
             recording.counts[row, first + u64(scratch.active[event])] += 1
         if recorded:
-            _write_spikes(number, population, state, scratch, recording, place, step, begin, count)
-    if recording.voltages_first[number] >= 0:
-        _write_voltages(number, population, state, recording, place)
+            _write_spikes(number, population, state, scratch, recording, place, step, begin, end)
 
 
 @loop
@@ -260,13 +347,13 @@ def _write_spikes(
     place: int,
     step: int,
     begin: int,
-    count: int,
+    end: int,
 ) -> None:
     channels, neurons = population.channels, population.neurons
     positions, values = neurons // channels, _values(population, step)
     samples = recording.timesteps * recording.batch
     onto = recording.spikes_first[number] * samples + place * neurons
-    for event in range(u64(begin), u64(begin + count)):
+    for event in range(u64(begin), u64(end)):
         one = scratch.active[event]
         position = int(u32(one) // u32(channels))
         neuron = (one - position * channels) * positions + position
@@ -347,25 +434,40 @@ def _together(layout: Layout, population: Row, scratch: Scratch, steps: int) -> 
 
 @loop
 def _activate(
-    layout: Layout, population: Row, state: State, scratch: Scratch, first: int, steps: int
+    layout: Layout,
+    population: Row,
+    state: State,
+    scratch: Scratch,
+    first: int,
+    steps: int,
+    low: int,
+    high: int,
 ) -> None:
-    """Add up the activations of `population` in `steps` steps from `first` on: `scratch.sums`."""
-    size = steps * population.neurons
-    scratch.sums[:size] = 0
+    """Add up activations in `steps` steps from `first` on in `scratch.sums`.
+
+    Those of the neurons from `low` to before `high`; what stands there for others is of no use.
+    """
+    begin, end = low, (steps - 1) * population.neurons + high
+    scratch.sums[begin:end] = 0
     signed = layout.weights.view(np.int8)
     for number in range(population.into_first, population.into_last):
         projection = layout.projections[number]
         direct = projection.shift == 0 and projection.negative == 0
         sums = scratch.sums if direct else scratch.partial
         if not direct:
-            sums[:size] = 0
+            sums[begin:end] = 0
         if projection.signed:
-            _add_up(layout, projection, signed, state, scratch, sums, number, first, steps)
+            _add_up(
+                layout, projection, signed, state, scratch, sums, number, first, steps, low, high
+            )  # fmt: skip
         else:
-            _add_up(layout, projection, layout.weights, state, scratch, sums, number, first, steps)
+            _add_up(
+                layout, projection, layout.weights, state, scratch, sums, number, first, steps,
+                low, high,
+            )  # fmt: skip
         if not direct:
             sign, shift = i32(-1 if projection.negative else 1), u64(projection.shift) & u64(31)
-            for i in range(u64(size)):
+            for i in range(u64(begin), u64(end)):
                 scratch.sums[i] += i32(sign * sums[i]) >> shift
 
 
@@ -380,6 +482,8 @@ def _add_up(
     number: int,
     first: int,
     steps: int,
+    low: int,
+    high: int,
 ) -> None:
     """Add what the events of one projection bring to `sums` (steps * target neurons,).
 
@@ -388,7 +492,9 @@ def _add_up(
     source, history = layout.populations[projection.source], state.history
     if scratch.multiplied[number]:
         values = _values(source, first - projection.delay)
-        _multiply(layout, projection, source, weights, history, values, scratch, sums, steps)
+        _multiply(
+            layout, projection, source, weights, history, values, scratch, sums, steps, low, high
+        )
         return
     for step in range(first, first + steps):
         begin, count = _arriving(layout, projection, state, scratch, step)
@@ -402,7 +508,7 @@ def _add_up(
         else:
             _scatter(
                 layout, projection, weights, history, values, scratch.active, begin, end,
-                sums, onto,
+                sums, onto, low, high,
             )  # fmt: skip
 
 
@@ -459,6 +565,8 @@ def _scatter(
     end: int,
     sums: Words,
     onto: int,
+    low: int,
+    high: int,
 ) -> None:
     """Add each event to the windows that see it; those of one place and group together.
 
@@ -470,6 +578,7 @@ def _scatter(
     inputs, outputs = projection.group_inputs, projection.group_outputs
     channels, width, several = projection.channels, projection.width, projection.groups > 1
     plane, first_weight, left = projection.plane, projection.weights, i32(projection.left) & i32(31)
+    many, one = projection.windows > 1, projection.windows == projection.groups == 1
     first = begin
     while first < end:
         event = int(active[u64(first)])
@@ -486,12 +595,16 @@ def _scatter(
             last += 1
         origin = first_weight - corner * plane
         for row in range(u64(tables[rows + u64(y)]), u64(tables[rows + u64(y) + u64(1)])):
+            if many and not low <= taps[row, 1] < high:
+                continue
             for column in range(
                 u64(tables[columns + u64(x)]), u64(tables[columns + u64(x) + u64(1)])
             ):
                 start = origin + taps[row, 0] + taps[column, 0]
                 target = to + taps[row, 1] + taps[column, 1]
                 length = taps[column, 2]
+                if one:
+                    start, target, length = start + low, target + low, high - low
                 if last - first == 1 and not graded:
                     add_one(sums, target, length, weights, start + plane * event, left)
                 elif graded:
@@ -601,9 +714,14 @@ def _multiply(
     scratch: Scratch,
     sums: Words,
     steps: int,
+    low: int,
+    high: int,
 ) -> None:
     """Do the same as products of bytes: all windows of a step, or those of all steps if few."""
     windows = projection.windows
+    first, last = low * windows // projection.neurons, high * windows // projection.neurons
+    if windows == 1:
+        first, last = 0, 1
     together = steps if windows < ROWS else 1
     for step in range(0, steps, together):
         for part in range(projection.parts):
@@ -614,8 +732,9 @@ def _multiply(
             left = projection.left + part * PART_BITS
             onto = step * projection.neurons
             _multiply_windows(
-                layout, projection, weights, scratch, sums, onto, together * windows, left
-            )
+                layout, projection, weights, scratch, sums, onto, left, together, first, last,
+                low, high,
+            )  # fmt: skip
 
 
 @loop
@@ -644,45 +763,56 @@ def _multiply_windows(
     scratch: Scratch,
     sums: Words,
     onto: int,
-    count: int,
     left: int,
+    frames: int,
+    begin: int,
+    end: int,
+    low: int,
+    high: int,
 ) -> None:
-    """Add to `sums` what `count` windows see, times the weights of each group; eight at a time."""
-    columns, rows = projection.window_columns, projection.windows // projection.window_columns
-    groups, outputs, lanes = projection.groups, projection.group_outputs, projection.lanes
-    corners, targets = scratch.corners, scratch.targets
+    """Add to `sums` what windows see, times the weights of each group; eight at a time.
+
+    The windows of each frame from `begin` to before `end`; of a single one the outputs from `low`
+    to before `high`.
+    """
+    columns, outputs, lanes = projection.window_columns, projection.group_outputs, projection.lanes
+    groups, corners, targets = projection.groups, scratch.corners, scratch.targets
     aside = projection.stride_x * projection.channels
     down = projection.stride_y * projection.pitch - columns * aside
-    beyond = projection.frame - rows * (down + columns * aside)
+    first_lane, last_lane = 0, lanes
+    if projection.windows == groups == 1:
+        first_lane, last_lane = low // (2 * ROWS) * (2 * ROWS), min(high, lanes)
+    count = frames * (end - begin)
     for group in range(groups):
         start = projection.packed + group * projection.quads * lanes * 4
-        corner, target = group * projection.group_inputs, onto + group * outputs
-        x = y = 0
+        frame, window, x = -1, end, 0
+        corner = target = 0
         for first in range(0, count, ROWS):
-            for window in range(ROWS):
-                corners[window], targets[window] = corner, target
-                if first + window >= count:  # what comes of no window is not used
-                    corners[window], targets[window] = 0, sums.size - lanes
-                target += groups * outputs
-                corner += aside
-                x += 1
+            for row in range(ROWS):
+                if window == end:
+                    frame, window, x = frame + 1, begin, 0
+                    corner = frame * projection.frame + group * projection.group_inputs
+                    corner += begin // columns * projection.stride_y * projection.pitch
+                    target = onto + frame * projection.neurons
+                    target += (begin * groups + group) * outputs
+                corners[row], targets[row] = corner, target
+                if first + row >= count:  # what comes of no window is not used
+                    corners[row], targets[row] = 0, sums.size - lanes
+                window, x = window + 1, x + 1
+                corner, target = corner + aside, target + groups * outputs
                 if x == columns:
-                    corner += down
-                    x, y = 0, y + 1
-                    if y == rows:
-                        corner += beyond
-                        y = 0
-            for lane in range(0, lanes, 2 * ROWS):
-                begin = start + lane * 4 * projection.quads
+                    corner, x = corner + down, 0
+            for lane in range(first_lane, last_lane, 2 * ROWS):
+                place = start + lane * 4 * projection.quads
                 if lane + ROWS < lanes:
                     multiply_sixteen_lanes(
                         scratch.image, corners, layout.tables, projection.offsets,
-                        projection.quads, weights, begin, sums, targets, lane, left,
+                        projection.quads, weights, place, sums, targets, lane, left,
                     )  # fmt: skip
                 else:
                     multiply_eight_lanes(
                         scratch.image, corners, layout.tables, projection.offsets,
-                        projection.quads, weights, begin, sums, targets, lane, left,
+                        projection.quads, weights, place, sums, targets, lane, left,
                     )  # fmt: skip
 
 
@@ -810,18 +940,34 @@ multiply_eight_lanes, multiply_sixteen_lanes = _multiplies(ROWS), _multiplies(2 
 
 @outer
 def update(
-    layout: Layout, population: Row, state: State, sums: Words, onto: int, values: int
+    layout: Layout,
+    population: Row,
+    state: State,
+    sums: Words,
+    onto: int,
+    values: int,
+    low: int,
+    high: int,
 ) -> None:
-    """Advance all neurons by a step; parameters repeat every `period` neurons."""
-    count = population.period
-    for first in range(0, population.neurons, count):
+    """Advance the neurons from `low` to before `high` by a step; parameters repeat."""
+    period, first = population.period, low
+    while first < high:
+        inside = first % period
+        count = min(period - inside, high - first)
         place, o, to = population.first + first, onto + first, values + first
         if population.forgets and population.holds:
-            step_neurons(layout, population, state, place, count, sums, o, to, True, True)
+            step_neurons(
+                layout, population, state, place, inside, count, sums, o, to, True, True
+            )  # fmt: skip
         elif population.forgets:
-            step_neurons(layout, population, state, place, count, sums, o, to, True, False)
+            step_neurons(
+                layout, population, state, place, inside, count, sums, o, to, True, False
+            )  # fmt: skip
         else:
-            step_neurons(layout, population, state, place, count, sums, o, to, False, False)
+            step_neurons(
+                layout, population, state, place, inside, count, sums, o, to, False, False
+            )  # fmt: skip
+        first += count
 
 
 @njit(forceinline=True, **OPTIONS, **INNER)
@@ -830,6 +976,7 @@ def step_neurons(
     population: Row,
     state: State,
     place: int,
+    inside: int,
     count: int,
     sums: Words,
     onto: int,
@@ -839,15 +986,15 @@ def step_neurons(
 ) -> None:
     """Do what `arithmetic.step` says for `count` neurons from `place` on.
 
-    What a current keeps of itself and what a voltage does, `count` each, are float64, which holds
-    their products whole: none is needed where currents keep nothing or voltages all. Then come
-    thresholds and biases, both aligned.
+    Their parameters stand from `inside` a period on. What a current keeps of itself and what a
+    voltage does, a period each, are float64, which holds their products whole: none is needed where
+    currents keep nothing or voltages all. Then come thresholds and biases, both aligned.
     """
     current, voltage, sent = state.current, state.voltage, state.history
     shares, levels, largest = layout.shares, layout.levels, i32(population.largest)
-    n, at, o, e = u64(count), u64(place), u64(onto), u64(to)
-    s, t = u64(population.shares), u64(population.levels)
-    for i in range(n):
+    n, at, o, e = u64(population.period), u64(place), u64(onto), u64(to)
+    s, t = u64(population.shares + inside), u64(population.levels + inside)
+    for i in range(u64(count)):
         u = i32(sums[o + i] << ALIGN_BITS)
         if not forgets:
             u = i32(u + i32(f64(current[at + i]) * shares[s + i]))

@@ -8,6 +8,7 @@ of neighbouring inputs, for eight output channels at a time.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,6 +104,7 @@ def laid_out(network: Network, crossover: Crossover) -> Layout:
         into = network.into(population.name)
         delays = [p.delay for p in network.projections if p.source == population.name]
         fields = _population(pools, population) | {
+            "unit": _unit(population, into),
             "first": first,
             "history": history,
             "delay": max(delays, default=0),
@@ -187,6 +189,22 @@ def _population(pools: Pools, population: Population) -> Fields:
         "forgets": int((population.current_decay == DECAY_ONE).all()),
         "holds": int((population.voltage_decay == 0).all()),
     }
+
+
+def _unit(population: Population, into: Sequence[Projection]) -> int:
+    """Return how many neurons are not to be shared out: a row of a map, or a vector's lanes.
+
+    All of them where they are met one by one, or answer, or stand in a row or in groups.
+    """
+    shape = population.shape
+    connections = [p.connection for p in into]
+    alone = population.kind == "integrator" or any(isinstance(c, Sparse) for c in connections)
+    if len(shape) == 3 and shape[1:] != (1, 1):
+        return population.neurons if alone or shape[1] == 1 else shape[0] * shape[2]
+    grouped = (
+        isinstance(c, SumPool) or (isinstance(c, Conv) and c.groups > 1) for c in connections
+    )
+    return population.neurons if alone or any(grouped) else 2 * ROWS
 
 
 def _projection(

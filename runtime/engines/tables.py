@@ -23,10 +23,11 @@ def _row(names: str) -> np.dtype[Any]:
 
 # first: its first neuron among all; row, history: bytes of one step of values, and where they
 # start; delay: the longest one that asks for its values; period: neurons after which parameters
-# repeat; shares, levels: where they start; forgets, holds: whether no current lasts, whether each
-# voltage does; largest: what a spike carries at most; into_first, into_last: its projections.
+# repeat; unit: neurons that one thread computes; shares, levels: where they start; forgets, holds:
+# whether no current lasts, whether each voltage does; largest: what a spike carries at most;
+# into_first, into_last: its projections.
 POPULATION = _row(
-    "kind first neurons channels row history delay period shares levels forgets holds largest "
+    "kind first neurons channels row history delay period unit shares levels forgets holds largest "
     "into_first into_last"
 )
 # neurons: of its target; left, shift: bits its sum is shifted left by, and right; signed, negative:
@@ -99,6 +100,17 @@ class Recording(NamedTuple):
     steps: Longs
 
 
+class Tile(NamedTuple):
+    """Which part of each population a thread computes, of how many; where they meet, int64 (1,).
+
+    `meeting` counts how often one of them came to where all wait for each other.
+    """
+
+    number: int
+    parts: int
+    meeting: Longs
+
+
 class Scratch(NamedTuple):
     """Room for one round: sums of the widest population, and the active neurons of all.
 
@@ -139,6 +151,12 @@ def scratch_for(layout: Layout) -> Scratch:
         _apart(ROWS, np.int64),
         _apart(ROWS, np.int64),
     )
+
+
+def tiles(count: int) -> list[Tile]:
+    """Return as many tiles as threads are to advance one sample together."""
+    meeting = _apart(1, np.int64)
+    return [Tile(number, count, meeting) for number in range(count)]
 
 
 def silence(layout: Layout, batch: int) -> State:

@@ -4,8 +4,10 @@ import gc
 import os
 import signal
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -91,6 +93,50 @@ def test_threads_never_change_results(run: tuple[Network, Events], record: Any) 
     alone = fast.run(network, events, record, threads=1)
     assert_same(fast.run(network, events, record, threads=3), alone)
     assert_same(reference.run(network, events, record), alone)
+
+
+def sharing() -> Any:
+    """Let threads share even the smallest network."""
+    return patch.multiple(fast, WORK=0, SHARE=1)
+
+
+@given(runs(), st.sampled_from(["all", "output"]), st.booleans())
+def test_threads_that_share_a_sample_never_change_results(
+    run: tuple[Network, Events], record: Any, products: bool
+) -> None:
+    network, events = run
+    if products:
+        table = fast.layout_of(network).projections
+        table["product"] = 1 - table["sparse"]
+    alone = fast.run(network, events, record, threads=1)
+    with sharing():
+        assert_same(fast.run(network, events, record, threads=8), alone)
+
+
+def test_a_hundred_runs_on_threads_are_one_run() -> None:
+    network, events = wide(), images(0.2)
+    alone = fast.run(network, events, threads=1)
+    one, rest = events[:, :1], events[:, 1:]
+    with sharing():
+        for _ in range(100):
+            assert_same(fast.run(network, events, threads=2), alone)
+            pieces = [fast.run(network, piece, threads=3) for piece in (one, rest)]
+            voltages = [piece.voltages["sum"] for piece in pieces]
+            assert np.array_equal(np.concatenate(voltages, 1), alone.voltages["sum"])
+
+
+def test_a_thread_that_cannot_start_leaves_no_other_waiting() -> None:
+    class Refusing(ThreadPoolExecutor):
+        def submit(self, work: Any, number: Any) -> Any:  # type: ignore[override]
+            if number == 2:
+                raise RuntimeError("can't start new thread")
+            return super().submit(work, number)
+
+    network, events = wide(), images(0.2)
+    with sharing(), patch.object(fast, "ThreadPoolExecutor", Refusing):
+        with pytest.raises(RuntimeError, match="new thread"):
+            fast.run(network, events[:, :1], threads=3)
+    assert_same(fast.run(network, events), reference.run(network, events))
 
 
 @given(st.one_of(runs(), stopping_runs()), st.integers(0, 6))

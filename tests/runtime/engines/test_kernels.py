@@ -83,7 +83,7 @@ def stepped(population: Population, *given: NDArray[np.int64]) -> list[NDArray[A
     here = slice(place, place + size)
     state.current[0, here], state.voltage[0, here] = current, voltage
     sample = State(*(array[0] for array in state))
-    kernels.update(layout, row, sample, sums, 0, row["history"])
+    kernels.update(layout, row, sample, sums, 0, row["history"], 0, size)
     return [
         sample.current[here], sample.voltage[here], sample.history[row["history"] :][:size]
     ]  # fmt: skip
