@@ -601,8 +601,7 @@ def _scatter(
                 u64(tables[columns + u64(x)]), u64(tables[columns + u64(x) + u64(1)])
             ):
                 start = origin + taps[row, 0] + taps[column, 0]
-                target = to + taps[row, 1] + taps[column, 1]
-                length = taps[column, 2]
+                target, length = to + taps[row, 1] + taps[column, 1], taps[column, 2]
                 if one:
                     start, target, length = start + low, target + low, high - low
                 if last - first == 1 and not graded:
