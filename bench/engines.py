@@ -1,7 +1,8 @@
 """Engines side by side: `python -m bench.engines [--quick]`, in the environment of `make peers`.
 
-One thread each. All are first held to the spikes of pumice's reference; then they take turns, so
-that a busy machine is busy for all. What is not installed, or cannot do a network, is named.
+One thread each, where not said otherwise. All are first held to the spikes of pumice's reference;
+then they take turns, so that a busy machine is busy for all. The fast engine runs as it chooses,
+and with events or products alone. What is not installed, or cannot do a network, is named.
 Writes bench/results/engines.json and .png; figures are medians, of a step in microseconds.
 """
 
@@ -31,8 +32,11 @@ LONG = (10, 510)
 
 def peers_of(network: Network, batch: int) -> dict[str, Callable[[], peers.Peer]]:
     """Return by name what makes each peer for samples in batches of `batch`."""
-    made: dict[str, Callable[[], peers.Peer]] = {
+    return {
         "pumice fast": lambda: peers.pumice_fast(network),
+        "pumice fast, two threads": lambda: peers.pumice_fast(network, 2),
+        "pumice fast, events alone": lambda: peers.pumice_one_way(network, False),
+        "pumice fast, products alone": lambda: peers.pumice_one_way(network, True),
         "pumice onnx": lambda: peers.pumice_onnx(network),
         "numpy": lambda: peers.numpy_reference(network),
         "torch": lambda: peers.torch_plain(network),
@@ -40,9 +44,6 @@ def peers_of(network: Network, batch: int) -> dict[str, Callable[[], peers.Peer]
         "onnxruntime float": lambda: peers.onnx_float(network, TIMESTEPS, batch),
         "slayer": lambda: peers.slayer(network),
     }
-    if batch > 1:
-        made["pumice fast, two threads"] = lambda: peers.pumice_fast(network, 2)
-    return made
 
 
 def ready(network: Network, events: peers.Spikes) -> tuple[dict[str, peers.Peer], dict[str, str]]:

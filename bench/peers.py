@@ -7,7 +7,7 @@ of whole numbers are exact: every peer must give the same spikes before it is ti
 import types
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,16 @@ def pumice_fast(network: Network, threads: int = 1) -> Peer:
     """The fast engine."""
     out = network.output
     return lambda events: fast.run(network, events, "output", threads).spikes[out]
+
+
+def pumice_one_way(network: Network, multiplied: bool) -> Peer:
+    """Events alone, or products wherever something is active: what the fast engine chooses from."""
+    alone = replace(network)  # which has a layout of its own
+    table = fast.layout_of(alone).projections
+    if table["sparse"].all():
+        raise NotImplementedError("sparse projections are never multiplied")
+    table["product"] = (1 - table["sparse"]) * multiplied
+    return pumice_fast(alone)
 
 
 def pumice_onnx(network: Network) -> Peer:
