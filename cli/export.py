@@ -49,11 +49,14 @@ def export(
     path = output or file.with_suffix(SUFFIXES[to] if not step else ".step.onnx")
     _write(path, network, to, step)
     size = path.stat().st_size
+    lost = ["early exit"] if network.early_exit and to != "onnx" else []
     if as_json:
-        digest = network_digest(network)
-        print_json({"network": digest, "format": to, "file": str(path), "bytes": size})
-    else:
-        typer.echo(f"{path}: {size:,} bytes")
+        told = {"network": network_digest(network), "format": to, "file": str(path), "bytes": size}
+        print_json({**told, "left_out": lost})
+        return
+    typer.echo(f"{path}: {size:,} bytes")
+    for each in lost:
+        typer.echo(f"left out: {each}; what runs {to} runs all time steps", err=True)
 
 
 def _write(path: Path, network: "Network", to: Format, step: bool) -> None:

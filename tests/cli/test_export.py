@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from command import EVENTS, NETWORK, pumice
 from pumice.convert.model import made_from
 from pumice.runtime import (
     Dense,
+    EarlyExit,
     Network,
     Population,
     Projection,
@@ -26,6 +28,7 @@ def test_what_is_exported_computes_the_same(network: Path) -> None:
         "format": "onnx",
         "file": str(path),
         "bytes": path.stat().st_size,
+        "left_out": [],
     }
     expected = run(NETWORK, EVENTS).voltages["out"]
     assert np.array_equal(run_file(path, EVENTS).voltages["out"], expected)
@@ -54,6 +57,15 @@ def test_other_formats_are_read_again_with_the_same_answer(
     assert isinstance(made, Network)
     found = run(made, EVENTS).voltages[made.output]
     assert np.array_equal(found, run(NETWORK, EVENTS).voltages["out"])
+
+
+@pytest.mark.parametrize("to", ["nir", "netx"])
+def test_an_early_exit_that_a_format_cannot_hold_is_named(network: Path, to: str) -> None:
+    write_network(network, replace(NETWORK, early_exit=EarlyExit((10, 10))))
+    assert "left out: early exit" in pumice("export", network, "--to", to).err
+    document = pumice("export", network, "--to", to, "--json").document
+    assert document["left_out"] == ["early exit"]
+    assert "left out" not in pumice("export", network, "--to", "onnx").err
 
 
 def test_what_a_format_cannot_hold_is_one_line(tmp_path: Path) -> None:
