@@ -14,6 +14,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "pixels": (),
     "untrained": (),
     "PredNext": (),
+    "summed": ("prednext.reduction=sum",),
     "step only": ("prednext.clip=false",),
     "clip only": ("prednext.step=false",),
     "same view": ("prednext.cross_view=false",),
@@ -21,6 +22,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "same view alone": ("prednext.cross_view=false",),
 }
 SETTINGS = ("fit.epochs=8",)
+FOLLOWED = {"moco", "byol"}  # the objectives whose momentum copy tells what is to be foretold
 QUICK = ("fit.epochs=1", "network.channels=[8,8]", "network.kernels=[3,3]", "network.strides=[2,2]")
 CLIPS = 2  # of a test video
 RECORDED = (
@@ -44,6 +46,8 @@ def changes(name: Name) -> list[str]:
     """Return the settings that make a cell of the recipe `digit-motions`."""
     objective, variant, weight, seed = name
     made = [*SETTINGS, f"fit.seed={seed}", f"objective.name={objective}"]
+    if objective in FOLLOWED:
+        made.append("prednext.targets=momentum")
     if variant == "forced":
         return [*made, "prednext.weight=0", f"objective.consistency={weight}"]
     return [*made, f"prednext.weight={weight}", *VARIANTS[variant]]

@@ -9,6 +9,8 @@ import numpy as np
 
 Cell = dict[str, Any]
 Path_ = tuple[str, ...]
+Chosen = dict[tuple[str, str], float]  # the weight of an objective, for each of two reductions
+PREDNEXT, SUMMED = "PredNext", "summed"
 PROJECTED = ("history",)
 # What is told of a cell: the words over it, and where it stands. The error is that of the network's
 # features of the test digits; "projected", that of what the losses see, in the last epoch.
@@ -47,57 +49,54 @@ def group(cells: dict[str, Cell], objective: str, variant: str, weight: float) -
     return [cell for name, cell in cells.items() if name.startswith(start)]
 
 
-def chosen_weights(cells: dict[str, Cell], objectives: Sequence[str]) -> dict[str, float]:
+def chosen_weights(cells: dict[str, Cell], objectives: Sequence[str]) -> Chosen:
     """Return the weight of each objective that does best on the validation digits.
 
-    Objectives that have not been measured with and without PredNext are left out.
+    Once where PredNext takes the mean of the steps, once where it sums them up. Objectives that
+    have not been measured with and without PredNext are left out.
     """
-    chosen = {}
+    chosen: Chosen = {}
     for objective in objectives:
-        start = f"{objective}/PredNext/"
-        weights = sorted({float(n.split("/")[2]) for n in cells if n.startswith(start)})
-        judged = ("digit R@1", "digit probe")
-        if not weights or not group(cells, objective, "plain", 0.0):
-            continue
-
-        def merit(weight: float, objective: str = objective) -> float:
-            seeds = group(cells, objective, "PredNext", weight)
-            paths = [COLUMNS[name] for name in judged]  # noqa: B023
-            return float(np.mean([found(c, path, "validation") for c in seeds for path in paths]))
-
-        chosen[objective] = max(weights, key=merit)
+        for variant in (PREDNEXT, SUMMED):
+            start = f"{objective}/{variant}/"
+            weights = sorted({float(n.split("/")[2]) for n in cells if n.startswith(start)})
+            if weights and group(cells, objective, "plain", 0.0):
+                merits = [_merit(group(cells, objective, variant, weight)) for weight in weights]
+                chosen[objective, variant] = weights[int(np.argmax(merits))]
     return chosen
 
 
-def tables(
-    cells: dict[str, Cell], chosen: dict[str, float]
-) -> list[tuple[str, list[str], list[list[Any]]]]:
+def _merit(seeds: list[Cell]) -> float:
+    paths = [COLUMNS[name] for name in ("digit R@1", "digit probe")]
+    return float(np.mean([found(cell, path, "validation") for cell in seeds for path in paths]))
+
+
+def tables(cells: dict[str, Cell], chosen: Chosen) -> list[tuple[str, list[str], list[list[Any]]]]:
     """Return title, header and rows of each table; means over seeds, and standard deviations."""
-    rows, gains = [], []
-    for objective, weight in chosen.items():
-        variants = [("plain", 0.0), ("PredNext", weight), ("step only", weight)]
-        for variant, each in [*variants, ("clip only", weight)]:
-            if group(cells, objective, variant, each):
-                rows.append(_row(cells, objective, variant, each))
-        gains.append(_gain(cells, objective, weight))
+    rows: list[list[Any]] = []
+    for (objective, variant), weight in chosen.items():
+        parts = [("plain", 0.0), (variant, weight), ("step only", weight), ("clip only", weight)]
+        told = parts if variant == PREDNEXT else [(variant, weight)]
+        rows += [_row(cells, objective, *p) for p in told if group(cells, objective, *p)]
+    gains = [_gain(cells, *which, weight) for which, weight in chosen.items()]
     others = [("pixels", 0.0), ("untrained", 0.0), ("plain", 0.0)]
-    others.append(("same view", chosen.get(ABLATED, 0.0)))
+    others.append(("same view", chosen.get((ABLATED, PREDNEXT), 0.0)))
     others.append(("cross view alone", 1.0))
     forced = sorted({float(n.split("/")[2]) for n in cells if n.startswith(f"{ABLATED}/forced/")})
     others += [("same view alone", 1.0), *(("forced", weight) for weight in forced)]
     search = [
-        _row(cells, name.split("/")[0], "PredNext", float(name.split("/")[2]), "validation")
-        for name in sorted(cells)
-        if "/PredNext/" in name and name.endswith("/0") and not name.startswith("recorded")
+        _row(cells, objective, variant, float(weight), "validation")
+        for objective, variant, weight, seed in (name.split("/") for name in sorted(cells))
+        if variant in (PREDNEXT, SUMMED) and seed == "0" and objective != "recorded"
     ]
     header = ["objective", "variant", "weight", *COLUMNS, "seconds"]
-    told = [
+    summary = [
         ("Test digits, means over seeds ± standard deviation", header, rows),
         ("What PredNext changes, in points (error as it is)", _gain_header(), gains),
         ("Controls and ablations", header, [_row(cells, ABLATED, *each) for each in others]),
         ("The search for the weight, on validation digits", header, search),
     ]
-    return [*told, *_recorded(cells)]
+    return [*summary, *_recorded(cells)]
 
 
 def _row(
@@ -122,13 +121,12 @@ def _spread(values: list[float], name: str) -> str:
 
 
 def _gain_header() -> list[str]:
-    return ["objective", "weight", *COLUMNS, "time"]
+    return ["objective", "variant", "weight", *COLUMNS, "time"]
 
 
-def _gain(cells: dict[str, Cell], objective: str, weight: float) -> list[Any]:
+def _gain(cells: dict[str, Cell], objective: str, variant: str, weight: float) -> list[Any]:
     plain, with_it = (
-        group(cells, objective, variant, each)
-        for variant, each in (("plain", 0.0), ("PredNext", weight))
+        group(cells, objective, *each) for each in (("plain", 0.0), (variant, weight))
     )
     changes = []
     for name, path in COLUMNS.items():
@@ -136,7 +134,7 @@ def _gain(cells: dict[str, Cell], objective: str, weight: float) -> list[Any]:
         scale = 100 if any(word in name for word in SHARES) else 1
         changes.append(f"{scale * (after - before):+.{1 if scale > 1 or name == 'rank' else 3}f}")
     cost = np.mean([c["seconds"] for c in with_it]) / np.mean([c["seconds"] for c in plain])
-    return [objective, weight, *changes, f"x {cost:.2f}"]
+    return [objective, variant, weight, *changes, f"x {cost:.2f}"]
 
 
 def _recorded(cells: dict[str, Cell]) -> list[tuple[str, list[str], list[list[Any]]]]:
@@ -153,25 +151,29 @@ def _recorded(cells: dict[str, Cell]) -> list[tuple[str, list[str], list[list[An
     return [("Recorded videos: the other half of a recording", header, rows)] if rows else []
 
 
-def picture(path: Path, cells: dict[str, Cell], chosen: dict[str, float]) -> None:
-    """Draw the consistency error beside what is known, an arrow from without PredNext to with."""
+def picture(path: Path, cells: dict[str, Cell], chosen: Chosen) -> None:
+    """Draw the consistency error beside what is known, lines from without PredNext to with."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4), layout="constrained")
     shown = ("digit R@1", "digit probe", "motion R@1")
     for place, name in enumerate(shown, 1):
         axes = figure.add_subplot(1, len(shown), place)
-        for objective, weight in chosen.items():
+        colours: dict[str, str] = {}
+        for (objective, variant), weight in chosen.items():
             points = []
-            for variant, each in (("plain", 0.0), ("PredNext", weight)):
-                seeds = group(cells, objective, variant, each)
+            for each in (("plain", 0.0), (variant, weight)):
+                seeds = group(cells, objective, *each)
                 paths = COLUMNS["error"], COLUMNS[name]
                 points.append([float(np.mean([found(c, p) for c in seeds])) for p in paths])
             (x0, y0), (x1, y1) = points
-            (line,) = axes.plot([x0, x1], [100 * y0, 100 * y1], "-", label=objective)
-            axes.plot([x0], [100 * y0], "o", color=line.get_color(), fillstyle="none")
-            axes.plot([x1], [100 * y1], "o", color=line.get_color())
+            label = None if objective in colours else objective
+            colour = colours.setdefault(objective, f"C{len(colours)}")
+            style, mark = ("-", "o") if variant == PREDNEXT else (":", "s")
+            axes.plot([x0, x1], [100 * y0, 100 * y1], style, color=colour, label=label)
+            axes.plot([x0], [100 * y0], "o", color=colour, fillstyle="none")
+            axes.plot([x1], [100 * y1], mark, color=colour)
         axes.set(xlabel="temporal consistency error", ylabel=f"{name}, %")
         axes.legend(fontsize=7)
-    figure.suptitle("open: without PredNext, filled: with it")
+    figure.suptitle("open: without PredNext; filled: with it; squares: steps summed up")
     figure.savefig(path, dpi=120)
