@@ -17,7 +17,7 @@ from ..population import Population
 from ..projection import Projection
 from . import kernels
 from .layout import LONG, SHORT, Crossover, Line, laid_out
-from .tables import Bytes, Layout, Recording, scratch_for, silence, tiles
+from .tables import Bytes, Layout, Recording, Scratch, State, scratch_for, silence, tiles
 
 NEVER, ALWAYS = 2.0, 1e-9
 SHARES = (0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.045, 0.07, 0.1, 0.15, 0.25, 0.4, 0.7, 1.0)
@@ -31,7 +31,8 @@ def _dense(run: int) -> Measured:
 
 
 def _conv(run: int) -> Measured:
-    return Conv(np.resize(EVEN, (run // 3, 32, 3, 3))), (32, 10, 10)
+    channels = run // 3
+    return Conv(np.resize(EVEN, (channels, channels, 3, 3))), (channels, 10, 10)
 
 
 MEASURED_ON = {"dense": _dense, "conv": _conv}
@@ -45,7 +46,7 @@ def crossover() -> Crossover:
     depends on it.
     """
     loops = hashlib.sha256(Path(kernels.__file__).read_bytes())
-    loops.update(_processor().encode())
+    loops.update(Path(__file__).read_bytes() + _processor().encode())
     file = cached(f"crossover-{loops.hexdigest()[:16]}.json")
     try:
         found = json.loads(file.read_text(encoding="utf-8")) if file else {}
@@ -77,7 +78,10 @@ def _processor() -> str:
 
 
 def _measured(connection: Dense | Conv, shape: tuple[int, ...]) -> float:
-    """Return the least share from which on products were faster in the fastest of a few runs."""
+    """Return from which share on products were faster in the fastest of a few runs.
+
+    Between two shares that were tried, it is where a straight line between both crosses zero.
+    """
     populations = (
         Population("in", shape, "input"),
         Population("out", connection.target_shape(shape), threshold=1000),
@@ -85,29 +89,30 @@ def _measured(connection: Dense | Conv, shape: tuple[int, ...]) -> float:
     network = Network(populations, (Projection("p", "in", "out", connection),))
     lines = [Line(share, share) for share in (NEVER, ALWAYS)]
     ways = [laid_out(network, Crossover(line, line)) for line in lines]
+    rooms = [(layout, silence(layout, 1), scratch_for(layout)) for layout in ways]
     random = np.random.default_rng(0).random((TIMESTEPS, *shape), np.float32)
-    least = NEVER
+    least, before = NEVER, 0.0
     for share in reversed(SHARES):
         events = (random < share).astype(np.uint8).reshape(-1)
         events.flags.writeable = False  # as in all runs, or the loops would be compiled twice
         times: list[list[float]] = [[], []]
         for _ in range(REPEATS):
-            for layout, taken in zip(ways, times, strict=True):
-                taken.append(_seconds(layout, events))
-        if min(times[1]) > min(times[0]):
-            break
-        least = share
+            for room, taken in zip(rooms, times, strict=True):
+                taken.append(_seconds(*room, events))
+        gained = min(times[0]) - min(times[1])
+        if gained < 0:
+            return least if least == NEVER else share + (least - share) * gained / (gained - before)
+        least, before = share, gained
     return least
 
 
-def _seconds(layout: Layout, events: Bytes) -> float:
+def _seconds(layout: Layout, states: State, scratch: Scratch, events: Bytes) -> float:
     """Return how long a run takes."""
     nothing, nowhere = np.zeros(0, np.int32), np.full(len(layout.populations), -1)
     counts, steps = np.zeros((1, layout.sizes[1]), np.int32), np.zeros(1, np.int64)
     recording = Recording(
         TIMESTEPS, 1, events, np.zeros(0, np.uint8), nowhere, nothing, nowhere, counts, steps
     )
-    states, scratch = silence(layout, 1), scratch_for(layout)
     start = time.perf_counter()
     kernels.advance(layout, states, recording, scratch, 0, 1, True, *tiles(1))
     return time.perf_counter() - start

@@ -25,7 +25,7 @@ from .kernels import advance
 from .layout import laid_out
 from .tables import Layout, Recording, Scratch, State, scratch_for, silence, tiles
 
-WORK, SHARE = 2**20, 2**16  # neurons times steps, and neurons a thread, that are worth one more
+WORK, SHARE = 2**20, 2**17  # neurons times steps, and neurons a thread, that are worth one more
 GONE = -(2**62)  # makes threads wait for each other no longer
 PARTS = 8  # of a batch for each thread, so that none waits long for another
 
