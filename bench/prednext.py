@@ -120,7 +120,8 @@ def main() -> None:
     objectives = (ABLATED,) if given.quick else OBJECTIVES
     path = given.output.with_suffix(".quick.json") if given.quick else given.output
     cells = read(path, given.quick)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("OMP_NUM_THREADS", "1")):
+        os.environ.setdefault(name, value)  # jobs that took turns at threads were ten times slower
     spawn = multiprocessing.get_context("spawn")  # forked threads of torch would hang
     with ProcessPoolExecutor(given.jobs, mp_context=spawn) as pool:
 
