@@ -1,4 +1,4 @@
-"""Six objectives, each with and without PredNext: `python -m bench.prednext`, about 40 minutes.
+"""Six objectives, each with and without PredNext: `python -m bench.prednext`, about an hour.
 
 Networks learn from `digit-motions` without labels, each cell (objective, variant, weight, seed) in
 a process of its own; then both labels are asked for. PredNext takes the mean of a clip's steps or,

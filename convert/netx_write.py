@@ -34,8 +34,9 @@ Integers = NDArray[np.int64]
 def write_netx(path: str | os.PathLike[str], network: Network) -> None:
     """Write `network` to `path` as a `.net` file, whole or not at all.
 
-    Names and provenance are lost, and how many bits an input value has. Raises `NetworkError`
-    where netx could not run the network with the same spikes, naming what stands in the way.
+    Names, provenance and an early exit are lost, and how many bits an input value has. Raises
+    `NetworkError` where netx could not run the network with the same spikes, naming what stands in
+    the way.
     """
     layers = _described(network)
     with written(path) as temporary, h5py.File(temporary, "w") as file:

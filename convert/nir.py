@@ -94,7 +94,8 @@ def as_they_are(file: NirFile) -> tuple[Finding, ...]:
 def write_nir(path: str | os.PathLike[str], network: Network, dt: float = 1e-3) -> None:
     """Write `network` to `path` as a NIR graph in steps of `dt` seconds, whole or not at all.
 
-    Raises `NetworkError` where NIR has no node for a part of it, and `FileError`.
+    An early exit is lost. Raises `NetworkError` where NIR has no node for a part of it, and
+    `FileError`.
     """
     try:
         import nir

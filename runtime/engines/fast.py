@@ -30,6 +30,26 @@ GONE = -(2**62)  # makes threads wait for each other no longer
 PARTS = 8  # of a batch for each thread, so that none waits long for another
 
 
+class _Kept:
+    """What is kept of a network while it lives: its layout, and room for runs, to be used again."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.free: list[tuple[Scratch, State]] = []
+
+    @contextmanager
+    def room(self) -> Iterator[tuple[Scratch, State]]:
+        """Lend room for one thread and the states of one sample."""
+        try:
+            room = self.free.pop()
+        except IndexError:
+            room = scratch_for(self.layout), silence(self.layout, 1)
+        try:
+            yield room
+        finally:
+            self.free.append(room)
+
+
 def run(
     network: Network, events: Events, record: Record = "all", threads: int | None = None
 ) -> Trace:
@@ -102,7 +122,7 @@ def _trace(
     return Trace(timesteps, batch, spikes, _counts(network, recording.counts), voltages, steps)
 
 
-def _advance(kept: "_Kept", states: State | None, recording: Recording, threads: int) -> None:
+def _advance(kept: _Kept, states: State | None, recording: Recording, threads: int) -> None:
     """Advance all samples: threads take parts of them, or share each where samples are few."""
     layout, batch = kept.layout, recording.batch
     shared = min(threads, layout.sizes[1] // SHARE)
@@ -122,7 +142,7 @@ def _advance(kept: "_Kept", states: State | None, recording: Recording, threads:
     _at_once(take, min(threads, batch))
 
 
-def _share(kept: "_Kept", states: State | None, recording: Recording, threads: int) -> None:
+def _share(kept: _Kept, states: State | None, recording: Recording, threads: int) -> None:
     """Advance one sample after the other, each on all threads."""
     parts = tiles(threads)
     with ExitStack() as stack:
@@ -159,26 +179,6 @@ def _at_once(
         work(0)
         for done in others:
             done.result()
-
-
-class _Kept:
-    """What is kept of a network while it lives: its layout, and room for runs, to be used again."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.free: list[tuple[Scratch, State]] = []
-
-    @contextmanager
-    def room(self) -> Iterator[tuple[Scratch, State]]:
-        """Lend room for one thread and the states of one sample."""
-        try:
-            room = self.free.pop()
-        except IndexError:
-            room = scratch_for(self.layout), silence(self.layout, 1)
-        try:
-            yield room
-        finally:
-            self.free.append(room)
 
 
 _kept: dict[int, _Kept] = {}

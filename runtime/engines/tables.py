@@ -143,11 +143,11 @@ def scratch_for(layout: Layout) -> Scratch:
     return Scratch(
         _apart(layout.steps * widest + lanes, np.int32),  # products add zeros beyond the end
         _apart(layout.steps * widest + lanes, np.int32),
-        _apart(layout.steps * neurons + widest + 4, np.int32),  # four are read at a time
+        _apart(layout.steps * neurons + widest, np.int32),
         _apart(events, np.int32),
         _apart(events, np.uint8),
         _apart(len(layout.projections), np.uint8),
-        _apart(image + 3, np.uint8),  # here as well
+        _apart(image + 3, np.uint8),  # four are read at a time
         _apart(ROWS, np.int64),
         _apart(ROWS, np.int64),
     )
@@ -164,6 +164,6 @@ def silence(layout: Layout, batch: int) -> State:
     last, answering = layout.populations[-1], layout.populations[layout.output]
     size = int(last["history"] + (last["delay"] + layout.steps) * last["row"])
     current, voltage = np.zeros((2, batch, layout.sizes[1]), np.int32)
-    history = np.zeros((batch, size + 8), np.uint8)  # a word more, for loops that look beyond
+    history = np.zeros((batch, size), np.uint8)
     clock, score = (np.zeros((batch, size), np.int64) for size in (2, answering["row"]))
     return State(current, voltage, history, clock, score)

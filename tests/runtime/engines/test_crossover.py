@@ -1,6 +1,7 @@
 """Where products take over from events: measured, kept, and measured anew where that is damaged."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,16 @@ def test_a_damaged_file_is_measured_anew(folder: Path, text: str) -> None:
     crossover.cache_clear()
     crossover()
     assert file.read_text() != text
+
+
+def test_it_lies_where_both_ways_take_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that take as long as they are many, and products a fifth of a second."""
+
+    def seconds(layout: Any, states: Any, scratch: Any, events: Any) -> float:
+        return 0.2 if layout.projections["product"][0] == 1 else float(events.mean())
+
+    monkeypatch.setattr(module, "_seconds", seconds)
+    assert module._measured(*MEASURED_ON["dense"](48)) == pytest.approx(0.2, abs=0.01)
 
 
 def test_without_a_folder_to_write_to_it_is_measured_all_the_same(folder: Path) -> None:

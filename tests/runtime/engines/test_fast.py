@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multiplied import multiply
 from numpy.typing import NDArray
 from strategies import Events, runs, stopping_runs
 from traces import assert_same
@@ -106,8 +107,7 @@ def test_threads_that_share_a_sample_never_change_results(
 ) -> None:
     network, events = run
     if products:
-        table = fast.layout_of(network).projections
-        table["product"] = 1 - table["sparse"]
+        multiply(network)
     alone = fast.run(network, events, record, threads=1)
     with sharing():
         assert_same(fast.run(network, events, record, threads=8), alone)
