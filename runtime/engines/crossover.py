@@ -3,69 +3,96 @@
 import functools
 import hashlib
 import json
+import math
 import platform
 import time
 from pathlib import Path
 
 import numpy as np
 
-from ..connections import Conv, Dense
+from ..connections import Conv, window_counts
 from ..errors import FileError
 from ..files import cached, written
 from ..network import Network
 from ..population import Population
 from ..projection import Projection
 from . import kernels
-from .layout import LONG, SHORT, Crossover, Line, laid_out
+from .layout import Shape, laid_out
 from .tables import Bytes, Layout, Recording, Scratch, State, scratch_for, silence, tiles
 
-NEVER, ALWAYS = 2.0, 1e-9
-SHARES = (0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.045, 0.07, 0.1, 0.15, 0.25, 0.4, 0.7, 1.0)
-TIMESTEPS, REPEATS = 8, 5
+NEVER, USUAL = 2.0, 0.1
+SMALL = 2**12  # synapses that are not worth measuring
+WINDOWS, INPUTS, OUTPUTS = 16, 4096, 1024  # of larger layers so many are measured, along each axis
+LEAST, MOST = 0.002, 0.5  # shares that are tried; from more on products are not worth a thought
+HALVINGS = 5
+TIMESTEPS, REPEATS, WARM = 8, 4, 2  # steps, turns, and runs in a turn: the first may lack weights
 EVEN = np.array([-2, 2, 2], np.int16)
-Measured = tuple[Dense | Conv, tuple[int, ...]]
 
 
-def _dense(run: int) -> Measured:
-    return Dense(np.resize(EVEN, (run, 1024))), (1024,)
+def crossover(conv: Conv, source: Shape) -> float:
+    """Return the share of active sources from which on products of `conv` are faster.
+
+    `source` is the shape (channels, height, width) of what it reads. What was measured is kept in
+    the user's cache folder, for this processor and these loops: a layer of new sizes takes a few
+    hundredths of a second, a large one tenths, once. No result depends on it.
+    """
+    conv, source = _cut_down(conv, source)
+    outputs, inputs, *kernel = conv.weights.shape
+    windows = math.prod(window_counts(conv, source))
+    if windows * conv.weights.size < SMALL:
+        return USUAL
+    sizes = (conv.groups, outputs, inputs, *kernel, *conv.stride, *conv.padding, *conv.dilation)
+    key = " ".join(map(str, (*sizes, *source)))
+    known = _known()
+    if key not in known:
+        known[key] = _measured(conv, source)
+        _keep(known)
+    return known[key]
 
 
-def _conv(run: int) -> Measured:
-    channels = run // 3
-    return Conv(np.resize(EVEN, (channels, channels, 3, 3))), (channels, 10, 10)
-
-
-MEASURED_ON = {"dense": _dense, "conv": _conv}
+def _cut_down(conv: Conv, source: Shape) -> tuple[Conv, Shape]:
+    """Return a layer that costs each window as much as `conv`, where that has many."""
+    outputs, inputs, *kernel = conv.weights.shape
+    if conv.groups == 1:
+        outputs, inputs = min(outputs, OUTPUTS), min(inputs, INPUTS)
+    across = [
+        min(size, max(1, (WINDOWS - 1) * stride + (k - 1) * dilation + 1 - 2 * padding))
+        for size, k, stride, padding, dilation in zip(
+            source[1:], kernel, conv.stride, conv.padding, conv.dilation, strict=True
+        )
+    ]
+    weights = np.resize(EVEN, (outputs, inputs, *kernel))
+    like = Conv(weights, conv.stride, conv.padding, conv.dilation, conv.groups)
+    return like, (inputs * conv.groups, *across)
 
 
 @functools.cache
-def crossover() -> Crossover:
-    """Return what was measured on this machine before, or measure it, which takes a moment.
-
-    It is kept in the user's cache folder for this processor and these loops. No result
-    depends on it.
-    """
-    loops = hashlib.sha256(Path(kernels.__file__).read_bytes())
-    loops.update(Path(__file__).read_bytes() + _processor().encode())
-    file = cached(f"crossover-{loops.hexdigest()[:16]}.json")
+def _known() -> dict[str, float]:
+    """Return what was measured before, by sizes."""
+    file = _file()
     try:
         found = json.loads(file.read_text(encoding="utf-8")) if file else {}
-        return Crossover(**{name: Line(*map(float, found[name])) for name in MEASURED_ON})
-    except (OSError, ValueError, KeyError, TypeError):
-        measured = Crossover(
-            **{
-                name: Line(*(_measured(*on(run)) for run in (SHORT, LONG)))
-                for name, on in MEASURED_ON.items()
-            }
-        )
+        return {key: float(share) for key, share in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _keep(known: dict[str, float]) -> None:
+    """Write what was measured, where that can be."""
+    file = _file()
     if file:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with written(file) as temporary:
-                temporary.write_text(json.dumps(measured._asdict()), encoding="utf-8")
+                temporary.write_text(json.dumps(known), encoding="utf-8")
         except (OSError, FileError):
             pass  # it is measured again next time
-    return measured
+
+
+def _file() -> Path | None:
+    loops = hashlib.sha256(Path(kernels.__file__).read_bytes())
+    loops.update(Path(__file__).read_bytes() + _processor().encode())
+    return cached(f"crossover-{loops.hexdigest()[:16]}.json")
 
 
 def _processor() -> str:
@@ -77,33 +104,46 @@ def _processor() -> str:
         return f"{platform.machine()} {platform.processor()}"
 
 
-def _measured(connection: Dense | Conv, shape: tuple[int, ...]) -> float:
-    """Return from which share on products were faster in the fastest of a few runs.
+def _measured(conv: Conv, source: Shape) -> float:
+    """Return from which share on products are faster, in the fastest of a few runs.
 
-    Between two shares that were tried, it is where a straight line between both crosses zero.
+    The share is closed in from both sides; between the last two, it is where a straight line
+    between what products gained at both crosses zero.
     """
-    populations = (
-        Population("in", shape, "input"),
-        Population("out", connection.target_shape(shape), threshold=1000),
-    )
-    network = Network(populations, (Projection("p", "in", "out", connection),))
-    lines = [Line(share, share) for share in (NEVER, ALWAYS)]
-    ways = [laid_out(network, Crossover(line, line)) for line in lines]
-    rooms = [(layout, silence(layout, 1), scratch_for(layout)) for layout in ways]
-    random = np.random.default_rng(0).random((TIMESTEPS, *shape), np.float32)
-    least, before = NEVER, 0.0
-    for share in reversed(SHARES):
+    target = conv.target_shape(source)
+    populations = Population("in", source, "input"), Population("out", target, threshold=1000)
+    network = Network(populations, (Projection("p", "in", "out", conv),))
+    multiplied = laid_out(network, lambda *_: LEAST / math.prod(source))
+    added = multiplied._replace(projections=multiplied.projections.copy())
+    added.projections["product"] = 0
+    ways = [(way, silence(way, 1), scratch_for(way)) for way in (added, multiplied)]
+    random = np.random.default_rng(0).random((TIMESTEPS, *source), np.float32)
+
+    def gained(share: float) -> float:
+        """Return the seconds that products save."""
         events = (random < share).astype(np.uint8).reshape(-1)
         events.flags.writeable = False  # as in all runs, or the loops would be compiled twice
-        times: list[list[float]] = [[], []]
-        for _ in range(REPEATS):
-            for room, taken in zip(rooms, times, strict=True):
-                taken.append(_seconds(*room, events))
-        gained = min(times[0]) - min(times[1])
-        if gained < 0:
-            return least if least == NEVER else share + (least - share) * gained / (gained - before)
-        least, before = share, gained
-    return least
+        times = [
+            [min(_seconds(*way, events) for _ in range(WARM)) for way in ways]
+            for _ in range(REPEATS)
+        ]
+        least = np.min(times, axis=0)
+        return float(least[0] - least[1])
+
+    low, high = LEAST, MOST
+    lost, won = gained(low), gained(high)
+    if won < 0:
+        return NEVER
+    if lost > 0:
+        return LEAST
+    for _ in range(HALVINGS):
+        between = math.sqrt(low * high)
+        here = gained(between)
+        if here < 0:
+            low, lost = between, here
+        else:
+            high, won = between, here
+    return low + (high - low) * lost / min(lost - won, -1e-12)
 
 
 def _seconds(layout: Layout, states: State, scratch: Scratch, events: Bytes) -> float:
@@ -114,5 +154,5 @@ def _seconds(layout: Layout, states: State, scratch: Scratch, events: Bytes) -> 
         TIMESTEPS, 1, events, np.zeros(0, np.uint8), nowhere, nothing, nowhere, counts, steps
     )
     start = time.perf_counter()
-    kernels.advance(layout, states, recording, scratch, 0, 1, True, *tiles(1))
+    kernels.advance(layout, states, recording, scratch, True, *tiles(1))
     return time.perf_counter() - start

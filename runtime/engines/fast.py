@@ -27,7 +27,6 @@ from .tables import Layout, Recording, Scratch, State, scratch_for, silence, til
 
 WORK, SHARE = 2**20, 2**17  # neurons times steps, and neurons a thread, that are worth one more
 GONE = -(2**62)  # makes threads wait for each other no longer
-PARTS = 8  # of a batch for each thread, so that none waits long for another
 
 
 class _Kept:
@@ -123,21 +122,18 @@ def _trace(
 
 
 def _advance(kept: _Kept, states: State | None, recording: Recording, threads: int) -> None:
-    """Advance all samples: threads take parts of them, or share each where samples are few."""
+    """Advance all samples: threads take one after the other, or share each where they are few."""
     layout, batch = kept.layout, recording.batch
     shared = min(threads, layout.sizes[1] // SHARE)
     if batch < shared and layout.steps > 1 and layout.sizes[1] * recording.timesteps >= WORK:
         _share(kept, states, recording, shared)
         return
-    count = min(PARTS * threads, batch) if threads > 1 else 1
-    waiting = iter(range(count))
+    (whole,) = tiles(1)
 
     def take(_: int) -> None:
         with kept.room() as (scratch, own):
-            for number in waiting:
-                first, last = (k * batch // count for k in (number, number + 1))
-                given = own if states is None else states
-                advance(layout, given, recording, scratch, first, last, states is None, *tiles(1))
+            given = own if states is None else states
+            advance(layout, given, recording, scratch, states is None, whole)
 
     _at_once(take, min(threads, batch))
 
@@ -151,11 +147,10 @@ def _share(kept: _Kept, states: State | None, recording: Recording, threads: int
 
         def share(number: int) -> None:
             scratch, _ = rooms[number]
-            last, afresh = recording.batch, states is None
-            advance(kept.layout, given, recording, scratch, 0, last, afresh, parts[number])
+            advance(kept.layout, given, recording, scratch, states is None, parts[number])
 
         def give_up() -> None:
-            parts[0].meeting[0] = GONE
+            parts[0].counter[0] = GONE
 
         _at_once(share, threads, give_up)
 
@@ -192,7 +187,7 @@ def layout_of(network: Network) -> Layout:
 def _kept_of(network: Network) -> _Kept:
     key = id(network)
     if key not in _kept:
-        _kept[key] = _Kept(laid_out(network, crossover()))
+        _kept[key] = _Kept(laid_out(network, crossover))
         weakref.finalize(network, _kept.pop, key)
     return _kept[key]
 

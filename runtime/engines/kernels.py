@@ -4,7 +4,7 @@ They stand in one file because numba's cache does not notice a change in another
 ordered (height, width, channel), so that the innermost loops run over channels without a gap.
 A round is a few steps of one population, computed before the next population's turn.
 
-Weights are bytes, of which eight add up in 16 bits; sums are int32. Where many sources are active,
+Weights are bytes, of which many add up in 16 bits; sums are int32. Where many sources are active,
 products of bytes take over, by the processor's own instructions where it has them. All of it is
 whole numbers, so no result depends on which way was taken.
 
@@ -13,7 +13,8 @@ add up dozens of weights. Indices are unsigned there, or numba would look for ne
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from ..arithmetic import ALIGN_BITS, STATE_HALF
 from .tables import (
     INPUT,
     INTEGRATOR,
+    LANES,
     PART_BITS,
     ROWS,
     Bytes,
@@ -55,9 +57,12 @@ for _place in range(64):
 LOOKS = 1000  # for others, before the processor is left to them
 MANY = 32  # of so many neurons, one that is active makes it worth while to look at all
 PART = np.uint8(2**PART_BITS - 1)
+I32, I64 = ir.IntType(32), ir.IntType(64)
 BYTES, SHORTS, WORDS = (
     ir.VectorType(ir.IntType(bits), 32 * ROWS // bits) for bits in (8, 16, 32)
 )  # of one vector
+BITS, HALVES, SUMS = (ir.VectorType(ir.IntType(bits), LANES) for bits in (8, 16, 32))
+AT_ONCE = 128  # events whose weights add up in 16 bits
 
 # The loops count no references to arrays, which would take longer than what many a call does, so
 # they make none: all are given. The option is numba's own for this.
@@ -80,7 +85,7 @@ def _on_counter(build: Callable[[ir.IRBuilder, Any], Any]) -> Any:
 
 
 # Add one, whoever else does so, and return what it was; return it as others have left it.
-add_at_once = _on_counter(lambda b, at: b.atomic_rmw("add", at, ir.IntType(64)(1), "seq_cst"))
+add_at_once = _on_counter(lambda b, at: b.atomic_rmw("add", at, I64(1), "seq_cst"))
 look_at_once = _on_counter(lambda b, at: b.load_atomic(at, "seq_cst", 8))
 # How a thread leaves its processor to others.
 sched_yield = types.ExternalFunction(
@@ -94,18 +99,21 @@ def advance(
     states: State,
     recording: Recording,
     scratch: Scratch,
-    first: int,
-    last: int,
     afresh: bool,
     tile: Tile,
 ) -> None:
-    """Advance the samples from `first` to before `last`, by all timesteps or until they stop.
+    """Advance samples by all timesteps, or until they stop.
 
     Each goes on from its row of `states`, or, `afresh`, from silence in the only row. Writes the
-    states and the recording. Of each population it computes `tile`; others compute the rest on the
-    same arrays, but for the scratch, at the same time.
+    states and the recording. Of one part, a `tile` is shared by whoever takes samples from it, each
+    the next that no other has. Of several, all take every sample, and of each population what is
+    theirs; they work on the same arrays, but for the scratch, at the same time.
     """
-    for sample in range(first, last):
+    sample = -1
+    while True:
+        sample = add_at_once(tile.counter) if tile.parts == 1 else sample + 1
+        if sample >= recording.batch:
+            break
         row = 0 if afresh else sample
         state = State(
             states.current[row],
@@ -186,9 +194,9 @@ def _bounds(population: Row, tile: Tile) -> tuple[int, int]:
 def _meet(tile: Tile) -> None:
     """Wait until all tiles have come here."""
     if tile.parts > 1:
-        came = add_at_once(tile.meeting)
+        came = add_at_once(tile.counter)
         last, looks = (came // tile.parts + 1) * tile.parts, 0
-        while 0 <= look_at_once(tile.meeting) < last:  # less where one of them will never come
+        while 0 <= look_at_once(tile.counter) < last:  # less where one of them will never come
             looks += 1
             if looks > LOOKS:
                 sched_yield()
@@ -604,9 +612,7 @@ def _scatter(
                 target, length = to + taps[row, 1] + taps[column, 1], taps[column, 2]
                 if one:
                     start, target, length = start + low, target + low, high - low
-                if last - first == 1 and not graded:
-                    add_one(sums, target, length, weights, start + plane * event, left)
-                elif graded:
+                if graded:
                     add_graded(
                         sums, target, length, weights, start, plane, left,
                         active, first, last, history, values,
@@ -616,62 +622,88 @@ def _scatter(
         first = last
 
 
-@loop
-def add_one(sums: Words, onto: int, length: int, weights: Weights, start: int, left: int) -> None:
-    """Add `length` weights of one event, shifted left, to the sums from `onto` on."""
-    o, a, shift = u64(onto), u64(start), u64(left) & u64(31)
-    for i in range(u64(length)):
-        sums[o + i] += i32(weights[a + i]) << shift
-
-
-@loop
-def four(weights: Weights, a: int, b: int, c: int, d: int) -> np.int16:
-    """Return the sum of four weights, which fits into 16 bits, as do two such sums."""
-    return i16(i16(i16(weights[a]) + i16(weights[b])) + i16(i16(weights[c]) + i16(weights[d])))
-
-
-@loop
-def add(
-    sums: Words,
-    onto: int,
-    length: int,
-    weights: Weights,
-    start: int,
-    plane: int,
-    left: np.int32,
-    active: Words,
-    first: int,
-    last: int,
-) -> None:
+def _add(
+    typing: Any,
+    sums: Any,
+    onto: Any,
+    length: Any,
+    weights: Any,
+    start: Any,
+    plane: Any,
+    left: Any,
+    active: Any,
+    first: Any,
+    last: Any,
+) -> Any:
     """Add `length` weights of each event in `active` from `first` to before `last`, shifted left.
 
-    Those of event `e` begin at `start + e * plane`. Eight at a time: they fit into 16 bits.
+    Those of event `e` begin at `start + e * plane`; they are added to `sums` from `onto` on. Behind
+    the last, weights and sums are read, and sums written as they were: there must be some.
     """
-    o, w, p, at = u64(onto), u64(start), u64(plane), u64(first)
-    shift = u64(left) & u64(31)  # said once more, so that the compiler stays within 32 bits
-    while at + u64(8) <= u64(last):
-        a, b = w + u64(active[at]) * p, w + u64(active[at + u64(1)]) * p
-        c, d = w + u64(active[at + u64(2)]) * p, w + u64(active[at + u64(3)]) * p
-        e, f = w + u64(active[at + u64(4)]) * p, w + u64(active[at + u64(5)]) * p
-        g, h = w + u64(active[at + u64(6)]) * p, w + u64(active[at + u64(7)]) * p
-        for i in range(u64(length)):
-            low = four(weights, a + i, b + i, c + i, d + i)
-            high = four(weights, e + i, f + i, g + i, h + i)
-            sums[o + i] += i32(i16(low + high)) << shift
-        at += u64(8)
-    if at + u64(4) <= u64(last):
-        a, b = w + u64(active[at]) * p, w + u64(active[at + u64(1)]) * p
-        c, d = w + u64(active[at + u64(2)]) * p, w + u64(active[at + u64(3)]) * p
-        for i in range(u64(length)):
-            sums[o + i] += i32(four(weights, a + i, b + i, c + i, d + i)) << shift
-        at += u64(4)
-    if at + u64(2) <= u64(last):
-        a, b = w + u64(active[at]) * p, w + u64(active[at + u64(1)]) * p
-        for i in range(u64(length)):
-            sums[o + i] += i32(i16(i16(weights[a + i]) + i16(weights[b + i]))) << shift
-        at += u64(2)
-    if at < u64(last):
-        add_one(sums, onto, length, weights, start + plane * active[at], left)
+    given = sums, onto, length, weights, start, plane, left, active, first, last
+    return types.void(*given), _build_sums
+
+
+add: Any = intrinsic(_add)
+
+
+def _build_sums(context: Any, b: ir.IRBuilder, signature: Any, given: Any) -> Any:
+    """Write the instructions that add up events: as many lanes at once as there are registers for.
+
+    Of so many events sums fit into 16 bits, and go to memory once.
+    """
+    sums, onto, length, weights, start, plane, left, active, first, last = _pointers(
+        context, b, signature, given
+    )
+    signed = signature.args[3].dtype.signed
+    with cgutils.for_range_slice(b, first, last, I64(AT_ONCE), I64) as (begin, _):
+        many = b.icmp_signed("<", b.sub(last, begin), I64(AT_ONCE))
+        end = b.select(many, last, b.add(begin, I64(AT_ONCE)))
+        done = I64(0)
+        for vectors in (8, 4, 2, 1):
+            until = length if vectors == 1 else b.and_(length, I64(-LANES * vectors))
+            with cgutils.for_range_slice(b, done, until, I64(LANES * vectors), I64) as (lane, _):
+                place = b.add(start, lane)
+                totals = _build_totals(
+                    b, weights, place, plane, active, begin, end, vectors, signed
+                )
+                for number, total in enumerate(totals):
+                    wide = b.shl(b.sext(total, SUMS), _splat(b, b.trunc(left, I32), LANES))
+                    if vectors == 1:
+                        inside = _splat(b, b.trunc(b.sub(length, lane), I32), LANES)
+                        kept = b.icmp_signed("<", ir.Constant(SUMS, list(range(LANES))), inside)
+                        wide = b.select(kept, wide, ir.Constant(SUMS, [0] * LANES))
+                    target = b.add(b.add(onto, lane), I64(LANES * number))
+                    at = _at(b, sums, target, SUMS)
+                    b.store(b.add(b.load(at, align=4), wide), at, align=4)
+            done = until
+    return context.get_dummy_value()
+
+
+def _build_totals(
+    b: ir.IRBuilder,
+    weights: Any,
+    place: Any,
+    plane: Any,
+    active: Any,
+    begin: Any,
+    end: Any,
+    vectors: int,
+    signed: bool,
+) -> list[Any]:
+    """Write what adds up vectors of weights in 16 bits: from `place` on, a `plane` an event."""
+    nothing = ir.Constant(HALVES, [0] * LANES)
+    totals = [cgutils.alloca_once(b, HALVES) for _ in range(vectors)]
+    for total in totals:
+        b.store(nothing, total)
+    with cgutils.for_range_slice(b, begin, end, I64(1), I64) as (event, _):
+        neuron = b.sext(b.load(_at(b, active, event)), I64)
+        row = b.add(place, b.mul(neuron, plane))
+        for number, total in enumerate(totals):
+            held = b.load(_at(b, weights, b.add(row, I64(LANES * number)), BITS), align=1)
+            wide = b.sext(held, HALVES) if signed else b.zext(held, HALVES)
+            b.store(b.add(b.load(total), wide), total)
+    return [b.load(total) for total in totals]
 
 
 @loop
@@ -861,17 +893,10 @@ def _build_products(
     tiles: Sequence[int],
 ) -> None:
     """Write the instructions that multiply eight windows with tiles of eight lanes."""
-    image, corners, offsets, first, quads, weights, start, sums, targets, lane, left = (
-        cgutils.create_struct_proxy(kind)(context, b, value).data
-        if isinstance(kind, types.Array)
-        else context.cast(b, value, kind, types.int64)
-        for kind, value in zip(signature.args, given, strict=True)
+    image, corners, offsets, first, quads, weights, start, sums, targets, lane, left = _pointers(
+        context, b, signature, given
     )
-    signed, i64 = signature.args[5].dtype.signed, ir.IntType(64)
-
-    def at(array: Any, index: Any, lanes: Any = None) -> Any:
-        place = b.gep(array, [index])
-        return place if lanes is None else b.bitcast(place, lanes.as_pointer())
+    signed, at = signature.args[5].dtype.signed, partial(_at, b)
 
     totals = {
         (row, tile): cgutils.alloca_once_value(b, ir.Constant(WORDS, [0] * ROWS))
@@ -880,32 +905,48 @@ def _build_products(
     }
     for total in totals.values():
         b.store(ir.Constant(WORDS, [0] * ROWS), total)
-    seen = [at(image, b.load(at(corners, i64(row)))) for row in range(ROWS)]
+    seen = [at(image, b.load(at(corners, I64(row)))) for row in range(ROWS)]
     with cgutils.for_range(b, quads) as quad:
-        offset = b.sext(b.load(at(offsets, b.add(first, quad.index))), i64)
+        offset = b.sext(b.load(at(offsets, b.add(first, quad.index))), I64)
         held = {}
         for tile in tiles:
-            place = b.mul(i64(4 * ROWS), b.add(quad.index, b.mul(i64(tile), quads)))
+            place = b.mul(I64(4 * ROWS), b.add(quad.index, b.mul(I64(tile), quads)))
             held[tile] = b.load(at(weights, b.add(start, place), BYTES), align=1)
         for row in range(ROWS):
-            four = b.load(at(seen[row], offset, ir.IntType(32)), align=1)
+            four = b.load(at(seen[row], offset, I32), align=1)
             values = b.bitcast(_splat(b, four), BYTES)
             for tile in tiles:
                 pair = (values, held[tile]) if signed else (held[tile], values)
                 total = totals[row, tile]
                 b.store(_dot(b, features, b.load(total), *pair), total)
-    shift = _splat(b, b.trunc(left, ir.IntType(32)))
+    shift = _splat(b, b.trunc(left, I32))
     for (row, tile), total in totals.items():
-        target = b.add(b.add(lane, i64(tile * ROWS)), b.load(at(targets, i64(row))))
+        target = b.add(b.add(lane, I64(tile * ROWS)), b.load(at(targets, I64(row))))
         onto = at(sums, target, WORDS)
         b.store(b.add(b.load(onto, align=4), b.shl(b.load(total), shift)), onto, align=4)
 
 
-def _splat(b: ir.IRBuilder, word: Any) -> Any:
-    """Return a vector of eight times `word`."""
-    nothing = ir.Constant(WORDS, ir.Undefined)
-    one = b.insert_element(nothing, word, ir.IntType(32)(0))
-    return b.shuffle_vector(one, nothing, ir.Constant(WORDS, [0] * ROWS))
+def _pointers(context: Any, b: ir.IRBuilder, signature: Any, given: Any) -> Iterator[Any]:
+    """Give where arrays start, and numbers as 64 bits."""
+    for kind, value in zip(signature.args, given, strict=True):
+        if isinstance(kind, types.Array):
+            yield cgutils.create_struct_proxy(kind)(context, b, value).data
+        else:
+            yield context.cast(b, value, kind, types.int64)
+
+
+def _at(b: ir.IRBuilder, array: Any, index: Any, vector: Any = None) -> Any:
+    """Return where an element is, or a vector that starts there."""
+    place = b.gep(array, [index])
+    return place if vector is None else b.bitcast(place, vector.as_pointer())
+
+
+def _splat(b: ir.IRBuilder, word: Any, lanes: int = ROWS) -> Any:
+    """Return a vector of some times `word`."""
+    many = ir.VectorType(I32, lanes)
+    nothing = ir.Constant(many, ir.Undefined)
+    one = b.insert_element(nothing, word, I32(0))
+    return b.shuffle_vector(one, nothing, ir.Constant(many, [0] * lanes))
 
 
 def _dot(b: ir.IRBuilder, features: set[str], totals: Any, unsigned: Any, signed: Any) -> Any:

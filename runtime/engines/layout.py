@@ -8,8 +8,8 @@ of neighbouring inputs, for eight output channels at a time.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from ..projection import Projection
 from .tables import (
     INPUT,
     INTEGRATOR,
+    LANES,
     PART_BITS,
     POPULATION,
     PROJECTION,
@@ -31,34 +32,12 @@ from .tables import (
 )
 
 ROUND = 8  # steps computed of one population before the next, where nothing leads backwards
-SHORT, LONG = 48, 384  # runs of targets that crossovers are measured on
 NEVER = np.iinfo(np.int32).max  # a threshold that no voltage passes
 KINDS = {"input": INPUT, "cuba": SPIKING, "integrator": INTEGRATOR}
 Shape = tuple[int, ...]
 Fields = dict[str, int]
 Tap = tuple[int, int, int]  # where weights start, where targets start, how many
-
-
-class Line(NamedTuple):
-    """The share of active sources from which products win, for short and for long runs of targets.
-
-    What an event costs beside its weights falls with their length, and so does the share's inverse.
-    """
-
-    short: float
-    long: float
-
-    def share(self, run: float) -> float:
-        """Return the share where an event meets `run` targets that lie side by side."""
-        slope = (1 / self.short - 1 / self.long) / (1 / SHORT - 1 / LONG)
-        return 1 / (1 / self.long + max(0.0, slope) * max(1 / run - 1 / LONG, 0.0))
-
-
-class Crossover(NamedTuple):
-    """When products win, for one window and for many."""
-
-    dense: Line
-    conv: Line
+Crossover = Callable[[Conv, Shape], float]  # a share of active sources
 
 
 class Pool:
@@ -91,7 +70,11 @@ class Pools:
 
 
 def laid_out(network: Network, crossover: Crossover) -> Layout:
-    """Return `network` as a `Layout`, to be multiplied where more are active than `crossover`."""
+    """Return `network` as a `Layout`.
+
+    A layer is multiplied where a larger share of its sources is active than `crossover` says, which
+    is given the layer and their shape (channels, height, width).
+    """
     running = (*network.inputs, *network.order)
     places = {population.name: place for place, population in enumerate(running)}
     backward = [p.delay for p in network.projections if places[p.source] >= places[p.target]]
@@ -123,6 +106,8 @@ def laid_out(network: Network, crossover: Crossover) -> Layout:
                     **_projection(pools, projection, source, population, crossover),
                 }
             )
+
+    pools.weights.add(np.zeros(LANES))  # are read behind the last
 
     def most(rows: list[Fields], field: str) -> int:
         return max((row.get(field, 0) for row in rows), default=0)
@@ -204,7 +189,7 @@ def _unit(population: Population, into: Sequence[Projection]) -> int:
     grouped = (
         isinstance(c, SumPool) or (isinstance(c, Conv) and c.groups > 1) for c in connections
     )
-    return population.neurons if alone or any(grouped) else 2 * ROWS
+    return population.neurons if alone or any(grouped) else LANES
 
 
 def _projection(
@@ -287,10 +272,7 @@ def _windows(
     columns = [
         _runs([(place * group, column * outputs, group) for place, column in met]) for met in aside
     ]
-    runs = sum(map(len, down)) * sum(map(len, columns)) * source[0]
-    synapses = sum(map(len, down)) * sum(map(len, aside)) * source[0] * group
-    fours = _fours(pools, conv, weights, source)
-    products = 4 * fours["quads"] * fours["lanes"] * conv.groups
+    least = math.ceil(crossover(conv, source) * math.prod(source))
     return {
         "weights": pools.weights.add(weights[..., order].transpose(0, 2, 3, 4, 1).reshape(-1)),
         "rows": _add_taps(pools, rows),
@@ -302,8 +284,8 @@ def _windows(
         **{"groups": conv.groups, "group_inputs": inputs, "group_outputs": group},
         **dict(zip(("stride_y", "stride_x"), conv.stride, strict=True)),
         **dict(zip(("padding_y", "padding_x"), conv.padding, strict=True)),
-        **fours,
-        "product": _product(crossover, source, math.prod(windows), runs, products, synapses),
+        **_fours(pools, conv, weights, source),
+        "product": max(1, least) if least <= math.prod(source) else 0,
     }
 
 
@@ -330,22 +312,6 @@ def _fours(pools: Pools, conv: Conv, weights: NDArray[np.uint8], source: Shape) 
         "pitch": across * channels,
         "frame": across * channels * (source[1] + 2 * conv.padding[0]),
     }
-
-
-def _product(
-    crossover: Crossover, source: Shape, windows: int, runs: int, products: int, synapses: int
-) -> int:
-    """Return from how many active sources on products win, 0 if never.
-
-    What was measured has one for each synapse. Here some are of zeros alone, or of no window where
-    those of a step are no whole eights.
-    """
-    if not synapses:
-        return 0
-    share = (crossover.dense if windows == 1 else crossover.conv).share(synapses / runs)
-    rows = -(-windows // ROWS) * ROWS if windows >= ROWS else windows
-    least = math.ceil(share * rows * products / synapses * math.prod(source))
-    return max(1, least) if least <= math.prod(source) else 0
 
 
 def _meetings(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 INPUT, SPIKING, INTEGRATOR = range(3)
 ROWS = 8  # windows multiplied at once, by as many lanes of weights
+LANES = 2 * ROWS  # targets that events are added to at once, or a few times as many
 PART_BITS = 6  # of a value in one product: sums of two products with a weight fit into 16 bits
 APART = 128  # bytes that processors take at once: two cache lines
 Bytes = NDArray[np.uint8]
@@ -101,14 +102,15 @@ class Recording(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """Which part of each population a thread computes, of how many; where they meet, int64 (1,).
+    """Which part of each population a thread computes, of how many.
 
-    `meeting` counts how often one of them came to where all wait for each other.
+    `counter` int64 (1,) says how often one of them came to where all wait for each other, or, of
+    one part, how many samples were taken.
     """
 
     number: int
     parts: int
-    meeting: Longs
+    counter: Longs
 
 
 class Scratch(NamedTuple):
@@ -141,8 +143,8 @@ def scratch_for(layout: Layout) -> Scratch:
     widest, neurons, lanes, image = layout.sizes
     events = layout.steps * len(layout.populations)
     return Scratch(
-        _apart(layout.steps * widest + lanes, np.int32),  # products add zeros beyond the end
-        _apart(layout.steps * widest + lanes, np.int32),
+        _apart(layout.steps * widest + LANES + lanes, np.int32),  # more is added to than is used
+        _apart(layout.steps * widest + LANES + lanes, np.int32),
         _apart(layout.steps * neurons + widest, np.int32),
         _apart(events, np.int32),
         _apart(events, np.uint8),
@@ -154,9 +156,9 @@ def scratch_for(layout: Layout) -> Scratch:
 
 
 def tiles(count: int) -> list[Tile]:
-    """Return as many tiles as threads are to advance one sample together."""
-    meeting = _apart(1, np.int64)
-    return [Tile(number, count, meeting) for number in range(count)]
+    """Return as many tiles as threads are to advance each sample together, for one run."""
+    counter = _apart(1, np.int64)
+    return [Tile(number, count, counter) for number in range(count)]
 
 
 def silence(layout: Layout, batch: int) -> State:

@@ -90,14 +90,14 @@ def stepped(population: Population, *given: NDArray[np.int64]) -> list[NDArray[A
 
 
 @pytest.mark.parametrize("features", [None, "+avx2,+avx", ""])
-def test_products_of_bytes_are_exact_on_every_kind_of_processor(features: str | None) -> None:
-    """Also where bytes are as large as they may be: no sum of two products saturates."""
+def test_vectors_of_bytes_are_exact_on_every_kind_of_processor(features: str | None) -> None:
+    """Products and sums, also of bytes as large as they may be: nothing saturates or wraps."""
     if features and "avx2" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this processor has no such instructions")
     asked = {} if features is None else {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": features}
     if features is not None and platform.machine() != "x86_64":
         pytest.skip("for another kind of machine")
-    script = Path(__file__).with_name("products.py")
+    script = Path(__file__).with_name("vectors.py")
     subprocess.run([sys.executable, script], env={**os.environ, **asked}, check=True, timeout=120)
 
 
