@@ -1,4 +1,4 @@
-"""Six objectives, each with and without PredNext: `python -m bench.prednext`, about an hour.
+"""Six objectives, each with and without PredNext: `python -m bench.prednext`, 45 minutes.
 
 Networks learn from `digit-motions` without labels, each cell (objective, variant, weight, seed) in
 a process of its own; then both labels are asked for. PredNext takes the mean of a clip's steps or,
@@ -13,10 +13,11 @@ What came of it (three seeds, standard deviations 1 to 4 points). Summed, featur
 all six objectives (error 0.41 to 0.45, without PredNext 0.45 to 0.49), but tell digits better for
 SimSiam and Barlow Twins alone. With the mean, they are steadier for all but SimSiam, and digits are
 told better by R@1 or probe for four: Barlow Twins (+7.4 and +2.6), SimSiam (+2.8 and +3.4), VICReg
-(+1.8 and -1.0), BYOL (-0.2 and +1.0); SimCLR and MoCo lose one to two points. The clip's term helps
-to tell digits and makes features less steady, the step's does the reverse. Predicting its own view
-and nothing else does not collapse in so few steps, but is ten points behind the other view's (R@1
-37.7 and 48.3). Forced consistency lowers the error most (0.39), and R@1 with it (55.4 to 43.2).
+(+1.8 and -1.0), BYOL (-0.5 and +1.9); MoCo loses one point, SimCLR one to four. The clip's term
+helps to tell digits and makes features less steady, the step's does the reverse. Predicting its own
+view and nothing else does not collapse in so few steps, but is ten points behind the other view's
+(R@1 37.7 and 48.3). Forced consistency lowers the error most (0.39), and R@1 with it (55.0 to
+43.2).
 
 The settings were found in single trials judged on training and validation digits, chiefly SimCLR's
 without PredNext (share of digits a probe tells right): 61 % with maps of 2 x 2 and 152 steps, 64 %
@@ -27,7 +28,7 @@ of the digits and 50 % with the projector at each step by itself; a narrower pre
 
 A first table, with the mean alone and targets from the network itself, had been seen before sums
 and, for MoCo and BYOL, targets from the momentum copy were tried; MoCo with the mean then lost 4.4
-points of R@1, and now loses 1.8. Also tried with one seed, on validation digits (R@1, probe):
+points of R@1, and now loses 1.5. Also tried with one seed, on validation digits (R@1, probe):
 20 epochs instead of 8, SimSiam 54 and 65 %, with PredNext 56 and 71, MoCo 58 and 67, with it 49 and
 68; a predictor four times as wide, SimSiam 55 and 59 instead of 57 and 63; a later clip that
 follows at once, 56 and 66.
