@@ -70,18 +70,15 @@ def ready(network: Network, events: peers.Spikes) -> tuple[dict[str, peers.Peer]
 def timed(
     found: dict[str, peers.Peer], events: peers.Spikes, seconds: float
 ) -> dict[str, list[float]]:
-    """Return the seconds of each peer's runs; they take turns until all had `seconds` together."""
+    """Return the seconds of each peer's runs: turns in drawn order, until all had `seconds`."""
     times: dict[str, list[float]] = {name: [] for name in found}
-    end = time.perf_counter() + seconds * len(found)
-    while time.perf_counter() < end or min(map(len, times.values())) < 3:
-        for name, peer in found.items():
-            if len(times[name]) >= 3 and sum(times[name]) > seconds:
-                continue
-            start = time.perf_counter()
-            peer(events)
-            times[name].append(time.perf_counter() - start)
-        if all(len(t) >= 3 and sum(t) > seconds for t in times.values()):
-            break
+    random, names = np.random.default_rng(0), list(found)
+    while waiting := [n for n, t in times.items() if len(t) < 3 or sum(t) <= seconds]:
+        for name in random.permutation(names):
+            if name in waiting:
+                start = time.perf_counter()
+                found[name](events)
+                times[name].append(time.perf_counter() - start)
     return times
 
 

@@ -25,7 +25,8 @@ SMALL = 2**12  # synapses that are not worth measuring
 WINDOWS, INPUTS, OUTPUTS = 16, 4096, 1024  # of larger layers so many are measured, along each axis
 LEAST, MOST = 0.002, 0.5  # shares that are tried; from more on products are not worth a thought
 HALVINGS = 5
-TIMESTEPS, REPEATS, WARM = 8, 4, 2  # steps, turns, and runs in a turn: the first may lack weights
+TIMESTEPS, WARM = 8, 2  # steps of a run; runs of a turn, of which the first may lack weights
+REPEATS, SECONDS = 4, 0.003  # turns, and how long they take at least
 EVEN = np.array([-2, 2, 2], np.int16)
 
 
@@ -123,12 +124,14 @@ def _measured(conv: Conv, source: Shape) -> float:
         """Return the seconds that products save."""
         events = (random < share).astype(np.uint8).reshape(-1)
         events.flags.writeable = False  # as in all runs, or the loops would be compiled twice
-        times = [
-            [min(_seconds(*way, events) for _ in range(WARM)) for way in ways]
-            for _ in range(REPEATS)
-        ]
-        least = np.min(times, axis=0)
-        return float(least[0] - least[1])
+        least = [math.inf, math.inf]
+        end, turns = time.perf_counter() + SECONDS, 0
+        while turns < REPEATS or time.perf_counter() < end:
+            turns += 1
+            for number, way in enumerate(ways):
+                took = min(_seconds(*way, events) for _ in range(WARM))
+                least[number] = min(least[number], took)
+        return least[0] - least[1]
 
     low, high = LEAST, MOST
     lost, won = gained(low), gained(high)

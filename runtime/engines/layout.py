@@ -70,10 +70,9 @@ class Pools:
 
 
 def laid_out(network: Network, crossover: Crossover) -> Layout:
-    """Return `network` as a `Layout`.
+    """Return `network` as a `Layout`: layers multiply from the share that `crossover` says on.
 
-    A layer is multiplied where a larger share of its sources is active than `crossover` says, which
-    is given the layer and their shape (channels, height, width).
+    It is given each layer and the shape (channels, height, width) of its source.
     """
     running = (*network.inputs, *network.order)
     places = {population.name: place for place, population in enumerate(running)}
