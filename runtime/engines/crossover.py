@@ -73,9 +73,10 @@ def _known() -> dict[str, float]:
     file = _file()
     try:
         found = json.loads(file.read_text(encoding="utf-8")) if file else {}
-        return {key: float(share) for key, share in found.items()}
+        shares = {key: float(share) for key, share in found.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
+    return {key: share for key, share in shares.items() if LEAST <= share <= NEVER}
 
 
 def _keep(known: dict[str, float]) -> None:
@@ -114,7 +115,7 @@ def _measured(conv: Conv, source: Shape) -> float:
     target = conv.target_shape(source)
     populations = Population("in", source, "input"), Population("out", target, threshold=1000)
     network = Network(populations, (Projection("p", "in", "out", conv),))
-    multiplied = laid_out(network, lambda *_: LEAST / math.prod(source))
+    multiplied = laid_out(network, lambda *_: 0.0)
     added = multiplied._replace(projections=multiplied.projections.copy())
     added.projections["product"] = 0
     ways = [(way, silence(way, 1), scratch_for(way)) for way in (added, multiplied)]
@@ -137,7 +138,7 @@ def _measured(conv: Conv, source: Shape) -> float:
     lost, won = gained(low), gained(high)
     if won < 0:
         return NEVER
-    if lost > 0:
+    if lost >= 0:
         return LEAST
     for _ in range(HALVINGS):
         between = math.sqrt(low * high)
@@ -146,7 +147,7 @@ def _measured(conv: Conv, source: Shape) -> float:
             low, lost = between, here
         else:
             high, won = between, here
-    return low + (high - low) * lost / min(lost - won, -1e-12)
+    return low + (high - low) * lost / (lost - won)
 
 
 def _seconds(layout: Layout, states: State, scratch: Scratch, events: Bytes) -> float:

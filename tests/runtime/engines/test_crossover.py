@@ -44,6 +44,18 @@ def test_a_damaged_file_is_measured_anew(folder: Path, text: str) -> None:
     assert list(json.loads(file.read_text()).values()) == [share]
 
 
+@pytest.mark.parametrize("share", ["NaN", "Infinity", "-0.1", "0", "9"])
+def test_a_share_that_cannot_be_is_measured_anew(folder: Path, share: str) -> None:
+    """Such as no activity has, or no number at all."""
+    crossover(LAYER, SOURCE)
+    (file,) = folder.glob("crossover-*.json")
+    (key,) = json.loads(file.read_text())
+    file.write_text(f'{{"{key}": {share}}}')
+    module._known.cache_clear()
+    found = crossover(LAYER, SOURCE)
+    assert LEAST <= found <= MOST or found == NEVER
+
+
 def test_layers_of_other_sizes_are_kept_side_by_side(folder: Path) -> None:
     wider = Conv(np.ones((24, 8, 3, 3), np.int16), (1, 1), (1, 1))
     shares = [crossover(LAYER, SOURCE), crossover(wider, SOURCE)]
