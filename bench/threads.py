@@ -1,8 +1,11 @@
-"""Two threads against one: `python -m bench.threads`, two minutes, after `make peers`.
+"""Two threads against one: `python -m bench.threads`, five minutes, after `make peers`.
 
-The networks of `bench.engines` at 5 % activity, in batches of several sizes, on one thread and on
-two by turns; medians. Threads end with each run, and a processor that slept is slow at first, so
-small batches gain less. SEW-ResNet-18 at 128 x 128 pixels runs one sample, which both share.
+The networks of `bench.engines` at 5 % activity, in batches of several sizes, as one who works
+through a data set runs them: batch after batch on one thread for a while, on two, and two runs of
+one thread each beside one another, in drawn order. Told are medians, and what came of two runs
+beside one another: no more can be had of two threads, and on processors that share a core, or that
+others use, it is less than twice as much. SEW-ResNet-18 at 128 x 128 pixels runs one sample at a
+time, which both threads share.
 """
 
 import argparse
@@ -17,8 +20,9 @@ from bench import shapes
 from bench.nets import NETS, drawn_events, settled
 from pumice.runtime import Network
 from pumice.runtime.engines import fast
+from pumice.runtime.engines.threads import at_once
 
-RATE, LEAST_TURNS = 0.05, 9
+RATE, TURN, LEAST = 0.05, 0.15, 2  # seconds of a turn, and its runs
 BATCHES = {
     "conv 34x34": (64, 256, 1024),
     "pilotnet": (8, 32, 128),
@@ -27,33 +31,41 @@ BATCHES = {
 }
 
 
-def gained(network: Network, batch: int, seconds: float) -> tuple[float, float]:
-    """Return the seconds of a run on one thread and on two."""
+def gained(network: Network, batch: int, turns: int) -> tuple[float, float, float]:
+    """Return the seconds of a run on one thread, on two, and of two runs beside one another."""
     events = drawn_events(network, RATE, batch)
-    times: tuple[list[float], list[float]] = ([], [])
-    fast.run(network, events, "output", 2)
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[0]) < LEAST_TURNS:
-        for threads, taken in enumerate(times, 1):
-            start = time.perf_counter()
-            fast.run(network, events, "output", threads)
-            taken.append(time.perf_counter() - start)
-    one, two = (float(np.median(taken)) for taken in times)
-    return one, two
+
+    def run(threads: int) -> None:
+        fast.run(network, events, "output", threads)
+
+    ways = (lambda: run(1), lambda: run(2), lambda: at_once(lambda _: run(1), 2))
+    times: tuple[list[float], ...] = tuple([] for _ in ways)
+    for turn in range(turns):
+        for way in np.random.default_rng(turn).permutation(len(ways)):
+            ways[way]()
+            taken: list[float] = []
+            while len(taken) < LEAST or sum(taken) < TURN:
+                start = time.perf_counter()
+                ways[way]()
+                taken.append(time.perf_counter() - start)
+            times[way].append(float(np.median(taken)))
+    one, two, both = (float(np.median(taken)) for taken in times)
+    return one, two, both
 
 
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=6.0, help="for each row")
+    parser.add_argument("--turns", type=int, default=16, help="of each number of threads")
     given = parser.parse_args()
-    print("| network | samples | one thread, ms | two, ms | times |\n|---|---|---|---|---|")
+    print("| network | samples | one thread, ms | two, ms | times | two runs beside one another |")
+    print("|---|---|---|---|---|---|")
     rows = [(name, NETS[name], batch) for name, sizes in BATCHES.items() for batch in sizes]
     rows.append(("sew-resnet18 128x128", lambda: shapes.sew_resnet18(128, 64, 101), 1))
     for name, made, batch in rows:
         network = made() if batch == 1 else settled(made(), RATE)
-        one, two = gained(network, batch, given.seconds)
-        told = f"{1e3 * one:.1f} | {1e3 * two:.1f} | {one / two:.2f}"
+        one, two, both = gained(network, batch, given.turns)
+        told = f"{1e3 * one:.1f} | {1e3 * two:.1f} | {one / two:.2f} | {2 * one / both:.2f}"
         print(f"| {name} | {batch} | {told} |", flush=True)
 
 

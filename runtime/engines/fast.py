@@ -1,14 +1,12 @@
 """The fast engine: event-driven loops for CPUs, compiled by numba, equal to the reference.
 
 The first run after installation compiles the loops, which takes half a minute; numba keeps them on
-disk. The samples of a batch run on Python threads, which the loops leave unlocked and which end
-with the run: a process may fork afterwards, as Lava does, without inheriting a stuck pool.
+disk. The samples of a batch run on Python threads, which the loops leave unlocked.
 """
 
 import os
 import weakref
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -24,6 +22,7 @@ from .crossover import crossover
 from .kernels import advance
 from .layout import laid_out
 from .tables import Layout, Recording, Scratch, State, scratch_for, silence, tiles
+from .threads import at_once
 
 WORK, SHARE = 2**20, 2**17  # neurons times steps, and neurons a thread, that are worth one more
 GONE = -(2**62)  # makes threads wait for each other no longer
@@ -135,7 +134,7 @@ def _advance(kept: _Kept, states: State | None, recording: Recording, threads: i
             given = own if states is None else states
             advance(layout, given, recording, scratch, states is None, whole)
 
-    _at_once(take, min(threads, batch))
+    at_once(take, min(threads, batch))
 
 
 def _share(kept: _Kept, states: State | None, recording: Recording, threads: int) -> None:
@@ -152,28 +151,7 @@ def _share(kept: _Kept, states: State | None, recording: Recording, threads: int
         def give_up() -> None:
             parts[0].counter[0] = GONE
 
-        _at_once(share, threads, give_up)
-
-
-def _at_once(
-    work: Callable[[int], None], count: int, give_up: Callable[[], None] = lambda: None
-) -> None:
-    """Call `work` with each number below `count`, on threads, of which this is one.
-
-    Where one of them cannot start, it calls `give_up`, that others do not wait for it.
-    """
-    if count == 1:
-        work(0)
-        return
-    with ThreadPoolExecutor(count - 1) as pool:
-        try:
-            others = [pool.submit(work, number) for number in range(1, count)]
-        except BaseException:
-            give_up()
-            raise
-        work(0)
-        for done in others:
-            done.result()
+        at_once(share, threads, give_up)
 
 
 _kept: dict[int, _Kept] = {}
@@ -186,10 +164,13 @@ def layout_of(network: Network) -> Layout:
 
 def _kept_of(network: Network) -> _Kept:
     key = id(network)
-    if key not in _kept:
-        _kept[key] = _Kept(laid_out(network, crossover))
-        weakref.finalize(network, _kept.pop, key)
-    return _kept[key]
+    kept = _kept.get(key)
+    if kept is None:
+        made = _Kept(laid_out(network, crossover))
+        kept = _kept.setdefault(key, made)
+        if kept is made:  # and not what another thread has made meanwhile
+            weakref.finalize(network, _kept.pop, key)
+    return kept
 
 
 def _joined(events: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:

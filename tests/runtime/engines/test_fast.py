@@ -6,6 +6,7 @@ import signal
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 from typing import Any
 from unittest.mock import patch
 
@@ -19,7 +20,7 @@ from strategies import Events, runs, stopping_runs
 from traces import assert_same
 
 from pumice.runtime import Conv, Dense, Network, Population, Projection, Trace
-from pumice.runtime.engines import fast, reference
+from pumice.runtime.engines import fast, layout, reference, threads
 from pumice.runtime.errors import EngineError
 
 
@@ -133,7 +134,8 @@ def test_a_thread_that_cannot_start_leaves_no_other_waiting() -> None:
             return super().submit(work, number)
 
     network, events = wide(), images(0.2)
-    with sharing(), patch.object(fast, "ThreadPoolExecutor", Refusing):
+    threads.end_idle()
+    with sharing(), patch.object(threads, "ThreadPoolExecutor", Refusing):
         with pytest.raises(RuntimeError, match="new thread"):
             fast.run(network, events[:, :1], threads=3)
     assert_same(fast.run(network, events), reference.run(network, events))
@@ -183,6 +185,24 @@ def test_a_layout_is_made_once_and_goes_with_its_network() -> None:
     del network
     gc.collect()
     assert layout() is None
+
+
+def test_first_runs_at_once_make_one_layout() -> None:
+    networks, events, together = [wide()], images(0.1), Barrier(4)
+    traces: list[Trace] = []
+
+    def laid_out(*given: Any) -> Any:
+        together.wait(60)  # so that each of them makes its own
+        return layout.laid_out(*given)
+
+    with patch.object(fast, "laid_out", laid_out):
+        threads.at_once(lambda _: traces.append(fast.run(networks[0], events, threads=1)), 4)
+    kept = weakref.ref(fast.layout_of(networks[0]).weights)
+    for trace in traces:
+        assert_same(trace, reference.run(networks[0], events))
+    networks.clear()
+    gc.collect()  # an exception in what ends a network would fail the test
+    assert kept() is None
 
 
 def test_states_of_another_batch_are_refused() -> None:
