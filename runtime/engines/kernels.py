@@ -23,8 +23,9 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..arithmetic import ALIGN_BITS, STATE_HALF
+from ..arithmetic import ALIGN_BITS, DECAY_BITS, DECAY_ONE, STATE_BITS, STATE_HALF
 from .tables import (
+    BLOCK,
     INPUT,
     INTEGRATOR,
     LANES,
@@ -41,18 +42,10 @@ from .tables import (
     Words,
 )
 
-i16 = np.int16
+u8 = np.uint8
 i32 = np.int32
 u32 = np.uint32
 u64 = np.uint64
-f64 = np.float64
-
-LOW, ONES = u64(0x7F7F7F7F7F7F7F7F), u64(0x0101010101010101)
-GATHER = u64(0x0102040810204080)  # times eight bytes of 0 or 1: the first byte's bit comes lowest
-DE_BRUIJN = u64(0x03F79D71B4CB0A89)  # the upper six bits of its 64 shifts all differ
-PLACES = np.zeros(64, np.uint8)
-for _place in range(64):
-    PLACES[((int(DE_BRUIJN) << _place) % 2**64) >> 58] = _place
 
 LOOKS = 1000  # for others, before the processor is left to them
 MANY = 32  # of so many neurons, one that is active makes it worth while to look at all
@@ -62,6 +55,7 @@ BYTES, SHORTS, WORDS = (
     ir.VectorType(ir.IntType(bits), 32 * ROWS // bits) for bits in (8, 16, 32)
 )  # of one vector
 BITS, HALVES, SUMS = (ir.VectorType(ir.IntType(bits), LANES) for bits in (8, 16, 32))
+CURRENT_UPPER, VOLTAGE_UPPER = (2**bits // DECAY_ONE - 1 for bits in (31, STATE_BITS))
 AT_ONCE = 128  # events whose weights add up in 16 bits
 
 # The loops count no references to arrays, which would take longer than what many a call does, so
@@ -87,6 +81,32 @@ def _on_counter(build: Callable[[ir.IRBuilder, Any], Any]) -> Any:
 # Add one, whoever else does so, and return what it was; return it as others have left it.
 add_at_once = _on_counter(lambda b, at: b.atomic_rmw("add", at, I64(1), "seq_cst"))
 look_at_once = _on_counter(lambda b, at: b.load_atomic(at, "seq_cst", 8))
+
+
+@intrinsic
+def active_bits(typing: Any, values: Any, first: Any) -> Any:
+    """Return a bit for each value of the block from `first` on: 1 where it is not zero."""
+
+    def build(context: Any, b: ir.IRBuilder, signature: Any, given: Any) -> Any:
+        array, place = _pointers(context, b, signature, given)
+        held = b.load(_at(b, array, place, ir.VectorType(ir.IntType(8), BLOCK)), align=1)
+        nothing = ir.Constant(held.type, [0] * BLOCK)
+        return b.bitcast(b.icmp_unsigned("!=", held, nothing), I64)
+
+    return types.uint64(values, first), build
+
+
+def _on_bits(build: Callable[[ir.IRBuilder, Any], Any]) -> Any:
+    """Return an intrinsic that does what `build` says with 64 bits."""
+
+    def use(typing: Any, bits: Any) -> Any:
+        return types.uint64(types.uint64), lambda _, b, signature, given: build(b, given[0])
+
+    return intrinsic(use)
+
+
+count_bits = _on_bits(lambda b, bits: b.ctpop(bits))
+lowest_bit = _on_bits(lambda b, bits: b.cttz(bits, ir.Constant(ir.IntType(1), 1)))  # of some
 # How a thread leaves its processor to others.
 sched_yield = types.ExternalFunction(
     "sched_yield" if os.name == "posix" else "SwitchToThread", types.int32()
@@ -123,11 +143,7 @@ def advance(
             states.score[row],
         )
         if afresh and tile.number == 0:
-            state.current[:] = 0
-            state.voltage[:] = 0
-            state.history[:] = 0
-            state.clock[:] = 0
-            state.score[:] = 0
+            _silence(layout, state)
         _meet(tile)
         before = state.clock[0]
         scratch.events[:] = 0
@@ -141,6 +157,21 @@ def advance(
                 _judge(layout, state)
         if len(layout.thresholds):
             recording.steps[sample] = state.clock[0] - before
+
+
+@loop
+def _silence(layout: Layout, state: State) -> None:
+    """Bring a sample back to before its first step; what is written before it is read may stay."""
+    for population in layout.populations:
+        first, beyond = population.first, population.first + population.neurons
+        past = population.history + population.delay * population.row
+        state.history[population.history : past] = 0
+        if population.kind != INPUT:
+            state.voltage[first:beyond] = 0
+            if not population.forgets:
+                state.current[first:beyond] = 0
+    state.clock[:] = 0
+    state.score[:] = 0
 
 
 @loop
@@ -269,12 +300,12 @@ def _listed(layout: Layout, number: int, state: State, scratch: Scratch, step: i
 
     It lists them where this has not been asked before.
     """
-    population = layout.populations[number]
+    population, now = layout.populations[number], number * layout.steps + step
     first = layout.steps * population.first + step * population.neurons
-    if not scratch.found[number * layout.steps + step]:
+    if scratch.events[now] and not scratch.found[now]:
         values = _values(population, step)
         find_active(state.history, values, population.row, scratch.active, first)
-        scratch.found[number * layout.steps + step] = True
+        scratch.found[now] = True
     return int(first)
 
 
@@ -384,10 +415,10 @@ def _write_voltages(
 
 @loop
 def count_active(values: Bytes, first: int, size: int) -> int:
-    """Return how many of the `size` values from `first` on are not zero, both whole words."""
-    words, start, count = values.view(np.uint64), u64(first) >> u64(3), u64(0)
-    for word in range(u64(size) >> u64(3)):
-        count += (ones(words[start + word]) * ONES) >> u64(56)
+    """Return how many of the `size` values from `first` on, whole blocks, are not zero."""
+    start, count = u64(first), u64(0)
+    for block in range(u64(0), u64(size), u64(BLOCK)):
+        count += count_bits(active_bits(values, start + block))
     return int(count)
 
 
@@ -395,26 +426,16 @@ def count_active(values: Bytes, first: int, size: int) -> int:
 def find_active(values: Bytes, first: int, size: int, active: Words, onto: int) -> int:
     """List which of the `size` values from `first` on are not zero, in `active` from `onto` on.
 
-    Returns how many. `first` and `size` are whole words, eight bytes each.
+    Returns how many. Values are whole blocks.
     """
-    start, to = u64(first) >> u64(3), u64(onto)
-    words = values.view(np.uint64)
-    for block in range(u64(0), u64(size) >> u64(3), u64(8)):
-        bits = u64(0)  # one for each of 64 values
-        for word in range(min(u64(8), (u64(size) >> u64(3)) - block)):
-            bits |= ((ones(words[start + block + word]) * GATHER) >> u64(56)) << (word << u64(3))
+    start, to = u64(first), u64(onto)
+    for block in range(u64(0), u64(size), u64(BLOCK)):
+        bits = active_bits(values, start + block)
         while bits:
-            lowest = bits & (~bits + u64(1))
-            active[to] = i32((block << u64(3)) + u64(PLACES[(lowest * DE_BRUIJN) >> u64(58)]))
+            active[to] = i32(block + lowest_bit(bits))
             to += u64(1)
-            bits ^= lowest
+            bits &= bits - u64(1)
     return int(to - u64(onto))
-
-
-@loop
-def ones(word: np.uint64) -> np.uint64:
-    """Return 1 in every byte of `word` that is not 0."""
-    return (((word & LOW) + LOW | word) >> u64(7)) & ONES
 
 
 @loop
@@ -1026,29 +1047,45 @@ def step_neurons(
 ) -> None:
     """Do what `arithmetic.step` says for `count` neurons from `place` on.
 
-    Their parameters stand from `inside` a period on. What a current keeps of itself and what a
-    voltage does, a period each, are float64, which holds their products whole: none is needed where
-    currents keep nothing or voltages all. Then come thresholds and biases, both aligned.
+    Their parameters stand from `inside` a period on: what a current keeps of itself, and what a
+    voltage does, a period each, of which none is needed where currents keep nothing or voltages
+    all; then thresholds and biases, both aligned. All that is computed has 32 bits, so that as many
+    neurons as possible are computed at once: casts keep numba from 64.
     """
     current, voltage, sent = state.current, state.voltage, state.history
     shares, levels, largest = layout.shares, layout.levels, i32(population.largest)
     n, at, o, e = u64(population.period), u64(place), u64(onto), u64(to)
     s, t = u64(population.shares + inside), u64(population.levels + inside)
     for i in range(u64(count)):
-        u = i32(sums[o + i] << ALIGN_BITS)
+        u = i32(sums[o + i] << i32(ALIGN_BITS))
         if not forgets:
-            u = i32(u + i32(f64(current[at + i]) * shares[s + i]))
-        if u > STATE_HALF:
-            u = i32(u - 2 * STATE_HALF)
-        elif u <= -STATE_HALF:
-            u = i32(u + 2 * STATE_HALF)
+            u = i32(u + _kept(current[at + i], i32(shares[s + i]), i32(CURRENT_UPPER)))
+        if u > i32(STATE_HALF):
+            u = i32(u - i32(2 * STATE_HALF))
+        elif u <= i32(-STATE_HALF):
+            u = i32(u + i32(2 * STATE_HALF))
         if not forgets:
             current[at + i] = u
         v = voltage[at + i]
         if not holds:
-            v = i32(f64(v) * shares[s + n + i])
-        v = i32(v + u + levels[t + n + i])
+            v = _kept(v, i32(shares[s + n + i]), i32(VOLTAGE_UPPER))
+        v = i32(i32(v + u) + levels[t + n + i])
         v = i32(min(max(v, i32(1 - STATE_HALF)), i32(STATE_HALF - 1)))
+        value = i32(min(max(i32(v >> i32(ALIGN_BITS)), i32(1)), largest))
         spike = v > levels[t + i]
-        voltage[at + i] = 0 if spike else v
-        sent[e + i] = min(max(v >> ALIGN_BITS, i32(1)), largest) if spike else 0
+        voltage[at + i] = i32(0) if spike else v
+        sent[e + i] = u8(value) if spike else u8(0)
+
+
+@njit(forceinline=True, **OPTIONS, **INNER)
+def _kept(state: np.int32, share: np.int32, upper: np.int32) -> np.int32:
+    """Return `share` of `state`, in 1/4096, rounded towards zero.
+
+    The product may need more than 32 bits, so the lower bits of the state are multiplied apart.
+    `upper` says which others there are: of few, the compiler takes a faster product.
+    """
+    size = state if state >= i32(0) else i32(-state)
+    much = i32(i32(i32(size >> i32(DECAY_BITS)) & upper) * share)
+    less = i32(i32(size & i32(DECAY_ONE - 1)) * share)
+    kept = i32(much + i32(less >> i32(DECAY_BITS)))
+    return kept if state >= i32(0) else i32(-kept)

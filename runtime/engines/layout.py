@@ -20,6 +20,7 @@ from ..network import Network
 from ..population import Population
 from ..projection import Projection
 from .tables import (
+    BLOCK,
     INPUT,
     INTEGRATOR,
     LANES,
@@ -32,6 +33,7 @@ from .tables import (
 )
 
 ROUND = 8  # steps computed of one population before the next, where nothing leads backwards
+PERIOD = 1024  # neurons whose parameters are kept, about, where those of rows repeat
 NEVER = np.iinfo(np.int32).max  # a threshold that no voltage passes
 KINDS = {"input": INPUT, "cuba": SPIKING, "integrator": INTEGRATOR}
 Shape = tuple[int, ...]
@@ -65,7 +67,7 @@ class Pools:
         self.weights = Pool(np.zeros(0, np.uint8))
         self.tables = Pool(np.zeros(0, np.int32))
         self.taps = Pool(np.zeros((0, 3), np.int32))
-        self.shares = Pool(np.zeros(0, np.float64))
+        self.shares = Pool(np.zeros(0, np.int16))
         self.levels = Pool(np.zeros(0, np.int32))
 
 
@@ -143,19 +145,19 @@ def channels_last(shape: Shape) -> NDArray[np.int64]:
 
 
 def _population(pools: Pools, population: Population) -> Fields:
-    """Describe `population`; its parameters are kept for a row of neurons where they repeat."""
+    """Describe `population`; its parameters are kept for a few rows where they repeat."""
     shape = population.shape
     threshold = population.threshold << ALIGN_BITS
-    shares = tuple(
-        (DECAY_ONE - decay) / DECAY_ONE
-        for decay in (population.current_decay, population.voltage_decay)
-    )
+    shares = DECAY_ONE - population.current_decay, DECAY_ONE - population.voltage_decay
     levels = (
         np.full_like(threshold, NEVER) if population.kind == "integrator" else threshold,
         population.bias << population.bias_exponent,
     )
     repeats = len(shape) == 3 and all(value.shape != shape for value in (*shares, *levels))
-    period = shape[0] * shape[2] if repeats else population.neurons
+    period = population.neurons
+    if repeats:
+        row_neurons = shape[0] * shape[2]
+        period = min(period, row_neurons * max(1, PERIOD // row_neurons))
     order = channels_last(shape)[:period]
 
     def row(values: tuple[NDArray[Any], ...]) -> NDArray[Any]:
@@ -165,7 +167,7 @@ def _population(pools: Pools, population: Population) -> Fields:
         "kind": KINDS[population.kind],
         "neurons": population.neurons,
         "channels": shape[0],
-        "row": (population.neurons + 7) // 8 * 8,
+        "row": -(-population.neurons // BLOCK) * BLOCK,
         "period": period,
         "largest": population.largest_value,
         "shares": pools.shares.add(row(shares)),

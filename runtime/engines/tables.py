@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 INPUT, SPIKING, INTEGRATOR = range(3)
 ROWS = 8  # windows multiplied at once, by as many lanes of weights
 LANES = 2 * ROWS  # targets that events are added to at once, or a few times as many
+BLOCK = 64  # values that are looked through at once
 PART_BITS = 6  # of a value in one product: sums of two products with a weight fit into 16 bits
 APART = 128  # bytes that processors take at once: two cache lines
 Bytes = NDArray[np.uint8]
 Weights = NDArray[np.uint8] | NDArray[np.int8]
 Words = NDArray[np.int32]
 Longs = NDArray[np.int64]
-Doubles = NDArray[np.float64]
+Shorts = NDArray[np.int16]
 Row = Any  # of one of the two tables
 
 
@@ -58,7 +59,7 @@ class Layout(NamedTuple):
     weights: Bytes
     tables: Words
     taps: Words
-    shares: Doubles
+    shares: Shorts
     levels: Words
     sizes: tuple[int, int, int, int]
     steps: int
