@@ -83,8 +83,7 @@ add_at_once = _on_counter(lambda b, at: b.atomic_rmw("add", at, I64(1), "seq_cst
 look_at_once = _on_counter(lambda b, at: b.load_atomic(at, "seq_cst", 8))
 
 
-@intrinsic
-def active_bits(typing: Any, values: Any, first: Any) -> Any:
+def _active_bits(typing: Any, values: Any, first: Any) -> Any:
     """Return a bit for each value of the block from `first` on: 1 where it is not zero."""
 
     def build(context: Any, b: ir.IRBuilder, signature: Any, given: Any) -> Any:
@@ -94,6 +93,9 @@ def active_bits(typing: Any, values: Any, first: Any) -> Any:
         return b.bitcast(b.icmp_unsigned("!=", held, nothing), I64)
 
     return types.uint64(values, first), build
+
+
+active_bits: Any = intrinsic(_active_bits)
 
 
 def _on_bits(build: Callable[[ir.IRBuilder, Any], Any]) -> Any:
@@ -201,8 +203,11 @@ def _round(
             count = count_active(state.history, values, population.row)
             scratch.events[number * layout.steps + step] = count
             scratch.found[number * layout.steps + step] = False
-            place = (start + step) * recording.batch + sample
-            _write(layout, number, state, scratch, recording, sample, place, step, low, high)
+        _count(layout, number, state, scratch, recording, sample, steps, low, high)
+        if recording.spikes_first[number] >= 0:
+            for step in range(steps):
+                place = (start + step) * recording.batch + sample
+                _write_spikes(layout, number, state, scratch, recording, place, step, low, high)
     _meet(tile)
     if tile.number == 0:
         for population in layout.populations:
@@ -338,60 +343,75 @@ def _read(population: Row, history: Bytes, onto: int, recording: Recording, plac
 
 
 @loop
-def _write(
+def _count(
     layout: Layout,
     number: int,
     state: State,
     scratch: Scratch,
     recording: Recording,
     sample: int,
-    place: int,
-    step: int,
+    steps: int,
     low: int,
     high: int,
 ) -> None:
-    """Record counts of a step, as neurons lie, and spikes, in (channel, height, width).
-
-    Those of the neurons from `low` to before `high`.
-    """
-    population = layout.populations[number]
-    row = u64(sample)
-    first, values = u64(population.first), u64(_values(population, step))
-    count = scratch.events[number * layout.steps + step]
-    recorded = recording.spikes_first[number] >= 0
-    many = count * MANY > population.neurons
-    if many:
+    """Count the spikes of a round, of the neurons from `low` to before `high`, as they lie."""
+    population, counts, row = layout.populations[number], recording.counts, u64(sample)
+    first, events = u64(population.first), 0
+    for step in range(steps):
+        events += scratch.events[number * layout.steps + step]
+    if events * MANY <= population.neurons * steps:
+        for step in range(steps):
+            begin, end = _within(layout, number, state, scratch, step, low, high)
+            for event in range(u64(begin), u64(end)):
+                counts[row, first + u64(scratch.active[event])] += 1
+        return
+    sent, fours = state.history, steps // 4 * 4
+    for step in range(0, fours, 4):
+        a, b = u64(_values(population, step)), u64(_values(population, step + 1))
+        c, d = u64(_values(population, step + 2)), u64(_values(population, step + 3))
         for i in range(u64(low), u64(high)):
-            recording.counts[row, first + i] += i32(state.history[values + i] != 0)
-    if recorded or not many:
-        begin = _listed(layout, number, state, scratch, step)
-        end = begin + count
-        while begin < end and scratch.active[begin] < low:
-            begin += 1
-        while begin < end and scratch.active[end - 1] >= high:
-            end -= 1
-        for event in range(u64(begin), u64(begin if many else end)):
-            recording.counts[row, first + u64(scratch.active[event])] += 1
-        if recorded:
-            _write_spikes(number, population, state, scratch, recording, place, step, begin, end)
+            some = u8(u8(sent[a + i] != 0) + u8(sent[b + i] != 0))
+            rest = u8(u8(sent[c + i] != 0) + u8(sent[d + i] != 0))
+            counts[row, first + i] += i32(u8(some + rest))
+    for step in range(fours, steps):
+        a = u64(_values(population, step))
+        for i in range(u64(low), u64(high)):
+            counts[row, first + i] += i32(sent[a + i] != 0)
+
+
+@loop
+def _within(
+    layout: Layout, number: int, state: State, scratch: Scratch, step: int, low: int, high: int
+) -> tuple[int, int]:
+    """Return from where to before where the active neurons that lie within bounds are listed."""
+    begin = _listed(layout, number, state, scratch, step)
+    end = begin + int(scratch.events[number * layout.steps + step])
+    while begin < end and scratch.active[begin] < low:
+        begin += 1
+    while begin < end and scratch.active[end - 1] >= high:
+        end -= 1
+    return begin, end
 
 
 @loop
 def _write_spikes(
+    layout: Layout,
     number: int,
-    population: Row,
     state: State,
     scratch: Scratch,
     recording: Recording,
     place: int,
     step: int,
-    begin: int,
-    end: int,
+    low: int,
+    high: int,
 ) -> None:
+    """Record the spikes of a step in (channel, height, width)."""
+    population = layout.populations[number]
     channels, neurons = population.channels, population.neurons
     positions, values = neurons // channels, _values(population, step)
     samples = recording.timesteps * recording.batch
     onto = recording.spikes_first[number] * samples + place * neurons
+    begin, end = _within(layout, number, state, scratch, step, low, high)
     for event in range(u64(begin), u64(end)):
         one = scratch.active[event]
         position = int(u32(one) // u32(channels))
@@ -1016,17 +1036,21 @@ def update(
         inside = first % period
         count = min(period - inside, high - first)
         place, o, to = population.first + first, onto + first, values + first
-        if population.forgets and population.holds:
+        if population.plain and population.holds:
             step_neurons(
-                layout, population, state, place, inside, count, sums, o, to, True, True
+                layout, population, state, place, inside, count, sums, o, to, True, True, True
+            )  # fmt: skip
+        elif population.plain:
+            step_neurons(
+                layout, population, state, place, inside, count, sums, o, to, True, True, False
             )  # fmt: skip
         elif population.forgets:
             step_neurons(
-                layout, population, state, place, inside, count, sums, o, to, True, False
+                layout, population, state, place, inside, count, sums, o, to, False, True, False
             )  # fmt: skip
         else:
             step_neurons(
-                layout, population, state, place, inside, count, sums, o, to, False, False
+                layout, population, state, place, inside, count, sums, o, to, False, False, False
             )  # fmt: skip
         first += count
 
@@ -1042,6 +1066,7 @@ def step_neurons(
     sums: Words,
     onto: int,
     to: int,
+    plain: bool,
     forgets: bool,
     holds: bool,
 ) -> None:
@@ -1060,10 +1085,11 @@ def step_neurons(
         u = i32(sums[o + i] << i32(ALIGN_BITS))
         if not forgets:
             u = i32(u + _kept(current[at + i], i32(shares[s + i]), i32(CURRENT_UPPER)))
-        if u > i32(STATE_HALF):
-            u = i32(u - i32(2 * STATE_HALF))
-        elif u <= i32(-STATE_HALF):
-            u = i32(u + i32(2 * STATE_HALF))
+        if not plain:
+            if u > i32(STATE_HALF):
+                u = i32(u - i32(2 * STATE_HALF))
+            elif u <= i32(-STATE_HALF):
+                u = i32(u + i32(2 * STATE_HALF))
         if not forgets:
             current[at + i] = u
         v = voltage[at + i]
@@ -1071,10 +1097,12 @@ def step_neurons(
             v = _kept(v, i32(shares[s + n + i]), i32(VOLTAGE_UPPER))
         v = i32(i32(v + u) + levels[t + n + i])
         v = i32(min(max(v, i32(1 - STATE_HALF)), i32(STATE_HALF - 1)))
-        value = i32(min(max(i32(v >> i32(ALIGN_BITS)), i32(1)), largest))
         spike = v > levels[t + i]
+        value = u8(1)
+        if not plain:
+            value = u8(i32(min(max(i32(v >> i32(ALIGN_BITS)), i32(1)), largest)))
         voltage[at + i] = i32(0) if spike else v
-        sent[e + i] = u8(value) if spike else u8(0)
+        sent[e + i] = value if spike else u8(0)
 
 
 @njit(forceinline=True, **OPTIONS, **INNER)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arithmetic import ALIGN_BITS, DECAY_ONE
+from ..arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
 from ..connections import Connection, Conv, Sparse, SumPool, depthwise, window_counts
-from ..network import Network
+from ..network import Network, activation_bound
 from ..population import Population
 from ..projection import Projection
 from .tables import (
@@ -87,7 +87,7 @@ def laid_out(network: Network, crossover: Crossover) -> Layout:
     for population in running:
         into = network.into(population.name)
         delays = [p.delay for p in network.projections if p.source == population.name]
-        fields = _population(pools, population) | {
+        fields = _population(pools, population, activation_bound(network, population)) | {
             "unit": _unit(population, into),
             "first": first,
             "history": history,
@@ -144,9 +144,14 @@ def channels_last(shape: Shape) -> NDArray[np.int64]:
     return indices.transpose(1, 2, 0).reshape(-1) if len(shape) == 3 else indices
 
 
-def _population(pools: Pools, population: Population) -> Fields:
-    """Describe `population`; its parameters are kept for a few rows where they repeat."""
+def _population(pools: Pools, population: Population, bound: int) -> Fields:
+    """Describe `population`, whose activation stays within `bound`.
+
+    Its parameters are kept for a few rows where they repeat.
+    """
     shape = population.shape
+    forgets = bool((population.current_decay == DECAY_ONE).all())
+    wraps = bound << ALIGN_BITS >= STATE_HALF
     threshold = population.threshold << ALIGN_BITS
     shares = DECAY_ONE - population.current_decay, DECAY_ONE - population.voltage_decay
     levels = (
@@ -172,7 +177,8 @@ def _population(pools: Pools, population: Population) -> Fields:
         "largest": population.largest_value,
         "shares": pools.shares.add(row(shares)),
         "levels": pools.levels.add(row(levels)),
-        "forgets": int((population.current_decay == DECAY_ONE).all()),
+        "plain": int(forgets and not wraps and population.value_bits == 1),
+        "forgets": int(forgets),
         "holds": int((population.voltage_decay == 0).all()),
     }
 

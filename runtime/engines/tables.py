@@ -26,11 +26,12 @@ def _row(names: str) -> np.dtype[Any]:
 # first: its first neuron among all; row, history: bytes of one step of values, and where they
 # start; delay: the longest one that asks for its values; period: neurons after which parameters
 # repeat; unit: neurons that one thread computes; shares, levels: where they start; forgets, holds:
-# whether no current lasts, whether each voltage does; largest: what a spike carries at most;
-# into_first, into_last: its projections.
+# whether no current lasts, whether each voltage does; plain: whether no current lasts or wraps, and
+# spikes carry no values; largest: what a spike carries at most; into_first, into_last: its
+# projections.
 POPULATION = _row(
-    "kind first neurons channels row history delay period unit shares levels forgets holds largest "
-    "into_first into_last"
+    "kind first neurons channels row history delay period unit shares levels plain forgets holds "
+    "largest into_first into_last"
 )
 # neurons: of its target; left, shift: bits its sum is shifted left by, and right; signed, negative:
 # how to read its bytes; graded: whether events carry values; product: the active sources from which

@@ -57,18 +57,30 @@ def test_neurons_step_as_the_arithmetic_says(kind: Any, exponent: int, bits: int
     assert np.array_equal(sent, expected[2])
 
 
+@pytest.mark.parametrize(("top", "plain"), [(HALF - 1, False), (2**17 - 1, True)])
 @pytest.mark.parametrize("decay", [0, 1, 4096])
-def test_neurons_that_forget_their_current_step_as_the_arithmetic_says(decay: int) -> None:
-    """Loops of their own do without products; what a current was does not matter."""
-    sums, voltage = (axis.reshape(-1) for axis in np.meshgrid(states(80, HALF - 1), EDGES[:7]))
+def test_neurons_that_forget_their_current_step_as_the_arithmetic_says(
+    decay: int, top: int, plain: bool
+) -> None:
+    """Loops of their own do without products, and others where nothing wraps.
+
+    What a current was does not matter.
+    """
+    sums, voltage = (axis.reshape(-1) for axis in np.meshgrid(states(80, top), EDGES[:7]))
     population = Population("n", sums.shape, voltage_decay=decay, threshold=1000, bias=-3)
-    _, v, sent = stepped(population, sums, voltage, sums)
+    _, v, sent = stepped(population, sums, voltage, sums, plain)
     expected = step(population, sums, voltage, sums)
     assert np.array_equal(v, expected[1])
     assert np.array_equal(sent, expected[2])
 
 
-def stepped(population: Population, *given: NDArray[np.int64]) -> list[NDArray[Any]]:
+def stepped(
+    population: Population,
+    current: NDArray[np.int64],
+    voltage: NDArray[np.int64],
+    sums: NDArray[np.int64],
+    plain: bool = False,
+) -> list[NDArray[Any]]:
     """Current, voltage and what is sent after a step from a current and voltage, with sums."""
     size = population.neurons
     populations = [Population("in", (1,), "input"), population]
@@ -79,11 +91,11 @@ def stepped(population: Population, *given: NDArray[np.int64]) -> list[NDArray[A
     network = Network(tuple(populations), tuple(projections))
     layout, state = fast.layout_of(network), fast.silent(network, 1)
     row, place = layout.populations[1], layout.populations[1]["first"]
-    current, voltage, sums = (values.astype(np.int32) for values in given)
+    row["plain"] = plain
     here = slice(place, place + size)
     state.current[0, here], state.voltage[0, here] = current, voltage
     sample = State(*(array[0] for array in state))
-    kernels.update(layout, row, sample, sums, 0, row["history"], 0, size)
+    kernels.update(layout, row, sample, sums.astype(np.int32), 0, row["history"], 0, size)
     return [
         sample.current[here], sample.voltage[here], sample.history[row["history"] :][:size]
     ]  # fmt: skip
