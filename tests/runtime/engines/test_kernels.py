@@ -102,7 +102,7 @@ def stepped(
 
 
 @pytest.mark.parametrize("features", [None, "+avx2,+avx", ""])
-def test_vectors_of_bytes_are_exact_on_every_kind_of_processor(features: str | None) -> None:
+def test_what_is_done_with_bytes_is_exact_on_every_kind_of_processor(features: str | None) -> None:
     """Products and sums, also of bytes as large as they may be: nothing saturates or wraps."""
     if features and "avx2" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this processor has no such instructions")
@@ -111,13 +111,3 @@ def test_vectors_of_bytes_are_exact_on_every_kind_of_processor(features: str | N
         pytest.skip("for another kind of machine")
     script = Path(__file__).with_name("vectors.py")
     subprocess.run([sys.executable, script], env={**os.environ, **asked}, check=True, timeout=120)
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.05, 1.0])
-def test_active_neurons_are_those_with_a_value(rate: float) -> None:
-    rng = np.random.default_rng(8)
-    values = (rng.integers(1, 256, 200) * (rng.random(200) < rate)).astype(np.uint8)
-    found = np.zeros(197, np.int32)
-    count = kernels.find_active(values, 0, 192, found, 2)
-    assert found[2 : 2 + count].tolist() == np.flatnonzero(values[:192]).tolist()
-    assert kernels.find_active(values, 8, 64, found, 0) == np.count_nonzero(values[8:72])

@@ -1,4 +1,4 @@
-"""Multiply and add bytes as the fast engine does, and compare with numpy: a script for tests."""
+"""Do with bytes what the fast engine does, and compare with numpy: a script for tests."""
 
 from typing import Any
 
@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from pumice.runtime.engines.kernels import (
     AT_ONCE,
     add,
+    count_active,
+    find_active,
     multiply_eight_lanes,
     multiply_sixteen_lanes,
 )
-from pumice.runtime.engines.tables import LANES, PART_BITS, ROWS
+from pumice.runtime.engines.tables import BLOCK, LANES, PART_BITS, ROWS
 
 QUADS, LEFT = 5, 3
 Array = NDArray[Any]
@@ -36,8 +38,14 @@ def added(
     add(sums, 9, length, weights, 5, plane, LEFT, active, first, last)
 
 
+def counted(values: Array, first: int, size: int) -> int:
+    """Count values that are not zero."""
+    return int(count_active(values, first, size))
+
+
 multiply: Any = njit(multiplied)
 add_up: Any = njit(added)
+count: Any = njit(counted)
 
 
 def check_sums(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
@@ -82,7 +90,23 @@ def check_products(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
     assert np.array_equal(sums, expected)
 
 
+def check_active(rate: float) -> None:
+    """Find values that are not zero, anywhere, as numpy does."""
+    rng = np.random.default_rng(8)
+    values = (rng.integers(1, 256, 5 * BLOCK) * (rng.random(5 * BLOCK) < rate)).astype(np.uint8)
+    for first, blocks in ((0, 5), (0, 0), (7, 4), (BLOCK, 1)):
+        here = values[first : first + blocks * BLOCK]
+        found = np.full(len(here) + 3, -1, np.int32)
+        size = find_active(values, first, len(here), found, 2)
+        assert size == count(values, first, len(here)) == np.count_nonzero(here)
+        assert np.array_equal(found[2 : 2 + size], np.flatnonzero(here))
+        assert (found[:2] == -1).all()
+        assert (found[2 + size :] == -1).all()
+
+
 if __name__ == "__main__":
+    for rate in (0.0, 0.05, 0.5, 1.0):
+        check_active(rate)
     for kind in (np.int8, np.uint8):
         for extreme in (False, True):
             check_products(kind, extreme)
