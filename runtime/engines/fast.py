@@ -24,7 +24,7 @@ from .layout import laid_out
 from .tables import Layout, Recording, Scratch, State, scratch_for, silence, tiles
 from .threads import at_once
 
-WORK, SHARE = 2**20, 2**17  # neurons times steps, and neurons a thread, that are worth one more
+WORK, SHARE = 2**20, 100_000  # neurons times steps, and neurons a thread, that are worth one more
 GONE = -(2**62)  # makes threads wait for each other no longer
 
 
