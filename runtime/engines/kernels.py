@@ -107,8 +107,10 @@ def _on_bits(build: Callable[[ir.IRBuilder, Any], Any]) -> Any:
     return intrinsic(use)
 
 
+# How many bits are 1, and which is the first of them, where there is one.
 count_bits = _on_bits(lambda b, bits: b.ctpop(bits))
-lowest_bit = _on_bits(lambda b, bits: b.cttz(bits, ir.Constant(ir.IntType(1), 1)))  # of some
+lowest_bit = _on_bits(lambda b, bits: b.cttz(bits, ir.Constant(ir.IntType(1), 1)))
+
 # How a thread leaves its processor to others.
 sched_yield = types.ExternalFunction(
     "sched_yield" if os.name == "posix" else "SwitchToThread", types.int32()
