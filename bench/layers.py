@@ -8,10 +8,9 @@ a second by events: of the whole step, neurons included, and of the kernel that 
 
 import os
 import time
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -63,7 +62,7 @@ def added(
     for _ in range(repeats):
         first = 0
         for last in ends:
-            kernels._scatter(
+            kernels.scatter(
                 layout, projection, weights, nothing, 0, active, first, last, sums, 0, 0,
                 projection.neurons,
             )  # fmt: skip

@@ -1,10 +1,10 @@
-"""Two threads against one: `python -m bench.threads`, five minutes, after `make peers`.
+"""Two threads against one: `python -m bench.threads`, up to eight minutes, after `make peers`.
 
 The networks of `bench.engines` at 5 % activity, in batches of several sizes, as one who works
 through a data set runs them: batch after batch on one thread for a while, on two, and two runs of
 one thread each beside one another, in drawn order. Told are medians, and what came of two runs
-beside one another: no more can be had of two threads, and on processors that share a core, or that
-others use, it is less than twice as much. SEW-ResNet-18 at 128 x 128 pixels runs one sample at a
+beside one another, which is about what two threads can give: on processors that share a core, or
+that others use, less than twice as much. SEW-ResNet-18 at 128 x 128 pixels runs one sample at a
 time, which both threads share.
 """
 

@@ -557,7 +557,7 @@ def _add_up(
                 sums, onto,
             )  # fmt: skip
         else:
-            _scatter(
+            scatter(
                 layout, projection, weights, history, values, scratch.active, begin, end,
                 sums, onto, low, high,
             )  # fmt: skip
@@ -605,7 +605,7 @@ def _follow(
 
 
 @loop
-def _scatter(
+def scatter(
     layout: Layout,
     projection: Row,
     weights: Weights,

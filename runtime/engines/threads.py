@@ -1,10 +1,11 @@
 """Threads that wait for the next run, because to start one takes as long as a small batch."""
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-_idle: dict[int, list[ThreadPoolExecutor]] = {}  # by how many threads they have
+_idle: list[ThreadPoolExecutor] = []
 
 
 def at_once(
@@ -26,7 +27,7 @@ def at_once(
             give_up()
             raise
 
-    pool = _pool(count - 1)
+    pool = _pool()
     try:
         others = [pool.submit(do, number) for number in range(1, count)]
         do(0)
@@ -36,27 +37,21 @@ def at_once(
         give_up()
         pool.shutdown()
         raise
-    _idle.setdefault(count - 1, []).append(pool)
+    _idle.append(pool)
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Return a pool that nobody else uses, so that all it is given runs at once."""
-    idle = _taken(_idle.get(threads, []))
-    return idle or ThreadPoolExecutor(threads, thread_name_prefix="pumice")
-
-
-def _taken(pools: list[ThreadPoolExecutor]) -> ThreadPoolExecutor | None:
+def _pool() -> ThreadPoolExecutor:
+    """Return a pool that nobody else uses; it starts a thread for what finds none waiting."""
     try:
-        return pools.pop()
+        return _idle.pop()
     except IndexError:
-        return None
+        return ThreadPoolExecutor(sys.maxsize, thread_name_prefix="pumice")
 
 
 def end_idle() -> None:
     """End the threads that wait for a run: the child of a fork would have none of them."""
-    for pools in tuple(_idle.values()):
-        while pool := _taken(pools):
-            pool.shutdown()
+    while _idle:
+        _pool().shutdown()
 
 
 if hasattr(os, "register_at_fork"):

@@ -152,6 +152,19 @@ def test_a_stream_may_be_cut_anywhere(run: tuple[Network, Events], cut: int) -> 
     assert_same(joined(*traces) if cut else traces[0], whole)
 
 
+@pytest.mark.parametrize("weight", [128, -128])
+@pytest.mark.parametrize("inputs", [1023, 1024, 1025])
+def test_a_current_at_the_edge_of_wrapping_gives_the_reference(weight: int, inputs: int) -> None:
+    """Up to 1023 of these no sum can wrap, and loops of their own do not look for it."""
+    out = Population("out", (3,), threshold=100)
+    dense = Dense(np.full((3, inputs), weight, np.int16))
+    populations = Population("in", (inputs,), "input"), out
+    network = Network(populations, (Projection("p", "in", "out", dense),))
+    assert bool(fast.layout_of(network).populations[1]["plain"]) == (inputs < 1024)
+    events = np.ones((5, 2, inputs), np.uint8)
+    assert_same(fast.run(network, events), reference.run(network, events))
+
+
 def test_long_runs_of_many_rounds_give_the_reference() -> None:
     events = np.concatenate([images(0.1), images(0.6), images(0.0), images(0.1)])
     assert_same(fast.run(wide(), events), reference.run(wide(), events))

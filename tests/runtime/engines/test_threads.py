@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +18,16 @@ def nothing_idle() -> None:
 
 def ours() -> int:
     return sum(thread.name.startswith("pumice") for thread in threading.enumerate())
+
+
+def all_at_once(count: int) -> Callable[[int], None]:
+    """Return work that ends when so many threads are at it."""
+    together = threading.Barrier(count, timeout=60)
+
+    def work(_: int) -> None:
+        together.wait()
+
+    return work
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -34,9 +45,15 @@ def test_each_number_is_worked_on_at_the_same_time(count: int) -> None:
 def test_threads_are_kept_for_the_next_run_until_they_are_ended() -> None:
     for _ in range(20):
         at_once(lambda number: None, 3)
-        assert ours() <= 2
+        assert 1 <= ours() <= 2
     end_idle()
     assert ours() == 0
+
+
+def test_runs_of_other_numbers_of_threads_take_those_there_are() -> None:
+    for count in (2, 7, 3, 5):
+        at_once(all_at_once(count), count)
+    assert ours() == 6
 
 
 def test_runs_that_meet_never_wait_for_each_others_threads() -> None:
@@ -77,17 +94,12 @@ def test_where_one_fails_the_others_are_told_and_end(failing: int) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of other libraries' threads
 def test_a_fork_ends_threads_first_and_its_child_starts_its_own() -> None:
-    together = threading.Barrier(3, timeout=60)
-
-    def waiting(number: int) -> None:
-        together.wait()
-
-    at_once(waiting, 3)
+    at_once(all_at_once(3), 3)
     child = os.fork()
     if child == 0:
         signal.alarm(60)
         before = ours()
-        at_once(waiting, 3)
+        at_once(all_at_once(3), 3)
         os._exit(before)
     assert ours() == 0
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
