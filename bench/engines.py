@@ -19,24 +19,24 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 
 from bench import peers
-from bench.nets import NETS, TIMESTEPS, drawn_events, settled
+from bench.nets import NETS, TIMESTEPS, calibrate_rates, random_events
 from pumice.runtime import Network
-from pumice.runtime.counts import counted
-from pumice.runtime.engines import fast
+from pumice.runtime.engines import cpu
+from pumice.runtime.op_counts import count_ops
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 BATCHES = {"conv 34x34": 64, "pilotnet": 8, "sew-resnet18 32x32": 8, "recurrent 2000": 32}
 RESULTS = Path(__file__).parent / "results"
-LONG = (10, 510)
+LONG_RUN_TIMESTEPS = (10, 510)
 
 
-def peers_of(network: Network, batch: int) -> dict[str, Callable[[], peers.Peer]]:
+def make_peers(network: Network, batch: int) -> dict[str, Callable[[], peers.Peer]]:
     """Return by name what makes each peer for samples in batches of `batch`."""
     return {
-        "pumice fast": lambda: peers.pumice_fast(network),
-        "pumice fast, two threads": lambda: peers.pumice_fast(network, 2),
-        "pumice fast, events alone": lambda: peers.pumice_one_way(network, False),
-        "pumice fast, products alone": lambda: peers.pumice_one_way(network, True),
+        "pumice fast": lambda: peers.pumice_cpu(network),
+        "pumice fast, two threads": lambda: peers.pumice_cpu(network, 2),
+        "pumice fast, events alone": lambda: peers.pumice_fixed_path(network, False),
+        "pumice fast, products alone": lambda: peers.pumice_fixed_path(network, True),
         "pumice onnx": lambda: peers.pumice_onnx(network),
         "numpy": lambda: peers.numpy_reference(network),
         "torch": lambda: peers.torch_plain(network),
@@ -46,12 +46,14 @@ def peers_of(network: Network, batch: int) -> dict[str, Callable[[], peers.Peer]
     }
 
 
-def ready(network: Network, events: peers.Spikes) -> tuple[dict[str, peers.Peer], dict[str, str]]:
+def check_peers(
+    network: Network, events: peers.Spikes
+) -> tuple[dict[str, peers.Peer], dict[str, str]]:
     """Return the peers that give the right spikes, and why the others do not take part."""
     wanted = peers.numpy_reference(network)(events)
     found: dict[str, peers.Peer] = {}
     left_out: dict[str, str] = {}
-    for name, make in peers_of(network, events.shape[1]).items():
+    for name, make in make_peers(network, events.shape[1]).items():
         try:
             peer = make()
             answer = peer(events)
@@ -67,7 +69,7 @@ def ready(network: Network, events: peers.Spikes) -> tuple[dict[str, peers.Peer]
     return found, left_out
 
 
-def timed(
+def time_peers(
     found: dict[str, peers.Peer], events: peers.Spikes, seconds: float
 ) -> dict[str, list[float]]:
     """Return the seconds of each peer's runs: turns in drawn order, until all had `seconds`."""
@@ -82,52 +84,52 @@ def timed(
     return times
 
 
-def long_step(run: Any, network: Network, events: peers.Spikes) -> float:
+def time_long_run(run: Any, network: Network, events: peers.Spikes) -> float:
     """Return the seconds of a step in a long run: what more steps cost, start not counted."""
     took = []
-    for steps in LONG:
+    for steps in LONG_RUN_TIMESTEPS:
         given = np.concatenate([events] * (steps // TIMESTEPS))
         start = time.perf_counter()
         run(network, given, "output")
         took.append(time.perf_counter() - start)
-    return (took[1] - took[0]) / (LONG[1] - LONG[0])
+    return (took[1] - took[0]) / (LONG_RUN_TIMESTEPS[1] - LONG_RUN_TIMESTEPS[0])
 
 
-def long_steps(network: Network, events: peers.Spikes) -> dict[str, float | str]:
+def time_long_runs(network: Network, events: peers.Spikes) -> dict[str, float | str]:
     """Return the seconds of a step in Lava's simulator and in the fast engine, or why not."""
-    own = [long_step(fast.run, network, events) for _ in range(30)]
+    own = [time_long_run(cpu.run, network, events) for _ in range(30)]
     found: dict[str, float | str] = {"pumice fast, long run": float(np.median(own))}
     try:
         from pumice.deploy.lava.run import run
 
-        found["lava, long run"] = long_step(run, network, events)
+        found["lava, long run"] = time_long_run(run, network, events)
     except ImportError as error:
         found["lava, long run"] = str(error)
     return found
 
 
-def cell(name: str, rate: float, batch: int, seconds: float, lava: bool) -> dict[str, Any]:
+def measure_cell(name: str, rate: float, batch: int, seconds: float, lava: bool) -> dict[str, Any]:
     """Return one row of the table: a network at one activity, single sample or batch."""
-    network = settled(NETS[name](), rate)
-    events = drawn_events(network, rate, batch)
-    found, left_out = ready(network, events)
-    trace = fast.run(network, events)
-    counts = counted(network, trace)
-    shares = [trace.spikes[p.name].mean() for p in network.order]
-    times = timed(found, events, seconds)
+    network = calibrate_rates(NETS[name](), rate)
+    events = random_events(network, rate, batch)
+    found, left_out = check_peers(network, events)
+    trace = cpu.run(network, events)
+    counts = count_ops(network, trace)
+    shares = [trace.spikes[p.name].mean() for p in network.topological_order]
+    times = time_peers(found, events, seconds)
     steps = TIMESTEPS * batch
     row: dict[str, Any] = {
         "network": name,
         "rate": rate,
         "batch": batch,
         "activity": float(np.mean(shares)),
-        "operations": float(counts.total_operations.sum()) / steps,
+        "operations": float(counts.total_synaptic_operations.sum()) / steps,
         "microseconds": {n: 1e6 * float(np.median(t)) / steps for n, t in times.items()},
         "runs": {n: len(t) for n, t in times.items()},
         "left out": left_out,
     }
     if lava:
-        for who, step in long_steps(network, events).items():
+        for who, step in time_long_runs(network, events).items():
             if isinstance(step, str):
                 left_out[who] = step
             else:
@@ -135,7 +137,7 @@ def cell(name: str, rate: float, batch: int, seconds: float, lava: bool) -> dict
     return row
 
 
-def told(row: dict[str, Any]) -> str:
+def format_row(row: dict[str, Any]) -> str:
     """Return a row as one line: microseconds a step, and times slower than pumice's fast engine."""
     own = row["microseconds"]["pumice fast"]
     parts = [f"{n} {t:,.0f} ({t / own:.2f}x)" for n, t in row["microseconds"].items()]
@@ -145,7 +147,7 @@ def told(row: dict[str, Any]) -> str:
     )
 
 
-def drawn(rows: list[dict[str, Any]], path: Path) -> None:
+def plot_rows(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw microseconds a step against activity, a panel for each network and batch."""
     import matplotlib
 
@@ -186,16 +188,16 @@ def main() -> None:
         for batch in (1, 4 if given.quick else BATCHES[name]):
             for rate in rates:
                 lava = batch == 1 and rate == 0.05 and name in ("conv 34x34", "recurrent 2000")
-                row = cell(name, rate, batch, 0.2 if given.quick else given.seconds, lava)
+                row = measure_cell(name, rate, batch, 0.2 if given.quick else given.seconds, lava)
                 rows.append(row)
-                print(told(row), flush=True)
+                print(format_row(row), flush=True)
                 for peer, why in row["left out"].items():
                     print(f"    {peer} is left out: {why}", flush=True)
                 if not given.quick:
                     text = json.dumps({"timesteps": TIMESTEPS, "rows": rows}, indent=1)
                     (RESULTS / "engines.json").write_text(text + "\n")
     if not given.quick:
-        drawn(rows, RESULTS / "engines.png")
+        plot_rows(rows, RESULTS / "engines.png")
 
 
 if __name__ == "__main__":

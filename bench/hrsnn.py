@@ -50,34 +50,34 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from bench.hrsnn_data import SETS, Parts, parts
-from bench.hrsnn_settings import BINS, network
-from pumice.runtime.files import written
+from bench.hrsnn_data import SETS, Fold, load_fold
+from bench.hrsnn_settings import BINS, network_options
+from pumice.runtime.files import atomic_write
 from pumice.train.data import FrameSet
 from pumice.train.hrsnn import (
-    CELLS,
+    VARIANTS,
     HrsnnOptions,
     RecurrentNetwork,
-    built,
-    cell,
-    features,
-    learned,
-    read_out,
-    response,
+    apply_variant,
+    build_recurrent_network,
+    extract_features,
+    fit_readout,
+    simulate,
+    train_stdp,
 )
-from pumice.train.hrsnn.measures import memory_capacity, weight_shares
-from pumice.train.hrsnn.options import Cell
+from pumice.train.hrsnn.metrics import memory_capacity, normalized_weights
+from pumice.train.hrsnn.options import Variant
 
 CONTROLS = ("raw input", "untrained", "thresholds only")
-OWN = "HoN/HoS, own laws"
-ROWS = (*CONTROLS, OWN, *CELLS)
+OWN_LAWS = "HoN/HoS, own laws"
+ROWS = (*CONTROLS, OWN_LAWS, *VARIANTS)
 QUICK = {"excitatory": 40, "inhibitory": 10, "in_degree": 6, "passes": 1}
 Row = dict[str, Any]
 Key = tuple[str, str, int]  # set, row, seed
-loaded = lru_cache(maxsize=1)(parts)
+load_fold_cached = lru_cache(maxsize=1)(load_fold)
 
 
-def keys(names: list[str], seeds: int) -> Iterator[Key]:
+def list_runs(names: list[str], seeds: int) -> Iterator[Key]:
     """Give what there is to measure; the raw input once, as it has no seed."""
     for name in names:
         yield name, "raw input", 0
@@ -85,51 +85,51 @@ def keys(names: list[str], seeds: int) -> Iterator[Key]:
             yield from ((name, row, seed) for row in ROWS[1:])
 
 
-def options_of(name: str, row: str) -> HrsnnOptions:
+def row_options(name: str, row: str) -> HrsnnOptions:
     """Return the settings of a row: of a control the heterogeneous ones."""
-    if row == OWN:
-        return cell(network(name, "HoN/HoS"), "HoN/HoS")
-    chosen: Cell = next((each for each in CELLS if each == row), "HeN/HeS")
-    return cell(network(name), chosen)
+    if row == OWN_LAWS:
+        return apply_variant(network_options(name, "HoN/HoS"), "HoN/HoS")
+    chosen: Variant = next((each for each in VARIANTS if each == row), "HeN/HeS")
+    return apply_variant(network_options(name), chosen)
 
 
-def measured(key: Key, folder: Path | None, quick: bool) -> Row:
+def measure_row(key: Key, folder: Path | None, quick: bool) -> Row:
     """Return what came of one row with one seed, on test samples."""
     name, row, seed = key
     since = time.perf_counter()
-    data = loaded(name, folder)
+    data = load_fold_cached(name, folder)
     told: Row = {"set": name, "row": row, "seed": seed}
     if row == "raw input":
-        told["accuracy"] = accuracy(data.train.frames, data.test.frames, data)
+        told["accuracy"] = readout_accuracy(data.train.frames, data.test.frames, data)
     else:
         changes = (QUICK if quick else {}) | {"seed": seed}
-        told |= answered(row, options_of(name, row).model_copy(update=changes), data)
+        told |= evaluate_row(row, row_options(name, row).model_copy(update=changes), data)
     return told | {"seconds": round(time.perf_counter() - since, 2)}
 
 
-def accuracy(train: Any, test: Any, data: Parts) -> float:
+def readout_accuracy(train: Any, test: Any, data: Fold) -> float:
     """Return the accuracy of a read-out fitted to `train`, of spikes or of the raw input."""
-    fitted = read_out(features(train, BINS), data.train.labels)
-    return fitted.accuracy(features(test, BINS), data.test.labels)
+    fitted = fit_readout(extract_features(train, BINS), data.train.labels)
+    return fitted.accuracy(extract_features(test, BINS), data.test.labels)
 
 
-def trained(row: str, options: HrsnnOptions, train: FrameSet) -> RecurrentNetwork:
+def train_row(row: str, options: HrsnnOptions, train: FrameSet) -> RecurrentNetwork:
     """Return the network of a row."""
-    drawn = built(options, train.frames.shape[2:])
+    drawn = build_recurrent_network(options, train.frames.shape[2:])
     if row == "untrained":
         return drawn
-    return learned(drawn, train.frames, plastic=row != "thresholds only")
+    return train_stdp(drawn, train.frames, plastic=row != "thresholds only")
 
 
-def answered(row: str, options: HrsnnOptions, data: Parts) -> Row:
+def evaluate_row(row: str, options: HrsnnOptions, data: Fold) -> Row:
     """Return accuracy, activity and weights of a trained network."""
-    taught = trained(row, options, data.train)
-    fitted, found = (response(taught, part.frames) for part in (data.train, data.test))
-    share = weight_shares(taught)
+    taught = train_row(row, options, data.train)
+    fitted, found = (simulate(taught, part.frames) for part in (data.train, data.test))
+    share = normalized_weights(taught)
     rates = found.spikes.mean(axis=(0, 1))
     return {
-        "accuracy": accuracy(fitted.spikes, found.spikes, data),
-        "spikes": found.per_sample,
+        "accuracy": readout_accuracy(fitted.spikes, found.spikes, data),
+        "spikes": found.spikes_per_sample,
         "synops": float(found.synops.mean()),
         "rate": float(rates.mean()),
         "largest_rate": float(rates.max()),
@@ -138,28 +138,28 @@ def answered(row: str, options: HrsnnOptions, data: Parts) -> Row:
     }
 
 
-def run(arguments: argparse.Namespace) -> list[Row]:
+def run_missing(arguments: argparse.Namespace) -> list[Row]:
     """Measure what is not in the file yet, on `jobs` processes, writing after each part."""
     file: Path = arguments.output
     rows: list[Row] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
     done = {(row["set"], row["row"], row["seed"]) for row in rows}
-    wanted = list(keys(arguments.sets, arguments.seeds))
+    wanted = list(list_runs(arguments.sets, arguments.seeds))
     with ProcessPoolExecutor(arguments.jobs) as pool:
         waiting = [
-            pool.submit(measured, key, arguments.folder, arguments.quick)
+            pool.submit(measure_row, key, arguments.folder, arguments.quick)
             for key in wanted
             if key not in done
         ]
         for future in as_completed(waiting):
             rows.append(future.result())
-            with written(file) as temporary:
+            with atomic_write(file) as temporary:
                 temporary.write_text(json.dumps(rows, indent=1), encoding="utf-8")
             last = rows[-1]
             print(f"{last['set']} {last['row']} {last['seed']}: {last['accuracy']:.3f}", flush=True)
     return [row for row in rows if (row["set"], row["row"], row["seed"]) in wanted]
 
 
-def show(rows: list[Row]) -> None:
+def print_tables(rows: list[Row]) -> None:
     """Print a table in Markdown for each data set: mean over seeds, and the range of accuracy."""
     for name in dict.fromkeys(row["set"] for row in rows):
         print(f"\n## {name}, test samples\n")
@@ -168,10 +168,14 @@ def show(rows: list[Row]) -> None:
             " weights, 5-50-95 % | memory capacity | s |\n|---|---|---|---|---|---|---|---|---|"
         )
         for row in ROWS:
-            print(line(row, [each for each in rows if (each["set"], each["row"]) == (name, row)]))
+            print(
+                format_line(
+                    row, [each for each in rows if (each["set"], each["row"]) == (name, row)]
+                )
+            )
 
 
-def line(title: str, rows: list[Row]) -> str:
+def format_line(title: str, rows: list[Row]) -> str:
     """Return a line of the table; +- is the standard error of the mean over seeds."""
     if not rows:
         return f"| {title} | | | | | | | | |"
@@ -215,7 +219,7 @@ def main() -> None:
     arguments.output.parent.mkdir(exist_ok=True)
     if arguments.quick:
         arguments.seeds = 1
-    show(run(arguments))
+    print_tables(run_missing(arguments))
 
 
 if __name__ == "__main__":

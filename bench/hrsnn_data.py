@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pumice.train.data import Events, motion_recordings, pooled, read_events, to_frames
+from pumice.train.data import Events, downsample, load_motion_recordings, read_events, to_frames
 from pumice.train.data.dataset import FrameSet
-from pumice.train.data.digit_motions import Scene, split
-from pumice.train.hrsnn import grey_clip
-from pumice.train.hrsnn.encode import differences
+from pumice.train.data.digit_motions import Scene, split_indices
+from pumice.train.hrsnn import read_grayscale
+from pumice.train.hrsnn.encode import frame_differences
 
 SETS = ("digit-motions", "dvs-gesture", "kth")
 SIDE = 16  # pixels of all three sets
 # Digits are shown again, in other motions, for each seed.
-SHOWN = {"train": (0,), "validation": (0, 11, 12), "test": (21, 22, 23, 24)}
+MOTION_SEEDS = {"train": (0,), "validation": (0, 11, 12), "test": (21, 22, 23, 24)}
 STEPS = 31
 # DVS128 Gesture, one recording a class: windows lie wholly inside a span (microseconds).
-JUDGED, SEARCHED = (0, 560_000), ((560_000, 1_005_000), (1_005_000, 1_450_000))
+TEST_SPAN, SEARCH_SPANS = (0, 560_000), ((560_000, 1_005_000), (1_005_000, 1_450_000))
 WINDOW, STRIDE, BIN, POOL, SHIFT = 200_000, 10_000, 10_000, 8, 4
 # KTH's own sub-sequences of the three recordings, counted from frame 1: the first two judge.
 CLIPS = {
@@ -27,72 +27,72 @@ CLIPS = {
     "handclapping": ((1, 102), (103, 182), (183, 260), (261, 378)),
     "jogging": ((1, 50), (120, 170), (250, 300), (362, 415)),
 }
-FRAMES, FRAME_STRIDE, SCALED, JITTER = 21, 3, (24, 32), 4
-DRAWS = {"dvs-gesture": 2, "kth": 6}  # places that each window is seen at
+FRAMES, FRAME_STRIDE, FRAME_SIZE, JITTER = 21, 3, (24, 32), 4
+CROPS_PER_WINDOW = {"dvs-gesture": 2, "kth": 6}  # places that each window is seen at
 Sample = tuple[NDArray[np.uint8], int]
 
 
 @dataclass(frozen=True)
-class Parts:
+class Fold:
     """Samples to fit to, and samples to judge by."""
 
     train: FrameSet
     test: FrameSet
 
 
-def parts(name: str, folder: Path | None) -> Parts:
+def load_fold(name: str, folder: Path | None) -> Fold:
     """Return what trains and what tests, of a set of `SETS`; recordings are read from `folder`."""
     if name == "digit-motions":
-        return Parts(digits("train"), digits("test"))
-    first, second = searched(name, folder)
-    test = recorded(name, folder, len(SEARCHED))
+        return Fold(load_digits("train"), load_digits("test"))
+    first, second = load_search_folds(name, folder)
+    test = load_recordings(name, folder, len(SEARCH_SPANS))
     both = FrameSet(
         np.concatenate([first.train.frames, second.train.frames]),
         np.concatenate([first.train.labels, second.train.labels]),
     )
-    return Parts(both, test)
+    return Fold(both, test)
 
 
-def searched(name: str, folder: Path | None) -> list[Parts]:
+def load_search_folds(name: str, folder: Path | None) -> list[Fold]:
     """Return the folds that a search fits to and validates on; no test sample is in them."""
     if name == "digit-motions":
-        return [Parts(digits("train"), digits("validation"))]
-    first, second = (recorded(name, folder, number) for number in range(len(SEARCHED)))
-    return [Parts(first, second), Parts(second, first)]
+        return [Fold(load_digits("train"), load_digits("validation"))]
+    first, second = (load_recordings(name, folder, number) for number in range(len(SEARCH_SPANS)))
+    return [Fold(first, second), Fold(second, first)]
 
 
-def recorded(name: str, folder: Path | None, number: int) -> FrameSet:
+def load_recordings(name: str, folder: Path | None, number: int) -> FrameSet:
     """Return the windows of a part of the recordings: 0 and 1 are searched on, 2 judges."""
     if folder is None:
         raise SystemExit(f"{name}: needs --folder, where the recordings are")
     if name == "dvs-gesture":
-        return joined(gestures(folder, (*SEARCHED, JUDGED)[number], number))
-    return joined(actions(folder, ((2,), (3,), (0, 1))[number], number))
+        return to_frame_set(iter_gestures(folder, (*SEARCH_SPANS, TEST_SPAN)[number], number))
+    return to_frame_set(iter_actions(folder, ((2,), (3,), (0, 1))[number], number))
 
 
-def joined(samples: Iterator[Sample]) -> FrameSet:
+def to_frame_set(samples: Iterator[Sample]) -> FrameSet:
     """Return `samples` as a set."""
     frames, labels = zip(*samples, strict=True)
     return FrameSet(np.stack(frames), np.array(labels, np.int64))
 
 
-def digits(part: str) -> FrameSet:
+def load_digits(part: str) -> FrameSet:
     """Return digits in motion, each rolled round the frame, which wraps, to anywhere.
 
     Where a digit is seen thus tells nothing of its motion. Test digits are those of the data set.
     """
     samples: list[Sample] = []
-    for seed in SHOWN[part]:
-        recordings, labels = motion_recordings(seed)
+    for seed in MOTION_SEEDS[part]:
+        recordings, labels = load_motion_recordings(seed)
         generator = np.random.default_rng([seed, SIDE])
-        for k in split(labels["digit"], part):
+        for k in split_indices(labels["digit"], part):
             frames = to_frames(recordings.events[k], STEPS, duration=Scene().duration)
             rolled = np.roll(frames, generator.integers(0, SIDE, 2), axis=(2, 3))
             samples.append((rolled, labels["motion"][k]))
-    return joined(iter(samples))
+    return to_frame_set(iter(samples))
 
 
-def gestures(folder: Path, span: tuple[int, int], seed: int) -> Iterator[Sample]:
+def iter_gestures(folder: Path, span: tuple[int, int], seed: int) -> Iterator[Sample]:
     """Give windows of 200 ms of six recordings, in steps of 10 ms, each from 10 ms later.
 
     With one recording a class, where the arms are would tell the class: each window is seen at
@@ -100,7 +100,9 @@ def gestures(folder: Path, span: tuple[int, int], seed: int) -> Iterator[Sample]
     """
     generator = np.random.default_rng([seed, SHIFT])
     for label in range(6):
-        events = pooled(read_events(folder / "dvs_gesture6" / f"{label + 1}.bs2", 128, 128), POOL)
+        events = downsample(
+            read_events(folder / "dvs_gesture6" / f"{label + 1}.bs2", 128, 128), POOL
+        )
         since = events.t - events.t[0]
         for start in range(span[0], span[1] - WINDOW + 1, STRIDE):
             of = (since >= start) & (since < start + WINDOW)
@@ -108,12 +110,12 @@ def gestures(folder: Path, span: tuple[int, int], seed: int) -> Iterator[Sample]
             window = Events(events.x[of], events.y[of], events.polarity[of], at, SIDE, SIDE)
             frames = to_frames(window, WINDOW // BIN, duration=WINDOW)
             padded = np.pad(frames, ((0, 0), (0, 0), *[(SHIFT, SHIFT)] * 2))
-            for _ in range(DRAWS["dvs-gesture"]):
+            for _ in range(CROPS_PER_WINDOW["dvs-gesture"]):
                 top, left = generator.integers(0, 2 * SHIFT, 2, endpoint=True)
                 yield padded[:, :, top : top + SIDE, left : left + SIDE], label
 
 
-def actions(folder: Path, clips: tuple[int, ...], seed: int) -> Iterator[Sample]:
+def iter_actions(folder: Path, clips: tuple[int, ...], seed: int) -> Iterator[Sample]:
     """Give windows of 21 frames of three videos, each from 3 frames later.
 
     With one video a class, where the person stands would tell the class: 16 x 16 pixels are cut
@@ -122,14 +124,16 @@ def actions(folder: Path, clips: tuple[int, ...], seed: int) -> Iterator[Sample]
     generator = np.random.default_rng([seed, JITTER])
     for label, (name, spans) in enumerate(CLIPS.items()):
         file = next((folder / "kth" / name).iterdir())
-        video = np.pad(grey_clip(file, *SCALED), ((0, 0), *[(SIDE, SIDE)] * 2), mode="edge")
+        video = np.pad(
+            read_grayscale(file, *FRAME_SIZE), ((0, 0), *[(SIDE, SIDE)] * 2), mode="edge"
+        )
         for first, last in (spans[clip] for clip in clips):
             for start in range(first - 1, last - FRAMES + 1, FRAME_STRIDE):
                 window = video[start : start + FRAMES]
                 moving = np.abs(np.diff(window, axis=0)).sum(axis=0) ** 2
                 centre = [np.average(axis, weights=moving) for axis in np.indices(moving.shape)]
-                for _ in range(DRAWS["kth"]):
+                for _ in range(CROPS_PER_WINDOW["kth"]):
                     corner = np.rint(centre + generator.uniform(-JITTER, JITTER, 2)) - SIDE // 2
                     top, left = corner.clip(0, np.array(moving.shape) - SIDE).astype(int)
                     cut = window[:, top : top + SIDE, left : left + SIDE]
-                    yield differences(cut), label
+                    yield frame_differences(cut), label

@@ -28,24 +28,31 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from bench.hrsnn_data import SETS, Parts, searched
-from bench.hrsnn_settings import BINS, network
+from bench.hrsnn_data import SETS, Fold, load_search_folds
+from bench.hrsnn_settings import BINS, network_options
 from pumice.train.hrsnn import (
+    GammaDistribution,
     HrsnnOptions,
-    Law,
-    built,
-    cell,
-    features,
-    learned,
-    read_out,
-    response,
+    apply_variant,
+    build_recurrent_network,
+    extract_features,
+    fit_readout,
+    simulate,
+    train_stdp,
 )
-from pumice.train.hrsnn.options import Cell
-from pumice.train.hrsnn.search import Found, Outcome, Range, SearchOptions, changed, search
+from pumice.train.hrsnn.options import Variant
+from pumice.train.hrsnn.search import (
+    Outcome,
+    Range,
+    SearchOptions,
+    TrialResult,
+    apply_overrides,
+    search,
+)
 
-SEARCHED: tuple[Cell, ...] = ("HeN/HeS", "HoN/HoS")
-NETWORKS, OTHERS = (100, 101), (200, 201, 202, 203)  # seeds
-AHEAD = 4  # trials that are judged again
+SEARCHED_CELLS: tuple[Variant, ...] = ("HeN/HeS", "HoN/HoS")
+SEARCH_SEEDS, FINAL_SEEDS = (100, 101), (200, 201, 202, 203)  # seeds
+FINALISTS = 4  # trials that are judged again
 MEANS = {
     "membrane_excitatory.mean": Range(low=2, high=20, log=True),
     "membrane_inhibitory.mean": Range(low=1, high=10, log=True),
@@ -60,21 +67,23 @@ SPREADS = {
 }
 
 
-def judge(
-    folds: list[Parts], options: HrsnnOptions, networks: tuple[int, ...] = NETWORKS
+def evaluate_laws(
+    folds: list[Fold], options: HrsnnOptions, networks: tuple[int, ...] = SEARCH_SEEDS
 ) -> Outcome:
     """Return the accuracy on validation samples and spikes a sample, means of folds and seeds."""
     found = []
     for seed in networks:
         for fold in folds:
             train, validation = fold.train, fold.test
-            drawn = built(options.model_copy(update={"seed": seed}), train.frames.shape[2:])
-            taught = learned(drawn, train.frames)
-            given = features(response(taught, train.frames).spikes, BINS)
-            after = response(taught, validation.frames)
-            fitted = read_out(given, train.labels)
-            right = fitted.accuracy(features(after.spikes, BINS), validation.labels)
-            found.append((right, after.per_sample))
+            drawn = build_recurrent_network(
+                options.model_copy(update={"seed": seed}), train.frames.shape[2:]
+            )
+            taught = train_stdp(drawn, train.frames)
+            given = extract_features(simulate(taught, train.frames).spikes, BINS)
+            after = simulate(taught, validation.frames)
+            fitted = fit_readout(given, train.labels)
+            right = fitted.accuracy(extract_features(after.spikes, BINS), validation.labels)
+            found.append((right, after.spikes_per_sample))
     accuracy, spikes = np.mean(found, axis=0).tolist()
     return accuracy, spikes
 
@@ -90,32 +99,36 @@ def main() -> None:
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     for name in given.sets:
-        folds = searched(name, given.folder)
-        for which in SEARCHED:
+        folds = load_search_folds(name, given.folder)
+        for which in SEARCHED_CELLS:
             ranges = MEANS | (SPREADS if which == "HeN/HeS" else {})
             looked = SearchOptions(trials=given.trials, sampler="wasserstein", ranges=ranges)
-            options = cell(network(), which)
+            options = apply_variant(network_options(), which)
             study = given.output / f"{name}-{which.replace('/', '-')}.journal"
-            found = search(options, looked, lambda tried, folds=folds: judge(folds, tried), study)
-            ahead = sorted(found, key=lambda each: -each.accuracy)[:AHEAD]
-            tried = [rounded(options, each) for each in ahead]
-            again = [judge(folds, each, OTHERS)[0] for each in tried]
+            found = search(
+                options, looked, lambda tried, folds=folds: evaluate_laws(folds, tried), study
+            )
+            ahead = sorted(found, key=lambda each: -each.accuracy)[:FINALISTS]
+            tried = [round_changes(options, each) for each in ahead]
+            again = [evaluate_laws(folds, each, FINAL_SEEDS)[0] for each in tried]
             laws = tried[int(np.argmax(again))]
             print(f'[{name}."{which}"]  # {100 * max(again):.1f} % of validation samples')
             for key in sorted({key.split(".")[0] for key in ranges}):
-                print(f"{key} = {told(getattr(laws, key))}")
+                print(f"{key} = {format_toml(getattr(laws, key))}")
             print(flush=True)
 
 
-def rounded(options: HrsnnOptions, found: Found) -> HrsnnOptions:
+def round_changes(options: HrsnnOptions, found: TrialResult) -> HrsnnOptions:
     """Return `options` with what was found, to three digits."""
-    return changed(options, {key: float(f"{value:.3g}") for key, value in found.changes.items()})
+    return apply_overrides(
+        options, {key: float(f"{value:.3g}") for key, value in found.overrides.items()}
+    )
 
 
-def told(value: Law | float) -> str:
+def format_toml(value: GammaDistribution | float) -> str:
     """Return a setting as TOML has it."""
-    if isinstance(value, Law):
-        return f"{{ mean = {value.mean:g}, spread = {value.spread:g} }}"
+    if isinstance(value, GammaDistribution):
+        return f"{{ mean = {value.mean:g}, spread = {value.cv:g} }}"
     return f"{value:g}"
 
 

@@ -17,14 +17,21 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from bench.hrsnn_data import STEPS, Parts, digits
-from bench.hrsnn_laws import judge
-from bench.hrsnn_settings import network
+from bench.hrsnn_data import STEPS, Fold, load_digits
+from bench.hrsnn_laws import evaluate_laws
+from bench.hrsnn_settings import network_options
 from pumice.train.data import FrameSet
-from pumice.train.hrsnn.search import Found, Sampler, SearchOptions, best, front, search
+from pumice.train.hrsnn.search import (
+    Sampler,
+    SearchOptions,
+    TrialResult,
+    best_trial,
+    pareto_front,
+    search,
+)
 
 SAMPLERS: tuple[Sampler, ...] = ("gp", "wasserstein", "random")
-FITTED = 600  # samples of the training part
+TRAIN_SAMPLES = 600  # samples of the training part
 
 
 def main() -> None:
@@ -42,10 +49,10 @@ def main() -> None:
         trials, seeds, folder = 12, 1, folder.with_name("hrsnn-search-quick")
         changes |= {"excitatory": 20, "inhibitory": 5}
     folder.mkdir(parents=True, exist_ok=True)
-    whole, validation = digits("train"), digits("validation")
-    train = FrameSet(whole.frames[:FITTED], whole.labels[:FITTED])
-    folds = [Parts(train, validation)]
-    options = network().model_copy(update=changes)
+    whole, validation = load_digits("train"), load_digits("validation")
+    train = FrameSet(whole.frames[:TRAIN_SAMPLES], whole.labels[:TRAIN_SAMPLES])
+    folds = [Fold(train, validation)]
+    options = network_options().model_copy(update=changes)
     most = (
         (options.excitatory + options.inhibitory)
         * STEPS
@@ -58,21 +65,21 @@ def main() -> None:
         for seed in range(seeds):
             looked = SearchOptions(trials=trials, sampler=sampler, seed=seed)
             study = folder / f"{sampler}-{seed}.journal"
-            runs = search(options, looked, lambda tried: judge(folds, tried, (0,)), study)
-            tops.append(100 * best(runs).accuracy)
-            areas.append(100 * within(runs, most))
-        print(f"| {sampler} | {listed(tops)} | {listed(areas)} |", flush=True)
+            runs = search(options, looked, lambda tried: evaluate_laws(folds, tried, (0,)), study)
+            tops.append(100 * best_trial(runs).accuracy)
+            areas.append(100 * mean_accuracy_within_budget(runs, most))
+        print(f"| {sampler} | {format_values(tops)} | {format_values(areas)} |", flush=True)
 
 
-def within(found: list[Found], most: float) -> float:
+def mean_accuracy_within_budget(found: list[TrialResult], most: float) -> float:
     """Return the best accuracy within a budget of spikes, averaged over budgets of 0 to `most`."""
-    kept = [each for each in front(found) if each.spikes < most]
+    kept = [each for each in pareto_front(found) if each.spikes < most]
     ends = [each.spikes for each in kept[1:]] + [most]
     held = [each.accuracy * (end - each.spikes) for each, end in zip(kept, ends, strict=True)]
     return sum(held) / most
 
 
-def listed(values: list[float]) -> str:
+def format_values(values: list[float]) -> str:
     """Return the values, and their mean, as cells of a table."""
     return f"{', '.join(f'{each:.1f}' for each in values)} % | {np.mean(values):.1f} %"
 

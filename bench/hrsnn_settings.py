@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from pumice.train.hrsnn import HrsnnOptions
-from pumice.train.hrsnn.options import Cell
+from pumice.train.hrsnn.options import Variant
 
 FILE = Path(__file__).with_suffix(".toml")
 BINS = 1  # spans of time that are counted: with more, the read-out would hold time for the network
 
 
-def network(name: str | None = None, which: Cell = "HeN/HeS") -> HrsnnOptions:
+def network_options(name: str | None = None, which: Variant = "HeN/HeS") -> HrsnnOptions:
     """Return the network, with the laws that a search found for `which` on the data set `name`."""
     told: dict[str, Any] = tomllib.loads(FILE.read_text(encoding="utf-8"))
     laws = told[name][which] if name else {}

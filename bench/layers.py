@@ -17,18 +17,19 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pumice.runtime import Conv, Dense, Network, Population, Projection
-from pumice.runtime.counts import counted
-from pumice.runtime.engines import fast, kernels
-from pumice.runtime.engines.tables import scratch_for
+from pumice.runtime.engines import cpu
+from pumice.runtime.engines.cpu import kernels
+from pumice.runtime.engines.cpu.structs import allocate_workspace
+from pumice.runtime.op_counts import count_ops
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 TIMESTEPS, BATCH, TURNS = 80, 2, 15
-EVENTS = 30_000  # that the kernel adds up in a turn, at least
+MIN_EVENTS = 30_000  # that the kernel adds up in a turn, at least
 THRESHOLD = 131_071  # the highest
 Layer = tuple[Conv | Dense, tuple[int, ...]]
 
 
-def layers() -> list[Layer]:
+def make_layers() -> list[Layer]:
     """Return layers of the networks that `bench.engines` runs, and wider ones."""
     random = np.random.default_rng(0)
 
@@ -54,7 +55,7 @@ def layers() -> list[Layer]:
 
 
 @njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def added(
+def scatter_steps(
     layout: Any, weights: Any, active: Any, ends: Any, sums: Any, nothing: Any, repeats: int
 ) -> None:
     """Add up the events of each step, and again."""
@@ -69,26 +70,26 @@ def added(
             first = last
 
 
-def kernel_seconds(network: Network, events: NDArray[np.uint8]) -> float:
+def time_kernel(network: Network, events: NDArray[np.uint8]) -> float:
     """Return the seconds that the events of a step take to be added up, and nothing else."""
-    layout = fast.layout_of(network)
-    sums = scratch_for(layout).sums
+    layout = cpu.engine.compiled_network(network)
+    sums = allocate_workspace(layout).sums
     weights = layout.weights.view(np.int8)  # they are of either sign
     steps = events.reshape(-1, *events.shape[2:])
     if steps.ndim == 4:
         steps = steps.transpose(0, 2, 3, 1)  # as the loops have them
     found = [np.flatnonzero(step).astype(np.int32) for step in steps]
     ends, active = np.cumsum([len(each) for each in found]), np.concatenate(found)
-    repeats = 1 + int(EVENTS / len(active))
+    repeats = 1 + int(MIN_EVENTS / len(active))
     times = []
     for _ in range(TURNS + 1):  # the first compiles
         start = time.perf_counter()
-        added(layout, weights, active, ends, sums, events[:0].reshape(-1), repeats)
+        scatter_steps(layout, weights, active, ends, sums, events[:0].reshape(-1), repeats)
         times.append(time.perf_counter() - start)
     return float(np.median(times[1:])) / len(steps) / repeats
 
 
-def measured(layer: Layer) -> list[tuple[float, NDArray[np.float64], float, float]]:
+def measure_layer(layer: Layer) -> list[tuple[float, NDArray[np.float64], float, float]]:
     """Return for each activity the seconds a step (turn, way), by events, products and as chosen.
 
     Before them stands the activity, behind them the synaptic operations of a step and the seconds
@@ -98,41 +99,43 @@ def measured(layer: Layer) -> list[tuple[float, NDArray[np.float64], float, floa
     target = Population("out", connection.target_shape(shape), threshold=THRESHOLD)
     populations = Population("in", shape, "input"), target
     network = Network(populations, (Projection("p", "in", "out", connection),))
-    table = fast.layout_of(network).projections
+    table = cpu.engine.compiled_network(network).projections
     ways = 0, 1, int(table["product"][0])
     found = []
     for rate in RATES:
         random = np.random.default_rng(1).random((TIMESTEPS, BATCH, *shape))
         events = (random < rate).astype(np.uint8)
-        operations = counted(network, fast.run(network, events, threads=1)).total_operations.sum()
+        operations = count_ops(
+            network, cpu.run(network, events, threads=1)
+        ).total_synaptic_operations.sum()
         times = np.zeros((TURNS, len(ways)))
         for turn in range(TURNS):
             for way in np.random.default_rng(turn).permutation(len(ways)):
                 table["product"] = ways[way]
-                fast.run(network, events, "output", 1)  # its weights are in the cache from now on
-                times[turn, way] = min(_seconds(network, events) for _ in range(3))
+                cpu.run(network, events, "output", 1)  # its weights are in the cache from now on
+                times[turn, way] = min(_time_run(network, events) for _ in range(3))
         steps = TIMESTEPS * BATCH
-        alone = kernel_seconds(network, events)
+        alone = time_kernel(network, events)
         found.append((rate, times / steps, float(operations) / steps, alone))
     return found
 
 
-def _seconds(network: Network, events: NDArray[np.uint8]) -> float:
+def _time_run(network: Network, events: NDArray[np.uint8]) -> float:
     start = time.perf_counter()
-    fast.run(network, events, "output", 1)
+    cpu.run(network, events, "output", 1)
     return time.perf_counter() - start
 
 
 def main() -> None:
     """Print a table for each layer."""
-    for connection, shape in layers():
+    for connection, shape in make_layers():
         sizes = " x ".join(map(str, connection.weights.shape))
         print(f"\n## {type(connection).__name__} {sizes}, from {' x '.join(map(str, shape))}\n")
         print(
             "| active | events, us | products, us | chosen, us | to the better | GSOP/s | kernel |"
         )
         print("|---|---|---|---|---|---|---|")
-        for rate, seconds, operations, alone in measured((connection, shape)):
+        for rate, seconds, operations, alone in measure_layer((connection, shape)):
             events, products, chosen = medians = 1e6 * np.median(seconds, axis=0)
             told = [f"{100 * rate:g} %", f"{events:.1f}", f"{products:.1f}", f"{chosen:.1f}"]
             better = seconds[:, np.argmin(medians[:2])]

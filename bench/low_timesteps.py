@@ -40,10 +40,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from bench.low_timesteps_cells import key, measured
+from bench.low_timesteps_report import check_targets, format_table, plot_curves
+from bench.low_timesteps_runs import cell_key, measure_cell
 from bench.low_timesteps_settings import OBJECTIVES, SETS, Name
-from bench.low_timesteps_told import picture, table, verdicts
-from pumice.runtime.files import written
+from pumice.runtime.files import atomic_write
 
 RESULTS = Path("bench/results/low_timesteps.json")
 QUICK = ("cross-entropy", "ETC", "TCL")
@@ -59,27 +59,27 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, help="the JSON file to go on with")
     given = parser.parse_args()
     folder = Path(os.environ.get("PUMICE_TEST_DATA", "../shared/data"))
-    wanted = cells(folder, given.seeds, given.quick)
+    wanted = list_cells(folder, given.seeds, given.quick)
     if not wanted:
         parser.error(f"{folder}: holds none of the data sets; set PUMICE_TEST_DATA")
     output = given.output.with_stem(given.output.stem + "-quick") if given.quick else given.output
-    found = known(output)
+    found = read_results(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in wanted if key(name, given.quick) not in found]
-    for name, cell in computed(missing, folder, given.quick, given.jobs):
-        found[key(name, given.quick)] = cell
-        with written(output) as temporary:
+    missing = [name for name in wanted if cell_key(name, given.quick) not in found]
+    for name, cell in run_cells(missing, folder, given.quick, given.jobs):
+        found[cell_key(name, given.quick)] = cell
+        with atomic_write(output) as temporary:
             temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
         print(f"{', '.join(map(str, name))}: {cell['seconds']:.0f} s", flush=True)
-    told = {name: found[key(name, given.quick)] for name in wanted}
+    told = {name: found[cell_key(name, given.quick)] for name in wanted}
     for which in dict.fromkeys(name[0] for name in wanted):
-        print("", *table(told, which), sep="\n")
-    print("", *verdicts(told), sep="\n")
-    picture(output.with_suffix(".png"), told)
+        print("", *format_table(told, which), sep="\n")
+    print("", *check_targets(told), sep="\n")
+    plot_curves(output.with_suffix(".png"), told)
     print(f"\n{output}\n{output.with_suffix('.png')}")
 
 
-def cells(folder: Path, seeds: int, quick: bool) -> list[Name]:
+def list_cells(folder: Path, seeds: int, quick: bool) -> list[Name]:
     """Return the cells to measure: of each set seed by seed, so that a cut run compares fairly."""
     there = [name for name, settings in SETS.items() if (folder / settings["folder"]).is_dir()]
     objectives = QUICK if quick else tuple(OBJECTIVES)
@@ -91,7 +91,7 @@ def cells(folder: Path, seeds: int, quick: bool) -> list[Name]:
     ]
 
 
-def known(output: Path) -> dict[str, Any]:
+def read_results(output: Path) -> dict[str, Any]:
     """Return what an earlier run left in `output`."""
     if not output.is_file():
         return {}
@@ -99,13 +99,13 @@ def known(output: Path) -> dict[str, Any]:
     return found
 
 
-def computed(missing: list[Name], folder: Path, quick: bool, jobs: int) -> Any:
+def run_cells(missing: list[Name], folder: Path, quick: bool, jobs: int) -> Any:
     """Yield name and figures of each cell as it is done, `jobs` at once, a thread each."""
     os.environ.update({variable: "1" for variable in ONE_THREAD})
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max(jobs, 1), mp_context=context) as pool:
-        waiting = {pool.submit(measured, name, folder, quick): name for name in missing}
+        waiting = {pool.submit(measure_cell, name, folder, quick): name for name in missing}
         for done in as_completed(waiting):
             yield waiting[done], done.result()
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pumice.train import Recipe
-from pumice.train.data import Data, FrameSet, load, split_off
+from pumice.train.data import Dataset, FrameSet, hold_out, load
 
 Name = tuple[str, str, int]
 
@@ -73,7 +73,7 @@ QUICK = {"epochs": 2, "quantised_epochs": 1}
 QUICK_SAMPLES, QUICK_VALIDATION = 12, 3  # of each class
 
 
-def prepared(name: Name, folder: Path, quick: bool) -> tuple[Recipe, Data, FrameSet]:
+def prepare_cell(name: Name, folder: Path, quick: bool) -> tuple[Recipe, Dataset, FrameSet]:
     """Return the recipe of a cell, what it trains and tests on, and its validation samples."""
     which, objective, seed = name
     settings = SETS[which]
@@ -91,32 +91,32 @@ def prepared(name: Name, folder: Path, quick: bool) -> tuple[Recipe, Data, Frame
     if settings["test"]:
         frames = np.concatenate([train.frames, test.frames])
         labels = np.concatenate([train.labels, test.labels])
-        train, test = split_off(FrameSet(frames, labels), settings["test"], 0)
+        train, test = hold_out(FrameSet(frames, labels), settings["test"], 0)
     if quick:
-        train, test = (firsts(part, QUICK_SAMPLES) for part in (train, test))
+        train, test = (first_per_class(part, QUICK_SAMPLES) for part in (train, test))
     kept = QUICK_VALIDATION if quick else settings["validation"]
     if settings["overlap"]:
-        train, validation = last_off(train, kept, settings["overlap"])
+        train, validation = split_last_per_class(train, kept, settings["overlap"])
     else:
-        train, validation = split_off(train, kept, seed)
-    parts = Data(data.name, train, test, data.classes, data.digest, data.provenance)
+        train, validation = hold_out(train, kept, seed)
+    parts = Dataset(data.name, train, test, data.classes, data.digest, data.provenance)
     return recipe, parts, validation
 
 
-def last_off(whole: FrameSet, number: int, overlap: int) -> tuple[FrameSet, FrameSet]:
+def split_last_per_class(whole: FrameSet, number: int, overlap: int) -> tuple[FrameSet, FrameSet]:
     """Return `whole` less the last `number + overlap` of each class, and the last `number`."""
     return (
-        _of_each_class(whole, slice(None, -number - overlap)),
-        _of_each_class(whole, slice(-number, None)),
+        _slice_per_class(whole, slice(None, -number - overlap)),
+        _slice_per_class(whole, slice(-number, None)),
     )
 
 
-def firsts(whole: FrameSet, number: int) -> FrameSet:
+def first_per_class(whole: FrameSet, number: int) -> FrameSet:
     """Return the first `number` of each class."""
-    return _of_each_class(whole, slice(number))
+    return _slice_per_class(whole, slice(number))
 
 
-def _of_each_class(whole: FrameSet, part: slice) -> FrameSet:
+def _slice_per_class(whole: FrameSet, part: slice) -> FrameSet:
     chosen: NDArray[np.int64] = np.concatenate(
         [np.flatnonzero(whole.labels == label)[part] for label in np.unique(whole.labels)]
     )

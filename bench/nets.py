@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import shapes
-from bench.peers import integrate_and_fire, linear, terms
+from bench.peers import incoming_terms, integrate_and_fire, to_torch
 from pumice.runtime import Conv, Dense, Network, Population, Projection, Sparse
 
 TIMESTEPS = 10
@@ -21,11 +21,11 @@ def pilotnet() -> Network:
     layers: list[tuple[str, Conv | Dense, shapes.Shape]] = []
     for channels, side, stride in ((24, 5, 2), (36, 5, 2), (48, 5, 2), (64, 3, 1), (64, 3, 1)):
         source = layers[-1][2] if layers else image
-        weights = shapes.drawn(random, 8, channels, source[0], side, side)
+        weights = shapes.random_weights(random, 8, channels, source[0], side, side)
         conv = Conv(weights, (stride, stride))
         layers.append((f"conv{len(layers)}", conv, conv.target_shape(source)))
     for outputs in (100, 50, 10, 1):
-        weights = shapes.drawn(random, 8, outputs, int(np.prod(layers[-1][2])))
+        weights = shapes.random_weights(random, 8, outputs, int(np.prod(layers[-1][2])))
         layers.append((f"dense{outputs}", Dense(weights), (outputs,)))
     return shapes.chain(image, layers)
 
@@ -36,7 +36,7 @@ def recurrent(neurons: int = 2000, inputs: int = 500) -> Network:
 
     def sparse(targets: int, sources: int, share: float) -> Sparse:
         rows, columns = np.nonzero(random.random((targets, sources)) < share)
-        weights = shapes.drawn(random, 8, rows.size)
+        weights = shapes.random_weights(random, 8, rows.size)
         return Sparse(weights, rows, columns, (targets, sources))
 
     return Network(
@@ -48,7 +48,9 @@ def recurrent(neurons: int = 2000, inputs: int = 500) -> Network:
         (
             Projection("in", "input", "middle", sparse(neurons, inputs, 0.1)),
             Projection("again", "middle", "middle", sparse(neurons, neurons, 0.05), delay=1),
-            Projection("out", "middle", "output", Dense(shapes.drawn(random, 8, 10, neurons))),
+            Projection(
+                "out", "middle", "output", Dense(shapes.random_weights(random, 8, 10, neurons))
+            ),
         ),
     )
 
@@ -68,13 +70,13 @@ NETS: dict[str, Callable[[], Network]] = {
 }
 
 
-def drawn_events(network: Network, rate: float, batch: int, seed: int = 1) -> NDArray[np.uint8]:
+def random_events(network: Network, rate: float, batch: int, seed: int = 1) -> NDArray[np.uint8]:
     """Random events, uint8 (timesteps, batch, *input shape), a share `rate` of them 1."""
     shape = (TIMESTEPS, batch, *network.inputs[0].shape)
     return (np.random.default_rng(seed).random(shape, np.float32) < rate).astype(np.uint8)
 
 
-def settled(network: Network, rate: float) -> Network:
+def calibrate_rates(network: Network, rate: float) -> Network:
     """Return `network` of neurons that integrate and fire, in a share `rate` of all steps or so.
 
     Thresholds are found population after population on random events of that rate; what comes back
@@ -82,11 +84,11 @@ def settled(network: Network, rate: float) -> Network:
     """
     import torch
 
-    values = {network.inputs[0].name: torch.from_numpy(drawn_events(network, rate, 2)).float()}
+    values = {network.inputs[0].name: torch.from_numpy(random_events(network, rate, 2)).float()}
     found = {p.name: p for p in network.populations}
-    for population in network.order:
+    for population in network.topological_order:
         drive: Any = 0
-        for term in terms(network, population.name):
+        for term in incoming_terms(network, population.name):
             seen: list[Any] = [
                 torch.from_numpy(
                     np.random.default_rng(2).random((TIMESTEPS, 2, *found[source].shape)) < rate
@@ -95,7 +97,7 @@ def settled(network: Network, rate: float) -> Network:
                 else values[source]
                 for source in term.sources
             ]
-            drive = drive + linear(term.connection)(sum(seen[1:], seen[0]).flatten(0, 1))
+            drive = drive + to_torch(term.connection)(sum(seen[1:], seen[0]).flatten(0, 1))
         drive = drive.view(TIMESTEPS, 2, *population.shape)
         low, high = 0, 100_000
         while high - low > 1:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pumice.convert.onnx import to_onnx
+from pumice.convert.formats.onnx.writer import to_onnx
 from pumice.runtime import Conv, Dense, Network, Sparse, SumPool
-from pumice.runtime.engines import fast, onnx, reference
+from pumice.runtime.engines import cpu, onnx, reference
 
 Spikes = NDArray[np.uint8]
 Peer = Callable[[Spikes], Spikes]  # events (timesteps, batch, *shape) to output spikes
@@ -30,10 +30,10 @@ class Term:
     delay: int
 
 
-def terms(network: Network, name: str) -> list[Term]:
+def incoming_terms(network: Network, name: str) -> list[Term]:
     """Return what adds up in population `name`."""
     found: list[Term] = []
-    for p in network.into(name):
+    for p in network.incoming(name):
         for k, term in enumerate(found):
             if term.connection is p.connection and term.delay == p.delay:
                 found[k] = Term((*term.sources, p.source), term.connection, term.delay)
@@ -43,25 +43,25 @@ def terms(network: Network, name: str) -> list[Term]:
     return found
 
 
-def pumice_fast(network: Network, threads: int = 1) -> Peer:
+def pumice_cpu(network: Network, threads: int = 1) -> Peer:
     """The fast engine."""
     out = network.output
-    return lambda events: fast.run(network, events, "output", threads).spikes[out]
+    return lambda events: cpu.run(network, events, "output", threads).spikes[out]
 
 
-def pumice_one_way(network: Network, multiplied: bool) -> Peer:
+def pumice_fixed_path(network: Network, multiplied: bool) -> Peer:
     """Events alone, or products wherever something is active: what the fast engine chooses from."""
     alone = replace(network)  # which has a layout of its own
-    table = fast.layout_of(alone).projections
+    table = cpu.engine.compiled_network(alone).projections
     if table["sparse"].all():
         raise NotImplementedError("sparse projections are never multiplied")
     table["product"] = (1 - table["sparse"]) * multiplied
-    return pumice_fast(alone)
+    return pumice_cpu(alone)
 
 
 def pumice_onnx(network: Network) -> Peer:
     """pumice's own export, integers, in ONNX Runtime."""
-    model = onnx.loaded(to_onnx(network, record="output").SerializeToString())
+    model = onnx.load(to_onnx(network, record="output").SerializeToString())
     return lambda events: onnx.run(model, events).spikes[network.output]
 
 
@@ -70,7 +70,7 @@ def numpy_reference(network: Network) -> Peer:
     return lambda events: reference.run(network, events, "output").spikes[network.output]
 
 
-def linear(connection: Any) -> "Any":
+def to_torch(connection: Any) -> "Any":
     """Return a connection as a function of a tensor (batch, *source shape), without gradient."""
     import torch
     from torch.nn import functional
@@ -110,15 +110,17 @@ def integrate_and_fire(drive: Any, threshold: float) -> Any:
     return torch.stack(spikes)
 
 
-def walked(
+def run_layerwise(
     network: Network, neurons: Callable[[str], Callable[[Any], Any]]
 ) -> Callable[[Any], Any]:
     """Return `network` layer by layer, each over all steps; step by step if it is recurrent."""
     import torch
 
     layers = []
-    for population in network.order:
-        maps = [(term, linear(term.connection)) for term in terms(network, population.name)]
+    for population in network.topological_order:
+        maps = [
+            (term, to_torch(term.connection)) for term in incoming_terms(network, population.name)
+        ]
         layers.append((population, maps, neurons(population.name)))
 
     def forward(events: Any) -> Any:
@@ -133,7 +135,7 @@ def walked(
 
     def recurrent(events: Any) -> Any:
         steps = []
-        state = {p.name: torch.zeros(events.shape[1], *p.shape) for p in network.order}
+        state = {p.name: torch.zeros(events.shape[1], *p.shape) for p in network.topological_order}
         voltage = dict(state)
         for now in events:
             before, state = state, {network.inputs[0].name: now}
@@ -171,7 +173,7 @@ def torch_plain(network: Network) -> Peer:
         level = float(network.population(name).threshold)
         return lambda drive: integrate_and_fire(drive, level)
 
-    return _as_peer(walked(network, neurons))
+    return _as_peer(run_layerwise(network, neurons))
 
 
 def spikingjelly(network: Network) -> Peer:
@@ -188,7 +190,7 @@ def spikingjelly(network: Network) -> Peer:
         made.append(node.eval())
         return lambda drive: node(drive)
 
-    forward = walked(network, neurons)
+    forward = run_layerwise(network, neurons)
 
     def once(events: Any) -> Any:
         for node in made:
@@ -208,7 +210,7 @@ def onnx_float(network: Network, timesteps: int, batch: int) -> Peer:
     class Module(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.walk = walked(
+            self.walk = run_layerwise(
                 network,
                 lambda name: (
                     lambda drive: integrate_and_fire(
@@ -249,19 +251,19 @@ def slayer(network: Network) -> Peer:
 
     import torch
 
-    from pumice.deploy.lava.prepare import prepare
+    from pumice.deploy.lava.lazy_import import patch_lava
 
-    if len(network.projections) != len(network.order):
+    if len(network.projections) != len(network.topological_order):
         raise NotImplementedError("not a chain")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        prepare()
+        patch_lava()
         detection = "lava.lib.dl.slayer.object_detection"  # it wants cv2
         sys.modules.setdefault(detection, types.ModuleType(detection))
         from lava.lib.dl import slayer as library
     blocks = []
-    for population in network.order:
-        (projection,) = network.into(population.name)
+    for population in network.topological_order:
+        (projection,) = network.incoming(population.name)
         neuron = {
             "threshold": (float(population.threshold) + 1) / 64,  # it fires at `>=`
             "current_decay": 1.0,

@@ -11,14 +11,19 @@ import numpy as np
 
 from bench import published, shapes
 from bench.published import Row
-from pumice.deploy.bound import least_cores
-from pumice.deploy.cost import Cost, costed
-from pumice.deploy.demand import RESOURCES, Job, demand, job
-from pumice.deploy.layout import Layout, onwards
-from pumice.deploy.packing import packed
-from pumice.deploy.placement import place, programmed
-from pumice.deploy.target import Target, read_target
-from pumice.deploy.tiles import tiles, tilings
+from pumice.deploy.cost.estimate import Cost, estimate_cost
+from pumice.deploy.placement.lower_bound import min_cores
+from pumice.deploy.placement.packing import first_fit_decreasing
+from pumice.deploy.placement.partition import Partition, index_fan_out
+from pumice.deploy.placement.place import build_program, place
+from pumice.deploy.placement.problem import (
+    RESOURCES,
+    PlacementProblem,
+    make_problem,
+    slice_resources,
+)
+from pumice.deploy.placement.tiling import feasible_tilings, tile
+from pumice.deploy.targets.target import Target, read_target
 from pumice.runtime import Network, Program, Trace
 
 SHOWN = ("axons_in", "neurons", "synapse_words", "axons_out", "routes")
@@ -42,29 +47,36 @@ def with_words(target: Target, words: int) -> Target:
     return target.model_copy(update={"core": core})
 
 
-def in_strips(work: Job, rows: Sequence[Row]) -> Layout:
+def in_strips(work: PlacementProblem, rows: Sequence[Row]) -> Partition:
     """Return the network cut into the published strips, each on a core of its own."""
     strips = {row.population: row.strip for row in rows}
-    parts = {p.name: tiles(p, strips[p.name]) for p in work.network.order}
+    parts = {p.name: tile(p, strips[p.name]) for p in work.network.topological_order}
     demands = {
-        p.name: np.stack([demand(work, part, onwards(work, p, parts)) for part in parts[p.name]])
-        for p in work.network.order
+        p.name: np.stack(
+            [slice_resources(work, part, index_fan_out(work, p, parts)) for part in parts[p.name]]
+        )
+        for p in work.network.topological_order
     }
     firsts = np.cumsum([0, *(len(parts[name]) for name in parts)])
     cores = {
         name: np.arange(first, first + len(parts[name]))
         for name, first in zip(parts, firsts[:-1], strict=True)
     }
-    return Layout(parts, demands, cores)
+    return Partition(parts, demands, cores)
 
 
-def alone(work: Job, program: Program) -> dict[str, int]:
+def alone(work: PlacementProblem, program: Program) -> dict[str, int]:
     """Return how many cores each population needs where it shares none with others."""
-    parts = {p.name: tuple(part for _, part in program.slices(p.name)) for p in work.network.order}
+    parts = {
+        p.name: tuple(part for _, part in program.slices(p.name))
+        for p in work.network.topological_order
+    }
     found = {}
-    for population in work.network.order:
-        _, demands = next(tilings(work, population, onwards(work, population, parts)))
-        found[population.name] = 1 + int(packed(demands, work.limits).max())
+    for population in work.network.topological_order:
+        _, demands = next(
+            feasible_tilings(work, population, index_fan_out(work, population, parts))
+        )
+        found[population.name] = 1 + int(first_fit_decreasing(demands, work.limits).max())
     return found
 
 
@@ -75,7 +87,7 @@ def compare(
 
     What strips take is compared as a mean, or for the `largest`.
     """
-    work, program = job(network, target), place(network, target)
+    work, program = make_problem(network, target), place(network, target)
     strips, single = in_strips(work, rows), alone(work, program)
     print(f"## {title}\n")
     lines = []
@@ -91,7 +103,7 @@ def compare(
                 "x".join(map(str, row.strip[::-1])),
                 *(f"{getattr(row, key):.0f} / {means[key]:.0f}" for key in SHOWN),
                 f"{row.cores} / {len(strips.parts[row.population])}",
-                "x".join(map(str, widest.extent[::-1])),
+                "x".join(map(str, widest.shape[::-1])),
                 single[row.population],
                 len({core for core, _ in own}),
             ]
@@ -102,7 +114,7 @@ def compare(
         f"Cores: {sum(row.cores for row in rows)} published, "
         f"{sum(map(len, strips.parts.values()))} by pumice's rules in the same strips, "
         f"{sum(single.values())} with strips of any size, {len(program.cores)} where layers share "
-        f"cores as well, {least_cores(work)} the lower bound.\n"
+        f"cores as well, {min_cores(work)} the lower bound.\n"
     )
 
 
@@ -120,7 +132,9 @@ def drawn(network: Network, rate: float, timesteps: int = 2) -> Trace:
 
 def explained(network: Network, target: Target) -> None:
     """Print what a step of PilotNet costs in the published strips, at rates nobody published."""
-    program = programmed(job(network, target), in_strips(job(network, target), published.PILOTNET))
+    program = build_program(
+        make_problem(network, target), in_strips(make_problem(network, target), published.PILOTNET)
+    )
     print(f"## A step of PilotNet on {len(program.cores)} cores\n")
     print(
         f"Measured: {published.MICROJOULES_A_STEP} uJ (dynamic) and "
@@ -128,7 +142,7 @@ def explained(network: Network, target: Target) -> None:
     )
     lines = []
     for rate in RATES:
-        cost = costed(network, drawn(network, rate), target, program)
+        cost = estimate_cost(network, drawn(network, rate), target, program)
         for kind, measured, figures in (
             ("energy, uJ", published.MICROJOULES_A_STEP, energies(cost)),
             ("time, us", published.MICROSECONDS_A_STEP, times(cost)),
@@ -144,13 +158,15 @@ def explained(network: Network, target: Target) -> None:
 
 def energies(cost: Cost) -> dict[str, tuple[float, float]]:
     """Return microjoules a step by each list."""
-    steps = cost.work.timesteps
-    return {b.model: (b.total[0] * 1e6 / steps, b.total[1] * 1e6 / steps) for b in cost.bills}
+    steps = cost.workload.timesteps
+    return {b.model: (b.total[0] * 1e6 / steps, b.total[1] * 1e6 / steps) for b in cost.energies}
 
 
 def times(cost: Cost) -> dict[str, tuple[float, float]]:
     """Return microseconds a step by each list."""
-    return {each.model: (each.step[0] * 1e6, each.step[1] * 1e6) for each in cost.latencies}
+    return {
+        each.model: (each.mean_step[0] * 1e6, each.mean_step[1] * 1e6) for each in cost.latencies
+    }
 
 
 def known() -> None:
@@ -169,8 +185,8 @@ def known() -> None:
             start = time.perf_counter()
             program = place(network, target)
             seconds = time.perf_counter() - start
-            bound = least_cores(job(network, target))
-            neurons = sum(p.neurons for p in network.order)
+            bound = min_cores(make_problem(network, target))
+            neurons = sum(p.neurons for p in network.topological_order)
             ratio = f"{len(program.cores) / bound:.3f}"
             lines.append(
                 [

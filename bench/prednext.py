@@ -43,56 +43,68 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from bench.prednext_cells import Cell, Name, key, measured
-from bench.prednext_told import ABLATED, PREDNEXT, Chosen, chosen_weights, picture, tables
-from pumice.runtime.files import written
+from bench.prednext_report import (
+    ABLATION_OBJECTIVE,
+    PREDNEXT,
+    ChosenWeights,
+    build_tables,
+    choose_weights,
+    plot_consistency,
+)
+from bench.prednext_runs import (
+    Cell,
+    Name,
+    cell_key,
+    measure_cell,
+)
+from pumice.runtime.files import atomic_write
 
 Weights = Mapping[str, Sequence[float]]
 OBJECTIVES = ("simclr", "moco", "byol", "simsiam", "barlow_twins", "vicreg")
 WEIGHTS: Weights = {"PredNext": (0.2, 0.5), "summed": (0.1, 0.2)}
-FORCED = (0.4, 0.8)
-ALONE = ("cross view alone", "same view alone")
-PARTED = ("simclr", "simsiam")  # whose parts of PredNext are told side by side
-RECORDED = Path("../shared/data")
+FORCED_WEIGHTS = (0.4, 0.8)
+SINGLE_TERM_VARIANTS = ("cross view alone", "same view alone")
+SPLIT_OBJECTIVES = ("simclr", "simsiam")  # whose parts of PredNext are told side by side
+RECORDINGS = Path("../shared/data")
 
 
 def first_cells(objectives: Sequence[str], weights: Weights, seeds: int) -> list[Name]:
     """Return what needs no choice: without PredNext, every weight, and most ablations."""
-    names: list[Name] = [(ABLATED, "pixels", 0.0, 0)]
+    names: list[Name] = [(ABLATION_OBJECTIVE, "pixels", 0.0, 0)]
     for seed in range(seeds):
         for objective in objectives:
             names.append((objective, "plain", 0.0, seed))
             for variant, tried in weights.items():
                 names += [(objective, variant, weight, seed) for weight in tried]
-        names.append((ABLATED, "untrained", 0.0, seed))
-        names += [(ABLATED, variant, 1.0, seed) for variant in ALONE]
-        names += [(ABLATED, "forced", strength, seed) for strength in FORCED]
+        names.append((ABLATION_OBJECTIVE, "untrained", 0.0, seed))
+        names += [(ABLATION_OBJECTIVE, variant, 1.0, seed) for variant in SINGLE_TERM_VARIANTS]
+        names += [(ABLATION_OBJECTIVE, "forced", strength, seed) for strength in FORCED_WEIGHTS]
     return names
 
 
-def second_cells(chosen: Chosen, seeds: int) -> list[Name]:
+def second_cells(chosen: ChosenWeights, seeds: int) -> list[Name]:
     """Return the parts of PredNext by themselves, at the chosen weights."""
     weights = {objective: weight for (objective, how), weight in chosen.items() if how == PREDNEXT}
     names: list[Name] = []
     for seed in range(seeds):
-        for objective in (each for each in PARTED if each in weights):
+        for objective in (each for each in SPLIT_OBJECTIVES if each in weights):
             parts = ("step only", "clip only")
             names += [(objective, part, weights[objective], seed) for part in parts]
-        if ABLATED in weights:
-            names.append((ABLATED, "same view", weights[ABLATED], seed))
+        if ABLATION_OBJECTIVE in weights:
+            names.append((ABLATION_OBJECTIVE, "same view", weights[ABLATION_OBJECTIVE], seed))
     return names
 
 
 def recorded_cells(seeds: int) -> list[Name]:
     """Return what learns from recorded videos, where they are."""
-    folder = Path(os.environ.get("PUMICE_TEST_DATA", RECORDED))
+    folder = Path(os.environ.get("PUMICE_TEST_DATA", RECORDINGS))
     if not (folder / "hmdb51").is_dir():
         return []
     weights = {"pixels": 0.0, "untrained": 0.0, "plain": 0.0, "PredNext": 0.5}
     return [("recorded", variant, w, s) for s in range(seeds) for variant, w in weights.items()]
 
 
-def read(path: Path, quick: bool) -> dict[str, Cell]:
+def read_cells(path: Path, quick: bool) -> dict[str, Cell]:
     """Return the cells of an earlier run with the same settings."""
     if not path.is_file():
         return {}
@@ -100,11 +112,11 @@ def read(path: Path, quick: bool) -> dict[str, Cell]:
     return document["cells"] if document["quick"] == quick else {}
 
 
-def write(path: Path, cells: dict[str, Cell], quick: bool) -> None:
+def write_cells(path: Path, cells: dict[str, Cell], quick: bool) -> None:
     """Write all that is known so far, in order."""
     document = {"quick": quick, "cells": dict(sorted(cells.items()))}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
@@ -118,31 +130,31 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("bench/results/prednext.json"))
     given = parser.parse_args()
     seeds, weights = (1, {PREDNEXT: (0.5,)}) if given.quick else (given.seeds, WEIGHTS)
-    objectives = (ABLATED,) if given.quick else OBJECTIVES
+    objectives = (ABLATION_OBJECTIVE,) if given.quick else OBJECTIVES
     path = given.output.with_suffix(".quick.json") if given.quick else given.output
-    cells = read(path, given.quick)
+    cells = read_cells(path, given.quick)
     for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("OMP_NUM_THREADS", "1")):
         os.environ.setdefault(name, value)  # jobs that took turns at threads were ten times slower
     spawn = multiprocessing.get_context("spawn")  # forked threads of torch would hang
     with ProcessPoolExecutor(given.jobs, mp_context=spawn) as pool:
 
         def measure(names: Sequence[Name]) -> None:
-            missing = [name for name in names if key(name) not in cells and not given.tables]
-            running = {pool.submit(measured, name, given.quick): name for name in missing}
+            missing = [name for name in names if cell_key(name) not in cells and not given.tables]
+            running = {pool.submit(measure_cell, name, given.quick): name for name in missing}
             for number, done in enumerate(as_completed(running), 1):
-                cells[key(running[done])] = done.result()
-                write(path, cells, given.quick)
-                print(f"{number} of {len(missing)}: {key(running[done])}", flush=True)
+                cells[cell_key(running[done])] = done.result()
+                write_cells(path, cells, given.quick)
+                print(f"{number} of {len(missing)}: {cell_key(running[done])}", flush=True)
 
         measure(first_cells(objectives, weights, seeds))
-        chosen = chosen_weights(cells, objectives)
+        chosen = choose_weights(cells, objectives)
         measure(second_cells(chosen, seeds) + recorded_cells(seeds))
-    summary: list[tuple[str, list[str], list[list[Any]]]] = tables(cells, chosen)
+    summary: list[tuple[str, list[str], list[list[Any]]]] = build_tables(cells, chosen)
     for title, header, rows in summary:
         print(f"\n{title}\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}")
         for row in rows:
             print(f"| {' | '.join(map(str, row))} |")
-    picture(path.with_suffix(".png"), cells, chosen)
+    plot_consistency(path.with_suffix(".png"), cells, chosen)
     print(f"\n{path}\n{path.with_suffix('.png')}")
 
 

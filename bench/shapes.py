@@ -16,7 +16,7 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 
 
-def drawn(random: np.random.Generator, bits: int, *shape: int) -> NDArray[np.int16]:
+def random_weights(random: np.random.Generator, bits: int, *shape: int) -> NDArray[np.int16]:
     """Weights of mixed sign that need exactly `bits` bits (8 of them as even numbers)."""
     half = 1 << (bits - 1)
     weights = random.integers(-half, half, shape).astype(np.int16)
@@ -57,11 +57,11 @@ def pilotnet(on_chip: bool = True) -> Network:
         1,
     ):
         source = layers[-1][2] if layers else image
-        conv = Conv(drawn(random, bits, channels, source[0], 3, 3), stride, padding)
+        conv = Conv(random_weights(random, bits, channels, source[0], 3, 3), stride, padding)
         layers.append((f"conv{number}", conv, conv.target_shape(source)))
     for outputs, bits in ((100, 3), (50, 4), (10, 4), (1, 4)):
         inputs = int(np.prod(layers[-1][2]))
-        weights = drawn(random, bits, outputs, inputs)
+        weights = random_weights(random, bits, outputs, inputs)
         layers.append((f"dense{outputs}", Dense(weights), (outputs,)))
     return chain(image, layers, on_chip)
 
@@ -70,7 +70,7 @@ def dense_net(*sizes: int) -> Network:
     """Dense layers of 8-bit weights."""
     random = np.random.default_rng(0)
     layers = [
-        (f"dense{number}", Dense(drawn(random, 8, outputs, inputs)), (outputs,))
+        (f"dense{number}", Dense(random_weights(random, 8, outputs, inputs)), (outputs,))
         for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), 1)
     ]
     return chain(sizes[:1], layers)
@@ -85,10 +85,10 @@ def conv_net(image: Shape, strides: tuple[int, ...], hidden: int, classes: int =
     layers: list[tuple[str, Conv | Dense, Shape]] = []
     for number, (channels, stride) in enumerate(zip((16, 32), strides, strict=True), 1):
         source = layers[-1][2] if layers else image
-        conv = Conv(drawn(random, 8, channels, source[0], 3, 3), (stride, stride), (1, 1))
+        conv = Conv(random_weights(random, 8, channels, source[0], 3, 3), (stride, stride), (1, 1))
         layers.append((f"conv{number}", conv, conv.target_shape(source)))
     for number, outputs in enumerate((hidden, classes), 3):
-        weights = drawn(random, 8, outputs, int(np.prod(layers[-1][2])))
+        weights = random_weights(random, 8, outputs, int(np.prod(layers[-1][2])))
         layers.append((f"dense{number}", Dense(weights), (outputs,)))
     return chain(image, layers)
 
@@ -99,7 +99,7 @@ def sew_resnet18(side: int = 128, channels: int = 64, classes: int = 101) -> Net
     At 128 x 128 it has 876,544 spiking neurons and an integrator.
     """
     random = np.random.default_rng(0)
-    stem = Conv(drawn(random, 8, channels, 2, 7, 7), (2, 2), (3, 3))
+    stem = Conv(random_weights(random, 8, channels, 2, 7, 7), (2, 2), (3, 3))
     populations = [Population("input", (2, side, side), "input")]
     projections: list[Projection] = []
 
@@ -116,11 +116,11 @@ def sew_resnet18(side: int = 128, channels: int = 64, classes: int = 101) -> Net
         outputs = channels << stage
         for block in range(2):
             name, stride = f"stage{stage}.{block}", (2, 2) if stage and not block else (1, 1)
-            one = Conv(drawn(random, 8, outputs, wide, 3, 3), stride, (1, 1))
-            two = Conv(drawn(random, 8, outputs, outputs, 3, 3), (1, 1), (1, 1))
+            one = Conv(random_weights(random, 8, outputs, wide, 3, 3), stride, (1, 1))
+            two = Conv(random_weights(random, 8, outputs, outputs, 3, 3), (1, 1), (1, 1))
             second = add(f"{name}.b", two, [add(f"{name}.a", one, terms)])
             if stride == (2, 2):
-                down = Conv(drawn(random, 8, outputs, wide, 1, 1), stride)
+                down = Conv(random_weights(random, 8, outputs, wide, 1, 1), stride)
                 terms = [add(f"{name}.down", down, terms), second]
             else:
                 terms = [*terms, second]
@@ -128,7 +128,7 @@ def sew_resnet18(side: int = 128, channels: int = 64, classes: int = 101) -> Net
     last = {p.name: p.shape for p in populations}[terms[0]]
     mean = SumPool((last[1], last[2]), (1, 1))
     features = add("mean", mean, terms)
-    weights = Dense(drawn(random, 8, classes, last[0]))
+    weights = Dense(random_weights(random, 8, classes, last[0]))
     populations.append(Population("classes", (classes,), "integrator"))
     projections.append(Projection("head", features, "classes", weights))
     return Network(tuple(populations), tuple(projections))

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import bench.without_torchvision  # noqa: F401
+import bench.torchvision_stub  # noqa: F401
 from pumice.train.hrsnn import HrsnnOptions
-from pumice.train.hrsnn.stdp import ruled, silent, step
-from pumice.train.hrsnn.wiring import Sizes, Wiring
+from pumice.train.hrsnn.stdp import sample_stdp_params, stdp_update, zero_traces
+from pumice.train.hrsnn.wiring import PopulationSizes, Wiring
 
 SIZES = {500: 50, 2000: 200}  # neurons: synapses into each
 GOALS = {500: 0.5, 2000: 7.0}  # ms
@@ -27,25 +27,25 @@ RATE = 0.1  # spikes a neuron and step
 Spikes = NDArray[np.float32]
 
 
-def ours(neurons: int, degree: int) -> Callable[[Spikes], object]:
+def pumice_step(neurons: int, degree: int) -> Callable[[Spikes], object]:
     """Return a step of this project's rule, all constants of a synapse's own."""
     random = np.random.default_rng(0)
     sources = np.argsort(random.random((neurons, neurons)), axis=1)[:, :degree].reshape(-1) + 1
     targets = np.repeat(np.arange(neurons), degree)
     classes = np.ones(targets.size, np.int32)
-    wiring = Wiring(Sizes(1, neurons - 1, 1), sources, targets, classes)
+    wiring = Wiring(PopulationSizes(1, neurons - 1, 1), sources, targets, classes)
     most = np.ones(targets.size)
-    rule = ruled(wiring, HrsnnOptions(plastic=("ee",)), most, random)
-    weights, traces = random.random(targets.size).astype(np.float32), silent(rule, 1)
+    rule = sample_stdp_params(wiring, HrsnnOptions(plastic=("ee",)), most, random)
+    weights, traces = random.random(targets.size).astype(np.float32), zero_traces(rule, 1)
 
     def one(spikes: Spikes) -> None:
         pre = np.concatenate([np.zeros((1, 1), np.float32), spikes], axis=1)
-        step(wiring, rule, weights, traces, pre, spikes)
+        stdp_update(wiring, rule, weights, traces, pre, spikes)
 
     return one
 
 
-def spikingjelly(neurons: int, degree: int) -> Callable[[Spikes], object]:
+def spikingjelly_step(neurons: int, degree: int) -> Callable[[Spikes], object]:
     """Return a step of SpikingJelly's `STDPLearner` on a dense layer."""
     import torch
     from spikingjelly.activation_based import layer, learning, neuron
@@ -62,7 +62,7 @@ def spikingjelly(neurons: int, degree: int) -> Callable[[Spikes], object]:
     return one
 
 
-def bindsnet(neurons: int, degree: int) -> Callable[[Spikes], object]:
+def bindsnet_step(neurons: int, degree: int) -> Callable[[Spikes], object]:
     """Return a step of BindsNET's `PostPre` on a dense connection."""
     import torch
     from bindsnet.learning import PostPre
@@ -83,7 +83,7 @@ def bindsnet(neurons: int, degree: int) -> Callable[[Spikes], object]:
     return one
 
 
-def milliseconds(one: Callable[[Spikes], object], neurons: int, steps: int) -> float:
+def time_step_ms(one: Callable[[Spikes], object], neurons: int, steps: int) -> float:
     """Return the median time of a step."""
     random, times = np.random.default_rng(1), []
     for _ in range(steps + 5):
@@ -103,9 +103,9 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for neurons, degree in SIZES.items():
         cells = []
-        for made in (ours, spikingjelly, bindsnet):
+        for made in (pumice_step, spikingjelly_step, bindsnet_step):
             try:
-                found = milliseconds(made(neurons, degree), neurons, steps)
+                found = time_step_ms(made(neurons, degree), neurons, steps)
                 cells.append(f"{found:.2f} ms")
             except ImportError as error:
                 cells.append(f"left out: no {error.name}")

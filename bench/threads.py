@@ -17,12 +17,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from bench import shapes
-from bench.nets import NETS, drawn_events, settled
+from bench.nets import NETS, calibrate_rates, random_events
 from pumice.runtime import Network
-from pumice.runtime.engines import fast
-from pumice.runtime.engines.threads import at_once
+from pumice.runtime.engines import cpu
+from pumice.runtime.engines.cpu.threads import parallel_for
 
-RATE, TURN, LEAST = 0.05, 0.15, 2  # seconds of a turn, and its runs
+RATE, TURN_SECONDS, MIN_RUNS = 0.05, 0.15, 2  # seconds of a turn, and its runs
 BATCHES = {
     "conv 34x34": (64, 256, 1024),
     "pilotnet": (8, 32, 128),
@@ -31,20 +31,20 @@ BATCHES = {
 }
 
 
-def gained(network: Network, batch: int, turns: int) -> tuple[float, float, float]:
+def measure_scaling(network: Network, batch: int, turns: int) -> tuple[float, float, float]:
     """Return the seconds of a run on one thread, on two, and of two runs beside one another."""
-    events = drawn_events(network, RATE, batch)
+    events = random_events(network, RATE, batch)
 
     def run(threads: int) -> None:
-        fast.run(network, events, "output", threads)
+        cpu.run(network, events, "output", threads)
 
-    ways = (lambda: run(1), lambda: run(2), lambda: at_once(lambda _: run(1), 2))
+    ways = (lambda: run(1), lambda: run(2), lambda: parallel_for(lambda _: run(1), 2))
     times: tuple[list[float], ...] = tuple([] for _ in ways)
     for turn in range(turns):
         for way in np.random.default_rng(turn).permutation(len(ways)):
             ways[way]()
             taken: list[float] = []
-            while len(taken) < LEAST or sum(taken) < TURN:
+            while len(taken) < MIN_RUNS or sum(taken) < TURN_SECONDS:
                 start = time.perf_counter()
                 ways[way]()
                 taken.append(time.perf_counter() - start)
@@ -63,8 +63,8 @@ def main() -> None:
     rows = [(name, NETS[name], batch) for name, sizes in BATCHES.items() for batch in sizes]
     rows.append(("sew-resnet18 128x128", lambda: shapes.sew_resnet18(128, 64, 101), 1))
     for name, made, batch in rows:
-        network = made() if batch == 1 else settled(made(), RATE)
-        one, two, both = gained(network, batch, given.turns)
+        network = made() if batch == 1 else calibrate_rates(made(), RATE)
+        one, two, both = measure_scaling(network, batch, given.turns)
         told = f"{1e3 * one:.1f} | {1e3 * two:.1f} | {one / two:.2f} | {2 * one / both:.2f}"
         print(f"| {name} | {batch} | {told} |", flush=True)
 

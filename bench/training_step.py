@@ -16,11 +16,11 @@ import numba
 import torch
 from torch import Tensor, nn
 
-import bench.without_torchvision  # noqa: F401
-from pumice.train.architectures import ConvOptions, network_of
-from pumice.train.dynamics import Rule, integrate
-from pumice.train.networks import SpikingNetwork
-from pumice.train.objectives.cross_entropy import cross_entropy
+import bench.torchvision_stub  # noqa: F401
+from pumice.train.losses.cross_entropy import cross_entropy
+from pumice.train.models import ConvOptions, build_model
+from pumice.train.nn.network import SpikingNetwork
+from pumice.train.nn.neuron import NeuronConfig, lif
 
 TIMESTEPS, BATCH, SHAPE, CLASSES = 4, 32, (2, 34, 34), 10
 OPTIONS = ConvOptions(channels=(16, 32), kernels=(3, 3), strides=(2, 2), hidden=(512,))
@@ -40,20 +40,20 @@ def main() -> None:
     torch.manual_seed(0)
     events = (torch.rand(TIMESTEPS, BATCH, *SHAPE) < 0.1).float()
     labels = torch.randint(0, CLASSES, (BATCH,))
-    ours = network_of(OPTIONS, SHAPE, CLASSES, 1)
+    ours = build_model(OPTIONS, SHAPE, CLASSES, 1)
     steps: dict[str, Step] = {"pumice": training_step(ours, events, labels)}
-    neurons: dict[str, Step] = {"pumice": neuron_alone(ours_alone)}
+    neurons: dict[str, Step] = {"pumice": neuron_step(pumice_neurons)}
     try:
         theirs = spikingjelly_network(ours)
-        check_same(ours, theirs, events)
-        steps["SpikingJelly"] = training_step(theirs, events, labels, reset_of(theirs))
-        neurons["SpikingJelly"] = neuron_alone(spikingjelly_alone())
+        check_same_logits(ours, theirs, events)
+        steps["SpikingJelly"] = training_step(theirs, events, labels, make_reset(theirs))
+        neurons["SpikingJelly"] = neuron_step(spikingjelly_neurons())
     except ModuleNotFoundError as error:
         print(f"{error.name} is not installed: ours alone (make peers installs it)")
-    quantised = network_of(OPTIONS, SHAPE, CLASSES, 1).quantise()
+    quantised = build_model(OPTIONS, SHAPE, CLASSES, 1).quantize()
     steps["pumice, as integers"] = training_step(quantised, events, labels)
-    told("training step", timed(steps, rounds), STEP_LIMIT)
-    told("neuron alone", timed(neurons, rounds), NEURON_LIMIT)
+    print_times("training step", time_steps(steps, rounds), STEP_LIMIT)
+    print_times("neuron alone", time_steps(neurons, rounds), NEURON_LIMIT)
 
 
 def training_step(
@@ -71,7 +71,7 @@ def training_step(
     return step
 
 
-def neuron_alone(layer: Callable[[Tensor], Tensor]) -> Step:
+def neuron_step(layer: Callable[[Tensor], Tensor]) -> Step:
     """Return what runs a layer of neurons forward and backward."""
     given = torch.randn(NEURONS).requires_grad_()
     gradient = torch.randn(NEURONS)
@@ -83,12 +83,12 @@ def neuron_alone(layer: Callable[[Tensor], Tensor]) -> Step:
     return step
 
 
-def ours_alone(activation: Tensor) -> Tensor:
+def pumice_neurons(activation: Tensor) -> Tensor:
     """Run our neurons, which lose half of their voltage each step."""
-    return integrate(activation, activation.new_zeros(()), 1.0, Rule(), False)
+    return lif(activation, activation.new_zeros(()), 1.0, NeuronConfig(), False)
 
 
-def spikingjelly_alone() -> Callable[[Tensor], Tensor]:
+def spikingjelly_neurons() -> Callable[[Tensor], Tensor]:
     """Return SpikingJelly's neurons of the same rule, in its torch backend."""
     from spikingjelly.activation_based import functional
 
@@ -122,8 +122,8 @@ def spikingjelly_network(ours: SpikingNetwork) -> nn.Module:
     from spikingjelly.activation_based import layer
 
     parts: list[nn.Module] = []
-    for node in ours.nodes:
-        way: Any = node.ways[0]  # type: ignore[union-attr]
+    for node in ours.layer_list:
+        way: Any = node.projection_list[0]  # type: ignore[union-attr]
         linear = way.linear
         if isinstance(linear, nn.Conv2d):
             sizes = linear.in_channels, linear.out_channels, linear.kernel_size, linear.stride
@@ -134,13 +134,13 @@ def spikingjelly_network(ours: SpikingNetwork) -> nn.Module:
                 parts.append(layer.Flatten(step_mode="m"))
             last = linear.bias is not None
             made = layer.Linear(linear.in_features, linear.out_features, last, step_mode="m")
-            norm = None if last else Steps(nn.BatchNorm1d(linear.out_features))
+            norm = None if last else BatchNormOverSteps(nn.BatchNorm1d(linear.out_features))
         made.load_state_dict(linear.state_dict())
         parts += [made, *([norm, spikingjelly_node()] if norm is not None else [])]
     return nn.Sequential(*parts)
 
 
-class Steps(nn.Module):
+class BatchNormOverSteps(nn.Module):
     """Batch norm of flat layers over all steps at once; SpikingJelly's own wants images."""
 
     def __init__(self, norm: nn.Module):
@@ -152,25 +152,25 @@ class Steps(nn.Module):
         return result
 
 
-def reset_of(network: nn.Module) -> Step:
+def make_reset(network: nn.Module) -> Step:
     """Return what brings SpikingJelly's network back to silence."""
     from spikingjelly.activation_based import functional
 
     return lambda: functional.reset_net(network)
 
 
-def check_same(ours: nn.Module, theirs: nn.Module, events: Tensor) -> None:
+def check_same_logits(ours: nn.Module, theirs: nn.Module, events: Tensor) -> None:
     """Stop unless both networks give the same logits, up to a rare spike at the very threshold."""
     with torch.no_grad():
         one, other = ours(events), theirs(events)
-    reset_of(theirs)()
+    make_reset(theirs)()
     off = float((one - other).abs().mean() / one.abs().mean())
     print(f"logits differ by {off:.1e} of their size")
     if off > 1e-2:
         raise SystemExit("the networks are not the same: no comparison")
 
 
-def timed(steps: dict[str, Step], rounds: int) -> dict[str, float]:
+def time_steps(steps: dict[str, Step], rounds: int) -> dict[str, float]:
     """Return the median seconds of each; they take turns, after two rounds that are not counted."""
     took: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds + 2):
@@ -181,7 +181,7 @@ def timed(steps: dict[str, Step], rounds: int) -> dict[str, float]:
     return {name: statistics.median(times[2:]) for name, times in took.items()}
 
 
-def told(what: str, seconds: dict[str, float], limit: float) -> None:
+def print_times(what: str, seconds: dict[str, float], limit: float) -> None:
     """Print the times, and ours as a share of theirs."""
     for name, each in seconds.items():
         print(f"{what:15}{name:22}{1000 * each:9.2f} ms")

@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
+from .calibrate_exit import calibrate_exit
 from .check import check
-from .conform import conform
 from .convert import convert
 from .demo import demo
-from .doctor import doctor, mended
-from .early_exit import early_exit
+from .doctor import doctor, install_hint
 from .evaluate import evaluate
 from .export import export
-from .hrsnn import hrsnn
 from .pretrain import pretrain
 from .profile import profile
 from .report import report
@@ -23,6 +21,8 @@ from .run import run
 from .stream import stream
 from .targets import targets
 from .train import train
+from .train_hrsnn import train_hrsnn
+from .verify import verify
 
 app = typer.Typer(
     help="Take a spiking network from training to a Loihi-style chip, and prove nothing changed.",
@@ -34,14 +34,14 @@ VERBS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
     "pretrain": pretrain,
-    "hrsnn": hrsnn,
+    "hrsnn": train_hrsnn,
     "eval": evaluate,
     "check": check,
     "convert": convert,
-    "exit": early_exit,
+    "exit": calibrate_exit,
     "run": run,
     "stream": stream,
-    "conform": conform,
+    "conform": verify,
     "export": export,
     "profile": profile,
     "report": report,
@@ -76,10 +76,10 @@ def main() -> None:
     # Before torch and numba load OpenMP: their idle threads would spin against each other's,
     # which makes training on two cores up to ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.exit(answered(sys.argv[1:]))
+    sys.exit(run_command(sys.argv[1:]))
 
 
-def answered(arguments: Sequence[str]) -> int:
+def run_command(arguments: Sequence[str]) -> int:
     """Run `pumice` with `arguments`; return 0 when done, 1 when the answer is no.
 
     2 when it was used wrongly or could not work, after one line on standard error; 130 when it
@@ -88,23 +88,25 @@ def answered(arguments: Sequence[str]) -> int:
     try:
         status = app(list(arguments) or ["--help"], prog_name="pumice", standalone_mode=False)
     except typer.TyperException as error:
-        return refused(error.format_message())
+        return print_error(error.format_message())
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("pumice"):
             raise
-        return refused(f"needs {error.name}, which is not installed; {mended(error.name)}")
+        return print_error(
+            f"needs {error.name}, which is not installed; {install_hint(error.name)}"
+        )
     except OSError as error:  # what no module has put into words, such as a full standard output
-        return refused(str(error))
+        return print_error(str(error))
     except Exception as error:
         from ..runtime.errors import PumiceError
 
         if not isinstance(error, PumiceError):
             raise
-        return refused(str(error))
+        return print_error(str(error))
     return int(status or 0)
 
 
-def refused(message: str) -> int:
+def print_error(message: str) -> int:
     """Say on one line of standard error why nothing was done, and return status 2."""
     typer.echo(f"pumice: {' '.join(message.split())}", err=True)
     return 2

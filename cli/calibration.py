@@ -4,52 +4,54 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..convert.calibrate import calibrated
-from ..convert.graph import Graph
-from ..convert.precision import suggested
-from ..convert.quantise import quantised
+from ..convert.quantize.calibration import calibrate
+from ..convert.quantize.float_network import FloatNetwork
+from ..convert.quantize.mixed_precision import search_bit_widths
+from ..convert.quantize.quantize import quantize_network
 from ..runtime.errors import DataError
-from .inputs import Inputs, framed, from_file, named_data
+from .inputs import Inputs, file_inputs, load_named_dataset, to_inputs
 
 
-def calibrated_on(
-    graph: Graph,
+def calibrate_on_inputs(
+    graph: FloatNetwork,
     mixed: float | None,
     data: str | None,
     folder: Path | None,
     events: Path | None,
     samples: int,
-) -> tuple[Graph, dict[str, Any]]:
+) -> tuple[FloatNetwork, dict[str, Any]]:
     """Return `graph` calibrated on data, and what was found, as plain values.
 
     With `mixed`, bits are taken away within that budget. Raises `DataError` where there is no data
     or it does not fit.
     """
-    given = _inputs(graph, data, folder, events).part(None, samples)
+    given = _inputs(graph, data, folder, events).slice(None, samples)
     frames = given.events[graph.input_name]
     told: dict[str, Any] = {"samples": given.samples, "data": given.name}
     if mixed is not None:
-        found = suggested(graph, frames, mixed)
+        found = search_bit_widths(graph, frames, mixed)
         told["mixed"] = {
             "bits": dict(found.bits),
-            "harm": found.harm,
-            "memory": found.memory,
-            "full": found.full,
+            "harm": found.accuracy_drop,
+            "memory": found.memory_bits,
+            "full": found.full_memory_bits,
             "sensitivities": [asdict(each) for each in found.sensitivities],
         }
-        _, layers = calibrated(found.graph, frames, search=False)
-        graph = found.graph
+        _, layers = calibrate(found.network, frames, search=False)
+        graph = found.network
     else:
-        graph, layers = calibrated(graph, frames)
+        graph, layers = calibrate(graph, frames)
     told["calibrated"] = [asdict(layer) for layer in layers]
     return graph, told
 
 
-def _inputs(graph: Graph, data: str | None, folder: Path | None, events: Path | None) -> Inputs:
+def _inputs(
+    graph: FloatNetwork, data: str | None, folder: Path | None, events: Path | None
+) -> Inputs:
     if data and events:
         raise DataError("--data and --events: needs one of them")
-    network, _ = quantised(graph)
+    network, _ = quantize_network(graph)
     if events:
-        return from_file(network, events)
-    loaded = named_data(network, data, folder)
-    return framed(network, loaded.train, loaded.name)
+        return file_inputs(network, events)
+    loaded = load_named_dataset(network, data, folder)
+    return to_inputs(network, loaded.train, loaded.name)

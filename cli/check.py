@@ -30,33 +30,33 @@ def check(
 
     Ends with status 1 where a node is refused.
     """
-    from ..convert import check as core
-    from .models import model_of, options
+    from ..convert import compatibility as core
+    from .models import import_options, load_model
     from .output import print_json, print_table
 
-    given = options(input_shape, value_bits, dt, reset)
-    report = core.check(model_of(model), placed_on(target), given)
+    given = import_options(input_shape, value_bits, dt, reset)
+    report = core.check_compatibility(load_model(model), make_placer(target), given)
     report = replace(report, model=model)
     if as_json:
-        print_json(report.plain())
+        print_json(report.to_dict())
     else:
         rows = []
-        for finding in report.findings:
-            told = "; ".join(filter(None, (finding.rule, finding.reason, finding.mend)))
-            rows.append((finding.node, finding.kind, finding.verdict, told))
+        for finding in report.diagnostics:
+            told = "; ".join(filter(None, (finding.conversion, finding.reason, finding.remedy)))
+            rows.append((finding.node, finding.kind, finding.support, told))
         print_table(("node", "kind", "verdict", "how, or why and what to change"), rows, ())
-        refused = f", {len(report.refused)} refused" if report.refused else ""
-        typer.echo(f"{report.model}: {report.percentage:.0f} % can be carried over{refused}")
-    if report.refused:
+        refused = f", {len(report.unsupported)} refused" if report.unsupported else ""
+        typer.echo(f"{report.model}: {report.supported_percent:.0f} % can be carried over{refused}")
+    if report.unsupported:
         raise typer.Exit(1)
 
 
-def placed_on(target: str | None) -> "Callable[[Network], Any] | None":
+def make_placer(target: str | None) -> "Callable[[Network], Any] | None":
     """Return what puts a network on the cores of `target`, None where none is named."""
     if target is None:
         return None
-    from ..deploy.placement import place
-    from ..deploy.target import read_target
+    from ..deploy.placement.place import place
+    from ..deploy.targets.target import read_target
 
     chip = read_target(target)
     return lambda network: place(network, chip)

@@ -21,7 +21,7 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..convert.quantise import Rounded
+    from ..convert.quantize.quantize import ProjectionQuantization
 
 
 Output = Annotated[
@@ -31,13 +31,13 @@ Output = Annotated[
 WeightBits = Annotated[
     int | None, typer.Option("--weight-bits", min=4, max=8, help="Round weights to so many bits.")
 ]
-ByChannel = Annotated[
+PerChannel = Annotated[
     bool, typer.Option("--by-channel", help="Round each channel at a scale of its own.")
 ]
 Calibrate = Annotated[
     bool, typer.Option("--calibrate", help="Search on training samples what rounding should keep.")
 ]
-Mixed = Annotated[
+MixedPrecision = Annotated[
     float | None,
     typer.Option(
         "--mixed",
@@ -48,20 +48,22 @@ Mixed = Annotated[
         "is answered otherwise.",
     ),
 ]
-SearchedOn = Annotated[int, typer.Option("--samples", min=1, help="How many samples to search on.")]
+CalibrationSamples = Annotated[
+    int, typer.Option("--samples", min=1, help="How many samples to search on.")
+]
 
 
 def convert(
     model: ModelName,
     output: Output = None,
     weight_bits: WeightBits = None,
-    by_channel: ByChannel = False,
+    by_channel: PerChannel = False,
     calibrate: Calibrate = False,
-    mixed: Mixed = None,
+    mixed: MixedPrecision = None,
     data: DataName = None,
     folder: DataFolder = None,
     events: EventsFile = None,
-    samples: SearchedOn = 128,
+    samples: CalibrationSamples = 128,
     input_shape: InputShape = None,
     value_bits: ValueBits = 1,
     dt: TimeStep = None,
@@ -69,54 +71,54 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Turn a trained network into integers, a .pumice file."""
-    from ..convert.graph import Graph, with_bits
-    from ..convert.graph import by_channel as each_channel
-    from ..convert.model import made_from
-    from ..convert.quantise import quantised
+    from ..convert.importers.open import import_model
+    from ..convert.quantize.float_network import FloatNetwork, set_weight_bits
+    from ..convert.quantize.float_network import use_per_channel_scales as each_channel
+    from ..convert.quantize.quantize import quantize_network
     from ..runtime import network_digest, write_network
-    from .models import model_of, options
+    from .models import import_options, load_model
     from .output import print_json
 
-    made = made_from(model_of(model), options(input_shape, value_bits, dt, reset))
+    made = import_model(load_model(model), import_options(input_shape, value_bits, dt, reset))
     told: dict[str, Any] = {}
-    if isinstance(made, Graph):
-        made = with_bits(made, weight_bits) if weight_bits else made
+    if isinstance(made, FloatNetwork):
+        made = set_weight_bits(made, weight_bits) if weight_bits else made
         made = each_channel(made) if by_channel else made
         if calibrate or mixed is not None:
-            from .calibration import calibrated_on
+            from .calibration import calibrate_on_inputs
 
-            made, told = calibrated_on(made, mixed, data, folder, events, samples)
+            made, told = calibrate_on_inputs(made, mixed, data, folder, events, samples)
     elif weight_bits or by_channel or calibrate or mixed is not None:
-        raise _not_rounded(model)
-    network, rounded = quantised(made) if isinstance(made, Graph) else (made, ())
-    path = output or beside(model)
+        raise _already_quantized(model)
+    network, rounded = quantize_network(made) if isinstance(made, FloatNetwork) else (made, ())
+    path = output or default_output(model)
     write_network(path, network)
     if as_json:
         parts = [asdict(part) for part in rounded]
         document = {"network": network_digest(network), "file": str(path), "rounded": parts}
         print_json({**document, **told})
         return
-    print_rounded(rounded)
-    print_told(told)
+    print_quantization_errors(rounded)
+    print_calibration(told)
     typer.echo(path)
 
 
-def _not_rounded(model: str) -> Exception:
+def _already_quantized(model: str) -> Exception:
     from ..runtime.errors import NetworkError
 
     return NetworkError(f"{model}: holds integers, which nothing rounds; leave out bits and search")
 
 
-def print_rounded(rounded: "Sequence[Rounded]") -> None:
+def print_quantization_errors(rounded: "Sequence[ProjectionQuantization]") -> None:
     """Print what rounding did to each projection, where it was rounded here."""
     from .output import print_table
 
     rows = [
         (
             r.name,
-            str(r.bits),
+            str(r.weight_bits),
             f"{100 * r.weight_error:.2f} %",
-            f"{r.clipped:,}",
+            f"{r.clipped_weights:,}",
             f"{100 * r.bias_error:.2f} %",
         )
         for r in rounded
@@ -126,7 +128,7 @@ def print_rounded(rounded: "Sequence[Rounded]") -> None:
         print_table(header, rows, right=(1, 2, 3, 4))
 
 
-def print_told(told: "Mapping[str, Any]") -> None:
+def print_calibration(told: "Mapping[str, Any]") -> None:
     """Print what a search found, where there was one."""
     from .output import print_facts, print_table
 
@@ -157,7 +159,7 @@ def print_told(told: "Mapping[str, Any]") -> None:
         )
 
 
-def beside(model: str) -> Path:
+def default_output(model: str) -> Path:
     """Return where the network of `model` goes if nothing is said; raises `NetworkError`."""
     from ..runtime.errors import NetworkError
 

@@ -15,45 +15,49 @@ def prednext_demo(output: Path, change: Sequence[str], as_json: bool) -> None:
 
     What is there already is not done again. Raises `typer.Exit(1)` where an engine differs.
     """
+    from ..report import to_json, write_report
     from ..runtime import write_network
-    from ..runtime.report import report_json, write_report
-    from ..train import converted, trained_accuracies, write_trained
-    from ..train.controls import told_by_pixels, untrained
+    from ..train import convert, model_accuracy, write_trained_model
     from ..train.data import load
-    from ..train.data.video_sources import videos_of
-    from ..train.pretrain_recipe import read_pretrain_recipe
-    from ..train.probed import probed
-    from .demo import show, told
-    from .inputs import from_data
-    from .pretrain import learned
+    from ..train.data.video_sources import load_videos
+    from ..train.evaluation.baselines import pixel_probe_accuracy, untrained_baseline
+    from ..train.evaluation.linear_readout import attach_linear_readout
+    from ..train.ssl.recipe import load_pretrain_recipe
+    from .demo import build_demo_report, print_report
+    from .inputs import dataset_inputs
+    from .pretrain import run_pretraining
 
-    recipe = read_pretrain_recipe(RECIPE, change)
-    _say(f"pretraining {recipe.fit.epochs} epochs without labels, two minutes on two cores")
-    pretrained = learned(recipe, output / "pretrained", resume=True)
-    data = load("digit-motions", seed=recipe.data.seed, **DATA)
-    few, seed = LABELS_PER_CLASS, recipe.fit.seed
-    _say(f"reading out {few} labelled samples of each of {data.classes} classes")
-    trained = probed(pretrained, data, few, seed)
-    write_trained(output / "model.safetensors", trained)
-    real = trained_accuracies(trained.network, data.test, quantised=False).tolist()
-    drawn = probed(untrained(recipe, videos_of(recipe.data, "train")), data, few, seed)
-    before = trained_accuracies(drawn.network, data.test, quantised=False)[-1]
-    _say(
-        f"{real[-1]:.1%} right in real numbers; from the same labels {before:.1%} with the network "
-        f"as it was drawn, {told_by_pixels(data, few, seed):.1%} with the images themselves"
+    recipe = load_pretrain_recipe(RECIPE, change)
+    _print_progress(
+        f"pretraining {recipe.training.epochs} epochs without labels, two minutes on two cores"
     )
-    _say("converting to integers")
-    network, _ = converted(trained)
+    pretrained = run_pretraining(recipe, output / "pretrained", resume=True)
+    data = load("digit-motions", seed=recipe.data.seed, **DATA)
+    few, seed = LABELS_PER_CLASS, recipe.training.seed
+    _print_progress(f"reading out {few} labelled samples of each of {data.classes} classes")
+    trained = attach_linear_readout(pretrained, data, few, seed)
+    write_trained_model(output / "model.safetensors", trained)
+    real = model_accuracy(trained.network, data.test, quantized=False).tolist()
+    drawn = attach_linear_readout(
+        untrained_baseline(recipe, load_videos(recipe.data, "train")), data, few, seed
+    )
+    before = model_accuracy(drawn.network, data.test, quantized=False)[-1]
+    _print_progress(
+        f"{real[-1]:.1%} right in real numbers; from the same labels {before:.1%} with the network "
+        f"as it was drawn, {pixel_probe_accuracy(data, few, seed):.1%} with the images themselves"
+    )
+    _print_progress("converting to integers")
+    network, _ = convert(trained)
     write_network(output / "model.pumice", network)
-    made = told(network, from_data(network, None), real)
+    made = build_demo_report(network, dataset_inputs(network, None), real)
     paths = [output / "model.pumice", *write_report(output, made)]
     if as_json:
-        typer.echo(report_json(made), nl=False)
+        typer.echo(to_json(made), nl=False)
     else:
-        show(made, paths)
-    if not (made.certificate and made.certificate.agreed):
+        print_report(made, paths)
+    if not (made.verification and made.verification.passed):
         raise typer.Exit(1)
 
 
-def _say(what: str) -> None:
+def _print_progress(what: str) -> None:
     typer.echo(what, err=True)

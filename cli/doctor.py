@@ -19,9 +19,12 @@ LAVA = {
     "lava-nc": ("--no-deps", "--ignore-requires-python", "lava-nc==0.10.0"),
     "lava-dl": ("--no-deps", "--ignore-requires-python", "lava-dl==0.6.0"),
 }
-MODULES = {"lava": "lava-nc", "sklearn": "scikit-learn"}  # where they differ from the package
-NAME = re.compile(r"[A-Za-z0-9._-]+")
-EXTRA = re.compile(r"""extra == ["']([a-z]+)["']""")
+PACKAGE_OF_MODULE = {
+    "lava": "lava-nc",
+    "sklearn": "scikit-learn",
+}  # where they differ from the package
+NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
+EXTRA_PATTERN = re.compile(r"""extra == ["']([a-z]+)["']""")
 
 
 @dataclass(frozen=True)
@@ -47,32 +50,36 @@ def doctor(
     """
     from .output import print_facts, print_json
 
-    found = packages()
+    found = list_packages()
     if fix:
-        for command in commands(found):
+        for command in install_commands(found):
             typer.echo(" ".join(command), err=True)
             if subprocess.run(command, stdout=sys.stderr).returncode:
                 raise typer.Exit(1)
-        found = packages()
+        found = list_packages()
     if as_json:
         print_json(
-            {"machine": machine(), "packages": [asdict(p) for p in found], "mend": commands(found)}
+            {
+                "machine": machine_info(),
+                "packages": [asdict(p) for p in found],
+                "mend": install_commands(found),
+            }
         )
     else:
-        print_facts(machine())
+        print_facts(machine_info())
         _print_packages(found)
     if any(not package.version and not package.extra for package in found):
         raise typer.Exit(1)
 
 
-def packages() -> list[Package]:
+def list_packages() -> list[Package]:
     """Return every package that pumice's own metadata names, and Lava; imports none of them."""
     from importlib import metadata
 
     found: dict[str, Package] = {}
     for line in metadata.requires("pumice") or []:
         wanted, _, marker = line.partition(";")
-        named, extra = NAME.match(wanted), EXTRA.search(marker)
+        named, extra = NAME_PATTERN.match(wanted), EXTRA_PATTERN.search(marker)
         if named and named[0] != "pumice" and named[0] not in found:
             name = named[0]
             version = _version(name)
@@ -82,17 +89,17 @@ def packages() -> list[Package]:
     return list(found.values())
 
 
-def mended(module: str) -> str:
+def install_hint(module: str) -> str:
     """Return what to do about a module that is not installed: the extra that brings it, if any."""
     root = module.partition(".")[0]
-    wanted = MODULES.get(root, root.replace("_", "-"))
-    extra = next((p.extra for p in packages() if p.name == wanted and wanted not in LAVA), "")
+    wanted = PACKAGE_OF_MODULE.get(root, root.replace("_", "-"))
+    extra = next((p.extra for p in list_packages() if p.name == wanted and wanted not in LAVA), "")
     if extra:
         return f"the extra {extra!r} brings it: pip install 'pumice[{extra}]'"
     return "mend it: pumice doctor --fix"
 
 
-def commands(found: list[Package]) -> list[list[str]]:
+def install_commands(found: list[Package]) -> list[list[str]]:
     """Return the pip commands that install what is missing, the GPL-licensed `events` left out."""
     pip = [sys.executable, "-m", "pip", "install"]
     absent = [p for p in found if not p.version and p.extra != "events"]
@@ -101,7 +108,7 @@ def commands(found: list[Package]) -> list[list[str]]:
     return first + [[*pip, *p.install] for p in absent if p.name in LAVA]
 
 
-def machine() -> dict[str, str]:
+def machine_info() -> dict[str, str]:
     """Return what the machine offers: Python, processors, a compiler, free disk."""
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -133,5 +140,5 @@ def _print_packages(found: list[Package]) -> None:
         absent = [p.name for p in members if not p.version]
         if absent:
             typer.echo(f"  missing: {', '.join(absent)}")
-    for command in commands(found):
+    for command in install_commands(found):
         typer.echo(f"\nto mend: {' '.join(command)}")

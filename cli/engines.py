@@ -3,30 +3,30 @@
 from collections.abc import Sequence
 from importlib import util
 
-from ..runtime.conform import Engine
 from ..runtime.errors import EngineError, MissingPackage
-from .doctor import mended
+from ..runtime.verify import RunFunction
+from .doctor import install_hint
 from .options import ENGINES, EngineName
 
-NEEDED: dict[EngineName, tuple[str, ...]] = {
+REQUIRED_PACKAGES: dict[EngineName, tuple[str, ...]] = {
     "reference": (),
-    "fast": ("numba",),
+    "cpu": ("numba",),
     "onnx": ("onnx", "onnxruntime"),
     "lava": ("lava",),
 }
 
 
-def engine(name: EngineName) -> Engine:
+def get_engine(name: EngineName) -> RunFunction:
     """Return the engine called `name`; raises `MissingPackage` where it lacks something."""
-    absent = missing(NEEDED[name])
+    absent = missing_packages(REQUIRED_PACKAGES[name])
     if absent:
-        raise MissingPackage(f"{name}: needs {', '.join(absent)}; {mended(absent[0])}")
-    if name == "fast":
-        from ..runtime.engines.fast import run as fast
+        raise MissingPackage(f"{name}: needs {', '.join(absent)}; {install_hint(absent[0])}")
+    if name == "cpu":
+        from ..runtime.engines.cpu.engine import run as fast
 
         return fast
     if name == "onnx":
-        from ..convert.onnx import run_onnx
+        from ..convert.formats.onnx.writer import run_onnx
 
         return run_onnx
     if name == "lava":
@@ -38,13 +38,13 @@ def engine(name: EngineName) -> Engine:
     return reference
 
 
-def chosen(names: str | None) -> tuple[EngineName, ...]:
+def select_engines(names: str | None) -> tuple[EngineName, ...]:
     """Return the reference and the engines in `names`, a list with commas; all installed if None.
 
     Raises `EngineError` for a name that is none.
     """
     if names is None:
-        return tuple(name for name in ENGINES if not missing(NEEDED[name]))
+        return tuple(name for name in ENGINES if not missing_packages(REQUIRED_PACKAGES[name]))
     given = [name.strip() for name in names.split(",") if name.strip()]
     for name in given:
         if name not in ENGINES:
@@ -52,6 +52,6 @@ def chosen(names: str | None) -> tuple[EngineName, ...]:
     return tuple(name for name in ENGINES if name in (*given, "reference"))
 
 
-def missing(packages: Sequence[str]) -> list[str]:
+def missing_packages(packages: Sequence[str]) -> list[str]:
     """Return those of `packages` that cannot be imported, without importing any."""
     return [package for package in packages if util.find_spec(package) is None]

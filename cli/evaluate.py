@@ -11,11 +11,11 @@ import typer
 
 from .options import DataFolder, Json
 from .protocol import Protocol, evaluate_protocol
-from .train import data_of
+from .train import load_data
 
 if TYPE_CHECKING:
-    from ..train import Trained
-    from ..train.data import Data
+    from ..train import TrainedModel
+    from ..train.data import Dataset
 
 RISKS = (0.005, 0.01, 0.02, 0.05, 0.1)  # the accuracy that may be lost by stopping early
 
@@ -47,36 +47,42 @@ def evaluate(
     Stopped after each time step, retrained for fewer, and with each sample stopped early. Early
     stops are set on the validation samples that the recipe kept (fit.validation).
     """
-    from ..train import agreement, calibration_errors, read_trained, trained_answers, truncated
+    from ..train import (
+        accuracy_from_logits,
+        expected_calibration_error,
+        predict_logits,
+        prediction_agreement,
+        read_trained_model,
+    )
     from .output import print_json
 
     if protocol:
         return evaluate_protocol(run, protocol, folder, as_json)
-    trained = read_trained(run)
-    others = [read_trained(other) for other in retrained or []]
+    trained = read_trained_model(run)
+    others = [read_trained_model(other) for other in retrained or []]
     for path, other in zip(retrained or [], others, strict=True):
-        check_same(trained, other, path)
-    data = data_of(trained.recipe, folder)
-    said = trained_answers(trained.network, data.test, quantised)
+        check_same_recipe(trained, other, path)
+    data = load_data(trained.recipe, folder)
+    said = predict_logits(trained.network, data.test, quantised)
     labels = data.test.labels
     told = {
         "run": str(run),
         "quantised": quantised,
         "samples": len(data.test),
-        "epoch": trained.recipe.fit.choose,
-        "accuracy": truncated(said, labels).tolist(),
-        "agreement": agreement(said).tolist(),
-        "calibration_error": calibration_errors(said, labels).tolist(),
-        "retrained": dict(retrained_at(other, quantised, folder) for other in others),
-        "anytime": anytime(trained, data),
+        "epoch": trained.recipe.training.select_epoch,
+        "accuracy": accuracy_from_logits(said, labels).tolist(),
+        "agreement": prediction_agreement(said).tolist(),
+        "calibration_error": expected_calibration_error(said, labels).tolist(),
+        "retrained": dict(retrained_accuracy(other, quantised, folder) for other in others),
+        "anytime": anytime_accuracy(trained, data),
     }
     if as_json:
         print_json(told)
     else:
-        show(told)
+        print_curves(told)
 
 
-def check_same(trained: "Trained", other: "Trained", path: Path) -> None:
+def check_same_recipe(trained: "TrainedModel", other: "TrainedModel", path: Path) -> None:
     """Raise `DataError` where `other` differs from `trained` in more than its timesteps."""
     from ..runtime.errors import DataError
 
@@ -87,48 +93,52 @@ def check_same(trained: "Trained", other: "Trained", path: Path) -> None:
             raise DataError(f"{path}: differs from the run in [{table}], not in timesteps alone")
 
 
-def retrained_at(trained: "Trained", quantised: bool, folder: Path | None) -> tuple[int, float]:
+def retrained_accuracy(
+    trained: "TrainedModel", quantised: bool, folder: Path | None
+) -> tuple[int, float]:
     """Return the timesteps of a run, and how often it is right after all of them."""
-    from ..train import trained_accuracies
+    from ..train import model_accuracy
 
-    test = data_of(trained.recipe, folder).test
-    accuracy = trained_accuracies(trained.network, test, quantised)
+    test = load_data(trained.recipe, folder).test
+    accuracy = model_accuracy(trained.network, test, quantised)
     return len(accuracy), float(accuracy[-1])
 
 
-def anytime(trained: "Trained", data: "Data") -> list[dict[str, Any]]:
+def anytime_accuracy(trained: "TrainedModel", data: "Dataset") -> list[dict[str, Any]]:
     """Return what early stops give on the test samples, for each risk the validation allows."""
-    from ..runtime.engines import fast
+    from ..runtime.engines import cpu
     from ..runtime.errors import DataError
-    from ..runtime.thresholds import by_loss, outcome
-    from ..train import converted, network_answers
-    from ..train.data import parted
+    from ..runtime.exit_calibration import calibrate_by_accuracy, evaluate_exits
+    from ..train import convert, run_logits
+    from ..train.data import train_val_split
 
-    _, validation = parted(data, trained.recipe.fit.validation, trained.recipe.fit.seed)
+    _, validation = train_val_split(
+        data, trained.recipe.training.validation_per_class, trained.recipe.training.seed
+    )
     if validation is None:
         return []
-    network, _ = converted(trained)
-    held, said = (network_answers(network, part, fast.run) for part in (validation, data.test))
+    network, _ = convert(trained)
+    held, said = (run_logits(network, part, cpu.run) for part in (validation, data.test))
     points = []
     for risk in RISKS:
         try:
-            rule = by_loss(held, validation.labels, risk)
+            rule = calibrate_by_accuracy(held, validation.labels, risk)
         except DataError:
             continue  # too few validation samples for so small a risk
-        told = outcome(said, data.test.labels, rule)
+        told = evaluate_exits(said, data.test.labels, rule)
         points.append({"risk": risk, "steps": told.mean_steps, "accuracy": told.accuracy})
     return points
 
 
-def show(told: dict[str, Any]) -> None:
+def print_curves(told: dict[str, Any]) -> None:
     """Print the three curves for people."""
-    from .output import print_facts, print_table, shares
+    from .output import accuracy_facts, print_facts, print_table
 
     def curve(name: str) -> str:
         return " ".join(f"{100 * share:.1f}" for share in told[name]) + " %"
 
     facts = {
-        **shares(told["accuracy"]),
+        **accuracy_facts(told["accuracy"]),
         "agreement with the last": curve("agreement"),
         "calibration error": curve("calibration_error"),
         "samples": f"{told['samples']:,}",

@@ -43,9 +43,9 @@ def export(
 
     network = read_network(file)
     if whole_biases:
-        from ..convert.netx_write import with_whole_biases
+        from ..convert.formats.netx.writer import round_biases
 
-        network = with_whole_biases(network)
+        network = round_biases(network)
     path = output or file.with_suffix(SUFFIXES[to] if not step else ".step.onnx")
     _write(path, network, to, step)
     size = path.stat().st_size
@@ -65,14 +65,14 @@ def _write(path: Path, network: "Network", to: Format, step: bool) -> None:
     if step and to != "onnx":
         raise NetworkError(f"--step: {to} has no files of one timestep; leave it out")
     if to == "nir":
-        from ..convert.nir import write_nir
+        from ..convert.formats.nir.files import write_nir
 
         write_nir(path, network)
     elif to == "netx":
-        from ..convert.netx_write import write_netx
+        from ..convert.formats.netx.writer import write_netx
 
         write_netx(path, network)
     else:
-        from ..convert.onnx import to_onnx, to_onnx_step, write_onnx
+        from ..convert.formats.onnx.writer import to_onnx, to_onnx_step, write_onnx
 
         write_onnx(path, to_onnx_step(network) if step else to_onnx(network))

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ..runtime import Network, Population
 from ..runtime.errors import DataError
-from ..runtime.events import checked_events
+from ..runtime.events import validate_events
 
 if TYPE_CHECKING:
-    from ..train.data import Data, FrameSet
+    from ..train.data import Dataset, FrameSet
 
-DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError)  # what zip files raise
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError)  # what zip files raise
 RATES = (0.02, 0.5)  # the share of pixels with an event, of the first and the last random sample
 
 
@@ -36,7 +36,7 @@ class Inputs:
         """How many samples there are."""
         return int(next(iter(self.events.values())).shape[1])
 
-    def part(self, start: int | None, stop: int | None, timesteps: int | None = None) -> "Inputs":
+    def slice(self, start: int | None, stop: int | None, timesteps: int | None = None) -> "Inputs":
         """Return the samples from `start` to before `stop`, and of each the first `timesteps`."""
         return Inputs(
             {name: array[:timesteps, start:stop] for name, array in self.events.items()},
@@ -61,20 +61,20 @@ def read_inputs(
     if data and events:
         raise DataError("--data and --events: needs one of them")
     if events:
-        return from_file(network, events).part(None, samples, timesteps)
-    return from_data(network, data, folder).part(None, samples, timesteps)
+        return file_inputs(network, events).slice(None, samples, timesteps)
+    return dataset_inputs(network, data, folder).slice(None, samples, timesteps)
 
 
-def from_data(network: Network, name: str | None, folder: Path | None = None) -> Inputs:
+def dataset_inputs(network: Network, name: str | None, folder: Path | None = None) -> Inputs:
     """Return the test samples of data set `name`, framed as those that trained the network.
 
     Raises `DataError` where there are none, they are damaged or the network takes others.
     """
-    loaded = named_data(network, name, folder)
-    return framed(network, loaded.test, loaded.name)
+    loaded = load_named_dataset(network, name, folder)
+    return to_inputs(network, loaded.test, loaded.name)
 
 
-def named_data(network: Network, name: str | None, folder: Path | None = None) -> "Data":
+def load_named_dataset(network: Network, name: str | None, folder: Path | None = None) -> "Dataset":
     """Return the data set `name`, or the one that trained the network, framed as that was."""
     from ..train.data import load
 
@@ -94,30 +94,30 @@ def named_data(network: Network, name: str | None, folder: Path | None = None) -
         raise DataError(f"{options['name']}: {error}") from error
 
 
-def framed(network: Network, samples: "FrameSet", name: str) -> Inputs:
+def to_inputs(network: Network, samples: "FrameSet", name: str) -> Inputs:
     """Return `samples` as the network takes them; raises `DataError` where it takes others."""
     population, frames = network.inputs[0], samples.frames
     if len(network.inputs) > 1 or frames[0, 0].size != population.neurons:
         shapes = ", ".join(f"{p.name} {p.shape}" for p in network.inputs)
         raise DataError(f"{name}: frames are {frames.shape[2:]}, the network takes {shapes}")
     shaped = frames.reshape(*frames.shape[:2], *population.shape).swapaxes(0, 1)
-    given = checked_events(network, np.ascontiguousarray(shaped))
+    given = validate_events(network, np.ascontiguousarray(shaped))
     return Inputs(given, samples.labels, name)
 
 
-def from_file(network: Network, path: Path) -> Inputs:
+def file_inputs(network: Network, path: Path) -> Inputs:
     """Return events from an .npz file; raises `DataError` where it is not what it should be."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, TypeError, AttributeError, MemoryError, *DAMAGE) as error:
+    except (ValueError, EOFError, TypeError, AttributeError, MemoryError, *ZIP_ERRORS) as error:
         raise DataError(f"{path}: is not a whole .npz file ({error})") from error
     labels = arrays.pop("labels", None)
     if set(arrays) == {"events"} and len(network.inputs) == 1:
         arrays = {network.inputs[0].name: arrays["events"]}
-    given = checked_events(network, arrays)
+    given = validate_events(network, arrays)
     samples = next(iter(given.values())).shape[1]
     if labels is not None:
         if labels.shape != (samples,) or labels.dtype.kind not in "iu":
@@ -136,7 +136,7 @@ def random_inputs(network: Network, samples: int, timesteps: int) -> Inputs:
     def drawn(population: Population) -> NDArray[np.uint8]:
         shape = (timesteps, samples, *population.shape)
         there = rng.random(shape) < rates.reshape(1, -1, *(1 for _ in population.shape))
-        values = rng.integers(1, population.largest_value + 1, shape)
+        values = rng.integers(1, population.max_value + 1, shape)
         return (there * values).astype(np.uint8)
 
     return Inputs({p.name: drawn(p) for p in network.inputs}, None, "random events")

@@ -11,18 +11,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from ..convert.model import Options
+from ..convert.importers.open import ImportOptions
 from ..runtime.errors import FileError, NetworkError
 
 
-def options(
+def import_options(
     input_shape: str | None, value_bits: int, dt: float | None, reset: Literal["zero"] | None
-) -> Options:
+) -> ImportOptions:
     """Return what the options of a verb say; raises `NetworkError` where a shape is none."""
-    return Options(_sizes(input_shape), value_bits, dt, reset)
+    return ImportOptions(_parse_shape(input_shape), value_bits, dt, reset)
 
 
-def _sizes(text: str | None) -> tuple[int, ...] | None:
+def _parse_shape(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = text.split(",")
@@ -33,8 +33,8 @@ def _sizes(text: str | None) -> tuple[int, ...] | None:
     return tuple(int(part) for part in parts)
 
 
-def model_of(name: str) -> Any:
-    """Return what `name` says, as `pumice.convert.check` takes it.
+def load_model(name: str) -> Any:
+    """Return what `name` says, as `pumice.convert.compatibility` takes it.
 
     Of the folder of a training run it is the network in real numbers. Layers are taken by running
     the file or module that makes them. Raises `FileError` where there is no such file, and
@@ -42,55 +42,55 @@ def model_of(name: str) -> Any:
     """
     place, colon, attribute = name.rpartition(":")
     if colon and not Path(name).exists():
-        return _ours(_made(name, _attribute(name, place, attribute)))
+        return _to_float_network(_instantiate(name, _load_attribute(name, place, attribute)))
     path = Path(name)
     if path.is_dir() or path.suffix == ".safetensors":
-        from ..train import as_trained, read_trained
+        from ..train import import_trained_model, read_trained_model
 
-        return as_trained(read_trained(path))
+        return import_trained_model(read_trained_model(path))
     return path
 
 
-def _ours(model: Any) -> Any:
+def _to_float_network(model: Any) -> Any:
     """Return a network of pumice's own layers in real numbers, and anything else as it is."""
-    if "pumice.train.networks" in sys.modules:
-        from ..train import SpikingNetwork, lowered
+    if "pumice.train.nn.network" in sys.modules:
+        from ..train import SpikingNetwork, to_float_network
 
         if isinstance(model, SpikingNetwork):
-            return lowered(model)
+            return to_float_network(model)
     return model
 
 
-def _attribute(name: str, place: str, attribute: str) -> Any:
-    module = _module(name, place)
+def _load_attribute(name: str, place: str, attribute: str) -> Any:
+    module = _load_module(name, place)
     try:
         return reduce(getattr, attribute.split("."), module)
     except AttributeError:
         raise NetworkError(f"{name}: {place} has no {attribute!r}") from None
 
 
-def _module(name: str, place: str) -> ModuleType:
+def _load_module(name: str, place: str) -> ModuleType:
     path = Path(place)
     if path.suffix == ".py" and not path.is_file():
         raise FileError(f"{place}: no such file")
-    with _told(name):
+    with _wrap_errors(name):
         try:
-            return _run(place)
+            return _execute(place)
         except (ValueError, ImportError):
             if "lava" not in sys.modules:
                 raise
-        from ..train.architectures.slayer import imported_slayer
+        from ..train.models.slayer import import_slayer
 
-        imported_slayer()  # SLAYER does not import on Python 3.11 unless it is helped
-        return _run(place)
+        import_slayer()  # SLAYER does not import on Python 3.11 unless it is helped
+        return _execute(place)
 
 
-def _run(place: str) -> ModuleType:
+def _execute(place: str) -> ModuleType:
     path = Path(place)
     if path.suffix != ".py":
-        with _searched(Path.cwd()):
+        with _import_path(Path.cwd()):
             return importlib.import_module(place)
-    with _searched(path.resolve().parent):
+    with _import_path(path.resolve().parent):
         spec = util.spec_from_file_location(path.stem, path)
         assert spec is not None and spec.loader is not None
         module = util.module_from_spec(spec)
@@ -99,15 +99,15 @@ def _run(place: str) -> ModuleType:
         return module
 
 
-def _made(name: str, value: Any) -> Any:
+def _instantiate(name: str, value: Any) -> Any:
     if inspect.isclass(value) or inspect.isroutine(value):
-        with _told(name):
+        with _wrap_errors(name):
             return value()
     return value
 
 
 @contextmanager
-def _searched(folder: Path) -> Iterator[None]:
+def _import_path(folder: Path) -> Iterator[None]:
     """Have modules looked for in `folder` first."""
     sys.path.insert(0, str(folder))
     try:
@@ -117,7 +117,7 @@ def _searched(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _wrap_errors(name: str) -> Iterator[None]:
     """Tell in one line what went wrong in code that is not pumice's."""
     try:
         yield

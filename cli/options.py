@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-EngineName = Literal["reference", "fast", "onnx", "lava"]
-ENGINES: tuple[EngineName, ...] = ("reference", "fast", "onnx", "lava")
+EngineName = Literal["reference", "cpu", "onnx", "lava"]
+ENGINES: tuple[EngineName, ...] = ("reference", "cpu", "onnx", "lava")
 
 NetworkFile = Annotated[Path, typer.Argument(metavar="FILE", help="A network, as .pumice file.")]
 ModelName = Annotated[

@@ -20,7 +20,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
         typer.echo(f"{name:<{width}}  {value}")
 
 
-def shares(accuracy: Sequence[float]) -> dict[str, str]:
+def accuracy_facts(accuracy: Sequence[float]) -> dict[str, str]:
     """Return accuracy by timestep, 0 to 1, as facts to print: at the end, and on the way."""
     curve = " ".join(f"{100 * share:.1f}" for share in accuracy)
     return {"right": f"{100 * accuracy[-1]:.1f} %", "by timestep": f"{curve} %"}

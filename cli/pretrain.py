@@ -10,8 +10,8 @@ import typer
 from .options import Changes, Json, RecipeFile, Resume, RunOutput
 
 if TYPE_CHECKING:
-    from ..train.pretrain import Pretrained
-    from ..train.pretrain_recipe import PretrainRecipe
+    from ..train.ssl.pretrain import PretrainedModel
+    from ..train.ssl.recipe import PretrainRecipe
 
 
 def pretrain(
@@ -25,27 +25,27 @@ def pretrain(
 
     'pumice eval --protocol all RUN' then says what it has learned.
     """
-    from ..train.pretrain_recipe import read_pretrain_recipe
+    from ..train.ssl.recipe import load_pretrain_recipe
     from .output import print_json
 
-    settings = read_pretrain_recipe(recipe, change or ())
+    settings = load_pretrain_recipe(recipe, change or ())
     run = output or Path("runs") / Path(recipe).stem
-    pretrained = learned(settings, run, resume)
+    pretrained = run_pretraining(settings, run, resume)
     if as_json:
         print_json({"run": str(run), "provenance": pretrained.provenance})
     else:
         typer.echo(run)
 
 
-def learned(recipe: "PretrainRecipe", run: Path, resume: bool) -> "Pretrained":
+def run_pretraining(recipe: "PretrainRecipe", run: Path, resume: bool) -> "PretrainedModel":
     """Pretrain, with whatever is said on the way on standard error."""
     from ..train.data.video_folder import VideoFolder
-    from ..train.data.video_sources import videos_of
-    from ..train.pretrain import pretrain
+    from ..train.data.video_sources import load_videos
+    from ..train.ssl.pretrain import pretrain
 
-    videos = videos_of(recipe.data, "train")
+    videos = load_videos(recipe.data, "train")
     if isinstance(videos, VideoFolder):
-        for reason in videos.left_out:
+        for reason in videos.skipped:
             typer.echo(f"left out: {reason}", err=True)
     with redirect_stdout(sys.stderr):
         return pretrain(recipe, videos, run, resume=resume, progress=sys.stderr.isatty())

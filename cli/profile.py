@@ -20,8 +20,8 @@ from .options import (
 if TYPE_CHECKING:
     from ..deploy.lava import ProcessTime
     from ..deploy.profile import Profile
+    from ..report import HostTiming
     from ..runtime import Network, Trace
-    from ..runtime.report import Host
     from .inputs import Inputs
 
 TARGETS = ("loihi1", "loihi2", "cmos45")
@@ -45,7 +45,7 @@ def profile(
     folder: DataFolder = None,
     events: EventsFile = None,
     target: Target = None,
-    engine: Engine = "fast",
+    engine: Engine = "cpu",
     samples: Annotated[
         int, typer.Option("--samples", min=1, help="Take the means of so many samples.")
     ] = 128,
@@ -68,11 +68,11 @@ def profile(
     Every figure is a count of real samples times a constant of the target. Ends with status 1
     where the network does not fit a target, and says by how much.
     """
-    from ..deploy.profile import profile_document, profiled
-    from ..deploy.target import read_target
+    from ..deploy.profile import profile, profiles_to_dict
+    from ..deploy.targets.target import read_target
     from ..runtime import read_network
     from . import profile_tables as tables
-    from .engines import engine as engine_of
+    from .engines import get_engine as engine_of
     from .inputs import read_inputs
     from .output import print_json
 
@@ -80,42 +80,49 @@ def profile(
     targets = [read_target(name) for name in dict.fromkeys(target or TARGETS)]
     inputs = read_inputs(network, data, folder, events, samples, timesteps)
     trace = engine_of(engine)(network, inputs.events, "all")
-    profiles = [profiled(network, trace, each) for each in targets]
-    machine = metered_host(network, inputs, engine) if host else None
-    processes = _processes(network, inputs) if lava else ()
+    profiles = [profile(network, trace, each) for each in targets]
+    machine = measure_host(network, inputs, engine) if host else None
+    processes = _time_lava_processes(network, inputs) if lava else ()
     if csv:
         tables.write_csv(csv, profiles)
     if html:
         _write_page(html, file.stem, network, inputs, trace, profiles, machine)
     if as_json:
-        told = profile_document(network, trace, profiles)
+        told = profiles_to_dict(network, trace, profiles)
         print_json(
-            {"network": file.name, "inputs": inputs.name, **told, **_further(machine, processes)}
+            {
+                "network": file.name,
+                "inputs": inputs.name,
+                **told,
+                **_measured_fields(machine, processes),
+            }
         )
     else:
-        tables.show(network, trace, inputs.name, profiles)
-        tables.show_machine(machine, processes)
-    if any(each.refusal for each in profiles):
+        tables.print_profile(network, trace, inputs.name, profiles)
+        tables.print_machine(machine, processes)
+    if any(each.placement_error for each in profiles):
         raise typer.Exit(1)
 
 
-def metered_host(network: "Network", inputs: "Inputs", name: EngineName) -> "Host":
+def measure_host(network: "Network", inputs: "Inputs", name: EngineName) -> "HostTiming":
     """Return what single samples of `inputs` take on this machine, on the engine of that name."""
-    from ..runtime.metering import metered
-    from .engines import engine
+    from ..runtime.host_timing import time_on_host
+    from .engines import get_engine
 
     runs = 3 if name == "lava" else 100
-    return metered(network, inputs.events, name, engine(name), runs)
+    return time_on_host(network, inputs.events, name, get_engine(name), runs)
 
 
-def _processes(network: "Network", inputs: "Inputs") -> "Sequence[ProcessTime]":
+def _time_lava_processes(network: "Network", inputs: "Inputs") -> "Sequence[ProcessTime]":
     """Return what each process of Lava's simulator takes in a step of the first sample."""
     from ..deploy.lava import measure
 
-    return measure(network, inputs.part(0, 1).events, "output")[1].processes
+    return measure(network, inputs.slice(0, 1).events, "output")[1].processes
 
 
-def _further(machine: "Host | None", processes: "Sequence[ProcessTime]") -> dict[str, Any]:
+def _measured_fields(
+    machine: "HostTiming | None", processes: "Sequence[ProcessTime]"
+) -> dict[str, Any]:
     """Return as JSON values what was measured here, where it was asked for."""
     from dataclasses import asdict
 
@@ -132,21 +139,21 @@ def _write_page(
     inputs: "Inputs",
     trace: "Trace",
     profiles: "list[Profile]",
-    machine: "Host | None",
+    machine: "HostTiming | None",
 ) -> None:
-    from ..deploy.told import energies_told, placements_told
-    from ..runtime.files import written
-    from ..runtime.report import reported
-    from ..runtime.report.render import render
+    from ..report import assemble_report
+    from ..report.profiles import to_energies, to_placements
+    from ..report.render import render
+    from ..runtime.files import atomic_write
 
-    report = reported(
+    report = assemble_report(
         network,
         trace,
         title=f"{name} on {inputs.name}",
         labels=inputs.labels,
-        energies=energies_told(profiles),
-        placements=placements_told(profiles),
+        energies=to_energies(profiles),
+        placements=to_placements(profiles),
         host=machine,
     )
-    with written(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(render(report), encoding="utf-8")

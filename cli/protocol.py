@@ -4,48 +4,50 @@ from pathlib import Path
 from typing import Any, Literal
 
 Protocol = Literal["all", "knn", "probe", "retrieval", "consistency", "collapse", "finetune"]
-PLAIN = {
+SCALAR_METRICS = {
     "consistency": ("consistency_error", "by_step"),
     "collapse": ("spread", "effective_rank"),
 }
-CLIPS = 3  # of a video
+CLIPS_PER_VIDEO = 3  # of a video
 
 
 def evaluate_protocol(run: Path, protocol: Protocol, folder: Path | None, as_json: bool) -> None:
     """Print what `protocol` says of the pretrained network of `run`, on its data's test part."""
-    from ..train.data.video_sources import videos_of
-    from ..train.pretrain import read_pretrained
-    from ..train.protocols.features import features_of
-    from ..train.protocols.score import scores
+    from ..train.data.video_sources import load_videos
+    from ..train.evaluation.features import extract_features
+    from ..train.evaluation.score import evaluate_features
+    from ..train.ssl.pretrain import read_pretrained_model
     from .output import print_json
 
-    pretrained = read_pretrained(run)
+    pretrained = read_pretrained_model(run)
     recipe, network = pretrained.recipe, pretrained.network
     options = recipe.data.model_copy(update={"folder": folder or recipe.data.folder})
-    train, test = videos_of(options, "train"), videos_of(options, "test")
+    train, test = load_videos(options, "train"), load_videos(options, "test")
     told: dict[str, Any] = {"run": str(run), "videos": len(test.lengths)}
     if protocol != "finetune":
-        known, asked = (features_of(network, each, recipe.clips, CLIPS) for each in (train, test))
-        told |= scores(known, asked)
+        known, asked = (
+            extract_features(network, each, recipe.clips, CLIPS_PER_VIDEO) for each in (train, test)
+        )
+        told |= evaluate_features(known, asked)
     if protocol in ("all", "finetune"):
-        from ..train.protocols.finetune import fine_tuned, told_right
+        from ..train.evaluation.finetune import finetune, top_k_accuracy
 
         told["finetune"] = {}
         for label in train.labels:
-            tuned = fine_tuned(network, train, label, recipe.clips)
-            right = told_right(tuned, test, label, recipe.clips, CLIPS)
+            tuned = finetune(network, train, label, recipe.clips)
+            right = top_k_accuracy(tuned, test, label, recipe.clips, CLIPS_PER_VIDEO)
             told["finetune"][label] = {str(rank): share for rank, share in right.items()}
     if as_json:
         print_json(told)
     else:
-        _show(told, protocol)
+        _print_scores(told, protocol)
 
 
-def _show(told: dict[str, Any], protocol: Protocol) -> None:
+def _print_scores(told: dict[str, Any], protocol: Protocol) -> None:
     from .output import print_facts, print_table
 
     facts = {"videos": f"{told['videos']:,}"}
-    for name, keys in PLAIN.items():
+    for name, keys in SCALAR_METRICS.items():
         if protocol in ("all", name):
             facts |= {key.replace("_", " "): _number(told[key]) for key in keys}
     for label, shares in told.get("finetune", {}).items():

@@ -21,17 +21,17 @@ from .options import (
 from .profile import HostFlag, Target
 
 if TYPE_CHECKING:
-    from ..deploy.target import Target as TargetData
+    from ..deploy.targets.target import Target as TargetData
+    from ..report import AccuracyCurve, EarlyExitStats, Report
     from ..runtime import Network
-    from ..runtime.report import Curve, Exits, Report
     from .inputs import Inputs
 
-CONFORM_SAMPLES = 4
+VERIFY_SAMPLES = 4
 Files = Annotated[
     list[Path],
     typer.Argument(metavar="FILE", help="A network, as .pumice file; to compare, reports."),
 ]
-Compared = Annotated[
+VerifiedEngines = Annotated[
     str | None,
     typer.Option(
         "--engines",
@@ -58,8 +58,8 @@ def report(
     data: DataName = None,
     folder: DataFolder = None,
     events: EventsFile = None,
-    engine: Engine = "fast",
-    engines: Compared = None,
+    engine: Engine = "cpu",
+    engines: VerifiedEngines = None,
     curve: Curves = None,
     samples: Samples = None,
     timesteps: Timesteps = None,
@@ -76,11 +76,11 @@ def report(
 
     Without --data or --events it takes the test samples of the data that trained it.
     """
-    from ..deploy.target import read_target
+    from ..deploy.targets.target import read_target
+    from ..report import to_json, write_report
     from ..runtime import read_network
     from ..runtime.errors import DataError
-    from ..runtime.report import report_json, write_report
-    from .engines import chosen
+    from .engines import select_engines
     from .inputs import read_inputs
     from .profile import TARGETS
 
@@ -92,36 +92,38 @@ def report(
     network = read_network(files[0])
     targets = [read_target(name) for name in dict.fromkeys(target or TARGETS)]
     curves = [read_curve(named) for named in curve or []]
-    names = chosen(engines)
+    names = select_engines(engines)
     inputs = read_inputs(network, data, folder, events, samples, timesteps)
     headline = title or f"{files[0].stem} on {inputs.name}"
-    made = measured(network, inputs, engine, names, curves, headline, targets=targets, host=host)
+    made = measure_report(
+        network, inputs, engine, names, curves, headline, targets=targets, host=host
+    )
     paths = write_report(output, made)
-    typer.echo(report_json(made) if as_json else "\n".join(map(str, paths)), nl=not as_json)
-    if made.certificate and not made.certificate.agreed:
+    typer.echo(to_json(made) if as_json else "\n".join(map(str, paths)), nl=not as_json)
+    if made.verification and not made.verification.passed:
         raise typer.Exit(1)
 
 
 def _compare(files: Sequence[Path], title: str | None, output: Path, as_json: bool) -> None:
-    from ..runtime.report import compared, read_report, write_comparison
+    from ..report import comparison_rows, read_report, write_comparison
     from .output import print_json
 
     reports = [read_report(file) for file in files]
     path = write_comparison(output, reports, title or "Comparison")
     if as_json:
-        print_json({"reports": [row for row in compared(reports)]})
+        print_json({"reports": [row for row in comparison_rows(reports)]})
     else:
         typer.echo(path)
 
 
-def measured(
+def measure_report(
     network: "Network",
     inputs: "Inputs",
     engine: EngineName,
     compared: Sequence[EngineName],
-    curves: "Sequence[Curve]",
+    curves: "Sequence[AccuracyCurve]",
     title: str,
-    shared: int = CONFORM_SAMPLES,
+    shared: int = VERIFY_SAMPLES,
     targets: "Sequence[TargetData] | None" = None,
     host: bool = False,
 ) -> "Report":
@@ -130,61 +132,61 @@ def measured(
     `curves` are accuracies that were measured before. It is placed on the `targets` (both Loihis
     and CMOS), and timed on this machine where `host` says so.
     """
-    from ..deploy.profile import profiled
-    from ..deploy.target import read_target
-    from ..deploy.told import energies_told, placements_told
-    from ..runtime.conform import conform
-    from ..runtime.report import reported
+    from ..deploy.profile import profile
+    from ..deploy.targets.target import read_target
+    from ..report import assemble_report
+    from ..report.profiles import to_energies, to_placements
+    from ..runtime.verify import verify
     from . import engines
-    from .profile import TARGETS, metered_host
+    from .profile import TARGETS, measure_host
 
     certificate = None
     if len(compared) > 1:
-        few = inputs.part(0, shared).events
-        certificate = conform(network, few, {name: engines.engine(name) for name in compared})
-    trace = engines.engine(engine)(network, inputs.events, "all")
+        few = inputs.slice(0, shared).events
+        certificate = verify(network, few, {name: engines.get_engine(name) for name in compared})
+    trace = engines.get_engine(engine)(network, inputs.events, "all")
     chosen = [read_target(name) for name in TARGETS] if targets is None else targets
-    profiles = [profiled(network, trace, target) for target in chosen]
-    return reported(
+    profiles = [profile(network, trace, target) for target in chosen]
+    return assemble_report(
         network,
         trace,
         title=title,
         labels=inputs.labels,
         curves=curves,
-        energies=energies_told(profiles),
-        placements=placements_told(profiles),
-        host=metered_host(network, inputs, engine) if host else None,
-        exits=_exits(network, inputs, engine),
-        certificate=certificate,
+        energies=to_energies(profiles),
+        placements=to_placements(profiles),
+        host=measure_host(network, inputs, engine) if host else None,
+        early_exit=_exit_stats(network, inputs, engine),
+        verification=certificate,
     )
 
 
-def _exits(network: "Network", inputs: "Inputs", name: EngineName) -> "Exits | None":
+def _exit_stats(network: "Network", inputs: "Inputs", name: EngineName) -> "EarlyExitStats | None":
     """Return when samples stop, where the network lets them and the right answers are known."""
-    from ..runtime import answers
-    from ..runtime.thresholds import outcome
-    from .engines import engine
+    from ..runtime import logits_over_time
+    from ..runtime.exit_calibration import evaluate_exits
+    from .engines import get_engine
 
     if network.early_exit is None or inputs.labels is None:
         return None
     whole = replace(network, early_exit=None)
-    said = answers(whole, engine(name)(whole, inputs.events, "output"))
-    return outcome(said, inputs.labels, network.early_exit)
+    said = logits_over_time(whole, get_engine(name)(whole, inputs.events, "output"))
+    return evaluate_exits(said, inputs.labels, network.early_exit)
 
 
-def read_curve(named: str) -> "Curve":
+def read_curve(named: str) -> "AccuracyCurve":
     """Return the curve in NAME=FILE, a JSON document with a list `accuracy`.
 
     Raises `DataError` where it is not one.
     """
+    from ..report import AccuracyCurve
     from ..runtime.errors import DataError
-    from ..runtime.report import Curve
 
     name, _, file = named.partition("=")
     if not file:
         raise DataError(f"--curve {named}: needs NAME=FILE")
     try:
         values = json.loads(Path(file).read_text(encoding="utf-8"))["accuracy"]
-        return Curve(name, tuple(float(value) for value in values))
+        return AccuracyCurve(name, tuple(float(value) for value in values))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"--curve {named}: no list 'accuracy' in it ({error})") from error

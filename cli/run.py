@@ -27,7 +27,7 @@ def run(
     data: DataName = None,
     folder: DataFolder = None,
     events: EventsFile = None,
-    engine: Engine = "fast",
+    engine: Engine = "cpu",
     samples: Samples = None,
     timesteps: Timesteps = None,
     as_json: Json = False,
@@ -41,14 +41,14 @@ def run(
     from .output import print_facts, print_json
 
     network = read_network(file)
-    told = measured(network, read_inputs(network, data, folder, events, samples, timesteps), engine)
+    told = evaluate(network, read_inputs(network, data, folder, events, samples, timesteps), engine)
     if as_json:
         print_json(told)
     else:
         print_facts(_facts(told))
 
 
-def measured(network: "Network", inputs: "Inputs", name: EngineName) -> dict[str, Any]:
+def evaluate(network: "Network", inputs: "Inputs", name: EngineName) -> dict[str, Any]:
     """Run `network` in batches of 128 samples and return what came of it, as plain values.
 
     `accuracy` after each timestep where labels are known, `answers` of each sample after the last,
@@ -56,22 +56,22 @@ def measured(network: "Network", inputs: "Inputs", name: EngineName) -> dict[str
     """
     import numpy as np
 
-    from ..runtime import accuracies, answers, network_digest
-    from ..runtime.counts import counted
-    from .engines import engine
+    from ..runtime import accuracy_over_time, logits_over_time, network_digest
+    from ..runtime.op_counts import count_ops
+    from .engines import get_engine
     from .output import progress
 
-    compute, given = engine(name), []
+    compute, given = get_engine(name), []
     right, totals = np.zeros(1), np.zeros(2)
     start = perf_counter()
     for first in progress(range(0, inputs.samples, BATCH), f"running {name}"):
-        part = inputs.part(first, first + BATCH)
+        part = inputs.slice(first, first + BATCH)
         trace = compute(network, part.events, "output")
-        counts = counted(network, trace)
-        totals += counts.total_events.sum(), counts.total_operations.sum()
-        given += answers(network, trace)[-1].argmax(axis=-1).tolist()
+        counts = count_ops(network, trace)
+        totals += counts.total_events.sum(), counts.total_synaptic_operations.sum()
+        given += logits_over_time(network, trace)[-1].argmax(axis=-1).tolist()
         if part.labels is not None:
-            right = right + accuracies(network, trace, part.labels) * part.samples
+            right = right + accuracy_over_time(network, trace, part.labels) * part.samples
     return {
         "network": network_digest(network),
         "inputs": inputs.name,
@@ -82,13 +82,13 @@ def measured(network: "Network", inputs: "Inputs", name: EngineName) -> dict[str
         "answers": given,
         "events": totals[0] / inputs.samples,
         "operations": totals[1] / inputs.samples,
-        "updates": counts.total_updates,
+        "updates": counts.total_neuron_updates,
         "seconds": perf_counter() - start,
     }
 
 
 def _facts(told: dict[str, Any]) -> dict[str, str]:
-    from .output import shares
+    from .output import accuracy_facts
 
     facts = {
         "samples": f"{told['samples']:,} of {told['inputs']}, {told['timesteps']} timesteps each",
@@ -97,4 +97,4 @@ def _facts(told: dict[str, Any]) -> dict[str, str]:
         "operations": f"{told['operations']:,.0f} at synapses and {told['updates']:,} neuron "
         "updates an inference",
     }
-    return facts if told["accuracy"] is None else {**shares(told["accuracy"]), **facts}
+    return facts if told["accuracy"] is None else {**accuracy_facts(told["accuracy"]), **facts}

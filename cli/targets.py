@@ -7,7 +7,7 @@ import typer
 from .options import Json
 
 if TYPE_CHECKING:
-    from ..deploy.target import Constant, Target
+    from ..deploy.targets.target import Constant, Target
 
 
 def targets(
@@ -18,22 +18,22 @@ def targets(
     as_json: Json = False,
 ) -> None:
     """List the targets, or explain every constant of one."""
-    from ..deploy.target import read_target
-    from ..deploy.target import targets as shipped
+    from ..deploy.targets.target import list_targets as shipped
+    from ..deploy.targets.target import read_target
     from .output import print_json
 
     if name is not None:
         target = read_target(name)
-        print_json(_document(target)) if as_json else _explain(target)
+        print_json(_target_to_dict(target)) if as_json else _print_constants(target)
         return
     found = [read_target(each) for each in shipped()]
     if as_json:
-        print_json({"targets": [_document(each) for each in found]})
+        print_json({"targets": [_target_to_dict(each) for each in found]})
     else:
-        _list(found)
+        _print_list(found)
 
 
-def _list(found: "list[Target]") -> None:
+def _print_list(found: "list[Target]") -> None:
     from .output import print_columns
 
     rows = []
@@ -46,15 +46,22 @@ def _list(found: "list[Target]") -> None:
     typer.echo("Explain one with: pumice targets NAME. Your own is a TOML file like these.")
 
 
-def _explain(target: "Target") -> None:
-    from ..deploy.target import constants
+def _print_constants(target: "Target") -> None:
+    from ..deploy.targets.target import iter_constants
     from .output import print_columns
 
     typer.echo(f"{target.title}: {target.about}\n")
     header = ("constant", "value", "unit", "source", "how sure", "note")
     rows = [
-        (key, _value(each), getattr(each, "unit", ""), each.source, each.certainty, each.note)
-        for key, each in constants(target)
+        (
+            key,
+            _format_value(each),
+            getattr(each, "unit", ""),
+            each.source,
+            each.certainty,
+            each.note,
+        )
+        for key, each in iter_constants(target)
     ]
     print_columns(header, rows, right=(1,))
     for model, excludes in _excludes(target).items():
@@ -64,7 +71,7 @@ def _explain(target: "Target") -> None:
         typer.echo(f"  {key}: {source}")
 
 
-def _value(constant: "Constant") -> str:
+def _format_value(constant: "Constant") -> str:
     """Return the value as text, and its range where it has one."""
     value = constant.value
     text = f"{value:,}" if isinstance(value, int) else f"{value}"
@@ -74,14 +81,14 @@ def _value(constant: "Constant") -> str:
     return f"{text} ({value if least is None else least:g} to {value if most is None else most:g})"
 
 
-def _document(target: "Target") -> dict[str, Any]:
-    from ..deploy.target import constants
+def _target_to_dict(target: "Target") -> dict[str, Any]:
+    from ..deploy.targets.target import iter_constants
 
     return {
         "name": target.name,
         "title": target.title,
         "about": target.about,
-        "constants": {key: each.model_dump() for key, each in constants(target)},
+        "constants": {key: each.model_dump() for key, each in iter_constants(target)},
         "excludes": _excludes(target),
         "sources": dict(target.sources),
     }

@@ -10,8 +10,8 @@ import typer
 from .options import Changes, DataFolder, Json, RecipeFile, Resume, RunOutput
 
 if TYPE_CHECKING:
-    from ..train import Recipe, Trained
-    from ..train.data import Data
+    from ..train import Recipe, TrainedModel
+    from ..train.data import Dataset
 
 
 def train(
@@ -23,19 +23,19 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a network by a recipe."""
-    from ..train import read_recipe
+    from ..train import load_recipe
     from .output import print_json
 
-    settings = read_recipe(recipe, change or ())
+    settings = load_recipe(recipe, change or ())
     run = output or Path("runs") / Path(recipe).stem
-    trained = fitted(settings, data_of(settings, folder), run, resume)
+    trained = run_training(settings, load_data(settings, folder), run, resume)
     if as_json:
         print_json({"run": str(run), "provenance": trained.provenance})
     else:
         typer.echo(run)
 
 
-def data_of(recipe: "Recipe", folder: Path | None) -> "Data":
+def load_data(recipe: "Recipe", folder: Path | None) -> "Dataset":
     """Return the data of `recipe`, from `folder` where one is given; raises `DataError`."""
     from ..train.data import load
 
@@ -43,9 +43,9 @@ def data_of(recipe: "Recipe", folder: Path | None) -> "Data":
     return load(**{**options, "folder": folder or options["folder"]})
 
 
-def fitted(recipe: "Recipe", data: "Data", run: Path, resume: bool) -> "Trained":
+def run_training(recipe: "Recipe", data: "Dataset", run: Path, resume: bool) -> "TrainedModel":
     """Train, with whatever is said on the way on standard error."""
-    from ..train import fit
+    from ..train import train_recipe
 
     with redirect_stdout(sys.stderr):
-        return fit(recipe, data, run, resume=resume, progress=sys.stderr.isatty())
+        return train_recipe(recipe, data, run, resume=resume, progress=sys.stderr.isatty())

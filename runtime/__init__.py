@@ -1,6 +1,6 @@
 """What stands on the device: the network, its arithmetic, the engines and the proof."""
 
-from .arithmetic import step as step
+from .arithmetic import lif_step as lif_step
 from .connections import Conv as Conv
 from .connections import Dense as Dense
 from .connections import Sparse as Sparse
@@ -19,5 +19,5 @@ from .program import Program as Program
 from .program import Slice as Slice
 from .projection import Projection as Projection
 from .trace import Trace as Trace
-from .trace import accuracies as accuracies
-from .trace import answers as answers
+from .trace import accuracy_over_time as accuracy_over_time
+from .trace import logits_over_time as logits_over_time

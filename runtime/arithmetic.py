@@ -31,25 +31,25 @@ ACTIVATION_LIMIT = STATE_HALF - 1
 States = NDArray[np.int64]
 
 
-def shifted(activation: States, exponent: int) -> States:
+def shift(activation: States, exponent: int) -> States:
     """Scale a projection's sum by 2^exponent; a right shift is arithmetic, so rounds down."""
     return activation << exponent if exponent >= 0 else activation >> -exponent
 
 
-def decayed(state: States, decay: NDArray[np.int32]) -> States:
+def apply_decay(state: States, decay: NDArray[np.int32]) -> States:
     """Keep (4096 - decay) / 4096 of `state`, rounded towards zero."""
     kept: States = np.abs(state) * (DECAY_ONE - decay.astype(np.int64)) >> DECAY_BITS
     return np.where(state < 0, -kept, kept)
 
 
-def wrapped(current: States) -> States:
+def wrap_to_24_bits(current: States) -> States:
     """Bring `current` back by 2^24, once, where it left (-2^23, 2^23]."""
     too_high = current > STATE_HALF
     too_low = current <= -STATE_HALF
     return current - (too_high.astype(np.int64) - too_low) * (2 * STATE_HALF)
 
 
-def step(
+def lif_step(
     population: Population, current: States, voltage: States, activation: States
 ) -> tuple[States, States, NDArray[np.uint8]]:
     """Advance neurons of `population` by one time step.
@@ -57,12 +57,14 @@ def step(
     `current`, `voltage` and `activation` are int64 of shape (batch, *population.shape).
     Returns the next current, the next voltage and what is sent, uint8, 0 where nothing is.
     """
-    current = wrapped(decayed(current, population.current_decay) + (activation << ALIGN_BITS))
+    current = wrap_to_24_bits(
+        apply_decay(current, population.current_decay) + (activation << ALIGN_BITS)
+    )
     bias = population.bias.astype(np.int64) << population.bias_exponent
-    voltage = decayed(voltage, population.voltage_decay) + current + bias
+    voltage = apply_decay(voltage, population.voltage_decay) + current + bias
     voltage = np.clip(voltage, 1 - STATE_HALF, STATE_HALF - 1)
     if population.kind == "integrator":
         return current, voltage, np.zeros(voltage.shape, np.uint8)
     spikes = voltage > population.threshold.astype(np.int64) << ALIGN_BITS
-    sent = np.where(spikes, np.clip(voltage >> ALIGN_BITS, 1, population.largest_value), 0)
+    sent = np.where(spikes, np.clip(voltage >> ALIGN_BITS, 1, population.max_value), 0)
     return current, np.where(spikes, 0, voltage), sent.astype(np.uint8)

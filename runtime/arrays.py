@@ -12,7 +12,7 @@ from .errors import NetworkError, PumiceError
 Integers = NDArray[np.integer[Any]]
 
 
-def frozen(
+def as_readonly(
     values: ArrayLike, dtype: DTypeLike, who: str, error: type[PumiceError] = NetworkError
 ) -> NDArray[Any]:
     """Return a read-only copy of `values` as integers of type `dtype`, of the same shape.
@@ -37,7 +37,7 @@ def frozen(
     return cast
 
 
-def whole(value: Any, who: str) -> int:
+def as_int(value: Any, who: str) -> int:
     """Return `value` as a plain integer; raises `NetworkError` where it is none (2.0, "2")."""
     try:
         return operator.index(value)
@@ -45,7 +45,7 @@ def whole(value: Any, who: str) -> int:
         raise NetworkError(f"{who} is {value!r}, needs a whole number") from None
 
 
-class Comparable:
+class ValueEquality:
     """A dataclass (made with `eq=False`) that equals another of its type with equal values."""
 
     __hash__ = None  # type: ignore[assignment]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import Comparable, frozen, whole
+from .arrays import ValueEquality, as_int, as_readonly
 from .errors import NetworkError
 
 Shape = tuple[int, ...]
@@ -24,7 +24,7 @@ Indices = NDArray[Any]  # given with any integer values, held as read-only int32
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(Comparable):
+class Dense(ValueEquality):
     """Every source neuron to every target neuron; `weights` int16 (targets, sources)."""
 
     weights: Weights
@@ -38,14 +38,14 @@ class Dense(Comparable):
             raise NetworkError(f"{self.weights.shape[1]} inputs, but {source} is {np.prod(source)}")
         return (int(self.weights.shape[0]),)
 
-    def magnitudes(self) -> NDArray[np.int64]:
+    def sum_abs_weights(self) -> NDArray[np.int64]:
         """Return the sum of absolute weights into each target neuron, int64 (targets,)."""
         sums: NDArray[np.int64] = np.abs(self.weights.astype(np.int64)).sum(axis=1)
         return sums
 
 
 @dataclass(frozen=True, eq=False)
-class Sparse(Comparable):
+class Sparse(ValueEquality):
     """Listed synapses: `weights[k]` from source neuron `columns[k]` to target neuron `rows[k]`.
 
     Neurons are counted in C order. `weights` int16, `rows` and `columns` int32, all (synapses,);
@@ -59,7 +59,7 @@ class Sparse(Comparable):
 
     def __post_init__(self) -> None:
         weights = _weights("sparse", self.weights, 1)
-        rows, columns = (frozen(a, np.int32, "sparse") for a in (self.rows, self.columns))
+        rows, columns = (as_readonly(a, np.int32, "sparse") for a in (self.rows, self.columns))
         targets, sources = _pair("sparse", "shape", self.shape, 1)
         if not weights.shape == rows.shape == columns.shape:
             raise NetworkError(
@@ -77,7 +77,7 @@ class Sparse(Comparable):
         if (keys[1:] == keys[:-1]).any():
             raise NetworkError("sparse: a pair of neurons stands twice; add up their weights")
         for name, array in (("weights", weights), ("rows", rows), ("columns", columns)):
-            object.__setattr__(self, name, frozen(array[order], array.dtype, "sparse"))
+            object.__setattr__(self, name, as_readonly(array[order], array.dtype, "sparse"))
         object.__setattr__(self, "shape", (targets, sources))
 
     def target_shape(self, source: Shape) -> Shape:
@@ -86,7 +86,7 @@ class Sparse(Comparable):
             raise NetworkError(f"{self.shape[1]} inputs, but {source} is {np.prod(source)}")
         return (self.shape[0],)
 
-    def magnitudes(self) -> NDArray[np.int64]:
+    def sum_abs_weights(self) -> NDArray[np.int64]:
         """Return the sum of absolute weights into each target neuron, int64 (targets,)."""
         sums = np.zeros(self.shape[0], np.int64)
         np.add.at(sums, self.rows, np.abs(self.weights.astype(np.int64)))
@@ -94,7 +94,7 @@ class Sparse(Comparable):
 
 
 @dataclass(frozen=True, eq=False)
-class Conv(Comparable):
+class Conv(ValueEquality):
     """A two-dimensional convolution; `weights` int16 (outputs, inputs / groups, height, width).
 
     `stride`, `padding` (zeros) and `dilation` are pairs (along height, along width).
@@ -110,7 +110,7 @@ class Conv(Comparable):
         object.__setattr__(self, "weights", _weights("conv", self.weights, 4))
         for key, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
             object.__setattr__(self, key, _pair("conv", key, getattr(self, key), least))
-        object.__setattr__(self, "groups", whole(self.groups, "conv: groups"))
+        object.__setattr__(self, "groups", as_int(self.groups, "conv: groups"))
         if self.groups < 1 or self.weights.shape[0] % self.groups:
             raise NetworkError(
                 f"conv: {self.weights.shape[0]} channels cannot be cut into {self.groups} groups"
@@ -126,16 +126,16 @@ class Conv(Comparable):
         channels = self.weights.shape[1] * self.groups
         if len(source) != 3 or source[0] != channels:
             raise NetworkError(f"takes ({channels}, height, width), but is given {source}")
-        return (int(self.weights.shape[0]), *window_counts(self, source))
+        return (int(self.weights.shape[0]), *conv_output_size(self, source))
 
-    def magnitudes(self) -> NDArray[np.int64]:
+    def sum_abs_weights(self) -> NDArray[np.int64]:
         """Return the largest sum of absolute weights into a neuron of each channel, int64."""
         sums: NDArray[np.int64] = np.abs(self.weights.astype(np.int64)).sum(axis=(1, 2, 3))
         return sums
 
 
 @dataclass(frozen=True, eq=False)
-class SumPool(Comparable):
+class SumPool(ValueEquality):
     """The sum over a window of each channel, times one `weight`.
 
     `kernel`, `stride` and `padding` are pairs (along height, along width).
@@ -151,16 +151,16 @@ class SumPool(Comparable):
     def __post_init__(self) -> None:
         for key, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
             object.__setattr__(self, key, _pair("sum_pool", key, getattr(self, key), least))
-        object.__setattr__(self, "weight", whole(self.weight, "sum_pool: weight"))
+        object.__setattr__(self, "weight", as_int(self.weight, "sum_pool: weight"))
         _weights("sum_pool", [self.weight], 1)
 
     def target_shape(self, source: Shape) -> Shape:
         """Return (channels, height, width); raises `NetworkError` where `source` does not fit."""
         if len(source) != 3:
             raise NetworkError(f"takes (channels, height, width), but is given {source}")
-        return (source[0], *window_counts(self, source))
+        return (source[0], *conv_output_size(self, source))
 
-    def magnitudes(self) -> NDArray[np.int64]:
+    def sum_abs_weights(self) -> NDArray[np.int64]:
         """Return the largest sum of absolute weights into a neuron, int64 (1,)."""
         return np.array([abs(self.weight) * self.kernel[0] * self.kernel[1]], np.int64)
 
@@ -168,7 +168,7 @@ class SumPool(Comparable):
 Connection = Dense | Sparse | Conv | SumPool
 
 
-def window_counts(connection: Conv | SumPool, source: Shape) -> Pair:
+def conv_output_size(connection: Conv | SumPool, source: Shape) -> Pair:
     """Return how many windows fit along height and width of `source`; at least one each."""
     counts = []
     for axis, size in enumerate(source[1:]):
@@ -182,7 +182,7 @@ def window_counts(connection: Conv | SumPool, source: Shape) -> Pair:
     return counts[0], counts[1]
 
 
-def depthwise(connection: SumPool, channels: int) -> Conv:
+def as_depthwise_conv(connection: SumPool, channels: int) -> Conv:
     """Return the convolution that computes the same as sum pooling of `channels` channels."""
     weights = np.full((channels, 1, *connection.kernel), connection.weight, np.int16)
     return Conv(weights, connection.stride, connection.padding, (1, 1), channels)
@@ -190,7 +190,7 @@ def depthwise(connection: SumPool, channels: int) -> Conv:
 
 def _weights(who: str, values: ArrayLike, dimensions: int) -> NDArray[np.int16]:
     """Return `values` as the chip's synapses hold them: 8 bits with the sign shared or mixed."""
-    array = frozen(values, np.int16, f"{who} weights")
+    array = as_readonly(values, np.int16, f"{who} weights")
     if array.ndim != dimensions or (dimensions > 1 and not array.size):
         raise NetworkError(f"{who}: weights of shape {array.shape}, needs {dimensions} axes")
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
@@ -207,7 +207,7 @@ def _weights(who: str, values: ArrayLike, dimensions: int) -> NDArray[np.int16]:
 
 
 def _pair(who: str, key: str, values: Any, least: int) -> Pair:
-    pair = tuple(whole(value, f"{who}: {key}") for value in values)
+    pair = tuple(as_int(value, f"{who}: {key}") for value in values)
     if len(pair) != 2 or min(pair) < least:
         raise NetworkError(f"{who}: {key} is {values}, needs two whole numbers from {least}")
     return pair[0], pair[1]

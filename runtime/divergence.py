@@ -29,13 +29,13 @@ class Divergence:
     neuron: int
     quantity: str
     expected: int
-    found: int
+    actual: int
 
     def __str__(self) -> str:
         """Say it in one line."""
         return (
             f"{self.engine}: step {self.timestep}, sample {self.sample}, "
-            f"{self.population}[{self.neuron}]: {self.quantity} is {self.found}, "
+            f"{self.population}[{self.neuron}]: {self.quantity} is {self.actual}, "
             f"needs {self.expected}"
         )
 
@@ -48,8 +48,8 @@ def first_divergence(
     Raises `EngineError` where `found` lacks an array or has one of another shape.
     """
     divergences = [
-        _first(population.name, quantity, left, right, engine, expected.timesteps)
-        for population, quantity, left, right in _pairs(network, expected, found)
+        _first_difference(population.name, quantity, left, right, engine, expected.timesteps)
+        for population, quantity, left, right in _iter_pairs(network, expected, found)
         if not np.array_equal(left, right)
     ]
     if not (divergences or np.array_equal(expected.steps, found.steps)):
@@ -61,7 +61,7 @@ def first_divergence(
     return min(divergences, key=lambda d: (d.timestep, d.quantity == "count"), default=None)
 
 
-def _first(
+def _first_difference(
     population: str,
     quantity: str,
     left: NDArray[Any],
@@ -76,11 +76,11 @@ def _first(
     return Divergence(engine, timestep, sample, population, neuron, quantity, *values)
 
 
-def _pairs(
+def _iter_pairs(
     network: Network, expected: Trace, found: Trace
 ) -> Iterator[tuple[Population, str, NDArray[Any], NDArray[Any]]]:
     """Yield what is to be equal, as (..., samples, neurons), in topological order."""
-    for population in (*network.inputs, *network.order):
+    for population in (*network.inputs, *network.topological_order):
         for quantity, lefts, rights in (
             ("spike", expected.spikes, found.spikes),
             ("voltage", expected.voltages, found.voltages),

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import whole
+from .arrays import as_int
 from .errors import NetworkError
 
-NEVER = 2**31 - 1  # a threshold that no margin passes
+NEVER_EXIT = 2**31 - 1  # a threshold that no margin passes
 
 
 @dataclass(frozen=True)
@@ -33,21 +33,21 @@ class EarlyExit:
     thresholds: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        values = tuple(whole(value, "early exit: threshold") for value in self.thresholds)
+        values = tuple(as_int(value, "early exit: threshold") for value in self.thresholds)
         if not values:
             raise NetworkError("early exit: has no thresholds, needs one or more")
         for value in values:
-            if not 0 <= value <= NEVER:
-                raise NetworkError(f"early exit: threshold is {value}, needs 0 to {NEVER}")
+            if not 0 <= value <= NEVER_EXIT:
+                raise NetworkError(f"early exit: threshold is {value}, needs 0 to {NEVER_EXIT}")
         object.__setattr__(self, "thresholds", values)
 
 
-def margins(answers: NDArray[np.int64]) -> NDArray[np.int64]:
+def margins(logits: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return by how much each answer is ahead, int64 (timesteps, samples), 0 where two tie.
 
     `answers` is int64 (timesteps, samples, neurons), with two neurons or more.
     """
-    ordered = np.partition(answers, -2, axis=-1)
+    ordered = np.partition(logits, -2, axis=-1)
     ahead: NDArray[np.int64] = ordered[..., -1] - ordered[..., -2]
     return ahead
 
@@ -55,7 +55,7 @@ def margins(answers: NDArray[np.int64]) -> NDArray[np.int64]:
 def exit_steps(ahead: NDArray[np.int64], rule: EarlyExit) -> NDArray[np.int64]:
     """Return how many steps each sample runs, int64 (samples,); `ahead` is what `margins` gave."""
     timesteps = len(ahead)
-    needed = np.full(timesteps, NEVER)
+    needed = np.full(timesteps, NEVER_EXIT)
     given = rule.thresholds[:timesteps]
     needed[: len(given)] = given
     clear = ahead > needed[:, None]

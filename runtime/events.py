@@ -12,16 +12,16 @@ from .population import Population
 Events = NDArray[np.uint8] | Mapping[str, NDArray[np.uint8]]
 
 
-def checked_events(network: Network, events: Events) -> dict[str, NDArray[np.uint8]]:
+def validate_events(network: Network, events: Events) -> dict[str, NDArray[np.uint8]]:
     """Return the events of each input population, uint8 (timesteps, batch, *shape).
 
     `events` is one array where the network has one input, else a mapping by name; any integer or
     boolean type. Raises `EngineError` where a shape or value does not fit.
     """
-    return checked_inputs(network.inputs, events)
+    return validate_inputs(network.inputs, events)
 
 
-def checked_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str, NDArray[np.uint8]]:
+def validate_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str, NDArray[np.uint8]]:
     """Do the same where there are only the input populations to go by."""
     given = events if isinstance(events, Mapping) else {inputs[0].name: events}
     if set(given) != {p.name for p in inputs}:
@@ -38,10 +38,10 @@ def checked_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str, 
         if 0 in array.shape:
             raise EngineError(f"{population.name}: events of shape {array.shape} are empty")
         lowest = 0 if array.dtype.kind in "ub" else int(array.min())
-        if lowest < 0 or int(array.max()) > population.largest_value:
+        if lowest < 0 or int(array.max()) > population.max_value:
             raise EngineError(
                 f"{population.name}: events hold {array.min()}..{array.max()}, "
-                f"needs 0..{population.largest_value}"
+                f"needs 0..{population.max_value}"
             )
         checked[population.name] = array.astype(np.uint8, copy=False)
     if len({array.shape[:2] for array in checked.values()}) > 1:

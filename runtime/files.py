@@ -27,8 +27,8 @@ from .population import Population
 from .program import Core, Program, Slice
 from .projection import Projection
 
-FORMAT = 1
-CONNECTIONS: dict[str, type[Connection]] = {
+FORMAT_VERSION = 1
+CONNECTION_KINDS: dict[str, type[Connection]] = {
     "dense": Dense,
     "sparse": Sparse,
     "conv": Conv,
@@ -38,7 +38,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 @contextmanager
-def written(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well, it takes its place.
 
     A reader never meets half a file. Raises `FileError` where the disk is full or the folder
@@ -63,7 +63,7 @@ def written(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def cached(name: str) -> Path | None:
+def cache_path(name: str) -> Path | None:
     """Return where a file of that name is kept, or none where the user has no home."""
     named = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(named):  # the XDG specification says to ignore relative paths
@@ -82,12 +82,12 @@ def _umask() -> int:
 
 def write_network(path: str | os.PathLike[str], network: Network) -> None:
     """Write `network` to `path` (a `.pumice` file), whole or not at all; raises `FileError`."""
-    _write(path, *_described(network))
+    _write(path, *_serialize(network))
 
 
 def write_program(path: str | os.PathLike[str], program: Program) -> None:
     """Write `program` to `path`, whole or not at all; `read_network` reads its network from it."""
-    graph, tensors = _described(program.network)
+    graph, tensors = _serialize(program.network)
     cores = [
         {
             **{key: getattr(core, key) for key in ("chip", "number", "x", "y")},
@@ -129,7 +129,7 @@ def _write(
         raise FileError(f"{path}: the provenance cannot be written as JSON ({error})") from error
     # One entry, not two: safetensors writes entries in an order that changes from run to run.
     content = save(tensors, {"pumice": f"{_digest(header, tensors)} {header}"})
-    with written(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
 
@@ -152,14 +152,14 @@ def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]
         raise FileError(f"{path}: was altered (its SHA-256 does not match); write it again")
     try:
         graph = json.loads(header)
-        return _built(graph, tensors), graph.get("program")
+        return _deserialize(graph, tensors), graph.get("program")
     except (KeyError, TypeError, ValueError, RecursionError, MemoryError) as error:
         raise FileError(f"{path}: holds a graph that is no network ({error})") from error
 
 
 def network_digest(network: Network) -> str:
     """Return the SHA-256 of what `network` computes; its provenance takes no part."""
-    graph, tensors = _described(network)
+    graph, tensors = _serialize(network)
     del graph["provenance"]
     return _digest(json.dumps(graph, sort_keys=True), tensors)
 
@@ -172,7 +172,7 @@ def _digest(header: str, tensors: Arrays) -> str:
     return digest.hexdigest()
 
 
-def _described(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Split `network` into JSON values and named arrays."""
     tensors: dict[str, NDArray[Any]] = {}
 
@@ -185,11 +185,11 @@ def _described(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 
     projections = []
     for projection in network.projections:
-        kind = next(k for k, v in CONNECTIONS.items() if isinstance(projection.connection, v))
+        kind = next(k for k, v in CONNECTION_KINDS.items() if isinstance(projection.connection, v))
         connection = {"kind": kind, **plain(projection.connection, f"{projection.name}/projection")}
         projections.append({**plain(projection, ""), "connection": connection})
     graph = {
-        "format": FORMAT,
+        "format": FORMAT_VERSION,
         "output": network.output,
         "provenance": dict(network.provenance),
         "populations": [plain(p, f"{p.name}/population") for p in network.populations],
@@ -200,15 +200,15 @@ def _described(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
     return graph, tensors
 
 
-def _built(graph: dict[str, Any], tensors: Arrays) -> Network:
+def _deserialize(graph: dict[str, Any], tensors: Arrays) -> Network:
     unused = dict(tensors)
 
     def arrays(prefix: str) -> dict[str, Any]:
         names = [name for name in unused if name.startswith(f"{prefix}.")]
         return {name.removeprefix(f"{prefix}."): unused.pop(name) for name in names}
 
-    if graph["format"] != FORMAT:
-        raise NetworkError(f"format {graph['format']}; this pumice reads {FORMAT}")
+    if graph["format"] != FORMAT_VERSION:
+        raise NetworkError(f"format {graph['format']}; this pumice reads {FORMAT_VERSION}")
     if not (graph["output"] and isinstance(graph["output"], str)):
         raise NetworkError(f"output is {graph['output']!r}, needs a name")
     if not isinstance(graph["provenance"], dict):
@@ -221,7 +221,7 @@ def _built(graph: dict[str, Any], tensors: Arrays) -> Network:
     projections = []
     for values in graph["projections"]:
         described = dict(values["connection"])
-        kind = CONNECTIONS[described.pop("kind")]
+        kind = CONNECTION_KINDS[described.pop("kind")]
         connection = kind(**described, **arrays(f"{values['name']}/projection"))
         projections.append(Projection(**{**values, "connection": connection}))
     if unused:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .arithmetic import ACTIVATION_LIMIT, ALIGN_BITS, DECAY_ONE, STATE_HALF
-from .arrays import Comparable
+from .arrays import ValueEquality
 from .early_exit import EarlyExit
 from .errors import NetworkError
 from .population import Population
@@ -18,7 +18,7 @@ CURRENT_LIMIT = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
-class Network(Comparable):
+class Network(ValueEquality):
     """A directed graph of populations and projections.
 
     `output` names the population whose answer is read (the last one if not given). `provenance`
@@ -47,7 +47,7 @@ class Network(Comparable):
         _check_names(self)
         for projection in self.projections:
             _check_shapes(self, projection)
-        object.__setattr__(self, "_order", _topological(self))
+        object.__setattr__(self, "_order", _topological_sort(self))
         for population in self.populations:
             _check_range(self, population)
         if self.early_exit and self.population(self.output).neurons < 2:
@@ -58,9 +58,9 @@ class Network(Comparable):
         for population in self.populations:
             if population.name == name:
                 return population
-        raise NetworkError(f"no population {name!r}; there are {_names(self.populations)}")
+        raise NetworkError(f"no population {name!r}; there are {_join_names(self.populations)}")
 
-    def into(self, name: str) -> tuple[Projection, ...]:
+    def incoming(self, name: str) -> tuple[Projection, ...]:
         """Return the projections whose target is `name`."""
         return tuple(p for p in self.projections if p.target == name)
 
@@ -70,12 +70,12 @@ class Network(Comparable):
         return tuple(p for p in self.populations if p.kind == "input")
 
     @property
-    def order(self) -> tuple[Population, ...]:
+    def topological_order(self) -> tuple[Population, ...]:
         """All other populations, each after those that reach it without delay."""
         return self._order  # type: ignore[attr-defined,no-any-return]
 
 
-def _names(things: tuple[Population | Projection, ...]) -> str:
+def _join_names(things: tuple[Population | Projection, ...]) -> str:
     return ", ".join(thing.name for thing in things)
 
 
@@ -96,7 +96,7 @@ def _check_names(network: Network) -> None:
             f"{output.value_bits} bits; read it by an integrator"
         )
     for population in network.populations:
-        if population.kind == "input" and network.into(population.name):
+        if population.kind == "input" and network.incoming(population.name):
             raise NetworkError(f"{population.name}: an input takes no projections")
 
 
@@ -115,7 +115,7 @@ def _check_shapes(network: Network, projection: Projection) -> None:
         )
 
 
-def _topological(network: Network) -> tuple[Population, ...]:
+def _topological_sort(network: Network) -> tuple[Population, ...]:
     waiting = [p for p in network.populations if p.kind != "input"]
     done = {p.name for p in network.inputs}
     order: list[Population] = []
@@ -123,11 +123,11 @@ def _topological(network: Network) -> tuple[Population, ...]:
         ready = [
             p
             for p in waiting
-            if all(j.source in done for j in network.into(p.name) if j.delay == 0)
+            if all(j.source in done for j in network.incoming(p.name) if j.delay == 0)
         ]
         if not ready:
             raise NetworkError(
-                f"{_names(tuple(waiting))}: form or follow a cycle without delay; "
+                f"{_join_names(tuple(waiting))}: form or follow a cycle without delay; "
                 "give one of its projections a delay of 1 or more"
             )
         order += ready
@@ -142,9 +142,9 @@ def activation_bound(network: Network, population: Population) -> int:
     Raises `NetworkError` where one projection's sum alone leaves 24 bits.
     """
     total = 0
-    for projection in network.into(population.name):
-        largest = network.population(projection.source).largest_value
-        bound = int(projection.connection.magnitudes().max(initial=0)) * largest
+    for projection in network.incoming(population.name):
+        largest = network.population(projection.source).max_value
+        bound = int(projection.connection.sum_abs_weights().max(initial=0)) * largest
         if bound > ACTIVATION_LIMIT:
             raise NetworkError(
                 f"{projection.name}: its sum can reach {bound}, the accumulator holds "

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from .connections import Conv, Dense, Sparse
-from .counts import fan_out
 from .engines.reference import accumulate
 from .network import Network
+from .op_counts import fan_out
 from .trace import Trace
 
-PARAMETERS = ("current_decay", "voltage_decay", "threshold", "bias")
+NEURON_PARAMETERS = ("current_decay", "voltage_decay", "threshold", "bias")
 
 
-def neurobench(network: Network, trace: Trace) -> dict[str, Any]:
+def neurobench_metrics(network: Network, trace: Trace) -> dict[str, Any]:
     """Return NeuroBench's static and workload figures of `network` in `trace`, a mean a sample.
 
     `Footprint` is in bytes: one a weight, four a neuron parameter, as often as they are stored.
@@ -31,7 +31,7 @@ def neurobench(network: Network, trace: Trace) -> dict[str, Any]:
     ]
     stored = sum(array.size for array in weights)
     neurons = [p for p in network.populations if p.kind != "input"]
-    parameters = sum(getattr(p, key).size for p in neurons for key in PARAMETERS)
+    parameters = sum(getattr(p, key).size for p in neurons for key in NEURON_PARAMETERS)
     spiking = [p for p in neurons if p.kind == "cuba"]
     possible = trace.timesteps * trace.batch * sum(p.neurons for p in spiking)
     sent = sum(int(trace.counts[p.name].sum()) for p in spiking)

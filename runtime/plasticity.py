@@ -22,12 +22,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .arithmetic import shifted, step
-from .arrays import Comparable, Integers, frozen, whole
+from .arithmetic import lif_step, shift
+from .arrays import Integers, ValueEquality, as_int, as_readonly
 from .connections import Sparse
 from .engines.reference import accumulate
 from .errors import NetworkError
-from .events import Events, checked_events
+from .events import Events, validate_events
 from .network import Network
 
 TRACE_LIMIT, WEIGHT_LIMIT = 127, 255
@@ -37,7 +37,7 @@ Words = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Plasticity(Comparable):
+class PlasticityRule(ValueEquality):
     """The rule of one projection; see the module's equations.
 
     `kept_before`, `kept_after`: what the two traces of a source and of a target keep a step, in
@@ -45,8 +45,8 @@ class Plasticity(Comparable):
     one. Raises `NetworkError` where a number does not fit its register.
     """
 
-    kept_before: tuple[int, int]
-    kept_after: tuple[int, int]
+    pre_decay_factors: tuple[int, int]
+    post_decay_factors: tuple[int, int]
     tags: Integers
     potentiation: int = 1
     depression: int = 1
@@ -55,17 +55,17 @@ class Plasticity(Comparable):
     seed: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tags", frozen(self.tags, np.uint8, "tags"))
+        object.__setattr__(self, "tags", as_readonly(self.tags, np.uint8, "tags"))
         for name, (low, high) in LIMITS.items():
-            value = whole(getattr(self, name), name)
+            value = as_int(getattr(self, name), name)
             if not low <= value <= high:
                 raise NetworkError(f"plasticity: {name} is {value}, needs {low} to {high}")
-        for kept in (*self.kept_before, *self.kept_after):
+        for kept in (*self.pre_decay_factors, *self.post_decay_factors):
             if not 0 <= kept < 1 << TRACE_BITS:
                 raise NetworkError(f"plasticity: a trace keeps {kept}, needs 0 to 4095")
 
 
-def drawn(state: int) -> tuple[int, int, int]:
+def next_random(state: int) -> tuple[int, int, int]:
     """Return the next state of the generator, and r and r' of a step.
 
     state <- (1664525 state + 1013904223) mod 2^32 (Knuth and Lewis); its upper bits are used.
@@ -74,7 +74,7 @@ def drawn(state: int) -> tuple[int, int, int]:
     return state, state >> 20, (state >> 13) & 0x7F
 
 
-def check_learns(network: Network, rules: Mapping[str, Plasticity]) -> None:
+def validate_rules(network: Network, rules: Mapping[str, PlasticityRule]) -> None:
     """Raise `NetworkError` where a rule names no projection that can learn."""
     named = {projection.name: projection for projection in network.projections}
     for name, rule in rules.items():
@@ -91,64 +91,64 @@ def check_learns(network: Network, rules: Mapping[str, Plasticity]) -> None:
             raise NetworkError(f"{name}: a weight is {connection.weights.min()}, needs 0 to 255")
 
 
-def learn(network: Network, rules: Mapping[str, Plasticity], events: Events) -> Network:
+def learn(network: Network, rules: Mapping[str, PlasticityRule], events: Events) -> Network:
     """Return `network` after it ran through `events` and learned: the reference, in plain numpy.
 
     `events` uint8 (timesteps, samples, *input shape): samples come one after the other, each from
     silence, with the weights that the last one left. `rules` by the name of the projection.
     Raises `NetworkError` where a rule does not fit, `EngineError` where events do not.
     """
-    check_learns(network, rules)
-    given = checked_events(network, events)
+    validate_rules(network, rules)
+    given = validate_events(network, events)
     timesteps, samples = next(iter(given.values())).shape[:2]
     seeds = {name: rule.seed for name, rule in rules.items()}
     for sample in range(samples):
         shown = {name: array[:, sample : sample + 1] for name, array in given.items()}
-        network = _shown(network, rules, shown, timesteps, seeds)
+        network = _learn_sample(network, rules, shown, timesteps, seeds)
     return network
 
 
-def _shown(
+def _learn_sample(
     network: Network,
-    rules: Mapping[str, Plasticity],
+    rules: Mapping[str, PlasticityRule],
     shown: dict[str, NDArray[np.uint8]],
     timesteps: int,
     seeds: dict[str, int],
 ) -> Network:
     """Return `network` after one sample; `seeds` hold the state of each rule's generator."""
     now = {p.name: np.zeros((1, *p.shape), np.uint8) for p in network.populations}
-    states = {p.name: (np.zeros((1, *p.shape), np.int64),) * 2 for p in network.order}
-    traces = {name: _silent(network, name) for name in rules}
+    states = {p.name: (np.zeros((1, *p.shape), np.int64),) * 2 for p in network.topological_order}
+    traces = {name: _zero_traces(network, name) for name in rules}
     past = [now]
     for t in range(timesteps):
         now = {name: array[t] for name, array in shown.items()}
-        for population in network.order:
+        for population in network.topological_order:
             total = np.zeros((1, *population.shape), np.int64)
-            for projection in network.into(population.name):
+            for projection in network.incoming(population.name):
                 if projection.delay <= t:
                     sent = now if not projection.delay else past[-projection.delay]
                     values = sent[projection.source].astype(np.int64)
                     summed = accumulate(projection.connection, values)
-                    total += shifted(summed, projection.weight_exponent).reshape(total.shape)
-            current, voltage, fired = step(population, *states[population.name], total)
+                    total += shift(summed, projection.weight_exponent).reshape(total.shape)
+            current, voltage, fired = lif_step(population, *states[population.name], total)
             states[population.name] = current, voltage
             now = {**now, population.name: fired}
         if t:  # the spikes of the step before have been delivered: now they teach
-            network = _taught(network, rules, traces, past[-1], seeds)
+            network = _learn_step(network, rules, traces, past[-1], seeds)
         past.append(now)
-    return _taught(network, rules, traces, past[-1], seeds)
+    return _learn_step(network, rules, traces, past[-1], seeds)
 
 
-def _silent(network: Network, name: str) -> tuple[Words, Words]:
+def _zero_traces(network: Network, name: str) -> tuple[Words, Words]:
     """Return the traces of a projection's sources and targets, int64 (2, neurons)."""
     projection = next(p for p in network.projections if p.name == name)
     source, target = network.population(projection.source), network.population(projection.target)
     return np.zeros((2, source.neurons), np.int64), np.zeros((2, target.neurons), np.int64)
 
 
-def _taught(
+def _learn_step(
     network: Network,
-    rules: Mapping[str, Plasticity],
+    rules: Mapping[str, PlasticityRule],
     traces: dict[str, tuple[Words, Words]],
     spikes: Mapping[str, NDArray[np.uint8]],
     seeds: dict[str, int],
@@ -158,16 +158,16 @@ def _taught(
     for projection in network.projections:
         if projection.name in rules and isinstance(projection.connection, Sparse):
             rule, name = rules[projection.name], projection.name
-            seeds[name], r, r_weight = drawn(seeds[name])
+            seeds[name], r, r_weight = next_random(seeds[name])
             before, after = (
                 spikes[end].reshape(-1).astype(np.int64)
                 for end in (projection.source, projection.target)
             )
             traces[name] = (
-                _decayed(traces[name][0], rule.kept_before, before, rule.impulse, r),
-                _decayed(traces[name][1], rule.kept_after, after, rule.impulse, r),
+                _decay_traces(traces[name][0], rule.pre_decay_factors, before, rule.impulse, r),
+                _decay_traces(traces[name][1], rule.post_decay_factors, after, rule.impulse, r),
             )
-            weights = changed(projection.connection, rule, traces[name], before, after, r_weight)
+            weights = apply_stdp(projection.connection, rule, traces[name], before, after, r_weight)
             projection = replace(
                 projection, connection=replace(projection.connection, weights=weights)
             )
@@ -175,15 +175,17 @@ def _taught(
     return replace(network, projections=tuple(projections))
 
 
-def _decayed(traces: Words, kept: tuple[int, int], spikes: Words, impulse: int, r: int) -> Words:
+def _decay_traces(
+    traces: Words, kept: tuple[int, int], spikes: Words, impulse: int, r: int
+) -> Words:
     less = (traces * np.array(kept)[:, None] + r) >> TRACE_BITS
     found: Words = np.minimum(less + impulse * spikes, TRACE_LIMIT)
     return found
 
 
-def changed(
+def apply_stdp(
     connection: Sparse,
-    rule: Plasticity,
+    rule: PlasticityRule,
     traces: tuple[Words, Words],
     before: Words,
     after: Words,

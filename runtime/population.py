@@ -8,13 +8,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import Comparable, frozen, whole
+from .arrays import ValueEquality, as_int, as_readonly
 from .errors import NetworkError
 
 Kind = Literal["input", "cuba", "integrator"]
 Parameter = Any  # given as an integer or array-like, held as a read-only int32 array
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
-MOST_NEURONS = 2**31 - 1  # so that an int32 counts them
+NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
+MAX_NEURONS = 2**31 - 1  # so that an int32 counts them
 # Register widths of Loihi's compartments, as Lava's LIF documents them.
 LIMITS = {
     "current_decay": (0, 4096),
@@ -25,7 +25,7 @@ LIMITS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Population(Comparable):
+class Population(ValueEquality):
     """Neurons of one kind, and the integers they compute with.
 
     `shape` is `(neurons,)` or `(channels, height, width)`. The parameters `current_decay` and
@@ -50,15 +50,15 @@ class Population(Comparable):
     value_bits: int = 1
 
     def __post_init__(self) -> None:
-        checked_name("population", self.name)
-        shape = tuple(whole(size, f"{self.name}: a size in its shape") for size in self.shape)
+        validate_name("population", self.name)
+        shape = tuple(as_int(size, f"{self.name}: a size in its shape") for size in self.shape)
         if len(shape) not in (1, 3) or min(shape) < 1:
             raise NetworkError(
                 f"{self.name}: shape {shape} is not (neurons,) or (channels, height, width)"
             )
-        if math.prod(shape) > MOST_NEURONS:
+        if math.prod(shape) > MAX_NEURONS:
             raise NetworkError(
-                f"{self.name}: has {math.prod(shape)} neurons, needs at most {MOST_NEURONS}"
+                f"{self.name}: has {math.prod(shape)} neurons, needs at most {MAX_NEURONS}"
             )
         if self.kind not in get_args(Kind):
             raise NetworkError(f"{self.name}: kind {self.kind!r} is none of {get_args(Kind)}")
@@ -66,7 +66,7 @@ class Population(Comparable):
             ("bias_exponent", 0, 7),
             ("value_bits", 1, 1 if self.kind == "integrator" else 8),
         ):
-            value = whole(getattr(self, key), f"{self.name}: {key}")
+            value = as_int(getattr(self, key), f"{self.name}: {key}")
             _check_range(self.name, key, value, low, high)
             object.__setattr__(self, key, value)
         object.__setattr__(self, "shape", shape)
@@ -79,14 +79,14 @@ class Population(Comparable):
         return math.prod(self.shape)
 
     @property
-    def largest_value(self) -> int:
+    def max_value(self) -> int:
         """The largest message one of its neurons sends in a step."""
         return int((1 << self.value_bits) - 1)
 
 
-def checked_name(what: str, name: Any) -> None:
+def validate_name(what: str, name: Any) -> None:
     """Raise `NetworkError` where `name` is not letters, digits, `_`, `.` and `-`."""
-    if not (isinstance(name, str) and NAME.match(name)):
+    if not (isinstance(name, str) and NAME_PATTERN.match(name)):
         raise NetworkError(f"{what} {name!r}: a name is letters, digits, _ . and -")
 
 
@@ -96,7 +96,7 @@ def _check_range(name: str, key: str, value: Any, low: int, high: int) -> None:
 
 
 def _parameter(name: str, key: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]:
-    array = frozen(values, np.int32, f"{name}.{key}")
+    array = as_readonly(values, np.int32, f"{name}.{key}")
     if len(shape) == 3 and array.shape == shape[:1]:
         array = array.reshape(-1, 1, 1)
     if array.shape not in ((), shape, (shape[0],) + (1,) * (len(shape) - 1)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import whole
+from .arrays import as_int
 from .errors import NetworkError
 from .network import Network
 
@@ -23,7 +23,7 @@ class Slice:
 
     def __post_init__(self) -> None:
         for key in ("start", "stop"):
-            values = tuple(whole(v, f"{self.population}: {key}") for v in getattr(self, key))
+            values = tuple(as_int(v, f"{self.population}: {key}") for v in getattr(self, key))
             object.__setattr__(self, key, values)
         if len(self.start) != len(self.stop) or not all(
             0 <= low < high for low, high in zip(self.start, self.stop, strict=True)
@@ -33,17 +33,17 @@ class Slice:
             )
 
     @property
-    def extent(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, ...]:
         """How many places it has along each axis."""
         return tuple(high - low for low, high in zip(self.start, self.stop, strict=True))
 
     @property
     def neurons(self) -> int:
         """How many neurons it holds."""
-        return math.prod(self.extent)
+        return math.prod(self.shape)
 
     @property
-    def at(self) -> tuple[slice, ...]:
+    def index(self) -> tuple[slice, ...]:
         """What selects its neurons in an array of the population's shape."""
         return tuple(map(slice, self.start, self.stop))
 
@@ -65,11 +65,11 @@ class Core:
 
     def __post_init__(self) -> None:
         for key in ("chip", "number", "x", "y"):
-            value = whole(getattr(self, key), f"core: {key}")
+            value = as_int(getattr(self, key), f"core: {key}")
             if value < 0:
                 raise NetworkError(f"core: {key} is {value}, needs 0 or more")
             object.__setattr__(self, key, value)
-        usage = {k: whole(v, f"core {self.number}: {k}") for k, v in self.usage.items()}
+        usage = {k: as_int(v, f"core {self.number}: {k}") for k, v in self.usage.items()}
         object.__setattr__(self, "usage", MappingProxyType(usage))
         object.__setattr__(self, "slices", tuple(self.slices))
 
@@ -88,7 +88,7 @@ class Program:
     cores: tuple[Core, ...]
 
     def __post_init__(self) -> None:
-        limits = {k: whole(v, f"{self.target}: limit {k}") for k, v in self.limits.items()}
+        limits = {k: as_int(v, f"{self.target}: limit {k}") for k, v in self.limits.items()}
         object.__setattr__(self, "limits", MappingProxyType(limits))
         object.__setattr__(self, "cores", tuple(self.cores))
         _check_neurons(self)
@@ -97,7 +97,7 @@ class Program:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Program):
             return NotImplemented
-        return _parts(self) == _parts(other)
+        return _comparison_key(self) == _comparison_key(other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -114,12 +114,12 @@ class Program:
                     yield index, part
 
 
-def _parts(program: Program) -> tuple[Any, ...]:
+def _comparison_key(program: Program) -> tuple[Any, ...]:
     return program.network, program.target, program.limits, program.cores
 
 
 def _check_neurons(program: Program) -> None:
-    held = {p.name: np.zeros(p.shape, np.uint8) for p in program.network.order}
+    held = {p.name: np.zeros(p.shape, np.uint8) for p in program.network.topological_order}
     for _, part in program.slices():
         if part.population not in held:
             raise NetworkError(f"{part.population}: no population that a core could hold")
@@ -130,9 +130,9 @@ def _check_neurons(program: Program) -> None:
             raise NetworkError(
                 f"{part.population}: a slice up to {part.stop}, but its shape is {places.shape}"
             )
-        if places[part.at].any():
+        if places[part.index].any():
             raise NetworkError(f"{part.population}: neurons from {part.start} are on two cores")
-        places[part.at] = 1
+        places[part.index] = 1
     for name, places in held.items():
         if not places.all():
             missing = places.size - int(places.sum())

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 
-from .arrays import Comparable, whole
+from .arrays import ValueEquality, as_int
 from .connections import Connection
 from .errors import NetworkError
-from .population import checked_name
+from .population import validate_name
 
-EXPONENTS = (-8, 7)
-LONGEST_DELAY = 62
+EXPONENT_RANGE = (-8, 7)
+MAX_DELAY = 62
 
 
 @dataclass(frozen=True, eq=False)
-class Projection(Comparable):
+class Projection(ValueEquality):
     """Spikes of `source` add `weights * 2^weight_exponent` to `target`, `delay` steps later.
 
     A delay of 0 arrives in the same (layer-synchronous) step; recurrence needs 1 or more.
@@ -27,13 +27,13 @@ class Projection(Comparable):
     delay: int = 0
 
     def __post_init__(self) -> None:
-        checked_name("projection", self.name)
+        validate_name("projection", self.name)
         for key in ("weight_exponent", "delay"):
-            value = whole(getattr(self, key), f"{self.name}: {key}")
+            value = as_int(getattr(self, key), f"{self.name}: {key}")
             object.__setattr__(self, key, value)
-        if not EXPONENTS[0] <= self.weight_exponent <= EXPONENTS[1]:
+        if not EXPONENT_RANGE[0] <= self.weight_exponent <= EXPONENT_RANGE[1]:
             raise NetworkError(
                 f"{self.name}: weight_exponent is {self.weight_exponent}, needs -8 to 7"
             )
-        if not 0 <= self.delay <= LONGEST_DELAY:
+        if not 0 <= self.delay <= MAX_DELAY:
             raise NetworkError(f"{self.name}: delay is {self.delay} steps, needs 0 to 62")

@@ -38,7 +38,7 @@ class Trace:
             object.__setattr__(self, "steps", np.full(self.batch, self.timesteps, np.int64))
 
 
-def answers(network: Network, trace: Trace) -> NDArray[np.int64]:
+def logits_over_time(network: Network, trace: Trace) -> NDArray[np.int64]:
     """Return what the output says after each step, int64 (timesteps, batch, neurons).
 
     An integrator says its voltage; a spiking population how often each neuron has fired so far.
@@ -51,15 +51,19 @@ def answers(network: Network, trace: Trace) -> NDArray[np.int64]:
     return values.reshape(trace.timesteps, trace.batch, -1)
 
 
-def accuracies(network: Network, trace: Trace, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def accuracy_over_time(
+    network: Network, trace: Trace, labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Return the share of right answers after each step, float64 (timesteps,), 0 to 1."""
     if labels.shape != (trace.batch,):
         raise EngineError(f"{labels.shape} labels for {trace.batch} samples, needs one each")
-    right: NDArray[np.float64] = (answers(network, trace).argmax(axis=-1) == labels).mean(axis=1)
+    right: NDArray[np.float64] = (logits_over_time(network, trace).argmax(axis=-1) == labels).mean(
+        axis=1
+    )
     return right
 
 
-def stopped(network: Network, trace: Trace) -> Trace:
+def apply_early_exit(network: Network, trace: Trace) -> Trace:
     """Return what is left of `trace`, of a whole run, where the network lets samples stop early.
 
     For engines that look at the answers when all steps are done. `trace` must hold the spikes of
@@ -67,8 +71,8 @@ def stopped(network: Network, trace: Trace) -> Trace:
     """
     if network.early_exit is None:
         return trace
-    steps = exit_steps(margins(answers(network, trace)), network.early_exit)
-    spikes = {name: silenced(array, steps) for name, array in trace.spikes.items()}
+    steps = exit_steps(margins(logits_over_time(network, trace)), network.early_exit)
+    spikes = {name: zero_after_exit(array, steps) for name, array in trace.spikes.items()}
     last = np.minimum(np.arange(trace.timesteps)[:, None], steps - 1)
     return replace(
         trace,
@@ -81,7 +85,7 @@ def stopped(network: Network, trace: Trace) -> Trace:
     )
 
 
-def silenced(values: NDArray[Any], steps: NDArray[np.int64]) -> NDArray[Any]:
+def zero_after_exit(values: NDArray[Any], steps: NDArray[np.int64]) -> NDArray[Any]:
     """Return `values` (timesteps, batch, ...) with zeros after the first `steps` of each sample."""
     if (steps == len(values)).all():
         return values
@@ -91,7 +95,7 @@ def silenced(values: NDArray[Any], steps: NDArray[np.int64]) -> NDArray[Any]:
     return silent
 
 
-def recorded(network: Network, trace: Trace, record: Record) -> Trace:
+def select_recorded(network: Network, trace: Trace, record: Record) -> Trace:
     """Return `trace` with the spikes that `record` asks for, from one that holds all."""
     if record == "all":
         return trace

@@ -1,4 +1,4 @@
-"""The arrows between the folders, the walls round heavy libraries, and the limits on size."""
+"""Architecture rules: import directions, homes of heavy libraries, limits on size."""
 
 import ast
 import importlib
@@ -13,24 +13,39 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+# cli -> pumice -> train -> convert -> runtime <- deploy <- report
 MAY_IMPORT: dict[str, set[str]] = {
     "runtime": set(),
     "convert": {"runtime"},
     "deploy": {"runtime"},
+    "report": {"deploy", "runtime"},
     "train": {"convert", "runtime"},
-    "cli": {"train", "convert", "deploy", "runtime"},
+    "cli": {"report", "train", "convert", "deploy", "runtime"},
 }
-HOMES: dict[str, str | tuple[str, ...]] = {
-    "lava": ("deploy/lava/", "train/architectures/slayer.py"),
-    "onnxruntime": "runtime/engines/onnx.py",
-    "tonic": "train/data/",
+HOMES: dict[str, tuple[str, ...]] = {
+    "jinja2": ("report/",),
+    "lava": ("deploy/lava/", "train/models/slayer.py"),
+    "matplotlib": ("runtime/plots.py",),
+    "onnxruntime": ("runtime/engines/onnx.py",),
+    "tonic": ("train/data/",),
 }
-HEAVY = {"lava", "lightning", "onnx", "onnxruntime", "pytorch_lightning", "sklearn", "torch"}
+HEAVY = {
+    "jinja2",
+    "lava",
+    "lightning",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "pytorch_lightning",
+    "sklearn",
+    "torch",
+}
 MODULES = sorted(file for folder in MAY_IMPORT for file in (ROOT / folder).rglob("*.py"))
 FOLDERS = sorted({file.parent for file in MODULES})
-MOST_LINES_OF_A_FILE = 400
-ONE_UNIT = "runtime/engines/kernels.py"  # numba would not notice that a part elsewhere has changed
-MOST_LINES_OF_A_FUNCTION = 60
+MAX_FILE_LINES = 400
+COMPILED_UNIT = "runtime/engines/cpu/kernels.py"  # numba does not notice changes in other files
+MAX_FUNCTION_LINES = 60
+P90_FUNCTION_LINES = 40
 
 
 def place(file: Path) -> str:
@@ -96,11 +111,11 @@ def test_imports_point_only_towards_the_runtime(file: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "place", "stray"),
     [
-        ("from ...deploy import Target", "runtime/engines/fast.py", "pumice.deploy.Target"),
-        ("from ..train import fit", "convert/graph.py", "pumice.train.fit"),
-        ("from pumice import deploy", "convert/graph.py", "pumice.deploy"),
+        ("from ....deploy import Target", "runtime/engines/cpu/engine.py", "pumice.deploy.Target"),
+        ("from ..train import fit", "convert/compatibility.py", "pumice.train.fit"),
+        ("from pumice import deploy", "convert/compatibility.py", "pumice.deploy"),
         ("import train", "cli/app.py", "train"),
-        ("from .. import convert", "deploy/place.py", "pumice.convert"),
+        ("from .. import convert", "deploy/profile.py", "pumice.convert"),
         ("def f():\n    import pumice.cli.app", "train/fit.py", "pumice.cli.app"),
         ("import pumice", "train/fit.py", "pumice"),
     ],
@@ -141,13 +156,14 @@ def test_the_help_page_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=place)
-def test_a_folder_is_a_typed_package_that_is_listed(folder: Path) -> None:
+def test_every_folder_is_a_package(folder: Path) -> None:
     assert (folder / "__init__.py").is_file()
-    assert (folder / "py.typed").is_file()
-    name = ".".join(["pumice", *folder.relative_to(ROOT).parts])
-    settings = PROJECT["tool"]["setuptools"]
-    assert name in settings["packages"]
-    assert settings["package-dir"][name] == place(folder)
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_the_package_links_to_the_folders(folder: str) -> None:
+    link = ROOT / "pumice" / folder
+    assert link.is_symlink() and link.resolve() == ROOT / folder
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=place)
@@ -162,12 +178,13 @@ def test_an_init_holds_one_docstring_and_public_names_that_are_real(folder: Path
             assert hasattr(package, alias.name)
 
 
-def test_a_file_can_be_read_in_one_sitting() -> None:
+def test_files_have_at_most_400_lines() -> None:
     lines = {place(file): len(file.read_text(encoding="utf-8").splitlines()) for file in MODULES}
-    too_long = {file for file, n in lines.items() if n > MOST_LINES_OF_A_FILE}
-    assert too_long <= {ONE_UNIT}
+    too_long = {file for file, n in lines.items() if n > MAX_FILE_LINES}
+    assert too_long <= {COMPILED_UNIT}
 
 
-def test_a_function_fits_on_a_screen() -> None:
+def test_functions_fit_a_screen() -> None:
     lines = dict(length for file in MODULES for length in functions(file))
-    assert {name: n for name, n in lines.items() if n > MOST_LINES_OF_A_FUNCTION} == {}
+    assert {name: n for name, n in lines.items() if n > MAX_FUNCTION_LINES} == {}
+    assert sorted(lines.values())[int(0.9 * len(lines))] <= P90_FUNCTION_LINES

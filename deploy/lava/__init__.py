@@ -1,8 +1,8 @@
 """The Lava process graph of a network; the only place that imports Lava, and only when it runs."""
 
 from .build import build as build
-from .hardware import obstacles as obstacles
-from .measure import Measured as Measured
-from .measure import ProcessTime as ProcessTime
+from .hardware import unsupported_features as unsupported_features
 from .run import measure as measure
 from .run import run as run
+from .timing import LavaTiming as LavaTiming
+from .timing import ProcessTime as ProcessTime

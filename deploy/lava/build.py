@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from ...runtime import Network
-from .prepare import prepare
+from .lazy_import import patch_lava
 
 if TYPE_CHECKING:
-    from .graph import Graph
+    from .graph import ProcessGraph
 
 
-def build(network: Network, timesteps: int) -> "Graph":
+def build(network: Network, timesteps: int) -> "ProcessGraph":
     """Return the connected Lava processes of `network`, with samples of `timesteps` steps each.
 
     Feed its inputs, connect to any port, and run it in a process without threads:
@@ -22,9 +22,9 @@ def build(network: Network, timesteps: int) -> "Graph":
 
     `{Conv: PySparseConvModel}` of `pumice.deploy.lava.models.conv` as the configuration's
     `exception_proc_model_map` makes convolutions quick. Raises `MissingPackage` where Lava is not
-    installed, and `EngineError` for a cycle that is too quick (see `pumice.deploy.schedule`).
+    installed, and `EngineError` for a cycle that is too quick (see `pumice.deploy.passes.schedule`).
     """
-    prepare()
-    from .graph import assembled
+    patch_lava()
+    from .graph import build_process_graph
 
-    return assembled(network, timesteps)
+    return build_process_graph(network, timesteps)

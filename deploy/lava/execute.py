@@ -37,7 +37,7 @@ class AnonymousMemory:
         return type("Block", (), {"buf": memoryview(mmap.mmap(-1, size))})
 
 
-def share_anonymously() -> None:
+def use_anonymous_memory() -> None:
     """Have Lava share memory without names; for a process of its own, in the simulator."""
     infrastructure.SharedMemoryManager = AnonymousMemory
 
@@ -50,15 +50,15 @@ def execute(processes: Sequence[AbstractProcess], steps: int, configuration: Run
     for process in processes:
         if process.runtime is None:  # each connected part of the graph has a runtime of its own
             process.run(RunSteps(num_steps=steps, blocking=False), run_cfg=configuration)
-            _wait(process.runtime)
+            _wait_until_done(process.runtime)
 
 
-def _wait(runtime: Any) -> None:
+def _wait_until_done(runtime: Any) -> None:
     """Return when all steps are done; Lava's own way would hang or hide the error of a model."""
     answers = runtime.service_to_runtime
     end = float("inf")
     while time.monotonic() < end:
-        for failure in _failures(runtime):
+        for failure in _iter_failures(runtime):
             raise EngineError(failure)
         if end == float("inf") and any(port.probe() for port in answers):
             if all(enum_equal(port.recv(), MGMT_RESPONSE.DONE) for port in answers):
@@ -69,7 +69,7 @@ def _wait(runtime: Any) -> None:
     raise EngineError("a process failed and did not say why")
 
 
-def _failures(runtime: Any) -> Iterator[str]:
+def _iter_failures(runtime: Any) -> Iterator[str]:
     actors = runtime._messaging_infrastructure.actors
     names = [process.name for process in runtime._executable.proc_builders]
     names += ["its runtime service"] * (len(actors) - len(names))

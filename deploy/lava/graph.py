@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ...runtime import Network, Population, Projection, connections
-from ..schedule import Schedule, schedule
+from ..passes.schedule import Schedule, schedule
 from .models.delayed import DelayedConv, DelayedDense, DelayedSparse
 from .models.graded import GradedReset
 
-NEVER = 1 << 17  # a threshold that no 24-bit voltage exceeds
-LARGEST = 127  # Lava's own model of Conv keeps sizes and groups in 8 bits
+UNREACHABLE_THRESHOLD = 1 << 17  # a threshold that no 24-bit voltage exceeds
+MAX_LAVA_CONV_SIZE = 127  # Lava's own model of Conv keeps sizes and groups in 8 bits
 
 
 @dataclass(frozen=True)
-class Graph:
+class ProcessGraph:
     """Connected Lava processes: a `LIFReset` a population, a connection a projection.
 
     Populations whose spikes are graded are a `GradedReset`, a process of ours. Input
@@ -49,42 +49,44 @@ class Graph:
         """Connect `port` with all that the input population `name` projects to."""
         for projection in self.network.projections:
             if projection.source == name:
-                _join(port, self.projections[projection.name].s_in)
+                _connect(port, self.projections[projection.name].s_in)
 
 
-def assembled(network: Network, timesteps: int) -> Graph:
+def build_process_graph(network: Network, timesteps: int) -> ProcessGraph:
     """Make the processes of `network`, reset every `timesteps` steps; see `build`."""
     planned = schedule(network)
     populations = {
-        population.name: _neurons(population, planned.depths[population.name], timesteps)
-        for population in network.order
+        population.name: _make_neurons(population, planned.depths[population.name], timesteps)
+        for population in network.topological_order
     }
     projections = {}
     for projection in network.projections:
-        connection = _connection(network, projection, planned, timesteps)
-        _join(connection.a_out, populations[projection.target].a_in)
+        connection = _make_connection(network, projection, planned, timesteps)
+        _connect(connection.a_out, populations[projection.target].a_in)
         if projection.source in populations:
-            _join(populations[projection.source].s_out, connection.s_in)
+            _connect(populations[projection.source].s_out, connection.s_in)
         projections[projection.name] = connection
-    return Graph(network, timesteps, planned, populations, projections)
+    return ProcessGraph(network, timesteps, planned, populations, projections)
 
 
-def _join(out: OutPort, into: InPort) -> None:
+def _connect(out: OutPort, into: InPort) -> None:
     (out if out.shape == into.shape else out.reshape(into.shape)).connect(into)
 
 
-def _neurons(population: Population, depth: int, timesteps: int) -> LIFReset:
+def _make_neurons(population: Population, depth: int, timesteps: int) -> LIFReset:
     def turned(values: NDArray[np.int32]) -> Any:
         return values.T if values.ndim else int(values)
 
     # Lava adds 1 to du, and resets where its step, counted from 1, leaves the rest `reset_offset`.
     graded = population.kind == "cuba" and population.value_bits > 1
-    kind: Any = partial(GradedReset, largest=population.largest_value) if graded else LIFReset
+    kind: Any = partial(GradedReset, largest=population.max_value) if graded else LIFReset
     neurons: LIFReset = kind(
         shape=population.shape[::-1],
         du=turned(population.current_decay - 1),
         dv=turned(population.voltage_decay),
-        vth=NEVER if population.kind == "integrator" else turned(population.threshold),
+        vth=UNREACHABLE_THRESHOLD
+        if population.kind == "integrator"
+        else turned(population.threshold),
         bias_mant=turned(population.bias),
         bias_exp=population.bias_exponent,
         reset_interval=timesteps,
@@ -94,11 +96,11 @@ def _neurons(population: Population, depth: int, timesteps: int) -> LIFReset:
     return neurons
 
 
-def _connection(
+def _make_connection(
     network: Network, projection: Projection, planned: Schedule, timesteps: int
 ) -> AbstractProcess:
     source, target = network.population(projection.source), network.population(projection.target)
-    bits = 0 if source.largest_value == 1 else source.value_bits
+    bits = 0 if source.max_value == 1 else source.value_bits
     common = {
         "name": projection.name,
         "weight_exp": projection.weight_exponent,
@@ -107,15 +109,15 @@ def _connection(
     connection, lag = projection.connection, planned.lags[projection.name]
     own = lag > 1 or projection.delay > 0
     if isinstance(connection, connections.SumPool):
-        connection = connections.depthwise(connection, source.shape[0])
+        connection = connections.as_depthwise_conv(connection, source.shape[0])
     if isinstance(connection, connections.Conv):
-        common |= _kernels(connection, source.shape)
-        own |= projection.weight_exponent != 0 or _largest(connection) > LARGEST
+        common |= _conv_parameters(connection, source.shape)
+        own |= projection.weight_exponent != 0 or _max_conv_size(connection) > MAX_LAVA_CONV_SIZE
     elif isinstance(connection, connections.Dense):
-        order = np.ix_(_neuron_at(target.shape), _neuron_at(source.shape))
+        order = np.ix_(_lava_order(target.shape), _lava_order(source.shape))
         common |= {"weights": connection.weights[order].astype(np.int32)}
     else:
-        common |= {"weights": _synapses(connection, source.shape, target.shape)}
+        common |= {"weights": _sparse_weights(connection, source.shape, target.shape)}
     kinds: dict[type, tuple[Any, Any]] = {
         connections.Conv: (Conv, DelayedConv),
         connections.Dense: (Dense, DelayedDense),
@@ -128,26 +130,26 @@ def _connection(
     return delayed(lag=lag, delay=projection.delay, depth=depth, timesteps=timesteps, **common)
 
 
-def _neuron_at(shape: tuple[int, ...]) -> NDArray[np.intp]:
+def _lava_order(shape: tuple[int, ...]) -> NDArray[np.intp]:
     """Return, for each place in Lava's order, which neuron of a population of `shape` is there."""
     return np.arange(np.prod(shape)).reshape(shape).T.reshape(-1)
 
 
-def _synapses(
+def _sparse_weights(
     connection: connections.Sparse, source: tuple[int, ...], target: tuple[int, ...]
 ) -> csr_matrix:
-    rows = np.argsort(_neuron_at(target))[connection.rows]
-    columns = np.argsort(_neuron_at(source))[connection.columns]
+    rows = np.argsort(_lava_order(target))[connection.rows]
+    columns = np.argsort(_lava_order(source))[connection.columns]
     weights = connection.weights.astype(np.int32)
     return csr_matrix((weights, (rows, columns)), connection.shape)
 
 
-def _largest(connection: connections.Conv) -> int:
+def _max_conv_size(connection: connections.Conv) -> int:
     pairs = connection.kernel, connection.stride, connection.padding, connection.dilation
     return max(connection.groups, *(size for pair in pairs for size in pair))
 
 
-def _kernels(connection: connections.Conv, source: tuple[int, ...]) -> dict[str, Any]:
+def _conv_parameters(connection: connections.Conv, source: tuple[int, ...]) -> dict[str, Any]:
     mirrored = connection.weights.transpose(0, 3, 2, 1)[:, ::-1, ::-1]
     return {
         "weight": mirrored.astype(np.int32),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...runtime import Conv, Network, SumPool
 from ...runtime.errors import EngineError
-from ..schedule import schedule
+from ..passes.schedule import schedule
 
 
 def check_available() -> None:
@@ -30,7 +30,7 @@ def check_available() -> None:
         )
 
 
-def obstacles(network: Network, timesteps: int) -> Iterator[str]:
+def unsupported_features(network: Network, timesteps: int) -> Iterator[str]:
     """Say, a line each, what keeps `network` from Loihi 2; needs neither Lava nor a chip.
 
     Of Lava's processes the chip has `LIFReset`, `Dense`, `Sparse` and `Conv`. Delays and relays are
@@ -42,10 +42,10 @@ def obstacles(network: Network, timesteps: int) -> Iterator[str]:
             yield f"{projection.name}: a delay that ends with the sample has no model for the chip"
         elif lags[projection.name] > 1:
             late = lags[projection.name] - 1
-            yield f"{projection.name}: skips {late} hops; put in relays (pumice.deploy.relays)"
+            yield f"{projection.name}: skips {late} hops; put in relays (pumice.deploy.passes.relays)"
         if projection.weight_exponent and isinstance(projection.connection, Conv | SumPool):
             yield f"{projection.name}: Lava's Conv has no weight_exponent; scale the weights"
-    for population in network.order:
+    for population in network.topological_order:
         for key in ("current_decay", "voltage_decay", "threshold"):
             if getattr(population, key).size > 1:
                 yield f"{population.name}: {key} differs between neurons, the chip has one a core"
@@ -57,15 +57,15 @@ def obstacles(network: Network, timesteps: int) -> Iterator[str]:
         yield f"{timesteps} timesteps: neurons reset on the chip after a power of two"
 
 
-def check_fits(network: Network, timesteps: int) -> None:
+def check_supported(network: Network, timesteps: int) -> None:
     """Raise `EngineError` with the first of the obstacles, and how many there are."""
-    found = list(obstacles(network, timesteps))
+    found = list(unsupported_features(network, timesteps))
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise EngineError(f"loihi2: {found[0]}{more}")
 
 
-def probes_for(steps: int) -> tuple[Any, Any]:
+def make_probes(steps: int) -> tuple[Any, Any]:
     """Return Intel's probes of power and of time, for a run of so many steps.
 
     What they are called and what they tell is that of the notebooks of lava-dl,

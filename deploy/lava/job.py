@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ...runtime import Network, Population, read_network, write_network
 from ...runtime.trace import Record, Trace
 
-Model = Literal["sparse", "lava"]
-Target = Literal["simulator", "loihi2"]
+ConvModel = Literal["sparse", "lava"]
+RunTarget = Literal["simulator", "loihi2"]
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -26,9 +26,9 @@ class Job:
     timesteps: int
     samples: int
     record: Record
-    conv: Model
-    target: Target
-    measured: bool = False
+    conv: ConvModel
+    target: RunTarget
+    record_timing: bool = False
 
 
 def write_job(folder: Path, job: Job, network: Network, events: Arrays) -> None:
@@ -37,18 +37,18 @@ def write_job(folder: Path, job: Job, network: Network, events: Arrays) -> None:
     write_network(folder / "network.pumice", network)
     for population in network.inputs:
         steps = events[population.name].swapaxes(0, 1).reshape(-1, *population.shape)
-        np.save(_place(folder, network, "events", population), steps)
+        np.save(_array_path(folder, network, "events", population), steps)
 
 
 def read_job(folder: Path) -> tuple[Job, Network, Arrays]:
     """Return the job, its network and the events of each input, (samples * timesteps, *shape)."""
     job = Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
     network = read_network(folder / "network.pumice")
-    places = {p.name: _place(folder, network, "events", p) for p in network.inputs}
-    return job, network, {name: _mapped(place, "r") for name, place in places.items()}
+    places = {p.name: _array_path(folder, network, "events", p) for p in network.inputs}
+    return job, network, {name: _open_array(place, "r") for name, place in places.items()}
 
 
-def make_answer(folder: Path, job: Job, network: Network, population: Population) -> Arrays:
+def allocate_result(folder: Path, job: Job, network: Network, population: Population) -> Arrays:
     """Return arrays of zeros that `read_answer` reads once they are filled, by any process.
 
     `spikes` uint8 and `voltages` int32 (samples * timesteps, *shape), `counts` int32 (samples,
@@ -62,13 +62,13 @@ def make_answer(folder: Path, job: Job, network: Network, population: Population
             kinds["spikes"] = (np.uint8, steps)
     arrays = {}
     for what, (dtype, size) in kinds.items():
-        place = _place(folder, network, what, population)
+        place = _array_path(folder, network, what, population)
         np.save(place, np.zeros((size, *population.shape), dtype))  # takes its room on the disk now
-        arrays[what] = _mapped(place, "r+")
+        arrays[what] = _open_array(place, "r+")
     return arrays
 
 
-def read_answer(folder: Path, job: Job, network: Network, events: Arrays) -> Trace:
+def read_result(folder: Path, job: Job, network: Network, events: Arrays) -> Trace:
     """Return the trace of a job that has run on `events`, as given to `write_job`."""
     found: dict[str, Arrays] = {"spikes": {}, "counts": {}, "voltages": {}}
     if job.record == "all":
@@ -76,8 +76,8 @@ def read_answer(folder: Path, job: Job, network: Network, events: Arrays) -> Tra
     for name, array in events.items():
         found["counts"][name] = (array > 0).sum(axis=0, dtype=np.int32)
     for what, arrays in found.items():
-        for population in network.order:
-            place = _place(folder, network, what, population)
+        for population in network.topological_order:
+            place = _array_path(folder, network, what, population)
             if place.exists():
                 array = np.load(place, allow_pickle=False)
                 if what != "counts":
@@ -87,11 +87,11 @@ def read_answer(folder: Path, job: Job, network: Network, events: Arrays) -> Tra
     return Trace(job.timesteps, job.samples, found["spikes"], found["counts"], found["voltages"])
 
 
-def _place(folder: Path, network: Network, what: str, population: Population) -> Path:
+def _array_path(folder: Path, network: Network, what: str, population: Population) -> Path:
     names = [p.name for p in network.populations]
     return folder / f"{what}-{names.index(population.name)}.npy"
 
 
-def _mapped(place: Path, mode: Literal["r", "r+"]) -> NDArray[Any]:
+def _open_array(place: Path, mode: Literal["r", "r+"]) -> NDArray[Any]:
     array: NDArray[Any] = np.load(place, mmap_mode=mode, allow_pickle=False)
     return array

@@ -27,15 +27,15 @@ from ...runtime import Network, Sparse
 from ...runtime.arithmetic import DECAY_ONE
 from ...runtime.connections import Connection
 from ...runtime.errors import EngineError, NetworkError
-from ...runtime.plasticity import Plasticity, check_learns
-from .guard import run_guarded
-from .prepare import check_installed
+from ...runtime.plasticity import PlasticityRule, validate_rules
+from .lazy_import import check_installed
+from .subprocess_guard import run_guarded
 
-SECONDS = 240.0
-EXPONENT = 7  # k of the rule; what it takes away is in the tags
-SCALE = 2**EXPONENT
-FLOAT_RULE = f"2^-{EXPONENT}*t*y0*x1*(1-w)-2^-{EXPONENT}*d*x0*y1*w"
-Reals = NDArray[np.float64]
+TIMEOUT_SECONDS = 240.0
+RULE_EXPONENT = 7  # k of the rule; what it takes away is in the tags
+TAG_SCALE = 2**RULE_EXPONENT
+FLOAT_RULE = f"2^-{RULE_EXPONENT}*t*y0*x1*(1-w)-2^-{RULE_EXPONENT}*d*x0*y1*w"
+FloatArray = NDArray[np.float64]
 Arrays = dict[str, Any]
 
 
@@ -46,34 +46,34 @@ class LearningGroup:
     `weights` are 0 where `plus` and `minus` are: there is no synapse.
     """
 
-    weights: Reals
-    plus: Reals
-    minus: Reals
+    weights: FloatArray
+    plus: FloatArray
+    minus: FloatArray
     tau_plus: float
     tau_minus: float
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearningResult:
     """What came of learning: weights of each group, (neurons, neurons), and all spikes.
 
     `spikes` uint8 (timesteps, neurons).
     """
 
-    weights: tuple[Reals, ...]
+    weights: tuple[FloatArray, ...]
     spikes: NDArray[np.uint8]
 
 
 def learn_in_lava(
     events: NDArray[np.uint8],
-    inputs: Reals,
-    fixed: Reals,
+    inputs: FloatArray,
+    fixed: FloatArray,
     groups: tuple[LearningGroup, ...],
-    kept: Reals,
-    threshold: Reals,
-    most: float,
-    seconds: float = SECONDS,
-) -> Learned:
+    decay_factor: FloatArray,
+    threshold: FloatArray,
+    w_max: float,
+    seconds: float = TIMEOUT_SECONDS,
+) -> LearningResult:
     """Run recurrent neurons that learn in Lava's simulator, in floating point.
 
     `events` uint8 (timesteps, inputs), `inputs` the weights (neurons, inputs) from them, `fixed`
@@ -82,35 +82,40 @@ def learn_in_lava(
     Raises `EngineError` where Lava fails or is not done after `seconds`, and `MissingPackage`
     without it.
     """
-    arrays: Arrays = {"events": events, "kept": kept}
-    arrays |= {"inputs": inputs / most, "fixed": fixed / most, "threshold": threshold / most}
+    arrays: Arrays = {"events": events, "kept": decay_factor}
+    arrays |= {"inputs": inputs / w_max, "fixed": fixed / w_max, "threshold": threshold / w_max}
     rules = []
     for number, group in enumerate(groups):
-        arrays[f"weights{number}"] = group.weights / most
-        arrays |= {f"tag1{number}": group.plus * SCALE, f"tag2{number}": group.minus * SCALE}
+        arrays[f"weights{number}"] = group.weights / w_max
+        arrays |= {
+            f"tag1{number}": group.plus * TAG_SCALE,
+            f"tag2{number}": group.minus * TAG_SCALE,
+        }
         taus = (group.tau_plus, 0.0), (group.tau_minus, 0.0)
         rules.append({"dw": FLOAT_RULE, "impulse": 1.0, "taus": taus})
-    found = _found(arrays, rules, "floating_pt", seconds)
-    weights = tuple(most * found[f"weights{number}"] for number in range(len(groups)))
-    return Learned(weights, found["spikes"])
+    found = _run_worker(arrays, rules, "floating_pt", seconds)
+    weights = tuple(w_max * found[f"weights{number}"] for number in range(len(groups)))
+    return LearningResult(weights, found["spikes"])
 
 
 def learn_in_lava_fixed(
     network: Network,
     name: str,
-    rule: Plasticity,
+    rule: PlasticityRule,
     events: NDArray[np.uint8],
-    seconds: float = SECONDS,
-) -> Learned:
+    seconds: float = TIMEOUT_SECONDS,
+) -> LearningResult:
     """Run `network` in Lava's fixed point while its projection `name` learns by `rule`.
 
     For networks of one input and one population of neurons that projects to itself. `events`:
     uint8 (timesteps, inputs), one sample. Raises as `learn_in_lava` does, and `NetworkError` where
     the rule does not fit.
     """
-    check_learns(network, {name: rule})
-    (neurons,) = network.order
-    dense = {projection.name: _dense(projection.connection) for projection in network.projections}
+    validate_rules(network, {name: rule})
+    (neurons,) = network.topological_order
+    dense = {
+        projection.name: _to_dense(projection.connection) for projection in network.projections
+    }
     learning = next(p for p in network.projections if p.name == name)
     rest = [p for p in network.projections if p is not learning]
     zero = np.zeros((neurons.neurons, neurons.neurons))
@@ -131,14 +136,14 @@ def learn_in_lava_fixed(
     dw = f"{up}*t*y0*x1*(255-w)+{up}*d*y0*x2*(255-w)-{down}*t*x0*y1*w-{down}*d*x0*y2*w"
     taus = [
         [float(-1 / np.log(kept / DECAY_ONE)) for kept in side]
-        for side in (rule.kept_before, rule.kept_after)
+        for side in (rule.pre_decay_factors, rule.post_decay_factors)
     ]
     rules = [{"dw": dw, "impulse": float(rule.impulse), "taus": taus}]
-    found = _found(arrays, rules, "fixed_pt", seconds)
-    return Learned((found["weights0"],), found["spikes"])
+    found = _run_worker(arrays, rules, "fixed_pt", seconds)
+    return LearningResult((found["weights0"],), found["spikes"])
 
 
-def _dense(connection: Connection) -> NDArray[np.int64]:
+def _to_dense(connection: Connection) -> NDArray[np.int64]:
     """Return a `Sparse` as a matrix (targets, sources)."""
     matrix = np.zeros(getattr(connection, "shape", (0, 0)), np.int64)
     if not isinstance(connection, Sparse):
@@ -147,7 +152,7 @@ def _dense(connection: Connection) -> NDArray[np.int64]:
     return matrix
 
 
-def _found(arrays: Arrays, rules: list[Any], form: str, seconds: float) -> Arrays:
+def _run_worker(arrays: Arrays, rules: list[Any], form: str, seconds: float) -> Arrays:
     """Do the job in a process of its own; return its weights and spikes."""
     check_installed()
     with tempfile.TemporaryDirectory(prefix="pumice-lava-") as name:
@@ -156,7 +161,7 @@ def _found(arrays: Arrays, rules: list[Any], form: str, seconds: float) -> Array
         job = {"form": form, "rules": rules}
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         log = folder / "log.txt"
-        if run_guarded(["-m", "pumice.deploy.lava.learning_child", str(folder)], log, seconds):
+        if run_guarded(["-m", "pumice.deploy.lava.learning_worker", str(folder)], log, seconds):
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise EngineError(f"lava: {said[-1] if said else 'ended and said nothing'}")
         with np.load(folder / "found.npz", allow_pickle=False) as found:

@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError, FileError, MissingPackage
-from ..events import Events, checked_inputs
+from ..events import Events, validate_inputs
 from ..population import Population
-from ..trace import Trace, silenced
+from ..trace import Trace, zero_after_exit
 
-FORMAT = 1
-UNSEALED = "0" * 64
+FORMAT_VERSION = 1
+ZERO_DIGEST = "0" * 64
 # A key and its value as they stand in the file: a string of 64 characters, `@` being its length.
-SEAL = re.compile(rb"(pumice\.sha256\x12@)([0-9a-f]{64})")
+DIGEST_PATTERN = re.compile(rb"(pumice\.sha256\x12@)([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
-class Model:
+class OnnxSession:
     """A model ready to run: ONNX Runtime's session, the input populations and what it records."""
 
     session: Any
@@ -31,22 +31,22 @@ class Model:
     record: str
 
 
-def seal(data: bytes) -> str:
+def model_digest(data: bytes) -> str:
     """Return the SHA-256 of an ONNX file, taken with zeros where the file states it."""
-    return hashlib.sha256(SEAL.sub(rb"\g<1>" + UNSEALED.encode(), data)).hexdigest()
+    return hashlib.sha256(DIGEST_PATTERN.sub(rb"\g<1>" + ZERO_DIGEST.encode(), data)).hexdigest()
 
 
-def loaded(model: bytes | str | os.PathLike[str], threads: int = 1) -> Model:
+def load(model: bytes | str | os.PathLike[str], threads: int = 1) -> OnnxSession:
     """Make the content or the path of an ONNX file ready to run on so many threads.
 
     Raises `FileError` where it is absent, cut, altered or was not written by pumice, and
     `MissingPackage` without ONNX Runtime.
     """
     name, data = ("onnx model", model) if isinstance(model, bytes) else (str(model), _read(model))
-    stated = SEAL.search(data)
+    stated = DIGEST_PATTERN.search(data)
     if stated is None:
         raise FileError(f"{name}: holds no ONNX model that pumice wrote")
-    if stated[2].decode() != seal(data):
+    if stated[2].decode() != model_digest(data):
         raise FileError(f"{name}: was cut or altered (its SHA-256 does not match); write it again")
     try:
         import onnxruntime
@@ -60,12 +60,14 @@ def loaded(model: bytes | str | os.PathLike[str], threads: int = 1) -> Model:
     except Exception as error:  # ONNX Runtime's errors share no other base
         raise FileError(f"{name}: ONNX Runtime refuses it: {_first_line(error)}") from error
     facts = session.get_modelmeta().custom_metadata_map
-    if facts["pumice.format"] != str(FORMAT):
-        raise FileError(f"{name}: format {facts['pumice.format']}; this pumice reads {FORMAT}")
+    if facts["pumice.format"] != str(FORMAT_VERSION):
+        raise FileError(
+            f"{name}: format {facts['pumice.format']}; this pumice reads {FORMAT_VERSION}"
+        )
     if facts["pumice.model"] != "network":
         raise FileError(f"{name}: is one step of a network; write the whole one with `to_onnx`")
     inputs = tuple(Population(kind="input", **p) for p in json.loads(facts["pumice.inputs"]))
-    return Model(session, inputs, facts["pumice.record"])
+    return OnnxSession(session, inputs, facts["pumice.record"])
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
@@ -75,14 +77,14 @@ def _read(path: str | os.PathLike[str]) -> bytes:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def run(model: Model | bytes | str | os.PathLike[str], events: Events) -> Trace:
+def run(model: OnnxSession | bytes | str | os.PathLike[str], events: Events) -> Trace:
     """Run `model` on `events`, uint8 (timesteps, batch, *input shape), from a silent state.
 
     What the trace records was settled when the model was written. Raises `FileError` as `loaded`
     does, and `EngineError` where the events do not fit the inputs.
     """
-    ready = model if isinstance(model, Model) else loaded(model)
-    given = checked_inputs(ready.inputs, events)
+    ready = model if isinstance(model, OnnxSession) else load(model)
+    given = validate_inputs(ready.inputs, events)
     timesteps, batch = next(iter(given.values())).shape[:2]
     names = [output.name for output in ready.session.get_outputs()]
     try:
@@ -98,7 +100,7 @@ def run(model: Model | bytes | str | os.PathLike[str], events: Events) -> Trace:
         else:
             kept[what][population] = array
     if ready.record == "all":
-        kept["spikes"] |= {name: silenced(array, steps) for name, array in given.items()}
+        kept["spikes"] |= {name: zero_after_exit(array, steps) for name, array in given.items()}
     return Trace(timesteps, batch, **kept, steps=steps)
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arithmetic import States, shifted, step
-from ..connections import Connection, Conv, Dense, SumPool, depthwise
-from ..events import Events, checked_events
+from ..arithmetic import States, lif_step, shift
+from ..connections import Connection, Conv, Dense, SumPool, as_depthwise_conv
+from ..events import Events, validate_events
 from ..network import Network
 from ..population import Population
-from ..trace import Record, Trace, recorded, stopped
+from ..trace import Record, Trace, apply_early_exit, select_recorded
 
 Values = NDArray[np.uint8]
 
@@ -18,11 +18,11 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
 
     Raises `EngineError` where the events do not fit the inputs.
     """
-    spikes = checked_events(network, events)
+    spikes = validate_events(network, events)
     timesteps, batch = next(iter(spikes.values())).shape[:2]
     voltages: dict[str, NDArray[np.int32]] = {}
     states: dict[str, tuple[States, States]] = {}
-    for population in network.order:
+    for population in network.topological_order:
         shape = (timesteps, batch, *population.shape)
         states[population.name] = np.zeros(shape[1:], np.int64), np.zeros(shape[1:], np.int64)
         if population.kind == "integrator":
@@ -30,9 +30,9 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
         else:
             spikes[population.name] = np.zeros(shape, np.uint8)
     for now in range(timesteps):
-        for population in network.order:
+        for population in network.topological_order:
             activation = _activation(network, population, spikes, now)
-            current, voltage, fired = step(population, *states[population.name], activation)
+            current, voltage, fired = lif_step(population, *states[population.name], activation)
             states[population.name] = current, voltage
             if population.kind == "integrator":
                 voltages[population.name][now] = voltage
@@ -40,7 +40,7 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
                 spikes[population.name][now] = fired
     counts = {name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}
     whole = Trace(timesteps, batch, spikes, counts, voltages)
-    return recorded(network, stopped(network, whole), record)
+    return select_recorded(network, apply_early_exit(network, whole), record)
 
 
 def _activation(
@@ -48,20 +48,20 @@ def _activation(
 ) -> States:
     batch = next(iter(spikes.values())).shape[1]
     total = np.zeros((batch, *population.shape), np.int64)
-    for projection in network.into(population.name):
+    for projection in network.incoming(population.name):
         if now >= projection.delay:
             values = spikes[projection.source][now - projection.delay].astype(np.int64)
             summed = accumulate(projection.connection, values)
-            total += shifted(summed, projection.weight_exponent).reshape(total.shape)
+            total += shift(summed, projection.weight_exponent).reshape(total.shape)
     return total
 
 
 def accumulate(connection: Connection, values: States) -> States:
     """Return the weighted sums that `values` (batch, *source) bring, int64 (batch, *target)."""
     if isinstance(connection, SumPool):
-        connection = depthwise(connection, values.shape[1])
+        connection = as_depthwise_conv(connection, values.shape[1])
     if isinstance(connection, Conv):
-        return _convolved(connection, values)
+        return _convolve(connection, values)
     flat = values.reshape(len(values), -1)
     if isinstance(connection, Dense):
         dense: States = flat @ connection.weights.astype(np.int64).T
@@ -71,7 +71,7 @@ def accumulate(connection: Connection, values: States) -> States:
     return summed.T
 
 
-def _convolved(conv: Conv, values: States) -> States:
+def _convolve(conv: Conv, values: States) -> States:
     """Add up, for each kernel position, the strided window of the padded input it looks at."""
     channels, rows, columns = conv.target_shape(values.shape[1:])
     (top, left), (down, right) = conv.padding, conv.stride

@@ -12,15 +12,15 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import DataError
-from .events import Piece, Tally
+from .chunks import EventChunk, StreamStats
 
-READ = 1 << 16  # bytes, whole events of either version
-LONGEST_HEADER = 1 << 20  # bytes; some hold all preferences of the recording program
-ROWS = {"DVS128": 128, "Davis240": 180, "DAVIS240": 180, "Davis346": 260, "DAVIS346": 260}
+READ_SIZE = 1 << 16  # bytes, whole events of either version
+MAX_HEADER = 1 << 20  # bytes; some hold all preferences of the recording program
+SENSOR_HEIGHTS = {"DVS128": 128, "Davis240": 180, "DAVIS240": 180, "Davis346": 260, "DAVIS346": 260}
 POLARITY_EVENTS = 1
 
 
-def read_aedat(path: Path, tally: Tally) -> Iterator[Piece]:
+def read_aedat(path: Path, tally: StreamStats) -> Iterator[EventChunk]:
     """Yield the events of the `.aedat` file at `path`.
 
     What is cut or no event counts in `tally`. Raises `DataError` where the file cannot be read, is
@@ -28,22 +28,22 @@ def read_aedat(path: Path, tally: Tally) -> Iterator[Piece]:
     """
     try:
         with path.open("rb") as opened:
-            version, chip = _header(path, opened)
+            version, chip = _read_header(path, opened)
             if version == "3.1":
-                yield from _packets(opened, tally)
+                yield from _iter_aedat3(opened, tally)
             elif version == "2.0":
-                yield from _addresses(opened, tally, chip)
+                yield from _iter_aedat2(opened, tally, chip)
             else:
                 raise DataError(f"{path}: is AEDAT {version or 'of no version'}; needs 2.0 or 3.1")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _header(path: Path, opened: BinaryIO) -> tuple[str, str]:
+def _read_header(path: Path, opened: BinaryIO) -> tuple[str, str]:
     """Return the version and the chip (DVS128 where none is named); leave the file behind it."""
     version, chip = "", "DVS128"
-    while (start := opened.tell()) < LONGEST_HEADER:
-        line = opened.readline(LONGEST_HEADER)
+    while (start := opened.tell()) < MAX_HEADER:
+        line = opened.readline(MAX_HEADER)
         if not line.startswith(b"#"):
             opened.seek(start)
             break
@@ -54,14 +54,14 @@ def _header(path: Path, opened: BinaryIO) -> tuple[str, str]:
             chip = text.rpartition(".")[2]
         if text == "#!END-HEADER":
             break
-    if not any(chip.startswith(known) for known in ROWS):
-        raise DataError(f"{path}: is of {chip}; known are {', '.join(ROWS)}")
+    if not any(chip.startswith(known) for known in SENSOR_HEIGHTS):
+        raise DataError(f"{path}: is of {chip}; known are {', '.join(SENSOR_HEIGHTS)}")
     return version, chip
 
 
-def _addresses(opened: BinaryIO, tally: Tally, chip: str) -> Iterator[Piece]:
-    rows = next(count for known, count in ROWS.items() if chip.startswith(known))
-    while data := opened.read(READ):
+def _iter_aedat2(opened: BinaryIO, tally: StreamStats, chip: str) -> Iterator[EventChunk]:
+    rows = next(count for known, count in SENSOR_HEIGHTS.items() if chip.startswith(known))
+    while data := opened.read(READ_SIZE):
         tally.malformed += bool(len(data) % 8)
         words = np.frombuffer(data, ">u4", len(data) // 8 * 2).reshape(-1, 2).astype(np.int64)
         address, t = words[:, 0], words[:, 1]
@@ -71,10 +71,10 @@ def _addresses(opened: BinaryIO, tally: Tally, chip: str) -> Iterator[Piece]:
         else:
             here = (address >> 31 | address >> 10 & 1) == 0  # the others are frames and motion
             x, y, polarity = address >> 12 & 0x3FF, address >> 22 & 0x1FF, address >> 11 & 1
-        yield Piece(x[here], rows - 1 - y[here], polarity[here], t[here])
+        yield EventChunk(x[here], rows - 1 - y[here], polarity[here], t[here])
 
 
-def _packets(opened: BinaryIO, tally: Tally) -> Iterator[Piece]:
+def _iter_aedat3(opened: BinaryIO, tally: StreamStats) -> Iterator[EventChunk]:
     while header := opened.read(28):
         if len(header) < 28:
             tally.malformed += 1
@@ -84,12 +84,12 @@ def _packets(opened: BinaryIO, tally: Tally) -> Iterator[Piece]:
         if kind != POLARITY_EVENTS or size != 8:
             opened.seek(size * events, 1)
             continue
-        for first in range(0, events, READ // 8):
-            wanted = 8 * min(events - first, READ // 8)
+        for first in range(0, events, READ_SIZE // 8):
+            wanted = 8 * min(events - first, READ_SIZE // 8)
             data = opened.read(wanted)
             words = np.frombuffer(data, "<u4", len(data) // 8 * 2).reshape(-1, 2).astype(np.int64)
             word, t = words[words[:, 0] & 1 == 1].T  # the others were marked as not valid
-            yield Piece(word >> 17, word >> 2 & 0x7FFF, word >> 1 & 1, overflow << 31 | t)
+            yield EventChunk(word >> 17, word >> 2 & 0x7FFF, word >> 1 & 1, overflow << 31 | t)
             if len(data) < wanted:
                 tally.malformed += 1
                 return

@@ -12,35 +12,35 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import DataError
-from .decode import NOTHING, Decoder
-from .events import Piece, Tally
-from .windows import LONGEST_GAP
+from .chunks import EventChunk, StreamStats
+from .decoders import NO_EVENTS, Decoder
+from .windows import MAX_GAP_US
 
-READ = 1 << 16  # bytes at a time; no more of a stream is ever held
-DATAGRAM = 1 << 16
-WAIT = 0.2  # seconds between looks at whether a stream was stopped
-LONGEST_PART = 5_000  # microseconds
+READ_SIZE = 1 << 16  # bytes at a time; no more of a stream is ever held
+MAX_DATAGRAM = 1 << 16
+POLL_SECONDS = 0.2  # seconds between looks at whether a stream was stopped
+MAX_CHUNK_US = 5_000  # microseconds
 
 
-def read_pieces(source: BinaryIO, decoder: Decoder) -> Iterator[Piece]:
+def iter_chunks(source: BinaryIO, decoder: Decoder) -> Iterator[EventChunk]:
     """Yield the events of an open file or of standard input as they come."""
     # read1 returns what is there instead of waiting for a whole buffer
     read = getattr(source, "read1", source.read)
-    while data := read(READ):
+    while data := read(READ_SIZE):
         yield decoder.decode(data)
-    decoder.restart()
+    decoder.reset()
 
 
-def read_file(path: Path, decoder: Decoder) -> Iterator[Piece]:
+def iter_file(path: Path, decoder: Decoder) -> Iterator[EventChunk]:
     """Yield the events of the file at `path`; raises `DataError` where it cannot be read."""
     try:
         with path.open("rb") as opened:
-            yield from read_pieces(opened, decoder)
+            yield from iter_chunks(opened, decoder)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def listened(address: str) -> tuple[socket.socket, bool]:
+def open_listener(address: str) -> tuple[socket.socket, bool]:
     """Return the socket that listens at `address`, and whether it is a TCP one.
 
     `address` is such as `tcp://127.0.0.1:5000` or `udp://localhost:5000`. Raises `DataError` where
@@ -71,14 +71,14 @@ def listened(address: str) -> tuple[socket.socket, bool]:
     return opened, scheme == "tcp"
 
 
-def socket_pieces(
+def iter_socket(
     opened: socket.socket,
     tcp: bool,
     decoder: Decoder,
-    tally: Tally,
+    stats: StreamStats,
     stop: threading.Event,
-    once: bool = False,
-) -> Iterator[Piece]:
+    exit_on_disconnect: bool = False,
+) -> Iterator[EventChunk]:
     """Yield events from a listening socket, one peer after the other, until `stop` is set.
 
     A TCP peer that went is counted, and the next one begins another recording; with `once` the
@@ -86,31 +86,33 @@ def socket_pieces(
     """
     with opened:
         while not stop.is_set():
-            if not _ready(opened):
+            if not _is_readable(opened):
                 continue
             if not tcp:
-                yield decoder.decode(opened.recv(DATAGRAM))
-                decoder.cut()
+                yield decoder.decode(opened.recv(MAX_DATAGRAM))
+                decoder.flush()
                 continue
-            yield NOTHING._replace(fresh=True)
-            yield from _of_peer(opened.accept()[0], decoder, stop)
-            decoder.restart()
-            tally.peers += 1
-            if once:
+            yield NO_EVENTS._replace(new_stream=True)
+            yield from _iter_connection(opened.accept()[0], decoder, stop)
+            decoder.reset()
+            stats.connections += 1
+            if exit_on_disconnect:
                 return
 
 
-def _ready(opened: socket.socket) -> bool:
-    return bool(select.select([opened], [], [], WAIT)[0])
+def _is_readable(opened: socket.socket) -> bool:
+    return bool(select.select([opened], [], [], POLL_SECONDS)[0])
 
 
-def _of_peer(peer: socket.socket, decoder: Decoder, stop: threading.Event) -> Iterator[Piece]:
+def _iter_connection(
+    peer: socket.socket, decoder: Decoder, stop: threading.Event
+) -> Iterator[EventChunk]:
     with peer:
         while not stop.is_set():
-            if not _ready(peer):
+            if not _is_readable(peer):
                 continue
             try:
-                data = peer.recv(READ)
+                data = peer.recv(READ_SIZE)
             except ConnectionError:
                 return
             if not data:
@@ -118,22 +120,22 @@ def _of_peer(peer: socket.socket, decoder: Decoder, stop: threading.Event) -> It
             yield decoder.decode(data)
 
 
-def paced(pieces: Iterable[Piece], speed: float = 1.0) -> Iterator[Piece]:
+def replay_in_real_time(chunks: Iterable[EventChunk], speed: float = 1.0) -> Iterator[EventChunk]:
     """Yield events when their time has come, `speed` times as fast as they were recorded.
 
     They are cut into parts of at most 5 ms. Where time leaps by more than 10 seconds, or another
     recording begins, the clock starts again.
     """
     start, began, before = 0, 0.0, None
-    for piece in pieces:
+    for piece in chunks:
         t = np.maximum.accumulate(piece.t)
-        cuts = np.flatnonzero(np.diff(t // LONGEST_PART)) + 1
+        cuts = np.flatnonzero(np.diff(t // MAX_CHUNK_US)) + 1
         parts = zip(*(np.split(array, cuts) for array in piece[:4]), strict=True)
         for number, (x, y, polarity, times) in enumerate(parts):
-            part = Piece(x, y, polarity, times, piece.fresh and number == 0)
+            part = EventChunk(x, y, polarity, times, piece.new_stream and number == 0)
             if len(part.t):
                 last = int(part.t[-1])
-                if before is None or part.fresh or abs(last - before) > LONGEST_GAP:
+                if before is None or part.new_stream or abs(last - before) > MAX_GAP_US:
                     start, began = int(part.t[0]), time.perf_counter()
                 due = began + (last - start) / 1e6 / speed
                 time.sleep(max(0.0, due - time.perf_counter()))

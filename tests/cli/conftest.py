@@ -9,7 +9,7 @@ from command import EVENTS, LABELS, NETWORK
 
 from pumice.runtime import write_network
 from pumice.train import data as sets
-from pumice.train.data import Data, FrameSet
+from pumice.train.data import Dataset, FrameSet
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> None:
     frames[labels == 0, :, :, 2] = 1
     frames[labels == 1, :, :, :, 2] = 1
 
-    def load(name: str, folder: Path | None = None, **_: Any) -> Data:
-        return Data(name, FrameSet(frames, labels), FrameSet(frames, labels), 2, "00", {})
+    def load(name: str, folder: Path | None = None, **_: Any) -> Dataset:
+        return Dataset(name, FrameSet(frames, labels), FrameSet(frames, labels), 2, "00", {})
 
     monkeypatch.setattr(sets, "load", load)

@@ -9,8 +9,8 @@ from command import NETWORK, pumice
 from damage import damaged
 from lavadl import slayer
 
-from pumice.convert.netx_write import write_netx
-from pumice.convert.nir import write_nir
+from pumice.convert.formats.netx.writer import write_netx
+from pumice.convert.formats.nir.files import write_nir
 from pumice.runtime import write_network
 
 LAYERS = """

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from command import EVENTS, NETWORK, pumice
 
-from pumice.convert.netx_write import write_netx
-from pumice.convert.nir import write_nir
-from pumice.deploy.synapses import weight_bits
+from pumice.convert.formats.netx.writer import write_netx
+from pumice.convert.formats.nir.files import write_nir
+from pumice.deploy.placement.synaptic_memory import weight_bits
 from pumice.runtime import network_digest, read_network
 from pumice.runtime.engines.reference import run
 

@@ -6,25 +6,25 @@ from command import EVENTS, LABELS, NETWORK, pumice
 
 from pumice.cli import demo, engines
 from pumice.cli.inputs import Inputs
-from pumice.runtime import accuracies, network_digest, read_network
+from pumice.runtime import accuracy_over_time, network_digest, read_network
 from pumice.runtime.engines import reference
 from pumice.train import data as pumice_data
-from pumice.train.data import Data, FrameSet, video_sources
+from pumice.train.data import Dataset, FrameSet, video_sources
 from pumice.train.data.videos import Videos
 
 
 def test_the_demo_reports_float_integers_and_lava_on_the_same_samples(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(engines, "engine", lambda name: reference.run)
+    monkeypatch.setattr(engines, "get_engine", lambda name: reference.run)
     inputs = Inputs({"in": EVENTS}, LABELS, "noise")
-    report = demo.told(NETWORK, inputs, [0.0, 0.2, 0.4, 0.6, 0.8])
+    report = demo.build_demo_report(NETWORK, inputs, [0.0, 0.2, 0.4, 0.6, 0.8])
     assert [curve.name for curve in report.curves] == ["float", "integers", "Lava"]
-    expected = accuracies(NETWORK, reference.run(NETWORK, EVENTS), LABELS)
+    expected = accuracy_over_time(NETWORK, reference.run(NETWORK, EVENTS), LABELS)
     for curve in report.curves[1:]:
         assert curve.accuracy == pytest.approx(expected)
-    assert report.certificate and report.certificate.samples == 7
-    assert [v.engine for v in report.certificate.verdicts] == ["fast", "onnx", "lava"]
+    assert report.verification and report.verification.samples == 7
+    assert [v.engine for v in report.verification.results] == ["cpu", "onnx", "lava"]
     assert len(report.placements) == 2 and report.title == "noise: from training to the chip"
 
 
@@ -32,7 +32,7 @@ def test_the_demo_reports_float_integers_and_lava_on_the_same_samples(
 def test_the_demo_goes_the_whole_way_and_does_nothing_twice(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(engines, "engine", lambda name: reference.run)
+    monkeypatch.setattr(engines, "get_engine", lambda name: reference.run)
     small = ("network.channels=[3]", "network.kernels=[3]", "network.strides=[2]")
     short = ("network.hidden=[8]", "fit.batch=8", "fit.epochs=2", "fit.quantised_epochs=1")
     changes = [option for change in (*small, *short) for option in ("--set", change)]
@@ -57,10 +57,10 @@ def test_the_demo_without_labels_tells_its_controls(
     frames = np.random.default_rng(0).integers(0, 60, (240, 16, 1, 8, 8), np.uint8)
     frames[labels == 1, :, :, :4] += 150
     train, test = (FrameSet(frames[part], labels[part]) for part in (slice(200), slice(200, 240)))
-    data = Data("digit-motions", train, test, 2, "", {"options": {"name": "digit-motions"}})
-    monkeypatch.setattr(engines, "engine", lambda name: reference.run)
+    data = Dataset("digit-motions", train, test, 2, "", {"options": {"name": "digit-motions"}})
+    monkeypatch.setattr(engines, "get_engine", lambda name: reference.run)
     monkeypatch.setattr(pumice_data, "load", lambda *_, **__: data)
-    monkeypatch.setattr(video_sources, "videos_of", lambda *_: Videos(train.frames, {}))
+    monkeypatch.setattr(video_sources, "load_videos", lambda *_: Videos(train.frames, {}))
     small = ("fit.epochs=1", "network.channels=[4]", "network.kernels=[3]", "network.strides=[2]")
     changes = [option for change in small for option in ("--set", change)]
     said = pumice("demo", "--prednext", "-o", tmp_path / "run", *changes, "--json")

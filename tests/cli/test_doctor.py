@@ -7,7 +7,7 @@ import pytest
 from command import pumice
 
 from pumice.cli import doctor
-from pumice.cli.doctor import mended
+from pumice.cli.doctor import install_hint
 
 
 def test_it_tells_the_versions_of_what_is_installed() -> None:
@@ -20,7 +20,7 @@ def test_it_tells_the_versions_of_what_is_installed() -> None:
 
 
 def test_each_package_stands_once_under_what_needs_it() -> None:
-    told = doctor.packages()
+    told = doctor.list_packages()
     extras = {package.name: package.extra for package in told}
     assert len(extras) == len(told)
     assert (extras["numpy"], extras["torch"], extras["tonic"]) == ("", "train", "events")
@@ -102,4 +102,4 @@ def test_it_imports_none_of_what_it_looks_for() -> None:
     ],
 )
 def test_a_missing_module_is_told_with_the_extra_that_brings_it(module: str, told: str) -> None:
-    assert mended(module) == told
+    assert install_hint(module) == told

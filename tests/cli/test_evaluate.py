@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from command import pumice
 
-from pumice.runtime.engines import fast
-from pumice.train import converted, network_accuracies, read_trained
+from pumice.runtime.engines import cpu
+from pumice.train import convert, network_accuracy, read_trained_model
 from pumice.train import data as sets
 
 RECIPE = """
@@ -62,9 +62,9 @@ def test_a_run_of_another_recipe_is_no_point_of_the_retrained_curve(
 
 def test_quantised_is_as_converted(run: Path) -> None:
     told = pumice("eval", run, "--quantised", "--json").document
-    network, _ = converted(read_trained(run))
+    network, _ = convert(read_trained_model(run))
     test = sets.load("digits-events").test
-    assert told["accuracy"] == network_accuracies(network, test, fast.run).tolist()
+    assert told["accuracy"] == network_accuracy(network, test, cpu.run).tolist()
 
 
 def test_early_stops_are_set_on_the_samples_the_recipe_kept(run: Path) -> None:

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from command import EVENTS, NETWORK, pumice
 
-from pumice.convert.model import made_from
+from pumice.convert.importers.open import import_model
 from pumice.runtime import (
     Dense,
     EarlyExit,
@@ -53,7 +53,7 @@ def test_other_formats_are_read_again_with_the_same_answer(
     network: Path, to: str, suffix: str
 ) -> None:
     assert pumice("export", network, "--to", to).status == 0
-    made = made_from(network.with_suffix(suffix))
+    made = import_model(network.with_suffix(suffix))
     assert isinstance(made, Network)
     found = run(made, EVENTS).voltages[made.output]
     assert np.array_equal(found, run(NETWORK, EVENTS).voltages["out"])

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from command import EVENTS, LABELS, NETWORK
 
-from pumice.cli.inputs import RATES, from_data, from_file, random_inputs, read_inputs
+from pumice.cli.inputs import RATES, dataset_inputs, file_inputs, random_inputs, read_inputs
 from pumice.runtime import Dense, Network, Population, Projection
 from pumice.runtime.errors import DataError, PumiceError
 from pumice.train import data as sets
-from pumice.train.data import Data, FrameSet
+from pumice.train.data import Dataset, FrameSet
 
 TWO = Network(
     (
@@ -26,7 +26,7 @@ TWO = Network(
 
 
 def test_a_file_gives_events_and_labels(events: Path) -> None:
-    told = from_file(NETWORK, events)
+    told = file_inputs(NETWORK, events)
     assert np.array_equal(told.events["in"], EVENTS) and told.labels is not None
     assert told.labels.tolist() == LABELS.tolist()
     assert (told.samples, told.name) == (7, "events.npz")
@@ -34,19 +34,19 @@ def test_a_file_gives_events_and_labels(events: Path) -> None:
 
 def test_inputs_may_stand_under_their_own_names(tmp_path: Path) -> None:
     np.savez(tmp_path / "two.npz", a=np.ones((4, 2, 2), bool), b=np.full((4, 2, 3), 7))
-    told = from_file(TWO, tmp_path / "two.npz")
+    told = file_inputs(TWO, tmp_path / "two.npz")
     assert told.events["b"].max() == 7 and told.labels is None
 
 
 def test_a_part_cuts_events_and_labels_alike(events: Path) -> None:
-    part = from_file(NETWORK, events).part(2, 5, 3)
+    part = file_inputs(NETWORK, events).slice(2, 5, 3)
     assert np.array_equal(part.events["in"], EVENTS[:3, 2:5])
     assert part.labels is not None and part.labels.tolist() == [2, 3, 0]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent.npz: cannot be read: No such file"):
-        from_file(NETWORK, tmp_path / "absent.npz")
+        file_inputs(NETWORK, tmp_path / "absent.npz")
 
 
 def test_a_file_with_one_bit_turned_is_refused_or_reads_the_same(events: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_file_with_one_bit_turned_is_refused_or_reads_the_same(events: Path) -
         turned[bit // 8] ^= 1 << bit % 8
         events.write_bytes(turned)
         try:
-            told = from_file(NETWORK, events)
+            told = file_inputs(NETWORK, events)
         except PumiceError as error:
             assert "\n" not in str(error)
         else:  # a bit that zip ignores, such as a date, or the name of the labels
@@ -68,7 +68,7 @@ def test_a_file_with_one_bit_turned_is_refused_or_reads_the_same(events: Path) -
 def test_a_file_that_is_not_whole_is_refused(events: Path, cut: int) -> None:
     events.write_bytes(events.read_bytes()[:cut])
     with pytest.raises(DataError, match="events.npz: is not a whole .npz file"):
-        from_file(NETWORK, events)
+        file_inputs(NETWORK, events)
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_a_file_with_other_things_is_refused(
 ) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(PumiceError, match=re.escape(said)):
-        from_file(NETWORK, tmp_path / "a.npz")
+        file_inputs(NETWORK, tmp_path / "a.npz")
 
 
 def test_an_array_without_a_name_is_no_npz_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", EVENTS)
     with pytest.raises(DataError, match="is not a whole .npz file"):
-        from_file(NETWORK, tmp_path / "a.npy")
+        file_inputs(NETWORK, tmp_path / "a.npy")
 
 
 def test_random_events_are_the_same_each_time_and_grow_denser() -> None:
@@ -112,12 +112,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Takes the place of all data sets; holds what was asked of them."""
     options: dict[str, Any] = {}
 
-    def load(name: str, **others: Any) -> Data:
+    def load(name: str, **others: Any) -> Dataset:
         options.update(others, name=name)
         if "impossible" in others:
             raise ValueError("impossible: is no option")
         frames = FrameSet(EVENTS.swapaxes(0, 1), LABELS)
-        return Data(name, frames, frames, 4, "", {})
+        return Dataset(name, frames, frames, 4, "", {})
 
     monkeypatch.setattr(sets, "load", load)
     return options
@@ -132,13 +132,13 @@ def made_by(**data: Any) -> Network:
 def test_the_data_that_trained_a_network_are_framed_as_they_were_then(
     asked: dict[str, Any],
 ) -> None:
-    told = from_data(made_by(name="digits", timesteps=5, values="binary"), None)
+    told = dataset_inputs(made_by(name="digits", timesteps=5, values="binary"), None)
     assert asked == {"name": "digits", "timesteps": 5, "values": "binary"}
     assert np.array_equal(told.events["in"], EVENTS) and told.name == "digits"
 
 
 def test_other_data_are_taken_as_they_come(asked: dict[str, Any]) -> None:
-    from_data(made_by(name="digits", timesteps=5), "nmnist", Path("there"))
+    dataset_inputs(made_by(name="digits", timesteps=5), "nmnist", Path("there"))
     assert asked == {"name": "nmnist", "folder": Path("there")}
 
 
@@ -147,18 +147,18 @@ def test_a_flat_input_takes_the_frames_in_c_order(asked: dict[str, Any]) -> None
         (Population("in", (72,), kind="input"), Population("out", (1,))),
         (Projection("p", "in", "out", Dense(np.ones((1, 72)))),),
     )
-    told = from_data(flat, "digits")
+    told = dataset_inputs(flat, "digits")
     assert np.array_equal(told.events["in"], EVENTS.reshape(5, 7, 72))
 
 
 @pytest.mark.usefixtures("asked")
 def test_data_that_do_not_fit_are_refused() -> None:
     with pytest.raises(DataError, match="frames are .2, 6, 6., the network takes a .2,., b .3,."):
-        from_data(TWO, "digits")
+        dataset_inputs(TWO, "digits")
     with pytest.raises(DataError, match="name a data set with --data"):
-        from_data(NETWORK, None)
+        dataset_inputs(NETWORK, None)
     with pytest.raises(DataError, match="digits: impossible: is no option"):
-        from_data(made_by(name="digits", impossible=1), None)
+        dataset_inputs(made_by(name="digits", impossible=1), None)
 
 
 def test_data_and_events_cannot_both_be_had() -> None:

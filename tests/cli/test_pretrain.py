@@ -35,7 +35,7 @@ def flicker(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = np.arange(64) % 2
     frames = np.random.default_rng(0).integers(0, 100, (64, 8, 1, 8, 8), np.uint8)
     frames[labels == 1] += 120
-    monkeypatch.setattr(video_sources, "videos_of", lambda *_: Videos(frames, {"bright": labels}))
+    monkeypatch.setattr(video_sources, "load_videos", lambda *_: Videos(frames, {"bright": labels}))
 
 
 @pytest.fixture

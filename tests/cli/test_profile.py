@@ -10,9 +10,9 @@ import pytest
 from command import EVENTS, NETWORK, Answer, pumice
 
 from bench import shapes
-from pumice.deploy.cost import costed
-from pumice.deploy.placement import place
-from pumice.deploy.target import read_target
+from pumice.deploy.cost.estimate import estimate_cost
+from pumice.deploy.placement.place import place
+from pumice.deploy.targets.target import read_target
 from pumice.runtime import write_network
 from pumice.runtime.engines.reference import run
 
@@ -131,9 +131,9 @@ def test_json_has_the_same_figures_as_the_library(network: Path, events: Path) -
     told = pumice("profile", network, "--events", events, "--target", "loihi1", "--json").document
     trace = run(NETWORK, EVENTS, "all")
     target = read_target("loihi1")
-    cost = costed(NETWORK, trace, target, place(NETWORK, target))
+    cost = estimate_cost(NETWORK, trace, target, place(NETWORK, target))
     (found,) = told["targets"]
-    assert [each["total"] for each in found["energy"]] == [list(b.total) for b in cost.bills]
+    assert [each["total"] for each in found["energy"]] == [list(b.total) for b in cost.energies]
     assert found["placement"]["cores"] == 1 and found["refusal"] is None
     assert len(found["energy_by_step"]["davies2018"]) == 5
     assert told["spikes_per_inference"] > 0 and "SynapticOperations" in told["neurobench"]

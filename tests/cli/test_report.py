@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from command import EVENTS, NETWORK, pumice
 
+from pumice.report import read_report
 from pumice.runtime import EarlyExit, network_digest, write_network
-from pumice.runtime.counts import counted
 from pumice.runtime.engines.reference import run
-from pumice.runtime.report import read_report
+from pumice.runtime.op_counts import count_ops
 
 
 def test_a_report_holds_what_was_measured_and_proven(
@@ -16,7 +16,7 @@ def test_a_report_holds_what_was_measured_and_proven(
 ) -> None:
     curve = tmp_path / "float.json"
     curve.write_text(json.dumps({"accuracy": [0.1, 0.2, 0.3, 0.4, 0.5]}))
-    options = ("--engines", "fast", "--curve", f"float={curve}", "-o", tmp_path / "out")
+    options = ("--engines", "cpu", "--curve", f"float={curve}", "-o", tmp_path / "out")
     answer = pumice("report", network, "--events", events, *options)
     told = read_report(tmp_path / "out" / "report.json")
     assert answer.status == 0
@@ -24,8 +24,11 @@ def test_a_report_holds_what_was_measured_and_proven(
     assert answer.out.split() == [str(tmp_path / "out" / f"report.{end}") for end in endings]
     assert told.network == network_digest(NETWORK) and told.title == "net on events.npz"
     assert [curve.name for curve in told.curves] == ["float", "integers"]
-    assert told.operations[-1] == counted(NETWORK, run(NETWORK, EVENTS)).total_operations.mean()
-    assert told.certificate and told.certificate.agreed and told.certificate.samples == 4
+    assert (
+        told.cumulative_operations[-1]
+        == count_ops(NETWORK, run(NETWORK, EVENTS)).total_synaptic_operations.mean()
+    )
+    assert told.verification and told.verification.passed and told.verification.samples == 4
     assert [energy.model.split(",")[0] for energy in told.energies] == [
         *["Loihi 1"] * 2,
         *["Loihi 2"] * 2,
@@ -95,7 +98,7 @@ def test_a_network_that_stops_early_has_its_exits_in_the_report(
     write_network(tmp_path / "net.pumice", stopping)
     options = ("--engines", "reference", "-o", tmp_path / "out")
     pumice("report", tmp_path / "net.pumice", "--events", events, *options)
-    exits = read_report(tmp_path / "out" / "report.json").exits
+    exits = read_report(tmp_path / "out" / "report.json").early_exit
     steps = run(stopping, EVENTS).steps
     assert exits and exits.counts == tuple(int((steps == k).sum()) for k in range(1, 6))
     assert exits.mean_steps == steps.mean() < 5

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command import EVENTS, NETWORK, pumice
 
-from pumice.runtime import answers
+from pumice.runtime import logits_over_time
 from pumice.runtime.engines import reference
 
 WINDOW = 10_000  # microseconds
@@ -37,7 +37,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def expected() -> list[int]:
-    values = answers(NETWORK, reference.run(NETWORK, EVENTS[:, 2:3]))
+    values = logits_over_time(NETWORK, reference.run(NETWORK, EVENTS[:, 2:3]))
     told: list[int] = values[:, 0].argmax(1).tolist()
     return told
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from command import pumice
 
-from pumice.deploy.target import targets
+from pumice.deploy.targets.target import list_targets
 
 FOLDER = resources.files("pumice.deploy.targets")
 
@@ -13,12 +13,12 @@ FOLDER = resources.files("pumice.deploy.targets")
 def test_all_targets_are_listed_with_their_cores() -> None:
     answer = pumice("targets")
     assert answer.status == 0
-    for name in targets():
+    for name in list_targets():
         assert name in answer.out
     assert "768 x 128" in answer.out and "1,152 x 120" in answer.out
 
 
-@pytest.mark.parametrize("name", targets())
+@pytest.mark.parametrize("name", list_targets())
 def test_every_constant_of_the_file_is_told_with_unit_source_and_certainty(name: str) -> None:
     """The oracle reads the file as TOML, without pumice's own models."""
     told = pumice("targets", name, "--json").document["constants"]

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 from command import pumice
 
+from pumice.report import read_report
 from pumice.runtime import network_digest, read_network
-from pumice.runtime.report import read_report
 from pumice.train import data as sets
-from pumice.train import read_trained, trained_accuracies
+from pumice.train import model_accuracy, read_trained_model
 
 RECIPE = """
 [data]
@@ -42,7 +42,7 @@ def test_the_way_from_a_recipe_to_a_report(recipe: Path, tmp_path: Path) -> None
     network = read_network(run / "network.pumice")
     assert told["network"] == network_digest(network)
     assert [part["name"] for part in told["rounded"]] == [p.name for p in network.projections]
-    options = ("--curve", f"float={curve}", "--engines", "fast", "-o", run)
+    options = ("--curve", f"float={curve}", "--engines", "cpu", "-o", run)
     assert pumice("report", run / "network.pumice", *options).status == 0
     report = read_report(run / "report.json")
     assert list(report.curves[0].accuracy) == judged.document["accuracy"]
@@ -54,10 +54,10 @@ def test_the_way_from_a_recipe_to_a_report(recipe: Path, tmp_path: Path) -> None
 def test_an_evaluation_is_that_of_the_test_samples(recipe: Path, tmp_path: Path) -> None:
     pumice("train", recipe, "-o", tmp_path / "run")
     told = pumice("eval", tmp_path / "run", "--json").document
-    trained = read_trained(tmp_path / "run")
+    trained = read_trained_model(tmp_path / "run")
     test = sets.load("digits-events").test
     assert told["samples"] == 20
-    assert told["accuracy"] == trained_accuracies(trained.network, test, False).tolist()
+    assert told["accuracy"] == model_accuracy(trained.network, test, False).tolist()
 
 
 def test_a_setting_can_be_changed_and_a_wrong_one_is_named(recipe: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pumice.deploy.target import Target
+from pumice.deploy.targets.target import Target
 
 UNITS = {
     "neurons": "neurons",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pumice.cli.app import answered
+from pumice.cli.app import run_command
 from pumice.runtime import Conv, Dense, Network, Population, Projection
 
 NETWORK = Network(
@@ -43,5 +43,5 @@ class Answer:
 def pumice(*arguments: object) -> Answer:
     """Run `pumice` with `arguments` in this process."""
     with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
-        status = answered([str(argument) for argument in arguments])
+        status = run_command([str(argument) for argument in arguments])
     return Answer(status, out.getvalue(), err.getvalue())

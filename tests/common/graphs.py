@@ -7,24 +7,24 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from pumice.convert.graph import Graph, Synapses
+from pumice.convert.quantize.float_network import FloatNetwork, FloatProjection
 
 
-def simulate(graph: Graph, events: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+def simulate(graph: FloatNetwork, events: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
     """Spikes, or voltages of what does not spike, of each population at every step.
 
     All are (timesteps, batch, *shape), as `events`.
     """
     given = torch.from_numpy(events.astype(np.float64))
     found = {graph.input_name: given}
-    for neurons in graph.neurons:
+    for neurons in graph.populations:
         found[neurons.name] = torch.zeros(*given.shape[:2], *neurons.shape, dtype=torch.float64)
-    states = {n.name: (torch.zeros(1), torch.zeros(1)) for n in graph.neurons}
+    states = {n.name: (torch.zeros(1), torch.zeros(1)) for n in graph.populations}
     for now in range(len(given)):
-        for neurons in graph.neurons:
+        for neurons in graph.populations:
             current, voltage = states[neurons.name]
             current = current * _kept(neurons.current_decay, neurons.shape)
-            for synapses in graph.synapses:
+            for synapses in graph.projections:
                 if synapses.target == neurons.name and now >= synapses.delay:
                     arrived = _mapped(synapses, found[synapses.source][now - synapses.delay])
                     current = current + arrived.reshape(-1, *neurons.shape)
@@ -32,7 +32,7 @@ def simulate(graph: Graph, events: NDArray[np.uint8]) -> dict[str, NDArray[np.fl
             bias = bias.view(-1, *[1] * (len(neurons.shape) - 1))
             voltage = voltage * _kept(neurons.voltage_decay, neurons.shape) + current + bias
             found[neurons.name][now] = voltage
-            if neurons.spikes:
+            if neurons.spiking:
                 fired = voltage > neurons.threshold
                 found[neurons.name][now] = fired.double()
                 voltage = voltage.masked_fill(fired, 0)
@@ -45,7 +45,7 @@ def _kept(decay: Any, shape: tuple[int, ...]) -> torch.Tensor:
     return share.view(-1, *[1] * (len(shape) - 1))
 
 
-def _mapped(synapses: Synapses, values: torch.Tensor) -> torch.Tensor:
+def _mapped(synapses: FloatProjection, values: torch.Tensor) -> torch.Tensor:
     weights = torch.from_numpy(synapses.weights.astype(np.float64))
     if synapses.kind == "dense":
         return functional.linear(values.flatten(1), weights)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pumice.deploy.lava.prepare import prepare
+from pumice.deploy.lava.lazy_import import patch_lava
 
 NETX_SECONDS = 120.0
 
@@ -24,7 +24,7 @@ def slayer() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            prepare()
+            patch_lava()
             sys.modules.setdefault(name, types.ModuleType(name))
             import lava.lib.dl.slayer as library
         except ImportError as error:

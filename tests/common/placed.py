@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pumice.deploy.schedule import schedule
-from pumice.deploy.synapses import weight_bits
-from pumice.deploy.target import Target
+from pumice.deploy.passes.schedule import schedule
+from pumice.deploy.placement.synaptic_memory import weight_bits
+from pumice.deploy.targets.target import Target
 from pumice.runtime import Conv, Network, Program, Projection, Slice, Sparse, SumPool
-from pumice.runtime.connections import depthwise
+from pumice.runtime.connections import as_depthwise_conv
 from pumice.runtime.engines.reference import accumulate
 
 Pairs = NDArray[np.bool_]  # (targets, sources): which neurons have a synapse
@@ -26,7 +26,7 @@ def pairs(network: Network, projection: Projection) -> Pairs:
         listed[connection.rows, connection.columns] = True
         return listed
     if isinstance(connection, SumPool):
-        connection = depthwise(connection, source.shape[0])
+        connection = as_depthwise_conv(connection, source.shape[0])
     ones = replace(connection, weights=np.ones_like(connection.weights))
     each = np.eye(source.neurons, dtype=np.int64).reshape(source.neurons, *source.shape)
     return accumulate(ones, each).reshape(source.neurons, -1).T > 0
@@ -35,7 +35,7 @@ def pairs(network: Network, projection: Projection) -> Pairs:
 def held(network: Network, part: Slice) -> NDArray[np.int64]:
     """The neurons of a slice, as they are counted through their population."""
     shape = network.population(part.population).shape
-    return np.arange(np.prod(shape)).reshape(shape)[part.at].ravel()
+    return np.arange(np.prod(shape)).reshape(shape)[part.index].ravel()
 
 
 def words(target: Target, synapses: int, bits: int) -> int:
@@ -62,7 +62,7 @@ def inward(network: Network, target: Target, projection: Projection, part: Slice
         lists = [words(target, int(n), bits + index.value) for n in met.sum(axis=0) if n]
         return Counter(synapse_words=copies * sum(lists), axons_in=copies * len(lists))
     if isinstance(connection, SumPool):
-        connection = depthwise(connection, source.shape[0])
+        connection = as_depthwise_conv(connection, source.shape[0])
     outputs, inputs, height, width = connection.weights.shape
     per_group = outputs // connection.groups
     channels = range(part.start[0], part.stop[0])
@@ -86,19 +86,19 @@ def usage(program: Program, target: Target, part: Slice) -> dict[str, int]:
     kernels = [isinstance(p.connection, Conv | SumPool) and way != "neuron" for p in out]
     total: Counter[str] = Counter(neurons=part.neurons)
     sets = [
-        np.broadcast_to(getattr(population, key), population.shape)[part.at].ravel()
+        np.broadcast_to(getattr(population, key), population.shape)[part.index].ravel()
         for key in ("current_decay", "voltage_decay", "threshold")
     ]
     total["groups"] = len(set(zip(*(each.tolist() for each in sets), strict=True)))
-    total["axons_out"] = part.neurons // (part.extent[0] if out and all(kernels) else 1)
-    for projection in network.into(population.name):
+    total["axons_out"] = part.neurons // (part.shape[0] if out and all(kernels) else 1)
+    for projection in network.incoming(population.name):
         total.update(inward(network, target, projection, part))
     for projection, shares in zip(out, kernels, strict=True):
         reached = pairs(network, projection)[:, held(network, part)]
         for _, there in program.slices(projection.target):
             senders = reached[held(network, there)].any(axis=0)
             if shares:
-                senders = senders.reshape(part.extent).any(axis=0)
+                senders = senders.reshape(part.shape).any(axis=0)
             total["routes"] += int(senders.sum())
     return dict(total)
 
@@ -108,7 +108,7 @@ def synapses(program: Program) -> dict[str, NDArray[Any]]:
     network = program.network
     found = {p.name: np.zeros(pairs(network, p).shape, int) for p in network.projections}
     for _, part in program.slices():
-        for projection in network.into(part.population):
+        for projection in network.incoming(part.population):
             at = held(network, part)
             found[projection.name][at] += pairs(network, projection)[at]
     return found

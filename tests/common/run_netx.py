@@ -11,9 +11,9 @@ warnings.simplefilter("ignore")
 
 
 def main(path: str, given: str, answer: str, steps: int, reset: int) -> None:
-    from pumice.deploy.lava.prepare import prepare
+    from pumice.deploy.lava.lazy_import import patch_lava
 
-    prepare()
+    patch_lava()
     name = "lava.lib.dl.slayer.object_detection"
     sys.modules.setdefault(name, types.ModuleType(name))
     import torch

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pumice.runtime import Conv, Dense, EarlyExit, Network, Population, Projection, Sparse, SumPool
 from pumice.runtime.arithmetic import ACTIVATION_LIMIT
-from pumice.runtime.connections import Connection, window_counts
-from pumice.runtime.early_exit import NEVER
+from pumice.runtime.connections import Connection, conv_output_size
+from pumice.runtime.early_exit import NEVER_EXIT
 from pumice.runtime.errors import NetworkError
 
 Shape = tuple[int, ...]
@@ -58,7 +58,7 @@ def events(draw: Draw, network: Network) -> Events:
     drawn = {}
     for population in network.inputs:
         shape = (timesteps, batch, *population.shape)
-        values = rng.integers(1, population.largest_value + 1, shape)
+        values = rng.integers(1, population.max_value + 1, shape)
         drawn[population.name] = (values * (rng.random(shape) < rate)).astype(np.uint8)
     return drawn
 
@@ -75,7 +75,7 @@ def stopping_runs(draw: Draw) -> tuple[Network, Events]:
     """Draw a network whose samples may stop early, at margins of any size, and events for it."""
     network, given = draw(runs())
     assume(network.population(network.output).neurons > 1)
-    margins = st.sampled_from((0, 0, 1, 2, 64, 5_000, 300_000, NEVER))
+    margins = st.sampled_from((0, 0, 1, 2, 64, 5_000, 300_000, NEVER_EXIT))
     thresholds = draw(st.lists(margins, min_size=1, max_size=6))
     return replace(network, early_exit=EarlyExit(tuple(thresholds))), given
 
@@ -95,13 +95,13 @@ def connections(draw: Draw, source: Shape) -> tuple[Connection, Shape]:
     kernel = tuple(k if reach[a] <= room[a] else 1 for a, k in enumerate(kernel))
     if kind == "sum_pool":
         pool = SumPool(kernel, stride, padding, draw(st.sampled_from((1, 37, 254, -255))))
-        return pool, (source[0], *window_counts(pool, source))
+        return pool, (source[0], *conv_output_size(pool, source))
     groups = draw(st.sampled_from([g for g in (1, 2, 3) if source[0] % g == 0]))
     wide = (1, 2, 3, 9) if source[1] * source[2] <= 20 else (1, 2, 3)
     outputs = groups * draw(st.sampled_from(wide))
     weights = draw(_weights((outputs, source[0] // groups, *kernel)))
     conv = Conv(weights, stride, padding, dilation, groups)
-    return conv, (outputs, *window_counts(conv, source))
+    return conv, (outputs, *conv_output_size(conv, source))
 
 
 @st.composite

@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from pumice.convert.quantise import quantised
+from pumice.convert.quantize.quantize import quantize_network
 from pumice.runtime import Network
-from pumice.train.architectures import NetworkOptions, network_of
-from pumice.train.networks import SpikingNetwork, lowered
-from pumice.train.projections import Reads, read
-from pumice.train.recalibrate import recalibrate
+from pumice.train.models import NetworkOptions, build_model
+from pumice.train.nn.batch_norm import recalibrate_batch_norm
+from pumice.train.nn.network import SpikingNetwork, to_float_network
+from pumice.train.nn.projections import InputSpec, gather_input
 
 CLASSES = 4
 TABLES: dict[str, dict[str, Any]] = {
@@ -41,7 +41,7 @@ def seasoned(network: SpikingNetwork) -> SpikingNetwork:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
-    recalibrate(network, [events(network.input_shape)])
+    recalibrate_batch_norm(network, [events(network.input_shape)])
     return network.eval()
 
 
@@ -49,23 +49,23 @@ def network(table: dict[str, Any], shape: tuple[int, ...] = (2, 16, 16)) -> Spik
     """The network of a recipe's `[network]`, seasoned."""
     torch.manual_seed(0)
     options: Any = TypeAdapter(NetworkOptions).validate_python(table)
-    return seasoned(network_of(options, shape, CLASSES, 1))
+    return seasoned(build_model(options, shape, CLASSES, 1))
 
 
 def told(network: SpikingNetwork, given: torch.Tensor) -> dict[str, NDArray[Any]]:
     """What every layer of the quantised `network` gives, by its name."""
-    network.quantise()
-    known = {Reads(("input",)): given}
+    network.quantize()
+    known = {InputSpec(("input",)): given}
     with torch.no_grad():
-        for layer in network.nodes:
-            out = layer(*(read(known, reads) for reads in layer.reads))
-            known[Reads((layer.name,))] = out
-    return {layer.name: known[Reads((layer.name,))].numpy() for layer in network.nodes}
+        for layer in network.layer_list:
+            out = layer(*(gather_input(known, reads) for reads in layer.inputs))
+            known[InputSpec((layer.name,))] = out
+    return {layer.name: known[InputSpec((layer.name,))].numpy() for layer in network.layer_list}
 
 
 def converted(network: SpikingNetwork) -> Network:
     """The same as the chip holds it."""
-    return quantised(lowered(network))[0]
+    return quantize_network(to_float_network(network))[0]
 
 
 def as_bytes(given: torch.Tensor) -> NDArray[np.uint8]:

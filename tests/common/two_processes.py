@@ -10,9 +10,9 @@ from torch import Tensor, distributed
 from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
-from pumice.train.pretrain import built
-from pumice.train.pretrain_recipe import PretrainRecipe
-from pumice.train.selfsupervised.learner import Learner
+from pumice.train.ssl.learner import SSLModule
+from pumice.train.ssl.pretrain import build_encoder
+from pumice.train.ssl.recipe import PretrainRecipe
 
 SAMPLES = 6
 
@@ -29,11 +29,11 @@ def measured(name: str, half: int | None) -> dict[str, Any]:
     )
     torch.manual_seed(0)
     data = {"shape": (1, 8, 8), "classes": 2, "value_bits": 8}
-    learner = Learner(built(recipe, {"data": data}), recipe.objective, recipe.prednext)
+    learner = SSLModule(build_encoder(recipe, {"data": data}), recipe.objective, recipe.prednext)
     now, later = (taken(torch.randint(0, 256, (3, 2, SAMPLES, 1, 8, 8)), half) for _ in range(2))
     module: torch.nn.Module = learner
     if half is not None:
-        learner.share_statistics()
+        learner.sync_batch_norm()
         module = DistributedDataParallel(learner)
     parts, _ = module(now, later)
     loss = torch.stack(list(parts.values())).sum()

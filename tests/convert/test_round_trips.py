@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import trained
 
-from pumice.convert.nir import read_nir, write_nir
+from pumice.convert.formats.nir.files import read_nir, write_nir
 
 
 @pytest.mark.parametrize("kind", ["sew add", "sew max", "recurrent"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pumice.runtime import Population
-from pumice.runtime.arithmetic import decayed, shifted, step, wrapped
+from pumice.runtime.arithmetic import apply_decay, lif_step, shift, wrap_to_24_bits
 
 HIGHEST = 2**23 - 1
 
@@ -26,7 +26,7 @@ def course(activations: list[int], current: int = 0, voltage: int = 0, **values:
     u, v = np.array([[current]]), np.array([[voltage]])
     told = Course([], [], [])
     for now, activation in enumerate(activations):
-        u, v, spikes = step(population, u, v, np.array([[activation]]))
+        u, v, spikes = lif_step(population, u, v, np.array([[activation]]))
         told.current.append(int(u[0, 0]))
         told.voltage.append(int(v[0, 0]))
         told.spikes.extend([now] * int(spikes[0, 0]))
@@ -113,7 +113,7 @@ def test_equality_does_not_fire_and_one_64th_above_does(voltage: int, fires: boo
     ],
 )
 def test_decay_multiplies_and_cuts_towards_zero(state: int, decay: int, left: int) -> None:
-    assert decayed(np.array([state]), np.array(decay, np.int32)).tolist() == [left]
+    assert apply_decay(np.array([state]), np.array(decay, np.int32)).tolist() == [left]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_decay_multiplies_and_cuts_towards_zero(state: int, decay: int, left: in
     ],
 )
 def test_a_current_comes_back_by_one_turn(current: int, brought: int) -> None:
-    assert wrapped(np.array([current])).tolist() == [brought]
+    assert wrap_to_24_bits(np.array([current])).tolist() == [brought]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_current_comes_back_by_one_turn(current: int, brought: int) -> None:
 def test_a_negative_weight_exponent_rounds_down(
     activation: int, exponent: int, scaled: int
 ) -> None:
-    assert shifted(np.array([activation]), exponent).tolist() == [scaled]
+    assert shift(np.array([activation]), exponent).tolist() == [scaled]
 
 
 def test_the_voltage_saturates_at_both_ends() -> None:
@@ -184,7 +184,7 @@ def test_the_current_that_made_a_spike_is_still_there_afterwards() -> None:
 def test_each_neuron_uses_its_own_parameters() -> None:
     population = Population("two", (2, 1, 1), threshold=[1, 2], current_decay=4096, bias=[2, 2])
     zeros = np.zeros((1, 2, 1, 1), np.int64)
-    _, voltage, spikes = step(population, zeros, zeros, zeros)
+    _, voltage, spikes = lif_step(population, zeros, zeros, zeros)
     assert spikes.ravel().tolist() == [1, 0]
     assert voltage.ravel().tolist() == [0, 128]
 
@@ -193,7 +193,7 @@ def test_a_graded_spike_carries_its_voltage_in_weight_units_within_its_bits() ->
     """Voltage 64 * a; threshold 2: 2 stays, 3 and 5 are sent, 40 is cut to 15; bias alone is 1."""
     sent = Population("adder", (1,), voltage_decay=4096, threshold=2, value_bits=4)
     still = np.zeros((1, 1), np.int64)
-    told = [int(step(sent, still, still, np.array([[a]]))[2][0, 0]) for a in (2, 3, 5, 40, -9)]
+    told = [int(lif_step(sent, still, still, np.array([[a]]))[2][0, 0]) for a in (2, 3, 5, 40, -9)]
     assert told == [0, 3, 5, 15, 0]
     pushed = Population("pushed", (1,), voltage_decay=4096, bias=9, bias_exponent=0, value_bits=4)
-    assert int(step(pushed, still, still, still)[2][0, 0]) == 1
+    assert int(lif_step(pushed, still, still, still)[2][0, 0]) == 1

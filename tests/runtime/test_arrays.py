@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
-from pumice.runtime.arrays import Comparable, frozen, whole
+from pumice.runtime.arrays import ValueEquality, as_int, as_readonly
 from pumice.runtime.errors import NetworkError
 
 
 def test_a_frozen_array_is_a_copy_that_cannot_be_written() -> None:
     given = np.array([1, 2, 3])
-    held = frozen(given, np.int16, "weights")
+    held = as_readonly(given, np.int16, "weights")
     given[0] = 9
     assert held.tolist() == [1, 2, 3] and held.dtype == np.int16
     with pytest.raises(ValueError, match="read-only"):
@@ -18,13 +18,13 @@ def test_a_frozen_array_is_a_copy_that_cannot_be_written() -> None:
 
 
 def test_a_frozen_array_keeps_its_shape_and_lies_in_c_order() -> None:
-    held = frozen(np.arange(6).reshape(2, 3).T, np.int32, "weights")
+    held = as_readonly(np.arange(6).reshape(2, 3).T, np.int32, "weights")
     assert held.shape == (3, 2) and held.flags.c_contiguous
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [True, False], np.uint64(7), 5])
 def test_whole_numbers_of_any_type_are_taken(values: ArrayLike) -> None:
-    assert np.array_equal(frozen(values, np.int16, "weights"), np.asarray(values))
+    assert np.array_equal(as_readonly(values, np.int16, "weights"), np.asarray(values))
 
 
 @pytest.mark.parametrize(
@@ -45,22 +45,22 @@ def test_whole_numbers_of_any_type_are_taken(values: ArrayLike) -> None:
 )
 def test_what_is_no_integer_is_refused_with_its_name(values: ArrayLike, said: str) -> None:
     with pytest.raises(NetworkError, match=said) as caught:
-        frozen(values, np.int16, "hidden.threshold")
+        as_readonly(values, np.int16, "hidden.threshold")
     assert str(caught.value).startswith("hidden.threshold: ")
 
 
 @pytest.mark.parametrize("value", [2.0, "2", None, [2]])
 def test_a_setting_that_is_no_integer_is_refused(value: object) -> None:
     with pytest.raises(NetworkError, match="hidden: delay is .*, needs a whole number"):
-        whole(value, "hidden: delay")
+        as_int(value, "hidden: delay")
 
 
 def test_a_numpy_integer_becomes_a_plain_one() -> None:
-    assert type(whole(np.int64(3), "delay")) is int
+    assert type(as_int(np.int64(3), "delay")) is int
 
 
 @dataclass(frozen=True, eq=False)
-class Pair(Comparable):
+class Pair(ValueEquality):
     name: str
     values: NDArray[np.int64]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pumice.runtime import Conv, Dense, Sparse, SumPool
-from pumice.runtime.connections import Connection, depthwise
+from pumice.runtime.connections import Connection, as_depthwise_conv
 from pumice.runtime.errors import NetworkError
 
 
@@ -48,7 +48,7 @@ def test_sparse_synapses_are_kept_by_row_then_column() -> None:
 
 def test_a_sparse_connection_may_be_empty() -> None:
     kept = sparse([], [], [], (2, 3))
-    assert kept.magnitudes().tolist() == [0, 0]
+    assert kept.sum_abs_weights().tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_the_shape_of_a_convolution_counts_the_windows_that_fit(
 
 
 def test_magnitudes_bound_the_sum_into_a_neuron() -> None:
-    assert Dense(np.array([[2, -4], [0, 6]])).magnitudes().tolist() == [6, 6]
-    assert sparse([2, -4], [1, 1], [0, 1], (2, 2)).magnitudes().tolist() == [0, 6]
-    assert Conv(np.array([[[[2, -4]]], [[[6, 0]]]])).magnitudes().tolist() == [6, 6]
-    assert SumPool((2, 3), (1, 1), weight=-5).magnitudes().tolist() == [30]
+    assert Dense(np.array([[2, -4], [0, 6]])).sum_abs_weights().tolist() == [6, 6]
+    assert sparse([2, -4], [1, 1], [0, 1], (2, 2)).sum_abs_weights().tolist() == [0, 6]
+    assert Conv(np.array([[[[2, -4]]], [[[6, 0]]]])).sum_abs_weights().tolist() == [6, 6]
+    assert SumPool((2, 3), (1, 1), weight=-5).sum_abs_weights().tolist() == [30]
 
 
 def test_sum_pooling_is_a_depthwise_convolution() -> None:
-    conv = depthwise(SumPool((2, 3), (1, 2), (1, 0), 7), 4)
+    conv = as_depthwise_conv(SumPool((2, 3), (1, 2), (1, 0), 7), 4)
     assert conv.weights.shape == (4, 1, 2, 3) and (conv.weights == 7).all()
     assert (conv.stride, conv.padding, conv.groups) == ((1, 2), (1, 0), 4)

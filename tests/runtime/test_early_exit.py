@@ -11,15 +11,15 @@ from pumice.runtime import (
     Network,
     Population,
     Projection,
-    answers,
+    logits_over_time,
     network_digest,
     read_network,
     write_network,
 )
-from pumice.runtime.counts import counted, counted_by_step
-from pumice.runtime.early_exit import NEVER, exit_steps, margins
+from pumice.runtime.early_exit import NEVER_EXIT, exit_steps, margins
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import FileError, NetworkError
+from pumice.runtime.op_counts import count_ops, count_ops_by_step
 
 
 def adding(thresholds: tuple[int, ...] | None) -> Network:
@@ -43,7 +43,7 @@ def test_margins_and_steps_worked_by_hand() -> None:
     assert margins(said).tolist() == [[1, 0], [5, 2]]
     ahead = np.array([[1, 0, 3], [5, 2, 3], [5, 9, 3]])
     assert exit_steps(ahead, EarlyExit((2, 1))).tolist() == [2, 2, 1]
-    assert exit_steps(ahead, EarlyExit((NEVER, 4))).tolist() == [2, 3, 3]
+    assert exit_steps(ahead, EarlyExit((NEVER_EXIT, 4))).tolist() == [2, 3, 3]
     assert exit_steps(ahead, EarlyExit((3,))).tolist() == [3, 3, 3]
 
 
@@ -55,26 +55,31 @@ def test_a_margin_has_to_pass_its_threshold_and_ties_never_stop() -> None:
 def test_after_its_exit_a_sample_is_silent_and_its_answer_stays() -> None:
     trace = reference.run(adding((64, 63, 63)), one_hot())
     assert trace.steps.tolist() == [2, 2, 4]
-    assert answers(adding(None), trace)[:, 0, 1].tolist() == [64, 128, 128, 128]
+    assert logits_over_time(adding(None), trace)[:, 0, 1].tolist() == [64, 128, 128, 128]
     assert trace.spikes["in"][:, 0].sum(axis=1).tolist() == [1, 1, 0, 0]
     assert trace.counts["in"].sum(axis=1).tolist() == [2, 1, 0]
 
 
 def test_only_what_ran_is_counted() -> None:
     trace = reference.run(adding((64, 63, 63)), one_hot())
-    counts = counted(adding(None), trace)
+    counts = count_ops(adding(None), trace)
     assert counts.total_events.tolist() == [2, 1, 0]
-    assert counts.updates == {"out": 8}  # 3 neurons times 8 steps over 3 samples
-    assert [each.updates["out"] for each in counted_by_step(adding(None), trace)] == [3, 6, 7, 8]
+    assert counts.neuron_updates == {"out": 8}  # 3 neurons times 8 steps over 3 samples
+    assert [each.neuron_updates["out"] for each in count_ops_by_step(adding(None), trace)] == [
+        3,
+        6,
+        7,
+        8,
+    ]
 
 
 def test_the_rule_is_part_of_the_file_and_the_digest(tmp_path: Path) -> None:
-    network = adding((5, NEVER, 0))
+    network = adding((5, NEVER_EXIT, 0))
     for name in ("one", "two"):
         write_network(tmp_path / name, network)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert read_network(tmp_path / "one") == network
-    assert read_network(tmp_path / "one").early_exit == EarlyExit((5, NEVER, 0))
+    assert read_network(tmp_path / "one").early_exit == EarlyExit((5, NEVER_EXIT, 0))
     assert network_digest(network) != network_digest(adding(None))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pumice.runtime import Dense, Network, Population, Projection
 from pumice.runtime.errors import EngineError
-from pumice.runtime.events import checked_events
+from pumice.runtime.events import validate_events
 
 
 def network(*inputs: Population) -> Network:
@@ -25,13 +25,13 @@ TWO = network(Population("a", (2,), kind="input"), Population("b", (1, 2, 2), ki
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.uint16])
 def test_events_of_any_integer_type_become_uint8(dtype: Any) -> None:
     events = np.array([[[0, 1]], [[1, 1]]], dtype)
-    checked = checked_events(ONE, events)["in"]
+    checked = validate_events(ONE, events)["in"]
     assert checked.dtype == np.uint8 and checked.tolist() == [[[0, 1]], [[1, 1]]]
 
 
 def test_two_inputs_are_given_by_name() -> None:
     given = {"a": np.zeros((5, 3, 2), np.uint8), "b": np.ones((5, 3, 1, 2, 2), np.uint8)}
-    checked = checked_events(TWO, given)
+    checked = validate_events(TWO, given)
     assert {name: array.shape for name, array in checked.items()} == {
         "a": (5, 3, 2),
         "b": (5, 3, 1, 2, 2),
@@ -39,9 +39,9 @@ def test_two_inputs_are_given_by_name() -> None:
 
 
 def test_a_graded_input_takes_values_up_to_its_bits() -> None:
-    assert checked_events(GRADED, np.full((1, 1, 2), 7, np.uint8))["in"].max() == 7
+    assert validate_events(GRADED, np.full((1, 1, 2), 7, np.uint8))["in"].max() == 7
     with pytest.raises(EngineError, match=re.escape("in: events hold 8..8, needs 0..7")):
-        checked_events(GRADED, np.full((1, 1, 2), 8, np.uint8))
+        validate_events(GRADED, np.full((1, 1, 2), 8, np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_a_graded_input_takes_values_up_to_its_bits() -> None:
 )
 def test_events_that_do_not_fit_are_refused(events: Any, said: str) -> None:
     with pytest.raises(EngineError, match=re.escape(said)):
-        checked_events(ONE, events)
+        validate_events(ONE, events)
 
 
 def test_two_inputs_need_names_and_the_same_length() -> None:
     a, b = np.zeros((5, 3, 2), np.uint8), np.zeros((4, 3, 1, 2, 2), np.uint8)
     with pytest.raises(EngineError, match="events for a, but the inputs are a, b"):
-        checked_events(TWO, a)
+        validate_events(TWO, a)
     with pytest.raises(EngineError, match="inputs differ in timesteps or batch"):
-        checked_events(TWO, {"a": a, "b": b})
+        validate_events(TWO, {"a": a, "b": b})

@@ -25,7 +25,7 @@ from pumice.runtime import (
     write_network,
 )
 from pumice.runtime.errors import FileError
-from pumice.runtime.files import written
+from pumice.runtime.files import atomic_write
 
 
 def example(threshold: int = 20, **values: Any) -> Network:
@@ -259,11 +259,11 @@ def test_a_provenance_that_is_not_json_is_refused(tmp_path: Path) -> None:
 def test_what_stood_there_stays_until_the_new_file_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), written(path) as temporary:
+    with pytest.raises(KeyboardInterrupt), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise KeyboardInterrupt
     assert path.read_text() == "old"
-    with written(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"

@@ -29,9 +29,9 @@ def test_populations_come_after_those_that_reach_them_without_delay() -> None:
         ),
         output="c",
     )
-    assert [p.name for p in network.order] == ["a", "b", "c"]
+    assert [p.name for p in network.topological_order] == ["a", "b", "c"]
     assert [p.name for p in network.inputs] == ["in"]
-    assert [p.name for p in network.into("a")] == ["ia", "back"]
+    assert [p.name for p in network.incoming("a")] == ["ia", "back"]
 
 
 def test_the_last_population_is_the_output_unless_another_is_named() -> None:
@@ -102,7 +102,7 @@ def test_a_graph_that_cannot_be_is_refused(make: Callable[[], Network], said: st
 
 
 def test_a_cycle_needs_a_delay() -> None:
-    assert Network((IN, HIDDEN), (FIRST, LOOP)).order == (HIDDEN,)
+    assert Network((IN, HIDDEN), (FIRST, LOOP)).topological_order == (HIDDEN,)
     now = Projection("loop", "hidden", "hidden", LOOP.connection)
     with pytest.raises(NetworkError, match="hidden, out: form or follow a cycle without delay"):
         Network((IN, HIDDEN, OUT), (FIRST, now, SECOND))

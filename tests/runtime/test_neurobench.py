@@ -4,9 +4,9 @@ from numpy.typing import NDArray
 from strategies import runs
 
 from pumice.runtime import Dense, Network, Population, Projection, SumPool
-from pumice.runtime.counts import counted
 from pumice.runtime.engines.reference import run
-from pumice.runtime.neurobench import neurobench
+from pumice.runtime.neurobench import neurobench_metrics
+from pumice.runtime.op_counts import count_ops
 
 # Two graded inputs, 2 x 2 weights of which one is 0, a pool that NeuroBench does not count.
 NETWORK = Network(
@@ -27,7 +27,7 @@ EVENTS = np.array([[3, 1], [0, 2], [0, 0]], np.uint8).reshape(3, 1, 2, 1, 1)
 def test_the_figures_by_hand() -> None:
     """Neuron 0 sends once to two weights, neuron 1 twice to one; `pool` sends on all three."""
     trace = run(NETWORK, EVENTS)
-    told = neurobench(NETWORK, trace)
+    told = neurobench_metrics(NETWORK, trace)
     pool, out = (int(trace.counts[name].sum()) for name in ("pool", "out"))
     assert (pool, trace.counts["in"].ravel().tolist()) == (3, [1, 2])
     assert told["ParameterCount"] == 8
@@ -47,10 +47,12 @@ def test_effective_operations_are_the_counted_ones_less_zero_weights(
 ) -> None:
     network, events = drawn
     trace = run(network, events)
-    counts = counted(network, trace)
-    told = neurobench(network, trace)
+    counts = count_ops(network, trace)
+    told = neurobench_metrics(network, trace)
     pools = [p.name for p in network.projections if isinstance(p.connection, SumPool)]
-    stored = sum(counts.operations[p.name] for p in network.projections if p.name not in pools)
+    stored = sum(
+        counts.synaptic_operations[p.name] for p in network.projections if p.name not in pools
+    )
     effective = told["SynapticOperations"]["Effective_MACs"]
     effective += told["SynapticOperations"]["Effective_ACs"]
     assert effective <= np.mean(stored) + 1e-9

@@ -7,7 +7,7 @@ import pytest
 
 from pumice.runtime import Conv, Dense, Network, Population, Projection
 from pumice.runtime.engines.reference import run
-from pumice.runtime.neurobench import neurobench
+from pumice.runtime.neurobench import neurobench_metrics
 
 pytest.importorskip("neurobench", reason="NeuroBench is not installed here: make peers")
 pytestmark = pytest.mark.filterwarnings("ignore")  # its warnings are not ours
@@ -100,7 +100,7 @@ def test_the_counts_are_neurobenchs_own(bits: int, rate: float) -> None:
         events[0, 0, 0, 0, 0] = 3  # NeuroBench takes what is not 0 or 1 for graded
     made = network(bits)
     trace = run(made, events)
-    ours, theirs = neurobench(made, trace), told(events)
+    ours, theirs = neurobench_metrics(made, trace), told(events)
     assert ours["ParameterCount"] == theirs["ParameterCount"] == KERNELS.size + WEIGHTS.size
     assert round(ours["ConnectionSparsity"], 4) == theirs["ConnectionSparsity"]  # it rounds
     assert ours["ActivationSparsity"] == pytest.approx(theirs["ActivationSparsity"], abs=1e-6)

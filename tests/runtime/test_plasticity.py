@@ -8,18 +8,18 @@ import pytest
 from numpy.typing import NDArray
 
 from pumice.runtime import Network, Population, Projection, Sparse
-from pumice.runtime.engines.learning import learn as learn_fast
+from pumice.runtime.engines.cpu.learning import learn as learn_fast
 from pumice.runtime.errors import NetworkError
-from pumice.runtime.plasticity import Plasticity, changed, drawn, learn
+from pumice.runtime.plasticity import PlasticityRule, apply_stdp, learn, next_random
 
 KEPT = (3000, 3900)
 
 
 def pair(
     weight: int, tags: tuple[int, int] = (32, 0), **constants: int
-) -> tuple[Sparse, Plasticity]:
+) -> tuple[Sparse, PlasticityRule]:
     """One synapse and its rule."""
-    rule = Plasticity(KEPT, KEPT, np.array(tags)[:, None], **constants)
+    rule = PlasticityRule(KEPT, KEPT, np.array(tags)[:, None], **constants)
     return Sparse(np.array([weight]), np.array([0]), np.array([0]), (1, 1)), rule
 
 
@@ -38,17 +38,17 @@ def test_a_step_changes_a_weight_as_worked_by_hand(
 ) -> None:
     synapse, rule = pair(weight)
     traces = np.full((2, 1), 64), np.full((2, 1), 64)
-    found = changed(synapse, rule, traces, np.array([before]), np.array([after]), r)
+    found = apply_stdp(synapse, rule, traces, np.array([before]), np.array([after]), r)
     assert found.tolist() == [expected]
 
 
 def test_the_generator_gives_numbers_worked_by_hand() -> None:
     """1664525 + 1013904223 = 1015568748 = 0x3C88596C: r = 0x3C8, r' = 0x3C88596C >> 13 & 0x7F."""
-    assert drawn(1) == (0x3C88596C, 0x3C8, 0x42)
+    assert next_random(1) == (0x3C88596C, 0x3C8, 0x42)
 
 
 @pytest.fixture(scope="module")
-def recurrent() -> tuple[Network, Plasticity, np.ndarray]:
+def recurrent() -> tuple[Network, PlasticityRule, np.ndarray]:
     """A network that excites itself sparsely, and what it is shown."""
     random = np.random.default_rng(0)
     chosen = random.random((20, 20)) < 0.3
@@ -68,7 +68,7 @@ def recurrent() -> tuple[Network, Plasticity, np.ndarray]:
             ),
         ),
     )
-    rule = Plasticity(KEPT, (2500, 3950), random.integers(0, 64, (2, rows.size)), depression=2)
+    rule = PlasticityRule(KEPT, (2500, 3950), random.integers(0, 64, (2, rows.size)), depression=2)
     events = (random.random((40, 3, 12)) < 0.3).astype(np.uint8)
     return network, rule, events
 
@@ -81,7 +81,7 @@ def weights(network: Network) -> NDArray[Any]:
 
 
 def test_the_fast_engine_learns_bit_for_bit_what_the_reference_does(
-    recurrent: tuple[Network, Plasticity, np.ndarray],
+    recurrent: tuple[Network, PlasticityRule, np.ndarray],
 ) -> None:
     network, rule, events = recurrent
     expected = learn(network, {"back": rule}, events)
@@ -91,7 +91,7 @@ def test_the_fast_engine_learns_bit_for_bit_what_the_reference_does(
 
 
 def test_without_amplitude_nothing_is_learned(
-    recurrent: tuple[Network, Plasticity, np.ndarray],
+    recurrent: tuple[Network, PlasticityRule, np.ndarray],
 ) -> None:
     network, rule, events = recurrent
     still = replace(rule, potentiation=0, depression=0)
@@ -107,7 +107,7 @@ def test_without_amplitude_nothing_is_learned(
     ],
 )
 def test_a_rule_that_does_not_fit_is_refused(
-    recurrent: tuple[Network, Plasticity, np.ndarray],
+    recurrent: tuple[Network, PlasticityRule, np.ndarray],
     name: str,
     changes: dict[str, Any],
     message: str,

@@ -26,8 +26,8 @@ def test_a_parameter_with_one_value_a_channel_round_trips() -> None:
 
 
 def test_what_an_input_carries_follows_its_bits() -> None:
-    assert Population("in", (3,), kind="input").largest_value == 1
-    assert Population("in", (3,), kind="input", value_bits=8).largest_value == 255
+    assert Population("in", (3,), kind="input").max_value == 1
+    assert Population("in", (3,), kind="input", value_bits=8).max_value == 255
 
 
 def test_parameters_are_read_only() -> None:

@@ -46,7 +46,7 @@ def test_a_program_knows_where_each_population_is() -> None:
     placed = program(FIRST, SECOND)
     assert list(placed.slices("image")) == [(0, LEFT), (1, RIGHT)]
     assert [part for _, part in placed.slices()] == [LEFT, RIGHT, OUT]
-    assert (placed.chips, LEFT.neurons, LEFT.extent) == (1, 8, (2, 2, 2))
+    assert (placed.chips, LEFT.neurons, LEFT.shape) == (1, 8, (2, 2, 2))
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from pumice.train import fit, read_recipe, read_trained
+from pumice.train import load_recipe, read_trained_model, train_recipe
 from pumice.train.data import load
 from pumice.train.data.events import Events
 from pumice.train.data.recordings import Recordings, write_recordings
-from pumice.train.loop import Shuffled
+from pumice.train.engine.trainer import EpochSampler
 
 # All epochs are quantised: batch norm, which each process would see half of, is frozen.
 RECIPE = """
@@ -48,8 +48,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_two_processes_of_half_a_batch_are_one_of_a_whole_one(folder: Path) -> None:
     data, few = folder / "data", folder / "few.toml"
-    one = fit(
-        read_recipe(str(few), ["fit.batch=8"]), load("nmnist", folder=data, timesteps=2), folder
+    one = train_recipe(
+        load_recipe(str(few), ["fit.batch=8"]), load("nmnist", folder=data, timesteps=2), folder
     )
     pumice = Path(sys.executable).with_name("pumice")
     command = [pumice, "train", few, "-o", folder / "two", "--folder", data]
@@ -57,16 +57,16 @@ def test_two_processes_of_half_a_batch_are_one_of_a_whole_one(folder: Path) -> N
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     assert len((folder / "two" / "history.csv").read_text().splitlines()) == 3
-    two = read_trained(folder / "two").network.state_dict()
+    two = read_trained_model(folder / "two").network.state_dict()
     for name, value in one.network.state_dict().items():
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)
 
 
 def test_processes_share_every_order_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list(Shuffled(11, 3))
+    whole = list(EpochSampler(11, 3))
     parts = []
     for rank in (0, 1):
-        monkeypatch.setattr("pumice.train.loop.processes", lambda rank=rank: (rank, 2))
-        parts.append(list(Shuffled(11, 3)))
-        assert len(parts[rank]) == len(Shuffled(11, 3)) == 5
+        monkeypatch.setattr("pumice.train.engine.trainer.processes", lambda rank=rank: (rank, 2))
+        parts.append(list(EpochSampler(11, 3)))
+        assert len(parts[rank]) == len(EpochSampler(11, 3)) == 5
     assert [sample for pair in zip(*parts, strict=True) for sample in pair] == whole[:10]

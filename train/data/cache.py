@@ -11,13 +11,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ...runtime.errors import DataError, FileError
-from ...runtime.files import cached, written
+from ...runtime.files import atomic_write, cache_path
 from .recordings import Recordings, read_recordings, write_recordings
 
 FORMAT = 1  # of the file and of what makes it: after a change of either, count on
 
 
-def kept(
+def cached_recordings(
     name: str,
     parameters: Mapping[str, Any],
     width: int,
@@ -30,7 +30,7 @@ def kept(
     in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`), carries its SHA-256, and is
     made anew where it is damaged. Where the folder cannot be written nothing is kept.
     """
-    file = cached(f"{name}-{_key(parameters)}.npz")
+    file = cache_path(f"{name}-{_cache_key(parameters)}.npz")
     if file is None:
         return make()
     try:
@@ -45,14 +45,14 @@ def kept(
     return recordings
 
 
-def kept_array(
+def cached_array(
     name: str, parameters: Mapping[str, Any], make: Callable[[], NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
     """Return the uint8 array kept under `name` and `parameters`, or make and keep it.
 
     As `kept` does, in a safetensors file that carries the array's SHA-256.
     """
-    file = cached(f"{name}-{_key(parameters)}.safetensors")
+    file = cache_path(f"{name}-{_cache_key(parameters)}.safetensors")
     if file is None:
         return make()
     try:
@@ -65,7 +65,7 @@ def kept_array(
     array = np.ascontiguousarray(make())
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with written(file) as temporary:
+        with atomic_write(file) as temporary:
             digest = hashlib.sha256(array.data).hexdigest()
             save_file({"array": array}, temporary, {"sha256": digest})
     except (OSError, FileError, SafetensorError):
@@ -73,6 +73,6 @@ def kept_array(
     return array
 
 
-def _key(parameters: Mapping[str, Any]) -> str:
+def _cache_key(parameters: Mapping[str, Any]) -> str:
     described = json.dumps({"format": FORMAT, **parameters}, sort_keys=True)
     return hashlib.sha256(described.encode()).hexdigest()[:16]

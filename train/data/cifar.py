@@ -9,52 +9,52 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import DataError
-from .dataset import Data
-from .images import Images, Labels, image_data
+from .dataset import Dataset
+from .images import Images, Labels, make_image_dataset
 from .options import DataOptions
-from .recordings import UNREADABLE
+from .recordings import NPZ_ERRORS
 
 SIDE, CHANNELS = 32, 3
 PIXELS = CHANNELS * SIDE * SIDE
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 # The files of the training part and of the test part, and the bytes of labels before an image.
-BINARIES = {
+BINARY_FILES = {
     10: (tuple(f"data_batch_{k}.bin" for k in range(1, 6)), ("test_batch.bin",), 1),
     100: (("train.bin",), ("test.bin",), 2),
 }
 
 
-def load_cifar10(options: DataOptions) -> Data:
+def load_cifar10(options: DataOptions) -> Dataset:
     """Return CIFAR-10 from `options.folder`; raises `DataError` where it is not there."""
-    return _loaded("cifar10", 10, options)
+    return _load("cifar10", 10, options)
 
 
-def load_cifar100(options: DataOptions) -> Data:
+def load_cifar100(options: DataOptions) -> Dataset:
     """Return CIFAR-100, with its fine labels, from `options.folder`; raises `DataError`."""
-    return _loaded("cifar100", 100, options)
+    return _load("cifar100", 100, options)
 
 
-def _loaded(name: str, classes: int, options: DataOptions) -> Data:
+def _load(name: str, classes: int, options: DataOptions) -> Dataset:
     """Read the binary version, or one `.npz` of x_train, y_train, x_test and y_test."""
-    train, test, labels = BINARIES[classes]
+    train, test, labels = BINARY_FILES[classes]
     wanted = f"needs {train[0]} and the other files of the binary version, or one .npz"
     folder = options.folder
     if folder is None:
         raise DataError(f"{name}: no folder given; {wanted}")
     packed = sorted(folder.glob("*.npz"))
     if all((folder / file).is_file() for file in (*train, *test)):
-        one, two = (_binary([folder / f for f in files], labels) for files in (train, test))
+        one, two = (_read_binary([folder / f for f in files], labels) for files in (train, test))
     elif len(packed) == 1:
-        one, two = _packed(packed[0])
+        one, two = _read_npz(packed[0])
     else:
         found = f"{len(packed)} .npz files" if folder.is_dir() else "no such folder"
         raise DataError(f"{name}: {folder}: {found}; {wanted}")
     source = "CIFAR, https://www.cs.toronto.edu/~kriz/cifar.html"
     told = {"source": source, "split": "as published"}
-    return image_data(name, one, two, classes, options, told)
+    return make_image_dataset(name, one, two, classes, options, told)
 
 
-def _binary(files: list[Path], labels: int) -> tuple[Images, Labels]:
+def _read_binary(files: list[Path], labels: int) -> tuple[Images, Labels]:
     """Read rows of `labels` bytes of labels, the last of which is taken, and an image's bytes."""
     rows = []
     for file in files:
@@ -69,11 +69,11 @@ def _binary(files: list[Path], labels: int) -> tuple[Images, Labels]:
     return images, whole[:, labels - 1].astype(np.int64)
 
 
-def _packed(file: Path) -> tuple[tuple[Images, Labels], tuple[Images, Labels]]:
+def _read_npz(file: Path) -> tuple[tuple[Images, Labels], tuple[Images, Labels]]:
     try:
         with np.load(file, allow_pickle=False) as held:
             arrays = [held[name] for name in ARRAYS]
-    except UNREADABLE as error:
+    except NPZ_ERRORS as error:
         told = " ".join(str(error).split())
         raise DataError(f"{file}: is not a whole .npz of {', '.join(ARRAYS)} ({told})") from error
     parts = []

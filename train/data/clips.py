@@ -23,7 +23,7 @@ class ClipOptions(BaseModel):
         return (self.timesteps - 1) * self.stride + 1
 
 
-def drawn_starts(
+def sample_clip_starts(
     length: int, options: ClipOptions, generator: np.random.Generator
 ) -> tuple[int, int]:
     """Return where a clip and a later one start in a video of `length` images, drawn evenly.
@@ -41,7 +41,7 @@ def drawn_starts(
     return start, int(generator.integers(start + span, latest + 1))
 
 
-def even_starts(length: int, options: ClipOptions, clips: int) -> NDArray[np.int64]:
+def uniform_clip_starts(length: int, options: ClipOptions, clips: int) -> NDArray[np.int64]:
     """Return where `clips` clips start, spread evenly over a video of `length` images."""
     last = max(length - options.span, 0)
     if clips == 1:
@@ -49,7 +49,7 @@ def even_starts(length: int, options: ClipOptions, clips: int) -> NDArray[np.int
     return np.round(np.linspace(0, last, clips)).astype(np.int64)
 
 
-def positions(start: int, options: ClipOptions, length: int) -> NDArray[np.int64]:
+def frame_indices(start: int, options: ClipOptions, length: int) -> NDArray[np.int64]:
     """Return which images a clip from `start` holds, int64 (timesteps,); the last is repeated."""
     wanted = start + options.stride * np.arange(options.timesteps)
     held: NDArray[np.int64] = np.minimum(wanted, length - 1)

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from ...runtime.arrays import Comparable, frozen
+from ...runtime.arrays import ValueEquality, as_readonly
 from ...runtime.errors import DataError
-from .split import held_out
+from .split import stratified_split
 
 
 @dataclass(frozen=True, eq=False)
-class FrameSet(Comparable):
+class FrameSet(ValueEquality):
     """Frames with a label each.
 
     `frames`: uint8 (samples, timesteps, channels, height, width), events of a pixel in a timestep;
@@ -33,7 +33,7 @@ class FrameSet(Comparable):
         for name, dtype in (("frames", np.uint8), ("labels", np.int64)):
             given = getattr(self, name)
             if given.dtype != dtype or given.flags.writeable:
-                object.__setattr__(self, name, frozen(given, dtype, name, DataError))
+                object.__setattr__(self, name, as_readonly(given, dtype, name, DataError))
         if self.frames.ndim != 5:
             raise DataError(
                 f"frames: shape {self.frames.shape}, needs "
@@ -53,7 +53,7 @@ class FrameSet(Comparable):
 
 
 @dataclass(frozen=True, eq=False)
-class Data(Comparable):
+class Dataset(ValueEquality):
     """A data set: its `train` and `test` frames, and where they come from.
 
     `classes`: how many there are; labels run from 0 to `classes` - 1. `digest`: SHA-256 of the
@@ -82,7 +82,7 @@ class Data(Comparable):
             )
 
 
-def digest_of(train: FrameSet, test: FrameSet, options: BaseModel) -> str:
+def compute_digest(train: FrameSet, test: FrameSet, options: BaseModel) -> str:
     """Return the SHA-256 of the contents and the options (the folder takes no part)."""
     described = options.model_dump_json(exclude={"folder"}, exclude_none=True)
     digest = hashlib.sha256(described.encode())
@@ -92,24 +92,24 @@ def digest_of(train: FrameSet, test: FrameSet, options: BaseModel) -> str:
     return digest.hexdigest()
 
 
-def split_off(whole: FrameSet, per_class: int, seed: int) -> tuple[FrameSet, FrameSet]:
+def hold_out(whole: FrameSet, per_class: int, seed: int) -> tuple[FrameSet, FrameSet]:
     """Return `whole` less `per_class` samples of each class, and those samples.
 
     This is how a test or validation set is taken: the same `seed` draws the same samples. Raises
     `DataError` where a class would run out.
     """
-    rest, held = held_out(whole.labels, per_class, seed)
+    rest, held = stratified_split(whole.labels, per_class, seed)
     return (
         FrameSet(whole.frames[rest], whole.labels[rest]),
         FrameSet(whole.frames[held], whole.labels[held]),
     )
 
 
-def parted(data: Data, per_class: int, seed: int) -> tuple[FrameSet, FrameSet | None]:
+def train_val_split(data: Dataset, per_class: int, seed: int) -> tuple[FrameSet, FrameSet | None]:
     """Return what of `data` trains, and what is kept from it to validate: the same for a seed.
 
     Raises `DataError` where a class has too few training samples.
     """
     if not per_class:
         return data.train, None
-    return split_off(data.train, per_class, seed)
+    return hold_out(data.train, per_class, seed)

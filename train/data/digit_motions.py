@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import kept, kept_array
-from .dataset import Data, FrameSet, digest_of
-from .digits_events import CLASSES, SPLIT_SEED, TEST_PER_CLASS, digits
-from .frames import stacked
-from .motion import Motion, film
+from .cache import cached_array, cached_recordings
+from .dataset import Dataset, FrameSet, compute_digest
+from .digits_events import CLASSES, SPLIT_SEED, TEST_PER_CLASS, load_sklearn_digits
+from .frames import stack_frames
+from .motion import Motion, render
 from .options import DataOptions
 from .recordings import Recordings
-from .sensor import Sensor, record
-from .split import held_out
+from .sensor import Sensor, simulate_events
+from .split import stratified_split
 from .video_options import Part
 from .videos import Videos
 
 NAME = "digit-motions"
 # What changes in each motion, and which way: columns run right, rows down, angles to the left.
-DRIFTS = {
+MOTION_AXES = {
     "left": ("column", -1),
     "right": ("column", 1),
     "up": ("row", -1),
@@ -36,7 +36,7 @@ DRIFTS = {
     "zoom in": ("size", 1),
     "zoom out": ("size", -1),
 }
-MOTIONS = tuple(DRIFTS)
+MOTIONS = tuple(MOTION_AXES)
 VALIDATION_PER_CLASS = 18  # of the digits that are not test
 WHITE = 255  # of a video, a digit's full ink
 
@@ -60,13 +60,13 @@ class Scene:
     images: int = 32
     interval: int = 10_000
     scale: float = 1.1
-    spread: float = 1.1
+    scale_jitter: float = 1.1
     offset: float = 1.0
     tilt: float = 0.2
-    path: float = 10.0
-    turn: float = 0.9
+    displacement: float = 10.0
+    rotation: float = 0.9
     zoom: float = 1.6
-    hurry: float = 0.2
+    speed_jitter: float = 0.2
     sensor: Sensor = Sensor(threshold=0.5, mismatch=0.1, dark=0.3, seed=0)
 
     @property
@@ -75,7 +75,7 @@ class Scene:
         return (self.images - 1) * self.interval + 1
 
 
-def load_digit_motions(options: DataOptions) -> Data:
+def load_digit_motions(options: DataOptions) -> Dataset:
     """Return the whole recordings as event frames, or grey images: 1,437 to train, 360 to test.
 
     Images (`options.values` "grey") are spread evenly over the video, (1, 16, 16) each.
@@ -84,15 +84,15 @@ def load_digit_motions(options: DataOptions) -> Data:
     """
     scene, kind = Scene(), options.label or "digit"
     if options.values == "grey":
-        videos = _videos(options.seed)
+        videos = _load_videos(options.seed)
         places = np.linspace(0, scene.images - 1, options.timesteps).round().astype(np.int64)
         frames, labels = videos.frames[:, places], videos.labels
     else:
-        recordings, labels = motion_recordings(options.seed)
-        frames = stacked(recordings.events, options, scene.duration)
+        recordings, labels = load_motion_recordings(options.seed)
+        frames = stack_frames(recordings.events, options, scene.duration)
     train, test = (
         FrameSet(frames[part], labels[kind][part])
-        for part in held_out(labels["digit"], TEST_PER_CLASS, SPLIT_SEED)
+        for part in stratified_split(labels["digit"], TEST_PER_CLASS, SPLIT_SEED)
     )
     provenance = {
         "source": "scikit-learn's handwritten digits, moving before a simulated "
@@ -104,40 +104,43 @@ def load_digit_motions(options: DataOptions) -> Data:
         "duration_us": scene.duration,
     }
     classes = {"digit": CLASSES, "motion": len(MOTIONS)}[kind]
-    return Data(NAME, train, test, classes, digest_of(train, test, options), provenance)
+    return Dataset(NAME, train, test, classes, compute_digest(train, test, options), provenance)
 
 
-def motion_videos(part: Part, seed: int = 0) -> Videos:
+def load_motion_videos(part: Part, seed: int = 0) -> Videos:
     """Return the videos of a part: 1,257 to train, 180 to validate, 360 to test.
 
     Grey images of 16 x 16 pixels, 32 a video, with labels "digit" and "motion". The split goes by
     digits and is the same for all seeds. Raises `MissingPackage` without scikit-learn.
     """
-    whole = _videos(seed)
-    return whole.chosen(split(whole.labels["digit"], part))
+    whole = _load_videos(seed)
+    return whole.select(split_indices(whole.labels["digit"], part))
 
 
-def split(digits: NDArray[np.int64], part: Part) -> NDArray[np.int64]:
+def split_indices(digits: NDArray[np.int64], part: Part) -> NDArray[np.int64]:
     """Return which digits belong to `part`, int64, ascending."""
-    rest, test = held_out(digits, TEST_PER_CLASS, SPLIT_SEED)
-    kept, aside = held_out(digits[rest], VALIDATION_PER_CLASS, SPLIT_SEED)
+    rest, test = stratified_split(digits, TEST_PER_CLASS, SPLIT_SEED)
+    kept, aside = stratified_split(digits[rest], VALIDATION_PER_CLASS, SPLIT_SEED)
     return {"train": rest[kept], "validation": rest[aside], "test": test}[part]
 
 
-def motion_recordings(seed: int = 0) -> tuple[Recordings, dict[str, NDArray[np.int64]]]:
+def load_motion_recordings(seed: int = 0) -> tuple[Recordings, dict[str, NDArray[np.int64]]]:
     """Return a recording of each digit's whole video, in scikit-learn's order, and both labels."""
     scene = Scene()
-    recordings = kept(
+    recordings = cached_recordings(
         NAME,
-        _parameters(scene, seed),
+        _cache_parameters(scene, seed),
         scene.width,
         scene.height,
-        lambda: _recorded(scene, seed),
+        lambda: _simulate_recordings(scene, seed),
     )
-    return recordings, {"digit": recordings.labels, "motion": assigned(recordings.labels, seed)}
+    return recordings, {
+        "digit": recordings.labels,
+        "motion": assign_motions(recordings.labels, seed),
+    }
 
 
-def assigned(digits: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+def assign_motions(digits: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Return the motion of each digit, int64, drawn so that each class has as many of each."""
     generator = np.random.default_rng(seed)
     motions = np.zeros_like(digits)
@@ -148,26 +151,28 @@ def assigned(digits: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     return motions
 
 
-def drift(scene: Scene, motion: str, generator: np.random.Generator) -> Motion:
+def sample_trajectory(scene: Scene, motion: str, generator: np.random.Generator) -> Motion:
     """Return a pose drawn from `generator` that changes over a video as the name `motion` says."""
-    moved, sign = DRIFTS[motion]
+    moved, sign = MOTION_AXES[motion]
     spread = {
         "row": scene.offset,
         "column": scene.offset,
         "angle": scene.tilt,
-        "size": np.log(scene.spread),
+        "size": np.log(scene.scale_jitter),
     }
     pose = {
         name: np.full(scene.images, generator.uniform(-most, most)) for name, most in spread.items()
     }
-    whole = {"angle": scene.turn, "size": np.log(scene.zoom)}.get(moved, scene.path)
-    speed = generator.uniform(1 - scene.hurry, 1 + scene.hurry)
+    whole = {"angle": scene.rotation, "size": np.log(scene.zoom)}.get(moved, scene.displacement)
+    speed = generator.uniform(1 - scene.speed_jitter, 1 + scene.speed_jitter)
     passed = np.linspace(0, 1, scene.images) - generator.uniform()
     pose[moved] = pose[moved] + sign * speed * whole * passed
     return Motion(pose["row"], pose["column"], pose["angle"], scene.scale * np.exp(pose["size"]))
 
 
-def wrapped_film(image: NDArray[np.floating], motion: Motion, scene: Scene) -> NDArray[np.float64]:
+def render_wrapped(
+    image: NDArray[np.floating], motion: Motion, scene: Scene
+) -> NDArray[np.float64]:
     """Return what is seen where the frame wraps round, float64 (images, height, width), 0 to 1."""
     height, width = scene.height, scene.width
     inside = replace(
@@ -175,37 +180,39 @@ def wrapped_film(image: NDArray[np.floating], motion: Motion, scene: Scene) -> N
         row=(motion.row + height / 2) % height - height / 2,
         column=(motion.column + width / 2) % width - width / 2,
     )
-    seen = film(image, inside, 2 * width, 2 * height)
+    seen = render(image, inside, 2 * width, 2 * height)
     seen = np.roll(seen, (-height // 2, -width // 2), axis=(1, 2))
     tiles = seen.reshape(len(motion), 2, height, 2, width)
     folded: NDArray[np.float64] = tiles.sum(axis=(1, 3))
     return folded.clip(max=1.0)
 
 
-def _films(scene: Scene, seed: int) -> Iterator[NDArray[np.float64]]:
+def _iter_videos(scene: Scene, seed: int) -> Iterator[NDArray[np.float64]]:
     """Yield the film of each digit, in scikit-learn's order."""
-    images, labels = digits()
+    images, labels = load_sklearn_digits()
     generator = np.random.default_rng((seed, len(images)))
-    for image, motion in zip(images, assigned(labels, seed), strict=True):
-        yield wrapped_film(image, drift(scene, MOTIONS[motion], generator), scene)
+    for image, motion in zip(images, assign_motions(labels, seed), strict=True):
+        yield render_wrapped(image, sample_trajectory(scene, MOTIONS[motion], generator), scene)
 
 
-def _recorded(scene: Scene, seed: int) -> Recordings:
-    events = tuple(record(seen, scene.sensor, scene.interval) for seen in _films(scene, seed))
-    return Recordings(events, digits()[1])
+def _simulate_recordings(scene: Scene, seed: int) -> Recordings:
+    events = tuple(
+        simulate_events(seen, scene.sensor, scene.interval) for seen in _iter_videos(scene, seed)
+    )
+    return Recordings(events, load_sklearn_digits()[1])
 
 
-def _videos(seed: int) -> Videos:
+def _load_videos(seed: int) -> Videos:
     scene = Scene()
 
     def made() -> NDArray[np.uint8]:
-        films = np.stack(list(_films(scene, seed)))
+        films = np.stack(list(_iter_videos(scene, seed)))
         return np.round(films * WHITE).astype(np.uint8)
 
-    frames = kept_array(f"{NAME}-video", _parameters(scene, seed), made)
-    labels = digits()[1]
-    return Videos(frames[:, :, None], {"digit": labels, "motion": assigned(labels, seed)})
+    frames = cached_array(f"{NAME}-video", _cache_parameters(scene, seed), made)
+    labels = load_sklearn_digits()[1]
+    return Videos(frames[:, :, None], {"digit": labels, "motion": assign_motions(labels, seed)})
 
 
-def _parameters(scene: Scene, seed: int) -> dict[str, Any]:
+def _cache_parameters(scene: Scene, seed: int) -> dict[str, Any]:
     return {"scene": asdict(scene), "motions": list(MOTIONS), "seed": seed}

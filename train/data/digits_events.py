@@ -12,22 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import MissingPackage
-from .cache import kept
-from .dataset import Data, FrameSet, digest_of, split_off
-from .frames import stacked
-from .motion import Motion, film
+from .cache import cached_recordings
+from .dataset import Dataset, FrameSet, compute_digest, hold_out
+from .frames import stack_frames
+from .motion import Motion, render
 from .options import DataOptions
 from .recordings import Recordings
-from .sensor import Sensor, record
+from .sensor import Sensor, simulate_events
 
 NAME = "digits-events"
 CLASSES = 10
-BRIGHTEST = 16  # grey level of a digit's full ink
+MAX_GRAY = 16  # grey level of a digit's full ink
 TEST_PER_CLASS = 36  # 360 of 1,797 recordings, 20 percent
 SPLIT_SEED = 1797  # the split is one for all, whatever the seed of the recordings
 # Corners of the path, as N-MNIST's saccades: down and right, up and right, back to the left.
 CORNERS = np.array([(-1, -1), (1, 0), (-1, 1), (-1, -1)], np.float64)
-SACCADES = len(CORNERS) - 1
+N_SACCADES = len(CORNERS) - 1
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Scene:
     @property
     def duration(self) -> int:
         """Microseconds from the first image to the last, both counted."""
-        return (SACCADES * self.images - 1) * self.interval + 1
+        return (N_SACCADES * self.images - 1) * self.interval + 1
 
 
-def load_digits_events(options: DataOptions) -> Data:
+def load_digits_events(options: DataOptions) -> Dataset:
     """Return the digits' events as frames: 1,437 recordings to train, 360 to test.
 
     Of each class 36 recordings are held out, drawn once for all seeds. scikit-learn does not name
@@ -65,11 +65,15 @@ def load_digits_events(options: DataOptions) -> Data:
     """
     scene = Scene()
     parameters = {"scene": asdict(scene), "corners": CORNERS.tolist(), "seed": options.seed}
-    recordings = kept(
-        NAME, parameters, scene.width, scene.height, lambda: make_recordings(scene, options.seed)
+    recordings = cached_recordings(
+        NAME,
+        parameters,
+        scene.width,
+        scene.height,
+        lambda: simulate_recordings(scene, options.seed),
     )
-    whole = FrameSet(stacked(recordings.events, options, scene.duration), recordings.labels)
-    train, test = split_off(whole, TEST_PER_CLASS, SPLIT_SEED)
+    whole = FrameSet(stack_frames(recordings.events, options, scene.duration), recordings.labels)
+    train, test = hold_out(whole, TEST_PER_CLASS, SPLIT_SEED)
     provenance = {
         "source": "scikit-learn's handwritten digits, moved before a simulated event sensor",
         "licence": "CC BY 4.0 (the digits)",
@@ -78,36 +82,36 @@ def load_digits_events(options: DataOptions) -> Data:
         "scene": asdict(scene),
         "duration_us": scene.duration,
     }
-    return Data(NAME, train, test, CLASSES, digest_of(train, test, options), provenance)
+    return Dataset(NAME, train, test, CLASSES, compute_digest(train, test, options), provenance)
 
 
-def make_recordings(scene: Scene, seed: int) -> Recordings:
+def simulate_recordings(scene: Scene, seed: int) -> Recordings:
     """Return a recording of each digit, in scikit-learn's order; takes a few seconds."""
-    images, labels = digits()
+    images, labels = load_sklearn_digits()
     generator = np.random.default_rng(seed)
     events = []
     for image in images:
-        motion = saccades(scene, generator.uniform(-scene.jitter, scene.jitter, 2))
-        seen = film(image, motion, scene.width, scene.height)
-        events.append(record(seen, scene.sensor, scene.interval))
+        motion = saccade_motion(scene, generator.uniform(-scene.jitter, scene.jitter, 2))
+        seen = render(image, motion, scene.width, scene.height)
+        events.append(simulate_events(seen, scene.sensor, scene.interval))
     return Recordings(tuple(events), labels)
 
 
-def saccades(scene: Scene, start: NDArray[np.float64]) -> Motion:
+def saccade_motion(scene: Scene, start: NDArray[np.float64]) -> Motion:
     """Return the path along the corners at even speed, shifted by `start` (row, column)."""
-    moments = (np.arange(SACCADES * scene.images) + 0.5) / scene.images
+    moments = (np.arange(N_SACCADES * scene.images) + 0.5) / scene.images
     row, column = (
-        scene.amplitude * np.interp(moments, np.arange(SACCADES + 1), corners) + shift
+        scene.amplitude * np.interp(moments, np.arange(N_SACCADES + 1), corners) + shift
         for corners, shift in zip(CORNERS.T, start, strict=True)
     )
     return Motion(row, column, np.zeros(len(moments)), np.full(len(moments), scene.scale))
 
 
-def digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def load_sklearn_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the digits, 0 (paper) to 1 (ink), (1797, 8, 8), and their labels."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise MissingPackage(f"{NAME} needs scikit-learn: pip install 'pumice[train]'") from error
     held = load_digits()
-    return held.images / BRIGHTEST, held.target
+    return held.images / MAX_GRAY, held.target

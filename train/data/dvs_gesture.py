@@ -12,23 +12,23 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import DataError
-from .dataset import Data, FrameSet, digest_of
+from .aer_files import read_events
+from .dataset import Dataset, FrameSet, compute_digest
 from .events import Events
-from .frames import stacked
-from .geometry import scaled
+from .frames import stack_frames
+from .geometry import rescale
 from .options import DataOptions
-from .readers import read_events
-from .recorded import PUBLISHED, published
+from .tonic_datasets import TONIC_DATASETS, load_tonic
 
 NAME = "dvs-gesture"
 SIDE = 128
 CLASSES = 11
-TRAIN_SHARE = 2, 3  # of a recording's time, counted in windows: the first two thirds
-STRIDES = 4  # a window starts every fourth of its length
-WANTED = "needs DVSGesture/ as tonic unpacks it, or files 1.bs2, 2.bs2, ..."
+TRAIN_FRACTION = 2, 3  # of a recording's time, counted in windows: the first two thirds
+STRIDES_PER_WINDOW = 4  # a window starts every fourth of its length
+EXPECTED_FILES = "needs DVSGesture/ as tonic unpacks it, or files 1.bs2, 2.bs2, ..."
 
 
-def load_dvs_gesture(options: DataOptions) -> Data:
+def load_dvs_gesture(options: DataOptions) -> Dataset:
     """Return gestures as frames; raises `DataError` where `options.folder` holds none.
 
     Of `.bs2` files, one recording a class, the first two thirds of the time train and the rest
@@ -36,49 +36,49 @@ def load_dvs_gesture(options: DataOptions) -> Data:
     """
     folder = options.folder
     if folder is None:
-        raise DataError(f"{NAME}: no folder given; {WANTED}")
+        raise DataError(f"{NAME}: no folder given; {EXPECTED_FILES}")
     if (folder / "DVSGesture").is_dir():
-        return published(PUBLISHED[NAME], options)
+        return load_tonic(TONIC_DATASETS[NAME], options)
     files = sorted(file for file in folder.glob("*.bs2") if re.fullmatch(r"\d+", file.stem))
     if not files:
         found = "no .bs2 files" if folder.is_dir() else "no such folder"
-        raise DataError(f"{NAME}: {folder}: {found}; {WANTED}")
-    if options.window < STRIDES:
+        raise DataError(f"{NAME}: {folder}: {found}; {EXPECTED_FILES}")
+    if options.window < STRIDES_PER_WINDOW:
         raise DataError(
             f"{NAME}: .bs2 files are cut into windows: set data.window, in microseconds"
         )
-    train, test = (_part(files, options, part) for part in (0, 1))
+    train, test = (_load_part(files, options, part) for part in (0, 1))
     provenance = {
         "source": "DVS128 Gesture, one recording a class, https://research.ibm.com/interactive/dvsgesture",
         "licence": "CC BY 4.0",
         "split": "the first two thirds of each recording train, the rest tests",
         "options": options.model_dump(mode="json", exclude={"folder"}),
     }
-    return Data(NAME, train, test, CLASSES, digest_of(train, test, options), provenance)
+    return Dataset(NAME, train, test, CLASSES, compute_digest(train, test, options), provenance)
 
 
-def _part(files: list[Path], options: DataOptions, part: int) -> FrameSet:
+def _load_part(files: list[Path], options: DataOptions, part: int) -> FrameSet:
     pieces, labels = [], []
     for file in files:
         events = read_events(file, SIDE, SIDE)
-        for piece in windows(scaled(events, options.size), options.window, part):
+        for piece in sliding_windows(rescale(events, options.size), options.window, part):
             pieces.append(piece)
             labels.append(int(file.stem) - 1)
     if not pieces:
         raise DataError(f"{NAME}: no recording is long enough for windows of {options.window} us")
-    frames = stacked(pieces, options, options.window)
+    frames = stack_frames(pieces, options, options.window)
     return FrameSet(frames, np.array(labels, np.int64))
 
 
-def windows(events: Events, length: int, part: int) -> Iterator[Events]:
+def sliding_windows(events: Events, length: int, part: int) -> Iterator[Events]:
     """Yield the pieces of `length` microseconds of the training (0) or the test (1) time.
 
     Each starts a fourth of a length after the one before, its time counted from its own start.
     """
     first, end = int(events.t[0]), int(events.t[-1]) + 1
-    border = first + (end - first) * TRAIN_SHARE[0] // TRAIN_SHARE[1]
+    border = first + (end - first) * TRAIN_FRACTION[0] // TRAIN_FRACTION[1]
     start, stop = ((first, border), (border, end))[part]
-    for begin in range(start, stop - length + 1, length // STRIDES):
+    for begin in range(start, stop - length + 1, length // STRIDES_PER_WINDOW):
         there = slice(*np.searchsorted(events.t, (begin, begin + length)))
         yield Events(
             events.x[there],

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...runtime.arrays import Comparable, Integers, frozen
+from ...runtime.arrays import Integers, ValueEquality, as_readonly
 from ...runtime.errors import DataError
 
-LARGEST_SENSOR = 2**16  # pixels a side that uint16 coordinates reach
+MAX_SENSOR_SIDE = 2**16  # pixels a side that uint16 coordinates reach
 
 
 @dataclass(frozen=True, eq=False)
-class Events(Comparable):
+class Events(ValueEquality):
     """One recording: event k happened at `x[k]`, `y[k]` at time `t[k]` with `polarity[k]`.
 
     `x` (column, from the left) and `y` (row, from the top): uint16 (events,), on a sensor of
@@ -28,11 +28,11 @@ class Events(Comparable):
     height: int
 
     def __post_init__(self) -> None:
-        if not (0 < self.width <= LARGEST_SENSOR and 0 < self.height <= LARGEST_SENSOR):
+        if not (0 < self.width <= MAX_SENSOR_SIDE and 0 < self.height <= MAX_SENSOR_SIDE):
             raise DataError(f"sensor of {self.width} x {self.height} pixels, needs 1 to 65536")
         types = {"x": np.uint16, "y": np.uint16, "polarity": np.uint8, "t": np.int64}
         for name, dtype in types.items():
-            array = frozen(getattr(self, name), dtype, name, DataError)
+            array = as_readonly(getattr(self, name), dtype, name, DataError)
             if array.ndim != 1:
                 raise DataError(f"{name}: shape {array.shape}, needs (events,)")
             object.__setattr__(self, name, array)

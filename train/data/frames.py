@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from ...runtime.arrays import Integers
 from ...runtime.errors import DataError
 from .events import Events
-from .geometry import pooled
+from .geometry import downsample
 from .options import Binning, DataOptions, Values
 
-LARGEST_COUNT = 255  # of events in a pixel and timestep: what a uint8 holds
+MAX_COUNT = 255  # of events in a pixel and timestep: what a uint8 holds
 
 
 def to_frames(
@@ -43,13 +43,13 @@ def to_frames(
     shape = (timesteps, 2, events.height, events.width)
     kept = slice(None) if duration is None else (events.t >= 0) & (events.t < duration)
     t, polarity = events.t[kept], events.polarity[kept]
-    frame = _frame_of(t, timesteps, binning, duration)
+    frame = _frame_indices(t, timesteps, binning, duration)
     place = np.ravel_multi_index((frame, polarity, events.y[kept], events.x[kept]), shape)
     counts = np.bincount(place, minlength=np.prod(shape)).reshape(shape)
-    return np.minimum(counts, 1 if values == "binary" else LARGEST_COUNT).astype(np.uint8)
+    return np.minimum(counts, 1 if values == "binary" else MAX_COUNT).astype(np.uint8)
 
 
-def _frame_of(t: Integers, timesteps: int, binning: Binning, duration: int | None) -> Integers:
+def _frame_indices(t: Integers, timesteps: int, binning: Binning, duration: int | None) -> Integers:
     """Return the frame of each event; exact, in integers."""
     if binning == "count":
         return np.arange(len(t)) * timesteps // max(len(t), 1)
@@ -60,7 +60,7 @@ def _frame_of(t: Integers, timesteps: int, binning: Binning, duration: int | Non
     return (t - t[:1]) * timesteps // (t[-1:] - t[:1] + 1)
 
 
-def stacked(
+def stack_frames(
     recordings: Iterable[Events], options: DataOptions, duration: int | None = None
 ) -> NDArray[np.uint8]:
     """Return `recordings` as frames, uint8 (recordings, timesteps, 2, height, width).
@@ -70,7 +70,7 @@ def stacked(
     return np.stack(
         [
             to_frames(
-                pooled(events, options.pool),
+                downsample(events, options.pool),
                 options.timesteps,
                 options.binning,
                 options.values,

@@ -8,7 +8,7 @@ from ...runtime.errors import DataError
 from .events import Events
 
 
-def pooled(events: Events, factor: int) -> Events:
+def downsample(events: Events, factor: int) -> Events:
     """Return `events` with squares of `factor` x `factor` pixels joined into one; none is lost.
 
     Raises `DataError` where `factor` does not divide the width and the height.
@@ -27,7 +27,7 @@ def pooled(events: Events, factor: int) -> Events:
     )
 
 
-def cropped(events: Events, left: int, top: int, width: int, height: int) -> Events:
+def crop(events: Events, left: int, top: int, width: int, height: int) -> Events:
     """Return the events of a window of `width` x `height` pixels, counted from its own corner.
 
     The window starts at column `left` and row `top`. Where it reaches beyond the sensor, as with a
@@ -38,7 +38,7 @@ def cropped(events: Events, left: int, top: int, width: int, height: int) -> Eve
     return Events(x[kept], y[kept], events.polarity[kept], events.t[kept], width, height)
 
 
-def scaled(events: Events, side: int) -> Events:
+def rescale(events: Events, side: int) -> Events:
     """Return `events` on a sensor of `side` x `side` pixels, each in the pixel it falls into.
 
     None is lost; with 0 they stay as they are. Raises `DataError` where `side` is larger.

@@ -7,42 +7,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import DataError
-from .dataset import Data, FrameSet
+from .dataset import Dataset, FrameSet
 from .options import DataOptions
 
 Images = NDArray[np.uint8]  # (samples, channels, height, width)
 Labels = NDArray[np.int64]
 
 
-def shown(images: Images, labels: Labels, options: DataOptions) -> FrameSet:
+def repeat_over_time(images: Images, labels: Labels, options: DataOptions) -> FrameSet:
     """Return `images` shown for all time steps, pooled by their mean; they are held once.
 
     Raises `DataError` where `options.pool` does not divide their sides.
     """
-    pixels = np.ascontiguousarray(_pooled(images, options.pool) >> (8 - options.value_bits))
+    pixels = np.ascontiguousarray(_average_pool(images, options.pool) >> (8 - options.value_bits))
     steady = np.broadcast_to(pixels[:, None], (len(pixels), options.timesteps, *pixels.shape[1:]))
     return FrameSet(steady, labels)
 
 
-def image_data(
+def make_image_dataset(
     name: str,
     train: tuple[Images, Labels],
     test: tuple[Images, Labels],
     classes: int,
     options: DataOptions,
     provenance: dict[str, Any],
-) -> Data:
+) -> Dataset:
     """Return images and their labels as a data set; its digest is that of the images, each once."""
     digest = hashlib.sha256(options.model_dump_json(exclude={"folder"}).encode())
     for array in (*train, *test):
         digest.update(f"{array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
     told = {**provenance, "options": options.model_dump(mode="json", exclude={"folder"})}
-    parts = shown(*train, options), shown(*test, options)
-    return Data(name, *parts, classes, digest.hexdigest(), told)
+    parts = repeat_over_time(*train, options), repeat_over_time(*test, options)
+    return Dataset(name, *parts, classes, digest.hexdigest(), told)
 
 
-def _pooled(images: Images, factor: int) -> Images:
+def _average_pool(images: Images, factor: int) -> Images:
     if factor == 1:
         return images
     samples, channels, height, width = images.shape

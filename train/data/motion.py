@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from ...runtime.arrays import Comparable
+from ...runtime.arrays import ValueEquality
 from ...runtime.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
-class Motion(Comparable):
+class Motion(ValueEquality):
     """Where an image stands, one value a moment: float64 (moments,), kept as read-only copies.
 
     `row` and `column`: its centre, in sensor pixels down and right of the sensor's centre.
@@ -39,7 +39,7 @@ class Motion(Comparable):
         return len(self.row)
 
 
-def film(
+def render(
     image: NDArray[np.floating], motion: Motion, width: int, height: int
 ) -> NDArray[np.float64]:
     """Return what a sensor of `width` x `height` pixels sees, float64 (moments, height, width).

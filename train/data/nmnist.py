@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ...runtime.errors import DataError
-from .dataset import Data, FrameSet, digest_of, split_off
+from .aer_files import read_events
+from .dataset import Dataset, FrameSet, compute_digest, hold_out
 from .events import Events
-from .frames import stacked
+from .frames import stack_frames
 from .options import DataOptions
-from .readers import read_events
 from .recordings import read_recordings
 
 NAME = "nmnist"
@@ -23,10 +23,10 @@ WIDTH = HEIGHT = 34
 CLASSES = 10
 TEST_PER_CLASS = 10
 SPLIT_SEED = 900
-WANTED = "needs Train/ and Test/ with N-MNIST's folders 0 to 9, or one .npz of recordings"
+EXPECTED_FILES = "needs Train/ and Test/ with N-MNIST's folders 0 to 9, or one .npz of recordings"
 
 
-def load_nmnist(options: DataOptions) -> Data:
+def load_nmnist(options: DataOptions) -> Dataset:
     """Return N-MNIST as frames, from `options.folder`.
 
     The folder holds the original layout (`Train/0/00002.bin`, ..., `Test/...`), whose parts are
@@ -35,28 +35,28 @@ def load_nmnist(options: DataOptions) -> Data:
     where neither is there or a file is damaged.
     """
     if options.folder is None:
-        raise DataError(f"{NAME}: no folder given; {WANTED}")
+        raise DataError(f"{NAME}: no folder given; {EXPECTED_FILES}")
     original = all((options.folder / part).is_dir() for part in ("Train", "Test"))
     packed = sorted(options.folder.glob("*.npz"))
     if original:
-        train, test = (_part(options.folder / part, options) for part in ("Train", "Test"))
+        train, test = (_load_part(options.folder / part, options) for part in ("Train", "Test"))
         split = "Train and Test as published"
     elif len(packed) == 1:
-        train, test = _packed(packed[0], options)
+        train, test = _load_npz(packed[0], options)
         split = f"{TEST_PER_CLASS} of each class held out, seed {SPLIT_SEED}"
     else:
         found = f"{len(packed)} .npz files" if options.folder.is_dir() else "no such folder"
-        raise DataError(f"{NAME}: {options.folder}: {found}; {WANTED}")
+        raise DataError(f"{NAME}: {options.folder}: {found}; {EXPECTED_FILES}")
     provenance: dict[str, Any] = {
         "source": "N-MNIST, https://www.garrickorchard.com/datasets/n-mnist",
         "licence": "CC BY-SA 4.0",
         "split": split,
         "options": options.model_dump(mode="json", exclude={"folder"}),
     }
-    return Data(NAME, train, test, CLASSES, digest_of(train, test, options), provenance)
+    return Dataset(NAME, train, test, CLASSES, compute_digest(train, test, options), provenance)
 
 
-def _part(folder: Path, options: DataOptions) -> FrameSet:
+def _load_part(folder: Path, options: DataOptions) -> FrameSet:
     files = [(file, k) for k in range(CLASSES) for file in sorted((folder / str(k)).glob("*.bin"))]
     if not files:
         raise DataError(f"{NAME}: {folder}: no .bin files in folders 0 to 9")
@@ -66,12 +66,12 @@ def _part(folder: Path, options: DataOptions) -> FrameSet:
             yield read_events(file, WIDTH, HEIGHT, overflow=True)
 
     labels = np.array([label for _, label in files], np.int64)
-    return FrameSet(stacked(recordings(), options), labels)
+    return FrameSet(stack_frames(recordings(), options), labels)
 
 
-def _packed(file: Path, options: DataOptions) -> tuple[FrameSet, FrameSet]:
+def _load_npz(file: Path, options: DataOptions) -> tuple[FrameSet, FrameSet]:
     recordings = read_recordings(file, WIDTH, HEIGHT)
     if recordings.labels.max() >= CLASSES:
         raise DataError(f"{file}: a label is {recordings.labels.max()}, needs 0 to {CLASSES - 1}")
-    whole = FrameSet(stacked(recordings.events, options), recordings.labels)
-    return split_off(whole, TEST_PER_CLASS, SPLIT_SEED)
+    whole = FrameSet(stack_frames(recordings.events, options), recordings.labels)
+    return hold_out(whole, TEST_PER_CLASS, SPLIT_SEED)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.arrays import Comparable, frozen
+from ...runtime.arrays import ValueEquality, as_readonly
 from ...runtime.errors import DataError
-from ...runtime.files import written
+from ...runtime.files import atomic_write
 from .events import Events
 
 ARRAYS = ("x", "y", "p", "t", "offsets", "labels")
 # What numpy and zipfile raise on a file that is cut, altered or something else.
-UNREADABLE = (
+NPZ_ERRORS = (
     EOFError,
     LookupError,
     MemoryError,
@@ -35,7 +35,7 @@ UNREADABLE = (
 
 
 @dataclass(frozen=True, eq=False)
-class Recordings(Comparable):
+class Recordings(ValueEquality):
     """Recordings of one sensor with a label each: `labels` is int64 (recordings,), 0 upwards.
 
     Raises `DataError` where there is none, numbers differ, sensors differ or a label is negative.
@@ -46,7 +46,7 @@ class Recordings(Comparable):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "events", tuple(self.events))
-        object.__setattr__(self, "labels", frozen(self.labels, np.int64, "labels", DataError))
+        object.__setattr__(self, "labels", as_readonly(self.labels, np.int64, "labels", DataError))
         if not self.events or self.labels.shape != (len(self.events),):
             raise DataError(
                 f"labels: shape {self.labels.shape}, but there are {len(self.events)} recordings; "
@@ -76,13 +76,13 @@ def read_recordings(path: str | os.PathLike[str], width: int, height: int) -> Re
             digest = str(held["sha256"]) if "sha256" in held else None
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except UNREADABLE as error:
+    except NPZ_ERRORS as error:
         told = " ".join(str(error).split())
         raise DataError(f"{path}: is not a whole .npz of recordings ({told})") from error
     if digest not in (None, _digest(arrays)):
         raise DataError(f"{path}: was altered (its SHA-256 does not match)")
     try:
-        return _parted(arrays, width, height)
+        return _split_recordings(arrays, width, height)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -98,7 +98,7 @@ def write_recordings(path: str | os.PathLike[str], recordings: Recordings) -> No
         "offsets": np.cumsum([0, *(len(one) for one in events)]),
         "labels": recordings.labels,
     }
-    with written(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez(file, sha256=np.array(_digest(arrays)), **arrays)
 
 
@@ -110,13 +110,13 @@ def _digest(arrays: dict[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _parted(arrays: dict[str, NDArray[Any]], width: int, height: int) -> Recordings:
+def _split_recordings(arrays: dict[str, NDArray[Any]], width: int, height: int) -> Recordings:
     lengths = {name: len(arrays[name]) if arrays[name].ndim == 1 else -1 for name in ARRAYS}
     count = lengths["labels"]
     if len({lengths[name] for name in ("x", "y", "p", "t")}) > 1 or -1 in lengths.values():
         told = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise DataError(f"has {told}; needs x, y, p and t of one length, and no other axes")
-    offsets = frozen(arrays["offsets"], np.int64, "offsets", DataError)
+    offsets = as_readonly(arrays["offsets"], np.int64, "offsets", DataError)
     if (
         len(offsets) != count + 1
         or offsets[0] != 0

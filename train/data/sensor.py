@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...runtime.errors import DataError
 from .events import Events
 
-SMALLEST_SHARE = 0.1  # of the threshold, that a pixel's own threshold has at least
+MIN_THRESHOLD_FRACTION = 0.1  # of the threshold, that a pixel's own threshold has at least
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class Sensor:
             )
 
 
-def thresholds(sensor: Sensor, width: int, height: int) -> NDArray[np.float64]:
+def pixel_thresholds(sensor: Sensor, width: int, height: int) -> NDArray[np.float64]:
     """Return each pixel's threshold, (height, width): C = max(1 + mismatch z, 0.1) threshold.
 
     z is drawn for each pixel from the standard normal distribution.
     """
     drawn = np.random.default_rng(sensor.seed).standard_normal((height, width))
-    return sensor.threshold * np.maximum(1 + sensor.mismatch * drawn, SMALLEST_SHARE)
+    return sensor.threshold * np.maximum(1 + sensor.mismatch * drawn, MIN_THRESHOLD_FRACTION)
 
 
-def record(images: NDArray[np.floating], sensor: Sensor, interval: int) -> Events:
+def simulate_events(images: NDArray[np.floating], sensor: Sensor, interval: int) -> Events:
     """Return what `sensor` sends while it sees `images`, one every `interval` microseconds.
 
     `images`: intensities, float (images, height, width), 0 or more. With I_k the image at time
@@ -71,7 +71,7 @@ def record(images: NDArray[np.floating], sensor: Sensor, interval: int) -> Event
             "0 or more"
         )
     count, height, width = images.shape
-    scale = thresholds(sensor, width, height)
+    scale = pixel_thresholds(sensor, width, height)
     logarithm = np.log(images.astype(np.float64) + sensor.dark)
     signal = ((logarithm - logarithm[0]) / scale).reshape(count, -1)
     level = np.zeros(height * width)

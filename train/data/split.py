@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...runtime.errors import DataError
 
 
-def held_out(
+def stratified_split(
     labels: NDArray[np.integer[Any]], per_class: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the indices that stay and those held out: `per_class` of each class, ascending.

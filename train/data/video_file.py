@@ -13,7 +13,7 @@ from .video_options import VideoOptions
 Images = NDArray[np.uint8]
 
 
-def decoded(path: Path, options: VideoOptions) -> Images:
+def decode_video(path: Path, options: VideoOptions) -> Images:
     """Return all images of a video, uint8 (images, channels, height, width), in file order.
 
     One channel where `options.grey`, else red, green and blue; resized to its height and width.
@@ -21,25 +21,25 @@ def decoded(path: Path, options: VideoOptions) -> Images:
     no part: images are counted. Raises `DataError` where fewer than two are left, and
     `MissingPackage` without PyAV.
     """
-    images = list(_images(path, options))
+    images = list(_iter_images(path, options))
     if len(images) < 2:
         raise DataError(f"{path.name}: has {len(images)} images that decode, needs 2 or more")
     return np.stack(images)
 
 
-def _images(path: Path, options: VideoOptions) -> Iterator[Images]:
-    av = _av()
-    form = "gray" if options.grey else "rgb24"
+def _iter_images(path: Path, options: VideoOptions) -> Iterator[Images]:
+    av = _import_av()
+    form = "gray" if options.grayscale else "rgb24"
     try:
         # Opened here: FFmpeg takes some names for patterns.
         with path.open("rb") as file, av.open(file, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise DataError(f"{path.name}: holds no video")
             stream = container.streams.video[0]
-            for frame in _frames(av, container, stream):
+            for frame in _iter_frames(av, container, stream):
                 sized = frame.reformat(options.width, options.height, form)
                 image = sized.to_ndarray()
-                yield image[None] if options.grey else np.moveaxis(image, -1, 0)
+                yield image[None] if options.grayscale else np.moveaxis(image, -1, 0)
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -47,7 +47,7 @@ def _images(path: Path, options: VideoOptions) -> Iterator[Images]:
         raise DataError(f"{path.name}: cannot be read ({told})") from error
 
 
-def _frames(av: Any, container: Any, stream: Any) -> Iterator[Any]:
+def _iter_frames(av: Any, container: Any, stream: Any) -> Iterator[Any]:
     """Yield the frames that decode; a broken packet costs its own alone."""
     try:
         for packet in container.demux(stream):
@@ -59,7 +59,7 @@ def _frames(av: Any, container: Any, stream: Any) -> Iterator[Any]:
         return  # a file that was cut: what came before counts
 
 
-def _av() -> Any:
+def _import_av() -> Any:
     try:
         import av
     except ImportError as error:

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import DataError
-from .cache import kept_array
-from .video_file import Images, decoded
-from .video_lists import listed
+from .cache import cached_array
+from .video_file import Images, decode_video
+from .video_lists import list_videos
 from .video_options import Part, VideoOptions
 
-DECODERS = 2  # threads that look at files; PyAV leaves the interpreter alone while it decodes
-HELD = 64  # decoded videos that a process keeps in memory
+DECODER_THREADS = (
+    2  # threads that look at files; PyAV leaves the interpreter alone while it decodes
+)
+CACHED_VIDEOS = 64  # decoded videos that a process keeps in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +36,12 @@ class VideoFolder:
     lengths: NDArray[np.int64]
     labels: Mapping[str, NDArray[np.int64]]
     classes: tuple[str, ...]
-    left_out: tuple[str, ...]
+    skipped: tuple[str, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of an image, (channels, height, width)."""
-        return (1 if self.options.grey else 3, self.options.height, self.options.width)
+        return (1 if self.options.grayscale else 3, self.options.height, self.options.width)
 
     @property
     def value_bits(self) -> int:
@@ -48,11 +50,11 @@ class VideoFolder:
 
     def clip(self, video: int, positions: NDArray[np.int64]) -> Images:
         """Return the images of a video at `positions`, uint8 (positions, *shape)."""
-        images: Images = _held(self.files[video], self.options)[positions]
+        images: Images = _decode_cached(self.files[video], self.options)[positions]
         return images
 
 
-def video_folder(
+def open_video_folder(
     options: VideoOptions, folders: Sequence[Path] = (), part: Part = "train"
 ) -> VideoFolder:
     """Return the videos of a part, each decoded once to see that it can be.
@@ -61,10 +63,10 @@ def video_folder(
     than the share `options.unreadable` of them cannot be used: absent, empty, of one image, or not
     a video.
     """
-    found = listed(options, part, folders)
+    found = list_videos(options, part, folders)
     classes = tuple(sorted({kind for _, kind in found}))
-    with ThreadPoolExecutor(DECODERS) as pool:
-        told = list(pool.map(lambda each: _length(each[0], options), found))
+    with ThreadPoolExecutor(DECODER_THREADS) as pool:
+        told = list(pool.map(lambda each: _count_images(each[0], options), found))
     left_out = tuple(each for each in told if isinstance(each, str))
     if len(left_out) > options.unreadable * len(found):
         shown = "; ".join(left_out[:3]) + ("; ..." if len(left_out) > 3 else "")
@@ -84,23 +86,23 @@ def video_folder(
     )
 
 
-def _length(file: Path, options: VideoOptions) -> int | str:
+def _count_images(file: Path, options: VideoOptions) -> int | str:
     """Return how many images a file has, or why it cannot be used."""
     try:
-        return len(_held(file, options))
+        return len(_decode_cached(file, options))
     except DataError as error:
         return str(error)
 
 
-@lru_cache(HELD)
-def _held(file: Path, options: VideoOptions) -> Images:
+@lru_cache(CACHED_VIDEOS)
+def _decode_cached(file: Path, options: VideoOptions) -> Images:
     if not options.cache:
-        return decoded(file, options)
+        return decode_video(file, options)
     state = file.stat()
     parameters = {
         "file": hashlib.sha256(str(file.resolve()).encode()).hexdigest(),
         "bytes": state.st_size,
         "changed": state.st_mtime_ns,
-        "size": [options.height, options.width, options.grey],
+        "size": [options.height, options.width, options.grayscale],
     }
-    return kept_array("video", parameters, lambda: decoded(file, options))
+    return cached_array("video", parameters, lambda: decode_video(file, options))

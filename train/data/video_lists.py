@@ -16,10 +16,10 @@ KTH_PEOPLE = {  # C. Schuldt et al., "Recognizing human actions: a local SVM app
 }
 UCF11_TEST = tuple(range(20, 26))  # of the 25 groups that clips of one scene form
 
-Listed = list[tuple[Path, str]]
+VideoList = list[tuple[Path, str]]
 
 
-def listed(options: VideoOptions, part: Part, folders: Sequence[Path] = ()) -> Listed:
+def list_videos(options: VideoOptions, part: Part, folders: Sequence[Path] = ()) -> VideoList:
     """Return the video files of a part and the name of each one's class, in order.
 
     A folder a class, as all these sets come; a "folder" has no parts. Raises `DataError` where no
@@ -28,7 +28,7 @@ def listed(options: VideoOptions, part: Part, folders: Sequence[Path] = ()) -> L
     roots = list(folders) or ([options.folder] if options.folder else [])
     if not roots:
         raise DataError(f"{options.name}: no folder given; name it with --set data.folder=PATH")
-    found: Listed = []
+    found: VideoList = []
     for root in roots:
         files = (file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES)
         found += [(file, file.relative_to(root).parts[0]) for file in sorted(files)]
@@ -45,31 +45,31 @@ def listed(options: VideoOptions, part: Part, folders: Sequence[Path] = ()) -> L
     return kept
 
 
-def _ucf101(found: Listed, options: VideoOptions, part: Part) -> Listed:
+def _ucf101(found: VideoList, options: VideoOptions, part: Part) -> VideoList:
     """`trainlist01.txt` has `Class/name.avi 1`, `testlist01.txt` the names alone."""
     which = "test" if part == "test" else "train"
-    text = _text(options, f"{which}list{options.split:02}.txt")
+    text = _read_list(options, f"{which}list{options.split:02}.txt")
     names = {line.split()[0].rsplit("/", 1)[-1] for line in text.splitlines() if line.strip()}
-    return _validated([each for each in found if each[0].name in names], part)
+    return _split_validation([each for each in found if each[0].name in names], part)
 
 
-def _hmdb51(found: Listed, options: VideoOptions, part: Part) -> Listed:
+def _hmdb51(found: VideoList, options: VideoOptions, part: Part) -> VideoList:
     """`wave_test_split1.txt` has `name.avi 1` (train), 2 (test) or 0 (neither)."""
     wanted = HMDB51["test" if part == "test" else "train"]
     names: dict[str, set[str]] = {}
     for kind in {kind for _, kind in found}:
-        text = _text(options, f"{kind}_test_split{options.split}.txt")
+        text = _read_list(options, f"{kind}_test_split{options.split}.txt")
         lines = (line.rsplit(maxsplit=1) for line in text.splitlines() if line.strip())
         names[kind] = {line[0] for line in lines if line[-1] == wanted}
-    return _validated([each for each in found if each[0].name in names[each[1]]], part)
+    return _split_validation([each for each in found if each[0].name in names[each[1]]], part)
 
 
-def _kth(found: Listed, options: VideoOptions, part: Part) -> Listed:
+def _kth(found: VideoList, options: VideoOptions, part: Part) -> VideoList:
     people = {f"person{number:02}" for number in KTH_PEOPLE[part]}
     return [each for each in found if each[0].name.split("_")[0] in people]
 
 
-def _ucf11(found: Listed, options: VideoOptions, part: Part) -> Listed:
+def _ucf11(found: VideoList, options: VideoOptions, part: Part) -> VideoList:
     """Names are v_CLASS_GROUP_CLIP; no split is official, so groups are held out."""
 
     def group(file: Path) -> int:
@@ -77,26 +77,26 @@ def _ucf11(found: Listed, options: VideoOptions, part: Part) -> Listed:
         return int(numbers[0]) if numbers else 0
 
     chosen = [each for each in found if (group(each[0]) in UCF11_TEST) == (part == "test")]
-    return _validated(chosen, part)
+    return _split_validation(chosen, part)
 
 
-def _minikinetics(found: Listed, part: Part) -> Listed:
+def _minikinetics(found: VideoList, part: Part) -> VideoList:
     """Folders `train` and `val`, with a folder a class in each."""
     folder = "val" if part == "test" else "train"
     inside = [(file, file.parent.name) for file, top in found if top == folder]
     if not inside:
         raise DataError(f"minikinetics: no videos in {folder}/CLASS/")
-    return _validated(inside, part)
+    return _split_validation(inside, part)
 
 
-def _validated(chosen: Listed, part: Part) -> Listed:
+def _split_validation(chosen: VideoList, part: Part) -> VideoList:
     """Keep every tenth training video to validate with, where a set has no part for that."""
     if part == "test":
         return chosen
     return [each for k, each in enumerate(chosen) if (k % 10 == 9) == (part == "validation")]
 
 
-def _text(options: VideoOptions, name: str) -> str:
+def _read_list(options: VideoOptions, name: str) -> str:
     roots = [each for each in (options.splits, options.folder) if each is not None]
     for file in (file for root in roots for file in sorted(root.rglob("*.txt"))):
         if file.name == name:

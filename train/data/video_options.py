@@ -29,7 +29,7 @@ class VideoOptions(BaseModel):
     input: Literal["frames", "events"] = "frames"
     height: int = Field(default=112, ge=8)
     width: int = Field(default=112, ge=8)
-    grey: bool = False
+    grayscale: bool = False
     unreadable: float = Field(default=0.01, ge=0, le=1)
     cache: bool = False
     seed: int = Field(default=0, ge=0)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .digit_motions import Scene, motion_recordings, motion_videos, split
+from .digit_motions import Scene, load_motion_recordings, load_motion_videos, split_indices
 from .frames import to_frames
-from .sensor import Sensor, record
-from .video_folder import video_folder
+from .sensor import Sensor, simulate_events
+from .video_folder import open_video_folder
 from .video_options import Part, VideoOptions
 from .videos import Videos, VideoSource
 
@@ -18,19 +18,19 @@ INTERVAL = 1000  # microseconds between two images before the sensor; it does no
 WHITE = 255
 
 
-def videos_of(options: VideoOptions, part: Part) -> VideoSource:
+def load_videos(options: VideoOptions, part: Part) -> VideoSource:
     """Return the videos of `part`, which has been looked through.
 
     Raises `DataError` where files are absent or too many of them cannot be used.
     """
     if options.name != "digit-motions":
-        found = video_folder(options, part=part)
+        found = open_video_folder(options, part=part)
         return found if options.input == "frames" else EventVideos(found)
     if options.input == "frames":
-        return motion_videos(part, options.seed)
-    recordings, labels = motion_recordings(options.seed)
+        return load_motion_videos(part, options.seed)
+    recordings, labels = load_motion_recordings(options.seed)
     duration = Scene().duration
-    chosen = split(labels["digit"], part)
+    chosen = split_indices(labels["digit"], part)
     frames = [
         to_frames(recordings.events[k], EVENT_FRAMES, duration=duration) for k in chosen.tolist()
     ]
@@ -72,6 +72,6 @@ class EventVideos:
         """Return the events from each of `positions` to the next, uint8 (positions, *shape)."""
         ends = np.append(positions, positions[-1] + 1)
         images = self.videos.clip(video, ends).mean(axis=1) / WHITE
-        events = record(images, self.sensor, INTERVAL)
+        events = simulate_events(images, self.sensor, INTERVAL)
         # The last moment belongs to the last frame.
         return to_frames(events, len(positions), duration=INTERVAL * len(positions) + 1)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.arrays import frozen
+from ...runtime.arrays import as_readonly
 from ...runtime.errors import DataError
 
 
@@ -45,13 +45,13 @@ class Videos:
     labels: Mapping[str, NDArray[np.int64]]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "frames", frozen(self.frames, np.uint8, "frames", DataError))
+        object.__setattr__(self, "frames", as_readonly(self.frames, np.uint8, "frames", DataError))
         if self.frames.ndim != 5 or 0 in self.frames.shape:
             raise DataError(
                 f"frames: shape {self.frames.shape}, "
                 "needs (videos, images, channels, height, width), none of them 0"
             )
-        labels = {k: frozen(v, np.int64, k, DataError) for k, v in self.labels.items()}
+        labels = {k: as_readonly(v, np.int64, k, DataError) for k, v in self.labels.items()}
         object.__setattr__(self, "labels", MappingProxyType(labels))
         for name, array in labels.items():
             if array.shape != self.frames.shape[:1] or array.min() < 0:
@@ -91,7 +91,7 @@ class Videos:
         images: NDArray[np.uint8] = self.frames[video, positions]
         return images
 
-    def chosen(self, indices: NDArray[np.int64]) -> "Videos":
+    def select(self, indices: NDArray[np.int64]) -> "Videos":
         """Return the videos at `indices`, in that order."""
         labels = {name: array[indices] for name, array in self.labels.items()}
         return Videos(self.frames[indices], labels)

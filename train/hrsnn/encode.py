@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ...runtime.errors import DataError
 
 
-def differences(
-    clip: NDArray[np.floating], share: float = 0.05, timesteps: int | None = None
+def frame_differences(
+    clip: NDArray[np.floating], spike_fraction: float = 0.05, timesteps: int | None = None
 ) -> NDArray[np.uint8]:
     """Return where a grey `clip` (frames, height, width) changes, uint8 (frames - 1, 2, h, w).
 
@@ -20,14 +20,16 @@ def differences(
     """
     if clip.ndim != 3 or len(clip) < 2:
         raise DataError(f"clip: shape {clip.shape}, needs (2 frames or more, height, width)")
-    if not 0 < share < 1:
-        raise DataError(f"share is {share}, needs between 0 and 1")
+    if not 0 < spike_fraction < 1:
+        raise DataError(f"share is {spike_fraction}, needs between 0 and 1")
     change = np.diff(clip.astype(np.float32), axis=0)[:timesteps]
-    threshold = max(float(np.quantile(np.abs(change), 1 - share)), 1e-6)
+    threshold = max(float(np.quantile(np.abs(change), 1 - spike_fraction)), 1e-6)
     return np.stack([change < -threshold, change > threshold], axis=1).astype(np.uint8)
 
 
-def shrunk(clip: NDArray[np.integer | np.floating], height: int, width: int) -> NDArray[np.float32]:
+def area_resize(
+    clip: NDArray[np.integer | np.floating], height: int, width: int
+) -> NDArray[np.float32]:
     """Return a clip (frames, height, width) as means over areas, float32 (frames, height, width).
 
     Raises `DataError` where the clip is smaller than what is asked for.
@@ -43,7 +45,7 @@ def shrunk(clip: NDArray[np.integer | np.floating], height: int, width: int) -> 
     return means
 
 
-def grey_clip(path: str | os.PathLike[str], height: int, width: int) -> NDArray[np.float32]:
+def read_grayscale(path: str | os.PathLike[str], height: int, width: int) -> NDArray[np.float32]:
     """Return a video as grey images, means over areas, float32 (frames, height, width), 0..255.
 
     Raises `DataError` where the file is absent, is no video or is smaller than asked for.
@@ -55,4 +57,4 @@ def grey_clip(path: str | os.PathLike[str], height: int, width: int) -> NDArray[
         raise DataError(f"{path}: is not a whole video ({error})") from error
     if not frames:
         raise DataError(f"{path}: holds no frames; fetch it again")
-    return shrunk(np.stack(frames), height, width)
+    return area_resize(np.stack(frames), height, width)

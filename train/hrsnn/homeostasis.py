@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Reals = NDArray[np.floating[Any]]
-LOWEST, HIGHEST = 0.05, 20.0  # thresholds, as multiples of the first ones, which are 1
+FloatArray = NDArray[np.floating[Any]]
+MIN_THRESHOLD, MAX_THRESHOLD = 0.05, 20.0  # thresholds, as multiples of the first ones, which are 1
 
 
-def settled(threshold: Reals, rates: Reals, target: float, gain: float) -> Reals:
+def adapt_thresholds(
+    threshold: FloatArray, rates: FloatArray, target: float, gain: float
+) -> FloatArray:
     """Return thresholds that are higher where a neuron fires more often than `target`.
 
     `rates` (neurons,): spikes a step, averaged over a batch.
@@ -20,5 +22,5 @@ def settled(threshold: Reals, rates: Reals, target: float, gain: float) -> Reals
     reviews it; the form here is this project's).
     """
     error = np.clip(rates / target - 1, -1, 1)
-    raised = np.clip(threshold * np.exp(gain * error), LOWEST, HIGHEST)
+    raised = np.clip(threshold * np.exp(gain * error), MIN_THRESHOLD, MAX_THRESHOLD)
     return np.asarray(raised, threshold.dtype)

@@ -9,18 +9,23 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Reals = NDArray[np.floating[Any]]
-Bytes = NDArray[np.uint8]
-Numbers = NDArray[np.int32]
+FloatArray = NDArray[np.floating[Any]]
+ByteArray = NDArray[np.uint8]
+IntArray = NDArray[np.int32]
 
-ACTIVITY_SHARE = 0.2  # of the newest step in the mean that shows a runaway
+ACTIVITY_SMOOTHING = 0.2  # of the newest step in the mean that shows a runaway
 
-loop = njit(nogil=True, cache=True, error_model="numpy")
+jit_kernel = njit(nogil=True, cache=True, error_model="numpy")
 
 
-@loop
-def spread(
-    active: Bytes, first: int, starts: Numbers, targets: Numbers, weights: Reals, onto: Reals
+@jit_kernel
+def propagate(
+    active: ByteArray,
+    first: int,
+    starts: IntArray,
+    targets: IntArray,
+    weights: FloatArray,
+    onto: FloatArray,
 ) -> int:
     """Add the weights of all that is `active` to `onto` (neurons,); return how many synapses."""
     events = 0
@@ -33,8 +38,14 @@ def spread(
     return events
 
 
-@loop
-def fire(voltage: Reals, kept: Reals, threshold: Reals, activation: Reals, spikes: Bytes) -> None:
+@jit_kernel
+def lif_step(
+    voltage: FloatArray,
+    kept: FloatArray,
+    threshold: FloatArray,
+    activation: FloatArray,
+    spikes: ByteArray,
+) -> None:
     """Advance neurons by a step: v = kept v + a; a spike where v > threshold, and v = 0."""
     for i in range(len(voltage)):
         v = kept[i] * voltage[i] + activation[i]
@@ -43,16 +54,16 @@ def fire(voltage: Reals, kept: Reals, threshold: Reals, activation: Reals, spike
         voltage[i] = 0 if spike else v
 
 
-@loop
-def learn_step(
-    starts: Numbers,
-    weights: Reals,
+@jit_kernel
+def stdp_step(
+    starts: IntArray,
+    weights: FloatArray,
     rule: Any,
-    pre: Reals,
-    post: Reals,
-    x: Reals,
-    y: Reals,
-    change: Reals,
+    pre: FloatArray,
+    post: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+    change: FloatArray,
 ) -> None:
     """Do one step of STDP for a batch; see `stdp` for the equations.
 
@@ -64,8 +75,8 @@ def learn_step(
     learning = weights[rule.offset : rule.offset + len(change)]
     change[:] = 0
     for b in range(len(pre)):
-        decay(x[b], rule.kept_plus)
-        decay(y[b], rule.kept_minus)
+        decay_traces(x[b], rule.kept_plus)
+        decay_traces(y[b], rule.kept_minus)
         for i in range(post.shape[1]):
             if post[b, i]:
                 for at in range(rule.into_starts[i], rule.into_starts[i + 1]):
@@ -84,26 +95,26 @@ def learn_step(
         learning[k] = min(max(learning[k] + share * change[k], weights.dtype.type(0)), rule.most[k])
 
 
-@loop
-def decay(traces: Reals, kept: Reals) -> None:
+@jit_kernel
+def decay_traces(traces: FloatArray, kept: FloatArray) -> None:
     """Multiply `traces` by what they keep."""
     for k in range(len(traces)):
         traces[k] *= kept[k]
 
 
-@loop
-def advance(
-    starts: Numbers,
-    targets: Numbers,
-    weights: Reals,
+@jit_kernel
+def run_batch(
+    starts: IntArray,
+    targets: IntArray,
+    weights: FloatArray,
     rule: Any,
-    kept: Reals,
-    threshold: Reals,
-    events: Bytes,
+    kept: FloatArray,
+    threshold: FloatArray,
+    events: ByteArray,
     learns: bool,
-    limits: Reals,
-    parts: Numbers,
-    spikes: Bytes,
+    limits: FloatArray,
+    parts: IntArray,
+    spikes: ByteArray,
     synops: NDArray[np.int64],
 ) -> tuple[int, int]:
     """Run a batch of samples from silence, and let `weights` learn where `learns`.
@@ -124,15 +135,15 @@ def advance(
     activity = np.zeros(len(parts))
     for t in range(timesteps):
         for b in range(batch):
-            synops[b] += spread(events[t, b], 0, starts, targets, weights, arriving[b])
-            fire(voltage[b], kept, threshold, arriving[b], spikes[t, b])
+            synops[b] += propagate(events[t, b], 0, starts, targets, weights, arriving[b])
+            lif_step(voltage[b], kept, threshold, arriving[b], spikes[t, b])
             arriving[b] = 0
-            synops[b] += spread(spikes[t, b], inputs, starts, targets, weights, arriving[b])
+            synops[b] += propagate(spikes[t, b], inputs, starts, targets, weights, arriving[b])
             pre[b, :inputs] = events[t, b]
             pre[b, inputs:] = spikes[t, b]
         if learns:
             post = pre[:, inputs:]
-            learn_step(starts, weights, rule, pre, post, x, y, change)
+            stdp_step(starts, weights, rule, pre, post, x, y, change)
         first = 0
         for k in range(len(parts)):
             count = 0
@@ -140,7 +151,7 @@ def advance(
                 for i in range(first, parts[k]):
                     count += spikes[t, b, i]
             share = count / (batch * (parts[k] - first))
-            activity[k] += ACTIVITY_SHARE * (share - activity[k])
+            activity[k] += ACTIVITY_SMOOTHING * (share - activity[k])
             if activity[k] > limits[k]:
                 return t, k
             first = parts[k]

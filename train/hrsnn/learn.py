@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import DataError, EngineError
-from .homeostasis import settled
-from .kernels import advance
+from .homeostasis import adapt_thresholds
+from .kernels import run_batch
 from .network import RecurrentNetwork
 
 Frames = NDArray[np.uint8]
-NEVER = 2.0  # no share of neurons is larger
+NO_LIMIT = 2.0  # no share of neurons is larger
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Response:
     synops: NDArray[np.int64]
 
     @property
-    def per_sample(self) -> float:
+    def spikes_per_sample(self) -> float:
         """Spikes a sample, on average."""
         return float(self.spikes.sum(dtype=np.int64) / len(self.spikes))
 
 
-def learned(
+def train_stdp(
     network: RecurrentNetwork,
     frames: Frames,
     plastic: bool = True,
@@ -45,34 +45,36 @@ def learned(
     the loops are compiled; any other `device` of torch, such as "cuda", takes a batch at a time.
     Raises `EngineError`, with the step and the population, where rates run away.
     """
-    given = _flat(network, frames)
+    given = _flatten_inputs(network, frames)
     options, weights = network.options, np.array(network.weights)
     threshold = np.array(network.threshold)
     generator = np.random.default_rng([options.seed, seed])
-    for turn in range(options.passes):
+    for turn in range(options.epochs):
         order = generator.permutation(len(given))
-        for number, first in enumerate(range(0, len(order), options.batch)):
-            events = given[order[first : first + options.batch]]
-            spikes, _, at = _run(
-                network, weights, threshold, events, plastic, options.runaway, device
+        for number, first in enumerate(range(0, len(order), options.batch_size)):
+            events = given[order[first : first + options.batch_size]]
+            spikes, _, at = _run_batch(
+                network, weights, threshold, events, plastic, options.max_activity, device
             )
             if at is not None:
                 raise EngineError(
-                    f"{at[1]}: over {100 * options.runaway:.0f} % of its neurons fire at step "
+                    f"{at[1]}: over {100 * options.max_activity:.0f} % of its neurons fire at step "
                     f"{at[0]} of batch {number}, pass {turn}; strengthen inhibition or lower the "
                     "rate of learning"
                 )
             rates = spikes.mean(axis=(0, 1))
-            threshold = settled(threshold, rates, options.target_rate, options.homeostasis)
-    return network.changed(weights=weights, threshold=threshold)
+            threshold = adapt_thresholds(
+                threshold, rates, options.target_rate, options.homeostasis_rate
+            )
+    return network.replace(weights=weights, threshold=threshold)
 
 
-def response(network: RecurrentNetwork, frames: Frames, device: str = "cpu") -> Response:
+def simulate(network: RecurrentNetwork, frames: Frames, device: str = "cpu") -> Response:
     """Return what `network` does on `frames`, uint8 (samples, timesteps, *input shape)."""
     weights, threshold = np.array(network.weights), np.array(network.threshold)
     parts = [
-        _run(network, weights, threshold, events, False, NEVER, device)[:2]
-        for events in _batches(_flat(network, frames), network.options.batch)
+        _run_batch(network, weights, threshold, events, False, NO_LIMIT, device)[:2]
+        for events in _iter_batches(_flatten_inputs(network, frames), network.options.batch_size)
     ]
     return Response(
         np.concatenate([spikes.swapaxes(0, 1) for spikes, _ in parts]),
@@ -80,12 +82,12 @@ def response(network: RecurrentNetwork, frames: Frames, device: str = "cpu") -> 
     )
 
 
-def _batches(given: Frames, size: int) -> Iterator[Frames]:
+def _iter_batches(given: Frames, size: int) -> Iterator[Frames]:
     for first in range(0, len(given), size):
         yield given[first : first + size]
 
 
-def _flat(network: RecurrentNetwork, frames: Frames) -> Frames:
+def _flatten_inputs(network: RecurrentNetwork, frames: Frames) -> Frames:
     """Return `frames` as (samples, timesteps, inputs)."""
     if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[2:] != network.shape:
         raise DataError(
@@ -95,7 +97,7 @@ def _flat(network: RecurrentNetwork, frames: Frames) -> Frames:
     return (frames > 0).astype(np.uint8).reshape(*frames.shape[:2], -1)
 
 
-def _run(
+def _run_batch(
     network: RecurrentNetwork,
     weights: NDArray[np.floating],
     threshold: NDArray[np.floating],
@@ -108,19 +110,19 @@ def _run(
     batch, timesteps, _ = events.shape
     populations = network.wiring.sizes.populations
     if device != "cpu":
-        from .device import advance_on, runaway
+        from .torch_backend import first_runaway, run_torch
 
-        spikes, synops, shares = advance_on(device, network, weights, threshold, events, plastic)
-        found = runaway(shares, limit)
+        spikes, synops, shares = run_torch(device, network, weights, threshold, events, plastic)
+        found = first_runaway(shares, limit)
         return spikes, synops, found and (found[0], list(populations)[found[1]])
     spikes = np.zeros((timesteps, batch, len(threshold)), np.uint8)
     synops = np.zeros(batch, np.int64)
-    step, part = advance(
-        network.wiring.starts,
+    step, part = run_batch(
+        network.wiring.indptr,
         network.wiring.targets,
         weights,
-        network.rule,
-        network.kept,
+        network.stdp,
+        network.decay_factor,
         threshold,
         np.ascontiguousarray(events.swapaxes(0, 1)),
         plastic,

@@ -6,18 +6,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.arrays import Comparable
+from ...runtime.arrays import ValueEquality
 from ...runtime.errors import NetworkError
 from .options import HrsnnOptions
-from .stdp import Rule, ruled
-from .wiring import CLASSES, Sizes, Wiring, nearby, pixels, placed
+from .stdp import StdpParams, sample_stdp_params
+from .wiring import (
+    SYNAPSE_CLASSES,
+    PopulationSizes,
+    Wiring,
+    pixel_positions,
+    sample_neighbors,
+    sample_positions,
+)
 
 Shape = tuple[int, int, int]
-Reals = NDArray[np.floating[Any]]
+FloatArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class RecurrentNetwork(Comparable):
+class RecurrentNetwork(ValueEquality):
     """Neurons and synapses, as they are now; learning gives a new one.
 
         a_i[t] = sum_inputs w s[t] + sum_neurons w s[t - 1]
@@ -31,10 +38,10 @@ class RecurrentNetwork(Comparable):
 
     shape: Shape
     wiring: Wiring
-    kept: Reals
-    threshold: Reals
-    weights: Reals
-    rule: Rule
+    decay_factor: FloatArray
+    threshold: FloatArray
+    weights: FloatArray
+    stdp: StdpParams
     options: HrsnnOptions
 
     def __post_init__(self) -> None:
@@ -53,29 +60,31 @@ class RecurrentNetwork(Comparable):
                 "inhibitory neurons need at most 0, others at least 0"
             )
 
-    def changed(self, **values: Any) -> "RecurrentNetwork":
+    def replace(self, **values: Any) -> "RecurrentNetwork":
         """Return it with some arrays replaced."""
         return replace(self, **values)
 
 
-def built(options: HrsnnOptions, shape: Shape, dtype: Any = np.float32) -> RecurrentNetwork:
+def build_recurrent_network(
+    options: HrsnnOptions, shape: Shape, dtype: Any = np.float32
+) -> RecurrentNetwork:
     """Return an untrained network for inputs of `shape`, drawn from `options.seed`.
 
     Places, wiring, first weights, time constants and plasticity have a random stream each, so
     that laws with and without spread are compared on one wiring.
     """
     streams = [np.random.default_rng([options.seed, k]) for k in range(5)]
-    wiring = wired(options, shape, streams[0], streams[1])
-    most = largest_weights(wiring, options)
+    wiring = build_wiring(options, shape, streams[0], streams[1])
+    most = max_weights(wiring, options)
     inhibitory = wiring.sources >= wiring.sizes.inputs + wiring.sizes.excitatory
     weights = np.where(inhibitory, -0.5, streams[2].uniform(0.25, 0.75, most.size)) * most
     tau = np.concatenate(
         [
-            options.membrane_excitatory.drawn(options.excitatory, streams[3]),
-            options.membrane_inhibitory.drawn(options.inhibitory, streams[3]),
+            options.tau_mem_excitatory.sample(options.excitatory, streams[3]),
+            options.tau_mem_inhibitory.sample(options.inhibitory, streams[3]),
         ]
     )
-    rule = ruled(wiring, options, most, streams[4], dtype)
+    rule = sample_stdp_params(wiring, options, most, streams[4], dtype)
     kept = np.exp(-1 / tau)
     threshold = np.ones(len(kept))
     return RecurrentNetwork(
@@ -84,7 +93,7 @@ def built(options: HrsnnOptions, shape: Shape, dtype: Any = np.float32) -> Recur
     )  # fmt: skip
 
 
-def wired(
+def build_wiring(
     options: HrsnnOptions,
     shape: Shape,
     places: np.random.Generator,
@@ -92,32 +101,32 @@ def wired(
 ) -> Wiring:
     """Draw where neurons stand, and the synapses of all classes."""
     channels, height, width = shape
-    sizes = Sizes(channels * height * width, options.excitatory, options.inhibitory)
-    neurons = placed(sizes.neurons, places)
+    sizes = PopulationSizes(channels * height * width, options.excitatory, options.inhibitory)
+    neurons = sample_positions(sizes.neurons, places)
     excitatory, inhibitory = (neurons[part] for part in sizes.populations.values())
     groups = {
-        "input": (pixels(shape), neurons * [1, 1, 0], 0, 0),
+        "input": (pixel_positions(shape), neurons * [1, 1, 0], 0, 0),
         "ee": (excitatory, excitatory, sizes.inputs, 0),
         "ei": (excitatory, inhibitory, sizes.inputs, options.excitatory),
         "ie": (inhibitory, excitatory, sizes.inputs + options.excitatory, 0),
         "ii": (inhibitory, inhibitory, sizes.inputs + options.excitatory, options.excitatory),
     }
     sources, targets, classes = [], [], []
-    for number, name in enumerate(CLASSES):
+    for number, name in enumerate(SYNAPSE_CLASSES):
         of, to, first_source, first_target = groups[name]
         degree = options.input_degree if name == "input" else options.in_degree
-        reach = options.input_reach if name == "input" else options.reach
-        columns, rows = nearby(of, to, degree, reach, draws)
+        reach = options.input_length_scale if name == "input" else options.length_scale
+        columns, rows = sample_neighbors(of, to, degree, reach, draws)
         sources.append(columns + first_source)
         targets.append(rows + first_target)
         classes.append(np.full(len(rows), number))
     return Wiring(sizes, *(np.concatenate(each) for each in (sources, targets, classes)))
 
 
-def largest_weights(wiring: Wiring, options: HrsnnOptions) -> Reals:
+def max_weights(wiring: Wiring, options: HrsnnOptions) -> FloatArray:
     """Return w_max of each synapse: twice its class's strength over the in-degree of that class."""
     most = np.zeros(len(wiring.sources))
-    for number, name in enumerate(CLASSES):
+    for number, name in enumerate(SYNAPSE_CLASSES):
         of = wiring.classes == number
         degrees = np.bincount(wiring.targets[of], minlength=wiring.sizes.neurons)
         most[of] = 2 * getattr(options.strengths, name) / degrees[wiring.targets[of]]

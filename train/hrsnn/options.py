@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .laws import Law
+from .distributions import GammaDistribution
 
-Cell = Literal["HoN/HoS", "HeN/HoS", "HoN/HeS", "HeN/HeS"]
-CELLS: tuple[Cell, ...] = ("HoN/HoS", "HeN/HoS", "HoN/HeS", "HeN/HeS")
-SYNAPSE_LAWS = ("potentiation", "depression", "tau_plus", "tau_minus")
-NEURON_LAWS = ("membrane_excitatory", "membrane_inhibitory")
+Variant = Literal["HoN/HoS", "HeN/HoS", "HoN/HeS", "HeN/HeS"]
+VARIANTS: tuple[Variant, ...] = ("HoN/HoS", "HeN/HoS", "HoN/HeS", "HeN/HeS")
+SYNAPSE_DISTRIBUTIONS = ("potentiation", "depression", "tau_plus", "tau_minus")
+NEURON_DISTRIBUTIONS = ("membrane_excitatory", "membrane_inhibitory")
 
 
 class Strengths(BaseModel):
@@ -46,28 +46,28 @@ class HrsnnOptions(BaseModel):
     inhibitory: int = Field(default=60, ge=1)
     in_degree: int = Field(default=24, ge=1)
     input_degree: int = Field(default=24, ge=1)
-    reach: float = Field(default=0.4, gt=0)
-    input_reach: float = Field(default=0.15, gt=0)
+    length_scale: float = Field(default=0.4, gt=0)
+    input_length_scale: float = Field(default=0.15, gt=0)
     strengths: Strengths = Strengths()
-    membrane_excitatory: Law = Law(mean=8.0, spread=0.8)
-    membrane_inhibitory: Law = Law(mean=4.0, spread=0.8)
+    tau_mem_excitatory: GammaDistribution = GammaDistribution(mean=8.0, cv=0.8)
+    tau_mem_inhibitory: GammaDistribution = GammaDistribution(mean=4.0, cv=0.8)
     plastic: tuple[Literal["input", "ee", "ei"], ...] = ("ee", "ei")
-    rate: float = Field(default=0.01, gt=0)
-    potentiation: Law = Law(mean=1.0, spread=0.5)
-    depression: Law = Law(mean=0.7, spread=0.5)
-    tau_plus: Law = Law(mean=6.0, spread=0.5)
-    tau_minus: Law = Law(mean=10.0, spread=0.5)
+    learning_rate: float = Field(default=0.01, gt=0)
+    potentiation: GammaDistribution = GammaDistribution(mean=1.0, cv=0.5)
+    depression: GammaDistribution = GammaDistribution(mean=0.7, cv=0.5)
+    tau_plus: GammaDistribution = GammaDistribution(mean=6.0, cv=0.5)
+    tau_minus: GammaDistribution = GammaDistribution(mean=10.0, cv=0.5)
     target_rate: float = Field(default=0.08, gt=0, lt=1)
-    homeostasis: float = Field(default=0.1, ge=0)
-    passes: int = Field(default=2, ge=0)
-    batch: int = Field(default=16, ge=1)
-    runaway: float = Field(default=0.6, gt=0, le=1)
+    homeostasis_rate: float = Field(default=0.1, ge=0)
+    epochs: int = Field(default=2, ge=0)
+    batch_size: int = Field(default=16, ge=1)
+    max_activity: float = Field(default=0.6, gt=0, le=1)
     seed: int = Field(default=0, ge=0)
 
 
-def cell(options: HrsnnOptions, name: Cell) -> HrsnnOptions:
+def apply_variant(options: HrsnnOptions, name: Variant) -> HrsnnOptions:
     """Return `options` as one of the four cells: Ho laws lose their spread, He laws keep it."""
     neurons, synapses = name.split("/")
-    narrow = [*(NEURON_LAWS if neurons == "HoN" else ())]
-    narrow += [*(SYNAPSE_LAWS if synapses == "HoS" else ())]
+    narrow = [*(NEURON_DISTRIBUTIONS if neurons == "HoN" else ())]
+    narrow += [*(SYNAPSE_DISTRIBUTIONS if synapses == "HoS" else ())]
     return options.model_copy(update={key: getattr(options, key).narrowed() for key in narrow})

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from ...runtime.errors import DataError
 
-Kind = Literal["ridge", "logistic"]
-PENALTIES = np.logspace(0, 6, 13)
-TRACE_SHARE = 0.2  # what the final trace takes of the newest step
+ReadoutKind = Literal["ridge", "logistic"]
+RIDGE_PENALTIES = np.logspace(0, 6, 13)
+TRACE_SMOOTHING = 0.2  # what the final trace takes of the newest step
 Features = NDArray[np.float32]
 
 
-def features(spikes: NDArray[np.uint8], bins: int) -> Features:
+def extract_features(spikes: NDArray[np.uint8], bins: int) -> Features:
     """Return counts in `bins` equal spans of time, then final traces, float32 (samples, features).
 
     `spikes`: uint8 (samples, timesteps, ...), of neurons or of the raw input. The trace of a neuron
@@ -28,13 +28,13 @@ def features(spikes: NDArray[np.uint8], bins: int) -> Features:
     counts = np.add.reduceat(flat, edges, axis=1, dtype=np.float32)
     ago = np.arange(timesteps)[::-1]
     trace = np.einsum(
-        "t,stn->sn", (TRACE_SHARE * (1 - TRACE_SHARE) ** ago).astype(np.float32), flat
+        "t,stn->sn", (TRACE_SMOOTHING * (1 - TRACE_SMOOTHING) ** ago).astype(np.float32), flat
     )
     return np.concatenate([counts.reshape(samples, -1), trace], axis=1)
 
 
 @dataclass(frozen=True)
-class ReadOut:
+class LinearReadout:
     """A fitted classifier on features that are standardised by the training samples'."""
 
     classifier: Any
@@ -43,7 +43,7 @@ class ReadOut:
         """Return the share of right answers, 0 to 1."""
         return float((self.classifier.predict(given) == labels).mean())
 
-    def linear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def linear_parameters(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return weights (outputs, features) and offsets (outputs,) on features as they come.
 
         The largest of weights @ features + offsets is the class; of two classes there is one
@@ -54,7 +54,9 @@ class ReadOut:
         return weights, np.ravel(last.intercept_) - weights @ scaler.mean_
 
 
-def read_out(given: Features, labels: NDArray[np.int64], kind: Kind = "ridge") -> ReadOut:
+def fit_readout(
+    given: Features, labels: NDArray[np.int64], kind: ReadoutKind = "ridge"
+) -> LinearReadout:
     """Fit a read-out to training samples; its penalty is chosen on these alone.
 
     "ridge": one-against-all least squares, penalty by leave-one-out error in closed form;
@@ -66,9 +68,9 @@ def read_out(given: Features, labels: NDArray[np.int64], kind: Kind = "ridge") -
 
     settings = {"l1_ratios": (0.0,), "scoring": "accuracy", "use_legacy_attributes": False}
     last = (
-        RidgeClassifierCV(PENALTIES)
+        RidgeClassifierCV(RIDGE_PENALTIES)
         if kind == "ridge"
         else LogisticRegressionCV(Cs=5, cv=3, max_iter=500, **settings)
     )
     classifier = make_pipeline(StandardScaler(), last)
-    return ReadOut(classifier.fit(given, labels))
+    return LinearReadout(classifier.fit(given, labels))

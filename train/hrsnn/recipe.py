@@ -6,24 +6,24 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ...runtime.config import load_config
 from ...runtime.errors import RecipeError
-from ...runtime.settings import read_settings
 from .. import data as sets
 from ..data.options import DataOptions
 from .options import HrsnnOptions
-from .readout import Kind
+from .readout import ReadoutKind
 from .search import SearchOptions
-from .video import FilmOptions, video_data
+from .video import VideoSpikeOptions, load_video_dataset
 
-SHIPPED = "pumice.train.recipes.hrsnn"
+RECIPE_PACKAGE = "pumice.train.recipes.hrsnn"
 
 
-class ReadOutOptions(BaseModel):
+class ReadoutOptions(BaseModel):
     """The read-out: what `kind` of classifier, on counts in `bins` spans of time."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Kind = "ridge"
+    kind: ReadoutKind = "ridge"
     bins: int = Field(default=4, ge=1)
 
 
@@ -38,46 +38,45 @@ class HrsnnRecipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: DataOptions | None = None
-    video: FilmOptions | None = None
+    video: VideoSpikeOptions | None = None
     hrsnn: HrsnnOptions = HrsnnOptions()
-    readout: ReadOutOptions = ReadOutOptions()
+    readout: ReadoutOptions = ReadoutOptions()
     search: SearchOptions = SearchOptions()
     validation: int = Field(default=20, ge=1)
     device: str = "cpu"
 
     @model_validator(mode="after")
-    def _one_source(self) -> "HrsnnRecipe":
+    def _check_one_source(self) -> "HrsnnRecipe":
         if (self.data is None) == (self.video is None):
             raise ValueError("needs samples: one of the tables [data] and [video]")
         return self
 
 
-def samples_of(recipe: HrsnnRecipe, folder: Path | None = None) -> sets.Data:
+def load_samples(recipe: HrsnnRecipe, folder: Path | None = None) -> sets.Dataset:
     """Return the samples that `recipe` names, from `folder` where given; raises `DataError`."""
     if recipe.video is not None:
-        return video_data(recipe.video, folder)
+        return load_video_dataset(recipe.video, folder)
     options = (recipe.data or DataOptions()).model_dump()
     return sets.load(**{**options, "folder": folder or options["folder"]})
 
 
-def shipped_hrsnn_recipes() -> list[str]:
+def list_hrsnn_recipes() -> list[str]:
     """Return the names of the recipes that come with pumice."""
-    files = resources.files(SHIPPED).iterdir()
+    files = resources.files(RECIPE_PACKAGE).iterdir()
     return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
 
 
-def read_hrsnn_recipe(name: str, changes: Sequence[str] = ()) -> HrsnnRecipe:
+def load_hrsnn_recipe(name: str, changes: Sequence[str] = ()) -> HrsnnRecipe:
     """Return the recipe in the TOML file `name`, or the shipped one of that name.
 
     `changes` are settings such as `hrsnn.passes=1`, applied before checking. Raises `RecipeError`.
     """
     path = Path(name)
-    if name in shipped_hrsnn_recipes() and not path.exists():
-        with resources.as_file(resources.files(SHIPPED) / f"{name}.toml") as path:
-            return read_settings(HrsnnRecipe, path, changes)
+    if name in list_hrsnn_recipes() and not path.exists():
+        with resources.as_file(resources.files(RECIPE_PACKAGE) / f"{name}.toml") as path:
+            return load_config(HrsnnRecipe, path, changes)
     if not path.is_file():
         raise RecipeError(
-            f"{name}: no such file or shipped recipe; shipped are "
-            f"{', '.join(shipped_hrsnn_recipes())}"
+            f"{name}: no such file or shipped recipe; shipped are {', '.join(list_hrsnn_recipes())}"
         )
-    return read_settings(HrsnnRecipe, path, changes)
+    return load_config(HrsnnRecipe, path, changes)

@@ -20,8 +20,8 @@ from .options import HrsnnOptions
 
 Sampler = Literal["gp", "random", "wasserstein"]
 Outcome = tuple[float, float]  # accuracy on validation samples, spikes a sample
-WORST: Outcome = (0.0, 1e6)  # of a network whose rates run away
-STARTING = 10  # trials at random before a model is fitted
+WORST_OUTCOME: Outcome = (0.0, 1e6)  # of a network whose rates run away
+STARTUP_TRIALS = 10  # trials at random before a model is fitted
 
 
 class Range(BaseModel):
@@ -34,7 +34,7 @@ class Range(BaseModel):
     log: bool = False
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Range":
+    def _check_order(self) -> "Range":
         if not self.low < self.high or (self.log and self.low <= 0):
             raise ValueError(f"{self.low} to {self.high} is no range; needs low < high, above 0")
         return self
@@ -64,11 +64,11 @@ class SearchOptions(BaseModel):
 
 
 @dataclass(frozen=True)
-class Found:
+class TrialResult:
     """A trial that is done: what was tried, and what came of it."""
 
     number: int
-    changes: Mapping[str, float]
+    overrides: Mapping[str, float]
     accuracy: float
     spikes: float
 
@@ -76,10 +76,10 @@ class Found:
 def search(
     options: HrsnnOptions,
     settings: SearchOptions,
-    judge: Callable[[HrsnnOptions], Outcome],
+    objective: Callable[[HrsnnOptions], Outcome],
     file: Path,
     worker: int = 0,
-) -> list[Found]:
+) -> list[TrialResult]:
     """Try settings until the study in `file` has `settings.trials` done; return all of them.
 
     `judge` gives accuracy and spikes of a set of options. Trials that another process has under
@@ -87,33 +87,35 @@ def search(
     `worker` number, so that they draw differently. Rates that run away are a trial of no worth.
     """
     for key in settings.ranges:
-        changed(options, {key: settings.ranges[key].high})
-    study = _study(options, settings, file, worker)
-    while len(done(study)) < settings.trials:
+        apply_overrides(options, {key: settings.ranges[key].high})
+    study = _open_study(options, settings, file, worker)
+    while len(completed_trials(study)) < settings.trials:
         trial = study.ask()
         changes = {
             key: trial.suggest_float(key, r.low, r.high, log=r.log)
             for key, r in settings.ranges.items()
         }
         try:
-            outcome = judge(changed(options, changes))
+            outcome = objective(apply_overrides(options, changes))
         except EngineError:
-            outcome = WORST
+            outcome = WORST_OUTCOME
         study.tell(trial, outcome)
-    return done(study)
+    return completed_trials(study)
 
 
-def _study(options: HrsnnOptions, settings: SearchOptions, file: Path, worker: int) -> optuna.Study:
+def _open_study(
+    options: HrsnnOptions, settings: SearchOptions, file: Path, worker: int
+) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     seed = settings.seed + 1000 * worker
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if settings.sampler == "wasserstein":
-            from .wasserstein import LawSampler
+            from .law_sampler import WassersteinSampler
 
-            sampler: Any = LawSampler(options, settings.ranges, seed, STARTING)
+            sampler: Any = WassersteinSampler(options, settings.ranges, seed, STARTUP_TRIALS)
         elif settings.sampler == "gp":
-            sampler = optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTING)
+            sampler = optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
         else:
             sampler = optuna.samplers.RandomSampler(seed=seed)
         return optuna.create_study(
@@ -125,27 +127,27 @@ def _study(options: HrsnnOptions, settings: SearchOptions, file: Path, worker: i
         )
 
 
-def done(study: optuna.Study) -> list[Found]:
+def completed_trials(study: optuna.Study) -> list[TrialResult]:
     """Return the trials of `study` that were finished, in their order."""
     trials = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
-    return [Found(t.number, dict(t.params), *t.values) for t in trials]
+    return [TrialResult(t.number, dict(t.params), *t.values) for t in trials]
 
 
-def best(found: list[Found]) -> Found:
+def best_trial(found: list[TrialResult]) -> TrialResult:
     """Return the most accurate trial; of equals that with the fewest spikes."""
     return max(found, key=lambda each: (each.accuracy, -each.spikes))
 
 
-def front(found: list[Found]) -> list[Found]:
+def pareto_front(found: list[TrialResult]) -> list[TrialResult]:
     """Return the trials that no other beats in accuracy and spikes at once, by their spikes."""
-    kept: list[Found] = []
+    kept: list[TrialResult] = []
     for each in sorted(found, key=lambda one: (one.spikes, -one.accuracy)):
         if not kept or each.accuracy > kept[-1].accuracy:
             kept.append(each)
     return kept
 
 
-def changed(options: HrsnnOptions, changes: Mapping[str, float]) -> HrsnnOptions:
+def apply_overrides(options: HrsnnOptions, changes: Mapping[str, float]) -> HrsnnOptions:
     """Return `options` with numbers replaced by keys such as `tau_plus.mean`, checked again.
 
     Raises `RecipeError` where a key is unknown.

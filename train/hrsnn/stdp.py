@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .kernels import learn_step
-from .options import SYNAPSE_LAWS, HrsnnOptions
-from .wiring import CLASSES, Wiring, starts_of
+from .kernels import stdp_step
+from .options import SYNAPSE_DISTRIBUTIONS, HrsnnOptions
+from .wiring import SYNAPSE_CLASSES, Wiring, csr_indptr
 
-Reals = NDArray[np.floating[Any]]
+FloatArray = NDArray[np.floating[Any]]
 
 
-class Rule(NamedTuple):
+class StdpParams(NamedTuple):
     """The constants of the synapses from sources `first` to before `last`.
 
     They are the synapses from number `offset` on. `kept_plus`, `kept_minus`: what a trace keeps a
@@ -37,44 +37,44 @@ class Rule(NamedTuple):
     offset: int
     into: NDArray[np.int32]
     into_starts: NDArray[np.int32]
-    kept_plus: Reals
-    kept_minus: Reals
-    plus: Reals
-    minus: Reals
-    most: Reals
+    kept_plus: FloatArray
+    kept_minus: FloatArray
+    plus: FloatArray
+    minus: FloatArray
+    most: FloatArray
 
 
-def ruled(
+def sample_stdp_params(
     wiring: Wiring,
     options: HrsnnOptions,
-    most: Reals,
+    most: FloatArray,
     generator: np.random.Generator,
     dtype: DTypeLike = np.float32,
-) -> Rule:
+) -> StdpParams:
     """Draw a rule for `wiring` from the laws in `options`; `most` (synapses,) is each w_max."""
-    classes = [CLASSES.index(name) for name in options.plastic]
+    classes = [SYNAPSE_CLASSES.index(name) for name in options.plastic]
     learns = np.isin(wiring.classes, classes)
     count = len(wiring.sources)
     plus, minus, tau_plus, tau_minus = (
-        getattr(options, name).drawn(count, generator) for name in SYNAPSE_LAWS
+        getattr(options, name).drawn(count, generator) for name in SYNAPSE_DISTRIBUTIONS
     )
     which = wiring.sources[learns]
     first, last = (int(which.min()), int(which.max()) + 1) if which.size else (0, 0)
-    begin, end = wiring.starts[first], wiring.starts[last]
+    begin, end = wiring.indptr[first], wiring.indptr[last]
     arrays = (
         np.exp(-1 / tau_plus),
         np.exp(-1 / tau_minus),
-        options.rate * plus * learns,
-        options.rate * minus * learns,
+        options.learning_rate * plus * learns,
+        options.learning_rate * minus * learns,
         most,
     )
     targets = wiring.targets[begin:end]
-    return Rule(
+    return StdpParams(
         first,
         last,
         int(begin),
         np.argsort(targets, kind="stable").astype(np.int32),
-        starts_of(targets, wiring.sizes.neurons),
+        csr_indptr(targets, wiring.sizes.neurons),
         *(array[begin:end].astype(dtype) for array in arrays),
     )
 
@@ -82,12 +82,12 @@ def ruled(
 class Traces(NamedTuple):
     """What STDP carries from step to step: `x` and `y` (batch, plastic), and room to work in."""
 
-    x: Reals
-    y: Reals
-    change: Reals
+    x: FloatArray
+    y: FloatArray
+    change: FloatArray
 
 
-def silent(rule: Rule, batch: int) -> Traces:
+def zero_traces(rule: StdpParams, batch: int) -> Traces:
     """Return the traces of `batch` samples before their first spike."""
     size = len(rule.plus)
     dtype = rule.plus.dtype
@@ -95,11 +95,16 @@ def silent(rule: Rule, batch: int) -> Traces:
                   np.zeros(size, dtype))  # fmt: skip
 
 
-def step(
-    wiring: Wiring, rule: Rule, weights: Reals, traces: Traces, pre: Reals, post: Reals
+def stdp_update(
+    wiring: Wiring,
+    rule: StdpParams,
+    weights: FloatArray,
+    traces: Traces,
+    pre: FloatArray,
+    post: FloatArray,
 ) -> None:
     """Let `weights` (synapses,) learn from one step's spikes; changes them and the traces.
 
     `pre` (batch, inputs + neurons) and `post` (batch, neurons) hold 0 and 1, of the same type.
     """
-    learn_step(wiring.starts, weights, rule, pre, post, *traces)
+    stdp_step(wiring.indptr, weights, rule, pre, post, *traces)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...runtime.errors import DataError
-from ..data.clips import ClipOptions, even_starts, positions
-from ..data.dataset import Data, FrameSet, digest_of
-from ..data.video_folder import VideoFolder, video_folder
+from ..data.clips import ClipOptions, frame_indices, uniform_clip_starts
+from ..data.dataset import Dataset, FrameSet, compute_digest
+from ..data.video_folder import VideoFolder, open_video_folder
 from ..data.video_options import Part, VideoOptions
-from .encode import differences
+from .encode import frame_differences
 
 SPLITS = {
     "kth": "by persons, as its authors published it",
@@ -24,7 +24,7 @@ SPLITS = {
 }
 
 
-class FilmOptions(VideoOptions):
+class VideoSpikeOptions(VideoOptions):
     """Which videos, and how they become spikes: table `[video]` of a recipe.
 
     They are seen grey and small. Of each, `clips` clips spread evenly over it are taken, of
@@ -39,10 +39,10 @@ class FilmOptions(VideoOptions):
     timesteps: int = Field(default=20, ge=1)
     stride: int = Field(default=1, ge=1)
     clips: int = Field(default=4, ge=1)
-    share: float = Field(default=0.05, gt=0, lt=1)
+    spike_fraction: float = Field(default=0.05, gt=0, lt=1)
 
 
-def video_data(options: FilmOptions, folder: Path | None = None) -> Data:
+def load_video_dataset(options: VideoSpikeOptions, folder: Path | None = None) -> Dataset:
     """Return the clips of `options`, or of the same set in `folder`, as ON and OFF spikes.
 
     Those of a test video are no training samples: parts are split by persons or groups. Raises
@@ -50,34 +50,38 @@ def video_data(options: FilmOptions, folder: Path | None = None) -> Data:
     """
     chosen = options.model_copy(update={"folder": folder or options.folder})
     parts: dict[Part, VideoFolder] = {
-        "train": video_folder(chosen, part="train"),
-        "test": video_folder(chosen, part="test"),
+        "train": open_video_folder(chosen, part="train"),
+        "test": open_video_folder(chosen, part="test"),
     }
     names = parts["train"].classes
     strange = sorted({*parts["test"].classes} - {*names})
     if strange:
         raise DataError(f"{options.name}: {', '.join(strange)}: only among the test videos")
     numbers = {name: k for k, name in enumerate(names)}
-    train, test = (spikes_of(part, numbers, options) for part in parts.values())
+    train, test = (encode_videos(part, numbers, options) for part in parts.values())
     told = {
         "source": f"{options.name}, difference of adjacent images",
         "split": SPLITS[options.name],
-        "left_out": [each for part in parts.values() for each in part.left_out],
+        "left_out": [each for part in parts.values() for each in part.skipped],
         "options": options.model_dump(mode="json", exclude={"folder", "splits"}),
     }
-    digest = digest_of(train, test, options.model_copy(update={"splits": None}))
-    return Data(options.name, train, test, len(names), digest, told)
+    digest = compute_digest(train, test, options.model_copy(update={"splits": None}))
+    return Dataset(options.name, train, test, len(names), digest, told)
 
 
-def spikes_of(videos: VideoFolder, numbers: Mapping[str, int], options: FilmOptions) -> FrameSet:
+def encode_videos(
+    videos: VideoFolder, numbers: Mapping[str, int], options: VideoSpikeOptions
+) -> FrameSet:
     """Return clips of `videos`, uint8 (clips, timesteps, 2, height, width); labels by `numbers`."""
     cut = ClipOptions(timesteps=options.timesteps + 1, stride=options.stride)
     frames: list[NDArray[np.uint8]] = []
     labels = []
     for video, length in enumerate(videos.lengths.tolist()):
         label = numbers[videos.classes[videos.labels["class"][video]]]
-        for start in even_starts(length, cut, options.clips).tolist():
-            images = videos.clip(video, positions(start, cut, length))
-            frames.append(differences(images.mean(axis=1, dtype=np.float32), options.share))
+        for start in uniform_clip_starts(length, cut, options.clips).tolist():
+            images = videos.clip(video, frame_indices(start, cut, length))
+            frames.append(
+                frame_differences(images.mean(axis=1, dtype=np.float32), options.spike_fraction)
+            )
             labels.append(label)
     return FrameSet(np.stack(frames), np.array(labels, np.int64))

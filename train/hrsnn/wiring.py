@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.arrays import Comparable
+from ...runtime.arrays import ValueEquality
 from ...runtime.errors import NetworkError
 
-CLASSES = ("input", "ee", "ei", "ie", "ii")
-Numbers = NDArray[np.int32]
+SYNAPSE_CLASSES = ("input", "ee", "ei", "ie", "ii")
+IntArray = NDArray[np.int32]
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Sizes:
+class PopulationSizes:
     """How many inputs, excitatory and inhibitory neurons there are, numbered in this order."""
 
     inputs: int
@@ -36,7 +36,7 @@ class Sizes:
 
 
 @dataclass(frozen=True, eq=False)
-class Wiring(Comparable):
+class Wiring(ValueEquality):
     """A list of synapses, sorted by source, then target: int32 (synapses,) each, read-only.
 
     `sources` count inputs first, then neurons; `targets` count neurons alone. `classes` says which
@@ -44,11 +44,11 @@ class Wiring(Comparable):
     Raises `NetworkError` where a number is out of range or nothing reaches a population.
     """
 
-    sizes: Sizes
-    sources: Numbers
-    targets: Numbers
-    classes: Numbers
-    starts: Numbers = field(init=False)
+    sizes: PopulationSizes
+    sources: IntArray
+    targets: IntArray
+    classes: IntArray
+    indptr: IntArray = field(init=False)
 
     def __post_init__(self) -> None:
         order = np.lexsort((self.targets, self.sources))
@@ -69,22 +69,22 @@ class Wiring(Comparable):
                 raise NetworkError(
                     f"{name}: nothing projects to it; give it inputs or recurrent synapses"
                 )
-        starts = starts_of(self.sources, self.sizes.inputs + self.sizes.neurons)
-        object.__setattr__(self, "starts", starts)
+        starts = csr_indptr(self.sources, self.sizes.inputs + self.sizes.neurons)
+        object.__setattr__(self, "indptr", starts)
 
 
-def starts_of(numbers: Numbers, count: int) -> Numbers:
+def csr_indptr(numbers: IntArray, count: int) -> IntArray:
     """Return where each of 0..`count` - 1 starts once `numbers` are sorted, int32 (count + 1,)."""
     counts = np.bincount(numbers, minlength=count)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
 
 
-def placed(count: int, generator: np.random.Generator) -> Values:
+def sample_positions(count: int, generator: np.random.Generator) -> Values:
     """Return places in the unit box, float64 (count, 3)."""
     return generator.random((count, 3))
 
 
-def pixels(shape: tuple[int, int, int]) -> Values:
+def pixel_positions(shape: tuple[int, int, int]) -> Values:
     """Return where inputs of `shape` (channels, height, width) stand, float64 (inputs, 3).
 
     They lie on the face z = 0 of the box, all channels of a pixel in one place.
@@ -93,9 +93,9 @@ def pixels(shape: tuple[int, int, int]) -> Values:
     return np.stack([(column + 0.5) / shape[2], (row + 0.5) / shape[1], np.zeros(row.size)], axis=1)
 
 
-def nearby(
+def sample_neighbors(
     sources: Values, targets: Values, degree: int, reach: float, generator: np.random.Generator
-) -> tuple[Numbers, Numbers]:
+) -> tuple[IntArray, IntArray]:
     """Draw for each target `degree` different sources; return their numbers, then the targets'.
 
     The odds of a source at distance D are exp(-(D / reach)^2) (Maass, Natschlaeger and Markram,

@@ -39,7 +39,7 @@ class AbstractPySparseConvModel(AbstractPyConvModel):
     def run_spk(self) -> None:
         """Send the sums of the step before, then form those of this step."""
         if self.matrix is None:
-            self.matrix = self._matrix()
+            self.matrix = self._build_matrix()
         self.a_out.send(self.a_buf)
         values = self.s_in.recv()
         if self.num_message_bits.item() == 0:
@@ -49,7 +49,7 @@ class AbstractPySparseConvModel(AbstractPyConvModel):
         exponent = self.weight_exp.item()
         self.a_buf = summed << exponent if exponent >= 0 else summed >> -exponent
 
-    def _matrix(self) -> csr_matrix:
+    def _build_matrix(self) -> csr_matrix:
         """Return the synapses as a matrix (targets, sources), neurons in C order of (W, H, C)."""
         sources = np.arange(np.prod(self.s_in.shape)).reshape(self.s_in.shape)
         targets = np.arange(np.prod(self.a_out.shape)).reshape(self.a_out.shape)
@@ -58,7 +58,7 @@ class AbstractPySparseConvModel(AbstractPyConvModel):
         kernels = self.weight.reshape(groups, outputs, *self.weight.shape[1:])[:, :, ::-1, ::-1]
         parts = []
         for tap in np.ndindex(*self.weight.shape[1:3]):
-            at = [self._met(axis, place) for axis, place in enumerate(tap)]
+            at = [self._tap_pairs(axis, place) for axis, place in enumerate(tap)]
             into = targets[np.ix_(at[0][0], at[1][0])]
             out_of = sources[np.ix_(at[0][1], at[1][1])]
             rows = into.reshape(*into.shape[:2], groups, outputs, 1)
@@ -68,7 +68,7 @@ class AbstractPySparseConvModel(AbstractPyConvModel):
         into, out_of, weights = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return csr_matrix((weights, (into, out_of)), (targets.size, sources.size), np.int32)
 
-    def _met(self, axis: int, tap: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _tap_pairs(self, axis: int, tap: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the targets along `axis` whose kernel has `tap` inside the source, and where."""
         targets = np.arange(self.a_out.shape[axis])
         sources = targets * self.stride[axis] - self.padding[axis] + tap * self.dilation[axis]

@@ -52,7 +52,7 @@ class DelayedConv(Delayed, Conv):
     """A `Conv` that arrives later, and is scaled by its `weight_exp`."""
 
 
-class Waiting:
+class DelayBuffer:
     """What a model of a `Delayed` connection keeps between steps."""
 
     proc_params: Any
@@ -62,48 +62,48 @@ class Waiting:
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)  # type: ignore[call-arg]
-        self.waiting: deque[Arrivals] = deque()
+        self.pending: deque[Arrivals] = deque()
 
-    def next_of(self, arrivals: Arrivals) -> Arrivals:
+    def delay_arrivals(self, arrivals: Arrivals) -> Arrivals:
         """Take the sums of this step; return what arrives at the next, which is `time_step`."""
-        self.waiting.append(arrivals)
+        self.pending.append(arrivals)
         of = self.proc_params
         early = (self.time_step - of["depth"]) % of["timesteps"] < of["delay"]
-        due = self.waiting.popleft() if len(self.waiting) == of["lag"] else None
+        due = self.pending.popleft() if len(self.pending) == of["lag"] else None
         return np.zeros_like(arrivals) if early or due is None else due
 
 
 @implements(proc=DelayedDense, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyDelayedDenseModel(Waiting, AbstractPyDenseModelBitAcc):
+class PyDelayedDenseModel(DelayBuffer, AbstractPyDenseModelBitAcc):
     """Lava's bit-accurate sums, sent later."""
 
     def run_spk(self) -> None:
         """Send what is due, then form the sums of this step."""
         super().run_spk()
-        self.a_buff = self.next_of(self.a_buff)
+        self.a_buff = self.delay_arrivals(self.a_buff)
 
 
 @implements(proc=DelayedSparse, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyDelayedSparseModel(Waiting, AbstractPySparseModelBitAcc):
+class PyDelayedSparseModel(DelayBuffer, AbstractPySparseModelBitAcc):
     """Lava's bit-accurate sums, sent later."""
 
     def run_spk(self) -> None:
         """Send what is due, then form the sums of this step."""
         super().run_spk()
-        self.a_buff = self.next_of(self.a_buff)
+        self.a_buff = self.delay_arrivals(self.a_buff)
 
 
 @implements(proc=DelayedConv, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyDelayedConvModel(Waiting, AbstractPySparseConvModel):
+class PyDelayedConvModel(DelayBuffer, AbstractPySparseConvModel):
     """The sparse matrix product, sent later."""
 
     def run_spk(self) -> None:
         """Send what is due, then form the sums of this step."""
         super().run_spk()
-        self.a_buf = self.next_of(self.a_buf)
+        self.a_buf = self.delay_arrivals(self.a_buf)

@@ -31,13 +31,13 @@ NETWORK = Network(
 EVENTS = np.ones((4, 1, 1), np.uint8)
 # Makes `fail` what the neurons do in Lava's processes: before they send, so others wait for them.
 SABOTAGE = """
-import pumice.deploy.lava.prepare as module
+import pumice.deploy.lava.lazy_import as module
 
 whole = module.prepare
 
 def prepare():
     whole()
-    from pumice.deploy.lava.models.recorded import PyRecordedLifModel
+    from pumice.deploy.lava.models.recording_lif import PyRecordedLifModel
     PyRecordedLifModel.spiking_activation = fail
 
 module.prepare = prepare

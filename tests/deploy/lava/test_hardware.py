@@ -7,7 +7,7 @@ import pytest
 from traces import assert_same
 from zoo import KINDS, ZOO
 
-from pumice.deploy.lava import measure, obstacles, run
+from pumice.deploy.lava import measure, run, unsupported_features
 from pumice.runtime import Conv, Dense, Network, Population, Projection
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import EngineError
@@ -77,11 +77,11 @@ def test_what_the_chip_has_no_model_for_is_refused() -> None:
 
 
 def test_a_plain_network_meets_no_obstacle() -> None:
-    assert list(obstacles(PLAIN, timesteps=8)) == []
+    assert list(unsupported_features(PLAIN, timesteps=8)) == []
 
 
 def test_timesteps_must_be_a_power_of_two() -> None:
-    said = list(obstacles(PLAIN, timesteps=10))
+    said = list(unsupported_features(PLAIN, timesteps=10))
     assert said == ["10 timesteps: neurons reset on the chip after a power of two"]
 
 
@@ -90,11 +90,14 @@ def test_timesteps_must_be_a_power_of_two() -> None:
     [
         ("conv_down", "conv_down_0: Lava's Conv has no weight_exponent; scale the weights"),
         ("loop", "loop_1: a delay that ends with the sample has no model for the chip"),
-        ("reached_early", "reached_early_2: skips 2 hops; put in relays (pumice.deploy.relays)"),
+        (
+            "reached_early",
+            "reached_early_2: skips 2 hops; put in relays (pumice.deploy.passes.relays)",
+        ),
         ("per_neuron", "per_neuron: threshold differs between neurons, the chip has one a core"),
         ("voltage", "voltage: voltages cannot be read at each step; let it spike"),
     ],
 )
 def test_each_obstacle_is_named(name: str, text: str) -> None:
     assert name in KINDS
-    assert text in list(obstacles(ZOO, timesteps=8))
+    assert text in list(unsupported_features(ZOO, timesteps=8))

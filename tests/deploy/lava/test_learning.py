@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from pumice.deploy.lava.learning import (
-    Learned,
     LearningGroup,
+    LearningResult,
     learn_in_lava,
     learn_in_lava_fixed,
 )
 from pumice.runtime import Network, Population, Projection, Sparse
-from pumice.runtime.plasticity import Plasticity, learn
-from pumice.train.hrsnn import HrsnnOptions, RecurrentNetwork, built
-from pumice.train.hrsnn.kernels import advance
+from pumice.runtime.plasticity import PlasticityRule, learn
+from pumice.train.hrsnn import HrsnnOptions, RecurrentNetwork, build_recurrent_network
+from pumice.train.hrsnn.kernels import run_batch
 
 pytestmark = pytest.mark.lava
 
@@ -25,7 +25,7 @@ OPTIONS = HrsnnOptions(
     inhibitory=10,
     in_degree=8,
     input_degree=6,
-    rate=0.05,
+    learning_rate=0.05,
     plastic=("ee",),
 )
 EVENTS = (np.random.default_rng(0).random((STEPS, 32)) < 0.2).astype(np.uint8)
@@ -34,15 +34,15 @@ EVENTS = (np.random.default_rng(0).random((STEPS, 32)) < 0.2).astype(np.uint8)
 @pytest.fixture(scope="module")
 def network() -> RecurrentNetwork:
     """A heterogeneous network in float64 whose synapses take one of two pairs of constants."""
-    made = built(OPTIONS, (2, 4, 4), np.float64)
-    slow = (np.arange(len(made.rule.plus)) % 2).astype(int)
+    made = build_recurrent_network(OPTIONS, (2, 4, 4), np.float64)
+    slow = (np.arange(len(made.stdp.plus)) % 2).astype(int)
     plus, minus = (np.exp(-1 / np.array(taus))[slow] for taus in zip(*TAUS, strict=True))
-    return made.changed(rule=made.rule._replace(kept_plus=plus, kept_minus=minus))
+    return made.replace(rule=made.stdp._replace(kept_plus=plus, kept_minus=minus))
 
 
 def matrices(network: RecurrentNetwork) -> tuple[dict[str, Any], tuple[LearningGroup, ...]]:
     """The network as Lava takes it: dense matrices, those that learn by group."""
-    wiring, rule = network.wiring, network.rule
+    wiring, rule = network.wiring, network.stdp
     dense = np.zeros((4, NEURONS, 32 + NEURONS))
     span = slice(rule.offset, rule.offset + len(rule.plus))
     at = wiring.targets, wiring.sources
@@ -67,23 +67,23 @@ def matrices(network: RecurrentNetwork) -> tuple[dict[str, Any], tuple[LearningG
 
 
 @pytest.fixture(scope="module")
-def in_lava(network: RecurrentNetwork) -> Learned:
+def in_lava(network: RecurrentNetwork) -> LearningResult:
     """What Lava makes of it."""
     parts, groups = matrices(network)
-    kept, threshold = network.kept.astype(np.float64), network.threshold.astype(np.float64)
-    return learn_in_lava(EVENTS, groups=groups, kept=kept, threshold=threshold, **parts)
+    kept, threshold = network.decay_factor.astype(np.float64), network.threshold.astype(np.float64)
+    return learn_in_lava(EVENTS, groups=groups, decay_factor=kept, threshold=threshold, **parts)
 
 
 @pytest.fixture(scope="module")
 def trained(network: RecurrentNetwork) -> tuple[np.ndarray, np.ndarray]:
     """The trainer's weights and spikes after the same steps."""
     weights, spikes = np.array(network.weights), np.zeros((STEPS, 1, NEURONS), np.uint8)
-    advance(
-        network.wiring.starts,
+    run_batch(
+        network.wiring.indptr,
         network.wiring.targets,
         weights,
-        network.rule,
-        network.kept,
+        network.stdp,
+        network.decay_factor,
         np.array(network.threshold),
         EVENTS[:, None],
         True,
@@ -96,7 +96,7 @@ def trained(network: RecurrentNetwork) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_lava_learns_the_weights_of_the_trainer(
-    network: RecurrentNetwork, in_lava: Learned, trained: tuple[np.ndarray, np.ndarray]
+    network: RecurrentNetwork, in_lava: LearningResult, trained: tuple[np.ndarray, np.ndarray]
 ) -> None:
     dense = np.zeros((NEURONS, 32 + NEURONS))
     dense[network.wiring.targets, network.wiring.sources] = trained[0]
@@ -108,7 +108,7 @@ def test_lava_learns_the_weights_of_the_trainer(
 
 
 def test_lava_fires_as_the_trainer_does(
-    in_lava: Learned, trained: tuple[np.ndarray, np.ndarray]
+    in_lava: LearningResult, trained: tuple[np.ndarray, np.ndarray]
 ) -> None:
     assert trained[1].any()
     assert (in_lava.spikes == trained[1]).all()
@@ -135,7 +135,7 @@ def test_in_fixed_point_lava_learns_what_the_chips_rule_does_but_for_chance() ->
                        Sparse(weights, rows, columns, (NEURONS, NEURONS)), delay=1),
         ),
     )  # fmt: skip
-    rule = Plasticity((3000, 3900), (3200, 3800), random.integers(0, 64, (2, rows.size)))
+    rule = PlasticityRule((3000, 3900), (3200, 3800), random.integers(0, 64, (2, rows.size)))
     found = learn_in_lava_fixed(network, "back", rule, EVENTS).weights[0][rows, columns]
     after: Any = learn(network, {"back": rule}, EVENTS[:, None]).projections[1].connection
     moved = found - weights, after.weights - weights

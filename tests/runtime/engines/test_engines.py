@@ -10,10 +10,10 @@ from multiplied import multiply
 from strategies import Events, runs, stopping_runs
 from traces import assert_same
 
-from pumice.convert.onnx import run_onnx
+from pumice.convert.formats.onnx.writer import run_onnx
 from pumice.runtime import Dense, Network, Population, Projection, Sparse
-from pumice.runtime.conform import Engine
-from pumice.runtime.engines import fast, reference
+from pumice.runtime.engines import cpu, reference
+from pumice.runtime.verify import RunFunction
 
 
 @settings(max_examples=3 * settings().max_examples)
@@ -26,7 +26,7 @@ def test_reference_fast_and_onnx_agree_on_every_value(
     if products:
         multiply(network)
     expected = reference.run(network, events, record)
-    assert_same(fast.run(network, events, record), expected)
+    assert_same(cpu.run(network, events, record), expected)
     assert_same(run_onnx(network, events, record), expected)
 
 
@@ -36,7 +36,7 @@ def test_all_engines_stop_a_sample_at_the_same_step_with_the_same_answer(
 ) -> None:
     network, events = run
     expected = reference.run(network, events, record)
-    assert_same(fast.run(network, events, record), expected)
+    assert_same(cpu.run(network, events, record), expected)
     assert_same(run_onnx(network, events, record), expected)
 
 
@@ -52,12 +52,12 @@ def test_a_population_that_nothing_reaches_runs_on_its_bias(synapses: bool) -> N
     events = np.full((12, 2, 9), 5, np.uint8)
     expected = reference.run(network, events)
     assert expected.counts["out"][0].ravel().tolist() == [4, 4, 4, 6, 6, 6]
-    assert_same(fast.run(network, events), expected)
+    assert_same(cpu.run(network, events), expected)
     assert_same(run_onnx(network, events), expected)
 
 
-@pytest.mark.parametrize("run", [reference.run, fast.run, run_onnx])
-def test_currents_wrap_and_voltages_clip_at_their_very_limits(run: Engine) -> None:
+@pytest.mark.parametrize("run", [reference.run, cpu.run, run_onnx])
+def test_currents_wrap_and_voltages_clip_at_their_very_limits(run: RunFunction) -> None:
     """Two sources give 2^17 and two more, which makes a current of 2^23 and 128 more."""
     signs = np.array([[1, 1, 1, -1, -1, -1]]).T
     more = np.array([[-2, 0, 2, 2, 0, -2]]).T
@@ -73,8 +73,8 @@ def test_currents_wrap_and_voltages_clip_at_their_very_limits(run: Engine) -> No
     assert trace.voltages["limit"][1, 0].tolist() == [near, top, -near, -near, top, near]
 
 
-@pytest.mark.parametrize("run", [reference.run, fast.run, run_onnx])
-def test_a_neuron_fires_above_its_threshold_and_not_at_it(run: Engine) -> None:
+@pytest.mark.parametrize("run", [reference.run, cpu.run, run_onnx])
+def test_a_neuron_fires_above_its_threshold_and_not_at_it(run: RunFunction) -> None:
     populations = (Population("in", (1,), kind="input"), Population("out", (3,), threshold=100))
     dense = Dense(np.array([[99], [100], [101]]))
     network = Network(populations, (Projection("p", "in", "out", dense),))

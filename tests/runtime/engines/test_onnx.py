@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traces import assert_same, part
 
-from pumice.convert import onnx as convert
+from pumice.convert.formats.onnx import writer as convert
 from pumice.runtime import Dense, Network, Population, Projection
 from pumice.runtime.engines import reference
-from pumice.runtime.engines.onnx import loaded, run, seal
+from pumice.runtime.engines.onnx import load, model_digest, run
 from pumice.runtime.errors import EngineError, FileError, MissingPackage
 
 NETWORK = Network(
@@ -28,12 +28,12 @@ def test_bytes_a_path_and_a_loaded_model_give_the_same(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(DATA)
     expected = reference.run(NETWORK, EVENTS)
     assert expected.spikes["out"].any()
-    for model in (DATA, tmp_path / "model.onnx", str(tmp_path / "model.onnx"), loaded(DATA, 2)):
+    for model in (DATA, tmp_path / "model.onnx", str(tmp_path / "model.onnx"), load(DATA, 2)):
         assert_same(run(model, EVENTS), expected)
 
 
 def test_one_model_takes_any_number_of_steps_and_samples() -> None:
-    model = loaded(DATA)
+    model = load(DATA)
     whole = reference.run(NETWORK, EVENTS)
     for sample in range(whole.batch):
         assert_same(run(model, EVENTS[:, sample : sample + 1]), part(whole, sample))
@@ -73,7 +73,7 @@ def test_a_model_of_one_step_is_refused_with_the_way_out() -> None:
 
 
 def test_a_format_of_the_future_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert, "FORMAT", 2)
+    monkeypatch.setattr(convert, "FORMAT_VERSION", 2)
     with pytest.raises(FileError, match="format 2; this pumice reads 1"):
         run(convert.to_onnx(NETWORK).SerializeToString(), EVENTS)
 
@@ -81,7 +81,7 @@ def test_a_format_of_the_future_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_onnx_runtime_refuses_is_told_in_one_line() -> None:
     model = onnx.load_from_string(DATA)
     model.graph.node[0].op_type = "Unheard"
-    model.metadata_props[-1].value = seal(model.SerializeToString())
+    model.metadata_props[-1].value = model_digest(model.SerializeToString())
     with pytest.raises(FileError, match="onnx model: ONNX Runtime refuses it") as caught:
         run(model.SerializeToString(), EVENTS)
     assert "\n" not in str(caught.value)

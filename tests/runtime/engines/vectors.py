@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pumice.runtime.engines.kernels import (
+from pumice.runtime.engines.cpu.kernels import (
     AT_ONCE,
     add,
     count_active,
@@ -14,7 +14,12 @@ from pumice.runtime.engines.kernels import (
     multiply_eight_lanes,
     multiply_sixteen_lanes,
 )
-from pumice.runtime.engines.tables import BLOCK, LANES, PART_BITS, ROWS
+from pumice.runtime.engines.cpu.structs import (
+    BLOCK,
+    LANES,
+    PART_BITS,
+    ROWS,
+)
 
 QUADS, LEFT = 5, 3
 Array = NDArray[Any]

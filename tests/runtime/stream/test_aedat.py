@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pumice.runtime.errors import DataError
-from pumice.runtime.stream import Tally, recording
+from pumice.runtime.stream import StreamStats, read_recording
 
 ROWS = [(5, 9, 1, 100), (127, 0, 0, 90), (64, 64, 1, 350)]  # x, y, polarity, t
 DAVIS = b"# AEChip: eu.seebetter.ini.chips.davis.Davis240C\r\n"
@@ -40,14 +40,14 @@ def packets(rows: Rows) -> bytes:
     return b"#!AER-DAT3.1\r\n#Format: RAW\r\n#!END-HEADER\r\n" + special + header + body
 
 
-def read(path: Path, tally: Tally) -> list[list[int]]:
-    pieces = list(recording(path, tally))
+def read(path: Path, tally: StreamStats) -> list[list[int]]:
+    pieces = list(read_recording(path, tally))
     return [row for piece in pieces for row in np.stack(piece[:4], axis=1).tolist()]
 
 
 @pytest.mark.parametrize("made", [dvs128, davis240, packets])
 def test_events_come_back(made: Callable[[Rows], bytes], tmp_path: Path) -> None:
-    path, tally = tmp_path / "made.aedat", Tally()
+    path, tally = tmp_path / "made.aedat", StreamStats()
     path.write_bytes(made(ROWS))
     assert read(path, tally) == [list(row) for row in ROWS] and tally.malformed == 0
     path.write_bytes(made(ROWS)[:-3])
@@ -58,13 +58,13 @@ def test_a_clock_of_31_bits_that_ran_over_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "late.aedat"
     late = struct.pack("<HHIIIIII", 1, 0, 8, 4, 2, 1, 1, 1) + struct.pack("<II", 1, 7)
     path.write_bytes(b"#!AER-DAT3.1\r\n#!END-HEADER\r\n" + late)
-    assert read(path, Tally()) == [[0, 0, 0, (2 << 31) + 7]]
+    assert read(path, StreamStats()) == [[0, 0, 0, (2 << 31) + 7]]
 
 
 def test_many_events_come_in_pieces(tmp_path: Path) -> None:
     path = tmp_path / "many.aedat"
     path.write_bytes(dvs128(ROWS * 10_000))
-    assert len(read(path, Tally())) == 30_000
+    assert len(read(path, StreamStats())) == 30_000
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_other_files_are_refused(data: bytes, told: str, tmp_path: Path) -> None
     path = tmp_path / "other.aedat"
     path.write_bytes(data)
     with pytest.raises(DataError, match=told):
-        read(path, Tally())
+        read(path, StreamStats())
 
 
 def test_altered_bytes_never_raise_anything_else(tmp_path: Path) -> None:
@@ -92,6 +92,6 @@ def test_altered_bytes_never_raise_anything_else(tmp_path: Path) -> None:
             altered[rng.integers(0, len(whole), 3)] = rng.integers(0, 256, 3)
             path.write_bytes(altered.tobytes()[: rng.integers(1, len(whole))])
             try:
-                read(path, Tally())
+                read(path, StreamStats())
             except DataError:
                 continue

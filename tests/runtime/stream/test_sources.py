@@ -13,33 +13,33 @@ import pytest
 
 from pumice.runtime.errors import DataError
 from pumice.runtime.stream import (
-    FiveByte,
-    Lines,
-    Piece,
-    Tally,
-    listened,
-    paced,
-    read_pieces,
-    recording,
-    socket_pieces,
+    Aer40Decoder,
+    CsvDecoder,
+    EventChunk,
+    StreamStats,
+    iter_chunks,
+    iter_socket,
+    open_listener,
+    read_recording,
+    replay_in_real_time,
 )
-from pumice.runtime.stream.sources import WAIT
+from pumice.runtime.stream.sources import POLL_SECONDS
 
 EVENT = bytes([3, 1, 0x80, 0, 5])
 
 
-def events(pieces: list[Piece]) -> int:
+def events(pieces: list[EventChunk]) -> int:
     return sum(len(piece.t) for piece in pieces)
 
 
 @contextmanager
 def listening(
     kind: str, once: bool = False
-) -> Iterator[tuple[int, list[Piece], Tally, threading.Thread]]:
+) -> Iterator[tuple[int, list[EventChunk], StreamStats, threading.Thread]]:
     """A listener on a free port that collects what comes, and is stopped at the end."""
-    opened, tcp = listened(f"{kind}://127.0.0.1:0")
-    tally, stop, got = Tally(), threading.Event(), list[Piece]()
-    source = socket_pieces(opened, tcp, FiveByte(tally), tally, stop, once)
+    opened, tcp = open_listener(f"{kind}://127.0.0.1:0")
+    tally, stop, got = StreamStats(), threading.Event(), list[EventChunk]()
+    source = iter_socket(opened, tcp, Aer40Decoder(tally), tally, stop, once)
     thread = threading.Thread(target=lambda: got.extend(source))
     thread.start()
     try:
@@ -56,7 +56,7 @@ def sent(port: int, *parts: bytes) -> None:
             peer.sendall(part)
 
 
-def settled(holds: "list[Piece]", count: int) -> None:
+def settled(holds: "list[EventChunk]", count: int) -> None:
     limit = time.monotonic() + 20
     while events(holds) < count and time.monotonic() < limit:
         time.sleep(0.01)
@@ -64,9 +64,9 @@ def settled(holds: "list[Piece]", count: int) -> None:
 
 def test_a_file_and_a_pipe_give_every_event(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(EVENT * 40_000 + b"\x01")
-    tally = Tally()
-    assert events(list(recording(tmp_path / "a.bin", tally))) == 40_000
-    assert events(list(read_pieces(io.BytesIO(b"1,2,3,0\n" * 9), Lines(tally)))) == 9
+    tally = StreamStats()
+    assert events(list(read_recording(tmp_path / "a.bin", tally))) == 40_000
+    assert events(list(iter_chunks(io.BytesIO(b"1,2,3,0\n" * 9), CsvDecoder(tally)))) == 9
     assert tally.malformed == 1
 
 
@@ -76,8 +76,8 @@ def test_a_peer_that_vanishes_within_an_event_is_counted_and_the_next_is_served(
         settled(got, 3)
         sent(port, EVENT[:1], EVENT[1:])
         settled(got, 4)
-    assert events(got) == 4 and sum(piece.fresh for piece in got) == 2
-    assert (tally.malformed, tally.peers) == (1, 2)
+    assert events(got) == 4 and sum(piece.new_stream for piece in got) == 2
+    assert (tally.malformed, tally.connections) == (1, 2)
 
 
 def test_a_peer_that_breaks_off_is_no_fault() -> None:
@@ -88,7 +88,7 @@ def test_a_peer_that_breaks_off_is_no_fault() -> None:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         peer.close()  # with a reset
         thread.join(20)
-    assert events(got) == 1 and tally.peers == 1
+    assert events(got) == 1 and tally.connections == 1
 
 
 def test_each_datagram_stands_for_itself() -> None:
@@ -102,7 +102,7 @@ def test_each_datagram_stands_for_itself() -> None:
 
 def test_a_silent_listener_can_be_stopped() -> None:
     with listening("tcp"), listening("udp"):
-        time.sleep(WAIT / 2)
+        time.sleep(POLL_SECONDS / 2)
 
 
 @pytest.mark.parametrize(
@@ -118,27 +118,27 @@ def test_a_silent_listener_can_be_stopped() -> None:
 )
 def test_only_addresses_of_this_host_are_listened_at(address: str, told: str) -> None:
     with pytest.raises(DataError, match=told):
-        listened(address)
+        open_listener(address)
 
 
 def test_an_address_that_is_taken_is_said() -> None:
-    opened, _ = listened("tcp://127.0.0.1:0")
+    opened, _ = open_listener("tcp://127.0.0.1:0")
     with opened, pytest.raises(DataError, match="cannot be opened: Address already in use"):
-        listened(f"tcp://127.0.0.1:{opened.getsockname()[1]}")
+        open_listener(f"tcp://127.0.0.1:{opened.getsockname()[1]}")
 
 
 def test_recordings_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.xyz").touch()
     for name, told in (("a.xyz", "unknown kind of recording"), ("b.bin", "no such file")):
         with pytest.raises(DataError, match=told):
-            recording(tmp_path / name, Tally())
+            read_recording(tmp_path / name, StreamStats())
 
 
 def test_events_at_their_own_speed_come_no_earlier_and_whole() -> None:
     t = np.array([100, 20_100, 40_100, 40_050, 60_100])
-    whole = Piece(t, t, t % 2, t)
+    whole = EventChunk(t, t, t % 2, t)
     start = time.perf_counter()
-    parts = list(paced(iter([whole]), speed=2.0))
+    parts = list(replay_in_real_time(iter([whole]), speed=2.0))
     assert time.perf_counter() - start >= 0.03
     assert np.concatenate([part.t for part in parts]).tolist() == t.tolist()
     assert len(parts) == 4
@@ -147,7 +147,7 @@ def test_events_at_their_own_speed_come_no_earlier_and_whole() -> None:
 def test_a_leap_of_the_clock_is_not_waited_for() -> None:
     t = np.array([0, 1 << 50, 10])
     start = time.perf_counter()
-    assert events(list(paced(iter([Piece(t, t, t, t)])))) == 3
+    assert events(list(replay_in_real_time(iter([EventChunk(t, t, t, t)])))) == 3
     assert time.perf_counter() - start < 30
 
 
@@ -162,7 +162,7 @@ def test_recordings_of_sensor_makers_give_their_events(suffix: str, tmp_path: Pa
     written["on"] = rng.integers(0, 2, 70_000)
     path = tmp_path / f"made.{suffix}"
     faery.events_stream_from_array(written, (34, 34)).to_file(path)
-    got = list(recording(path, Tally()))
+    got = list(read_recording(path, StreamStats()))
     for column, name in enumerate(("x", "y", "on", "t")):
         read = np.concatenate([piece[column] for piece in got])
         assert np.array_equal(read, written[name].astype(np.int64))
@@ -170,8 +170,8 @@ def test_recordings_of_sensor_makers_give_their_events(suffix: str, tmp_path: Pa
     for end in rng.integers(0, len(whole), 20):
         path.write_bytes(whole[:end] + rng.bytes(100) + whole[end + 100 :])
         with suppress(DataError):  # the only thing that a damaged file may raise
-            list(recording(path, Tally()))
+            list(read_recording(path, StreamStats()))
     path.write_bytes(b"nothing")
     if suffix in ("aedat4", "es"):  # of the others everything is an event
         with pytest.raises(DataError, match="is not a whole recording"):
-            list(recording(path, Tally()))
+            list(read_recording(path, StreamStats()))

@@ -8,9 +8,9 @@ from command import NETWORK
 
 from pumice.runtime import Dense, Network, Population, Projection
 from pumice.runtime.errors import DataError
-from pumice.runtime.stream import Piece, Sensor, Tally, Window, sensor_for, windows
+from pumice.runtime.stream import EventChunk, Sensor, StreamStats, TimeBin, bin_events, infer_sensor
 
-SENSOR = Sensor(6, 6, window=1000)
+SENSOR = Sensor(6, 6, bin_us=1000)
 Row = tuple[int, int, int, int]  # x, y, polarity, t
 
 
@@ -21,20 +21,20 @@ def taking(*shape: int, bits: int = 1) -> Network:
     return Network((image, out), (Projection("p", "in", "out", dense),))
 
 
-def piece(rows: Sequence[Row], fresh: bool = False) -> Piece:
+def piece(rows: Sequence[Row], fresh: bool = False) -> EventChunk:
     x, y, polarity, t = np.array(rows, np.int64).reshape(-1, 4).T
-    return Piece(x, y, polarity, t, fresh)
+    return EventChunk(x, y, polarity, t, fresh)
 
 
-def seen(*pieces: Piece, network: Network = NETWORK, sensor: Sensor = SENSOR) -> list[Window]:
-    return list(windows(network, sensor, pieces, Tally()))
+def seen(*pieces: EventChunk, network: Network = NETWORK, sensor: Sensor = SENSOR) -> list[TimeBin]:
+    return list(bin_events(network, sensor, pieces, StreamStats()))
 
 
 def test_a_window_has_the_events_of_its_time_worked_by_hand() -> None:
     first, second, third = seen(piece([(1, 2, 1, 50), (5, 0, 0, 1049), (1, 2, 1, 2050)]))
     assert [w.end for w in (first, second, third)] == [1050, 2050, 3050]
     assert [w.events for w in (first, second, third)] == [2, 0, 1]
-    assert [w.fresh for w in (first, second, third)] == [True, False, False]
+    assert [w.new_stream for w in (first, second, third)] == [True, False, False]
     assert np.argwhere(first.frame).tolist() == [[0, 0, 5], [1, 2, 1]]
     assert not second.frame.any() and third.frame[1, 2, 1] == 1
 
@@ -49,7 +49,7 @@ def test_pieces_of_any_length_give_what_counting_one_by_one_gives(cut: int) -> N
     ]
     network = taking(2, 4, 4, bits=8)
     pieces = [piece(rows[k : k + cut]) for k in range(0, 400, cut)]
-    got = seen(*pieces, network=network, sensor=Sensor(8, 8, pool=2, window=1000))
+    got = seen(*pieces, network=network, sensor=Sensor(8, 8, downsample=2, bin_us=1000))
     frames = np.zeros((len(got), 2, 4, 4), np.uint8)
     for x, y, p, when in rows:
         frames[(when - int(t[0])) // 1000, p, y // 2, x // 2] += 1
@@ -69,7 +69,7 @@ def test_one_channel_takes_both_polarities() -> None:
 
 
 def test_what_is_off_the_sensor_or_goes_back_is_left_out_and_counted() -> None:
-    tally = Tally()
+    tally = StreamStats()
     rows = [
         (6, 0, 0, 1),
         (0, -1, 0, 1),
@@ -78,29 +78,32 @@ def test_what_is_off_the_sensor_or_goes_back_is_left_out_and_counted() -> None:
         (1, 1, 1, 499),
         (2, 2, 1, 500),
     ]
-    (window,) = windows(NETWORK, SENSOR, [piece(rows), piece([(3, 3, 0, 20)])], tally)
-    assert (window.events, tally.events, tally.off_sensor, tally.backward) == (2, 2, 3, 2)
+    (window,) = bin_events(NETWORK, SENSOR, [piece(rows), piece([(3, 3, 0, 20)])], tally)
+    assert (window.events, tally.events, tally.off_sensor, tally.out_of_order) == (2, 2, 3, 2)
 
 
 def test_a_leap_of_the_clock_begins_anew_instead_of_filling_years_with_silence() -> None:
-    tally = Tally()
+    tally = StreamStats()
     far = 1 << 60
     rows = [(0, 0, 0, 0), (1, 1, 1, far), (0, 0, 0, 5), (0, 0, 0, 10)]
     for pieces in ([piece(rows)], [piece([row]) for row in rows]):
-        got = list(windows(NETWORK, SENSOR, pieces, tally))
-        assert [(w.end, w.events, w.fresh) for w in got] == [
+        got = list(bin_events(NETWORK, SENSOR, pieces, tally))
+        assert [(w.end, w.events, w.new_stream) for w in got] == [
             (1000, 1, True),
             (far + 1000, 1, True),
             (1005, 2, True),
         ]
-    assert (tally.jumps, tally.backward) == (4, 0)
+    assert (tally.time_jumps, tally.out_of_order) == (4, 0)
 
 
 def test_another_recording_begins_anew_without_being_a_leap() -> None:
-    tally = Tally()
+    tally = StreamStats()
     again = piece([(0, 0, 0, 3)], fresh=True)
-    got = list(windows(NETWORK, SENSOR, [piece([(0, 0, 0, 900)]), again], tally))
-    assert [(w.end, w.fresh) for w in got] == [(1900, True), (1003, True)] and tally.jumps == 0
+    got = list(bin_events(NETWORK, SENSOR, [piece([(0, 0, 0, 900)]), again], tally))
+    assert [(w.end, w.new_stream) for w in got] == [
+        (1900, True),
+        (1003, True),
+    ] and tally.time_jumps == 0
 
 
 def test_nothing_gives_nothing() -> None:
@@ -108,8 +111,8 @@ def test_nothing_gives_nothing() -> None:
 
 
 def test_a_sensor_is_found_from_the_network() -> None:
-    assert sensor_for(NETWORK, 2, 500, None) == Sensor(12, 12, 2, 500)
-    assert sensor_for(taking(72), 1, 500, (6, 6)) == Sensor(6, 6, 1, 500)
+    assert infer_sensor(NETWORK, 2, 500, None) == Sensor(12, 12, 2, 500)
+    assert infer_sensor(taking(72), 1, 500, (6, 6)) == Sensor(6, 6, 1, 500)
 
 
 @pytest.mark.parametrize(
@@ -126,4 +129,4 @@ def test_a_sensor_that_does_not_fit_is_refused(
     network: Network, pool: int, size: tuple[int, int] | None, told: str
 ) -> None:
     with pytest.raises(DataError, match=told):
-        sensor_for(network, pool, 1000, size)
+        infer_sensor(network, pool, 1000, size)

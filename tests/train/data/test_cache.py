@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pumice.train.data.cache import kept
+from pumice.train.data.cache import cached_recordings
 from pumice.train.data.events import Events
 from pumice.train.data.recordings import Recordings
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ask(make: Callable[[], Recordings], **parameters: object) -> Recordings:
-    return kept("small", {"seed": 1, **parameters}, 2, 2, make)
+    return cached_recordings("small", {"seed": 1, **parameters}, 2, 2, make)
 
 
 def test_what_was_made_once_is_kept(folder: Path) -> None:

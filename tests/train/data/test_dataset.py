@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pumice.runtime.errors import DataError
-from pumice.train.data.dataset import Data, FrameSet, digest_of, split_off
+from pumice.train.data.dataset import Dataset, FrameSet, compute_digest, hold_out
 from pumice.train.data.options import DataOptions
 
 
@@ -14,10 +14,10 @@ def frames(samples: int, timesteps: int = 2, seed: int = 0) -> NDArray[np.uint8]
     return draw.integers(0, 256, (samples, timesteps, 2, 3, 4), np.uint8)
 
 
-def small() -> Data:
+def small() -> Dataset:
     train, test = FrameSet(frames(4), np.arange(4) % 2), FrameSet(frames(2), np.arange(2))
-    digest = digest_of(train, test, DataOptions())
-    return Data("small", train, test, 2, digest, {"source": "drawn"})
+    digest = compute_digest(train, test, DataOptions())
+    return Dataset("small", train, test, 2, digest, {"source": "drawn"})
 
 
 def test_frames_and_labels_are_read_only_copies() -> None:
@@ -70,20 +70,20 @@ def test_the_digest_sees_one_bit_and_every_option_but_the_folder() -> None:
     altered = data.train.frames.copy()
     altered[3, 1, 1, 2, 3] ^= 1
     others = [
-        digest_of(FrameSet(altered, data.train.labels), data.test, options),
-        digest_of(FrameSet(data.train.frames, 1 - data.train.labels), data.test, options),
-        digest_of(data.train, data.test, DataOptions(seed=1)),
-        digest_of(data.test, data.train, options),
+        compute_digest(FrameSet(altered, data.train.labels), data.test, options),
+        compute_digest(FrameSet(data.train.frames, 1 - data.train.labels), data.test, options),
+        compute_digest(data.train, data.test, DataOptions(seed=1)),
+        compute_digest(data.test, data.train, options),
     ]
     assert len({data.digest, *others}) == 5
     moved = DataOptions.model_validate({"folder": "/elsewhere"})
-    assert digest_of(data.train, data.test, moved) == data.digest
+    assert compute_digest(data.train, data.test, moved) == data.digest
 
 
 def test_samples_split_off_are_missing_from_the_rest() -> None:
     whole = FrameSet(frames(10), np.repeat([0, 1], 5))
-    rest, held = split_off(whole, 2, seed=4)
+    rest, held = hold_out(whole, 2, seed=4)
     assert sorted(held.labels) == [0, 0, 1, 1] and len(rest) == 6
     together = [f.tobytes() for part in (rest, held) for f in part.frames]
     assert sorted(together) == sorted(f.tobytes() for f in whole.frames)
-    assert split_off(whole, 2, seed=4) == (rest, held)
+    assert hold_out(whole, 2, seed=4) == (rest, held)

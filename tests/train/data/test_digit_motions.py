@@ -6,17 +6,17 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import ExtraTreesClassifier
 
 from pumice.train.data import digit_motions
-from pumice.train.data.catalogue import load
 from pumice.train.data.digit_motions import (
     MOTIONS,
     Scene,
-    assigned,
-    drift,
-    motion_recordings,
-    motion_videos,
-    wrapped_film,
+    assign_motions,
+    load_motion_recordings,
+    load_motion_videos,
+    render_wrapped,
+    sample_trajectory,
 )
 from pumice.train.data.motion import Motion
+from pumice.train.data.registry import load
 from pumice.train.data.videos import Videos
 
 DIGITS = load_digits()
@@ -33,7 +33,7 @@ def few(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     """A third of the digits, kept for the tests of this module."""
     images, labels = DIGITS.images[:600] / 16, DIGITS.target[:600]
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    monkeypatch.setattr(digit_motions, "digits", lambda: (images, labels))
+    monkeypatch.setattr(digit_motions, "load_sklearn_digits", lambda: (images, labels))
 
 
 def pixels(videos: Videos, image: int) -> np.ndarray:
@@ -41,7 +41,7 @@ def pixels(videos: Videos, image: int) -> np.ndarray:
 
 
 def test_no_digit_is_in_two_parts_and_every_motion_is_in_each() -> None:
-    parts = [motion_videos(part) for part in ("train", "validation", "test")]
+    parts = [load_motion_videos(part) for part in ("train", "validation", "test")]
     assert [len(part) for part in parts] == [60, 180, 360]
     whole = np.concatenate([part.frames for part in parts])
     assert len(np.unique(whole.reshape(600, -1), axis=0)) == 600
@@ -51,15 +51,15 @@ def test_no_digit_is_in_two_parts_and_every_motion_is_in_each() -> None:
 
 
 def test_each_digit_is_given_each_motion_as_often() -> None:
-    motions = assigned(DIGITS.target, 0)
+    motions = assign_motions(DIGITS.target, 0)
     counts = [np.bincount(motions[DIGITS.target == digit], minlength=8) for digit in range(10)]
     assert np.ptp(counts, axis=1).max() <= 1
-    assert not np.array_equal(motions, assigned(DIGITS.target, 1))
+    assert not np.array_equal(motions, assign_motions(DIGITS.target, 1))
 
 
 def test_the_catalogue_gives_events_with_either_label() -> None:
     digit, motion = (load("digit-motions", label=label) for label in ("digit", "motion"))
-    recordings, labels = motion_recordings()
+    recordings, labels = load_motion_recordings()
     assert digit.train.frames.shape == (240, 8, 2, 16, 16)
     assert np.array_equal(digit.test.frames, motion.test.frames)
     assert (digit.classes, motion.classes) == (10, 8) and digit.digest != motion.digest
@@ -69,7 +69,7 @@ def test_the_catalogue_gives_events_with_either_label() -> None:
 
 def test_the_catalogue_gives_grey_images_of_the_same_digits() -> None:
     grey, events = load("digit-motions", values="grey", timesteps=32), load("digit-motions")
-    assert np.array_equal(grey.test.frames, motion_videos("test").frames)
+    assert np.array_equal(grey.test.frames, load_motion_videos("test").frames)
     assert np.array_equal(grey.test.labels, events.test.labels)
     some = load("digit-motions", values="grey", timesteps=2)
     assert np.array_equal(some.train.frames, grey.train.frames[:, [0, 31]])
@@ -77,15 +77,15 @@ def test_the_catalogue_gives_grey_images_of_the_same_digits() -> None:
 
 
 def test_the_cache_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = motion_videos("test").frames
+    kept = load_motion_videos("test").frames
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert np.array_equal(motion_videos("test").frames, kept)
+    assert np.array_equal(load_motion_videos("test").frames, kept)
 
 
 def test_one_changes_in_each_motion_and_the_others_stand_still() -> None:
     moved = []
     for name in MOTIONS:
-        pose = drift(SCENE, name, np.random.default_rng(0))
+        pose = sample_trajectory(SCENE, name, np.random.default_rng(0))
         ends = {k: getattr(pose, k)[[0, -1]] for k in ("row", "column", "angle", "scale")}
         moved.append(
             [(k, np.sign(last - first)) for k, (first, last) in ends.items() if first != last]
@@ -100,13 +100,13 @@ def test_what_leaves_on_one_side_comes_in_on_the_other() -> None:
     image[2:6, 2:6] = 1
     still, nought = np.zeros(3), np.zeros(3)
     pose = Motion(nought, np.array([0.0, 8.0, 16.0]), still, np.ones(3))
-    middle, edge, round_ = wrapped_film(image, pose, SCENE)
+    middle, edge, round_ = render_wrapped(image, pose, SCENE)
     assert np.array_equal(middle, round_)
     assert np.allclose(np.roll(middle, 8, axis=1), edge) and edge[:, 0].any() and edge[:, -1].any()
 
 
 def test_a_motion_takes_time_to_tell() -> None:
-    train, test = motion_videos("test"), motion_videos("validation")
+    train, test = load_motion_videos("test"), load_motion_videos("validation")
 
     def score(first: int, last: int) -> float:
         trees = ExtraTreesClassifier(100, random_state=0)

@@ -9,20 +9,25 @@ from sklearn.datasets import load_digits
 
 from pumice.runtime.errors import MissingPackage
 from pumice.train.data import digits_events
-from pumice.train.data.dataset import Data
-from pumice.train.data.digits_events import Scene, load_digits_events, make_recordings, saccades
-from pumice.train.data.frames import stacked
-from pumice.train.data.motion import film
+from pumice.train.data.dataset import Dataset
+from pumice.train.data.digits_events import (
+    Scene,
+    load_digits_events,
+    saccade_motion,
+    simulate_recordings,
+)
+from pumice.train.data.frames import stack_frames
+from pumice.train.data.motion import render
 from pumice.train.data.options import DataOptions
 from pumice.train.data.recordings import Recordings, read_recordings
-from pumice.train.data.sensor import record
-from pumice.train.data.split import held_out
+from pumice.train.data.sensor import simulate_events
+from pumice.train.data.split import stratified_split
 
 SCENE = Scene()
 DIGITS = load_digits()
 
 
-def loaded(cache: Path, **options: object) -> Data:
+def loaded(cache: Path, **options: object) -> Dataset:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         return load_digits_events(DataOptions.model_validate(options))
@@ -46,7 +51,7 @@ def recordings(cache: Path) -> Recordings:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of the digits, for tests that make recordings of their own."""
     images, labels = DIGITS.images[:450] / 16, DIGITS.target[:450]
-    monkeypatch.setattr(digits_events, "digits", lambda: (images, labels))
+    monkeypatch.setattr(digits_events, "load_sklearn_digits", lambda: (images, labels))
 
 
 def test_every_digit_is_recorded_in_order(recordings: Recordings) -> None:
@@ -59,12 +64,12 @@ def test_every_digit_is_recorded_in_order(recordings: Recordings) -> None:
 def test_a_recording_is_the_film_of_its_digit_before_the_sensor(recordings: Recordings) -> None:
     starts = np.random.default_rng(0).uniform(-SCENE.jitter, SCENE.jitter, (1797, 2))
     for k in (0, 900, 1796):
-        seen = film(DIGITS.images[k] / 16, saccades(SCENE, starts[k]), 16, 16)
-        assert recordings.events[k] == record(seen, SCENE.sensor, 10_000)
+        seen = render(DIGITS.images[k] / 16, saccade_motion(SCENE, starts[k]), 16, 16)
+        assert recordings.events[k] == simulate_events(seen, SCENE.sensor, 10_000)
 
 
 def test_the_path_runs_evenly_along_three_saccades() -> None:
-    path = saccades(replace(SCENE, amplitude=4.0, images=2), np.array([0.5, 0.25]))
+    path = saccade_motion(replace(SCENE, amplitude=4.0, images=2), np.array([0.5, 0.25]))
     places = [(row - 0.5, column - 0.25) for row, column in zip(path.row, path.column, strict=True)]
     assert places == [(-2, -3), (2, -1), (2, 1), (-2, 3), (-4, 2), (-4, -2)]
     assert (path.scale == SCENE.scale).all() and (path.angle == 0).all()
@@ -72,7 +77,11 @@ def test_the_path_runs_evenly_along_three_saccades() -> None:
 
 def test_one_seed_makes_one_set_of_recordings(few: None) -> None:
     scene = replace(SCENE, width=4, height=4, images=1)
-    assert make_recordings(scene, 5) == make_recordings(scene, 5) != make_recordings(scene, 6)
+    assert (
+        simulate_recordings(scene, 5)
+        == simulate_recordings(scene, 5)
+        != simulate_recordings(scene, 6)
+    )
 
 
 def test_the_parts_have_their_sizes_and_types(cache: Path) -> None:
@@ -84,9 +93,9 @@ def test_the_parts_have_their_sizes_and_types(cache: Path) -> None:
 
 
 def test_the_split_is_the_same_for_ever(cache: Path, recordings: Recordings) -> None:
-    _, held = held_out(DIGITS.target, 36, 1797)
+    _, held = stratified_split(DIGITS.target, 36, 1797)
     assert hashlib.sha256(held.astype("<i8").tobytes()).hexdigest()[:16] == "e9a7f5e4be8fddb8"
-    frames = stacked([recordings.events[k] for k in held], DataOptions(), SCENE.duration)
+    frames = stack_frames([recordings.events[k] for k in held], DataOptions(), SCENE.duration)
     assert np.array_equal(loaded(cache).test.frames, frames)
 
 

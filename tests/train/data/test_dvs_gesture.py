@@ -5,9 +5,9 @@ import pytest
 
 from pumice.runtime.errors import DataError
 from pumice.train.data import load
-from pumice.train.data.dvs_gesture import windows
+from pumice.train.data.aer_files import write_events
+from pumice.train.data.dvs_gesture import sliding_windows
 from pumice.train.data.events import Events
-from pumice.train.data.readers import write_events
 
 TIMES = np.arange(0, 1200, 10)
 
@@ -18,7 +18,7 @@ def ticks() -> Events:
 
 
 def test_windows_start_every_fourth_and_never_cross_from_train_to_test() -> None:
-    train, test = (list(windows(ticks(), 200, part)) for part in (0, 1))
+    train, test = (list(sliding_windows(ticks(), 200, part)) for part in (0, 1))
     # 1191 us in all: 794 train. Windows of 200 us start every 50.
     assert len(train) == (794 - 200) // 50 + 1 and len(test) == (397 - 200) // 50 + 1
     assert train[1].t.tolist() == list(range(0, 200, 10))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pumice.runtime.errors import DataError
 from pumice.train.data.events import Events
-from pumice.train.data.frames import stacked, to_frames
+from pumice.train.data.frames import stack_frames, to_frames
 from pumice.train.data.options import DataOptions
 
 WIDTH, HEIGHT = 4, 3
@@ -102,5 +102,5 @@ def test_an_argument_that_means_nothing_is_refused(arguments: dict[str, int], to
 def test_recordings_are_pooled_cut_and_stacked_as_the_options_say() -> None:
     one = Events([0, 1], [0, 1], [1, 1], [0, 9], 4, 2)  # type: ignore[arg-type]
     options = DataOptions(timesteps=2, binning="count", values="counts", pool=2)
-    frames = stacked(iter([one, one]), options)
+    frames = stack_frames(iter([one, one]), options)
     assert frames[:, :, 1, 0].tolist() == [[[1, 0], [1, 0]]] * 2 and not frames[:, :, 0].any()

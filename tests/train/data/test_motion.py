@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pumice.runtime.errors import DataError
-from pumice.train.data.motion import Motion, film
+from pumice.train.data.motion import Motion, render
 
 IMAGE = np.random.default_rng(0).random((4, 4))
 
@@ -16,7 +16,7 @@ def still(row: float = 0, column: float = 0, angle: float = 0, scale: float = 1)
 
 
 def shown(motion: Motion, size: int = 8) -> NDArray[np.float64]:
-    (seen,) = film(IMAGE, motion, size, size)
+    (seen,) = render(IMAGE, motion, size, size)
     return np.asarray(seen)
 
 
@@ -52,10 +52,10 @@ def test_scale_spreads_an_image_pixel_over_sensor_pixels() -> None:
 def test_each_moment_is_a_picture_of_its_own() -> None:
     rows = np.array([0.0, 0.3, 2.0])
     ones = np.ones(3)
-    seen = film(IMAGE, Motion(rows, 0 * ones, 0.1 * ones, ones), 9, 7)
+    seen = render(IMAGE, Motion(rows, 0 * ones, 0.1 * ones, ones), 9, 7)
     assert seen.shape == (3, 7, 9)
     for moment, row in enumerate(rows):
-        alone = film(IMAGE, still(row=float(row), angle=0.1), 9, 7)
+        alone = render(IMAGE, still(row=float(row), angle=0.1), 9, 7)
         assert np.array_equal(seen[moment], alone[0])
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from pumice.runtime.errors import DataError
+from pumice.train.data.aer_files import write_events
 from pumice.train.data.events import Events
 from pumice.train.data.nmnist import load_nmnist
 from pumice.train.data.options import DataOptions
-from pumice.train.data.readers import write_events
 from pumice.train.data.recordings import Recordings, write_recordings
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pumice.runtime.errors import DataError
 from pumice.train.data.events import Events
-from pumice.train.data.sensor import Sensor, record, thresholds
+from pumice.train.data.sensor import Sensor, pixel_thresholds, simulate_events
 
 DARK = 1 / 64
 
@@ -16,7 +16,7 @@ DARK = 1 / 64
 def seen(signal: list[float], threshold: float = 1.0) -> Events:
     """What one pixel sends whose log intensity is `signal` thresholds above its start at 1."""
     images = np.exp(np.array(signal) * threshold)[:, None, None] - DARK
-    return record(images, Sensor(threshold, 0.0, DARK), interval=1000)
+    return simulate_events(images, Sensor(threshold, 0.0, DARK), interval=1000)
 
 
 def sent(events: Events) -> list[tuple[int, int]]:
@@ -49,14 +49,14 @@ def test_one_pixel_sends_what_was_worked_by_hand(
 
 def test_the_signal_is_the_logarithm_of_the_intensity_and_the_dark() -> None:
     images = np.array([0.0, 0.75])[:, None, None]  # ln((0.75 + 0.25) / 0.25) = ln 4
-    assert len(record(images, Sensor(log(4) / 3.01, 0.0, 0.25), 1000)) == 3
-    assert len(record(images, Sensor(log(4) / 2.99, 0.0, 0.25), 1000)) == 2
+    assert len(simulate_events(images, Sensor(log(4) / 3.01, 0.0, 0.25), 1000)) == 3
+    assert len(simulate_events(images, Sensor(log(4) / 2.99, 0.0, 0.25), 1000)) == 2
 
 
 def test_events_name_the_pixel_that_changed_and_come_in_order_of_time() -> None:
     images = np.full((2, 3, 4), 1.0)
     images[1, 2, 1], images[1, 0, 3] = 4.0, 0.05
-    events = record(images, Sensor(0.5, 0.0, 0.1), 1000)
+    events = simulate_events(images, Sensor(0.5, 0.0, 0.1), 1000)
     on = events.polarity == 1
     assert {*zip(events.x[on].tolist(), events.y[on].tolist(), strict=True)} == {(1, 2)}
     assert {*zip(events.x[~on].tolist(), events.y[~on].tolist(), strict=True)} == {(3, 0)}
@@ -66,7 +66,7 @@ def test_events_name_the_pixel_that_changed_and_come_in_order_of_time() -> None:
 def naive(images: NDArray[np.float64], sensor: Sensor, interval: int) -> list[tuple[int, ...]]:
     """Pixel by pixel and event by event: (t, y, x, polarity), sorted."""
     happened = []
-    scale = thresholds(sensor, images.shape[2], images.shape[1])
+    scale = pixel_thresholds(sensor, images.shape[2], images.shape[1])
     for y, x in np.ndindex(images.shape[1:]):
         logs = np.log(images[:, y, x] + sensor.dark)
         signal = (logs - logs[0]) / scale[y, x]
@@ -88,28 +88,31 @@ def test_all_pixels_send_what_a_loop_over_them_sends(
     images = np.random.default_rng(seed).random((6, 3, 2)) ** 3
     images[3] = images[2]
     sensor = Sensor(threshold, mismatch, 0.05, seed=1)
-    events = record(images, sensor, 997)
+    events = simulate_events(images, sensor, 997)
     columns = (events.t, events.y, events.x, events.polarity)
     assert sorted(zip(*(c.tolist() for c in columns), strict=True)) == naive(images, sensor, 997)
 
 
 def test_resting_images_send_nothing() -> None:
-    assert len(record(np.random.default_rng(0).random((1, 4, 4)).repeat(9, 0), Sensor(), 10)) == 0
+    assert (
+        len(simulate_events(np.random.default_rng(0).random((1, 4, 4)).repeat(9, 0), Sensor(), 10))
+        == 0
+    )
 
 
 def test_without_mismatch_all_pixels_have_one_threshold() -> None:
-    assert (thresholds(Sensor(0.4), 5, 3) == 0.4).all()
+    assert (pixel_thresholds(Sensor(0.4), 5, 3) == 0.4).all()
 
 
 def test_mismatch_is_a_pattern_of_the_sensor() -> None:
-    pattern = thresholds(Sensor(0.4, 0.1, seed=3), 200, 100)
+    pattern = pixel_thresholds(Sensor(0.4, 0.1, seed=3), 200, 100)
     assert pattern.shape == (100, 200) and abs(pattern.std() / 0.04 - 1) < 0.05
-    assert np.array_equal(pattern, thresholds(Sensor(0.4, 0.1, seed=3), 200, 100))
-    assert not np.array_equal(pattern, thresholds(Sensor(0.4, 0.1, seed=4), 200, 100))
+    assert np.array_equal(pattern, pixel_thresholds(Sensor(0.4, 0.1, seed=3), 200, 100))
+    assert not np.array_equal(pattern, pixel_thresholds(Sensor(0.4, 0.1, seed=4), 200, 100))
 
 
 def test_no_pixel_has_less_than_a_tenth_of_the_threshold() -> None:
-    assert np.isclose(thresholds(Sensor(0.4, 5.0), 50, 50).min(), 0.04, rtol=1e-12, atol=0)
+    assert np.isclose(pixel_thresholds(Sensor(0.4, 5.0), 50, 50).min(), 0.04, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("wrong", [{"threshold": 0.0}, {"dark": 0.0}, {"mismatch": -0.1}])
@@ -123,4 +126,4 @@ def test_a_sensor_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
 )
 def test_images_that_are_no_intensities_are_refused(images: NDArray[np.float64]) -> None:
     with pytest.raises(DataError, match="images: shape"):
-        record(images, Sensor(), 10)
+        simulate_events(images, Sensor(), 10)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from pumice.runtime.errors import DataError
-from pumice.train.data.clips import ClipOptions, positions
-from pumice.train.data.video_file import decoded
-from pumice.train.data.video_folder import video_folder
+from pumice.train.data.clips import ClipOptions, frame_indices
+from pumice.train.data.video_file import decode_video
+from pumice.train.data.video_folder import open_video_folder
 from pumice.train.data.video_options import VideoOptions
-from pumice.train.data.video_sources import EventVideos, videos_of
+from pumice.train.data.video_sources import EventVideos, load_videos
 
-SMALL = VideoOptions(name="folder", height=16, width=24, grey=True)
+SMALL = VideoOptions(name="folder", height=16, width=24, grayscale=True)
 
 
 def written(path: Path, images: int, rate: int = 25) -> Path:
@@ -40,20 +40,20 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_video_is_decoded_image_by_image(folder: Path) -> None:
-    images = decoded(folder / "run" / "a %03d (HQ)!! 0.avi", SMALL)
+    images = decode_video(folder / "run" / "a %03d (HQ)!! 0.avi", SMALL)
     assert images.shape == (10, 1, 16, 24) and images.dtype == np.uint8
     means = images.mean(axis=(1, 2, 3))
     assert (np.diff(means) > 3).all()
     coloured = SMALL.model_copy(update={"grey": False})
-    assert decoded(folder / "run" / "a %03d (HQ)!! 1.avi", coloured).shape == (11, 3, 16, 24)
+    assert decode_video(folder / "run" / "a %03d (HQ)!! 1.avi", coloured).shape == (11, 3, 16, 24)
 
 
 def test_a_folder_a_class(folder: Path) -> None:
-    videos = video_folder(SMALL, [folder])
+    videos = open_video_folder(SMALL, [folder])
     assert videos.classes == ("run", "wave [2]") and videos.labels["class"].tolist() == [0, 0, 1]
-    assert videos.lengths.tolist() == [10, 11, 12] and videos.left_out == ()
-    clip = videos.clip(2, positions(3, ClipOptions(timesteps=4, stride=2), 12))
-    assert np.array_equal(clip, decoded(videos.files[2], SMALL)[3:10:2])
+    assert videos.lengths.tolist() == [10, 11, 12] and videos.skipped == ()
+    clip = videos.clip(2, frame_indices(3, ClipOptions(timesteps=4, stride=2), 12))
+    assert np.array_equal(clip, decode_video(videos.files[2], SMALL)[3:10:2])
 
 
 def broken(folder: Path, how: str) -> str:
@@ -71,17 +71,17 @@ def broken(folder: Path, how: str) -> str:
 def test_a_video_that_cannot_be_used_is_named_and_counted(folder: Path, how: str) -> None:
     name = broken(folder, how)
     with pytest.raises(DataError, match=f"1 of 4 videos cannot be used, .* {name}") as caught:
-        video_folder(SMALL, [folder])
+        open_video_folder(SMALL, [folder])
     assert "\n" not in str(caught.value)
-    videos = video_folder(SMALL.model_copy(update={"unreadable": 0.3}), [folder])
-    assert len(videos.files) == 3 and videos.left_out[0].startswith(name)
+    videos = open_video_folder(SMALL.model_copy(update={"unreadable": 0.3}), [folder])
+    assert len(videos.files) == 3 and videos.skipped[0].startswith(name)
 
 
 def test_a_video_that_was_cut_keeps_what_came_before(folder: Path) -> None:
     file = written(folder / "run" / "long.avi", 28)
-    whole, raw = decoded(file, SMALL), file.read_bytes()
+    whole, raw = decode_video(file, SMALL), file.read_bytes()
     file.write_bytes(raw[: len(raw) * 9 // 10])
-    cut = decoded(file, SMALL)
+    cut = decode_video(file, SMALL)
     assert 2 <= len(cut) < len(whole) and np.array_equal(cut[:-1], whole[: len(cut) - 1])
 
 
@@ -90,13 +90,13 @@ def test_decoded_videos_are_kept(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     options = SMALL.model_copy(update={"cache": True})
-    videos = video_folder(options, [folder])
+    videos = open_video_folder(options, [folder])
     assert len(list((tmp_path / "cache" / "pumice").iterdir())) == 3
     assert videos.clip(0, np.arange(3)).shape == (3, 1, 16, 24)
 
 
 def test_a_simulated_sensor_sees_a_video_get_brighter(folder: Path) -> None:
-    events = EventVideos(video_folder(SMALL, [folder]))
+    events = EventVideos(open_video_folder(SMALL, [folder]))
     assert events.shape == (2, 16, 24) and events.lengths.tolist() == [9, 10, 11]
     clip = events.clip(2, np.array([0, 2, 4, 6, 8, 10]))
     assert clip.shape == (6, 2, 16, 24) and set(np.unique(clip)) == {0, 1}
@@ -114,10 +114,10 @@ def test_hmdb51s_official_split_is_kept(tmp_path: Path) -> None:
     lists(tmp_path, wave_test_split2="w[0].avi 1 \nw[1].avi 2 \nw[2].avi 0 \n")
     options = SMALL.model_copy(update={"name": "hmdb51", "folder": tmp_path, "split": 2})
     for part, name in (("train", "w[0].avi"), ("test", "w[1].avi")):
-        (file,) = video_folder(options, part=part).files  # type: ignore[arg-type]
+        (file,) = open_video_folder(options, part=part).files  # type: ignore[arg-type]
         assert file.name == name
     with pytest.raises(DataError, match="wave_test_split1.txt is in none of"):
-        video_folder(options.model_copy(update={"split": 1}))
+        open_video_folder(options.model_copy(update={"split": 1}))
 
 
 def test_ucf101s_official_split_is_kept(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_ucf101s_official_split_is_kept(tmp_path: Path) -> None:
     lists(tmp_path, trainlist01="Archery/v_0.avi 1\n", testlist01="Archery/v_1.avi\n")
     options = SMALL.model_copy(update={"name": "ucf101", "folder": tmp_path})
     for part, name in (("train", "v_0.avi"), ("test", "v_1.avi")):
-        source = videos_of(options, part)  # type: ignore[arg-type]
+        source = load_videos(options, part)  # type: ignore[arg-type]
         assert [file.name for file in source.files] == [name]  # type: ignore[attr-defined]
 
 
@@ -135,18 +135,18 @@ def test_kth_is_split_by_person(tmp_path: Path) -> None:
         written(tmp_path / "boxing" / f"person{person:02}_boxing_d1.avi", 3)
     options = SMALL.model_copy(update={"name": "kth", "folder": tmp_path})
     for part, number in (("train", "11"), ("validation", "01"), ("test", "02")):
-        (file,) = video_folder(options, part=part).files  # type: ignore[arg-type]
+        (file,) = open_video_folder(options, part=part).files  # type: ignore[arg-type]
         assert file.name.startswith(f"person{number}")
 
 
 def test_no_folder_is_refused() -> None:
     with pytest.raises(DataError, match="no folder given; name it with --set data.folder=PATH"):
-        videos_of(SMALL, "train")
+        load_videos(SMALL, "train")
 
 
 @pytest.mark.parametrize("name", ["hmdb51", "kth"])
 def test_every_recorded_clip_decodes(shared_data: Path, name: str) -> None:
-    videos = video_folder(SMALL, [shared_data / name])
-    assert videos.left_out == () and len(videos.files) == {"hmdb51": 9, "kth": 3}[name]
+    videos = open_video_folder(SMALL, [shared_data / name])
+    assert videos.skipped == () and len(videos.files) == {"hmdb51": 9, "kth": 3}[name]
     assert videos.lengths.min() > 40
     assert all(videos.clip(k, np.array([0, 40])).std() > 5 for k in range(len(videos.files)))

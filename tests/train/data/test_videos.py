@@ -20,7 +20,7 @@ def test_a_clip_beyond_the_video_is_refused(asked: list[int]) -> None:
 
 
 def test_chosen_videos_keep_their_labels() -> None:
-    chosen = VIDEOS.chosen(np.array([1]))
+    chosen = VIDEOS.select(np.array([1]))
     assert np.array_equal(chosen.frames, FRAMES[1:])
     assert {name: labels.tolist() for name, labels in chosen.labels.items()} == {
         "digit": [1],

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from pumice.runtime import read_network
-from pumice.runtime.engines import fast
+from pumice.runtime.engines import cpu
 from pumice.runtime.errors import RecipeError
-from pumice.train.data import Data, FrameSet
+from pumice.train.data import Dataset, FrameSet
 from pumice.train.data.options import DataOptions
-from pumice.train.hrsnn import HrsnnOptions, features
-from pumice.train.hrsnn.fit import Judge, fit
-from pumice.train.hrsnn.recipe import HrsnnRecipe, read_hrsnn_recipe, shipped_hrsnn_recipes
+from pumice.train.hrsnn import HrsnnOptions, extract_features
+from pumice.train.hrsnn.fit import SearchObjective, fit
+from pumice.train.hrsnn.recipe import HrsnnRecipe, list_hrsnn_recipes, load_hrsnn_recipe
 
-OPTIONS = HrsnnOptions(excitatory=40, inhibitory=10, in_degree=5, input_degree=6, passes=1)
+OPTIONS = HrsnnOptions(excitatory=40, inhibitory=10, in_degree=5, input_degree=6, epochs=1)
 RECIPE = HrsnnRecipe(data=DataOptions(name="digit-motions"), hrsnn=OPTIONS, validation=3)
 
 
@@ -31,36 +31,38 @@ def frames(samples: int, seed: int) -> FrameSet:
 
 
 @pytest.fixture(scope="module")
-def data() -> Data:
+def data() -> Dataset:
     """Train and test samples of the same two motions."""
-    return Data("bars", frames(40, 0), frames(20, 1), 2, "0" * 64)
+    return Dataset("bars", frames(40, 0), frames(20, 1), 2, "0" * 64)
 
 
-def test_a_run_leaves_a_network_its_read_out_and_its_judgement(data: Data, tmp_path: Path) -> None:
+def test_a_run_leaves_a_network_its_read_out_and_its_judgement(
+    data: Dataset, tmp_path: Path
+) -> None:
     found = fit(RECIPE, data, tmp_path)
     assert found.accuracy > found.raw and found.spikes > 0 and found.synops > found.spikes
     told = json.loads((tmp_path / "result.json").read_text())
     assert (told["accuracy"], told["raw"]) == (found.accuracy, found.raw)
     network = read_network(tmp_path / "network.pumice")
-    trace = fast.run(network, data.test.frames.swapaxes(0, 1))
+    trace = cpu.run(network, data.test.frames.swapaxes(0, 1))
     spikes = np.concatenate([trace.spikes["excitatory"], trace.spikes["inhibitory"]], axis=2)
     with np.load(tmp_path / "readout.npz") as held:
-        given = features(spikes.swapaxes(0, 1), int(held["bins"]))
+        given = extract_features(spikes.swapaxes(0, 1), int(held["bins"]))
         scores = given @ held["weights"].T + held["offsets"]
     answers = (scores[:, 0] > 0).astype(int)
     assert (answers == data.test.labels).mean() > found.accuracy - 0.11
 
 
-def test_a_judge_of_a_search_looks_at_validation_samples(data: Data) -> None:
-    judge = Judge(RECIPE, data)
+def test_a_judge_of_a_search_looks_at_validation_samples(data: Dataset) -> None:
+    judge = SearchObjective(RECIPE, data)
     accuracy, spikes = judge(OPTIONS)
     assert len(judge.validation) == 6 and len(judge.train) == 34
     assert 0.5 <= accuracy <= 1 and spikes > 0
 
 
 def test_shipped_recipes_can_be_read() -> None:
-    assert shipped_hrsnn_recipes() == ["digit-motions"]
-    told = read_hrsnn_recipe("digit-motions").data
+    assert list_hrsnn_recipes() == ["digit-motions"]
+    told = load_hrsnn_recipe("digit-motions").data
     assert told is not None and told.label == "motion"
 
 
@@ -70,9 +72,9 @@ def test_a_law_with_a_negative_mean_is_refused_with_its_line(tmp_path: Path) -> 
     )
     message = "bad.toml: line 4: hrsnn.tau_plus.mean = -3.0: input should be greater than 0"
     with pytest.raises(RecipeError, match=message):
-        read_hrsnn_recipe(str(tmp_path / "bad.toml"))
+        load_hrsnn_recipe(str(tmp_path / "bad.toml"))
 
 
 def test_a_recipe_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(RecipeError, match="nothing: no such file .* shipped are digit-motions"):
-        read_hrsnn_recipe("nothing")
+        load_hrsnn_recipe("nothing")

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from pumice.train.hrsnn.homeostasis import settled
+from pumice.train.hrsnn.homeostasis import adapt_thresholds
 
 
 def test_thresholds_rise_above_the_target_rate_and_fall_below_it() -> None:
     rates = np.array([0.15, 0.1, 0.05, 0.9])
-    found = settled(np.ones(4), rates, target=0.1, gain=0.2)
+    found = adapt_thresholds(np.ones(4), rates, target=0.1, gain=0.2)
     assert found == pytest.approx([np.exp(0.1), 1, np.exp(-0.1), np.exp(0.2)])
 
 
 def test_thresholds_stay_within_their_range() -> None:
-    found = settled(np.array([0.05, 20.0]), np.array([0.0, 1.0]), target=0.1, gain=1.0)
+    found = adapt_thresholds(np.array([0.05, 20.0]), np.array([0.0, 1.0]), target=0.1, gain=1.0)
     assert found.tolist() == [0.05, 20.0]

@@ -4,28 +4,30 @@ import numpy as np
 import pytest
 
 from pumice.runtime.errors import NetworkError
-from pumice.train.hrsnn import CELLS, HrsnnOptions, built, cell
-from pumice.train.hrsnn.wiring import CLASSES
+from pumice.train.hrsnn import VARIANTS, HrsnnOptions, apply_variant, build_recurrent_network
+from pumice.train.hrsnn.wiring import SYNAPSE_CLASSES
 
-OPTIONS = HrsnnOptions(excitatory=40, inhibitory=10, in_degree=5, input_degree=6, rate=0.05)
+OPTIONS = HrsnnOptions(
+    excitatory=40, inhibitory=10, in_degree=5, input_degree=6, learning_rate=0.05
+)
 SHAPE = (2, 4, 4)
 
 
 def test_inhibitory_neurons_inhibit_and_others_excite() -> None:
-    network = built(OPTIONS, SHAPE)
+    network = build_recurrent_network(OPTIONS, SHAPE)
     inhibitory = network.wiring.sources >= 32 + 40
     assert (network.weights[inhibitory] < 0).all() and (network.weights[~inhibitory] > 0).all()
 
 
 def test_a_weight_of_the_wrong_sign_is_refused() -> None:
-    network = built(OPTIONS, SHAPE)
+    network = build_recurrent_network(OPTIONS, SHAPE)
     with pytest.raises(NetworkError, match="synapse 0: weight .* has the wrong sign"):
-        network.changed(weights=-network.weights)
+        network.replace(weights=-network.weights)
 
 
 def test_each_class_has_its_strength() -> None:
-    network = built(OPTIONS, SHAPE)
-    for number, name in enumerate(CLASSES):
+    network = build_recurrent_network(OPTIONS, SHAPE)
+    for number, name in enumerate(SYNAPSE_CLASSES):
         of = network.wiring.classes == number
         sums = np.bincount(network.wiring.targets[of], np.abs(network.weights[of]))
         expected = getattr(OPTIONS.strengths, name)
@@ -33,19 +35,19 @@ def test_each_class_has_its_strength() -> None:
 
 
 def test_the_four_cells_share_wiring_and_weights() -> None:
-    networks = [built(cell(OPTIONS, name), SHAPE) for name in CELLS]
+    networks = [build_recurrent_network(apply_variant(OPTIONS, name), SHAPE) for name in VARIANTS]
     assert all(other.wiring == networks[0].wiring for other in networks)
     assert all((other.weights == networks[0].weights).all() for other in networks)
 
 
 def test_a_cell_is_unlike_only_where_its_name_says_so() -> None:
-    for name in CELLS:
-        network = built(cell(OPTIONS, name), SHAPE)
-        learns = network.rule.plus > 0
-        unlike = [np.ptp(network.kept[:40]) > 0.1, np.ptp(network.rule.plus[learns]) > 0.01]
+    for name in VARIANTS:
+        network = build_recurrent_network(apply_variant(OPTIONS, name), SHAPE)
+        learns = network.stdp.plus > 0
+        unlike = [np.ptp(network.decay_factor[:40]) > 0.1, np.ptp(network.stdp.plus[learns]) > 0.01]
         assert unlike == [part.startswith("He") for part in name.split("/")], name
 
 
 def test_an_array_of_another_size_is_refused() -> None:
     with pytest.raises(NetworkError, match=r"kept: shape \(3,\), needs \(50,\)"):
-        built(OPTIONS, SHAPE).changed(kept=np.ones(3))
+        build_recurrent_network(OPTIONS, SHAPE).replace(kept=np.ones(3))

@@ -4,27 +4,27 @@ import numpy as np
 import pytest
 
 from pumice.runtime.errors import DataError
-from pumice.train.hrsnn import features, read_out
-from pumice.train.hrsnn.readout import Kind
+from pumice.train.hrsnn import extract_features, fit_readout
+from pumice.train.hrsnn.readout import ReadoutKind
 
 
 def test_features_are_counts_in_spans_of_time_and_a_final_trace() -> None:
     spikes = np.array([[[1, 0], [1, 0], [0, 1], [1, 1]]], np.uint8)
-    found = features(spikes, bins=2)
+    found = extract_features(spikes, bins=2)
     trace = [0.2 * (1 + 0.8**2 + 0.8**3), 0.2 * (1 + 0.8)]
     assert found == pytest.approx(np.array([[2, 0, 1, 2, *trace]]))
 
 
 def test_more_spans_than_steps_are_refused() -> None:
     with pytest.raises(DataError, match="bins is 5, but samples have 4 timesteps"):
-        features(np.zeros((1, 4, 2), np.uint8), 5)
+        extract_features(np.zeros((1, 4, 2), np.uint8), 5)
 
 
 @pytest.mark.parametrize("kind", ["ridge", "logistic"])
-def test_a_read_out_learns_what_features_tell_and_no_more(kind: Kind) -> None:
+def test_a_read_out_learns_what_features_tell_and_no_more(kind: ReadoutKind) -> None:
     random = np.random.default_rng(0)
     labels = np.arange(90) % 3
     noise = random.normal(size=(90, 4)).astype(np.float32)
     told = noise + 3 * np.eye(3, 4, dtype=np.float32)[labels]
-    assert read_out(told[:60], labels[:60], kind).accuracy(told[60:], labels[60:]) > 0.9
-    assert read_out(noise[:60], labels[:60], kind).accuracy(noise[60:], labels[60:]) < 0.7
+    assert fit_readout(told[:60], labels[:60], kind).accuracy(told[60:], labels[60:]) > 0.9
+    assert fit_readout(noise[:60], labels[:60], kind).accuracy(noise[60:], labels[60:]) < 0.7

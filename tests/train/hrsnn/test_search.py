@@ -15,13 +15,13 @@ from pydantic import ValidationError
 from pumice.runtime.errors import EngineError, RecipeError
 from pumice.train.hrsnn.options import HrsnnOptions
 from pumice.train.hrsnn.search import (
-    WORST,
-    Found,
+    WORST_OUTCOME,
     Range,
     SearchOptions,
-    best,
-    changed,
-    front,
+    TrialResult,
+    apply_overrides,
+    best_trial,
+    pareto_front,
     search,
 )
 
@@ -49,7 +49,9 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path, sampler: str) -> None
     first = search(OPTIONS, settings(sampler, 4), hill, tmp_path / "study")
     second = search(OPTIONS, settings(sampler, 7), hill, tmp_path / "study")
     assert len(first) == 4 and second[:4] == first and len(second) == 7
-    assert all(hill(changed(OPTIONS, f.changes)) == (f.accuracy, f.spikes) for f in second)
+    assert all(
+        hill(apply_overrides(OPTIONS, f.overrides)) == (f.accuracy, f.spikes) for f in second
+    )
 
 
 PROGRAM = """
@@ -97,7 +99,7 @@ def test_two_workers_share_a_study(tmp_path: Path) -> None:
     found = search(OPTIONS, settings("random", 12), hill, tmp_path / "study")
     assert len(found) in (12, 13)  # both may have had their last one under way
     assert len({each.number for each in found}) == len(found)
-    assert len({each.changes["target_rate"] for each in found}) == len(found)
+    assert len({each.overrides["target_rate"] for each in found}) == len(found)
 
 
 @pytest.mark.slow
@@ -109,7 +111,7 @@ def test_a_model_finds_more_than_chance_does(tmp_path: Path, sampler: str) -> No
             search(OPTIONS, settings(kind, 22, seed), hill, tmp_path / f"{kind}{seed}")
             for seed in range(2)
         ]
-        tops[kind] = np.mean([best(found).accuracy for found in runs])
+        tops[kind] = np.mean([best_trial(found).accuracy for found in runs])
     assert tops[sampler] > tops["random"]
 
 
@@ -118,15 +120,16 @@ def test_rates_that_run_away_are_a_trial_without_worth(tmp_path: Path) -> None:
         raise EngineError("excitatory: over 60 %")
 
     found = search(OPTIONS, settings("random", 2), wild, tmp_path / "study")
-    assert [(each.accuracy, each.spikes) for each in found] == [WORST, WORST]
+    assert [(each.accuracy, each.spikes) for each in found] == [WORST_OUTCOME, WORST_OUTCOME]
 
 
 def test_the_front_holds_what_nothing_beats_in_both_goals() -> None:
     found = [
-        Found(n, {}, a, s) for n, (a, s) in enumerate([(0.5, 9), (0.7, 5), (0.6, 4), (0.9, 8)])
+        TrialResult(n, {}, a, s)
+        for n, (a, s) in enumerate([(0.5, 9), (0.7, 5), (0.6, 4), (0.9, 8)])
     ]
-    assert [each.number for each in front(found)] == [2, 1, 3]
-    assert best(found).number == 3
+    assert [each.number for each in pareto_front(found)] == [2, 1, 3]
+    assert best_trial(found).number == 3
 
 
 def test_a_range_of_an_unknown_key_is_refused(tmp_path: Path) -> None:

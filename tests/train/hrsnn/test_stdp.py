@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pumice.train.hrsnn.options import HrsnnOptions
-from pumice.train.hrsnn.stdp import Rule, ruled, silent, step
-from pumice.train.hrsnn.wiring import Sizes, Wiring
+from pumice.train.hrsnn.stdp import StdpParams, sample_stdp_params, stdp_update, zero_traces
+from pumice.train.hrsnn.wiring import PopulationSizes, Wiring
 
 PAIRS = 40  # each an excitatory neuron that reaches one of its own
 FIRST = 0.4  # weight, of at most 1
@@ -15,35 +15,37 @@ FIRST = 0.4  # weight, of at most 1
 @pytest.fixture(scope="module")
 def wiring() -> Wiring:
     """Excitatory neuron k reaches neuron PAIRS + k; one input reaches one inhibitory neuron."""
-    sizes = Sizes(1, 2 * PAIRS, 1)
+    sizes = PopulationSizes(1, 2 * PAIRS, 1)
     sources = np.array([0, *range(1, PAIRS + 1)])
     targets = np.array([2 * PAIRS, *range(PAIRS, 2 * PAIRS)])
     return Wiring(sizes, sources, targets, np.array([0] + [1] * PAIRS))
 
 
 @pytest.fixture(scope="module")
-def rule(wiring: Wiring) -> Rule:
+def rule(wiring: Wiring) -> StdpParams:
     """Constants of each pair's own."""
-    options = HrsnnOptions(rate=0.03, plastic=("ee",))
-    return ruled(wiring, options, np.ones(PAIRS + 1), np.random.default_rng(0), np.float64)
+    options = HrsnnOptions(learning_rate=0.03, plastic=("ee",))
+    return sample_stdp_params(
+        wiring, options, np.ones(PAIRS + 1), np.random.default_rng(0), np.float64
+    )
 
 
 def after(
-    wiring: Wiring, rule: Rule, pre: NDArray[np.float64], post: NDArray[np.float64]
+    wiring: Wiring, rule: StdpParams, pre: NDArray[np.float64], post: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The weights of the pairs after spikes (timesteps, batch, pairs) of sources and targets."""
-    weights, traces = np.full(PAIRS + 1, FIRST), silent(rule, pre.shape[1])
+    weights, traces = np.full(PAIRS + 1, FIRST), zero_traces(rule, pre.shape[1])
     for sent, came in zip(pre, post, strict=True):
         neurons = np.concatenate([sent, came, np.zeros((len(sent), 1))], axis=1)
         before = np.concatenate([np.zeros((len(sent), 1)), neurons], axis=1)
-        step(wiring, rule, weights, traces, before, neurons)
+        stdp_update(wiring, rule, weights, traces, before, neurons)
     assert weights[0] == FIRST  # of the input, which does not learn
     return weights[1:]
 
 
 @pytest.mark.parametrize("apart", [-25, -9, -4, -1, 1, 2, 7, 31])
 def test_the_window_of_each_synapse_is_its_own_exponential(
-    wiring: Wiring, rule: Rule, apart: int
+    wiring: Wiring, rule: StdpParams, apart: int
 ) -> None:
     """Post `apart` steps after pre: what changes is A exp(-|dt| / tau), times room or weight."""
     pre, post = np.zeros((2, 40, 1, PAIRS))
@@ -58,7 +60,9 @@ def test_the_window_of_each_synapse_is_its_own_exponential(
     np.testing.assert_allclose(found, window, rtol=0, atol=1e-12)
 
 
-def slowly(rule: Rule, pre: NDArray[np.float64], post: NDArray[np.float64]) -> NDArray[np.float64]:
+def slowly(
+    rule: StdpParams, pre: NDArray[np.float64], post: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """The same by summing over all earlier spikes at each step, a batch's changes averaged."""
     weights = np.full(PAIRS, FIRST)
     for t in range(len(pre)):
@@ -71,14 +75,14 @@ def slowly(rule: Rule, pre: NDArray[np.float64], post: NDArray[np.float64]) -> N
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_trains_of_spikes_add_up_pair_by_pair(wiring: Wiring, rule: Rule, batch: int) -> None:
+def test_trains_of_spikes_add_up_pair_by_pair(wiring: Wiring, rule: StdpParams, batch: int) -> None:
     pre, post = (np.random.default_rng(7).random((2, 60, batch, PAIRS)) < 0.3).astype(float)
     found = after(wiring, rule, pre, post)
     np.testing.assert_allclose(found, slowly(rule, pre, post), rtol=0, atol=1e-12)
     assert np.abs(found - FIRST).max() > 0.05
 
 
-def test_weights_stay_within_their_bounds(wiring: Wiring, rule: Rule) -> None:
+def test_weights_stay_within_their_bounds(wiring: Wiring, rule: StdpParams) -> None:
     strong = rule._replace(plus=40 * rule.plus, minus=40 * rule.minus)
     spikes = (np.random.default_rng(3).random((2, 200, 1, PAIRS)) < 0.5).astype(float)
     found = after(wiring, strong, *spikes)

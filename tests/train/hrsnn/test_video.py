@@ -8,8 +8,8 @@ import pytest
 
 from pumice.runtime.errors import DataError, RecipeError
 from pumice.train.hrsnn.fit import fit
-from pumice.train.hrsnn.recipe import HrsnnRecipe, read_hrsnn_recipe, samples_of
-from pumice.train.hrsnn.video import FilmOptions, video_data
+from pumice.train.hrsnn.recipe import HrsnnRecipe, load_hrsnn_recipe, load_samples
+from pumice.train.hrsnn.video import VideoSpikeOptions, load_video_dataset
 
 RECIPE = """
 [video]
@@ -55,8 +55,10 @@ def kth(tmp_path: Path) -> Path:
 
 
 def test_persons_who_test_are_not_among_those_who_train(kth: Path) -> None:
-    options = FilmOptions(folder=kth, height=8, width=16, timesteps=6, clips=2, share=0.1)
-    data = video_data(options)
+    options = VideoSpikeOptions(
+        folder=kth, height=8, width=16, timesteps=6, clips=2, spike_fraction=0.1
+    )
+    data = load_video_dataset(options)
     assert data.train.frames.shape == (12, 6, 2, 8, 16) and data.classes == 2
     assert data.train.labels.tolist() == [0] * 6 + [1] * 6
     assert data.test.labels.tolist() == [0] * 4 + [1] * 4
@@ -66,13 +68,17 @@ def test_persons_who_test_are_not_among_those_who_train(kth: Path) -> None:
 def test_groups_of_ucf11_are_kept_together(tmp_path: Path) -> None:
     for group in (1, 2, 25):
         written(tmp_path / "diving" / f"v_diving_{group:02}_01.avi", down=True)
-    data = video_data(FilmOptions(name="ucf11", folder=tmp_path, height=8, width=8, clips=1))
+    data = load_video_dataset(
+        VideoSpikeOptions(name="ucf11", folder=tmp_path, height=8, width=8, clips=1)
+    )
     assert (len(data.train), len(data.test)) == (2, 1)
 
 
 def test_a_bar_that_runs_down_is_on_before_it_and_off_behind_it(kth: Path) -> None:
-    options = FilmOptions(folder=kth, height=32, width=32, timesteps=6, clips=1, share=0.2)
-    falling = video_data(options).train.frames[0]
+    options = VideoSpikeOptions(
+        folder=kth, height=32, width=32, timesteps=6, clips=1, spike_fraction=0.2
+    )
+    falling = load_video_dataset(options).train.frames[0]
     row = np.arange(32)[:, None]
     off, on = (
         (seen * row).sum(axis=(1, 2)) / seen.sum(axis=(1, 2)) for seen in falling.swapaxes(0, 1)
@@ -82,8 +88,8 @@ def test_a_bar_that_runs_down_is_on_before_it_and_off_behind_it(kth: Path) -> No
 
 def test_a_recipe_names_videos(kth: Path, tmp_path: Path) -> None:
     (tmp_path / "films.toml").write_text(RECIPE)
-    recipe = read_hrsnn_recipe(str(tmp_path / "films.toml"))
-    found = fit(recipe, samples_of(recipe, kth), tmp_path / "run")
+    recipe = load_hrsnn_recipe(str(tmp_path / "films.toml"))
+    found = fit(recipe, load_samples(recipe, kth), tmp_path / "run")
     assert 0 <= found.accuracy <= 1 and found.spikes > 0
     assert (tmp_path / "run" / "network.pumice").exists()
 
@@ -91,7 +97,7 @@ def test_a_recipe_names_videos(kth: Path, tmp_path: Path) -> None:
 def test_a_recipe_without_samples_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none.toml").write_text("validation = 3\n")
     with pytest.raises(RecipeError, match=r"one of the tables \[data\] and \[video\]"):
-        read_hrsnn_recipe(str(tmp_path / "none.toml"))
+        load_hrsnn_recipe(str(tmp_path / "none.toml"))
 
 
 def test_data_and_videos_at_once_are_refused() -> None:
@@ -102,10 +108,10 @@ def test_data_and_videos_at_once_are_refused() -> None:
 def test_a_class_that_only_tests_is_refused(kth: Path) -> None:
     written(kth / "swimming" / "person02_swimming_d1_uncomp.avi", down=True)
     with pytest.raises(DataError, match="swimming: only among the test videos"):
-        video_data(FilmOptions(folder=kth, height=8, width=8))
+        load_video_dataset(VideoSpikeOptions(folder=kth, height=8, width=8))
 
 
 def test_a_folder_without_the_persons_is_refused(tmp_path: Path) -> None:
     written(tmp_path / "walking" / "person02_walking_d1_uncomp.avi", down=True)
     with pytest.raises(DataError, match="kth: no videos of the part train"):
-        video_data(FilmOptions(folder=tmp_path))
+        load_video_dataset(VideoSpikeOptions(folder=tmp_path))

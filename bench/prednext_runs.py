@@ -1,0 +1,146 @@
+"""One cell of the benchmark of PredNext: a network that learns without labels, and its scores."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+Cell = dict[str, Any]
+Name = tuple[str, str, float, int]
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "pixels": (),
+    "untrained": (),
+    "PredNext": (),
+    "summed": ("prednext.reduction=sum",),
+    "step only": ("prednext.clip=false",),
+    "clip only": ("prednext.step=false",),
+    "same view": ("prednext.cross_view=false",),
+    "cross view alone": (),
+    "same view alone": ("prednext.cross_view=false",),
+}
+SETTINGS = ("fit.epochs=8",)
+MOMENTUM_OBJECTIVES = {
+    "moco",
+    "byol",
+}  # the objectives whose momentum copy tells what is to be foretold
+QUICK = ("fit.epochs=1", "network.channels=[8,8]", "network.kernels=[3,3]", "network.strides=[2,2]")
+CLIPS = 2  # of a test video
+RECORDED_SETTINGS = (
+    "clips.stride=2",
+    "views.crop=0.5",
+    "fit.epochs=40",
+    "fit.batch=12",
+    "data.name=folder",
+    "data.height=32",
+    "data.width=32",
+    "data.grey=true",
+)
+
+
+def cell_key(name: Name) -> str:
+    """Return a cell's name as one word."""
+    return "/".join(map(str, name))
+
+
+def cell_settings(name: Name) -> list[str]:
+    """Return the settings that make a cell of the recipe `digit-motions`."""
+    objective, variant, weight, seed = name
+    made = [*SETTINGS, f"fit.seed={seed}", f"objective.name={objective}"]
+    if objective in MOMENTUM_OBJECTIVES:
+        made.append("prednext.targets=momentum")
+    if variant == "forced":
+        return [*made, "prednext.weight=0", f"objective.consistency={weight}"]
+    return [*made, f"prednext.weight={weight}", *VARIANTS[variant]]
+
+
+def measure_cell(name: Name, quick: bool) -> Cell:
+    """Pretrain one network and return its scores; seconds are of one core."""
+    import torch
+
+    torch.set_num_threads(1)
+    if name[0] == "recorded":
+        return measure_recorded(name, quick)
+    from pumice.train.data import load_motion_videos
+    from pumice.train.evaluation.features import FEATURE_KINDS
+    from pumice.train.evaluation.score import evaluate_features
+    from pumice.train.ssl.recipe import load_pretrain_recipe
+
+    recipe = load_pretrain_recipe(
+        "digit-motions", [*cell_settings(name), *(QUICK if quick else ())]
+    )
+    train = load_motion_videos("train")
+    features, cell = _make_feature_extractor(name[1], recipe, train)
+    known = features(train)
+    cell["validation"] = evaluate_features(
+        known, features(load_motion_videos("validation")), FEATURE_KINDS[:1]
+    )
+    cell["test"] = evaluate_features(known, features(load_motion_videos("test")))
+    return cell
+
+
+def _make_feature_extractor(
+    variant: str, recipe: Any, videos: Any
+) -> tuple[Callable[[Any], Any], Cell]:
+    """Return what makes features of videos, and what learning it took and told."""
+    from pumice.train.evaluation.baselines import untrained_baseline
+    from pumice.train.evaluation.features import extract_features, pixel_features
+    from pumice.train.ssl.pretrain import pretrain
+
+    if variant == "pixels":
+        return lambda seen: pixel_features(seen, recipe.clips, CLIPS), {"seconds": 0.0}
+    cell: Cell = {}
+    start = process_time()
+    if variant == "untrained":
+        network = untrained_baseline(recipe, videos, CLIPS).network
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            network = pretrain(recipe, videos, Path(folder) / "run").network
+            cell["history"] = (Path(folder) / "run" / "history.csv").read_text(encoding="utf-8")
+    cell["seconds"] = process_time() - start
+    return lambda seen: extract_features(network, seen, recipe.clips, CLIPS), cell
+
+
+def measure_recorded(name: Name, quick: bool) -> Cell:
+    """Pretrain on recorded videos; ask for another clip of the recording that a clip is from."""
+    import numpy as np
+
+    from pumice.train.data.video_folder import open_video_folder
+    from pumice.train.evaluation.knn import recall_at_k
+    from pumice.train.ssl.recipe import load_pretrain_recipe
+
+    _, variant, weight, seed = name
+    folder = Path(os.environ.get("PUMICE_TEST_DATA", "../shared/data"))
+    settings = [
+        f"fit.seed={seed}",
+        f"prednext.weight={weight}",
+        *RECORDED_SETTINGS,
+        *VARIANTS[variant],
+    ]
+    recipe = load_pretrain_recipe("digit-motions", [*settings, *(QUICK if quick else ())])
+    videos = open_video_folder(recipe.data, [folder / "hmdb51", folder / "kth"])
+    features, cell = _make_feature_extractor(variant, recipe, videos)
+    halves = [features(_VideoHalves(videos, first)) for first in (True, False)]
+    each = np.arange(len(videos.lengths))
+    found = recall_at_k(halves[1].mean, each, halves[0].mean, each, (1, 5))
+    return {
+        "seconds": cell["seconds"],
+        "videos": len(each),
+        "left_out": len(videos.skipped),
+        "recording_R@1": found[1],
+        "recording_R@5": found[5],
+        "consistency_error": float(halves[1].errors.mean()),
+    }
+
+
+class _VideoHalves:
+    """The first or the second half of each video."""
+
+    def __init__(self, videos: Any, first: bool):
+        self.videos, self.first, self.labels = videos, first, videos.labels
+        self.lengths = videos.lengths // 2
+
+    def clip(self, video: int, places: Any) -> Any:
+        return self.videos.clip(video, places + (0 if self.first else self.lengths[video]))

@@ -1,0 +1,1 @@
+"""netx files of lava-dl."""

@@ -1,0 +1,131 @@
+"""Which layers of a netx file can be carried over, by what rule, and where it is of two minds.
+
+SLAYER trains a network, netx runs it on the chip, and in places they compute different things.
+pumice then follows SLAYER, because its integers are what the weights were trained for.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...diagnostics import LayerDiagnostic, Support
+from .schema import Layer
+
+SUPPORTED_NEURONS = ("CUBA", "LOIHI")
+SUPPORTED_LAYERS = {
+    "input": "events from outside",
+    "conv": "its kernels, exactly",
+    "convT": "its transposed kernels as listed synapses, exactly",
+    "pool": "sums over windows that do not overlap, exactly",
+    "unpool": "its windows as listed synapses, exactly",
+    "flatten": "channel by channel, row by row",
+    "dense": "its weights, exactly",
+    "dense_rec": "its weights and its own spikes one step later, exactly",
+    "average": "a read-out that adds up the spikes of each group",
+}
+POOLING_LAYERS = ("pool", "unpool")
+READOUT_THRESHOLD = 1 << 17
+# SLAYER rounds what enters an input layer with neurons to 1/32 and keeps it below 4.
+INPUT_BITS = 7
+INPUT_EXPONENT = -5
+UNIT_WEIGHT = 64
+MAX_NORM_SHIFT = 3  # what SLAYER's norm clamps its exponent to, unless told otherwise
+
+
+def check_layers(layers: list[Layer]) -> tuple[LayerDiagnostic, ...]:
+    """Return a finding for each of `layers`; raises `FileError` where an entry is unreadable."""
+    return tuple(_add_notes(layer, _diagnose(layer)) for layer in layers)
+
+
+def _diagnose(layer: Layer) -> LayerDiagnostic:
+    neuron = layer.neuron_type()
+    if layer.kind not in SUPPORTED_LAYERS:
+        return _unsupported(
+            layer, f"a layer of type {layer.kind!r}", "use " + ", ".join(SUPPORTED_LAYERS)
+        )
+    if layer.has("weight/imag") or layer.has("weight/real"):
+        return _unsupported(layer, "complex weights of resonators", "use CUBA neurons")
+    if neuron and neuron not in SUPPORTED_NEURONS:
+        return _unsupported(layer, f"neurons of type {neuron}", "use CUBA neurons")
+    if layer.has("neuron/gradedSpike") and layer.integer("neuron/gradedSpike"):
+        return _unsupported(layer, "neurons with graded spikes", "train with graded_spike=False")
+    if layer.has("neuron/messageBits") and layer.integer("neuron/messageBits"):
+        return _unsupported(
+            layer, "neurons that send messages of several bits", "use binary spikes"
+        )
+    if layer.has("neuron/refDelay") and layer.integer("neuron/refDelay") > 1:
+        steps = layer.integer("neuron/refDelay")
+        return _unsupported(layer, f"a refractory time of {steps} steps", "use a refDelay of 1")
+    if layer.kind == "input" and np.any(layer.entries.get("bias", 0)) and neuron:
+        if np.any(layer.neuron_parameter("iDecay", 0) != 4096):
+            return _unsupported(
+                layer, "a bias that its current filters", "use a current_decay of 1"
+            )
+    if layer.kind in POOLING_LAYERS and _overlaps(layer):
+        return _unsupported(
+            layer,
+            "windows that overlap or are padded, which SLAYER lets run into the next channel",
+            "use a stride that equals the kernel, no padding and no dilation",
+        )
+    return LayerDiagnostic(layer.name, layer.kind, "fine", SUPPORTED_LAYERS[layer.kind])
+
+
+def _unsupported(layer: Layer, reason: str, mend: str) -> LayerDiagnostic:
+    return LayerDiagnostic(layer.name, layer.kind, "refused", reason=f"has {reason}", remedy=mend)
+
+
+def _overlaps(layer: Layer) -> bool:
+    return (
+        layer.pair("stride", 1) != layer.pair("kernelSize", 1)
+        or layer.pair("padding", 0) != (0, 0)
+        or layer.pair("dilation", 1) != (1, 1)
+    )
+
+
+def _add_notes(layer: Layer, finding: LayerDiagnostic) -> LayerDiagnostic:
+    """Add to the rule of a layer what SLAYER and netx are of two minds about."""
+    if finding.support == "refused":
+        return finding
+    notes = [finding.conversion]
+    if layer.has("bias") and np.any(layer.entries["bias"]):
+        notes.append(
+            "its bias counts from the first step as in SLAYER, whose layers are one step apart "
+            "(netx: one step more, and from its first reset on a step later in each layer)"
+        )
+    if layer.has("delay") and np.any(layer.entries["delay"]):
+        notes.append(
+            "its spikes leave late as in SLAYER (netx ignores that for conv, and in dense_rec "
+            "delays the recurrent spikes too)"
+        )
+    if layer.kind == "dense" and not layer.neuron_type():
+        notes.append(
+            "without neurons, it adds up what arrives as in netx (SLAYER gives it step by step)"
+        )
+    if layer.kind == "input" and layer.neuron_type():
+        notes.append("its input is whole numbers from 0 to 127, in 1/32 of SLAYER's unit")
+    reason = ""
+    if layer.kind == "input" and layer.neuron_type() and input_weight(layer)[1] < 0:
+        reason = "its weight times 1/32 is no whole number, so that products are rounded down"
+    if norm_shift(layer):
+        reason = (
+            "its norm divides by a power of two, which is put into the threshold or the weights: "
+            "SLAYER rounds after it (netx ignores it)"
+        )
+    verdict: Support = "approximated" if reason else "fine"
+    return replace(finding, support=verdict, conversion="; ".join(notes), reason=reason)
+
+
+def norm_shift(layer: Layer) -> int:
+    """Return the power of two that SLAYER's `WgtScaleBatchNorm` divides the current by."""
+    if not layer.has("neuron/weight_exp"):
+        return 0
+    return min(max(layer.integer("neuron/weight_exp"), -MAX_NORM_SHIFT), MAX_NORM_SHIFT)
+
+
+def input_weight(layer: Layer) -> tuple[int, int]:
+    """Return the weight and exponent that an input layer's values of 1/32 come with."""
+    weight = layer.integer("weight") if layer.has("weight") else UNIT_WEIGHT
+    exponent = INPUT_EXPONENT
+    while exponent < 0 and weight % 2 == 0:
+        weight, exponent = weight // 2, exponent + 1
+    return weight, exponent

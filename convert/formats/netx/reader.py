@@ -1,0 +1,232 @@
+"""Networks from netx `.net` files, which SLAYER (lava-dl) writes: the integers as they stand there.
+
+SLAYER's block gives its spikes one step later to the next. Where no neuron has a bias, that only
+shifts the run of each layer as a whole, so that it is left out: the spikes of layer `k` (from 0) at
+step `t` are SLAYER's at step `t + k`. A bias makes the difference heard, so with one anywhere the
+projections between blocks get a delay of one step. The last block's own shift stays left out.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....runtime.connections import Connection
+from ....runtime.errors import FileError, NetworkError
+from ....runtime.network import Network
+from ....runtime.population import Population
+from ....runtime.projection import Projection
+from ...diagnostics import LayerDiagnostic, raise_if_unsupported
+from ..hdf5.reader import read_hdf5
+from .checks import (
+    INPUT_BITS,
+    READOUT_THRESHOLD,
+    check_layers,
+    norm_shift,
+)
+from .connections import (
+    build_connection,
+    dense_connection,
+    identity_connection,
+    select_sources,
+    to_8_bit,
+)
+from .schema import Arrays, Layer, read_layers
+
+Shape = tuple[int, ...]
+FLAT_LAYERS = ("dense", "dense_rec", "average")
+# The neurons that netx gives a dense layer without any: an integrator.
+INTEGRATOR_DEFAULTS = {"iDecay": 0, "vDecay": 4096, "vThMant": READOUT_THRESHOLD}
+
+
+def read_netx(
+    path: str | os.PathLike[str], input_shape: Shape | None = None, value_bits: int = 1
+) -> tuple[Network, tuple[LayerDiagnostic, ...]]:
+    """Return the network of a `.net` file, and how each layer was carried over.
+
+    `input_shape` is (channels, height, width) or (neurons,), needed where the file has no input
+    layer and begins with a convolution. The input carries values of `value_bits` bits. Raises
+    `FileError` where the file is damaged or holds a layer that cannot be carried over.
+    """
+    arrays = read_hdf5(path)
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    made_by = {"source": Path(path).name, "format": "netx", "sha256": digest}
+    try:
+        return build_network(arrays, input_shape, value_bits, made_by)
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from None
+
+
+def build_network(
+    file: Arrays,
+    input_shape: Shape | None,
+    value_bits: int,
+    provenance: Mapping[str, Any],
+) -> tuple[Network, tuple[LayerDiagnostic, ...]]:
+    """Return the network of the contents of a `.net` file; see `read_netx`."""
+    found = read_layers(file)
+    findings = check_layers(found)
+    raise_if_unsupported(findings, FileError)
+    try:
+        return _assemble(found, input_shape, value_bits, provenance), findings
+    except FileError:
+        raise
+    except (NetworkError, MemoryError) as error:
+        raise FileError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class _Cursor:
+    """The last population so far, and by how many steps its spikes leave late.
+
+    `late` is the delay of each neuron's axon, int64 of the population's shape; `hop` the step
+    between SLAYER's blocks. After a `flat` end only dense layers may come.
+    """
+
+    population: Population
+    axon_delay: NDArray[np.int64]
+    block_delay: int = 0
+    flat: bool = False
+
+
+def _assemble(
+    found: list[Layer], input_shape: Shape | None, value_bits: int, provenance: Mapping[str, Any]
+) -> Network:
+    biased = any(layer.has("bias") and np.any(layer.integers("bias")) for layer in found)
+    shape, bits = _input_shape_and_bits(found, input_shape, value_bits)
+    end = _Cursor(Population("input", shape, "input", value_bits=bits), np.zeros(shape, np.int64))
+    populations, projections = [end.population], []
+    for layer in found:
+        if layer.kind == "input" and layer is not found[0]:
+            raise FileError(f"{layer.name}: is an input, needs to be the first layer")
+        if layer.kind == "flatten":
+            end = replace(end, flat=True)
+        elif layer.kind != "input" or layer.neuron_type():
+            end, joined = _append_layer(end, layer, biased)
+            populations.append(end.population)
+            projections += joined
+    if not projections:
+        raise FileError("has no layer with weights, so it is no network")
+    if end.axon_delay.any():
+        last = end.population
+        relay = Population(f"{last.name}_late", last.shape, voltage_decay=4096, threshold=1)
+        populations.append(relay)
+        projections += _split_by_delay(
+            last, relay, identity_connection(last.neurons, 2), 0, end.axon_delay
+        )
+    return Network(tuple(populations), tuple(projections), provenance=provenance)
+
+
+def _input_shape_and_bits(
+    found: list[Layer], input_shape: Shape | None, value_bits: int
+) -> tuple[Shape, int]:
+    """Return the shape of the input, and how many bits its values have."""
+    first = found[0]
+    if first.kind == "input":
+        return first.shape(), INPUT_BITS if first.neuron_type() else value_bits
+    if input_shape is not None:
+        return tuple(input_shape), value_bits
+    if first.kind in ("dense", "dense_rec"):
+        return (first.integers("weight").size // int(np.prod(first.shape())),), value_bits
+    raise FileError(f"{first.name}: comes first, and the file has no input; give its input_shape")
+
+
+def _append_layer(end: _Cursor, layer: Layer, biased: bool) -> tuple[_Cursor, list[Projection]]:
+    """Return the end after `layer`, and the projections into it."""
+    source, population = end.population, _build_population(layer, end.population.shape)
+    if end.flat and layer.kind not in FLAT_LAYERS:
+        raise FileError(f"{layer.name}: follows a flatten layer, needs to be dense")
+    connection, exponent = build_connection(layer, source.shape)
+    exponent += max(-norm_shift(layer), 0)
+    incoming, outgoing = _layer_delays(layer, source, population)
+    late = end.axon_delay + end.block_delay + incoming
+    joined = _split_by_delay(source, population, connection, exponent, late)
+    if layer.kind == "dense_rec":
+        who = f"{layer.name}: weight_rec"
+        weights, exponent = to_8_bit(layer.integers("weight_rec"), who)
+        loop = dense_connection(weights, population.neurons, who)
+        exponent += max(-norm_shift(layer), 0)
+        name = population.name
+        joined.append(Projection(f"{name}-{name}", name, name, loop, exponent, delay=1))
+    hop = int(biased and (not layer.has("delayShift") or layer.integer("delayShift") > 0))
+    return _Cursor(population, outgoing, hop), joined
+
+
+def _build_population(layer: Layer, source: Shape) -> Population:
+    shape = layer.shape()
+    if layer.kind == "average":
+        return Population(layer.name, shape[:1], "integrator")
+    if layer.kind in FLAT_LAYERS:
+        shape = (int(np.prod(shape)),)
+    if layer.kind == "input":
+        shape = source
+    values: dict[str, Any] = {}
+    for key in INTEGRATOR_DEFAULTS:
+        if layer.neuron_type() and not layer.has(f"neuron/{key}"):
+            raise FileError(f"{layer.name}: its neurons have no {key!r}")
+        if not layer.neuron_type() and layer.kind not in FLAT_LAYERS:
+            raise FileError(f"{layer.name}: has no neurons")
+        values[key] = layer.neuron_parameter(key, INTEGRATOR_DEFAULTS[key])
+    divided = norm_shift(layer)
+    bias = layer.integers("bias").reshape(-1) if layer.has("bias") else np.zeros(1, np.int64)
+    bias = bias << max(-divided, 0)
+    silent = bool(np.min(values["vThMant"]) >= READOUT_THRESHOLD)
+    return Population(
+        layer.name,
+        shape,
+        "integrator" if silent else "cuba",
+        current_decay=values["iDecay"],
+        voltage_decay=values["vDecay"],
+        threshold=0 if silent else values["vThMant"] << max(divided, 0),
+        bias=int(bias[0]) if bias.size == 1 else bias,
+    )
+
+
+def _layer_delays(
+    layer: Layer, source: Population, population: Population
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the delays of `layer` as steps of each source neuron and of each of its own."""
+    none, own = np.zeros(source.shape, np.int64), np.zeros(population.shape, np.int64)
+    if not layer.has("delay"):
+        return none, own
+    delay = layer.integers("delay")
+    if population.kind == "integrator" and delay.min() == delay.max():
+        return none + delay.min(), own  # it sends no spikes, so those it gets are late
+    if delay.size == 1 or delay.shape == population.shape[:1]:
+        return none, own + delay.reshape(-1, *[1] * (own.ndim - 1))
+    if delay.size == source.neurons:
+        return delay.reshape(source.shape), own
+    raise FileError(
+        f"{layer.name}: has {delay.size} delays, needs one, or one for each of its "
+        f"{population.shape[0]} channels or neurons"
+    )
+
+
+def _split_by_delay(
+    source: Population,
+    target: Population,
+    connection: Connection,
+    exponent: int,
+    late: NDArray[np.int64],
+) -> list[Projection]:
+    """Return the projections that carry `connection`, one for each delay that occurs."""
+    name = f"{source.name}-{target.name}"
+    steps = [int(value) for value in np.unique(late)]
+    if len(steps) == 1:
+        return [Projection(name, source.name, target.name, connection, exponent, steps[0])]
+    return [
+        Projection(
+            f"{name}-{delay}",
+            source.name,
+            target.name,
+            select_sources(connection, source.shape, late == delay),
+            exponent,
+            delay,
+        )
+        for delay in steps
+    ]

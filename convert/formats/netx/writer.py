@@ -1,0 +1,243 @@
+"""Networks as netx `.net` files, which lava-dl loads and runs with the same spikes.
+
+netx takes a chain of layers and has one step of delay from layer to layer, so what population `k`
+(from 1) does here at step `t` it does there at step `t + k`. Where neurons have a bias, load the
+file with `netx.hdf5.Network(path, reset_interval=timesteps, reset_offset=1)`: only then does each
+layer's bias count from that layer's first step, as it does here.
+"""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....runtime.connections import (
+    Connection,
+    Conv,
+    Dense,
+    Sparse,
+    SumPool,
+    as_depthwise_conv,
+)
+from ....runtime.errors import MissingPackage, NetworkError
+from ....runtime.files import atomic_write
+from ....runtime.network import Network
+from ....runtime.population import LIMITS, Population
+from ....runtime.projection import Projection
+
+try:
+    import h5py
+except ImportError as error:
+    raise MissingPackage("h5py is not installed; pip install 'pumice[convert]'") from error
+
+READOUT_THRESHOLD = (1 << 18) - 1  # what SLAYER writes for a read-out
+BIAS_EXPONENT = 6
+Entries = dict[str, Any]
+Integers = NDArray[np.int64]
+
+
+def write_netx(path: str | os.PathLike[str], network: Network) -> None:
+    """Write `network` to `path` as a `.net` file, whole or not at all.
+
+    Names, provenance and an early exit are lost, and how many bits an input value has. Raises
+    `NetworkError` where netx could not run the network with the same spikes, naming what stands in
+    the way.
+    """
+    layers = _layer_list(network)
+    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+        group = file.create_group("layer")
+        for number, entries in enumerate(layers):
+            for key, value in entries.items():
+                group[f"{number}/{key}"] = value
+
+
+def round_biases(network: Network) -> Network:
+    """Return `network` with its biases rounded to whole weight units, all that a `.net` file holds.
+
+    This can change its spikes: run both, and compare.
+    """
+    low, high = LIMITS["bias"]
+    rounded = []
+    for population in network.populations:
+        exact = population.bias * 2.0 ** (population.bias_exponent - BIAS_EXPONENT)
+        bias = np.clip(np.rint(exact), low, high)
+        rounded.append(replace(population, bias=bias, bias_exponent=BIAS_EXPONENT))
+    return replace(network, populations=tuple(rounded))
+
+
+def _layer_list(network: Network) -> list[Entries]:
+    """Return the entries of each layer."""
+    source, *chain = _population_chain(network)
+    layers: list[Entries] = [{"type": np.bytes_("input"), "shape": source.shape}]
+    flat = len(source.shape) == 1
+    for population in chain:
+        forward, loop = _incoming_projections(network, population, source)
+        entries = _layer_entries(forward, loop, source, population)
+        if entries["type"] == b"conv":
+            if flat:
+                raise NetworkError(f"{forward.name}: a .net file has no convolution of flat layers")
+        elif not flat:
+            layers.append({"type": np.bytes_("flatten"), "shape": (source.neurons, 1, 1)})
+            flat = True
+        layers.append(entries)
+        source = population
+    if network.output != source.name:
+        raise NetworkError(f"{network.output}: is the output, a .net file answers with its end")
+    return layers
+
+
+def _population_chain(network: Network) -> list[Population]:
+    """Return all populations, each after the one that reaches it."""
+    if len(network.inputs) != 1:
+        raise NetworkError(f"network: has {len(network.inputs)} inputs, a .net file takes one")
+    for population in network.topological_order:
+        if population.value_bits > 1:
+            raise NetworkError(f"{population.name}: sends graded spikes, netx reads plain ones")
+    chain = [network.inputs[0]]
+    while len(chain) < len(network.populations):
+        last = chain[-1].name
+        names = {p.target for p in network.projections if p.source == last != p.target}
+        if len(names) != 1 or names & {population.name for population in chain}:
+            found = ", ".join(sorted(names)) or "nothing"
+            raise NetworkError(f"{last}: projects to {found}; a .net file is a chain")
+        chain.append(network.population(names.pop()))
+    return chain
+
+
+def _incoming_projections(
+    network: Network, population: Population, source: Population
+) -> tuple[Projection, Projection | None]:
+    """Return the projection from `source`, and from `population` itself where there is one."""
+    incoming = network.incoming(population.name)
+    forward = [p for p in incoming if p.source == source.name]
+    loops = [p for p in incoming if p.source == population.name]
+    if len(forward) != 1 or len(loops) > 1 or len(incoming) != len(forward) + len(loops):
+        names = ", ".join(p.source for p in incoming) or "nothing"
+        raise NetworkError(
+            f"{population.name}: is reached from {names}; in a .net file, a chain, it would be "
+            f"from {source.name} alone, once, and from itself"
+        )
+    loop = loops[0] if loops else None
+    if loop and not (loop.delay == 1 and isinstance(loop.connection, Dense | Sparse)):
+        raise NetworkError(f"{loop.name}: a loop in a .net file is dense with a delay of 1")
+    return forward[0], loop
+
+
+def _layer_entries(
+    forward: Projection, loop: Projection | None, source: Population, target: Population
+) -> Entries:
+    entries = _neuron_entries(target)
+    connection: Connection = forward.connection
+    if isinstance(connection, SumPool):
+        connection = as_depthwise_conv(connection, source.shape[0])
+    weights = _scaled_weights(forward, connection)
+    if isinstance(connection, Conv):
+        if forward.delay or loop:
+            raise NetworkError(f"{forward.name}: netx has no delays or loops of convolutions")
+        entries |= {"type": np.bytes_("conv"), "shape": target.shape, "groups": connection.groups}
+        entries |= {"inChannels": source.shape[0], "outChannels": target.shape[0]}
+        entries |= {key: getattr(connection, key) for key in ("stride", "padding", "dilation")}
+        return entries | {"kernelSize": connection.kernel, "weight": weights}
+    if len(target.shape) == 3:
+        raise NetworkError(f"{target.name}: is an image, but {forward.name} gives a flat layer")
+    if forward.delay:
+        if np.any(target.bias) or loop:
+            raise NetworkError(
+                f"{forward.name}: has a delay; in a .net file, neurons with delays have no bias "
+                "and no loop"
+            )
+        entries["delay"] = np.full(target.neurons, forward.delay)
+    entries |= {"type": np.bytes_("dense"), "shape": target.shape, "weight": weights}
+    entries |= {"inFeatures": source.neurons, "outFeatures": target.neurons}
+    if loop:
+        entries |= {
+            "type": np.bytes_("dense_rec"),
+            "weight_rec": _scaled_weights(loop, loop.connection),
+        }
+    parts = [entries[key] for key in ("weight", "weight_rec") if key in entries]
+    if not _netx_preserves(*parts):
+        low, high = min(part.min() for part in parts), max(part.max() for part in parts)
+        raise NetworkError(
+            f"{forward.name}: netx would change its weights, {low} to {high}; it keeps even ones "
+            "of mixed sign up to 254, and not zeros alone"
+        )
+    return entries
+
+
+def _neuron_entries(population: Population) -> Entries:
+    """Return the entries that say what the neurons of a layer do."""
+    silent = population.kind == "integrator"
+    values = {
+        "iDecay": population.current_decay,
+        "vDecay": population.voltage_decay,
+        "vThMant": np.array(READOUT_THRESHOLD) if silent else population.threshold,
+    }
+    bias = population.bias * 2.0 ** (population.bias_exponent - BIAS_EXPONENT)
+    for key, array in {**values, "bias": bias}.items():
+        if array.size not in (1, population.shape[0]):
+            raise NetworkError(
+                f"{population.name}: {key} of each neuron, a .net file has one for each channel"
+            )
+    entries: Entries = {
+        f"neuron/{key}": array.reshape(() if array.size == 1 else -1)
+        for key, array in values.items()
+    }
+    entries |= {"neuron/type": "CUBA", "neuron/refDelay": 1, "neuron/gradedSpike": False}
+    entries["delayShift"] = 0  # lets `read_netx` know that layers are not a step apart here
+    if np.any(bias):
+        low, high = LIMITS["bias"]
+        if np.any(bias != np.rint(bias)) or bias.min() < low or bias.max() > high:
+            raise NetworkError(
+                f"{population.name}: its bias is no whole number of weight units from {low} to "
+                f"{high}, all that a .net file holds; see with_whole_biases"
+            )
+        entries["bias"] = np.broadcast_to(bias.reshape(-1), population.shape[:1]).astype(np.int32)
+    return entries
+
+
+def _scaled_weights(projection: Projection, connection: Connection) -> Integers:
+    """Return the weights of `projection` with its exponent in them."""
+    assert not isinstance(connection, SumPool)
+    stored = connection.weights.astype(np.int64)
+    if isinstance(connection, Sparse):
+        dense = np.zeros(connection.shape, np.int64)
+        dense[connection.rows, connection.columns] = stored
+        stored = dense
+    exponent = projection.weight_exponent
+    scaled = stored << exponent if exponent >= 0 else stored >> -exponent
+    if exponent < 0 and np.any(scaled << -exponent != stored):
+        raise NetworkError(
+            f"{projection.name}: has a weight_exponent of {exponent}; a .net file has none, and "
+            "its weights are no whole numbers without"
+        )
+    return scaled
+
+
+def _netx_preserves(*parts: Integers) -> bool:
+    """Return whether a dense layer of netx computes with just these weights.
+
+    netx shifts all `parts` up together (`optimize_weight_bits`), and for each of them Lava's Dense
+    clips to 8 bits and drops the low bits that netx held for unused.
+    """
+    weights = np.concatenate([part.reshape(-1) for part in parts])
+    low, high = int(weights.min()), int(weights.max())
+    if low == high == 0:
+        return False  # netx divides by zero
+    signed = int(low < 0 <= high)
+    if signed:
+        scale = min(127 / high if high else np.inf, 128 / -low)
+    else:
+        scale = 255 / high if low >= 0 else 256 / -low
+    up = int(np.floor(np.log2(scale))) + signed
+    unused = next(n for n in range(8, -1, -1) if not np.any(weights % (1 << n)))
+    return up >= 0 and all(_dense_preserves(part, up, up + unused - signed) for part in parts)
+
+
+def _dense_preserves(weights: Integers, up: int, down: int) -> bool:
+    mixed = int(weights.min() < 0 < weights.max())
+    shifted = weights << up if mixed else np.abs(weights) << up
+    clipped = np.clip(shifted, -256 * mixed, 255)
+    down += mixed
+    return down >= 0 and bool(np.array_equal(clipped >> down << down, shifted))

@@ -1,0 +1,210 @@
+"""Each kind of NIR node: what it comes to in discrete time, and which cannot be carried over.
+
+NIR's neurons are differential equations. With steps of `dt` seconds, forward Euler makes of them
+
+    u = (1 - dt/tau_syn) u + w_in dt/tau_syn x
+    v = (1 - dt/tau_mem) v + dt/tau_mem (r u + v_leak)
+
+as NIR's paper and most of its readers do (Pedersen et al., Nature Communications 15, 8122, 2024).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....runtime.errors import FileError
+from ...diagnostics import LayerDiagnostic
+from ...importers.neuron_params import NeuronParams
+from ...importers.torch_layers import UnsupportedLayerError
+from ...quantize.linear_ops import (
+    AffineOp,
+    ConvOp,
+    FlattenOp,
+    LinearOp,
+    Op,
+    PoolOp,
+)
+from .reader import NirNode
+
+Reset = Literal["zero"]
+Float64Array = NDArray[np.float64]
+NEURON_KINDS = ("IF", "LIF", "CubaLIF", "I", "LI", "CubaLI")
+NEURON_PARAMETERS = ("tau", "tau_mem", "tau_syn", "r", "w_in", "v_leak", "v_threshold", "v_reset")
+SPIKING_KINDS = ("IF", "LIF", "CubaLIF")
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Delays by `steps`."""
+
+    steps: int
+
+
+def check_nodes(
+    nodes: Mapping[str, NirNode], dt: float, reset: Reset | None
+) -> tuple[LayerDiagnostic, ...]:
+    """Return a finding for each of `nodes`; raises `FileError` where values are unreadable."""
+    findings = []
+    for node in nodes.values():
+        try:
+            rule = _describe_conversion(node, dt, reset)
+            findings.append(LayerDiagnostic(node.name, node.kind, "fine", rule))
+        except UnsupportedLayerError as refusal:
+            findings.append(
+                LayerDiagnostic(node.name, node.kind, "refused", "", refusal.reason, refusal.remedy)
+            )
+    return tuple(findings)
+
+
+def _describe_conversion(node: NirNode, dt: float, reset: Reset | None) -> str:
+    if node.kind in NEURON_KINDS:
+        convert_neuron(node, dt, reset)
+        return f"forward Euler with steps of {dt:g} s"
+    if node.kind in ("Input", "Output"):
+        return "events from outside" if node.kind == "Input" else "its answer"
+    convert_op(node, dt)
+    return "its values" if node.kind != "Delay" else f"rounded to steps of {dt:g} s"
+
+
+def convert_neuron(node: NirNode, dt: float, reset: Reset | None) -> NeuronParams:
+    """Return a neuron node in steps of `dt` seconds; raises `Refused`, `FileError`."""
+    if node.kind in SPIKING_KINDS:
+        _check_reset(node, reset)
+    shapes = {node.floats(key).shape for key in NEURON_PARAMETERS if key in node.values}
+    if len({shape for shape in shapes if np.prod(shape) > 1}) > 1:
+        raise FileError(f"{node.name}: its parameters have shapes {sorted(shapes)}, needs one")
+    current_decay = np.ones(1)
+    if node.kind in ("CubaLIF", "CubaLI"):
+        current_decay = _decay_fraction(node, "tau_syn", dt)
+    gain = node.floats("r")
+    if node.kind in ("IF", "I"):
+        voltage_decay, gain = np.zeros(1), gain * dt
+    else:
+        voltage_decay = _decay_fraction(
+            node, "tau" if node.kind in ("LIF", "LI") else "tau_mem", dt
+        )
+        gain = gain * voltage_decay
+    if "w_in" in node.values:
+        gain = gain * node.floats("w_in") * current_decay
+    leak = node.floats("v_leak") if "v_leak" in node.values else np.zeros(1)
+    threshold = node.floats("v_threshold") if node.kind in SPIKING_KINDS else np.ones(1)
+    if threshold.min() <= 0:
+        raise UnsupportedLayerError(f"v_threshold is {threshold.min():g}", "use one above zero")
+    return NeuronParams(
+        gain,
+        leak * voltage_decay,
+        threshold,
+        current_decay,
+        voltage_decay,
+        node.kind in SPIKING_KINDS,
+    )
+
+
+def _check_reset(node: NirNode, reset: Reset | None) -> None:
+    if "v_reset" not in node.values and reset is None:
+        raise UnsupportedLayerError(
+            "says nothing of its reset", 'give reset="zero" where it resets to zero'
+        )
+    if "v_reset" in node.values and np.any(node.floats("v_reset") != 0):
+        raise UnsupportedLayerError(
+            f"v_reset is {node.floats('v_reset').flat[0]:g}", "the chip resets to 0"
+        )
+
+
+def _decay_fraction(node: NirNode, key: str, dt: float) -> Float64Array:
+    taus = node.floats(key)
+    if taus.min() < dt:
+        raise UnsupportedLayerError(
+            f"{key} is {taus.min():g} s, below the step of {dt:g} s", "lower dt"
+        )
+    return dt / taus
+
+
+def convert_op(node: NirNode, dt: float) -> Op | Delay:
+    """Return a node without state as a step; raises `Refused`, `FileError`."""
+    if "nodes" in {key.partition("/")[0] for key in node.values} or node.kind == "NIRGraph":
+        raise UnsupportedLayerError("is a graph within the graph", "write it without nesting")
+    if node.kind not in OP_CONVERTERS:
+        raise UnsupportedLayerError(
+            f"is a {node.kind} node", "use " + ", ".join((*NEURON_KINDS, *OP_CONVERTERS))
+        )
+    return OP_CONVERTERS[node.kind](node, dt)
+
+
+def _convert_linear(node: NirNode, dt: float) -> Op:
+    weights = node.floats("weight")
+    if weights.ndim != 2:
+        raise UnsupportedLayerError(f"its weights have {weights.ndim} axes", "use a matrix")
+    bias = node.floats("bias") if "bias" in node.values else np.zeros(len(weights))
+    if bias.shape != weights.shape[:1]:
+        raise FileError(f"{node.name}: bias of shape {bias.shape}, needs {weights.shape[:1]}")
+    return LinearOp(weights, bias)
+
+
+def _convert_conv(node: NirNode, dt: float) -> Op:
+    weights, bias = node.floats("weight"), node.floats("bias")
+    (groups,) = node.integers("groups")[:1]
+    if weights.ndim != 4 or bias.shape != weights.shape[:1] or groups < 1 or len(weights) % groups:
+        raise FileError(f"{node.name}: weights {weights.shape}, bias {bias.shape}, {groups} groups")
+    stride, dilation = node.pair("stride", 1), node.pair("dilation", 1)
+    word = node.text("padding")
+    if word == "valid":
+        padding = (0, 0)
+    elif word == "same":
+        room = [d * (size - 1) for d, size in zip(dilation, weights.shape[2:], strict=True)]
+        if stride != (1, 1) or room[0] % 2 or room[1] % 2:
+            raise UnsupportedLayerError(
+                "padding is 'same' with a stride or an even kernel", "give numbers"
+            )
+        padding = room[0] // 2, room[1] // 2
+    else:
+        padding = node.pair("padding", 0)
+    return ConvOp(weights, bias, stride, padding, dilation, groups)
+
+
+def _convert_sum_pool(node: NirNode, dt: float) -> Op:
+    return PoolOp(node.pair("kernel_size", 1), node.pair("stride", 1), node.pair("padding", 0))
+
+
+def _convert_avg_pool(node: NirNode, dt: float) -> Op:
+    kernel = node.pair("kernel_size", 1)
+    share = 1 / (kernel[0] * kernel[1])
+    return PoolOp(kernel, node.pair("stride", 1), node.pair("padding", 0), share)
+
+
+def _convert_scale(node: NirNode, dt: float) -> Op:
+    scale = node.floats("scale")
+    if np.ptp(scale) == 0 and scale.ndim == 3:
+        return PoolOp((1, 1), (1, 1), scale=float(scale.flat[0]))
+    if scale.ndim == 3 and np.ptp(scale, axis=(1, 2)).any():
+        raise UnsupportedLayerError("scale differs within a channel", "use one scale a channel")
+    gain = scale.reshape(scale.shape[0], -1)[:, 0]
+    return AffineOp(gain, np.zeros_like(gain))
+
+
+def _convert_delay(node: NirNode, dt: float) -> Delay:
+    delay = node.floats("delay")
+    if np.ptp(delay) > 0:
+        raise UnsupportedLayerError(
+            "delay differs from neuron to neuron", "use one node for each delay"
+        )
+    return Delay(round(float(delay.flat[0]) / dt))
+
+
+def _convert_flatten(node: NirNode, dt: float) -> Op:
+    return FlattenOp()
+
+
+OP_CONVERTERS: Mapping[str, Callable[[NirNode, float], Op | Delay]] = {
+    "Linear": _convert_linear,
+    "Affine": _convert_linear,
+    "Conv2d": _convert_conv,
+    "SumPool2d": _convert_sum_pool,
+    "AvgPool2d": _convert_avg_pool,
+    "Scale": _convert_scale,
+    "Flatten": _convert_flatten,
+    "Delay": _convert_delay,
+}

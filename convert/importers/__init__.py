@@ -1,0 +1,1 @@
+"""Import models of torch, SpikingJelly, snnTorch and lava-dl SLAYER."""

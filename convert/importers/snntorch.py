@@ -1,0 +1,89 @@
+"""Networks of snnTorch's modules, in real numbers; the library is not imported.
+
+    Leaky       v = beta v + x
+    Synaptic    u = alpha u + x,  v = beta v + u
+    spike where v > threshold
+
+With `reset_mechanism="zero"`, Leaky sets v to zero before the step after a spike, which gives the
+spikes of a reset right after it, whatever its `reset_delay`. Synaptic with `reset_delay=True` holds
+v at zero all through that step, so that it cannot fire twice in a row: no chip does that.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ...runtime.errors import NetworkError
+from ..diagnostics import LayerDiagnostic, raise_if_unsupported
+from ..quantize.float_network import FloatNetwork
+from .sequential import build_sequential
+from .torch_layers import (
+    LayerParser,
+    ParsedLayer,
+    UnsupportedLayerError,
+    make_neuron_params,
+    parse_layers,
+    to_numpy,
+    to_scalar,
+)
+
+
+def from_snntorch(
+    module: Any, input_shape: tuple[int, ...], value_bits: int = 1
+) -> tuple[FloatNetwork, tuple[LayerDiagnostic, ...]]:
+    """Return the network of `module`, and how each of its layers was carried over.
+
+    `module` is a Sequential or list of layers, neurons among them; `input_shape` is (channels,
+    height, width) or (neurons,), of `value_bits` bits. Layers after the last neurons are added up
+    by a read-out. Raises `NetworkError` where a layer cannot be carried over, with its parameter.
+    """
+    things, findings = parse_layers(module, NEURON_PARSERS)
+    raise_if_unsupported(findings, NetworkError)
+    return build_sequential(things, input_shape, value_bits, {"format": "snntorch"}), findings
+
+
+def _parse_leaky(node: Any) -> tuple[ParsedLayer, str]:
+    return _parse_neuron(node, 1.0)
+
+
+def _parse_synaptic(node: Any) -> tuple[ParsedLayer, str]:
+    if getattr(node, "reset_delay", True) and node.reset_mechanism == "zero":
+        raise UnsupportedLayerError(
+            "reset_delay=True holds the voltage at zero for a step after each spike",
+            "train with reset_delay=False",
+        )
+    return _parse_neuron(node, _decay_fraction(node.alpha))
+
+
+def _parse_neuron(node: Any, current_decay: Any) -> tuple[ParsedLayer, str]:
+    if node.inhibition:
+        raise UnsupportedLayerError(
+            "inhibition=True lets one neuron fire at a time", "train without it"
+        )
+    if node.state_quant:
+        raise UnsupportedLayerError("state_quant rounds its states", "train without it")
+    if to_scalar(getattr(node, "graded_spikes_factor", 1.0), "graded_spikes_factor") != 1.0:
+        raise UnsupportedLayerError("graded_spikes_factor is not 1", "train with binary spikes")
+    decay = _decay_fraction(node.beta)
+    reset = node.reset_mechanism
+    if reset == "none":
+        rule = make_neuron_params(current_decay=current_decay, voltage_decay=decay, spiking=False)
+        return rule, "never reset, so read by its voltage"
+    if reset != "zero":
+        raise UnsupportedLayerError(
+            f"reset_mechanism={reset!r} subtracts the threshold",
+            'train with reset_mechanism="zero"',
+        )
+    threshold = to_numpy(node.threshold)
+    if threshold.min() <= 0:
+        raise UnsupportedLayerError(f"threshold is {threshold.min():g}", "use one above zero")
+    return make_neuron_params(threshold, current_decay, decay), "fires above its threshold, as here"
+
+
+def _decay_fraction(kept: Any) -> Any:
+    """Return the share lost a step, where the library has the share that is kept."""
+    return 1 - np.clip(to_numpy(kept), 0.0, 1.0)
+
+
+NEURON_PARSERS: Mapping[str, LayerParser] = {"Leaky": _parse_leaky, "Synaptic": _parse_synaptic}

@@ -1,0 +1,102 @@
+"""Networks of SpikingJelly's modules, in real numbers; the library is not imported.
+
+With `v_reset` taken off every voltage, its neurons are those of `convert.graph`:
+
+    IF      v = v + x
+    LIF     v = v (1 - 1/tau) + x, with decay_input x / tau; parametric LIF: 1/tau = sigmoid(w)
+    spike where v >= v_threshold, and then v = v_reset
+
+The chip fires above the threshold, not at it: see `convert.neuron_rule` for what is done about it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ...runtime.errors import NetworkError
+from ..diagnostics import LayerDiagnostic, raise_if_unsupported
+from ..quantize.float_network import FloatNetwork
+from .sequential import build_sequential
+from .torch_layers import (
+    LAYER_PARSERS,
+    AdaptiveAvgPool,
+    LayerParser,
+    ParsedLayer,
+    UnsupportedLayerError,
+    make_neuron_params,
+    parse_layers,
+    to_scalar,
+)
+
+THRESHOLD_NOTE = "fires at its threshold or above, so the threshold is put just below"
+
+
+def from_spikingjelly(
+    module: Any, input_shape: tuple[int, ...], value_bits: int = 1
+) -> tuple[FloatNetwork, tuple[LayerDiagnostic, ...]]:
+    """Return the network of `module`, and how each of its layers was carried over.
+
+    `module` is a Sequential or list of layers, neurons among them; `input_shape` is (channels,
+    height, width) or (neurons,), of `value_bits` bits. Layers after the last neurons are added up
+    by a read-out. Raises `NetworkError` where a layer cannot be carried over, with its parameter.
+    """
+    things, findings = parse_layers(module, NEURON_PARSERS)
+    raise_if_unsupported(findings, NetworkError)
+    return build_sequential(things, input_shape, value_bits, {"format": "spikingjelly"}), findings
+
+
+def _threshold_above_reset(node: Any) -> float:
+    if node.v_reset is None:
+        raise UnsupportedLayerError(
+            "v_reset=None subtracts the threshold", "train with v_reset=0.0"
+        )
+    threshold = to_scalar(node.v_threshold, "v_threshold") - to_scalar(node.v_reset, "v_reset")
+    if threshold <= 0:
+        raise UnsupportedLayerError(f"v_threshold is not above v_reset {node.v_reset}")
+    return threshold
+
+
+def _parse_if(node: Any) -> tuple[ParsedLayer, str]:
+    return make_neuron_params(_threshold_above_reset(node), inclusive=True), THRESHOLD_NOTE
+
+
+def _parse_lif(node: Any) -> tuple[ParsedLayer, str]:
+    return _make_lif(node, 1 / to_scalar(node.tau, "tau"))
+
+
+def _parse_parametric_lif(node: Any) -> tuple[ParsedLayer, str]:
+    return _make_lif(node, 1 / (1 + float(np.exp(-to_scalar(node.w, "w")))))
+
+
+def _make_lif(node: Any, decay: float) -> tuple[ParsedLayer, str]:
+    gain = decay if node.decay_input else 1.0
+    return make_neuron_params(
+        _threshold_above_reset(node), voltage_decay=decay, gain=gain, inclusive=True
+    ), THRESHOLD_NOTE
+
+
+def _parse_readout(node: Any) -> tuple[ParsedLayer, str]:
+    decay = 1 / to_scalar(node.tau, "tau") if hasattr(node, "tau") else 0.0
+    rule = make_neuron_params(voltage_decay=decay, gain=decay or 1.0, spiking=False)
+    return rule, "read by its voltage at every step; its `decode` is up to the reader"
+
+
+def _parse_voting(layer: Any) -> tuple[ParsedLayer, str]:
+    return AdaptiveAvgPool(
+        int(layer.voting_size), neuron_groups=True
+    ), "means of groups, added up by a read-out"
+
+
+NEURON_PARSERS: Mapping[str, LayerParser] = {
+    "IFNode": _parse_if,
+    "LIFNode": _parse_lif,
+    "ParametricLIFNode": _parse_parametric_lif,
+    "NonSpikingIFNode": _parse_readout,
+    "NonSpikingLIFNode": _parse_readout,
+    "VotingLayer": _parse_voting,
+    **dict.fromkeys(
+        ("ThresholdDependentBatchNorm1d", "ThresholdDependentBatchNorm2d"),
+        LAYER_PARSERS["BatchNorm2d"],
+    ),
+}

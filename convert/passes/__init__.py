@@ -1,0 +1,1 @@
+"""Passes from Network to Network that hold for every target."""

@@ -1,0 +1,1 @@
+"""Quantization: the float network, linear-op fusion, scales, calibration, mixed precision."""

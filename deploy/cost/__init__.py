@@ -1,0 +1,1 @@
+"""Cost of an inference: workload, traffic, energy, latency."""

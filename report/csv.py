@@ -1,0 +1,77 @@
+"""The report as lines of CSV: every figure once, in base units."""
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+
+from .model import Report
+
+COLUMNS = ("part", "of", "name", "timestep", "unit", "least", "most")
+Row = tuple[object, ...]
+
+
+def to_csv(report: Report) -> str:
+    """Return every figure of `report`, one a line, with its range where it has one."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for lines in (
+        _count_rows(report),
+        _curve_rows(report),
+        _energy_rows(report),
+        _placement_rows(report),
+    ):
+        writer.writerows(lines)
+    return text.getvalue()
+
+
+def _count_rows(report: Report) -> Iterator[Row]:
+    for p in report.populations:
+        yield "population", p.name, "neurons", "", "", p.neurons, p.neurons
+        yield "population", p.name, "events", "", "", p.events, p.events
+        yield "population", p.name, "updates", "", "", p.neuron_updates, p.neuron_updates
+    for q in report.projections:
+        yield "projection", q.name, "synapses", "", "", q.synapses, q.synapses
+        yield (
+            "projection",
+            q.name,
+            "operations",
+            "",
+            "",
+            q.synaptic_operations,
+            q.synaptic_operations,
+        )
+
+
+def _curve_rows(report: Report) -> Iterator[Row]:
+    for name, values in (
+        ("operations", report.cumulative_operations),
+        ("events", report.cumulative_events),
+    ):
+        for step, value in enumerate(values, 1):
+            yield "inference", "", name, step, "", value, value
+    for curve in report.curves:
+        for step, value in enumerate(curve.accuracy, 1):
+            yield "accuracy", curve.name, "", step, "", value, value
+    if report.early_exit:
+        for step, count in enumerate(report.early_exit.counts, 1):
+            yield "exits", "", "samples", step, "", count, count
+
+
+def _energy_rows(report: Report) -> Iterator[Row]:
+    for energy in report.energies:
+        for name, parts in energy.populations.items():
+            for kind, bounds in parts.items():
+                yield "energy", energy.model, f"{name}: {kind}", "", "J", *bounds
+        for step, bounds in enumerate(energy.by_step, 1):
+            yield "energy", energy.model, "total", step, "J", *bounds
+        yield "energy", energy.model, "as an ANN", "", "J", *(energy.ann_energy,) * 2
+
+
+def _placement_rows(report: Report) -> Iterator[Row]:
+    for placement in report.placements:
+        cores = len(placement.cores)
+        yield "placement", placement.target, "cores", "", "", placement.min_cores, cores
+        for timing in placement.timings:
+            yield "time", timing.model, "step", "", "s", *timing.step
+            yield "time", timing.model, "inference", "", "s", *timing.inference

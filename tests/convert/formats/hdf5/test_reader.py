@@ -1,0 +1,54 @@
+"""HDF5 files as arrays, and files that are none."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pumice.convert.formats.hdf5.reader import SandboxedReader, read_hdf5
+from pumice.runtime.errors import FileError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["group/deeper/numbers"] = np.arange(6, dtype=np.float32).reshape(2, 3)
+        file["group/text"] = "conv"
+        file.create_dataset("group/words", data=[["a", "bcd"]], dtype=h5py.string_dtype())
+    return tmp_path / "a.h5"
+
+
+def test_datasets_come_under_their_full_names(path: Path) -> None:
+    found = read_hdf5(path)
+    np.testing.assert_array_equal(found["group/deeper/numbers"], [[0, 1, 2], [3, 4, 5]])
+    assert found["group/text"].item() == b"conv"
+    assert found["group/words"].tolist() == [[b"a", b"bcd"]]
+
+
+def test_what_is_no_hdf5_file_is_refused_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.h5").write_text("no")
+    with pytest.raises(FileError, match=r"a.h5: is not a whole HDF5 file \(.*\)$"):
+        read_hdf5(tmp_path / "a.h5")
+    with pytest.raises(FileError, match="no such file"):
+        read_hdf5(tmp_path / "b.h5")
+
+
+def test_links_and_claims_beyond_the_file_are_refused(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        file["soft"] = h5py.SoftLink("/group")
+    with pytest.raises(FileError, match="soft is a link"):
+        read_hdf5(path)
+    with h5py.File(path, "a") as file:
+        del file["soft"]
+        file.create_dataset("large", (1 << 40,), np.uint8, chunks=(1 << 20,))
+    with pytest.raises(FileError, match="large claims 1099511627776 bytes"):
+        read_hdf5(path)
+
+
+def test_a_reader_survives_the_end_of_its_process(path: Path) -> None:
+    with SandboxedReader(seconds=0.0) as reader:
+        with pytest.raises(FileError, match="did not survive"):
+            reader.read(path)
+        reader._timeout = 60.0
+        assert len(reader.read(path)) == 3

@@ -1,0 +1,138 @@
+"""Networks as `.net` files: read again, and run by netx in Lava, with the same spikes."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lavadl import netx, slayer
+
+from pumice.convert.formats.netx.reader import read_netx
+from pumice.convert.formats.netx.writer import _netx_preserves, round_biases, write_netx
+from pumice.runtime import Conv, Dense, Network, Population, Projection, SumPool, logits_over_time
+from pumice.runtime.engines import reference
+from pumice.runtime.errors import NetworkError
+
+rng = np.random.default_rng(5)
+EVENTS = (rng.random((25, 2, 2, 6, 7)) < 0.3).astype(np.uint8)
+CUBA: dict[str, Any] = {"current_decay": 1024, "voltage_decay": 300}
+
+
+def even(*shape: int) -> Any:
+    return rng.integers(-60, 64, shape) * 2
+
+
+def chain(**last: Any) -> Network:
+    """Strided convolution, sum pool, a dense layer that loops, and one with a delay."""
+    populations = (
+        Population("in", (2, 6, 7), "input"),
+        Population("conv", (4, 6, 4), threshold=[150, 250, 200, 300], bias=[5, 0, -3, 9], **CUBA),
+        Population("pool", (4, 3, 2), threshold=40, **CUBA),
+        Population("loop", (9,), threshold=np.arange(200, 209), bias=4, **CUBA),
+        Population("out", (5,), **{**CUBA, "threshold": 300, **last}),
+    )
+    projections = (
+        Projection("a", "in", "conv", Conv(even(4, 1, 3, 3), (1, 2), (1, 1), (1, 1), 2)),
+        Projection("b", "conv", "pool", SumPool((2, 2), (2, 2), weight=33)),
+        Projection("c", "pool", "loop", Dense(even(9, 24)), 1),
+        Projection("d", "loop", "loop", Dense(even(9, 9)), delay=1),
+        Projection("e", "loop", "out", Dense(even(5, 9)), delay=3),
+    )
+    return Network(populations, projections)
+
+
+@pytest.mark.parametrize("kind", ["cuba", "integrator"])
+def test_a_chain_is_read_again_with_the_same_spikes(kind: str, tmp_path: Path) -> None:
+    network = chain(kind=kind)
+    write_netx(tmp_path / "a.net", network)
+    again, findings = read_netx(tmp_path / "a.net")
+    ours, theirs = (reference.run(n, EVENTS) for n in (network, again))
+    assert all(finding.support == "fine" for finding in findings)
+    names = [population.name for population in again.populations[1:]]
+    for left, right in zip(("conv", "pool", "loop"), names, strict=False):
+        np.testing.assert_array_equal(ours.spikes[left], theirs.spikes[right])
+        assert 0.01 < ours.spikes[left].mean() < 0.99
+    np.testing.assert_array_equal(logits_over_time(network, ours), logits_over_time(again, theirs))
+
+
+@pytest.mark.lava
+def test_netx_runs_it_in_lava_with_the_same_spikes(tmp_path: Path) -> None:
+    slayer()
+    network = chain()
+    write_netx(tmp_path / "a.net", network)
+    steps = len(EVENTS)
+    theirs = netx(tmp_path / "a.net", EVENTS[:, 0], steps + 4, reset=1000)
+    np.testing.assert_array_equal(theirs[4:], reference.run(network, EVENTS).spikes["out"][:, 0])
+
+
+def test_what_netx_keeps_of_weights_is_foreseen() -> None:
+    slayer()
+    from lava.lib.dl.netx.utils import optimize_weight_bits
+    from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
+
+    for _ in range(300):
+        low, high = np.sort(rng.integers(-256, 255, 2))
+        weights = rng.integers(low, high, (2, 3), endpoint=True)
+        if weights.max() == 0:
+            continue  # netx divides by zero
+        shifted, bits, exponent, _ = optimize_weight_bits(weights)
+        sign = determine_sign_mode(shifted)
+        held = truncate_weights(clip_weights(shifted, sign, 8), sign, bits)
+        assert _netx_preserves(weights) == np.array_equal(held, weights << -exponent)
+    assert not _netx_preserves(np.array([[-128, -64]])) and not _netx_preserves(np.array([[0, 0]]))
+
+
+def changed(network: Network, what: str, index: int, **values: Any) -> Network:
+    things: dict[str, Any] = {what: list(getattr(network, what))}
+    things[what][index] = replace(things[what][index], **values)
+    return replace(network, **things)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "branch": ({"projections": 4, "source": "pool", "connection": Dense(even(5, 24))}, "a chain"),
+    "exponent": ({"projections": 4, "weight_exponent": -3}, "a weight_exponent of -3"),
+    "late conv": ({"projections": 0, "delay": 1}, "no delays or loops of convolutions"),
+    "loop": ({"projections": 3, "delay": 2}, "a loop in a .net file is dense with a delay of 1"),
+    "late bias": ({"populations": 4, "bias": 1}, "e: has a delay"),
+    "large": ({"projections": 2, "weight_exponent": 3}, "netx would change its weights"),
+    "zeros": ({"projections": 4, "connection": Dense(np.zeros((5, 9)))}, "not zeros alone"),
+    "fine bias": ({"populations": 3, "bias_exponent": 2}, "see with_whole_biases"),
+    "each neuron": (
+        {"populations": 1, "threshold": np.arange(96).reshape(4, 6, 4)},
+        "vThMant of each neuron",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_netx_would_change_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    values, text = REFUSED[name]
+    what, *_ = (key for key in values if key in ("populations", "projections"))
+    index: Any = values[what]
+    others: Any = {key: value for key, value in values.items() if key != what}
+    with pytest.raises(NetworkError, match=text):
+        write_netx(tmp_path / "a.net", changed(chain(), what, index, **others))
+    assert not list(tmp_path.iterdir())
+
+
+def test_biases_are_made_whole_on_request(tmp_path: Path) -> None:
+    fine = changed(chain(), "populations", 3, bias=[130] * 9, bias_exponent=0)
+    whole = round_biases(fine)
+    assert whole.population("loop").bias.tolist() == [2] * 9
+    assert whole.population("conv") == fine.population("conv")
+    write_netx(tmp_path / "a.net", whole)
+
+
+def test_graded_spikes_are_refused() -> None:
+    populations = (
+        Population("in", (2,), kind="input"),
+        Population("sums", (2,), value_bits=2),
+        Population("out", (2,)),
+    )
+    projections = (
+        Projection("first", "in", "sums", Dense(np.eye(2))),
+        Projection("second", "sums", "out", Dense(np.eye(2))),
+    )
+    with pytest.raises(NetworkError, match="sums: sends graded spikes, netx reads plain ones"):
+        write_netx("graded.net", Network(populations, projections))

@@ -1,0 +1,323 @@
+"""NIR files: ours come back as they were, others' compute what their equations say."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+import pytest
+import torch
+from damage import damaged, mangled, outcome
+from graphs import simulate
+from hypothesis import assume, given
+from numpy.typing import NDArray
+from strategies import networks
+from torch.nn import functional
+
+from pumice.convert.formats.hdf5.reader import SandboxedReader, read_hdf5
+from pumice.convert.formats.nir.files import build_network, read_nir, write_nir
+from pumice.convert.formats.nir.graph import build_float_network
+from pumice.convert.formats.nir.reader import parse_nir
+from pumice.runtime import Conv, Dense, Network, Population, Projection, Sparse, SumPool
+from pumice.runtime.engines import reference
+from pumice.runtime.errors import FileError, NetworkError
+
+IMAGE = (2, 6, 8)
+DT = 0.002
+EVENTS = (np.random.default_rng(3).random((20, 2, *IMAGE)) < 0.4).astype(np.uint8)
+
+
+def own(decay: int = 0) -> Network:
+    """A network with every kind of projection, a loop, a skip and a read-out."""
+    rng = np.random.default_rng(3)
+
+    def even(*shape: int) -> Any:
+        return rng.integers(-60, 64, shape) * 2
+
+    weights, rows, columns = np.array([[3, 0, 9], [0, 1, 4], [0, 7, 23]])
+    sparse = Sparse(weights, rows, columns, (5, 24))
+    populations = (
+        Population("in", IMAGE, "input"),
+        Population("conv", (4, 6, 4), threshold=[150, 250, 200, 300], bias=[5, 0, -3, 9]),
+        Population("pool", (4, 3, 2), current_decay=4096 - decay, threshold=40),
+        Population("loop", (9,), voltage_decay=decay, threshold=np.arange(200, 209), bias=4),
+        Population("out", (5,), "integrator", bias=2, bias_exponent=1),
+    )
+    projections = (
+        Projection("a", "in", "conv", Conv(even(4, 1, 3, 3), (1, 2), (1, 1), (1, 1), 2)),
+        Projection("b", "conv", "pool", SumPool((2, 2), (2, 2), weight=33), -1),
+        Projection("c", "pool", "loop", Dense(even(9, 24)), 1),
+        Projection("d", "loop", "loop", Dense(even(9, 9)), delay=1),
+        Projection("e", "loop", "out", Dense(even(5, 9)), delay=3),
+        Projection("f", "pool", "out", sparse),
+    )
+    return Network(populations, projections, provenance={"seed": 3})
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("nir") / "a.nir"
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[SandboxedReader]:
+    with SandboxedReader(seconds=20) as reader:
+        yield reader
+
+
+def read_again(path: Path, reader: SandboxedReader, network: Network) -> Network:
+    write_nir(path, network)
+    return build_network(reader.read(path), None, None, 1, {})[0]
+
+
+@given(networks())
+def test_a_network_comes_back_as_it_was(
+    path: Path, reader: SandboxedReader, network: Network
+) -> None:
+    assume(len(network.inputs) == 1)
+    try:
+        assert read_again(path, reader, network) == network
+    except NetworkError as error:
+        assert "is dense into an image" in str(error)
+
+
+@pytest.mark.parametrize("decay", [0, 300])
+def test_every_kind_of_projection_comes_back(
+    path: Path, reader: SandboxedReader, decay: int
+) -> None:
+    again = read_again(path, reader, own(decay))
+    assert again == own(decay)
+    assert dict(again.provenance) == {"seed": 3}
+
+
+def without_scheme(path: Path) -> Path:
+    with h5py.File(path, "a") as file:
+        del file["node/metadata"]
+    return path
+
+
+def test_its_real_numbers_spike_as_its_integers(path: Path) -> None:
+    network = own()
+    write_nir(path, network, DT)
+    read = build_float_network(parse_nir(read_hdf5(without_scheme(path))), DT, None, 1)
+    found, expected = simulate(read, EVENTS), reference.run(network, EVENTS)
+    for name in ("conv", "pool", "loop"):
+        np.testing.assert_array_equal(found[name], expected.spikes[name])
+        assert 0.01 < expected.spikes[name].mean() < 0.99
+    np.testing.assert_allclose(found["out"], expected.voltages["out"] / 64, atol=1e-4)
+
+
+def test_nir_itself_reads_what_is_written(path: Path) -> None:
+    weights = Dense(np.arange(9 * 96).reshape(9, 96) % 200)
+    chosen = own().populations[0], own().population("loop")
+    plain = Network(chosen, (Projection("a", "in", "loop", weights),))
+    write_nir(path, plain)
+    nodes = nir.read(path).nodes
+    assert {name: type(node).__name__ for name, node in nodes.items()} == {
+        "in": "Input", "loop": "IF", "a_flatten": "Flatten", "a": "Affine", "output": "Output"
+    }  # fmt: skip
+    np.testing.assert_array_equal(nodes["a"].bias, np.full(9, 4.0))
+
+
+def test_a_changed_file_is_not_taken_for_the_original(path: Path) -> None:
+    write_nir(path, own())
+    with h5py.File(path, "a") as file:
+        file["node/nodes/loop/v_threshold"][3] = 1.0
+    with pytest.raises(FileError, match="loop/v_threshold: was altered since pumice wrote it"):
+        read_nir(path)
+    with h5py.File(path, "a") as file:
+        del file["node/metadata/pumice"]
+        file["node/metadata/pumice"] = "{}"
+    with pytest.raises(FileError, match="was altered: its scheme makes no network"):
+        read_nir(path)
+
+
+def full(value: float, *shape: int) -> NDArray[np.float64]:
+    return np.full(shape, float(value))
+
+
+def cuba(*shape: int, **values: Any) -> nir.CubaLIF:
+    names = {"tau_syn": 0.004, "tau_mem": 0.01, "r": 1.5, "v_leak": 0.02, "w_in": 2.0}
+    arrays = {name: full(value, *shape) for name, value in names.items()}
+    return nir.CubaLIF(**{**arrays, "v_threshold": full(0.3, *shape), **values})
+
+
+def others() -> nir.NIRGraph:
+    """A network as another program might write it: pools, a skip that adds up, a cycle, a delay."""
+    rng = np.random.default_rng(3)
+    pair = np.array([2, 2])
+    nodes = {
+        "input": nir.Input(np.array(IMAGE)),
+        "1": nir.Conv2d((6, 8), rng.normal(size=(4, 1, 3, 3)), 1, "same", 1, 2, rng.normal(size=4)),
+        "lif.1": nir.LIF(full(0.006, 4, 6, 8), full(1.5, 4, 6, 8), full(0.1, 4, 6, 8),
+                         full(0.7, 4, 6, 8)),
+        "avg": nir.AvgPool2d(pair, pair, np.array([0, 0])),
+        "2": nir.Conv2d((3, 4), rng.normal(size=(3, 4, 3, 3)), 1, 1, 1, 1, np.zeros(3)),
+        "cuba": cuba(3, 3, 4, v_threshold=np.repeat([0.1, 0.2, 0.3], 12).reshape(3, 3, 4)),
+        "late": nir.Delay(full(3 * DT, 4, 6, 8)),
+        "sum": nir.SumPool2d(pair, pair, np.array([0, 0])),
+        "flat": nir.Flatten({"input": np.array([3, 3, 4])}, 0, -1),
+        "flat2": nir.Flatten({"input": np.array([4, 3, 4])}, 0, -1),
+        "fc": nir.Affine(rng.normal(size=(7, 36)), rng.normal(size=7)),
+        "skip": nir.Linear(rng.normal(size=(7, 48)) / 3),
+        "if": nir.IF(full(200.0, 7), full(0.9, 7)),
+        "again": nir.Linear(rng.normal(size=(7, 7))),
+        "read": nir.Affine(rng.normal(size=(3, 7)), rng.normal(size=3)),
+        "li": nir.LI(np.array([0.02, 0.03, 0.01]), full(1.0, 3), full(0.0, 3)),
+        "output": nir.Output(np.array([3])),
+    }  # fmt: skip
+    chain = ["input", "1", "lif.1", "avg", "2", "cuba", "flat", "fc", "if", "read", "li", "output"]
+    skip = ["lif.1", "late", "sum", "flat2", "skip", "if", "again", "if"]
+    edges = list(zip(chain[:-1], chain[1:], strict=True)) + list(
+        zip(skip[:-1], skip[1:], strict=True)
+    )
+    return nir.NIRGraph(nodes, edges, {}, type_check=False)
+
+
+def euler(given: nir.NIRGraph, events: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+    """What each node of `given` does in steps of DT, by its equation; a cycle costs a step."""
+    values = {name: [np.zeros(1)] for name in given.nodes}
+    states = {name: (np.zeros(1), np.zeros(1)) for name in given.nodes}
+    for now in range(len(events)):
+        for name, node in given.nodes.items():
+            arrived: Any = 0.0
+            for source, target in given.edges:
+                if target == name:
+                    arrived = arrived + values[source][-1]
+            out, states[name] = stepped(node, arrived, states[name], events[now])
+            values[name].append(out)
+    return {name: np.stack(steps[1:]) for name, steps in values.items()}
+
+
+def stepped(node: Any, x: Any, state: Any, events: Any) -> Any:
+    current, voltage = state
+    if isinstance(node, nir.Input):
+        return events.astype(float), state
+    if isinstance(node, nir.Linear | nir.Affine):
+        return x @ node.weight.T + getattr(node, "bias", 0.0), state
+    if isinstance(node, nir.Flatten):
+        return x.reshape(len(x), -1), state
+    if isinstance(node, nir.Conv2d):
+        x, weight, bias = (torch.from_numpy(np.asarray(a)) for a in (x, node.weight, node.bias))
+        padding = node.padding if isinstance(node.padding, str) else tuple(node.padding)
+        geometry: Any = tuple(node.stride), padding, tuple(node.dilation), node.groups
+        return functional.conv2d(x, weight, bias, *geometry).numpy(), state
+    if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
+        mean = functional.avg_pool2d(torch.from_numpy(x), 2, 2).numpy()
+        return mean * (4 if isinstance(node, nir.SumPool2d) else 1), state
+    if isinstance(node, nir.Delay):
+        queue = [*([np.zeros_like(x)] * 3 if isinstance(current, np.ndarray) else current), x]
+        return queue[0], (queue[1:], voltage)
+    if isinstance(node, nir.Output):
+        return x, state
+    if isinstance(node, nir.IF):
+        voltage = voltage + DT * node.r * x
+    else:
+        if isinstance(node, nir.CubaLIF):
+            current = current + DT / node.tau_syn * (-current + node.w_in * x)
+        tau = node.tau_mem if isinstance(node, nir.CubaLIF) else node.tau
+        drive = node.r * (current if isinstance(node, nir.CubaLIF) else x)
+        voltage = voltage + DT / tau * (node.v_leak - voltage + drive)
+    if isinstance(node, nir.LI):
+        return voltage, (current, voltage)
+    spikes = (voltage > node.v_threshold).astype(float)
+    return spikes, (current, np.where(spikes > 0, 0.0, voltage))
+
+
+def test_another_programs_network_does_what_its_equations_say(path: Path) -> None:
+    nir.write(path, others())
+    read = build_float_network(parse_nir(read_hdf5(path)), DT, None, 1)
+    found, expected = simulate(read, EVENTS), euler(others(), EVENTS)
+    for ours, theirs in (("lif.1", "lif.1"), ("cuba", "cuba"), ("if", "if")):
+        np.testing.assert_array_equal(found[ours], expected[theirs])
+        assert 0.02 < expected[theirs].mean() < 0.98
+    np.testing.assert_allclose(found["li"], expected["li"], atol=1e-5)
+
+
+def test_it_is_rounded_to_integers_and_told_of(path: Path) -> None:
+    nir.write(path, others())
+    network, findings = read_nir(path, dt=DT)
+    assert network.output == "li" and network.population("if").kind == "cuba"
+    assert {f.node: f.support for f in findings} == dict.fromkeys(others().nodes, "fine")
+    assert [p.delay for p in network.projections if p.source == p.target == "if"] == [1]
+    assert [p.delay for p in network.incoming("if") if p.source == "lif.1"] == [3]
+
+
+def small(**nodes: Any) -> nir.NIRGraph:
+    """An input, a matrix and neurons, some of them replaced or added at the end."""
+    made = {
+        "input": nir.Input(np.array([4])),
+        "fc": nir.Linear(np.ones((3, 4))),
+        "lif": nir.LIF(full(0.02, 3), full(1, 3), full(0, 3), full(1, 3)),
+        **nodes,
+        "output": nir.Output(np.array([3])),
+    }
+    names = list(made)
+    return nir.NIRGraph(made, list(zip(names[:-1], names[1:], strict=True)), {}, type_check=False)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "reset": ({"lif": nir.LIF(*[full(1, 3)] * 4, v_reset=full(0.5, 3))}, "v_reset is 0.5; the"),
+    "short": ({"lif": nir.LIF(full(0.001, 3), *[full(1, 3)] * 3)}, "tau is 0.001 s, below"),
+    "threshold": ({"lif": nir.LIF(*[full(1, 3)] * 3, full(0, 3))}, "v_threshold is 0"),
+    "filtered": (
+        {"fc": nir.Affine(np.ones((3, 4)), np.ones(3)), "lif": cuba(3)},
+        "lif: filters the bias before it through its current",
+    ),
+    "kind": ({"more": nir.Threshold(full(1, 3))}, "more: is a Threshold node; use IF, LIF"),
+    "conv1d": ({"fc": nir.Conv1d(4, np.ones((3, 1, 1)), 1, 0, 1, 1, np.zeros(3))}, "a Conv1d node"),
+    "nested": ({"lif": small()}, "lif: is a graph within the graph"),
+    "delays": ({"late": nir.Delay(np.array([0.1, 0.2, 0.3]))}, "delay differs from neuron"),
+    "nan": ({"fc": nir.Linear(np.full((3, 4), np.nan))}, "fc: weight holds NaN"),
+    "size": ({"fc": nir.Linear(np.ones((3, 5)))}, r"fc: takes 5 neurons, but gets \(4,\), 4"),
+    "two maps": ({"fc2": nir.Linear(np.ones((3, 3))), "lif2": nir.Linear(np.ones((3, 3)))},
+                 "lif2: follows fc2 with no neurons between"),
+    "input": ({"fc": nir.Input(np.array([4]))}, "has 2 inputs and 1 outputs, needs one of each"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_carried_over_is_named_in_one_line(name: str, path: Path) -> None:
+    nodes, text = REFUSED[name]
+    nir.write(path, small(**nodes))
+    with pytest.raises(FileError, match=text) as caught:
+        read_nir(path, dt=DT)
+    assert "\n" not in str(caught.value)
+
+
+def test_it_asks_for_what_the_file_is_silent_about(path: Path) -> None:
+    nir.write(path, small())
+    with pytest.raises(FileError, match="says nothing of time steps; give dt"):
+        read_nir(path)
+    with pytest.raises(FileError, match="dt is -1, needs seconds above zero"):
+        read_nir(path, dt=-1)
+    with h5py.File(path, "a") as file:
+        del file["node/nodes/lif/v_reset"]
+    with pytest.raises(FileError, match='lif: says nothing of its reset; give reset="zero"'):
+        read_nir(path, dt=DT)
+    assert read_nir(path, dt=DT, reset="zero")[0].output == "lif"
+
+
+@pytest.mark.parametrize("how", ["cut", "altered"])
+def test_two_hundred_damaged_files_end_in_one_line_or_the_network(
+    how: str, path: Path, tmp_path: Path
+) -> None:
+    write_nir(path, own())
+    said, broken = [], tmp_path / "damaged.nir"
+    with SandboxedReader(seconds=5) as reader:
+        for content in damaged(path.read_bytes(), how, 200):
+            broken.write_bytes(content)
+            said.append(outcome(lambda: build_network(reader.read(broken), None, None, 1, {})[0]))
+    assert all(word == own() for word in said if isinstance(word, Network))
+    assert sum(isinstance(word, str) for word in said) >= (200 if how == "cut" else 60)
+
+
+def test_entries_lost_or_out_of_shape_end_in_one_line_or_a_network(path: Path) -> None:
+    nir.write(path, others())
+    said = [
+        outcome(lambda: build_network(arrays, DT, None, 1, {})[0])  # noqa: B023
+        for arrays in mangled(read_hdf5(path), 1000)
+    ]
+    assert sum(isinstance(word, str) for word in said) > 500

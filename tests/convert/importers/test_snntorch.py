@@ -1,0 +1,152 @@
+"""Networks of snnTorch's modules: the spikes of the original, or its parameter in an error.
+
+Without the library, classes of the same names and attributes stand in for it.
+"""
+
+import importlib
+import importlib.util
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from graphs import simulate
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pumice.convert.importers.snntorch import from_snntorch
+from pumice.runtime.errors import NetworkError
+
+EVENTS = (np.random.default_rng(1).random((15, 3, 16)) < 0.4).astype(np.uint8)
+
+
+class Leaky(nn.Module):
+    """The library's equations, one step at a time."""
+
+    def __init__(self, beta: Any, threshold: Any = 1.0, **others: Any) -> None:
+        super().__init__()
+        self.inhibition = self.state_quant = False
+        self.graded_spikes_factor: Any = 1.0
+        self.reset_mechanism, self.reset_delay = "subtract", True
+        others.pop("init_hidden", None)
+        self.__dict__.update(others)
+        self.beta, self.threshold = torch.as_tensor(beta), torch.as_tensor(threshold)
+        self.mem: Any = torch.zeros(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        before = (self.mem > self.threshold).to(x)
+        self.mem = self.beta.clamp(0, 1) * self.mem * (1 - before) + x
+        spikes: Tensor = (self.mem > self.threshold).to(x)
+        if not self.reset_delay:
+            self.mem = self.mem * (1 - spikes)
+        return spikes
+
+
+class Synaptic(Leaky):
+    def __init__(self, alpha: Any, beta: Any, **others: Any) -> None:
+        super().__init__(beta, **others)
+        self.alpha = torch.as_tensor(alpha)
+        self.syn: Any = torch.zeros(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        before = (self.mem > self.threshold).to(x)
+        self.syn = self.alpha.clamp(0, 1) * self.syn + x
+        self.mem = (self.beta.clamp(0, 1) * self.mem + self.syn) * (1 - before)
+        spikes: Tensor = (self.mem > self.threshold).to(x)
+        if not self.reset_delay:
+            self.mem = self.mem * (1 - spikes)
+        return spikes
+
+
+class Lapicque(Leaky):
+    pass
+
+
+@pytest.fixture(params=["stand-ins", "snntorch"])
+def snn(request: pytest.FixtureRequest) -> Any:
+    """Neurons of the library, or what stands in for them."""
+    if request.param == "stand-ins":
+        return SimpleNamespace(Leaky=Leaky, Synaptic=Synaptic, Lapicque=Lapicque)
+    if importlib.util.find_spec("snntorch") is None:
+        pytest.skip("snntorch is not installed (make peers)")
+    return importlib.import_module("snntorch")
+
+
+def outputs(module: nn.Sequential, events: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What `module` gives at each step, in double precision though spikes are float32."""
+    found = []
+    with torch.no_grad():
+        for values in torch.from_numpy(events):
+            for layer in module:
+                values = layer(values.double())
+            found.append(values.numpy())
+    return np.stack(found)
+
+
+def neuron(snn: Any, name: str, neurons: int = 1, **changes: Any) -> Any:
+    zero = {"reset_mechanism": "zero", "init_hidden": True, **changes}
+    if name == "each":
+        beta, threshold = torch.linspace(0.2, 0.95, neurons), torch.linspace(0.3, 0.9, neurons)
+        return snn.Leaky(beta=beta.double(), threshold=threshold.double(), **zero)
+    if name == "synaptic":
+        return snn.Synaptic(alpha=0.7, beta=0.8, **{"reset_delay": False, **zero})
+    return snn.Leaky(beta=0.9, threshold=0.6, **{"reset_delay": name == "late", **zero})
+
+
+@pytest.mark.parametrize("name", ["leaky", "late", "synaptic", "each"])
+def test_the_graph_spikes_as_the_original(snn: Any, name: str) -> None:
+    torch.manual_seed(2)
+    bias = name != "synaptic"
+    module = nn.Sequential(
+        nn.Linear(16, 30, bias=bias),
+        neuron(snn, name, 30),
+        nn.Linear(30, 20, bias=bias),
+        neuron(snn, name, 20),
+    ).double()
+    graph, findings = from_snntorch(module, (16,))
+    spikes = outputs(module, EVENTS)
+    np.testing.assert_array_equal(simulate(graph, EVENTS)[graph.output], spikes)
+    assert 0.02 < spikes.mean() < 0.98
+    assert {finding.support for finding in findings} == {"fine"}
+
+
+def test_neurons_that_never_reset_are_a_read_out(snn: Any) -> None:
+    torch.manual_seed(2)
+    last = neuron(snn, "leaky", reset_mechanism="none", output=True)
+    module = nn.Sequential(nn.Linear(16, 10), last).double()
+    graph, _ = from_snntorch(module, (16,))
+    if isinstance(last, Leaky):
+        pytest.skip("the stand-in always resets")
+    with torch.no_grad():
+        expected = [module(torch.from_numpy(e.astype(np.float64)))[1].numpy() for e in EVENTS]
+    np.testing.assert_allclose(simulate(graph, EVENTS)[graph.output], expected, atol=1e-5)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "subtract": ({"reset_mechanism": "subtract"}, "reset_mechanism='subtract' subtracts"),
+    "inhibition": ({"inhibition": True}, "inhibition=True lets one neuron fire"),
+    "state_quant": ({"state_quant": torch.round}, "state_quant rounds its states"),
+    "graded": ({"graded_spikes_factor": 2.0}, "graded_spikes_factor is not 1"),
+    "beta": ({"beta": torch.rand(3)}, r"voltage_decay has 3 values, needs one or one a channel"),
+    "negative": ({"threshold": -0.5}, "threshold is -0.5; use one above zero"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_carried_over_is_named_with_its_parameter(snn: Any, name: str) -> None:
+    changes, text = REFUSED[name]
+    node = snn.Leaky(**{"beta": 0.9, "reset_mechanism": "zero", **changes})
+    with pytest.raises(NetworkError, match=text):
+        from_snntorch([nn.Linear(16, 2), node], (16,))
+
+
+def test_a_synaptic_neuron_is_refused_where_no_chip_computes_it(snn: Any) -> None:
+    late = snn.Synaptic(alpha=0.7, beta=0.8, reset_mechanism="zero", reset_delay=True)
+    with pytest.raises(NetworkError, match="reset_delay=True holds the voltage at zero"):
+        from_snntorch([nn.Linear(16, 2), late], (16,))
+    with pytest.raises(NetworkError, match="synaptic1: filters the bias before it"):
+        from_snntorch([nn.Linear(16, 2), neuron(snn, "synaptic")], (16,))
+    with pytest.raises(NetworkError, match="Lapicque is no layer that can be carried over"):
+        from_snntorch([nn.Linear(16, 2), snn.Lapicque(beta=0.5)], (16,))

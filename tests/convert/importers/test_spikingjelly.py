@@ -1,0 +1,226 @@
+"""Networks of SpikingJelly's modules: the spikes of the original, or its parameter in an error.
+
+Without the library, classes of the same names and attributes stand in for it.
+"""
+
+import importlib
+import importlib.util
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from graphs import simulate
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pumice.convert.importers.spikingjelly import from_spikingjelly
+from pumice.convert.quantize.quantize import quantize_network
+from pumice.runtime.engines import reference
+from pumice.runtime.errors import NetworkError
+
+IMAGE = (2, 8, 8)
+EVENTS = (np.random.default_rng(1).random((12, 3, *IMAGE)) < 0.4).astype(np.uint8)
+
+
+class BaseNode(nn.Module):
+    """The library's equations, one step at a time."""
+
+    def __init__(self, v_threshold: float = 1.0, v_reset: float | None = 0.0, **others: Any):
+        super().__init__()
+        self.v_threshold, self.v_reset = v_threshold, v_reset
+        self.v: Any = v_reset or 0.0
+        self.__dict__.update(others)
+
+    def charged(self, x: Tensor) -> Any:
+        return self.v + x
+
+    def forward(self, x: Tensor) -> Tensor:
+        v = self.charged(x)
+        spikes: Tensor = (v >= self.v_threshold).to(x)
+        self.v = torch.where(spikes > 0, torch.full_like(v, self.v_reset or 0.0), v)
+        return spikes
+
+
+class IFNode(BaseNode):
+    pass
+
+
+class LIFNode(BaseNode):
+    tau: float
+
+    def __init__(self, tau: float = 2.0, decay_input: bool = True, **others: Any) -> None:
+        super().__init__(tau=tau, decay_input=decay_input, **others)
+
+    def charged(self, x: Tensor) -> Any:
+        leak = self.v - (self.v_reset or 0.0)
+        if self.decay_input:
+            return self.v + (x - leak) / self.tau
+        return self.v - leak / self.tau + x
+
+
+class ParametricLIFNode(LIFNode):
+    def __init__(self, init_tau: float = 2.0, **others: Any) -> None:
+        super().__init__(init_tau, **others)
+        self.w = nn.Parameter(-torch.tensor(init_tau - 1.0).log())
+
+
+class VotingLayer(nn.Module):
+    def __init__(self, voting_size: int) -> None:
+        super().__init__()
+        self.voting_size = voting_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(len(x), -1, self.voting_size).mean(dim=2)
+
+
+class QIFNode(BaseNode):
+    pass
+
+
+STAND_INS = SimpleNamespace(
+    **{kind.__name__: kind for kind in (IFNode, LIFNode, ParametricLIFNode, VotingLayer, QIFNode)},
+    **{kind: getattr(nn, kind) for kind in (
+        "Conv2d", "Linear", "BatchNorm2d", "AvgPool2d", "MaxPool2d", "Flatten", "Dropout",
+        "AdaptiveAvgPool2d",
+    )},
+)  # fmt: skip
+
+
+@pytest.fixture(params=["stand-ins", "spikingjelly"])
+def sj(request: pytest.FixtureRequest) -> Any:
+    """Layers and neurons of the library, or what stands in for them."""
+    if request.param == "stand-ins":
+        return STAND_INS
+    if importlib.util.find_spec("spikingjelly") is None:
+        pytest.skip("spikingjelly is not installed (make peers)")
+    neuron, layer = (
+        importlib.import_module(f"spikingjelly.activation_based.{part}")
+        for part in ("neuron", "layer")
+    )
+    return SimpleNamespace(**{**vars(neuron), **vars(layer)})
+
+
+def statistics(module: nn.Module) -> nn.Module:
+    """Draw what batch norm would have learned, and stop learning."""
+    torch.manual_seed(4)
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None and norm.running_var is not None
+            norm.running_mean.uniform_(-0.2, 0.2)
+            norm.running_var.uniform_(0.1, 0.3)
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.uniform_(norm.bias, 0.1, 0.4)
+    return module.double().eval()
+
+
+def outputs(module: nn.Module, events: NDArray[np.uint8]) -> NDArray[np.float64]:
+    with torch.no_grad():
+        return np.stack([module(torch.from_numpy(e.astype(np.float64))).numpy() for e in events])
+
+
+def deep(sj: Any, *nodes: Any) -> nn.Sequential:
+    torch.manual_seed(3)
+    first, second, third = nodes
+    last = sj.Linear(8, 6)
+    nn.init.uniform_(last.weight, -1.0, 2.0)
+    return nn.Sequential(
+        sj.Conv2d(2, 8, 3, padding=1, bias=False),
+        sj.BatchNorm2d(8),
+        first,
+        sj.AvgPool2d(2),
+        sj.Conv2d(8, 8, 3, padding=1, groups=2),
+        sj.BatchNorm2d(8),
+        second,
+        sj.MaxPool2d(2),
+        sj.AdaptiveAvgPool2d(1),
+        sj.Flatten(),
+        sj.Dropout(0.5),
+        last,
+        third,
+    )
+
+
+def nodes(sj: Any, name: str) -> tuple[Any, ...]:
+    made = {
+        "if": lambda: sj.IFNode(v_threshold=0.8),
+        "lif": lambda: sj.LIFNode(tau=3.0, v_threshold=0.3),
+        "undecayed": lambda: sj.LIFNode(tau=1.5, decay_input=False, v_threshold=0.7),
+        "reset": lambda: sj.LIFNode(tau=1.5, v_threshold=0.3, v_reset=-0.2),
+        "parametric": lambda: sj.ParametricLIFNode(init_tau=2.5, v_threshold=0.3),
+    }
+    return made[name](), made[name](), made[name]()
+
+
+@pytest.mark.parametrize("name", ["if", "lif", "undecayed", "reset", "parametric"])
+def test_the_graph_spikes_as_the_original(sj: Any, name: str) -> None:
+    module = statistics(deep(sj, *nodes(sj, name)))
+    graph, findings = from_spikingjelly(module, IMAGE)
+    spikes = outputs(module, EVENTS)
+    np.testing.assert_array_equal(simulate(graph, EVENTS)[graph.output], spikes)
+    assert 0.02 < spikes.mean() < 0.98
+    assert {finding.support for finding in findings} == {"fine"}
+
+
+@pytest.mark.parametrize("parts", [2, 4, 8])
+def test_a_sum_that_meets_the_threshold_fires_in_integers_too(sj: Any, parts: int) -> None:
+    module = nn.Sequential(sj.Linear(16, 9, bias=False), sj.IFNode(), sj.Linear(9, 4), sj.IFNode())
+    rng = np.random.default_rng(0)
+    layers: list[Any] = [module[0], module[2]]
+    for layer in layers:
+        layer.weight.data = torch.from_numpy(rng.integers(-2, 4, layer.weight.shape) / parts)
+    layers[1].bias.data = torch.full_like(layers[1].bias, 1 / parts)
+    events = EVENTS.reshape(12, 24, -1)[..., :16]
+    graph, _ = from_spikingjelly(module, (16,))
+    network, _ = quantize_network(graph)
+    spikes = outputs(module.double(), events)
+    np.testing.assert_array_equal(simulate(graph, events)[graph.output], spikes)
+    np.testing.assert_array_equal(reference.run(network, events).spikes[network.output], spikes)
+
+
+def test_what_follows_the_last_neurons_is_added_up(sj: Any) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(sj.Linear(16, 20), sj.IFNode(v_threshold=0.4), sj.VotingLayer(5))
+    events = EVENTS.reshape(12, 24, -1)[..., :16]
+    graph, _ = from_spikingjelly(module, (16,))
+    votes = outputs(module.double(), events).cumsum(axis=0)
+    np.testing.assert_allclose(simulate(graph, events)["output"], votes, atol=1e-5)
+
+
+def test_the_network_runs_in_integers(sj: Any) -> None:
+    module = statistics(deep(sj, *nodes(sj, "undecayed")))
+    network, _ = quantize_network(from_spikingjelly(module, IMAGE)[0])
+    found = reference.run(network, EVENTS).spikes[network.output]
+    assert np.mean(found == outputs(module, EVENTS)) > 0.9
+
+
+def test_what_cannot_be_carried_over_is_named_with_its_parameter(sj: Any) -> None:
+    linear = sj.Linear(4, 3)
+    for layers, text in (
+        ([linear, sj.IFNode(v_reset=None)], "v_reset=None subtracts the threshold; train with"),
+        ([linear, sj.QIFNode()], "qifnode1: QIFNode is no layer that can be carried over"),
+        ([linear, sj.IFNode(v_threshold=-1.0)], "v_threshold is not above v_reset"),
+        ([sj.AvgPool2d(2, ceil_mode=True), linear], "ceil_mode is on; use ceil_mode=False"),
+        ([sj.Conv2d(2, 3, 3, padding="same"), sj.IFNode()], "padding is 'same'"),
+        ([sj.Conv2d(2, 3, 3, padding_mode="circular")], "padding_mode is 'circular'"),
+        ([sj.BatchNorm2d(3, track_running_stats=False)], "track_running_stats is off"),
+        ([nn.TransformerEncoderLayer(4, 2)], "has a forward of its own, which cannot be seen"),
+    ):
+        with pytest.raises(NetworkError, match=text):
+            from_spikingjelly(nn.Sequential(*layers), (4,))
+
+
+def test_an_order_that_makes_no_network_is_named(sj: Any) -> None:
+    for layers, text in (
+        ([sj.Conv2d(2, 3, 3), sj.MaxPool2d(2), sj.IFNode()], "takes the largest of what conv2d0"),
+        ([sj.Conv2d(2, 3, 3), sj.Linear(3, 2), sj.IFNode()], "linear1: follows conv2d0 with no"),
+        ([sj.Flatten()], "has no neurons"),
+        ([sj.Linear(5, 2), sj.IFNode()], r"linear0: takes 5 neurons, but gets \(2, 8, 8\), 128"),
+        ([sj.AdaptiveAvgPool2d(3), sj.IFNode()], r"\(8, 8\) cannot be cut into 3 by 3 windows"),
+        ([sj.VotingLayer(7)], "128 neurons are not in groups of 7"),
+    ):
+        with pytest.raises(NetworkError, match=text):
+            from_spikingjelly(layers, IMAGE)
+    with pytest.raises(NetworkError, match="takes the largest of graded values"):
+        from_spikingjelly([sj.MaxPool2d(2), sj.IFNode()], IMAGE, value_bits=8)

@@ -1,0 +1,118 @@
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from pumice.report import SpikeRaster
+from pumice.report import format as words
+from pumice.report.charts import (
+    LABEL_GAP,
+    Line,
+    SecondaryScale,
+    XAxis,
+    histogram,
+    line_chart,
+    raster,
+    separate_labels,
+    ticks,
+)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "marks"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0.13, 0.87, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (-300, 650, [-400, -200, 0, 200, 400, 600, 800]),
+        (0, 897575, [0, 200000, 400000, 600000, 800000, 1000000]),
+        (3, 3, [3, 3.2, 3.4, 3.6, 3.8, 4]),
+        (1, 4, [1, 2, 3, 4]),
+    ],
+)
+def test_ticks_are_round_and_hold_both_ends(low: float, high: float, marks: list[float]) -> None:
+    assert ticks(low, high) == marks
+
+
+def test_labels_keep_their_order_and_stand_apart() -> None:
+    moved = separate_labels([50, 10, 12, 49], 0, 100)
+    assert sorted(range(4), key=lambda k: moved[k]) == [1, 2, 3, 0]
+    gaps = [b - a for a, b in zip(sorted(moved), sorted(moved)[1:], strict=False)]
+    assert min(gaps) >= LABEL_GAP
+
+
+def test_labels_at_the_lower_edge_move_up() -> None:
+    assert separate_labels([99, 100], 0, 100) == [100 - LABEL_GAP, 100]
+
+
+def points_of(svg: str) -> list[tuple[float, float]]:
+    points = re.search(r'points="([^"]+)"', svg)
+    assert points
+    pairs = (point.split(",") for point in points[1].split())
+    return [(float(x), float(y)) for x, y in pairs]
+
+
+def test_a_line_rises_as_its_values_do_and_ends_at_its_label() -> None:
+    svg = line_chart([Line(("up",), [0, 5, 10], "first")], "it rises", lambda _: str)
+    (x0, y0), (x1, y1), (x2, y2) = points_of(svg)
+    assert x1 - x0 == pytest.approx(x2 - x1) and y0 - y1 == pytest.approx(y1 - y2)
+    assert y0 > y1 > y2
+    ElementTree.fromstring(svg)
+
+
+@pytest.mark.parametrize("values", [[7.0], [0.0, 0.0], [-5.0, 1e9]])
+def test_a_chart_of_one_step_or_one_height_can_be_drawn(values: list[float]) -> None:
+    svg = line_chart([Line((), values, "first")], "", lambda _: str)
+    assert len(points_of(svg)) == len(values) and "nan" not in svg
+    ElementTree.fromstring(svg)
+
+
+def test_words_in_a_chart_cannot_become_markup() -> None:
+    svg = line_chart([Line(("<b>&",), [1], "first")], 'a "quote" <', lambda _: str)
+    assert "<b>" not in svg
+    assert ElementTree.fromstring(svg).get("aria-label") == 'a "quote" <'
+
+
+def test_a_raster_has_one_mark_an_event() -> None:
+    svg = raster(SpikeRaster("hidden", 8, 8, (0, 2), (5, 7)), 3)
+    assert svg.count("M") == 2 and "M0.1 5.1" in svg and "M2.1 7.1" in svg
+    assert ElementTree.fromstring(svg).get("viewBox") == "0 0 3 8"
+
+
+def written(svg: str) -> list[tuple[float, float, str]]:
+    """All that is written in a chart: where, and what."""
+    found = re.findall(r'x="([\d.]+)" y="([\d.]+)">([^<]*)<', svg)
+    return [(float(x), float(y), words) for x, y, words in found]
+
+
+def test_scales_stand_below_the_steps_they_belong_to() -> None:
+    line = Line((), [0.5, 0.6, 0.7], "first")
+    scales = [
+        SecondaryScale("events", ("10", "20", "30")),
+        SecondaryScale("energy", ("1 J", "2 J", "3 J")),
+    ]
+    at = {
+        words: (x, y)
+        for x, y, words in written(line_chart([line], "", lambda _: str, scales=scales))
+    }
+    assert at["1"][0] == at["10"][0] == at["1 J"][0] < at["3"][0] == at["30"][0] == at["3 J"][0]
+    assert at["1"][1] < at["timestep"][1] < at["10"][1] < at["events"][1] < at["1 J"][1]
+
+
+def test_a_line_against_cost_stands_at_its_costs() -> None:
+    line = Line((), [0.0, 1.0, 1.0], "first", x=[0.0, 10.0, 40.0])
+    svg = line_chart([line], "", lambda _: str, x_axis=XAxis("cost", words.axis_formatter))
+    (x0, _), (x1, _), (x2, _) = points_of(svg)
+    assert x2 - x0 == pytest.approx(4 * (x1 - x0), rel=1e-2)
+    at = {words: x for x, _, words in written(svg)}
+    assert at["0"] == pytest.approx(x0) and at["40"] == pytest.approx(x2) and "cost" in at
+
+
+@pytest.mark.parametrize("counts", [(3, 0, 6), (0, 0), (5,)])
+def test_a_histogram_has_a_bar_a_step_as_high_as_its_count(counts: tuple[int, ...]) -> None:
+    svg = histogram(counts, "stops")
+    heights = [float(h) for h in re.findall(r'<rect [^>]*height="([\d.]+)"', svg)]
+    assert len(heights) == len(counts)
+    assert [h / max(*heights, 1) for h in heights] == pytest.approx(
+        [c / max(*counts, 1) for c in counts], abs=0.01
+    )
+    ElementTree.fromstring(svg)

@@ -1,0 +1,203 @@
+import csv
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from pumice.report import (
+    AccuracyCurve,
+    Energy,
+    Placement,
+    PopulationActivity,
+    ProjectionActivity,
+    Report,
+    Sample,
+    SpikeRaster,
+    read_report,
+    to_csv,
+    to_json,
+    write_report,
+)
+from pumice.report.render import render
+from pumice.runtime.divergence import Divergence
+from pumice.runtime.errors import FileError
+from pumice.runtime.verify import EngineResult, VerificationReport
+
+BARE = Report(
+    title="one <network>",
+    network="ab" * 32,
+    timesteps=2,
+    samples=3,
+    synapses=40,
+    populations=(
+        PopulationActivity("in", "input", (4,), 4, 1.5, 0),
+        PopulationActivity("out", "cuba", (10,), 10, 2, 20),
+    ),
+    projections=(ProjectionActivity("p", "in", "out", "dense", 40, 15.0),),
+    cumulative_operations=(5.0, 15.0),
+)
+FULL = replace(
+    BARE,
+    curves=(
+        AccuracyCurve("float", (0.5, 0.75)),
+        AccuracyCurve("integers", (0.5, 0.625)),
+        AccuracyCurve("Lava", (0.5, 0.625)),
+    ),
+    energies=(
+        Energy(
+            "chip",
+            "a paper",
+            "the rest",
+            {"synaptic operations": (1e-9, 1e-9), "neuron updates": (2e-9, 3e-9)},
+            4e-9,
+            0.2,
+        ),
+    ),
+    sample=Sample(
+        "1", "0", ("0", "1"), (SpikeRaster("in", 4, 4, (0, 1), (3, 2)),), ((0.0, 2.0), (0.0, 1.0))
+    ),
+    verification=VerificationReport(
+        "ab" * 32,
+        "cd" * 32,
+        2,
+        3,
+        "reference",
+        (
+            EngineResult("cpu", 10, 5),
+            EngineResult("onnx", 10, 5, Divergence("onnx", 1, 2, "out", 3, "spike", 0, 1)),
+            EngineResult("lava", failure="EngineError: <hung>"),
+        ),
+        {"numpy": "2.3.5"},
+    ),
+    neurobench={"Footprint": 40, "SynapticOperations": {"Dense": 80.0}},
+    provenance={"recipe": "<script>alert(1)</script>"},
+)
+
+
+class Balance(HTMLParser):
+    """Fails where a tag is closed that was not open, or left open."""
+
+    EMPTY = {"meta", "link", "path", "circle", "polyline", "br"}
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_report_comes_back_from_its_json(tmp_path: Path) -> None:
+    for report in (BARE, FULL):
+        path, *_ = write_report(tmp_path / "new" / "folder", report)
+        assert read_report(path) == report
+        assert to_json(read_report(path)) == to_json(report)
+
+
+@pytest.mark.parametrize("report", [BARE, FULL], ids=["bare", "full"])
+def test_the_page_is_whole_and_asks_for_nothing_else(report: Report) -> None:
+    page = render(report)
+    Balance(page)
+    assert not re.search(r"https?:|src=|href=\"(?!data:)|url\(|@import|<script [^>]", page)
+    assert page.count("<script>") == page.count("<link ") == 1
+
+
+def test_every_energy_is_a_line_of_the_table_that_adds_up() -> None:
+    parts = {"in": {"messages": (1e-9, 2e-9)}, "out": {"neuron updates": (3e-9, 3e-9)}}
+    energy = replace(FULL.energies[0], populations=parts, by_step=((1e-9, 2e-9), (4e-9, 5e-9)))
+    text = to_csv(replace(FULL, energies=(energy,), cumulative_events=(1.0, 3.5)))
+    rows = list(csv.DictReader(StringIO(text)))
+    own = [row for row in rows if row["part"] == "energy"]
+    assert sum(float(row["most"]) for row in own if ":" in row["name"]) == pytest.approx(5e-9)
+    assert [row["least"] for row in own if row["name"] == "total"] == ["1e-09", "4e-09"]
+    assert [row["most"] for row in rows if row["name"] == "events" and row["timestep"]] == [
+        "1.0",
+        "3.5",
+    ]
+    assert ["0.5", "0.75"] == [row["most"] for row in rows if row["of"] == "float"]
+
+
+def test_what_does_not_fit_is_told_on_the_page() -> None:
+    page = render(replace(FULL, placements=(Placement("Small", error="out: 1 too many"),)))
+    assert "does not fit" in page and "out: 1 too many" in page
+
+
+def test_energies_by_population_have_bars_of_their_share() -> None:
+    parts = {"in": {"messages": (1e-9, 1e-9)}, "out": {"neuron updates": (4e-9, 4e-9)}}
+    page = render(replace(FULL, energies=(replace(FULL.energies[0], populations=parts),)))
+    assert '<i class="messages" style="width: 25.00%">' in page
+    assert '<i class="updates" style="width: 100.00%">' in page
+
+
+def test_what_users_write_cannot_become_markup() -> None:
+    page = render(FULL)
+    assert "one &lt;network&gt;" in page and "&lt;script&gt;" in page and "&lt;hung&gt;" in page
+
+
+def test_the_page_says_what_the_report_holds() -> None:
+    page = render(FULL)
+    for words in (
+        "right for 75.0 % in float, 62.5 % in integers and 62.5 % in Lava, on 3 samples",
+        "3.00 nJ to 4.00 nJ",
+        "Left out: the rest. Source: a paper.",
+        "A sample of class 1, wrongly answered 0.",
+        "Not every engine agrees with the reference engine: see onnx and lava.",
+        "onnx: step 1, sample 2, out[3]: spike is 1, needs 0",
+        "prefers-color-scheme: dark",
+        "@media print",
+    ):
+        assert words in page
+
+
+def test_equal_curves_share_one_line() -> None:
+    page = render(FULL)
+    assert page.count('<polyline class="line first"') == 3  # accuracy, operations, output
+    assert page.count('<polyline class="line third"') == 0
+    assert ">integers</text>" in page and ">Lava</text>" in page
+
+
+def test_what_was_not_measured_has_no_section() -> None:
+    page = render(BARE)
+    for heading in ("Energy", "One sample", "Conformance", "Share of right answers"):
+        assert f"{heading}" not in page
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "Invalid JSON"),
+        ("[]", "is not a whole report"),
+        ("{}", "title Field required"),
+        (to_json(FULL)[:-300], "Invalid JSON"),
+        (
+            to_json(FULL).replace('"timesteps": 2', '"timesteps": "x"', 1),
+            "timesteps Input should",
+        ),
+        (to_json(FULL).replace("0.75", "0.75, 1", 1), "curve float: 3 values"),
+    ],
+)
+def test_a_report_that_is_not_whole_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "report.json").write_text(content)
+    with pytest.raises(FileError, match="report.json: is not a whole report") as caught:
+        read_report(tmp_path / "report.json")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_report_that_is_not_there_or_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="report.json: cannot be read: No such file"):
+        read_report(tmp_path / "report.json")
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match="file: cannot be made: File exists"):
+        write_report(tmp_path / "file", BARE)

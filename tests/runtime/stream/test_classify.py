@@ -1,0 +1,102 @@
+"""Answers to a stream are those of a run on the same windows."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from command import EVENTS, NETWORK
+
+from pumice.runtime import Dense, Network, Population, Projection, logits_over_time
+from pumice.runtime.early_exit import EarlyExit, margins
+from pumice.runtime.engines import reference
+from pumice.runtime.errors import DataError
+from pumice.runtime.stream import Prediction, StreamStats, TimeBin, classify_stream
+
+SPIKING = Network(
+    (
+        Population("in", (2, 6, 6), kind="input"),
+        Population("out", (3,), threshold=[500, 600, 1100], voltage_decay=100),
+    ),
+    (Projection("p", "in", "out", Dense(np.arange(216).reshape(3, 72) % 31)),),
+)
+FRAMES = EVENTS.transpose(1, 0, 2, 3, 4).reshape(35, 2, 6, 6)
+
+
+def stream(fresh: tuple[int, ...] = (0,)) -> Iterator[TimeBin]:
+    return (TimeBin(k + 1, 1, frame, k in fresh) for k, frame in enumerate(FRAMES))
+
+
+def said(
+    network: Network, frames: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]"
+) -> list[list[int]]:
+    trace = reference.run(network, frames[:, None])
+    values = logits_over_time(network, trace)[:, 0]
+    order = np.sort(values)
+    told: list[list[int]] = np.stack([values.argmax(1), order[:, -1] - order[:, -2]], 1).tolist()
+    return told
+
+
+def told(given: list[Prediction]) -> list[list[int]]:
+    return [[one.class_index, one.margin] for one in given]
+
+
+@pytest.mark.parametrize("network", [NETWORK, SPIKING])
+def test_each_answer_is_that_of_a_run_from_silence(network: Network) -> None:
+    tally = StreamStats()
+    got = list(classify_stream(network, stream(), 5, tally))
+    assert told(got) == [said(network, FRAMES[k : k + 5])[-1] for k in range(0, 35, 5)]
+    assert (tally.time_bins, tally.predictions, got[1].end, got[1].events) == (35, 7, 10, 5)
+
+
+@pytest.mark.parametrize("network", [NETWORK, SPIKING])
+def test_after_every_window_the_answer_is_that_of_the_steps_so_far(network: Network) -> None:
+    got = list(classify_stream(network, stream(), 5, StreamStats(), every_step=True))
+    assert told(got) == sum((said(network, FRAMES[k : k + 5]) for k in range(0, 35, 5)), [])
+    assert [one.step for one in got] == [1, 2, 3, 4, 5] * 7
+
+
+def test_a_state_that_is_kept_is_that_of_one_long_run() -> None:
+    got = list(classify_stream(NETWORK, stream(), 5, StreamStats(), carry_state="all"))
+    assert told(got) == said(NETWORK, FRAMES)[4::5]
+
+
+def test_a_hidden_state_goes_on_while_the_output_begins_again() -> None:
+    long = reference.run(NETWORK, FRAMES[:, None])
+    conv = long.spikes["conv"][:, 0]
+    alone = Network(
+        (Population("conv", (3, 3, 3), kind="input"), NETWORK.population("out")),
+        (NETWORK.projections[1],),
+    )
+    got = list(classify_stream(NETWORK, stream(), 5, StreamStats(), carry_state="hidden"))
+    assert told(got) == [said(alone, conv[k : k + 5])[-1] for k in range(0, 35, 5)]
+
+
+def test_a_fresh_window_starts_everything_again() -> None:
+    got = list(classify_stream(NETWORK, stream(fresh=(0, 7)), 5, StreamStats(), carry_state="all"))
+    assert told(got)[1:] == said(NETWORK, FRAMES[7:])[4::5]
+
+
+@pytest.mark.parametrize("network", [NETWORK, SPIKING])
+def test_an_early_exit_answers_when_it_stops_and_rests(network: Network) -> None:
+    ahead = margins(logits_over_time(network, reference.run(network, EVENTS)))
+    rule = EarlyExit(tuple(np.quantile(ahead, 0.6, axis=1).astype(int).tolist()))
+    eager = replace(network, early_exit=rule)
+    wanted = reference.run(eager, EVENTS)
+    tally = StreamStats()
+    got = list(classify_stream(eager, stream(), 5, tally))
+    assert [one.step for one in got] == wanted.steps.tolist() and len(set(wanted.steps)) > 1
+    last = logits_over_time(eager, wanted)[wanted.steps - 1, np.arange(7)]
+    assert [one.class_index for one in got] == last.argmax(axis=1).tolist()
+    assert tally.time_bins == wanted.steps.sum() and tally.predictions == 7
+
+
+def test_an_early_exit_that_should_remember_is_refused() -> None:
+    eager = replace(NETWORK, early_exit=EarlyExit((5,)))
+    with pytest.raises(DataError, match="it cannot keep 'all'"):
+        list(classify_stream(eager, stream(), 5, StreamStats(), carry_state="all"))
+
+
+def test_no_step_gives_no_answer() -> None:
+    with pytest.raises(DataError, match="an answer after 0 steps, needs 1 or more"):
+        list(classify_stream(NETWORK, stream(), 0, StreamStats()))

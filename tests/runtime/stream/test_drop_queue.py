@@ -1,0 +1,64 @@
+"""A queue that drops the oldest, says so, and never hangs."""
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from pumice.runtime.stream import StreamStats, TimeBin, drop_oldest
+
+FRAME = np.zeros((1, 1, 1), np.uint8)
+
+
+def numbered(count: int) -> Iterator[TimeBin]:
+    return (TimeBin(k, k, FRAME, False) for k in range(count))
+
+
+def test_what_is_read_in_time_comes_whole_and_in_order() -> None:
+    tally = StreamStats()
+    got = [window.end for window in drop_oldest(numbered(50), 50, tally, threading.Event())]
+    assert got == list(range(50)) and tally.dropped_bins == 0
+
+
+def test_of_too_many_the_oldest_are_dropped_and_counted() -> None:
+    tally, read = StreamStats(), threading.Event()
+
+    def source() -> Iterator[TimeBin]:
+        yield from numbered(20)
+        read.set()
+
+    queue = drop_oldest(source(), 3, tally, threading.Event())
+    first = next(queue)  # starts the reader, who may be anywhere by now
+    assert read.wait(10)
+    rest = list(queue)
+    ends = [window.end for window in rest]
+    assert ends == list(range(20))[-len(rest) :] and len(rest) in (2, 3)
+    assert [window.new_stream for window in rest] == [first.end < 17] + [False] * (len(rest) - 1)
+    assert tally.dropped_bins == 19 - len(rest)
+    assert tally.dropped_events + first.events + sum(ends) == sum(range(20))
+
+
+def test_a_fault_of_the_source_is_raised_where_windows_are_taken() -> None:
+    def source() -> Iterator[TimeBin]:
+        yield from numbered(1)
+        raise OSError("the cable")
+
+    with pytest.raises(OSError, match="the cable"):
+        list(drop_oldest(source(), 9, StreamStats(), threading.Event()))
+
+
+def test_leaving_early_ends_the_thread() -> None:
+    stop = threading.Event()
+
+    def source() -> Iterator[TimeBin]:
+        while not stop.wait(0.01):
+            yield TimeBin(0, 0, FRAME, False)
+
+    queue = drop_oldest(source(), 2, StreamStats(), stop)
+    next(queue)
+    queue.close()  # type: ignore[attr-defined]
+    for thread in threading.enumerate():
+        if thread.name == "stream":
+            thread.join(20)
+            assert not thread.is_alive()

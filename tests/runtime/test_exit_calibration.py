@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pumice.runtime.early_exit import NEVER_EXIT, EarlyExit, exit_steps, margins
+from pumice.runtime.errors import DataError
+from pumice.runtime.exit_calibration import (
+    calibrate_by_accuracy,
+    calibrate_by_coverage,
+    evaluate_exits,
+    is_stable,
+    oracle_exit_step,
+)
+
+# Three steps, four samples, two classes, given by how far class 0 is ahead of class 1.
+LEADS = np.array([[5, -3, 2, 0], [7, 4, 3, -1], [9, 8, -6, -2]])
+LABELS = np.array([0, 0, 0, 1])
+
+
+def said(leads: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.stack([leads, np.zeros_like(leads)], axis=-1)
+
+
+def test_a_sample_is_settled_once_its_answer_stays() -> None:
+    expected = [[True, False, False, False], [True, True, False, True], [True] * 4]
+    assert is_stable(said(LEADS)).tolist() == expected
+    assert oracle_exit_step(said(LEADS), LABELS) == (1 + 2 + 3 + 2) / 4
+
+
+def test_what_comes_of_a_rule_is_counted() -> None:
+    told = evaluate_exits(said(LEADS), LABELS, EarlyExit((2, 2)))
+    # Margins 5, 3 stop at once; of the others 3 passes at the second step and 2 never.
+    assert told.counts == (2, 1, 1) and told.mean_steps == (1 + 1 + 2 + 3) / 4
+    assert told.accuracy == 0.75 and told.full_accuracy == 0.75
+
+
+def test_the_smallest_margin_that_keeps_the_risk_by_hand() -> None:
+    """Below a margin of 3 two samples of four stop unsettled, from 3 on none."""
+    assert calibrate_by_coverage(said(LEADS), 0.4).thresholds == (0, 0)  # (2 + 1) / 5 is 0.6
+    assert calibrate_by_coverage(said(LEADS), 0.41).thresholds == (3, 3)
+    assert calibrate_by_coverage(said(LEADS), 0.8).thresholds == (3, 3)  # (0 + 1) / 5 is 0.2
+
+
+def test_a_sample_that_is_wrong_in_the_end_may_stop_when_it_likes() -> None:
+    assert calibrate_by_accuracy(said(LEADS), LABELS, 0.2).thresholds == (3, 3)
+    # With sample 1 labelled otherwise, only the fourth may not stop at its tie, and it cannot.
+    assert calibrate_by_accuracy(said(LEADS), np.array([0, 1, 0, 1]), 0.2).thresholds == (0, 0)
+
+
+def test_answers_that_change_to_the_end_never_stop_early() -> None:
+    flips = np.array([[9, 9], [-9, -9], [9, 9]])
+    rule = calibrate_by_coverage(said(flips * 10**6), 0.6)
+    assert evaluate_exits(said(flips * 10**6), np.zeros(2, int), rule).mean_steps == 3
+
+
+def test_too_few_samples_for_the_risk_are_told() -> None:
+    with pytest.raises(DataError, match="4 samples, but a risk of 0.05 needs 19 or more"):
+        calibrate_by_coverage(said(LEADS), 0.95)
+    with pytest.raises(DataError, match="risk of 0, needs more than 0"):
+        calibrate_by_accuracy(said(LEADS), LABELS, 0)
+
+
+def walks(random: np.random.Generator, samples: int) -> NDArray[np.int64]:
+    """Sums of noisy evidence, which change their sign now and then."""
+    drift = random.normal(3, 4, samples)
+    steps: NDArray[np.int64] = np.rint(random.normal(drift, 10, (8, samples))).astype(np.int64)
+    return said(steps.cumsum(axis=0))
+
+
+@pytest.mark.parametrize("coverage", [0.9, 0.95])
+def test_the_coverage_holds_on_the_mean_of_many_draws_and_is_not_wasted(coverage: float) -> None:
+    random = np.random.default_rng(0)
+    agreed, steps = [], []
+    for _ in range(300):
+        rule = calibrate_by_coverage(walks(random, 100), coverage)
+        new = walks(random, 200)
+        ran = exit_steps(margins(new), rule)
+        agreed.append(is_stable(new)[ran - 1, np.arange(200)].mean())
+        steps.append(ran.mean())
+    deviation = np.std(agreed) / np.sqrt(len(agreed))
+    assert coverage - 3 * deviation <= np.mean(agreed) <= coverage + 0.02 + 3 * deviation
+    assert np.mean(steps) < 8
+
+
+def test_the_loss_of_accuracy_holds_on_the_mean_of_many_draws() -> None:
+    random, lost = np.random.default_rng(1), []
+    for _ in range(300):
+        held, new = walks(random, 100), walks(random, 200)
+        told = evaluate_exits(
+            new, np.zeros(200, int), calibrate_by_accuracy(held, np.zeros(100, int), 0.05)
+        )
+        lost.append(told.full_accuracy - told.accuracy)
+    assert np.mean(lost) <= 0.05
+
+
+def test_one_step_has_nothing_to_stop() -> None:
+    rule = calibrate_by_coverage(said(LEADS[:1]), 0.6)
+    assert evaluate_exits(said(LEADS[:1]), LABELS, rule).counts == (4,)
+    assert NEVER_EXIT > max(rule.thresholds)

@@ -1,0 +1,176 @@
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from strategies import runs
+
+from pumice.runtime import Dense, Network, Population, Projection, Trace, network_digest
+from pumice.runtime.divergence import first_divergence
+from pumice.runtime.engines import reference
+from pumice.runtime.errors import EngineError
+from pumice.runtime.events import Events
+from pumice.runtime.trace import Record
+from pumice.runtime.verify import Divergence, verify
+
+NETWORK = Network(
+    (
+        Population("in", (3,), kind="input"),
+        Population("read", (2,), kind="integrator"),
+        Population("hidden", (1, 2, 2), threshold=10),
+    ),
+    (
+        Projection("first", "in", "hidden", Dense(np.full((4, 3), 9))),
+        Projection("second", "hidden", "read", Dense(np.ones((2, 4)))),
+    ),
+    output="read",
+)
+EVENTS = np.random.default_rng(0).integers(0, 2, (5, 4, 3)).astype(np.uint8)
+Altering = Callable[[dict[str, Any]], object]
+
+
+def altered(alter: Altering) -> Callable[..., Trace]:
+    """An engine that runs the reference and then changes what it left behind."""
+
+    def run(network: Network, events: Events, record: Record = "all") -> Trace:
+        trace = reference.run(network, events, record)
+        parts: dict[str, Any] = {
+            key: {name: array.copy() for name, array in getattr(trace, key).items()}
+            for key in ("spikes", "counts", "voltages")
+        }
+        alter(parts)
+        return replace(trace, **parts)
+
+    return run
+
+
+def verdict_on(alter: Altering) -> Any:
+    engines = {"reference": reference.run, "other": altered(alter)}
+    return verify(NETWORK, EVENTS, engines).results[0]
+
+
+def flip(parts: dict[str, Any], quantity: str, name: str, at: tuple[int, ...]) -> None:
+    parts[quantity][name][at] = 1 - parts[quantity][name][at]
+
+
+def test_another_exit_is_named_though_all_values_agree() -> None:
+    def longer(network: Network, events: Events, record: Record = "all") -> Trace:
+        trace = reference.run(network, events, record)
+        return replace(trace, steps=trace.steps + np.array([0, 0, 1, 0]))
+
+    verdict = verify(NETWORK, EVENTS, {"reference": reference.run, "other": longer}).results[0]
+    told = str(verdict.divergence)
+    assert told == "other: step 4, sample 2, read[0]: exit is 6, needs 5" and not verdict.passed
+
+
+def test_equal_engines_agree_and_every_value_was_compared() -> None:
+    certificate = verify(NETWORK, EVENTS, {"a": reference.run, "b": reference.run})
+    (verdict,) = certificate.results
+    assert certificate.passed and verdict.passed
+    assert verdict.spikes == 5 * 4 * (3 + 4)
+    assert verdict.values == 5 * 4 * 2 + 4 * (3 + 4)
+    assert (certificate.timesteps, certificate.samples) == (5, 4)
+
+
+def test_the_certificate_names_what_was_compared_and_is_json() -> None:
+    certificate = verify(NETWORK, EVENTS, {"a": reference.run, "b": reference.run})
+    assert certificate.network == network_digest(NETWORK)
+    assert certificate.reference == "a" and {"pumice", "numpy"} <= set(certificate.versions)
+    assert json.loads(json.dumps(asdict(certificate)))["verdicts"][0]["engine"] == "b"
+    other = verify(NETWORK, 1 - EVENTS, {"a": reference.run, "b": reference.run})
+    assert other.network == certificate.network and other.events != certificate.events
+
+
+def test_a_single_wrong_spike_is_found_where_it_stands() -> None:
+    found = verdict_on(lambda parts: flip(parts, "spikes", "hidden", (3, 2, 0, 1, 0)))
+    value = int(reference.run(NETWORK, EVENTS).spikes["hidden"][3, 2, 0, 1, 0])
+    assert found.divergence == Divergence("other", 3, 2, "hidden", 2, "spike", value, 1 - value)
+    assert str(found.divergence).startswith("other: step 3, sample 2, hidden[2]: spike is")
+
+
+def test_the_first_in_time_is_told_and_not_the_first_population() -> None:
+    def alter(parts: dict[str, Any]) -> None:
+        flip(parts, "spikes", "hidden", (4, 0, 0, 0, 0))
+        flip(parts, "voltages", "read", (2, 3, 1))
+        flip(parts, "counts", "in", (0, 0))
+
+    found = verdict_on(alter).divergence
+    assert (found.timestep, found.sample, found.population, found.neuron) == (2, 3, "read", 1)
+    assert found.quantity == "voltage"
+
+
+def test_within_a_step_the_population_nearer_the_input_is_told() -> None:
+    """`read` stands before `hidden` in the network and after it in the graph."""
+
+    def alter(parts: dict[str, Any]) -> None:
+        flip(parts, "voltages", "read", (2, 0, 0))
+        flip(parts, "spikes", "hidden", (2, 3, 0, 1, 1))
+
+    assert verdict_on(alter).divergence.population == "hidden"
+
+
+@pytest.mark.parametrize(("name", "at", "neuron"), [("hidden", (1, 0, 1, 1), 3), ("in", (1, 2), 2)])
+def test_a_wrong_count_is_told_when_all_spikes_are_right(
+    name: str, at: tuple[int, ...], neuron: int
+) -> None:
+    found = verdict_on(lambda parts: flip(parts, "counts", name, at)).divergence
+    assert (found.population, found.quantity, found.neuron) == (name, "count", neuron)
+    assert (found.sample, found.timestep) == (1, 4)
+
+
+def test_a_spike_in_the_last_step_comes_before_a_count() -> None:
+    def alter(parts: dict[str, Any]) -> None:
+        flip(parts, "counts", "in", (0, 0))
+        flip(parts, "spikes", "hidden", (4, 0, 0, 0, 0))
+
+    assert verdict_on(alter).divergence.quantity == "spike"
+
+
+@pytest.mark.parametrize(
+    ("alter", "said"),
+    [
+        (lambda parts: parts["spikes"].pop("hidden"), "EngineError: hidden: no spikes, needs"),
+        (lambda parts: parts["voltages"].pop("read"), "EngineError: read: no voltages, needs"),
+        (
+            lambda parts: parts["counts"].update(hidden=np.zeros((4, 4))),
+            r"EngineError: hidden: \(4, 4\) counts, needs \(4, 1, 2, 2\)",
+        ),
+        (lambda parts: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda parts: int("one\ntwo"), "ValueError: invalid literal"),
+    ],
+)
+def test_an_engine_that_fails_is_recorded_in_one_line(alter: Altering, said: str) -> None:
+    verdict = verdict_on(alter)
+    assert not verdict.agreed and verdict.divergence is None
+    assert re.match(said, verdict.failure) and "\n" not in verdict.failure
+
+
+def test_a_failure_does_not_stop_the_engines_after_it() -> None:
+    engines = {
+        "reference": reference.run,
+        "broken": altered(lambda parts: 1 / 0),
+        "good": reference.run,
+    }
+    certificate = verify(NETWORK, EVENTS, engines)
+    assert [verdict.passed for verdict in certificate.results] == [False, True]
+    assert not certificate.passed
+
+
+def test_one_engine_alone_proves_nothing() -> None:
+    with pytest.raises(EngineError, match="conform: 1 engines, needs the reference and one more"):
+        verify(NETWORK, EVENTS, {"reference": reference.run})
+
+
+def test_events_that_do_not_fit_are_refused_before_anything_runs() -> None:
+    with pytest.raises(EngineError, match="in: events are"):
+        verify(NETWORK, EVENTS[..., :2], {"a": reference.run, "b": reference.run})
+
+
+@given(runs())
+def test_a_run_never_diverges_from_itself(run: tuple[Network, dict[str, Any]]) -> None:
+    trace = reference.run(*run)
+    assert first_divergence(run[0], trace, reference.run(*run), "again") is None

@@ -1,0 +1,101 @@
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pumice.runtime.errors import DataError, MissingPackage
+from pumice.train.data import load
+from pumice.train.data.tonic_datasets import first_90_percent
+
+EVENTS = np.dtype([("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", bool)])
+
+
+class Stand:
+    """Stands in for tonic's base class: files of `LABEL-NUMBER.npy` in a folder of its name."""
+
+    def __init__(self, save_to: str, train: bool | None = None):
+        self.folder = Path(save_to) / type(self).__name__
+        if train is not None:
+            self.folder /= "train" if train else "test"
+        if not self.folder.is_dir():
+            self.download()
+        self.data = [str(file) for file in sorted(self.folder.iterdir())]
+        self.targets = [os.path.basename(file).split("-")[0] for file in self.data]
+
+    def download(self) -> None:
+        raise AssertionError("tonic would download")
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return np.load(self.data[index]), self.targets[index]
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sets = ModuleType("tonic.datasets")
+    for name in ("CIFAR10DVS", "NCALTECH101", "DVSGesture"):
+        setattr(sets, name, type(name, (Stand,), {}))
+    tonic = ModuleType("tonic")
+    tonic.datasets = sets  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tonic", tonic)
+    monkeypatch.setitem(sys.modules, "tonic.datasets", sets)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def written(folder: Path, labels: tuple[str, ...], number: int) -> None:
+    """Recordings of four events; the last comes first in the file. x tells class and number."""
+    folder.mkdir(parents=True)
+    for at, label in enumerate(labels):
+        for k in range(number):
+            rows = [(10 * at + k, 100, 9, 1), *[(3, 100, t, 0) for t in (1, 2, 4)]]
+            np.save(folder / f"{label}-{k:02}.npy", np.array(rows, EVENTS))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_set_without_parts_is_cut_class_by_class(tmp_path: Path) -> None:
+    written(tmp_path / "CIFAR10DVS", ("1", "10", "2"), 10)
+    data = load("dvs-cifar10", folder=tmp_path, timesteps=3, size=64)
+    assert data.train.frames.shape == (27, 3, 2, 64, 64) and len(data.test) == 3
+    assert data.test.labels.tolist() == [0, 2, 1]
+    # The ON event of the last recording of class "1": x 9 and y 100 on half as many pixels.
+    assert np.argwhere(data.test.frames[0, :, 1]).tolist() == [[2, 50, 4]]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_published_parts_are_kept_and_frames_are_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part, number in (("train", 2), ("test", 1)):
+        written(tmp_path / "DVSGesture" / part, ("0", "1"), number)
+    first = load("dvs-gesture", folder=tmp_path, timesteps=2)
+    assert (len(first.train), len(first.test), first.classes) == (4, 2, 11)
+    monkeypatch.setattr(Stand, "__getitem__", None)
+    assert load("dvs-gesture", folder=tmp_path, timesteps=2).digest == first.digest
+    with pytest.raises(TypeError):
+        load("dvs-gesture", folder=tmp_path, timesteps=3)
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize(("name", "there"), [("dvs-cifar10", "CIFAR10DVS"), ("ncaltech101", "NCA")])
+def test_a_wrong_folder_says_what_was_looked_for_and_nothing_is_downloaded(
+    tmp_path: Path, name: str, there: str
+) -> None:
+    with pytest.raises(DataError, match=f"looked for {there}.*nothing is downloaded"):
+        load(name, folder=tmp_path)
+    with pytest.raises(DataError, match="no folder given"):
+        load(name)
+
+
+def test_without_tonic_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tonic", None)
+    with pytest.raises(MissingPackage, match=r"pip install 'pumice\[events\]'"):
+        load("ncaltech101", folder=tmp_path)
+
+
+def test_nine_tenths_of_each_class_in_their_order() -> None:
+    labels = np.array([0] * 10 + [1] * 5 + [0] * 10)
+    chosen = np.flatnonzero(~first_90_percent(labels))
+    assert chosen.tolist() == [14, 23, 24]

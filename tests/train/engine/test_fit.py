@@ -1,0 +1,241 @@
+import csv
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pumice.runtime.engines import cpu
+from pumice.runtime.errors import FileError, RecipeError
+from pumice.train.data.dataset import Dataset, FrameSet, train_val_split
+from pumice.train.data.split import stratified_split
+from pumice.train.engine.checkpoint import MODEL_FILE, read_trained_model
+from pumice.train.engine.fit import TrainingModule, train_recipe
+from pumice.train.engine.trainer import RESUME_FILE
+from pumice.train.evaluation.evaluate import model_accuracy, network_accuracy
+from pumice.train.export import convert
+from pumice.train.recipes.recipe import Recipe
+
+EPOCHS = 4
+RECIPE: dict[str, Any] = {
+    "data": {"name": "made", "timesteps": 3},
+    "network": {"channels": [4], "kernels": [3], "strides": [2], "hidden": [8]},
+    "objective": {"cross_entropy": {}, "etc": {"temperature": 4.0}},
+    "augment": {"shift": 1},
+    "fit": {"epochs": EPOCHS, "quantised_epochs": 2, "batch": 8, "seed": 3},
+}
+
+
+def made(samples: int = 40) -> Dataset:
+    random = np.random.default_rng(0)
+    labels = np.arange(samples) % 3
+    frames = random.random((samples, 3, 2, 8, 8)) < 0.1
+    for frame, label in zip(frames, labels, strict=True):
+        frame[:, :, 2 * label : 2 * label + 2] |= random.random((3, 2, 2, 8)) < 0.6
+    whole = FrameSet(frames.astype(np.uint8), labels.astype(np.int64))
+    return Dataset("made", whole, whole, 3, "digest", {})
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / MODEL_FILE).read_bytes()
+
+
+def test_training_lowers_the_loss_and_leaves_a_network_that_reads_back(tmp_path: Path) -> None:
+    trained = train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+    told = [float(epoch["loss"]) for epoch in history(tmp_path)]
+    assert len(told) == EPOCHS and told[-1] < told[0]
+    again = read_trained_model(tmp_path)
+    for one, other in zip(
+        trained.network.state_dict().values(), again.network.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+    assert again.recipe == trained.recipe
+
+
+def test_a_batch_larger_than_the_data_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="made has 7 training samples, a step takes 8; take"):
+        train_recipe(Recipe.model_validate(RECIPE), made(7), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_runs_of_one_recipe_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path / name)
+    assert weights(tmp_path / "one") == weights(tmp_path / "two")
+
+
+SCRIPT = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+import test_fit
+from pumice.train.export import converted
+from pumice.train.data.split import held_out
+from pumice.train.evaluation.evaluate import network_accuracies, trained_accuracies
+from pumice.train.engine.fit import Fitting, fit
+from pumice.train.recipes.recipe import Recipe
+whole = Fitting.training_step
+def step(self, batch, index):
+    time.sleep(0.05)
+    return whole(self, batch, index)
+Fitting.training_step = step
+fit(Recipe.model_validate(test_fit.RECIPE), test_fit.made(), Path(sys.argv[1]), resume=True)
+"""
+
+
+def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    train_recipe(Recipe.model_validate(RECIPE), made(), whole)
+    script = SCRIPT.format(tests=str(Path(__file__).parent))
+    for after in (1, 2):  # killed once in the first epochs, once in the quantised ones
+        process = subprocess.Popen([sys.executable, "-c", script, str(killed)])
+        while _epochs(killed) < after and process.poll() is None:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert after <= _epochs(killed) < EPOCHS
+        assert not (killed / MODEL_FILE).exists()
+    train_recipe(Recipe.model_validate(RECIPE), made(), killed, resume=True)
+    assert weights(killed) == weights(whole)
+    assert (killed / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
+
+
+def _epochs(folder: Path) -> int:
+    if not (folder / RESUME_FILE).exists():
+        return 0
+    return int(torch.load(folder / RESUME_FILE, weights_only=True)["epoch"]) + 1
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+    with pytest.raises(FileError, match="--resume"):
+        train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+    other = Recipe.model_validate({**RECIPE, "augment": {"shift": 0}})
+    with pytest.raises(FileError, match="another recipe"):
+        train_recipe(other, made(), tmp_path, resume=True)
+
+
+def test_a_cut_weights_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+    whole = weights(tmp_path)
+    (tmp_path / MODEL_FILE).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FileError, match="not a whole trained network") as caught:
+        read_trained_model(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_killed_after_its_last_epoch_still_leaves_its_weights(tmp_path: Path) -> None:
+    train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+    before = weights(tmp_path)
+    (tmp_path / MODEL_FILE).unlink()
+    train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path, resume=True)
+    assert weights(tmp_path) == before
+
+
+def test_an_interrupt_is_one_and_the_handler_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingModule, "training_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not (tmp_path / MODEL_FILE).exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, _: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(FileError, match="cannot be written: No space left on device") as caught:
+        train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not [f for f in tmp_path.iterdir() if f.name.startswith(".")]
+
+
+CHOOSING = {**RECIPE, "fit": {**RECIPE["fit"], "validation": 4, "choose": "validation"}}
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+
+
+def test_the_epoch_chosen_is_a_quantised_one_that_validates_best(tmp_path: Path) -> None:
+    trained = train_recipe(Recipe.model_validate(CHOOSING), made(), tmp_path)
+    training, validation = train_val_split(made(), 4, 3)
+    assert validation is not None and len(training) == 28 and len(validation) == 12
+    found = model_accuracy(trained.network, validation, quantized=True)[-1]
+    told = [float(epoch["validation"]) for epoch in history(tmp_path)]
+    assert len(told) == EPOCHS and found == pytest.approx(max(told[-2:]))
+
+
+def test_validation_samples_take_no_part_in_training(tmp_path: Path) -> None:
+    """With other values in them, the weights are the same."""
+    data = made()
+    _, held = stratified_split(data.train.labels, 4, 3)
+    frames = data.train.frames.copy()
+    frames[held] = 1 - frames[held]
+    other = replace(data, train=FrameSet(frames, data.train.labels))
+    recipe = Recipe.model_validate({**CHOOSING, "fit": {**CHOOSING["fit"], "choose": "last"}})
+    for name, each in (("one", data), ("two", other)):
+        train_recipe(recipe, each, tmp_path / name)
+    assert weights(tmp_path / "one") == weights(tmp_path / "two")
+
+
+def test_two_batches_added_up_are_one_step_of_twice_the_size(tmp_path: Path) -> None:
+    """Without batch norm's statistics in between, that is with quantised layers from the start."""
+    quantised = {**RECIPE["fit"], "epochs": 1, "quantised_epochs": 1}
+    plain = {**RECIPE, "objective": {"cross_entropy": {}}, "augment": {}}
+    found = []
+    for name, batch, accumulate in (("whole", 16, 1), ("halves", 8, 2)):
+        settings = {**quantised, "batch": batch, "accumulate": accumulate}
+        recipe = Recipe.model_validate({**plain, "fit": settings})
+        found.append(train_recipe(recipe, made(32), tmp_path / name).network.state_dict())
+    for one, other in zip(found[0].values(), found[1].values(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_recomputing_activations_changes_no_bit_of_the_weights(tmp_path: Path) -> None:
+    found = []
+    for recompute in (False, True):
+        settings = {**RECIPE["fit"], "recompute": recompute}
+        recipe = Recipe.model_validate({**RECIPE, "fit": settings})
+        trained = train_recipe(recipe, made(), tmp_path / str(recompute))
+        found.append(trained.network.state_dict())
+    for name, value in found[0].items():
+        assert torch.equal(value, found[1][name]), name
+
+
+def test_mixed_precision_trains_the_integers_it_will_be(tmp_path: Path) -> None:
+    settings = {**RECIPE["fit"], "tensorboard": True}
+    mixed = {**RECIPE, "fit": settings, "devices": {"precision": "bf16-mixed"}}
+    trained = train_recipe(Recipe.model_validate(mixed), made(), tmp_path)
+    told = [float(epoch["loss"]) for epoch in history(tmp_path)]
+    assert told[-1] < told[0]
+    quantised = model_accuracy(trained.network, made().test, quantized=True)
+    network, _ = convert(trained)
+    assert network_accuracy(network, made().test, cpu.run).tolist() == quantised.tolist()
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_devices_that_are_not_there_are_told(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate({**RECIPE, "devices": {"accelerator": "gpu"}})
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(RecipeError, match="devices: .*gpu"):
+        train_recipe(recipe, made(), tmp_path)

@@ -1,0 +1,33 @@
+"""Every spike of every population: torch, quantised, against the engines."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from traces import assert_same
+from trained import CLASSES, TABLES, as_bytes, converted, events, network, told
+
+from pumice.convert.formats.onnx.writer import run_onnx
+from pumice.runtime import Trace
+from pumice.runtime.engines import cpu, reference
+
+
+def assert_told(spikes: dict[str, NDArray[Any]], trace: Trace) -> None:
+    """Fail where torch and an engine differ in a spike, or where a population says nothing."""
+    for name, found in spikes.items():
+        if name != "output":
+            assert np.array_equal(found, trace.spikes[name]), name
+            assert 0 < found.mean() < 1, name
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_an_architecture_fires_in_every_engine_as_in_torch(name: str) -> None:
+    built = network(TABLES[name])
+    given = events(built.input_shape)
+    chip = converted(built)
+    trace = reference.run(chip, as_bytes(given))
+    assert_told(told(built, given), trace)
+    assert_same(trace, cpu.run(chip, as_bytes(given)))
+    assert_same(trace, run_onnx(chip, as_bytes(given)))
+    assert trace.voltages["output"].shape == (5, 2, CLASSES)

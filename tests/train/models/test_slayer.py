@@ -1,0 +1,100 @@
+"""SLAYER as the trainer: what it trains spikes in pumice as it does there."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lavadl import slayer
+
+from pumice.runtime import logits_over_time
+from pumice.runtime.engines.reference import run
+from pumice.train import convert, load_recipe, read_trained_model, train_recipe
+from pumice.train.data import Dataset, FrameSet
+from pumice.train.models.slayer import SlayerNet, SlayerOptions, slayer_net
+
+RECIPE = """
+[data]
+timesteps = 6
+[network]
+name = "slayer"
+channels = [4]
+kernels = [3]
+strides = [2]
+hidden = [12]
+[fit]
+epochs = 2
+quantised_epochs = 1
+batch = 8
+learning_rate = 1e-2
+"""
+
+
+@pytest.fixture(autouse=True)
+def library() -> None:
+    slayer()
+
+
+def bars() -> Dataset:
+    """Twenty clips of a bar that stands or lies."""
+    rng = np.random.default_rng(8)
+    labels = np.arange(20) % 2
+    frames = (rng.random((20, 6, 2, 6, 6)) < 0.1).astype(np.uint8)
+    frames[labels == 0, :, :, 2] = 1
+    frames[labels == 1, :, :, :, 2] = 1
+    samples = FrameSet(frames, labels)
+    return Dataset("bars", samples, samples, 2, "00", {})
+
+
+def events(network: SlayerNet, value_bits: int = 1) -> torch.Tensor:
+    random = torch.Generator().manual_seed(3)
+    most = (1 << value_bits) - 1
+    shape = 8, 3, *network.input_shape
+    values = torch.randint(1, most + 1, shape, generator=random)
+    return (values * (torch.rand(shape, generator=random) < 0.35)).float()
+
+
+def test_what_is_trained_answers_as_the_network_it_becomes(tmp_path: Path) -> None:
+    recipe = tmp_path / "bars.toml"
+    recipe.write_text(RECIPE)
+    trained = train_recipe(load_recipe(str(recipe)), bars(), tmp_path / "run")
+    again = read_trained_model(tmp_path / "run")
+    network, rounded = convert(again)
+    assert rounded == () and network.provenance["recipe"]["network"]["name"] == "slayer"
+    given = torch.from_numpy(bars().test.frames.swapaxes(0, 1).copy()).float()
+    with torch.no_grad():
+        spikes = trained.network.features(given)
+        said = trained.network.quantize()(given).cumsum(dim=0).argmax(dim=-1)
+    trace = run(network, given.numpy().astype(np.uint8))
+    assert np.array_equal(trace.spikes["dense2"], spikes.numpy())
+    assert 0.01 < spikes.mean() < 0.99
+    assert np.array_equal(logits_over_time(network, trace).argmax(axis=-1), said.numpy())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SlayerOptions(name="slayer", channels=(3, 4), hidden=()),
+        SlayerOptions(name="slayer", channels=(), kernels=(), strides=(), hidden=(9, 7)),
+    ],
+)
+def test_every_block_spikes_as_it_does_in_slayer(options: SlayerOptions) -> None:
+    torch.manual_seed(1)
+    network = slayer_net(options, (2, 9, 8), 3, 1)
+    trace_of = run(network.to_network(), events(network).numpy().astype(np.uint8))
+    values = torch.movedim(events(network), 0, -1)
+    with torch.no_grad():
+        for block in network.blocks:
+            values = block(values)
+    last = network.to_network().projections[-1].source
+    found = torch.movedim(values, -1, 0).numpy()
+    assert np.array_equal(trace_of.spikes[last], found) and 0.01 < found.mean() < 0.99
+
+
+def test_training_moves_the_weights_of_every_block() -> None:
+    torch.manual_seed(1)
+    network = slayer_net(SlayerOptions(name="slayer", channels=(4, 4)), (2, 9, 8), 3, 1)
+    network(events(network)).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None and float(parameter.grad.abs().sum()) > 0, name

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pumice.convert.quantize.quantize import quantize_network
+from pumice.runtime import logits_over_time
+from pumice.runtime.engines.reference import run
+from pumice.train.models.conv import ConvOptions, conv_net
+from pumice.train.nn.layers import SpikingLayer
+from pumice.train.nn.network import NeuronOptions, SpikingNetwork, to_float_network
+from pumice.train.nn.neuron import NeuronConfig
+from pumice.train.nn.projections import InputSpec, Projection
+
+
+def trained_a_little(neuron: NeuronOptions, value_bits: int = 1) -> SpikingNetwork:
+    """A network whose batch norm has seen data and whose parameters are not their defaults."""
+    torch.manual_seed(0)
+    options = ConvOptions(channels=(6, 8), kernels=(3, 5), strides=(1, 2), hidden=(20,))
+    network = conv_net(options.model_copy(update={"neuron": neuron}), (2, 9, 7), 5, value_bits)
+    for _ in range(40):
+        network(events(value_bits))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return network.eval()
+
+
+def events(value_bits: int = 1) -> torch.Tensor:
+    random = torch.Generator().manual_seed(7)
+    most = (1 << value_bits) - 1
+    values = torch.randint(1, most + 1, (7, 4, 2, 9, 7), generator=random)
+    return (values * (torch.rand(values.shape, generator=random) < 0.3)).float()
+
+
+@pytest.mark.parametrize("value_bits", [1, 8])
+@pytest.mark.parametrize(
+    "neuron",
+    [
+        NeuronOptions(),
+        NeuronOptions(current_decay=0.3, voltage_decay=0.1, threshold=0.7),
+        NeuronOptions(voltage_decay=1.0, surrogate="atan", weight_bits=4),
+    ],
+)
+def test_the_quantised_forward_pass_is_the_converted_network_spike_for_spike(
+    neuron: NeuronOptions, value_bits: int
+) -> None:
+    network = trained_a_little(neuron, value_bits).quantize()
+    converted, report = quantize_network(to_float_network(network))
+    given = events(value_bits)
+    trace = run(converted, given.numpy().astype(np.uint8))
+    with torch.no_grad():
+        values = given
+        for layer, name in zip(network.layers, ("conv1", "conv2", "dense3"), strict=False):
+            values = layer(values)
+            assert np.array_equal(values.numpy(), trace.spikes[name])
+            assert 0.01 < trace.spikes[name].mean() < 0.9
+        voltages = network.layers[-1](values).double().numpy() * report[-1].scale * 64
+    assert np.array_equal(np.rint(voltages), trace.voltages["output"])
+    told = network(given).cumsum(dim=0).argmax(dim=-1).numpy()
+    assert np.array_equal(told, logits_over_time(converted, trace).argmax(axis=-1))
+
+
+def test_in_real_numbers_the_answer_is_close_to_the_integers() -> None:
+    network = trained_a_little(NeuronOptions()).requires_grad_(False)
+    real = network(events()).sum(dim=0)
+    whole = network.quantize()(events()).sum(dim=0)
+    assert not torch.equal(real, whole)
+    assert float(torch.cosine_similarity(real.flatten(), whole.flatten(), dim=0)) > 0.95
+
+
+def test_training_in_integers_moves_every_weight() -> None:
+    network = trained_a_little(NeuronOptions()).quantize()
+    network(events()).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and float(parameter.grad.abs().sum()) > 0, name
+
+
+def test_quantising_freezes_the_statistics_of_batch_norm() -> None:
+    network = trained_a_little(NeuronOptions()).quantize().train()
+    before = {k: v.clone() for k, v in network.state_dict().items() if "running" in k}
+    network(events())
+    for name, value in before.items():
+        assert torch.equal(value, network.state_dict()[name])
+
+
+def test_a_read_out_whose_voltage_gets_far_is_not_cut_off_in_integers() -> None:
+    """What it was seen to reach in training fits the state's 24 bits once quantised."""
+    torch.manual_seed(0)
+    readout = NeuronConfig(current_decay=4096, voltage_decay=0, spiking=False)
+    layer = SpikingLayer("out", [Projection(InputSpec(("input",)), nn.Linear(600, 3))], readout)
+    spikes = torch.ones(200, 2, 600)
+    real = layer.train()(spikes).detach()
+    layer.quantized = True
+    assert float(layer.max_abs_voltage) == float(real.abs().max())
+    assert torch.allclose(layer(spikes).detach(), real, atol=0.05 * float(layer.max_abs_voltage))

@@ -1,0 +1,105 @@
+"""Graphs that no family has: skips, groups and dilation; and that all of them learn."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from traces import assert_same
+from trained import CLASSES, TABLES, as_bytes, converted, events, network, seasoned, told
+
+from pumice.convert.formats.onnx.writer import run_onnx
+from pumice.convert.passes.sparsify import sparsify
+from pumice.deploy.lava import run as run_lava
+from pumice.runtime import Network, Sparse, Trace
+from pumice.runtime.engines import cpu, reference
+from pumice.train.models.builder import NetworkBuilder
+from pumice.train.nn.layers import SpikingLayer
+from pumice.train.nn.network import NeuronOptions, SpikingNetwork
+from pumice.train.nn.projections import InputSpec, Projection
+
+SHAPE = (2, 8, 9)
+LEAKY = NeuronOptions(current_decay=0.4, voltage_decay=0.2, threshold=0.8)
+
+
+def skipping() -> SpikingNetwork:
+    """A skip over three layers by weights of its own, a sum over four, groups and dilation."""
+    torch.manual_seed(5)
+    growing = NetworkBuilder(LEAKY, SHAPE, 1)
+    a = growing.add_conv("a", ("input",), 6)
+    b = growing.add_conv("b", a, 6)
+    c = growing.add_conv("c", b, 6)
+    apart = nn.Conv2d(6, 6, 3, padding=2, dilation=2, groups=3, bias=True)
+    d = growing.add_conv("d", c, 6, shortcut=[Projection(InputSpec(a), apart, nn.BatchNorm2d(6))])
+    e = growing.add_dense("e", a + c + d, 12)
+    return seasoned(growing.build(e, CLASSES))
+
+
+@pytest.mark.parametrize(
+    "engine", [reference.run, cpu.run, run_onnx, pytest.param(run_lava, marks=pytest.mark.lava)]
+)
+def test_a_skip_over_three_layers_fires_as_in_torch(
+    engine: Callable[[Network, np.ndarray], Trace],
+) -> None:
+    built, given = skipping(), events(SHAPE)
+    trace = engine(converted(built), as_bytes(given))
+    for name, found in told(built, given).items():
+        if name != "output":
+            assert 0 < found.mean() < 1, name
+            assert np.array_equal(found, trace.spikes[name]), name
+    assert_same(trace, reference.run(converted(built), as_bytes(given)))
+
+
+def test_the_layers_of_a_sum_lower_to_a_projection_each_with_the_same_weights() -> None:
+    chip = converted(skipping())
+    into = chip.incoming("e")
+    assert [p.source for p in into] == ["a", "c", "d"]
+    assert into[0].connection == into[1].connection == into[2].connection
+    assert [p.source for p in chip.incoming("d")] == ["c", "a"]
+
+
+def test_a_transposed_convolution_fires_as_in_torch_and_keeps_its_synapses_alone() -> None:
+    torch.manual_seed(6)
+    growing = NetworkBuilder(LEAKY, SHAPE, 1)
+    a = growing.add_conv("a", ("input",), 6, stride=2)
+    b = growing.add_conv("b", ("input",), 3)
+    wide = nn.ConvTranspose2d(6, 3, (4, 3), (2, 2), (1, 1), bias=False)
+    layer = growing.layers[-1]
+    assert isinstance(layer, SpikingLayer)
+    layer.projections.append(Projection(InputSpec(a), wide, nn.BatchNorm2d(3)))
+    built, given = seasoned(growing.build(b, CLASSES)), events(SHAPE)
+    chip = sparsify(converted(built))
+    spread = chip.incoming("b")[1].connection
+    assert isinstance(spread, Sparse) and len(spread.weights) < 6 * 4 * 5 * 3 * 4 * 3
+    trace = cpu.run(chip, as_bytes(given))
+    assert np.array_equal(told(built, given)["b"], trace.spikes["b"])
+    assert_same(trace, reference.run(chip, as_bytes(given)))
+
+
+@pytest.mark.parametrize("name", ["sew add", "sew iand", "sew max", "resnet19", "vgg9 max"])
+def test_training_in_integers_reaches_every_weight(name: str) -> None:
+    built = network(TABLES[name]).quantize()
+    built(events(built.input_shape)).square().sum().backward()
+    for parameter, values in built.named_parameters():
+        assert values.grad is not None and bool(values.grad.abs().sum() > 0), parameter
+
+
+@pytest.mark.parametrize("connect", ["add", "iand", "or"])
+def test_a_few_steps_in_integers_lower_the_loss(connect: str) -> None:
+    table = {"name": "sew_resnet18", "width": 8, "stages": 2, "connect": connect}
+    built = network(table, SHAPE).quantize()
+    labels = torch.arange(12) % CLASSES
+    given = events(SHAPE, 4, 12)
+    given[..., 5:] *= (labels % 2).view(-1, 1, 1, 1)
+    given[..., :4, :] *= (labels // 2).view(-1, 1, 1, 1)
+    optimiser = torch.optim.Adam(built.parameters(), 1e-2)
+    losses = []
+    for _ in range(15):
+        loss = functional.cross_entropy(built(given).mean(dim=0), labels)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.85 * losses[0]

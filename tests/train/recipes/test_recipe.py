@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+
+from pumice.runtime.errors import RecipeError
+from pumice.train.nn.network import NeuronOptions
+from pumice.train.recipes.recipe import list_recipes, load_recipe
+
+RECIPE = """
+[data]
+name = "digits-events"
+timesteps = 8
+[objective]
+cross_entropy = {}
+etc = { temperature = 4.0 }
+[fit]
+epochs = 12
+"""
+
+
+def refused(tmp_path: Path, text: str, *changes: str) -> str:
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(str(path), changes)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+def test_a_recipe_is_read_and_changed_by_settings(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(RECIPE)
+    recipe = load_recipe(str(path), ["fit.epochs=15", "network.neuron.surrogate=atan"])
+    assert recipe.training.epochs == 15
+    neuron = getattr(recipe.network, "neuron", None)
+    assert isinstance(neuron, NeuronOptions) and neuron.surrogate == "atan"
+    assert recipe.loss.etc is not None and recipe.loss.etc.weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("fit.epoch=3", "fit.epoch: unknown key; did you mean 'epochs'?"),
+        ("network.neuron.treshold=1", "network.neuron.treshold: unknown key; did you mean 'thresh"),
+        ("objective.tlc.weight=1", "objective.tlc: unknown key; did you mean 'tcl'?"),
+        ("fit.epochs=many", "fit.epochs = 'many': input should be a valid integer"),
+        ("data.timesteps=0", "data.timesteps = 0: input should be greater than or equal to 1"),
+        ("objective.etc.temperature=0", "objective.etc.temperature = 0: input should be greater"),
+        ("fit.batch=1", "fit.batch = 1: input should be greater than or equal to 2"),
+        ("fit.quantised_epochs=99", "quantised_epochs is 99, but there are 12 epochs"),
+        ("fit.epochs.more=1", "--set fit.epochs.more=1: epochs is a value, not a table"),
+        ("nonsense", "--set nonsense: needs the form table.key=value"),
+    ],
+)
+def test_a_wrong_setting_is_told_with_its_key(tmp_path: Path, change: str, told: str) -> None:
+    assert told in refused(tmp_path, RECIPE, change)
+
+
+def test_what_is_no_toml_or_absent_is_told(tmp_path: Path) -> None:
+    assert "is not TOML" in refused(tmp_path, "[data\n")
+    with pytest.raises(RecipeError, match="no such file or shipped recipe"):
+        load_recipe(str(tmp_path / "absent.toml"))
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_shipped_recipe_is_valid(name: str) -> None:
+    assert load_recipe(name).data.timesteps >= 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("network.name=sew_resnet", "network: 'sew_resnet' is none of 'conv', 'vggsnn', 'vgg9', "),
+        ("network={ name = 'ms_resnet18' }", "network: its shortcuts carry membrane currents, and"),
+        ("network.widht=8", "network.widht: unknown key; did you mean 'width'?"),
+        ("network.zeal=8", "network.zeal: unknown key; known are connect, name, neuron, pool, "),
+        ("network.width=0", "network.width = 0: input should be greater than or equal to 1"),
+        ("network.connect=and", "network.connect = 'and': input should be 'add', 'iand' or 'or'"),
+        ("network.neuron.treshold=1", "network.neuron.treshold: unknown key; did you mean 'thresh"),
+    ],
+)
+def test_a_wrong_setting_of_a_family_is_told_with_the_keys_of_that_family(
+    tmp_path: Path, change: str, told: str
+) -> None:
+    text = RECIPE + '[network]\nname = "sew_resnet18"\n'
+    assert told in refused(tmp_path, text, change)
+
+
+def test_the_line_of_a_family_s_wrong_key_is_told(tmp_path: Path) -> None:
+    text = RECIPE + '[network]\nname = "vgg9"\nwidth = 0\n'
+    assert refused(tmp_path, text).startswith("line 12: network.width = 0")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("objective.ect={}", "objective.ect: unknown key; did you mean 'etc'?"),
+        ("objective={tcl={temperature=0}}", "objective.tcl.temperature = 0: input should be grea"),
+        ("data.timesteps=0", "data.timesteps = 0: input should be greater than or equal to 1"),
+        ("fit.batch=1", "fit.batch = 1: input should be greater than or equal to 2"),
+        ("fit.accumulate=0", "fit.accumulate = 0: input should be greater than or equal to 1"),
+        ("devices.devices=0", "devices.devices = 0: input should be greater than or equal to 1"),
+        ("devices.precision=8", "devices.precision = 8: input should be '32-true', '16-mixed'"),
+        ("fit.choose=validation", 'fit: choose = "validation" needs validation samples: set'),
+        ("fit.choose=test", "fit.choose = 'test': input should be 'last' or 'validation'"),
+    ],
+)
+def test_bad_settings_are_refused_before_any_data_is_read(
+    tmp_path: Path, change: str, told: str
+) -> None:
+    assert told in refused(tmp_path, RECIPE, change)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "tet", "tcl", "stcl"])
+def test_objectives_that_read_labels_are_refused_without_them(tmp_path: Path, name: str) -> None:
+    told = refused(tmp_path, RECIPE, "data.labels=false", f"objective={{{name}={{}}, etc={{}}}}")
+    assert f"objective.{name} needs labels, but data.labels is false" in told
+
+
+def test_objectives_that_read_none_may_do_without(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    recipe = load_recipe(str(path), ["data.labels=false", "objective={etc={}}"])
+    assert recipe.loss.etc and not recipe.data.labels

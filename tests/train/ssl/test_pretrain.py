@@ -1,0 +1,210 @@
+"""Pretraining: resumed runs, several processes, what is refused."""
+
+import json
+import sys
+from pathlib import Path
+from subprocess import run as called
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pumice.runtime.errors import FileError, RecipeError
+from pumice.train.data.videos import Videos
+from pumice.train.nn.network import SpikingNetwork
+from pumice.train.ssl.learner import SSLModule, project_views
+from pumice.train.ssl.objectives import OBJECTIVES
+from pumice.train.ssl.pretrain import (
+    ENCODER_FILE,
+    ClipPairDataset,
+    PretrainingModule,
+    build_encoder,
+    make_pretrain_provenance,
+    pretrain,
+    read_pretrained_model,
+)
+from pumice.train.ssl.recipe import PretrainRecipe, list_pretrain_recipes, load_pretrain_recipe
+
+GENERATOR = np.random.default_rng(0)
+VIDEOS = Videos(
+    GENERATOR.integers(0, 256, (12, 9, 1, 8, 8), np.uint8), {"digit": np.arange(12) % 3}
+)
+CHILD = Path(__file__).parents[1] / "common" / "two_processes.py"
+
+
+def recipe(name: str = "moco", **prednext: object) -> PretrainRecipe:
+    return PretrainRecipe.model_validate(
+        {
+            "data": {},
+            "clips": {"timesteps": 3, "gap": 2},
+            "network": {"channels": [4], "kernels": [3], "strides": [2], "hidden": [8]},
+            "objective": {"name": name, "projector": [8, 6], "predictor": 4, "queue": 10},
+            "prednext": {"weight": 0.5, "hidden": 5, **prednext},
+            "fit": {"epochs": 3, "batch": 4},
+        }
+    )
+
+
+def learner(settings: PretrainRecipe) -> SSLModule:
+    torch.manual_seed(0)
+    network = build_encoder(settings, make_pretrain_provenance(settings, VIDEOS))
+    return SSLModule(network, settings.objective, settings.prednext)
+
+
+def clips(seed: int, samples: int = 4) -> Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (3, 2 * samples, 1, 8, 8), generator=random).float()
+
+
+def weights(network: SpikingNetwork) -> dict[str, list[float]]:
+    return {name: each.flatten().tolist() for name, each in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", ["moco", "byol"])
+def test_a_run_that_was_killed_ends_as_one_that_was_not(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = recipe(name, targets="momentum")
+    whole = pretrain(settings, VIDEOS, tmp_path / "whole")
+    original = PretrainingModule.on_train_epoch_start
+
+    def killed(self: PretrainingModule) -> None:
+        if self.current_epoch == 2:
+            raise ConnectionError("killed")
+        original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PretrainingModule, "on_train_epoch_start", killed)
+        with pytest.raises(ConnectionError):
+            pretrain(settings, VIDEOS, tmp_path / "cut")
+    resumed = pretrain(settings, VIDEOS, tmp_path / "cut", resume=True)
+    assert weights(resumed.network) == weights(whole.network)
+    states = [
+        torch.load(tmp_path / run / "last.ckpt", weights_only=True)["state_dict"]
+        for run in ("whole", "cut")
+    ]
+    assert any("slow" in key for key in states[0]) and states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    if name == "moco":
+        assert int(states[0]["learner.filled"]) == 3 * 3 * 4
+
+
+def test_what_was_pretrained_is_read_back(tmp_path: Path) -> None:
+    made = pretrain(recipe("simsiam"), VIDEOS, tmp_path)
+    read = read_pretrained_model(tmp_path)
+    assert weights(read.network) == weights(made.network) and read.recipe == made.recipe
+    with pytest.raises(FileError, match="holds a run already"):
+        pretrain(recipe("simsiam"), VIDEOS, tmp_path)
+    with pytest.raises(FileError, match=f"holds no {ENCODER_FILE}"):
+        read_pretrained_model(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_no_gradient_reaches_the_later_clip_or_the_momentum_copy(name: str) -> None:
+    module, later = learner(recipe(name)), clips(1).requires_grad_()
+    parts, _ = module(clips(0), later)
+    torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
+    assert set(parts) == {"objective", "prednext"} and later.grad is None
+    for key, parameter in module.named_parameters():
+        trained = not key.startswith("slow") and parameter.requires_grad
+        assert (parameter.grad is not None) == trained, key
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_falls_about_as_far_as_prednext(name: str) -> None:
+    # Of features that say nothing: about what there is to gain, as 1 is of PredNext's cosines.
+    module = learner(recipe(name, weight=0))
+    with torch.no_grad():
+        parts, _ = module(clips(0), None)
+    nothing = {"simsiam": 0.0}.get(name, 1.0)
+    assert abs(float(parts["objective"]) - nothing) < 0.8
+
+
+def test_targets_leave_batch_norms_statistics_alone() -> None:
+    with_it, without = learner(recipe("simclr")), learner(recipe("simclr", clip=False))
+    for module, later in ((with_it, clips(1)), (without, None)):
+        module(clips(0), later)
+    assert weights(with_it.encoder) == weights(without.encoder)
+
+
+def test_what_is_common_to_a_step_does_not_pass_the_projector() -> None:
+    # Else features foretell the next step by saying which step it is.
+    module, encoder = learner(recipe("simclr")), Mock(features=lambda values: values)
+    features = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    clock = torch.tensor([0.0, 5.0, -2.0]).view(3, 1, 1)
+    plain, timed = (
+        torch.stack(project_views(encoder, module.projector, each))
+        for each in (features, features + clock)
+    )
+    assert torch.allclose(plain, timed, atol=1e-4) and plain.std() > 0.1
+
+
+def test_the_queue_holds_the_newest_keys() -> None:
+    module = learner(recipe("moco", weight=0))
+    before = module.queue.clone()
+    for seed in range(3):  # 12 keys through 10 places
+        module(clips(seed), None)
+    last = module.queue.clone()
+    assert int(module.num_queued) == 12 and not (before == last).all(dim=1).any()
+    module.eval()(clips(3), None)
+    assert torch.equal(module.queue, last)
+
+
+def test_forced_consistency_is_a_part_of_its_own() -> None:
+    settings = recipe("simsiam", weight=0)
+    objective = settings.objective.model_copy(update={"consistency": 0.5})
+    parts, _ = learner(settings.model_copy(update={"objective": objective}))(clips(0), None)
+    assert (
+        set(parts) == {"objective", "consistency"} and 0 < float(parts["consistency"].detach()) < 1
+    )
+
+
+def test_clips_are_those_of_the_seed_the_epoch_and_the_video() -> None:
+    pairs = ClipPairDataset(VIDEOS, recipe().clips, 0, later=True)
+    now, later = pairs.__getitems__([12 + 5, 24 + 5])
+    again, _ = pairs.__getitems__([12 + 5])
+    assert now.shape == later.shape == (3, 2, 1, 8, 8)
+    assert torch.equal(now[:, :1], again) and not torch.equal(now, later)
+    assert ClipPairDataset(VIDEOS, recipe().clips, 0, later=False).__getitems__([5])[1].numel() == 0
+
+
+def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
+    settings = recipe()
+    fit = settings.training.model_copy(update={"batch": 13})
+    with pytest.raises(RecipeError, match="there are 12 videos, a step takes 13"):
+        pretrain(settings.model_copy(update={"fit": fit}), VIDEOS, tmp_path)
+
+
+@pytest.mark.parametrize("name", list_pretrain_recipes())
+def test_shipped_recipes_are_whole(name: str) -> None:
+    assert load_pretrain_recipe(name).prednext.weight > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("views.flip=true", "another motion"),
+        ("views.rotate=45", "another motion"),
+        ("prednext.interval=8", "a clip has 8 timesteps"),
+    ],
+)
+def test_what_cannot_be_is_refused(change: str, fault: str) -> None:
+    with pytest.raises(RecipeError, match=fault):
+        load_pretrain_recipe("digit-motions", [change])
+
+
+def test_two_processes_give_the_loss_and_gradients_of_one(tmp_path: Path) -> None:
+    done = called(
+        [sys.executable, str(CHILD), str(tmp_path), "moco", "vicreg"],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    for one, two in zip(*json.loads(done.stdout), strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+        assert two["statistics"] == pytest.approx(one["statistics"], rel=1e-4, abs=1e-6)
+        assert two["gradient"] == pytest.approx(one["gradient"], rel=1e-3, abs=1e-6)
+        assert np.abs(one["gradient"]).max() > 1e-4

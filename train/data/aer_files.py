@@ -1,0 +1,72 @@
+"""Event files of five bytes an event, as N-MNIST (`.bin`) and DVS128 Gesture (`.bs2`) have them.
+
+An event is 40 bits, big-endian: x (8 bits), y (8), polarity (1), time in microseconds (23).
+Source: the format description at https://www.garrickorchard.com/datasets/n-mnist.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ...runtime.errors import DataError
+from ...runtime.files import atomic_write
+from .events import Events
+
+EVENT_BYTES = 5
+TIME_BITS = 23
+MAX_SIDE = 256  # pixels that 8 bits reach
+OVERFLOW_ROW = 240
+OVERFLOW_TIME = 2**13  # microseconds
+
+
+def read_events(
+    path: str | os.PathLike[str], width: int, height: int, overflow: bool = False
+) -> Events:
+    """Read a five-byte event file of a sensor of `width` x `height` pixels.
+
+    `overflow`: take an "event" in row 240 for a mark that time ran over, as the reading code of
+    N-MNIST's authors does: it is left out, and all after it are 2^13 microseconds later. Raises
+    `DataError` where the file is absent or cut, an event lies off the sensor or time goes back.
+    """
+    try:
+        raw = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(raw) % EVENT_BYTES:
+        raise DataError(
+            f"{path}: has {len(raw)} bytes, needs a multiple of {EVENT_BYTES}; "
+            "it was cut, fetch it again"
+        )
+    x, y, high, middle, low = raw.reshape(-1, EVENT_BYTES).T.astype(np.int64)
+    t = (high & 0x7F) << 16 | middle << 8 | low
+    polarity = high >> 7
+    if overflow:
+        marks = y == OVERFLOW_ROW
+        t += OVERFLOW_TIME * np.cumsum(marks)
+        x, y, polarity, t = (array[~marks] for array in (x, y, polarity, t))
+    try:
+        return Events(x, y, polarity, t, width, height)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def write_events(path: str | os.PathLike[str], events: Events) -> None:
+    """Write `events` as a five-byte event file, whole or not at all.
+
+    Raises `DataError` where the sensor is larger than 256 x 256 or a time is outside 0..2^23 - 1.
+    """
+    if max(events.width, events.height) > MAX_SIDE:
+        raise DataError(
+            f"{path}: the sensor is {events.width} x {events.height}, "
+            f"but five-byte events reach {MAX_SIDE} x {MAX_SIDE}"
+        )
+    if len(events) and not 0 <= events.t[0] <= events.t[-1] < 2**TIME_BITS:
+        raise DataError(
+            f"{path}: times run from {events.t[0]} to {events.t[-1]} us, "
+            f"but five-byte events hold 0 to {2**TIME_BITS - 1}"
+        )
+    t = events.t
+    parts = (events.x, events.y, events.polarity << 7 | t >> 16, t >> 8 & 0xFF, t & 0xFF)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(np.stack(parts, axis=1).astype(np.uint8).tobytes())

@@ -1,0 +1,91 @@
+"""`images`: pictures in folders, one a class, as ImageNet is unpacked.
+
+`FOLDER/train/CLASS/*` and `FOLDER/val/CLASS/*` (or `test`). Each picture is scaled so that its
+shorter side has `size` pixels, and its middle is taken; what comes of it is kept in the cache under
+the names, sizes and times of the files.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.errors import DataError, MissingPackage
+from .cache import cached_array
+from .dataset import Dataset
+from .images import Images, Labels, make_image_dataset
+from .options import DataOptions
+
+NAME = "images"
+SUFFIXES = {".jpeg", ".jpg", ".png", ".ppm", ".bmp", ".webp"}
+SIDE = 64  # pixels, where `size` is not set
+EXPECTED_FILES = "needs train/ and val/ (or test/) with a folder of pictures for each class"
+
+
+def load_image_folder(options: DataOptions) -> Dataset:
+    """Return the pictures under `options.folder`, labelled by the order of their folders' names.
+
+    Raises `DataError` where they are not there, the parts differ in their classes, or a file
+    cannot be read as a picture.
+    """
+    folder = options.folder
+    if folder is None:
+        raise DataError(f"{NAME}: no folder given; {EXPECTED_FILES}")
+    judged = next((folder / part for part in ("val", "test") if (folder / part).is_dir()), None)
+    if judged is None or not (folder / "train").is_dir():
+        raise DataError(f"{NAME}: {folder}: {EXPECTED_FILES}")
+    classes = _list_classes(folder / "train")
+    if _list_classes(judged) != classes:
+        raise DataError(f"{NAME}: {judged}: its folders are not those of {folder / 'train'}")
+    side = options.size or SIDE
+    train, test = (_load_part(part, classes, side) for part in (folder / "train", judged))
+    told = {"source": f"pictures in folders, {', '.join(classes)}"[:1000], "split": judged.name}
+    return make_image_dataset(NAME, train, test, len(classes), options, told)
+
+
+def _list_classes(folder: Path) -> list[str]:
+    found = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    if not found:
+        raise DataError(f"{NAME}: {folder}: has no folders; {EXPECTED_FILES}")
+    return found
+
+
+def _load_part(folder: Path, classes: Sequence[str], side: int) -> tuple[Images, Labels]:
+    files = [
+        (file, label)
+        for label, name in enumerate(classes)
+        for file in sorted((folder / name).iterdir())
+        if file.suffix.lower() in SUFFIXES
+    ]
+    if not files:
+        raise DataError(f"{NAME}: {folder}: has no pictures ({', '.join(sorted(SUFFIXES))})")
+    listed = [(str(f.relative_to(folder)), *os.stat(f)[6:9:2]) for f, _ in files]
+    parameters = {"files": listed, "side": side}
+    images = cached_array(
+        NAME, parameters, lambda: np.stack([read_image(f, side) for f, _ in files])
+    )
+    return images, np.array([label for _, label in files], np.int64)
+
+
+def read_image(file: Path, side: int) -> NDArray[np.uint8]:
+    """Return the middle of a picture, its shorter side scaled to `side`: uint8 (3, side, side).
+
+    Raises `DataError` where the file is no picture, and `MissingPackage` without PyAV.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise MissingPackage(f"{NAME} needs PyAV: pip install 'pumice[train]'") from error
+    try:
+        with av.open(str(file)) as opened:
+            frame = next(opened.decode(video=0))
+            scale = side / min(frame.width, frame.height)
+            width, height = (max(side, round(n * scale)) for n in (frame.width, frame.height))
+            scaled = frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
+    except (av.FFmpegError, OSError, StopIteration, ValueError, IndexError) as error:
+        raise DataError(f"{file}: cannot be read as a picture ({error})") from error
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = scaled[top : top + side, left : left + side]
+    return np.ascontiguousarray(middle.transpose(2, 0, 1))

@@ -1,0 +1,175 @@
+"""Published event recordings, read through tonic from local files; nothing is ever downloaded.
+
+tonic (GPL-3.0) is an extra, imported here alone. Frames are kept in the cache under all that made
+them. Splits are those of the papers: where a data set has none of its own, the first nine tenths of
+each class train and the rest tests, as TET and ETC have it. Their resize, bilinear on frames, is
+done here on events (`size = 48`), so that values stay whole numbers.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.errors import DataError, MissingPackage
+from .cache import cached_array
+from .dataset import Dataset, FrameSet, compute_digest
+from .events import Events
+from .frames import stack_frames
+from .geometry import rescale
+from .options import DataOptions
+
+TRAIN_TENTHS = 9
+
+
+@dataclass(frozen=True)
+class TonicDataset:
+    """A data set of tonic: its class there, the folder its files lie in, its sensor and classes.
+
+    `parts` are what tonic is told to get the training and the test part, where it knows them.
+    """
+
+    name: str
+    tonic_class: str
+    width: int
+    height: int
+    classes: int
+    source: str
+    parts: tuple[dict[str, Any], ...] = ({},)
+
+
+TONIC_DATASETS = {
+    each.name: each
+    for each in (
+        TonicDataset(
+            "dvs-cifar10", "CIFAR10DVS", 128, 128, 10,
+            "DVS-CIFAR10, H. Li et al., Frontiers in Neuroscience 11:309, 2017; CC BY 4.0",
+        ),
+        TonicDataset(
+            "ncaltech101", "NCALTECH101", 240, 180, 101,
+            "N-Caltech101, G. Orchard et al., Frontiers in Neuroscience 9:437, 2015; CC BY 4.0",
+        ),
+        TonicDataset(
+            "dvs-gesture", "DVSGesture", 128, 128, 11,
+            "DVS128 Gesture, A. Amir et al., CVPR 2017; CC BY 4.0",
+            ({"train": True}, {"train": False}),
+        ),
+    )
+}  # fmt: skip
+
+
+def load_dvs_cifar10(options: DataOptions) -> Dataset:
+    """Return DVS-CIFAR10 from `options.folder`; raises `DataError` where it is not there."""
+    return load_tonic(TONIC_DATASETS["dvs-cifar10"], options)
+
+
+def load_ncaltech101(options: DataOptions) -> Dataset:
+    """Return N-Caltech101 from `options.folder`; raises `DataError` where it is not there."""
+    return load_tonic(TONIC_DATASETS["ncaltech101"], options)
+
+
+def load_tonic(which: TonicDataset, options: DataOptions) -> Dataset:
+    """Return a data set of tonic as frames, from the folder that tonic was or would be given.
+
+    Raises `DataError` where its files are not there, and `MissingPackage` without tonic.
+    """
+    if options.folder is None:
+        raise DataError(
+            f"{which.name}: no folder given; needs {which.tonic_class}/ as tonic unpacks it"
+        )
+    opened = [_open_tonic(which, options.folder, part) for part in which.parts]
+    targets = [np.asarray(each.targets) for each in opened]
+    names = sorted({str(label) for part in targets for label in part.tolist()}, key=_sort_key)
+    if len(names) > which.classes:
+        raise DataError(f"{which.name}: has {len(names)} classes, needs {which.classes}")
+    labels = [np.array([names.index(str(v)) for v in part.tolist()], np.int64) for part in targets]
+    if len(opened) == 1:
+        first = first_90_percent(labels[0])
+        chosen, split = [first, ~first], "the first nine tenths of each class"
+        opened, labels = opened * 2, labels * 2
+    else:
+        chosen, split = [np.ones(part.shape, bool) for part in labels], "as published"
+    train, test = (
+        FrameSet(_load_frames(which, source, keep, options, number), part[keep])
+        for number, (source, keep, part) in enumerate(zip(opened, chosen, labels, strict=True))
+    )
+    provenance = {
+        "source": which.source,
+        "split": split,
+        "options": options.model_dump(mode="json", exclude={"folder"}),
+    }
+    digest = compute_digest(train, test, options)
+    return Dataset(which.name, train, test, which.classes, digest, provenance)
+
+
+def first_90_percent(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which samples are among the first nine tenths of their class, rounded down."""
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        chosen[members[: len(members) * TRAIN_TENTHS // 10]] = True
+    return chosen
+
+
+def _open_tonic(which: TonicDataset, folder: Path, part: dict[str, Any]) -> Any:
+    """Open a part as tonic does, but refuse where it would download."""
+    try:
+        from tonic import datasets
+    except ImportError as error:
+        raise MissingPackage(f"{which.name} needs tonic: pip install 'pumice[events]'") from error
+
+    def refuse(_: Any) -> None:
+        raise DataError(
+            f"{which.name}: {folder}: looked for {which.tonic_class}/ as tonic unpacks it, and it is not "
+            "there or not whole; fetch it yourself, nothing is downloaded"
+        )
+
+    local: Callable[..., Any] = type(
+        "Local", (getattr(datasets, which.tonic_class),), {"download": refuse}
+    )
+    local.__name__ = which.tonic_class  # tonic takes the folder's name from it
+    return local(str(folder), **part)
+
+
+def _load_frames(
+    which: TonicDataset, source: Any, keep: NDArray[np.bool_], options: DataOptions, part: int
+) -> NDArray[np.uint8]:
+    chosen = np.flatnonzero(keep)
+
+    def recordings() -> Iterator[Events]:
+        for index in chosen.tolist():
+            raw = source[index][0]
+            yield rescale(_to_events(raw, which), options.size)
+
+    parameters = {
+        "set": which.name,
+        "part": part,
+        "files": files_digest(source.data),
+        "options": options.model_dump(mode="json", exclude={"folder", "seed"}),
+    }
+    return cached_array(which.name, parameters, lambda: stack_frames(recordings(), options))
+
+
+def files_digest(files: Sequence[Any]) -> str:
+    """Return a digest of names, sizes and times of `files`: another where one has changed."""
+    digest = hashlib.sha256()
+    for file in files:
+        path = str(file)
+        facts = os.stat(path)[6:9:2] if os.path.isfile(path) else ()
+        digest.update(f"{os.path.basename(path)} {facts} ".encode())
+    return digest.hexdigest()
+
+
+def _to_events(raw: Any, which: TonicDataset) -> Events:
+    order = np.argsort(raw["t"], kind="stable")
+    x, y, t, p = (np.asarray(raw[name])[order].astype(np.int64) for name in ("x", "y", "t", "p"))
+    return Events(x, y, np.minimum(p, 1), t - t[:1], which.width, which.height)
+
+
+def _sort_key(name: str) -> tuple[int, str]:
+    return (int(name), "") if name.isdigit() else (-1, name)

@@ -1,0 +1,62 @@
+"""Protocols that train nothing: nearest neighbours and retrieval."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.errors import DataError
+from .features import Vectors
+
+RANKS = (1, 5, 10, 20, 50)
+TEMPERATURE = 0.07
+
+
+def cosine_similarity(queries: Vectors, gallery: Vectors) -> Vectors:
+    """Return the cosines of each query with each of the gallery, (queries, gallery)."""
+    unit = [each / np.maximum(_row_norms(each), 1e-12) for each in (queries, gallery)]
+    cosines: Vectors = unit[0] @ unit[1].T
+    return cosines
+
+
+def knn_predict(
+    queries: Vectors,
+    gallery: Vectors,
+    labels: NDArray[np.int64],
+    k: int = 20,
+    temperature: float = TEMPERATURE,
+) -> NDArray[np.int64]:
+    """Return the class that the nearest neighbours of each query vote for, int64 (queries,).
+
+    A neighbour's vote is exp(cosine / temperature), as in Z. Wu et al., "Unsupervised Feature
+    Learning via Non-Parametric Instance Discrimination", 2018. `labels` are the gallery's.
+    """
+    cosines = cosine_similarity(queries, gallery)
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+    weights = np.exp((np.take_along_axis(cosines, order, axis=1) - 1) / temperature)
+    votes = np.zeros((len(queries), int(labels.max()) + 1))
+    np.add.at(votes, (np.arange(len(queries))[:, None], labels[order]), weights)
+    winners: NDArray[np.int64] = votes.argmax(axis=1)
+    return winners
+
+
+def recall_at_k(
+    queries: Vectors,
+    query_labels: NDArray[np.int64],
+    gallery: Vectors,
+    gallery_labels: NDArray[np.int64],
+    ranks: tuple[int, ...] = RANKS,
+) -> dict[int, float]:
+    """Return R@k for each rank k: the share of queries with one of their class among the k nearest.
+
+    Queries are the test videos and the gallery the training videos, by cosine. Raises `DataError`
+    where one of them is empty.
+    """
+    if not len(queries) or not len(gallery):
+        raise DataError(f"retrieval: {len(queries)} queries, {len(gallery)} in the gallery")
+    order = np.argsort(-cosine_similarity(queries, gallery), axis=1, kind="stable")
+    right = gallery_labels[order] == query_labels[:, None]
+    return {k: float(right[:, :k].any(axis=1).mean()) for k in ranks}
+
+
+def _row_norms(vectors: Vectors) -> Vectors:
+    held: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return held
