@@ -32,7 +32,7 @@ install: .venv/installed
 	rm -f $@
 	$(PYTHON) -m venv .venv
 	$(PIP) -c constraints.txt pip setuptools
-	$(PIP) -c constraints.txt --no-build-isolation -e '.[convert,lava,streams,train]' --group dev
+	$(PIP) -c constraints.txt --no-build-isolation -e '.[convert,lava,onnx,plot,report,streams,train]' --group dev
 	$(PIP) --no-deps --ignore-requires-python lava-nc==0.10.0 lava-dl==0.6.0
 	touch $@
 
@@ -45,7 +45,7 @@ peers: .venv-peers/installed
 	rm -f $@
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install -qq -c constraints.txt pip setuptools
-	.venv-peers/bin/python -m pip install -qq -c constraints.txt --no-build-isolation -e '.[convert,lava,train]' \
+	.venv-peers/bin/python -m pip install -qq -c constraints.txt --no-build-isolation -e '.[convert,lava,onnx,plot,report,train]' \
 		spikingjelly==2.0.0 snntorch==1.0.0 neurobench==2.3.0 pytest hypothesis
 	.venv-peers/bin/python -m pip install -qq --no-deps --ignore-requires-python lava-nc==0.10.0 lava-dl==0.6.0
 	touch $@

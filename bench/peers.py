@@ -60,7 +60,7 @@ def pumice_fixed_path(network: Network, multiplied: bool) -> Peer:
 
 
 def pumice_onnx(network: Network) -> Peer:
-    """pumice's own export, integers, in ONNX Runtime."""
+    """Pumice's own export, integers, in ONNX Runtime."""
     model = onnx.load(to_onnx(network, record="output").SerializeToString())
     return lambda events: onnx.run(model, events).spikes[network.output]
 

@@ -66,9 +66,9 @@ class Sparse(ValueEquality):
                 f"sparse: {weights.size} weights, {rows.size} rows, {columns.size} columns: "
                 "needs one of each a synapse"
             )
-        if rows.size and not (0 <= rows.min() and rows.max() < targets):
+        if rows.size and not (rows.min() >= 0 and rows.max() < targets):
             raise NetworkError(f"sparse: rows {rows.min()}..{rows.max()}, needs 0..{targets - 1}")
-        if columns.size and not (0 <= columns.min() and columns.max() < sources):
+        if columns.size and not (columns.min() >= 0 and columns.max() < sources):
             raise NetworkError(
                 f"sparse: columns {columns.min()}..{columns.max()}, needs 0..{sources - 1}"
             )

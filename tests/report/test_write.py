@@ -126,7 +126,7 @@ def test_every_energy_is_a_line_of_the_table_that_adds_up() -> None:
         "1.0",
         "3.5",
     ]
-    assert ["0.5", "0.75"] == [row["most"] for row in rows if row["of"] == "float"]
+    assert [row["most"] for row in rows if row["of"] == "float"] == ["0.5", "0.75"]
 
 
 def test_what_does_not_fit_is_told_on_the_page() -> None:

@@ -83,7 +83,7 @@ class Videos:
 
         Raises `DataError` where one is not there.
         """
-        if not (0 <= positions.min() and positions.max() < self.frames.shape[1]):
+        if not (positions.min() >= 0 and positions.max() < self.frames.shape[1]):
             raise DataError(
                 f"video {video}: images {positions.min()} to {positions.max()} wanted, has 0 to "
                 f"{self.frames.shape[1] - 1}"

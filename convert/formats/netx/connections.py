@@ -38,7 +38,7 @@ def to_8_bit(weights: Weights, who: str) -> tuple[Weights, int]:
         scaled = weights // divisor if exponent >= 0 else weights * 2
         least, most = int(scaled.min(initial=0)), int(scaled.max(initial=0))
         even = step % (2 * divisor) == 0 or exponent < 0
-        fits = -256 <= least and most <= 254 and even if mixed else -255 <= least and most <= 255
+        fits = least >= -256 and most <= 254 and even if mixed else least >= -255 and most <= 255
         if step % divisor == 0 and fits:
             return scaled, exponent
     raise FileError(f"{who}: weights {low} to {high}, which 8 bits and an exponent do not hold")
@@ -163,7 +163,7 @@ def conv_transpose_connection(conv: Conv, source: Shape, target: Shape, who: str
     down = y * conv.stride[0] - conv.padding[0] + j * conv.dilation[0]
     right = x * conv.stride[1] - conv.padding[1] + k * conv.dilation[1]
     weights = conv.weights[i, o, j, k]
-    keep = (0 <= down) & (down < target[1]) & (0 <= right) & (right < target[2]) & (weights != 0)
+    keep = (down >= 0) & (down < target[1]) & (right >= 0) & (right < target[2]) & (weights != 0)
     channel = i // (source[0] // conv.groups) * into + o
     to = np.ravel_multi_index((channel[keep], down[keep], right[keep]), target)
     at = np.ravel_multi_index((i[keep], y[keep], x[keep]), source)

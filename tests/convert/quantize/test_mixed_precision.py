@@ -73,5 +73,5 @@ def test_every_population_is_tried_with_every_number_of_bits() -> None:
 def test_with_labels_the_budget_is_of_accuracy() -> None:
     labels = (EXACT + (np.arange(40) % 5 == 0)) % 4  # real numbers are right on four of five
     found = search_bit_widths(GRAPH, EVENTS, 0.1, labels)
-    lost = float((EXACT == labels).mean() - (said(found.network) == labels).mean())
+    lost = float((labels == EXACT).mean() - (said(found.network) == labels).mean())
     assert found.accuracy_drop == max(lost, 0.0) <= 0.1

@@ -34,6 +34,6 @@ def test_an_arrangement_is_one_to_one_and_never_worse(seed: int) -> None:
     distances = make_core_grid(chip, 1).distances
     traffic = random.integers(0, 50, (40, 40)) * (random.random((40, 40)) < 0.1)
     at = assign_cores(traffic, distances)
-    assert len(set(at.tolist())) == 40 and 0 <= at.min() and at.max() < 128
+    assert len(set(at.tolist())) == 40 and at.min() >= 0 and at.max() < 128
     before = (traffic * distances[:40, :40]).sum()
     assert (traffic * distances[np.ix_(at, at)]).sum() < before
