@@ -28,7 +28,7 @@ class Sensor:
     bin_us: int = 10_000
 
     def __post_init__(self) -> None:
-        for name in ("width", "height", "pool", "window"):
+        for name in ("width", "height", "downsample", "bin_us"):
             if getattr(self, name) < 1:
                 raise DataError(f"sensor: {name} is {getattr(self, name)}, needs 1 or more")
         if self.width % self.downsample or self.height % self.downsample:

@@ -135,7 +135,7 @@ def _layers(
     room = min(ACTIVATION_LIMIT, max(1 << 18, int(np.min(current_decay)) << 12)) // len(joined)
     reach, projections = 0, []
     for number, (source, connection, delay) in enumerate(joined):
-        bound = int(connection.magnitudes().max(initial=0)) * source.largest_value
+        bound = int(connection.sum_abs_weights().max(initial=0)) * source.max_value
         exponent = min(draw(st.sampled_from((0, 0, 1, -1, -3, -8, 7))), _highest(bound, room))
         reach += scaled(bound, exponent)
         label = f"{source.name}-{name}-{number}"

@@ -77,7 +77,7 @@ def test_a_proof_is_claimed_only_where_all_agree() -> None:
     good, bad = EngineResult("cpu", 90, 10), EngineResult("lava", 90, 10, wrong)
     proven = VerificationReport("", "", 5, 2, "reference", (good,), {})
     assert words.verification_sentence(proven) == (
-        "Fast gives bit for bit what the reference engine gives: 100 values compared, none differs."
+        "Cpu gives bit for bit what the reference engine gives: 100 values compared, none differs."
     )
     failed = VerificationReport("", "", 5, 2, "reference", (good, bad), {})
     assert (

@@ -117,7 +117,7 @@ def test_counts_by_step_are_those_of_a_run_that_stopped_there(timesteps: int) ->
     stopped = count_ops(network(), trace_of(timesteps))
     after = count_ops_by_step(network(), trace_of())[timesteps - 1]
     assert after.timesteps == timesteps and after.neuron_updates == stopped.neuron_updates
-    for part in ("events", "operations"):
+    for part in ("events", "synaptic_operations"):
         for name, values in getattr(stopped, part).items():
             assert getattr(after, part)[name].tolist() == values.tolist()
 

@@ -80,7 +80,7 @@ def test_the_certificate_names_what_was_compared_and_is_json() -> None:
     certificate = verify(NETWORK, EVENTS, {"a": reference.run, "b": reference.run})
     assert certificate.network == network_digest(NETWORK)
     assert certificate.reference == "a" and {"pumice", "numpy"} <= set(certificate.versions)
-    assert json.loads(json.dumps(asdict(certificate)))["verdicts"][0]["engine"] == "b"
+    assert json.loads(json.dumps(asdict(certificate)))["results"][0]["engine"] == "b"
     other = verify(NETWORK, 1 - EVENTS, {"a": reference.run, "b": reference.run})
     assert other.network == certificate.network and other.events != certificate.events
 
@@ -145,7 +145,7 @@ def test_a_spike_in_the_last_step_comes_before_a_count() -> None:
 )
 def test_an_engine_that_fails_is_recorded_in_one_line(alter: Altering, said: str) -> None:
     verdict = verdict_on(alter)
-    assert not verdict.agreed and verdict.divergence is None
+    assert not verdict.passed and verdict.divergence is None
     assert re.match(said, verdict.failure) and "\n" not in verdict.failure
 
 

@@ -101,7 +101,7 @@ def test_threads_never_change_results(run: tuple[Network, Events], record: Any) 
 
 def sharing() -> Any:
     """Let threads share even the smallest network."""
-    return patch.multiple(cpu.engine, WORK=0, SHARE=1)
+    return patch.multiple(cpu.engine, MIN_WORK=0, MIN_NEURONS_PER_THREAD=1)
 
 
 @given(runs(), st.sampled_from(["all", "output"]), st.booleans())
