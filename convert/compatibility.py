@@ -48,7 +48,7 @@ def check_compatibility(
 
 
 def _add_unsupported(report: CompatibilityReport, node: str, reason: str) -> CompatibilityReport:
-    finding = LayerDiagnostic(node, node, "refused", reason=reason)
+    finding = LayerDiagnostic(node, node, "unsupported", reason=reason)
     return replace(report, diagnostics=(*report.diagnostics, finding))
 
 
@@ -64,11 +64,11 @@ def _add_quantization_errors(
             told.setdefault(targets[projection.name], []).append(reason)
     known = {finding.node for finding in findings}
     added = [
-        LayerDiagnostic(name, "neurons", "fine", "a read-out that adds up") for name in told
+        LayerDiagnostic(name, "neurons", "exact", "a read-out that adds up") for name in told
         if name not in known
     ]  # fmt: skip
     return tuple(
-        replace(finding, support="approximated", reason="; ".join(told[finding.node]))
+        replace(finding, support="approximate", reason="; ".join(told[finding.node]))
         if finding.node in told
         else finding
         for finding in (*findings, *added)

@@ -6,7 +6,15 @@ from typing import Any, Literal
 
 from ..runtime.errors import PumiceError
 
-Support = Literal["fine", "approximated", "refused"]
+Support = Literal["exact", "approximate", "unsupported"]
+
+
+class UnsupportedLayerError(Exception):
+    """A layer that cannot be converted: the reason, and the remedy."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason, remedy)
+        self.reason, self.remedy = reason, remedy
 
 
 @dataclass(frozen=True)
@@ -39,24 +47,24 @@ class CompatibilityReport:
     @property
     def supported_percent(self) -> float:
         """How many of a hundred nodes can be carried over, exactly or not."""
-        carried = sum(finding.support != "refused" for finding in self.diagnostics)
+        carried = sum(finding.support != "unsupported" for finding in self.diagnostics)
         return 100.0 * carried / max(len(self.diagnostics), 1)
 
     @property
     def unsupported(self) -> tuple[LayerDiagnostic, ...]:
         """What stands in the way."""
-        return tuple(finding for finding in self.diagnostics if finding.support == "refused")
+        return tuple(finding for finding in self.diagnostics if finding.support == "unsupported")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as values that JSON can hold."""
-        return {**asdict(self), "percentage": self.supported_percent}
+        return {**asdict(self), "supported_percent": self.supported_percent}
 
 
 def raise_if_unsupported(
     findings: Iterable[LayerDiagnostic], error: type[PumiceError], who: str = ""
 ) -> None:
     """Raise `error` with the first refusal among `findings`, and the number of further ones."""
-    refused = [finding for finding in findings if finding.support == "refused"]
+    refused = [finding for finding in findings if finding.support == "unsupported"]
     if refused:
         more = f" (and {len(refused) - 1} more, see pumice check)" if len(refused) > 1 else ""
         raise error(f"{who}{': ' if who else ''}{refused[0].message}{more}")

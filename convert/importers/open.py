@@ -77,7 +77,7 @@ def inspect_model(model: Any, options: ImportOptions) -> ImportedModel:
         return ImportedModel("network", _exact_diagnostics(model), lambda: model)
     if isinstance(model, FloatNetwork):
         nodes = tuple(
-            LayerDiagnostic(n.name, "neurons", "fine", "as trained") for n in model.populations
+            LayerDiagnostic(n.name, "neurons", "exact", "as trained") for n in model.populations
         )
         return ImportedModel("graph", nodes, lambda: model)
     if isinstance(model, str | os.PathLike):
@@ -143,11 +143,11 @@ def _open_nir(
 
 def _missing_option(node: str, what: str, mend: str) -> LayerDiagnostic:
     return LayerDiagnostic(
-        node, node, "refused", reason=f"the model says nothing of {what}", remedy=mend
+        node, node, "unsupported", reason=f"the model says nothing of {what}", remedy=mend
     )
 
 
 def _exact_diagnostics(network: Network) -> Diagnostics:
     nodes: list[tuple[str, str]] = [(p.name, p.kind) for p in network.populations]
     nodes += [(p.name, type(p.connection).__name__) for p in network.projections]
-    return tuple(LayerDiagnostic(name, kind, "fine", "its integers") for name, kind in nodes)
+    return tuple(LayerDiagnostic(name, kind, "exact", "its integers") for name, kind in nodes)

@@ -16,12 +16,11 @@ from ..quantize.linear_ops import (
     PoolOp,
     Shape,
 )
-from .neuron_params import NeuronParams
+from ..quantize.neuron_params import NeuronParams, make_neuron_params
 from .torch_layers import (
     AdaptiveAvgPool,
     ParsedLayer,
     SpikeMaxPool,
-    make_neuron_params,
 )
 
 SPIKE_MAX_POOL_PARAMS = make_neuron_params(threshold=0.5, voltage_decay=1.0)

@@ -15,16 +15,15 @@ from typing import Any
 import numpy as np
 
 from ...runtime.errors import NetworkError
-from ..diagnostics import LayerDiagnostic, raise_if_unsupported
+from ..diagnostics import LayerDiagnostic, UnsupportedLayerError, raise_if_unsupported
 from ..quantize.float_network import FloatNetwork
+from ..quantize.neuron_params import make_neuron_params
 from .sequential import build_sequential
 from .torch_layers import (
     LAYER_PARSERS,
     AdaptiveAvgPool,
     LayerParser,
     ParsedLayer,
-    UnsupportedLayerError,
-    make_neuron_params,
     parse_layers,
     to_scalar,
 )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..diagnostics import LayerDiagnostic
+from ..diagnostics import LayerDiagnostic, UnsupportedLayerError
 from ..quantize.linear_ops import (
     AffineOp,
     ConvOp,
@@ -21,7 +21,7 @@ from ..quantize.linear_ops import (
     Pair,
     PoolOp,
 )
-from .neuron_params import NeuronParams
+from ..quantize.neuron_params import NeuronParams
 
 CONTAINERS = (
     "Sequential",
@@ -31,14 +31,6 @@ CONTAINERS = (
     "StepModeContainer",
 )
 NO_OPS = ("Dropout", "Dropout2d", "Identity")
-
-
-class UnsupportedLayerError(Exception):
-    """A layer that cannot be carried over: the reason, and what to change."""
-
-    def __init__(self, reason: str, mend: str = "") -> None:
-        super().__init__(reason, mend)
-        self.reason, self.remedy = reason, mend
 
 
 @dataclass(frozen=True)
@@ -88,11 +80,11 @@ def parse_layers(
         try:
             thing, rule = read(layer)
             things.append((label, thing))
-            findings.append(LayerDiagnostic(label, kind, "fine", rule))
+            findings.append(LayerDiagnostic(label, kind, "exact", rule))
         except UnsupportedLayerError as refusal:
             findings.append(
                 LayerDiagnostic(
-                    label, kind, "refused", reason=refusal.reason, remedy=refusal.remedy
+                    label, kind, "unsupported", reason=refusal.reason, remedy=refusal.remedy
                 )
             )
     return things, tuple(findings)
@@ -113,23 +105,6 @@ def to_scalar(value: Any, what: str) -> float:
             f"{what} differs from neuron to neuron", f"use one {what} a layer"
         )
     return float(values.flat[0])
-
-
-def make_neuron_params(
-    threshold: Any = 1.0,
-    current_decay: Any = 1.0,
-    voltage_decay: Any = 0.0,
-    gain: Any = 1.0,
-    spiking: bool = True,
-    inclusive: bool = False,
-) -> NeuronParams:
-    """Return neurons without a bias of their own, from numbers or arrays."""
-
-    def given(value: Any) -> Float64Array:
-        return np.atleast_1d(to_numpy(value))
-
-    decays = given(current_decay), given(voltage_decay)
-    return NeuronParams(given(gain), np.zeros(1), given(threshold), *decays, spiking, inclusive)
 
 
 def _parse_unknown(layer: Any) -> tuple[ParsedLayer, str]:

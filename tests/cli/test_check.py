@@ -41,12 +41,12 @@ def layers(tmp_path: Path) -> Path:
 
 def test_every_node_of_a_model_is_told_with_a_percentage(layers: Path) -> None:
     answer = pumice("check", f"{layers}:net", "--input-shape", "2,6,6", "--json")
-    told = {finding["node"]: finding["verdict"] for finding in answer.document["findings"]}
+    told = {finding["node"]: finding["support"] for finding in answer.document["diagnostics"]}
     assert told == {
-        "conv2d0": "fine", "ifnode1": "approximated", "flatten2": "fine", "linear3": "fine",
-        "output": "approximated",
+        "conv2d0": "exact", "ifnode1": "approximate", "flatten2": "exact", "linear3": "exact",
+        "output": "approximate",
     }  # fmt: skip
-    assert (answer.status, answer.document["percentage"]) == (0, 100.0)
+    assert (answer.status, answer.document["supported_percent"]) == (0, 100.0)
 
 
 def test_a_refusal_says_why_and_what_to_change_and_is_status_1(layers: Path) -> None:
@@ -61,7 +61,7 @@ def test_files_of_every_kind_are_taken(network: Path) -> None:
     write_netx(network.with_suffix(".net"), NETWORK)
     for suffix in (".pumice", ".nir", ".net"):
         answer = pumice("check", network.with_suffix(suffix), "--json")
-        assert {f["verdict"] for f in answer.document["findings"]} == {"fine"}
+        assert {f["support"] for f in answer.document["diagnostics"]} == {"exact"}
 
 
 def test_a_layer_of_a_file_is_refused_by_its_name(network: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_target_that_cannot_hold_it_refuses(network: Path, tmp_path: Path) -> 
     assert pumice("check", network, "--target", "loihi1").status == 0
     answer = pumice("check", network, "--target", "cmos45", "--json")
     assert answer.status == 1
-    assert answer.document["findings"][-1]["node"] == "target"
+    assert answer.document["diagnostics"][-1]["node"] == "target"
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,6 @@ def test_a_file_that_imports_lava_dl_is_helped_to(tmp_path: Path) -> None:
     path.write_text(BLOCKS)
     command = str(Path(sys.executable).with_name("pumice")), "check", f"{path}:blocks", "--json"
     done = subprocess.run(command, capture_output=True, text=True)
-    told = {f["node"]: (f["verdict"], f["reason"]) for f in json.loads(done.stdout)["findings"]}
-    assert done.returncode == 1 and told["dense0"][0] == "fine"
-    assert told["dense1"] == ("refused", "has complex weights of resonators")
+    told = {f["node"]: (f["support"], f["reason"]) for f in json.loads(done.stdout)["diagnostics"]}
+    assert done.returncode == 1 and told["dense0"][0] == "exact"
+    assert told["dense1"] == ("unsupported", "has complex weights of resonators")

@@ -45,7 +45,7 @@ def written(folder: Path, suffix: str) -> Path:
 @pytest.mark.parametrize("suffix", [".net", ".nir", ".pumice"])
 def test_our_own_files_are_fine_from_end_to_end(suffix: str, tmp_path: Path) -> None:
     report = check_compatibility(written(tmp_path, suffix))
-    assert {finding.support for finding in report.diagnostics} == {"fine"}
+    assert {finding.support for finding in report.diagnostics} == {"exact"}
     assert (report.model, report.supported_percent) == (f"a{suffix}", 100.0)
 
 
@@ -55,7 +55,7 @@ def test_a_refused_layer_of_a_file_leaves_the_others_told(tmp_path: Path) -> Non
         del file["layer/1/neuron/type"]
         file["layer/1/neuron/type"] = "ALIF"
     report = check_compatibility(path)
-    assert [finding.support for finding in report.diagnostics] == ["fine", "refused"]
+    assert [finding.support for finding in report.diagnostics] == ["exact", "unsupported"]
     assert (report.supported_percent, report.unsupported[0].node) == (50.0, "dense1")
     assert report.unsupported[0].remedy == "use CUBA neurons"
 
@@ -74,7 +74,7 @@ def test_rounding_is_told_of_where_weights_are_real() -> None:
     report = check_compatibility(nn.Sequential(*layers), options=ImportOptions(input_shape=(4,)))
     verdicts = {finding.node: finding.support for finding in report.diagnostics}
     assert verdicts == {
-        "linear0": "fine", "ifnode1": "approximated", "linear2": "fine", "output": "approximated"
+        "linear0": "exact", "ifnode1": "approximate", "linear2": "exact", "output": "approximate"
     }  # fmt: skip
     assert "input-ifnode1: weights are rounded to 8 bits, 0." in report.diagnostics[1].reason
 
@@ -83,11 +83,11 @@ def test_every_layer_of_a_module_is_told_even_without_its_input() -> None:
     report = check_compatibility([nn.Linear(4, 3), Leaky(), SoftNode(), nn.Conv2d(2, 2, 3)])
     told = [(finding.node, finding.support) for finding in report.diagnostics]
     assert told == [
-        ("linear0", "fine"),
-        ("leaky1", "refused"),
-        ("softnode2", "refused"),
-        ("conv2d3", "fine"),
-        ("input", "refused"),
+        ("linear0", "exact"),
+        ("leaky1", "unsupported"),
+        ("softnode2", "unsupported"),
+        ("conv2d3", "exact"),
+        ("input", "unsupported"),
     ]
     assert report.diagnostics[1].message == (
         "leaky1: reset_mechanism='subtract' subtracts the threshold; "
@@ -127,9 +127,16 @@ def test_a_graph_is_checked_as_it_will_be_rounded() -> None:
 
 def test_a_report_is_plain_values(tmp_path: Path) -> None:
     plain = json.loads(json.dumps(check_compatibility(written(tmp_path, ".net")).to_dict()))
-    assert plain["model"] == "a.net" and plain["percentage"] == 100.0
-    assert plain["findings"][1]["node"] == "dense1"
-    assert set(plain["findings"][1]) == {"node", "kind", "verdict", "rule", "reason", "mend"}
+    assert plain["model"] == "a.net" and plain["supported_percent"] == 100.0
+    assert plain["diagnostics"][1]["node"] == "dense1"
+    assert set(plain["diagnostics"][1]) == {
+        "node",
+        "kind",
+        "support",
+        "conversion",
+        "reason",
+        "remedy",
+    }
 
 
 def test_a_file_that_is_none_is_an_error_in_one_line(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ....runtime.errors import FileError, MissingPackage
 
-WORKER_SCRIPT = Path(__file__).with_name("hdf5_child.py")
+WORKER_SCRIPT = Path(__file__).with_name("worker.py")
 TIMEOUT_SECONDS = 120.0
 Arrays = Mapping[str, NDArray[Any]]
 

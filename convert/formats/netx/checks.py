@@ -67,11 +67,13 @@ def _diagnose(layer: Layer) -> LayerDiagnostic:
             "windows that overlap or are padded, which SLAYER lets run into the next channel",
             "use a stride that equals the kernel, no padding and no dilation",
         )
-    return LayerDiagnostic(layer.name, layer.kind, "fine", SUPPORTED_LAYERS[layer.kind])
+    return LayerDiagnostic(layer.name, layer.kind, "exact", SUPPORTED_LAYERS[layer.kind])
 
 
 def _unsupported(layer: Layer, reason: str, mend: str) -> LayerDiagnostic:
-    return LayerDiagnostic(layer.name, layer.kind, "refused", reason=f"has {reason}", remedy=mend)
+    return LayerDiagnostic(
+        layer.name, layer.kind, "unsupported", reason=f"has {reason}", remedy=mend
+    )
 
 
 def _overlaps(layer: Layer) -> bool:
@@ -84,7 +86,7 @@ def _overlaps(layer: Layer) -> bool:
 
 def _add_notes(layer: Layer, finding: LayerDiagnostic) -> LayerDiagnostic:
     """Add to the rule of a layer what SLAYER and netx are of two minds about."""
-    if finding.support == "refused":
+    if finding.support == "unsupported":
         return finding
     notes = [finding.conversion]
     if layer.has("bias") and np.any(layer.entries["bias"]):
@@ -111,7 +113,7 @@ def _add_notes(layer: Layer, finding: LayerDiagnostic) -> LayerDiagnostic:
             "its norm divides by a power of two, which is put into the threshold or the weights: "
             "SLAYER rounds after it (netx ignores it)"
         )
-    verdict: Support = "approximated" if reason else "fine"
+    verdict: Support = "approximate" if reason else "exact"
     return replace(finding, support=verdict, conversion="; ".join(notes), reason=reason)
 
 

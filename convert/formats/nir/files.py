@@ -89,7 +89,7 @@ def to_float_network(
 def exact_diagnostics(file: NirFile) -> tuple[LayerDiagnostic, ...]:
     """Return findings for the nodes of a file that pumice wrote."""
     return tuple(
-        LayerDiagnostic(n.name, n.kind, "fine", "its integers") for n in file.nodes.values()
+        LayerDiagnostic(n.name, n.kind, "exact", "its integers") for n in file.nodes.values()
     )
 
 

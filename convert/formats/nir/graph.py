@@ -12,8 +12,6 @@ import numpy as np
 
 from ....runtime.errors import FileError
 from ....runtime.population import NAME_PATTERN
-from ...importers.neuron_params import NeuronParams
-from ...importers.torch_layers import make_neuron_params
 from ...quantize.float_network import FloatNetwork
 from ...quantize.fuse import fuse_linear_ops
 from ...quantize.linear_ops import (
@@ -23,6 +21,7 @@ from ...quantize.linear_ops import (
     Op,
     Shape,
 )
+from ...quantize.neuron_params import NeuronParams, make_neuron_params
 from .ops import (
     NEURON_KINDS,
     Delay,

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.errors import FileError
-from ...diagnostics import LayerDiagnostic
-from ...importers.neuron_params import NeuronParams
-from ...importers.torch_layers import UnsupportedLayerError
+from ...diagnostics import LayerDiagnostic, UnsupportedLayerError
 from ...quantize.linear_ops import (
     AffineOp,
     ConvOp,
@@ -27,6 +25,7 @@ from ...quantize.linear_ops import (
     Op,
     PoolOp,
 )
+from ...quantize.neuron_params import NeuronParams
 from .reader import NirNode
 
 Reset = Literal["zero"]
@@ -51,10 +50,12 @@ def check_nodes(
     for node in nodes.values():
         try:
             rule = _describe_conversion(node, dt, reset)
-            findings.append(LayerDiagnostic(node.name, node.kind, "fine", rule))
+            findings.append(LayerDiagnostic(node.name, node.kind, "exact", rule))
         except UnsupportedLayerError as refusal:
             findings.append(
-                LayerDiagnostic(node.name, node.kind, "refused", "", refusal.reason, refusal.remedy)
+                LayerDiagnostic(
+                    node.name, node.kind, "unsupported", "", refusal.reason, refusal.remedy
+                )
             )
     return tuple(findings)
 

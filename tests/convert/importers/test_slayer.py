@@ -74,7 +74,7 @@ def test_a_check_tells_of_every_block() -> None:
     block = slayer().block.cuba
     blocks = [block.Dense(NEURON, 12, 8, weight_scale=4), block.Dense(NEURON, 8, 4)]
     forward(blocks, EVENTS)
-    assert [f.support for f in check_compatibility(blocks).diagnostics] == ["fine", "fine"]
+    assert [f.support for f in check_compatibility(blocks).diagnostics] == ["exact", "exact"]
     winners = block.KWTA(dict(NEURON), 4, 4, 2)
     verdicts = [f.support for f in check_compatibility([*blocks, winners]).diagnostics]
-    assert verdicts == ["fine", "fine", "refused"]
+    assert verdicts == ["exact", "exact", "unsupported"]

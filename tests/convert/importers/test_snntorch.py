@@ -108,7 +108,7 @@ def test_the_graph_spikes_as_the_original(snn: Any, name: str) -> None:
     spikes = outputs(module, EVENTS)
     np.testing.assert_array_equal(simulate(graph, EVENTS)[graph.output], spikes)
     assert 0.02 < spikes.mean() < 0.98
-    assert {finding.support for finding in findings} == {"fine"}
+    assert {finding.support for finding in findings} == {"exact"}
 
 
 def test_neurons_that_never_reset_are_a_read_out(snn: Any) -> None:

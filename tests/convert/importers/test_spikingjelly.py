@@ -160,7 +160,7 @@ def test_the_graph_spikes_as_the_original(sj: Any, name: str) -> None:
     spikes = outputs(module, EVENTS)
     np.testing.assert_array_equal(simulate(graph, EVENTS)[graph.output], spikes)
     assert 0.02 < spikes.mean() < 0.98
-    assert {finding.support for finding in findings} == {"fine"}
+    assert {finding.support for finding in findings} == {"exact"}
 
 
 @pytest.mark.parametrize("parts", [2, 4, 8])

@@ -209,7 +209,7 @@ def test_the_integers_are_those_of_the_chip(tmp_path: Path) -> None:
     assert (first.threshold, first.current_decay, first.voltage_decay) == (80, 1024, 123)
     weights = blocks[0].synapse.weight.detach().numpy().reshape(30, 20)
     np.testing.assert_array_equal(stored(network.projections[0]), 2 * np.round(weights * 32))
-    assert {finding.support for finding in findings} == {"fine"}
+    assert {finding.support for finding in findings} == {"exact"}
 
 
 def edited(path: Path, changes: dict[str, Any]) -> Path:

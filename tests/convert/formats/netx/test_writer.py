@@ -48,7 +48,7 @@ def test_a_chain_is_read_again_with_the_same_spikes(kind: str, tmp_path: Path) -
     write_netx(tmp_path / "a.net", network)
     again, findings = read_netx(tmp_path / "a.net")
     ours, theirs = (reference.run(n, EVENTS) for n in (network, again))
-    assert all(finding.support == "fine" for finding in findings)
+    assert all(finding.support == "exact" for finding in findings)
     names = [population.name for population in again.populations[1:]]
     for left, right in zip(("conv", "pool", "loop"), names, strict=False):
         np.testing.assert_array_equal(ours.spikes[left], theirs.spikes[right])

@@ -240,7 +240,7 @@ def test_it_is_rounded_to_integers_and_told_of(path: Path) -> None:
     nir.write(path, others())
     network, findings = read_nir(path, dt=DT)
     assert network.output == "li" and network.population("if").kind == "cuba"
-    assert {f.node: f.support for f in findings} == dict.fromkeys(others().nodes, "fine")
+    assert {f.node: f.support for f in findings} == dict.fromkeys(others().nodes, "exact")
     assert [p.delay for p in network.projections if p.source == p.target == "if"] == [1]
     assert [p.delay for p in network.incoming("if") if p.source == "lif.1"] == [3]
 

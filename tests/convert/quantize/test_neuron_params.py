@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pumice.convert.importers.neuron_params import (
+from pumice.convert.quantize.linear_ops import FusedLinear
+from pumice.convert.quantize.neuron_params import (
     NeuronParams,
     common_divisor,
+    make_neuron_params,
     midpoint_threshold,
     next_below,
 )
-from pumice.convert.importers.torch_layers import make_neuron_params
-from pumice.convert.quantize.linear_ops import FusedLinear
 from pumice.runtime.errors import NetworkError
 
 FLAT = FusedLinear("dense", np.ones((2, 3)), np.array([0.5, 1.0]), (2,))

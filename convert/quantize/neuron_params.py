@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...runtime.errors import NetworkError
-from ..quantize.float_network import FloatPopulation
-from ..quantize.linear_ops import Float64Array, FusedLinear, Shape
+from .float_network import FloatPopulation
+from .linear_ops import Float64Array, FusedLinear, Shape
 
 MAX_GRID_STEPS = 127
 GRID_TOLERANCE = 1e-4  # of a step; float32 is off by 1e-5 of it at the most
@@ -75,6 +76,25 @@ class NeuronParams:
             self.spiking,
         )
         return population, scaled
+
+
+def make_neuron_params(
+    threshold: ArrayLike = 1.0,
+    current_decay: ArrayLike = 1.0,
+    voltage_decay: ArrayLike = 0.0,
+    gain: ArrayLike = 1.0,
+    spiking: bool = True,
+    inclusive: bool = False,
+) -> NeuronParams:
+    """Neuron parameters without a bias of their own, from numbers or arrays."""
+
+    def as_array(value: ArrayLike) -> Float64Array:
+        return np.atleast_1d(np.asarray(value, np.float64))
+
+    decays = as_array(current_decay), as_array(voltage_decay)
+    return NeuronParams(
+        as_array(gain), np.zeros(1), as_array(threshold), *decays, spiking, inclusive
+    )
 
 
 def common_divisor(arrays: Sequence[Float64Array]) -> float:
