@@ -71,7 +71,7 @@ from pumice.train.hrsnn.options import Variant
 CONTROLS = ("raw input", "untrained", "thresholds only")
 OWN_LAWS = "HoN/HoS, own laws"
 ROWS = (*CONTROLS, OWN_LAWS, *VARIANTS)
-QUICK = {"excitatory": 40, "inhibitory": 10, "in_degree": 6, "passes": 1}
+QUICK = {"excitatory": 40, "inhibitory": 10, "in_degree": 6, "epochs": 1}
 Row = dict[str, Any]
 Key = tuple[str, str, int]  # set, row, seed
 load_fold_cached = lru_cache(maxsize=1)(load_fold)
@@ -100,7 +100,7 @@ def measure_row(key: Key, folder: Path | None, quick: bool) -> Row:
     data = load_fold_cached(name, folder)
     told: Row = {"set": name, "row": row, "seed": seed}
     if row == "raw input":
-        told["accuracy"] = readout_accuracy(data.train.frames, data.test.frames, data)
+        told["accuracy"] = readout_accuracy(data.train.events, data.test.events, data)
     else:
         changes = (QUICK if quick else {}) | {"seed": seed}
         told |= evaluate_row(row, row_options(name, row).model_copy(update=changes), data)
@@ -115,16 +115,16 @@ def readout_accuracy(train: Any, test: Any, data: Fold) -> float:
 
 def train_row(row: str, options: HrsnnOptions, train: FrameSet) -> RecurrentNetwork:
     """Return the network of a row."""
-    drawn = build_recurrent_network(options, train.frames.shape[2:])
+    drawn = build_recurrent_network(options, train.sample_shape)
     if row == "untrained":
         return drawn
-    return train_stdp(drawn, train.frames, plastic=row != "thresholds only")
+    return train_stdp(drawn, train.events, plastic=row != "thresholds only")
 
 
 def evaluate_row(row: str, options: HrsnnOptions, data: Fold) -> Row:
     """Return accuracy, activity and weights of a trained network."""
     taught = train_row(row, options, data.train)
-    fitted, found = (simulate(taught, part.frames) for part in (data.train, data.test))
+    fitted, found = (simulate(taught, part.events) for part in (data.train, data.test))
     share = normalized_weights(taught)
     rates = found.spikes.mean(axis=(0, 1))
     return {

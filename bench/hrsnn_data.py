@@ -47,7 +47,7 @@ def load_fold(name: str, folder: Path | None) -> Fold:
     first, second = load_search_folds(name, folder)
     test = load_recordings(name, folder, len(SEARCH_SPANS))
     both = FrameSet(
-        np.concatenate([first.train.frames, second.train.frames]),
+        np.concatenate([first.train.events, second.train.events], axis=1),
         np.concatenate([first.train.labels, second.train.labels]),
     )
     return Fold(both, test)
@@ -73,7 +73,7 @@ def load_recordings(name: str, folder: Path | None, number: int) -> FrameSet:
 def to_frame_set(samples: Iterator[Sample]) -> FrameSet:
     """Return `samples` as a set."""
     frames, labels = zip(*samples, strict=True)
-    return FrameSet(np.stack(frames), np.array(labels, np.int64))
+    return FrameSet(np.stack(frames, axis=1), np.array(labels, np.int64))
 
 
 def load_digits(part: str) -> FrameSet:

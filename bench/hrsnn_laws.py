@@ -54,16 +54,16 @@ SEARCHED_CELLS: tuple[Variant, ...] = ("HeN/HeS", "HoN/HoS")
 SEARCH_SEEDS, FINAL_SEEDS = (100, 101), (200, 201, 202, 203)  # seeds
 FINALISTS = 4  # trials that are judged again
 MEANS = {
-    "membrane_excitatory.mean": Range(low=2, high=20, log=True),
-    "membrane_inhibitory.mean": Range(low=1, high=10, log=True),
+    "tau_mem_excitatory.mean": Range(low=2, high=20, log=True),
+    "tau_mem_inhibitory.mean": Range(low=1, high=10, log=True),
     "depression.mean": Range(low=1, high=10, log=True),
     "tau_plus.mean": Range(low=2, high=15, log=True),
     "tau_minus.mean": Range(low=3, high=25, log=True),
     "target_rate": Range(low=0.03, high=0.12, log=True),
 }
 SPREADS = {
-    f"{law}.spread": Range(low=0.1, high=1.1)
-    for law in ("membrane_excitatory", "membrane_inhibitory", "depression", "tau_plus")
+    f"{law}.cv": Range(low=0.1, high=1.1)
+    for law in ("tau_mem_excitatory", "tau_mem_inhibitory", "depression", "tau_plus")
 }
 
 
@@ -76,11 +76,11 @@ def evaluate_laws(
         for fold in folds:
             train, validation = fold.train, fold.test
             drawn = build_recurrent_network(
-                options.model_copy(update={"seed": seed}), train.frames.shape[2:]
+                options.model_copy(update={"seed": seed}), train.sample_shape
             )
-            taught = train_stdp(drawn, train.frames)
-            given = extract_features(simulate(taught, train.frames).spikes, BINS)
-            after = simulate(taught, validation.frames)
+            taught = train_stdp(drawn, train.events)
+            given = extract_features(simulate(taught, train.events).spikes, BINS)
+            after = simulate(taught, validation.events)
             fitted = fit_readout(given, train.labels)
             right = fitted.accuracy(extract_features(after.spikes, BINS), validation.labels)
             found.append((right, after.spikes_per_sample))
@@ -128,7 +128,7 @@ def round_changes(options: HrsnnOptions, found: TrialResult) -> HrsnnOptions:
 def format_toml(value: GammaDistribution | float) -> str:
     """Return a setting as TOML has it."""
     if isinstance(value, GammaDistribution):
-        return f"{{ mean = {value.mean:g}, spread = {value.cv:g} }}"
+        return f"{{ mean = {value.mean:g}, cv = {value.cv:g} }}"
     return f"{value:g}"
 
 

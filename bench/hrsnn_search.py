@@ -20,7 +20,6 @@ import numpy as np
 from bench.hrsnn_data import STEPS, Fold, load_digits
 from bench.hrsnn_laws import evaluate_laws
 from bench.hrsnn_settings import network_options
-from pumice.train.data import FrameSet
 from pumice.train.hrsnn.search import (
     Sampler,
     SearchOptions,
@@ -43,14 +42,14 @@ def main() -> None:
     default = Path(__file__).parent / "results" / "hrsnn-search"
     parser.add_argument("--output", type=Path, default=default)
     given = parser.parse_args()
-    changes = {"excitatory": 60, "inhibitory": 15, "passes": 1}
+    changes = {"excitatory": 60, "inhibitory": 15, "epochs": 1}
     trials, seeds, folder = given.trials, given.seeds, given.output
     if given.quick:
         trials, seeds, folder = 12, 1, folder.with_name("hrsnn-search-quick")
         changes |= {"excitatory": 20, "inhibitory": 5}
     folder.mkdir(parents=True, exist_ok=True)
     whole, validation = load_digits("train"), load_digits("validation")
-    train = FrameSet(whole.frames[:TRAIN_SAMPLES], whole.labels[:TRAIN_SAMPLES])
+    train = whole[:TRAIN_SAMPLES]
     folds = [Fold(train, validation)]
     options = network_options().model_copy(update=changes)
     most = (

@@ -95,9 +95,9 @@ def calibrate_early_exit(
             run_logits(network, validation, cpu.run), validation.labels, risk
         )
     torch.manual_seed(recipe.training.seed)
-    clips = torch.from_numpy(validation.frames.copy()).transpose(0, 1).float()
+    clips = torch.from_numpy(validation.events.copy()).float()
     copies = [clips, *(augment(clips, recipe.augment) for _ in range(views))]
-    frames = torch.cat(copies, dim=1).transpose(0, 1).byte().numpy()
+    frames = torch.cat(copies, dim=1).byte().numpy()
     labels = np.tile(validation.labels, views + 1)
     said = run_logits(network, FrameSet(frames, labels), cpu.run)
     return 1 / (number + 1), calibrate_by_accuracy(said, labels, 1 / (len(labels) + 1))
@@ -119,6 +119,6 @@ def verify_engines(stopping: Network, test: FrameSet, names: list[EngineName]) -
 
     A few samples of the whole test set, evenly spaced: Lava takes seconds for each.
     """
-    few = np.ascontiguousarray(test.frames[:: max(len(test) // VERIFY_SAMPLES, 1)].swapaxes(0, 1))
+    few = test.events[:, :: max(len(test) // VERIFY_SAMPLES, 1)]
     told = verify(stopping, few, {name: get_engine(name) for name in names})
     return {verdict.engine: verdict.passed for verdict in told.results}

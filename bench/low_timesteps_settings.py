@@ -89,9 +89,9 @@ def prepare_cell(name: Name, folder: Path, quick: bool) -> tuple[Recipe, Dataset
     data = load(**recipe.data.model_dump())
     train, test = data.train, data.test
     if settings["test"]:
-        frames = np.concatenate([train.frames, test.frames])
+        events = np.concatenate([train.events, test.events], axis=1)
         labels = np.concatenate([train.labels, test.labels])
-        train, test = hold_out(FrameSet(frames, labels), settings["test"], 0)
+        train, test = hold_out(FrameSet(events, labels), settings["test"], 0)
     if quick:
         train, test = (first_per_class(part, QUICK_SAMPLES) for part in (train, test))
     kept = QUICK_VALIDATION if quick else settings["validation"]
@@ -120,4 +120,4 @@ def _slice_per_class(whole: FrameSet, part: slice) -> FrameSet:
     chosen: NDArray[np.int64] = np.concatenate(
         [np.flatnonzero(whole.labels == label)[part] for label in np.unique(whole.labels)]
     )
-    return FrameSet(whole.frames[chosen], whole.labels[chosen])
+    return whole[chosen]

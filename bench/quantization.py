@@ -76,7 +76,7 @@ def measure_quantized(network: Any, data: Any, seed: int, quick: bool) -> list[C
     from pumice.train import network_accuracy, to_float_network
 
     graph = to_float_network(network)
-    events = np.ascontiguousarray(data.train.frames[:CALIBRATION].swapaxes(0, 1))
+    events = data.train.events[:, :CALIBRATION]
     cells = []
     for bits in TRAINED_BITS if quick else BITS:
         for scale, given in (("layer", graph), ("channel", use_per_channel_scales(graph))):
@@ -104,12 +104,12 @@ def load_split(options: dict[str, Any], seed: int, quick: bool) -> Any:
     data = load(**options)
     both = data.train, data.test
     whole = FrameSet(
-        np.concatenate([part.frames for part in both]),
+        np.concatenate([part.events for part in both], axis=1),
         np.concatenate([part.labels for part in both]),
     )
     train, test = hold_out(whole, TEST_PER_CLASS, seed)
     if quick:
-        train = FrameSet(train.frames[:300], train.labels[:300])
+        train = train[:300]
     return replace(data, train=train, test=test)
 
 

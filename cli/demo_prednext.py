@@ -7,7 +7,7 @@ import typer
 
 RECIPE = "digit-motions"
 LABELS_PER_CLASS = 20
-DATA = {"label": "digit", "values": "grey", "timesteps": 16}
+DATA = {"label": "digit", "values": "gray", "timesteps": 16}
 
 
 def prednext_demo(output: Path, change: Sequence[str], as_json: bool) -> None:

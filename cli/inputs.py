@@ -96,11 +96,11 @@ def load_named_dataset(network: Network, name: str | None, folder: Path | None =
 
 def to_inputs(network: Network, samples: "FrameSet", name: str) -> Inputs:
     """Return `samples` as the network takes them; raises `DataError` where it takes others."""
-    population, frames = network.inputs[0], samples.frames
-    if len(network.inputs) > 1 or frames[0, 0].size != population.neurons:
+    population, events = network.inputs[0], samples.events
+    if len(network.inputs) > 1 or events[0, 0].size != population.neurons:
         shapes = ", ".join(f"{p.name} {p.shape}" for p in network.inputs)
-        raise DataError(f"{name}: frames are {frames.shape[2:]}, the network takes {shapes}")
-    shaped = frames.reshape(*frames.shape[:2], *population.shape).swapaxes(0, 1)
+        raise DataError(f"{name}: frames are {samples.sample_shape}, the network takes {shapes}")
+    shaped = events.reshape(*events.shape[:2], *population.shape)
     given = validate_events(network, np.ascontiguousarray(shaped))
     return Inputs(given, samples.labels, name)
 

@@ -38,6 +38,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> None:
     frames[labels == 1, :, :, :, 2] = 1
 
     def load(name: str, folder: Path | None = None, **_: Any) -> Dataset:
-        return Dataset(name, FrameSet(frames, labels), FrameSet(frames, labels), 2, "00", {})
+        samples = FrameSet(frames.swapaxes(0, 1), labels)
+        return Dataset(name, samples, samples, 2, "00", {})
 
     monkeypatch.setattr(sets, "load", load)

@@ -56,11 +56,12 @@ def test_the_demo_without_labels_tells_its_controls(
     labels = np.arange(240) % 2
     frames = np.random.default_rng(0).integers(0, 60, (240, 16, 1, 8, 8), np.uint8)
     frames[labels == 1, :, :, :4] += 150
-    train, test = (FrameSet(frames[part], labels[part]) for part in (slice(200), slice(200, 240)))
+    whole = FrameSet(frames.swapaxes(0, 1), labels)
+    train, test = whole[:200], whole[200:]
     data = Dataset("digit-motions", train, test, 2, "", {"options": {"name": "digit-motions"}})
     monkeypatch.setattr(engines, "get_engine", lambda name: reference.run)
     monkeypatch.setattr(pumice_data, "load", lambda *_, **__: data)
-    monkeypatch.setattr(video_sources, "load_videos", lambda *_: Videos(train.frames, {}))
+    monkeypatch.setattr(video_sources, "load_videos", lambda *_: Videos(frames[:200], {}))
     small = ("fit.epochs=1", "network.channels=[4]", "network.kernels=[3]", "network.strides=[2]")
     changes = [option for change in small for option in ("--set", change)]
     said = pumice("demo", "--prednext", "-o", tmp_path / "run", *changes, "--json")

@@ -116,7 +116,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         options.update(others, name=name)
         if "impossible" in others:
             raise ValueError("impossible: is no option")
-        frames = FrameSet(EVENTS.swapaxes(0, 1), LABELS)
+        frames = FrameSet(EVENTS, LABELS)
         return Dataset(name, frames, frames, 4, "", {})
 
     monkeypatch.setattr(sets, "load", load)

@@ -18,7 +18,7 @@ excitatory = 20
 inhibitory = 5
 in_degree = 4
 input_degree = 6
-passes = 1
+epochs = 1
 [search]
 trials = 2
 [search.ranges]

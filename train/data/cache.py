@@ -14,7 +14,7 @@ from ...runtime.errors import DataError, FileError
 from ...runtime.files import atomic_write, cache_path
 from .recordings import Recordings, read_recordings, write_recordings
 
-FORMAT = 1  # of the file and of what makes it: after a change of either, count on
+FORMAT = 2  # of the file and of what makes it: after a change of either, count on
 
 
 def cached_recordings(

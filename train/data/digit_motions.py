@@ -78,25 +78,25 @@ class Scene:
 def load_digit_motions(options: DataOptions) -> Dataset:
     """Return the whole recordings as event frames, or grey images: 1,437 to train, 360 to test.
 
-    Images (`options.values` "grey") are spread evenly over the video, (1, 16, 16) each.
+    Images (`options.values` "gray") are spread evenly over the video, (1, 16, 16) each.
     `options.label` says which label they carry, "digit" (default) or "motion". The test digits are
     those of `digits-events`. Raises `MissingPackage` without scikit-learn.
     """
     scene, kind = Scene(), options.label or "digit"
-    if options.values == "grey":
+    if options.values == "gray":
         videos = _load_videos(options.seed)
         places = np.linspace(0, scene.images - 1, options.timesteps).round().astype(np.int64)
-        frames, labels = videos.frames[:, places], videos.labels
+        events, labels = videos.frames[:, places].swapaxes(0, 1), videos.labels
     else:
         recordings, labels = load_motion_recordings(options.seed)
-        frames = stack_frames(recordings.events, options, scene.duration)
+        events = stack_frames(recordings.events, options, scene.duration)
     train, test = (
-        FrameSet(frames[part], labels[kind][part])
+        FrameSet(events[:, part], labels[kind][part])
         for part in stratified_split(labels["digit"], TEST_PER_CLASS, SPLIT_SEED)
     )
     provenance = {
         "source": "scikit-learn's handwritten digits, moving before a simulated "
-        + ("camera" if options.values == "grey" else "event sensor"),
+        + ("camera" if options.values == "gray" else "event sensor"),
         "licence": "CC BY 4.0 (the digits)",
         "split": f"{TEST_PER_CLASS} of each digit held out, seed {SPLIT_SEED}",
         "options": options.model_dump(mode="json", exclude={"folder"}),

@@ -63,11 +63,11 @@ def _frame_indices(t: Integers, timesteps: int, binning: Binning, duration: int 
 def stack_frames(
     recordings: Iterable[Events], options: DataOptions, duration: int | None = None
 ) -> NDArray[np.uint8]:
-    """Return `recordings` as frames, uint8 (recordings, timesteps, 2, height, width).
+    """Bin recordings into frames, uint8 (timesteps, recordings, 2, height, width), read-only.
 
-    They are taken one at a time, pooled and cut as `options` says.
+    Recordings are taken one at a time, downsampled and binned by `options`.
     """
-    return np.stack(
+    frames = np.stack(
         [
             to_frames(
                 downsample(events, options.pool),
@@ -77,5 +77,8 @@ def stack_frames(
                 duration,
             )
             for events in recordings
-        ]
+        ],
+        axis=1,
     )
+    frames.flags.writeable = False
+    return frames

@@ -20,8 +20,7 @@ def repeat_over_time(images: Images, labels: Labels, options: DataOptions) -> Fr
     Raises `DataError` where `options.pool` does not divide their sides.
     """
     pixels = np.ascontiguousarray(_average_pool(images, options.pool) >> (8 - options.value_bits))
-    steady = np.broadcast_to(pixels[:, None], (len(pixels), options.timesteps, *pixels.shape[1:]))
-    return FrameSet(steady, labels)
+    return FrameSet(np.broadcast_to(pixels, (options.timesteps, *pixels.shape)), labels)
 
 
 def make_image_dataset(

@@ -1,28 +1,32 @@
-"""What a recipe says about its data: table `[data]`."""
+"""Options of a dataset: table `[data]` of a recipe."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Binning = Literal["time", "count"]
-Values = Literal["binary", "counts", "grey"]
+Values = Literal["binary", "counts", "gray"]
 
 
 class DataOptions(BaseModel):
-    """Which data set, and how its events become frames.
+    """Choice of a dataset, and conversion of its events or images to frames.
 
-    `folder` holds a data set that is not made here. `timesteps` frames a recording, cut by
-    `binning`: slices of equal "time", or of equal event "count". The `values` of a pixel are
-    "binary" (1 where there was an event), "counts" (events, at most 255) or, of digits in motion,
-    "grey": no events, but the images of the video, 0 to 255. `pool` joins squares of `pool` x
-    `pool` pixels. `seed` makes the recordings of a data set that is made here; the
-    split into training and test samples never depends on it. `label` chooses what is to be told,
-    of a data set that has labels of several kinds. `size` scales a data set that says so to so many
-    pixels a side, `window` cuts its recordings into pieces of so many microseconds. Images are
-    shown for all `timesteps`, unchanged, of each pixel the highest `value_bits` bits: the bias that
-    centres them is cut where the values are large, so 4 convert better than 8. With `labels =
-    false` no label may be learned from.
+    - `name`: name of the dataset.
+    - `folder`: where its files are, for datasets that are not generated.
+    - `timesteps`: frames per sample.
+    - `binning`: frames are slices of equal "time" or of equal event "count".
+    - `values`: value of a pixel, "binary" (1 where there was an event), "counts" (number of events,
+      at most 255) or "gray" (video images of `digit-motions` instead of events, 0 to 255).
+    - `pool`: downsampling factor; squares of `pool` x `pool` pixels become one.
+    - `seed`: seed of generated recordings; the train/test split never depends on it.
+    - `label`: label to learn, for datasets with labels of several kinds.
+    - `size`: side in pixels that a dataset is rescaled to, where it can be; 0 keeps its own.
+    - `window`: length in microseconds of the windows that recordings are cut into, where they are.
+    - `value_bits`: most significant bits kept of an image's 8-bit values. Images are repeated over
+      all timesteps. The bias that centers them is clipped where values are large, so 4 bits convert
+      with less error than 8.
+    - `labels`: whether labels may be used; with `false`, no label may be learned from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,3 +43,9 @@ class DataOptions(BaseModel):
     window: int = Field(default=0, ge=0)
     value_bits: int = Field(default=8, ge=1, le=8)
     labels: bool = True
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _spell_gray(cls, values: Any) -> Any:
+        """Networks of format version 1 have the spelling "grey" in their provenance."""
+        return "gray" if values == "grey" else values

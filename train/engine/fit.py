@@ -80,15 +80,14 @@ def train_recipe(
 
 def make_provenance(recipe: Recipe, data: Dataset) -> dict[str, Any]:
     """Return the provenance of a run of `recipe` on `data`."""
-    frames = data.train.frames
-    bits = int(max(frames.max(), data.test.frames.max())).bit_length()
+    bits = int(max(data.train.events.max(), data.test.events.max())).bit_length()
     return {
         "recipe": recipe.model_dump(mode="json"),
         "data": {
             "name": data.name,
             "digest": data.digest,
-            "shape": list(frames.shape[2:]),
-            "timesteps": frames.shape[1],
+            "shape": list(data.input_shape),
+            "timesteps": data.timesteps,
             "classes": data.classes,
             "value_bits": 1 if bits <= 1 else 8,
             **data.provenance,
@@ -100,10 +99,10 @@ def make_provenance(recipe: Recipe, data: Dataset) -> dict[str, Any]:
 
 
 class FrameDataset(TorchDataset[Batch]):
-    """Frames (samples, timesteps, ...) as batches (timesteps, batch, ...), taken at once."""
+    """Samples in memory as float32 batches (timesteps, batch, channels, height, width)."""
 
     def __init__(self, frames: FrameSet):
-        self.frames = torch.from_numpy(frames.frames.copy())
+        self.events = torch.from_numpy(frames.events.copy())
         self.labels = torch.from_numpy(frames.labels.copy())
 
     def __len__(self) -> int:
@@ -111,7 +110,7 @@ class FrameDataset(TorchDataset[Batch]):
 
     def __getitems__(self, indices: list[int]) -> Batch:
         chosen = torch.tensor(indices)
-        return self.frames[chosen].transpose(0, 1).float(), self.labels[chosen]
+        return self.events[:, chosen].float(), self.labels[chosen]
 
 
 class TrainingModule(lightning.LightningModule):

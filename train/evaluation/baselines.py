@@ -34,7 +34,7 @@ def pixel_probe_accuracy(data: Dataset, per_class: int, seed: int = 0) -> float:
     """
     few = sample_per_class(data, per_class, seed)
     known, asked = (
-        each.frames.mean(axis=1, dtype="float32").reshape(len(each), -1)
+        each.events.mean(axis=0, dtype="float32").reshape(len(each), -1)
         for each in (few, data.test)
     )
     return fit_linear_probe(known, few.labels, data.classes).accuracy(asked, data.test.labels)

@@ -22,9 +22,7 @@ def iter_batches(
     frames: FrameSet, batch_size: int
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     """Yield events uint8 (timesteps, batch, ...) and labels int64 (batch,), in order."""
-    for start in range(0, len(frames), batch_size):
-        chosen = slice(start, start + batch_size)
-        yield frames.frames[chosen].swapaxes(0, 1), frames.labels[chosen]
+    yield from frames.batches(batch_size)
 
 
 @torch.no_grad()

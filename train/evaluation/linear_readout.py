@@ -27,7 +27,7 @@ def attach_linear_readout(
     `NetworkError` where the data has another shape than the videos, and `DataError` where a class
     has too few samples.
     """
-    shape = data.train.frames.shape[2:]
+    shape = data.input_shape
     if shape != pretrained.network.input_shape:
         raise NetworkError(
             f"{data.name}: frames are {shape}, but the network was pretrained on "
@@ -58,7 +58,7 @@ def attach_linear_readout(
 def sample_per_class(data: Dataset, per_class: int, seed: int = 0) -> FrameSet:
     """Return `per_class` training samples of each class, drawn by `seed`; raises `DataError`."""
     _, chosen = stratified_split(data.train.labels, per_class, seed)
-    return FrameSet(data.train.frames[chosen], data.train.labels[chosen])
+    return data.train[chosen]
 
 
 @torch.no_grad()

@@ -42,8 +42,8 @@ def fit(recipe: HrsnnRecipe, data: Dataset, run: Path) -> EvaluationResult:
     spikes, `weights` (classes, features) and `offsets` (classes,), and `result.json` the judgement.
     Raises `EngineError` where rates run away.
     """
-    first = build_recurrent_network(recipe.hrsnn, data.train.frames.shape[2:])
-    network = train_stdp(first, data.train.frames, device=recipe.device)
+    first = build_recurrent_network(recipe.hrsnn, data.input_shape)
+    network = train_stdp(first, data.train.events, device=recipe.device)
     found, classifier = evaluate(network, first, recipe, data.train, data.test)
     run.mkdir(parents=True, exist_ok=True)
     told = {"recipe": recipe.model_dump(mode="json"), "data": data.digest}
@@ -71,11 +71,11 @@ def evaluate(
         return classifier.accuracy(extract_features(other, bins), test.labels), classifier
 
     def answer(of: RecurrentNetwork, part: FrameSet) -> Response:
-        return simulate(of, part.frames, recipe.device)
+        return simulate(of, part.events, recipe.device)
 
     after = answer(network, test)
     accuracy, classifier = worth(answer(network, train).spikes, after.spikes)
-    raw, _ = worth(train.frames, test.frames)
+    raw, _ = worth(train.events, test.events)
     untrained, _ = worth(*(answer(first, part).spikes for part in (train, test)))
     synops = float(after.synops.mean())
     return EvaluationResult(accuracy, raw, untrained, after.spikes_per_sample, synops), classifier
@@ -90,13 +90,13 @@ class SearchObjective:
 
     def __call__(self, options: HrsnnOptions) -> Outcome:
         """Train with `options` and return accuracy and spikes a sample."""
-        frames = self.train.frames
+        events = self.train.events
         network = train_stdp(
-            build_recurrent_network(options, frames.shape[2:]), frames, device=self.device
+            build_recurrent_network(options, self.train.sample_shape), events, device=self.device
         )
         bins = self.readout.bins
-        given = extract_features(simulate(network, frames, self.device).spikes, bins)
+        given = extract_features(simulate(network, events, self.device).spikes, bins)
         classifier = fit_readout(given, self.train.labels, self.readout.kind)
-        found = simulate(network, self.validation.frames, self.device)
+        found = simulate(network, self.validation.events, self.device)
         accuracy = classifier.accuracy(extract_features(found.spikes, bins), self.validation.labels)
         return accuracy, found.spikes_per_sample

@@ -72,27 +72,29 @@ def stdp_step(
     decay in straight runs; the rest follows the spikes, by row and by column.
     """
     share = weights.dtype.type(1) / weights.dtype.type(len(pre))
-    learning = weights[rule.offset : rule.offset + len(change)]
+    learning = weights[rule.first_synapse : rule.first_synapse + len(change)]
     change[:] = 0
     for b in range(len(pre)):
-        decay_traces(x[b], rule.kept_plus)
-        decay_traces(y[b], rule.kept_minus)
+        decay_traces(x[b], rule.decay_plus)
+        decay_traces(y[b], rule.decay_minus)
         for i in range(post.shape[1]):
             if post[b, i]:
-                for at in range(rule.into_starts[i], rule.into_starts[i + 1]):
-                    y[b, rule.into[at]] += 1
-        for j in range(rule.first, rule.last):
+                for at in range(rule.incoming_indptr[i], rule.incoming_indptr[i + 1]):
+                    y[b, rule.incoming[at]] += 1
+        for j in range(rule.first_source, rule.last_source):
             if pre[b, j]:
-                for k in range(starts[j] - rule.offset, starts[j + 1] - rule.offset):
+                for k in range(starts[j] - rule.first_synapse, starts[j + 1] - rule.first_synapse):
                     x[b, k] += 1
-                    change[k] -= rule.minus[k] * y[b, k] * learning[k]
+                    change[k] -= rule.a_minus[k] * y[b, k] * learning[k]
         for i in range(post.shape[1]):
             if post[b, i]:
-                for at in range(rule.into_starts[i], rule.into_starts[i + 1]):
-                    k = rule.into[at]
-                    change[k] += rule.plus[k] * x[b, k] * (rule.most[k] - learning[k])
+                for at in range(rule.incoming_indptr[i], rule.incoming_indptr[i + 1]):
+                    k = rule.incoming[at]
+                    change[k] += rule.a_plus[k] * x[b, k] * (rule.w_max[k] - learning[k])
     for k in range(len(change)):
-        learning[k] = min(max(learning[k] + share * change[k], weights.dtype.type(0)), rule.most[k])
+        learning[k] = min(
+            max(learning[k] + share * change[k], weights.dtype.type(0)), rule.w_max[k]
+        )
 
 
 @jit_kernel
@@ -128,7 +130,7 @@ def run_batch(
     voltage = np.zeros((batch, neurons), weights.dtype)
     arriving = np.zeros((batch, neurons), weights.dtype)
     pre = np.zeros((batch, inputs + neurons), weights.dtype)
-    plastic = len(rule.plus) if learns else 0
+    plastic = len(rule.a_plus) if learns else 0
     x = np.zeros((batch, plastic), weights.dtype)
     y = np.zeros((batch, plastic), weights.dtype)
     change = np.zeros(plastic, weights.dtype)

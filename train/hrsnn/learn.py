@@ -1,6 +1,5 @@
-"""Unsupervised passes over samples, and what a network with frozen weights answers."""
+"""Unsupervised STDP training of a recurrent network, and simulation with frozen weights."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,56 +10,71 @@ from .homeostasis import adapt_thresholds
 from .kernels import run_batch
 from .network import RecurrentNetwork
 
-Frames = NDArray[np.uint8]
-NO_LIMIT = 2.0  # no share of neurons is larger
+Events = NDArray[np.uint8]
+NO_LIMIT = 2.0  # above any fraction of neurons
 
 
 @dataclass(frozen=True)
 class Response:
-    """What a network did: `spikes` uint8 (samples, timesteps, neurons), synaptic events a sample.
+    """Spikes and synaptic operations of a simulated network.
 
-    `synops` int64 (samples,): weights added, of input events and of spikes.
+    `spikes`: uint8 (timesteps, samples, neurons). `synops`: int64 (samples,), the number of weights
+    added, for input events and for spikes.
     """
 
-    spikes: Frames
+    spikes: Events
     synops: NDArray[np.int64]
 
     @property
     def spikes_per_sample(self) -> float:
-        """Spikes a sample, on average."""
-        return float(self.spikes.sum(dtype=np.int64) / len(self.spikes))
+        """Mean number of spikes per sample."""
+        return float(self.spikes.sum(dtype=np.int64) / self.spikes.shape[1])
 
 
 def train_stdp(
     network: RecurrentNetwork,
-    frames: Frames,
+    events: Events,
     plastic: bool = True,
     seed: int = 0,
     device: str = "cpu",
 ) -> RecurrentNetwork:
-    """Return `network` after its passes over `frames`, uint8 (samples, timesteps, *input shape).
+    """Train a recurrent network by STDP and homeostasis, without labels.
 
-    No labels take part. After each batch, thresholds move towards the target rate; with `plastic`
-    false they do so alone. The order of samples is drawn from `seed` for each pass. On the "cpu"
-    the loops are compiled; any other `device` of torch, such as "cuda", takes a batch at a time.
-    Raises `EngineError`, with the step and the population, where rates run away.
+    After each batch, thresholds move towards the target rate.
+
+    Args:
+        network: The network; it stays as it is.
+        events: uint8 (timesteps, samples, channels, height, width).
+        plastic: Apply STDP; if false, only thresholds adapt.
+        seed: Seed of the order of samples, drawn anew for each epoch.
+        device: "cpu" for compiled loops, or a torch device such as "cuda", which takes a batch at
+            a time.
+
+    Returns:
+        The trained network.
+
+    Raises:
+        DataError: The network takes events of another shape.
+        EngineError: The activity of a population exceeds `max_activity`; the message names the
+            step and the population.
     """
-    given = _flatten_inputs(network, frames)
+    inputs = _flatten_inputs(network, events)
     options, weights = network.options, np.array(network.weights)
     threshold = np.array(network.threshold)
     generator = np.random.default_rng([options.seed, seed])
-    for turn in range(options.epochs):
-        order = generator.permutation(len(given))
-        for number, first in enumerate(range(0, len(order), options.batch_size)):
-            events = given[order[first : first + options.batch_size]]
-            spikes, _, at = _run_batch(
-                network, weights, threshold, events, plastic, options.max_activity, device
+    for epoch in range(options.epochs):
+        order = generator.permutation(inputs.shape[1])
+        for number, start in enumerate(range(0, len(order), options.batch_size)):
+            batch = inputs[:, order[start : start + options.batch_size]]
+            spikes, _, runaway = _run_batch(
+                network, weights, threshold, batch, plastic, options.max_activity, device
             )
-            if at is not None:
+            if runaway is not None:
+                step, population = runaway
                 raise EngineError(
-                    f"{at[1]}: over {100 * options.max_activity:.0f} % of its neurons fire at step "
-                    f"{at[0]} of batch {number}, pass {turn}; strengthen inhibition or lower the "
-                    "rate of learning"
+                    f"{population}: over {100 * options.max_activity:.0f} % of its neurons fire at "
+                    f"step {step} of batch {number}, epoch {epoch}; strengthen inhibition or lower "
+                    "the learning rate"
                 )
             rates = spikes.mean(axis=(0, 1))
             threshold = adapt_thresholds(
@@ -69,66 +83,71 @@ def train_stdp(
     return network.replace(weights=weights, threshold=threshold)
 
 
-def simulate(network: RecurrentNetwork, frames: Frames, device: str = "cpu") -> Response:
-    """Return what `network` does on `frames`, uint8 (samples, timesteps, *input shape)."""
+def simulate(network: RecurrentNetwork, events: Events, device: str = "cpu") -> Response:
+    """Simulate a network with frozen weights.
+
+    `events`: uint8 (timesteps, samples, channels, height, width). Raises `DataError` where the
+    network takes events of another shape.
+    """
     weights, threshold = np.array(network.weights), np.array(network.threshold)
+    inputs, size = _flatten_inputs(network, events), network.options.batch_size
+    batches = [inputs[:, start : start + size] for start in range(0, inputs.shape[1], size)]
     parts = [
-        _run_batch(network, weights, threshold, events, False, NO_LIMIT, device)[:2]
-        for events in _iter_batches(_flatten_inputs(network, frames), network.options.batch_size)
+        _run_batch(network, weights, threshold, batch, False, NO_LIMIT, device)[:2]
+        for batch in batches
     ]
     return Response(
-        np.concatenate([spikes.swapaxes(0, 1) for spikes, _ in parts]),
+        np.concatenate([spikes for spikes, _ in parts], axis=1),
         np.concatenate([synops for _, synops in parts]),
     )
 
 
-def _iter_batches(given: Frames, size: int) -> Iterator[Frames]:
-    for first in range(0, len(given), size):
-        yield given[first : first + size]
-
-
-def _flatten_inputs(network: RecurrentNetwork, frames: Frames) -> Frames:
-    """Return `frames` as (samples, timesteps, inputs)."""
-    if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[2:] != network.shape:
+def _flatten_inputs(network: RecurrentNetwork, events: Events) -> Events:
+    """Binary events as uint8 (timesteps, samples, inputs)."""
+    if events.dtype != np.uint8 or events.ndim != 5 or events.shape[2:] != network.shape:
         raise DataError(
-            f"frames: {frames.dtype} {frames.shape}, but the network takes uint8 "
-            f"(samples, timesteps, {', '.join(map(str, network.shape))})"
+            f"events: {events.dtype} {events.shape}, but the network takes uint8 "
+            f"(timesteps, samples, {', '.join(map(str, network.shape))})"
         )
-    return (frames > 0).astype(np.uint8).reshape(*frames.shape[:2], -1)
+    return (events > 0).astype(np.uint8).reshape(*events.shape[:2], -1)
 
 
 def _run_batch(
     network: RecurrentNetwork,
     weights: NDArray[np.floating],
     threshold: NDArray[np.floating],
-    events: Frames,
+    events: Events,
     plastic: bool,
-    limit: float,
+    max_activity: float,
     device: str,
-) -> tuple[Frames, NDArray[np.int64], tuple[int, str] | None]:
-    """Run one batch, events (batch, timesteps, inputs); `weights` change where it is `plastic`."""
-    batch, timesteps, _ = events.shape
+) -> tuple[Events, NDArray[np.int64], tuple[int, str] | None]:
+    """Run one batch, (timesteps, batch, inputs); with `plastic`, `weights` change in place.
+
+    Returns spikes, synaptic operations, and step and population of a runaway, if any.
+    """
+    timesteps, batch, _ = events.shape
     populations = network.wiring.sizes.populations
+    names = list(populations)
     if device != "cpu":
         from .torch_backend import first_runaway, run_torch
 
-        spikes, synops, shares = run_torch(device, network, weights, threshold, events, plastic)
-        found = first_runaway(shares, limit)
-        return spikes, synops, found and (found[0], list(populations)[found[1]])
+        spikes, synops, activity = run_torch(device, network, weights, threshold, events, plastic)
+        runaway = first_runaway(activity, max_activity)
+        return spikes, synops, runaway and (runaway[0], names[runaway[1]])
     spikes = np.zeros((timesteps, batch, len(threshold)), np.uint8)
     synops = np.zeros(batch, np.int64)
-    step, part = run_batch(
+    step, population = run_batch(
         network.wiring.indptr,
         network.wiring.targets,
         weights,
         network.stdp,
         network.decay_factor,
         threshold,
-        np.ascontiguousarray(events.swapaxes(0, 1)),
+        np.ascontiguousarray(events),
         plastic,
-        np.full(len(populations), limit),
+        np.full(len(populations), max_activity),
         np.array([part.stop for part in populations.values()], np.int32),
         spikes,
         synops,
     )
-    return spikes, synops, None if step < 0 else (step, list(populations)[part])
+    return spikes, synops, None if step < 0 else (step, names[population])

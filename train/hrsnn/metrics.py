@@ -20,9 +20,9 @@ Frames = NDArray[np.uint8]
 def normalized_weights(network: RecurrentNetwork) -> NDArray[np.floating[Any]]:
     """Return the weights that learn as shares of their w_max, 0 to 1, (plastic,)."""
     rule = network.stdp
-    learns = (rule.plus > 0) | (rule.minus > 0)
-    weights = network.weights[rule.offset : rule.offset + len(rule.plus)]
-    shares: NDArray[np.floating[Any]] = weights[learns] / rule.most[learns]
+    learns = (rule.a_plus > 0) | (rule.a_minus > 0)
+    weights = network.weights[rule.first_synapse : rule.first_synapse + len(rule.a_plus)]
+    shares: NDArray[np.floating[Any]] = weights[learns] / rule.w_max[learns]
     return shares
 
 
@@ -36,7 +36,7 @@ def memory_capacity(network: RecurrentNetwork, seed: int = 0) -> float:
     generator = np.random.default_rng(seed)
     patterns = (generator.random((2, *network.shape)) < PATTERN_DENSITY).astype(np.uint8)
     bits = generator.integers(0, 2, (STREAMS, STEPS))
-    spikes = simulate(network, patterns[bits]).spikes
+    spikes = simulate(network, patterns[bits.T]).spikes.swapaxes(0, 1)
     fitted, judged = slice(0, STREAMS * 2 // 3), slice(STREAMS * 2 // 3, STREAMS)
     states, others = (
         spikes[part, WARM_UP:].reshape(-1, spikes.shape[2]).astype(np.float64)
@@ -66,7 +66,7 @@ def accuracy_by_train_fraction(
 ) -> dict[float, float]:
     """Return the read-out's accuracy when it is fitted to a share of each class's samples.
 
-    `train`, `test`: spikes uint8 (samples, timesteps, ...) and labels. At least two samples of a
+    `train`, `test`: spikes uint8 (timesteps, samples, ...) and labels. At least two samples of a
     class are taken.
     """
     (spikes, labels), (others, truth) = train, test

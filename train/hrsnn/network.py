@@ -46,7 +46,11 @@ class RecurrentNetwork(ValueEquality):
 
     def __post_init__(self) -> None:
         neurons, synapses = self.wiring.sizes.neurons, len(self.wiring.sources)
-        for name, size in (("kept", neurons), ("threshold", neurons), ("weights", synapses)):
+        for name, size in (
+            ("decay_factor", neurons),
+            ("threshold", neurons),
+            ("weights", synapses),
+        ):
             array = np.array(getattr(self, name))
             if array.shape != (size,) or not np.isfinite(array).all():
                 raise NetworkError(f"{name}: shape {array.shape}, needs ({size},) and finite")

@@ -9,7 +9,7 @@ from .distributions import GammaDistribution
 Variant = Literal["HoN/HoS", "HeN/HoS", "HoN/HeS", "HeN/HeS"]
 VARIANTS: tuple[Variant, ...] = ("HoN/HoS", "HeN/HoS", "HoN/HeS", "HeN/HeS")
 SYNAPSE_DISTRIBUTIONS = ("potentiation", "depression", "tau_plus", "tau_minus")
-NEURON_DISTRIBUTIONS = ("membrane_excitatory", "membrane_inhibitory")
+NEURON_DISTRIBUTIONS = ("tau_mem_excitatory", "tau_mem_inhibitory")
 
 
 class Strengths(BaseModel):
@@ -70,4 +70,4 @@ def apply_variant(options: HrsnnOptions, name: Variant) -> HrsnnOptions:
     neurons, synapses = name.split("/")
     narrow = [*(NEURON_DISTRIBUTIONS if neurons == "HoN" else ())]
     narrow += [*(SYNAPSE_DISTRIBUTIONS if synapses == "HoS" else ())]
-    return options.model_copy(update={key: getattr(options, key).narrowed() for key in narrow})
+    return options.model_copy(update={key: getattr(options, key).homogeneous() for key in narrow})

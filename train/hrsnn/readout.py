@@ -17,13 +17,13 @@ Features = NDArray[np.float32]
 def extract_features(spikes: NDArray[np.uint8], bins: int) -> Features:
     """Return counts in `bins` equal spans of time, then final traces, float32 (samples, features).
 
-    `spikes`: uint8 (samples, timesteps, ...), of neurons or of the raw input. The trace of a neuron
+    `spikes`: uint8 (timesteps, samples, ...), of neurons or of the raw input. The trace of a neuron
     is its spikes weighted by 0.8^(steps ago), times 0.2.
     """
-    samples, timesteps = spikes.shape[:2]
+    timesteps, samples = spikes.shape[:2]
     if not 1 <= bins <= timesteps:
         raise DataError(f"bins is {bins}, but samples have {timesteps} timesteps")
-    flat = spikes.reshape(samples, timesteps, -1)
+    flat = spikes.swapaxes(0, 1).reshape(samples, timesteps, -1)
     edges = np.arange(bins) * timesteps // bins
     counts = np.add.reduceat(flat, edges, axis=1, dtype=np.float32)
     ago = np.arange(timesteps)[::-1]

@@ -24,24 +24,25 @@ FloatArray = NDArray[np.floating[Any]]
 
 
 class StdpParams(NamedTuple):
-    """The constants of the synapses from sources `first` to before `last`.
+    """Per-synapse STDP constants of all synapses of sources `first_source`..`last_source` - 1.
 
-    They are the synapses from number `offset` on. `kept_plus`, `kept_minus`: what a trace keeps a
-    step, exp(-1 / tau); `plus`, `minus`: A+ and A-, times the rate; `most`: w_max. Each (plastic,);
-    a synapse whose A+ and A- are 0 does not learn. Those into neuron i are the numbers
-    `into[into_starts[i]:into_starts[i + 1]]`, counted from `offset`.
+    These are the synapses from index `first_synapse`. `decay_plus`, `decay_minus`: decay factor of
+    a trace per step, exp(-1 / tau); `a_plus`, `a_minus`: A+ and A- times the learning rate;
+    `w_max`: upper bound of the weight. Each (plastic,); a synapse with A+ = A- = 0 does not learn.
+    Synapses onto neuron i are `incoming[incoming_indptr[i]:incoming_indptr[i + 1]]`, counted from
+    `first_synapse`.
     """
 
-    first: int
-    last: int
-    offset: int
-    into: NDArray[np.int32]
-    into_starts: NDArray[np.int32]
-    kept_plus: FloatArray
-    kept_minus: FloatArray
-    plus: FloatArray
-    minus: FloatArray
-    most: FloatArray
+    first_source: int
+    last_source: int
+    first_synapse: int
+    incoming: NDArray[np.int32]
+    incoming_indptr: NDArray[np.int32]
+    decay_plus: FloatArray
+    decay_minus: FloatArray
+    a_plus: FloatArray
+    a_minus: FloatArray
+    w_max: FloatArray
 
 
 def sample_stdp_params(
@@ -56,7 +57,7 @@ def sample_stdp_params(
     learns = np.isin(wiring.classes, classes)
     count = len(wiring.sources)
     plus, minus, tau_plus, tau_minus = (
-        getattr(options, name).drawn(count, generator) for name in SYNAPSE_DISTRIBUTIONS
+        getattr(options, name).sample(count, generator) for name in SYNAPSE_DISTRIBUTIONS
     )
     which = wiring.sources[learns]
     first, last = (int(which.min()), int(which.max()) + 1) if which.size else (0, 0)
@@ -89,8 +90,8 @@ class Traces(NamedTuple):
 
 def zero_traces(rule: StdpParams, batch: int) -> Traces:
     """Return the traces of `batch` samples before their first spike."""
-    size = len(rule.plus)
-    dtype = rule.plus.dtype
+    size = len(rule.a_plus)
+    dtype = rule.a_plus.dtype
     return Traces(np.zeros((batch, size), dtype), np.zeros((batch, size), dtype),
                   np.zeros(size, dtype))  # fmt: skip
 

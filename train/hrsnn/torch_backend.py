@@ -25,7 +25,7 @@ def run_torch(
 ) -> tuple[ByteArray, NDArray[np.int64], FloatArray]:
     """Run a batch from silence on the torch `device`; `weights` (synapses,) learn if `learns`.
 
-    `events` (batch, timesteps, inputs). Returns spikes uint8 (timesteps, batch, neurons), synaptic
+    `events` (timesteps, batch, inputs). Returns spikes uint8 (timesteps, batch, neurons), synaptic
     operations int64 (batch,), and the share of each population that fired (timesteps, parts). The
     order in which weights add up is the device's own, so sums may differ in their last bit. Raises
     `EngineError` where torch has no such device.
@@ -40,17 +40,17 @@ def run_torch(
     out_degree = there(np.diff(wiring.indptr)).long()
     w, kept, limit = there(weights), there(network.decay_factor), there(threshold)
     seen = there(events)
-    batch, first = len(events), int(wiring.indptr[wiring.sizes.inputs])
-    learning = slice(rule.offset, rule.offset + len(rule.plus))
-    constants = [there(getattr(rule, name)) for name in ("kept_plus", "kept_minus", "plus",
-                                                         "minus", "most")]  # fmt: skip
+    batch, first = events.shape[1], int(wiring.indptr[wiring.sizes.inputs])
+    learning = slice(rule.first_synapse, rule.first_synapse + len(rule.a_plus))
+    constants = [there(getattr(rule, name)) for name in ("decay_plus", "decay_minus", "a_plus",
+                                                         "a_minus", "w_max")]  # fmt: skip
     voltage, arriving = w.new_zeros(batch, len(kept)), w.new_zeros(batch, len(kept))
-    x, y = w.new_zeros(batch, len(rule.plus)), w.new_zeros(batch, len(rule.plus))
+    x, y = w.new_zeros(batch, len(rule.a_plus)), w.new_zeros(batch, len(rule.a_plus))
     spikes = []
     synops = torch.zeros(batch, dtype=torch.int64, device=device)
-    for t in range(events.shape[1]):
+    for t in range(len(events)):
         # Inputs arrive at once, spikes of neurons a step after they were sent.
-        given = seen[:, t].to(w.dtype)
+        given = seen[t].to(w.dtype)
         arriving.index_add_(1, targets[:first], given[:, sources[:first]] * w[:first])
         voltage = kept * voltage + arriving
         fired = voltage > limit

@@ -35,7 +35,7 @@ class VideoSpikeOptions(VideoOptions):
     input: Literal["frames"] = "frames"
     height: int = Field(default=32, ge=8)
     width: int = Field(default=32, ge=8)
-    grey: bool = True
+    grayscale: bool = True
     timesteps: int = Field(default=20, ge=1)
     stride: int = Field(default=1, ge=1)
     clips: int = Field(default=4, ge=1)
@@ -72,7 +72,7 @@ def load_video_dataset(options: VideoSpikeOptions, folder: Path | None = None) -
 def encode_videos(
     videos: VideoFolder, numbers: Mapping[str, int], options: VideoSpikeOptions
 ) -> FrameSet:
-    """Return clips of `videos`, uint8 (clips, timesteps, 2, height, width); labels by `numbers`."""
+    """Encode clips of `videos` as (timesteps, clips, 2, height, width); labels by `numbers`."""
     cut = ClipOptions(timesteps=options.timesteps + 1, stride=options.stride)
     frames: list[NDArray[np.uint8]] = []
     labels = []
@@ -84,4 +84,4 @@ def encode_videos(
                 frame_differences(images.mean(axis=1, dtype=np.float32), options.spike_fraction)
             )
             labels.append(label)
-    return FrameSet(np.stack(frames), np.array(labels, np.int64))
+    return FrameSet(np.stack(frames, axis=1), np.array(labels, np.int64))

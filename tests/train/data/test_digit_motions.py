@@ -60,19 +60,19 @@ def test_each_digit_is_given_each_motion_as_often() -> None:
 def test_the_catalogue_gives_events_with_either_label() -> None:
     digit, motion = (load("digit-motions", label=label) for label in ("digit", "motion"))
     recordings, labels = load_motion_recordings()
-    assert digit.train.frames.shape == (240, 8, 2, 16, 16)
-    assert np.array_equal(digit.test.frames, motion.test.frames)
+    assert digit.train.events.shape == (8, 240, 2, 16, 16)
+    assert np.array_equal(digit.test.events, motion.test.events)
     assert (digit.classes, motion.classes) == (10, 8) and digit.digest != motion.digest
     assert load("digit-motions").test == digit.test
     assert np.array_equal(labels["digit"], DIGITS.target[:600]) and len(recordings) == 600
 
 
 def test_the_catalogue_gives_grey_images_of_the_same_digits() -> None:
-    grey, events = load("digit-motions", values="grey", timesteps=32), load("digit-motions")
-    assert np.array_equal(grey.test.frames, load_motion_videos("test").frames)
+    grey, events = load("digit-motions", values="gray", timesteps=32), load("digit-motions")
+    assert np.array_equal(grey.test.events, load_motion_videos("test").frames.swapaxes(0, 1))
     assert np.array_equal(grey.test.labels, events.test.labels)
-    some = load("digit-motions", values="grey", timesteps=2)
-    assert np.array_equal(some.train.frames, grey.train.frames[:, [0, 31]])
+    some = load("digit-motions", values="gray", timesteps=2)
+    assert np.array_equal(some.train.events, grey.train.events[[0, 31]])
     assert grey.digest != some.digest and "camera" in grey.provenance["source"]
 
 

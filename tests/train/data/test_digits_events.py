@@ -86,17 +86,17 @@ def test_one_seed_makes_one_set_of_recordings(few: None) -> None:
 
 def test_the_parts_have_their_sizes_and_types(cache: Path) -> None:
     data = loaded(cache, timesteps=5)
-    assert data.train.frames.shape == (1437, 5, 2, 16, 16)
-    assert data.test.frames.shape == (360, 5, 2, 16, 16)
+    assert data.train.events.shape == (5, 1437, 2, 16, 16)
+    assert data.test.events.shape == (5, 360, 2, 16, 16)
     assert np.bincount(data.test.labels).tolist() == [36] * 10
-    assert data.train.frames.max() == 1 and 0.02 < data.train.frames.mean() < 0.15
+    assert data.train.events.max() == 1 and 0.02 < data.train.events.mean() < 0.15
 
 
 def test_the_split_is_the_same_for_ever(cache: Path, recordings: Recordings) -> None:
     _, held = stratified_split(DIGITS.target, 36, 1797)
     assert hashlib.sha256(held.astype("<i8").tobytes()).hexdigest()[:16] == "e9a7f5e4be8fddb8"
     frames = stack_frames([recordings.events[k] for k in held], DataOptions(), SCENE.duration)
-    assert np.array_equal(loaded(cache).test.frames, frames)
+    assert np.array_equal(loaded(cache).test.events, frames)
 
 
 def test_the_split_does_not_depend_on_the_seed(few: None, tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_the_cache_changes_nothing(few: None, tmp_path: Path) -> None:
 
 def test_pooling_and_counts_keep_every_event(cache: Path, recordings: Recordings) -> None:
     data = loaded(cache, pool=4, values="counts", timesteps=2)
-    assert data.train.frames.shape[1:] == (2, 2, 4, 4) and data.train.frames.max() < 255
-    total = int(data.train.frames.sum()) + int(data.test.frames.sum())
+    assert data.train.events[:, 0].shape == (2, 2, 4, 4) and data.train.events.max() < 255
+    total = int(data.train.events.sum()) + int(data.test.events.sum())
     assert total == sum(len(events) for events in recordings.events)
 
 

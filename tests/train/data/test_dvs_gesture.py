@@ -29,14 +29,14 @@ def test_a_recording_a_class_makes_samples_of_both_parts(tmp_path: Path) -> None
     for name in ("1", "3"):
         write_events(tmp_path / f"{name}.bs2", ticks())
     data = load("dvs-gesture", folder=tmp_path, timesteps=2, window=200, pool=4)
-    assert data.train.frames.shape == (24, 2, 2, 32, 32)
+    assert data.train.events.shape == (2, 24, 2, 32, 32)
     assert sorted(set(data.train.labels.tolist())) == [0, 2] and data.classes == 11
 
 
 def test_real_gestures_are_read(shared_data: Path) -> None:
     options = {"timesteps": 4, "window": 200_000, "size": 32}
     data = load("dvs-gesture", folder=shared_data / "dvs_gesture6", **options)
-    assert data.train.frames.shape[1:] == (4, 2, 32, 32)
+    assert data.train.events[:, 0].shape == (4, 2, 32, 32)
     assert sorted(set(data.test.labels.tolist())) == list(range(6))
 
 

@@ -103,4 +103,6 @@ def test_recordings_are_pooled_cut_and_stacked_as_the_options_say() -> None:
     one = Events([0, 1], [0, 1], [1, 1], [0, 9], 4, 2)  # type: ignore[arg-type]
     options = DataOptions(timesteps=2, binning="count", values="counts", pool=2)
     frames = stack_frames(iter([one, one]), options)
-    assert frames[:, :, 1, 0].tolist() == [[[1, 0], [1, 0]]] * 2 and not frames[:, :, 0].any()
+    assert frames[:, 0, 1, 0].tolist() == [[1, 0], [1, 0]]
+    assert np.array_equal(frames[:, 0], frames[:, 1])
+    assert frames.shape == (2, 2, 2, 1, 2) and not frames[:, :, 0].any()

@@ -23,10 +23,10 @@ def test_the_binary_version_of_cifar10(tmp_path: Path) -> None:
     for name, content in files.items():
         content.tofile(tmp_path / name)
     data = load("cifar10", folder=tmp_path, timesteps=4)
-    assert data.train.frames.shape == (10, 4, 3, 32, 32) and len(data.test) == 3
+    assert data.train.events.shape == (4, 10, 3, 32, 32) and len(data.test) == 3
     assert data.test.labels.tolist() == files["test_batch.bin"][:, 0].tolist()
     for step in range(4):
-        shown = data.test.frames[:, step].reshape(3, -1)
+        shown = data.test.events[step].reshape(3, -1)
         assert np.array_equal(shown, files["test_batch.bin"][:, 1:])
 
 
@@ -42,9 +42,9 @@ def test_cifar100_has_its_fine_labels(tmp_path: Path) -> None:
 def test_images_are_held_once_though_shown_at_all_steps(shared_data: Path) -> None:
     folder = shared_data / "cifar10_6k"
     few, many = (load("cifar10", folder=folder, timesteps=t) for t in (1, 8))
-    assert many.train.frames.shape == (5000, 8, 3, 32, 32) and many.train.frames.strides[1] == 0
-    assert np.array_equal(many.test.frames[:, 7], few.test.frames[:, 0])
-    assert not many.train.frames.flags.writeable and few.digest != many.digest
+    assert many.train.events.shape == (8, 5000, 3, 32, 32) and many.train.events.strides[0] == 0
+    assert np.array_equal(many.test.events[7], few.test.events[0])
+    assert not many.train.events.flags.writeable and few.digest != many.digest
 
 
 def test_squares_of_pixels_are_their_mean(tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_squares_of_pixels_are_their_mean(tmp_path: Path) -> None:
     label = np.zeros(1, np.uint8)
     np.savez(tmp_path / "c.npz", x_train=pixels, y_train=label, x_test=pixels, y_test=label)
     data = load("cifar10", folder=tmp_path, timesteps=1, pool=2)
-    assert data.train.frames[0, 0, :, 0, 0].tolist() == [0, 25, 0]
+    assert data.train.events[0, 0, :, 0, 0].tolist() == [0, 25, 0]
     coarse = load("cifar10", folder=tmp_path, timesteps=1, pool=2, value_bits=4)
-    assert coarse.train.frames[0, 0, :, 0, 0].tolist() == [0, 1, 0]
+    assert coarse.train.events[0, 0, :, 0, 0].tolist() == [0, 1, 0]
     with pytest.raises(DataError, match="pool is 3, but images are 32 x 32"):
         load("cifar10", folder=tmp_path, pool=3)
 
@@ -97,9 +97,9 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_folders_of_pictures_are_scaled_and_labelled_by_name(pictures: Path) -> None:
     data = load("images", folder=pictures, timesteps=2, size=8)
-    assert data.train.frames.shape == (2, 2, 3, 8, 8)
+    assert data.train.events.shape == (2, 2, 3, 8, 8)
     assert data.train.labels.tolist() == [0, 1]
-    assert [int(np.median(image)) for image in data.train.frames] == [50, 150]
+    assert [int(np.median(image)) for image in data.train.events.swapaxes(0, 1)] == [50, 150]
 
 
 def test_parts_of_other_classes_and_no_pictures_are_refused(pictures: Path) -> None:

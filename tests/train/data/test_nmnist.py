@@ -33,9 +33,9 @@ def folder(tmp_path: Path) -> Path:
 def test_the_original_folders_are_kept_as_train_and_test(folder: Path) -> None:
     data = load_nmnist(options(folder))
     assert data.train.labels.tolist() == data.test.labels.tolist() == list(range(10))
-    assert data.train.frames.shape == (10, 2, 2, 34, 34)
+    assert data.train.events.shape == (2, 10, 2, 34, 34)
     for label in range(10):
-        train, test = data.train.frames[label], data.test.frames[label]
+        train, test = data.train.events[:, label], data.test.events[:, label]
         assert np.argwhere(train).tolist() == [[0, 1, 3, label], [1, 0, 4, label]]
         assert np.argwhere(test).tolist() == [[0, 1, 3, 20 + label], [1, 0, 4, 20 + label]]
     assert data.provenance["split"] == "Train and Test as published"
@@ -44,7 +44,7 @@ def test_the_original_folders_are_kept_as_train_and_test(folder: Path) -> None:
 def test_overflow_marks_are_understood(folder: Path) -> None:
     file = folder / "Train" / "0" / "00001.bin"
     file.write_bytes(file.read_bytes() + bytes([0, 240, 0, 0, 0]))
-    assert load_nmnist(options(folder)).train.frames[0].sum() == 2
+    assert load_nmnist(options(folder)).train.events[:, 0].sum() == 2
 
 
 def test_a_damaged_recording_is_named(folder: Path) -> None:
@@ -99,5 +99,5 @@ def test_the_recorded_nmnist_is_split_into_800_and_100(shared_data: Path) -> Non
     if not folder.is_dir():
         pytest.skip(f"no N-MNIST recordings at {folder}")
     data = load_nmnist(options(folder))
-    assert data.train.frames.shape == (800, 2, 2, 34, 34)
+    assert data.train.events.shape == (2, 800, 2, 34, 34)
     assert np.bincount(data.test.labels).tolist() == [10] * 10

@@ -26,3 +26,7 @@ def test_an_unknown_key_or_an_impossible_value_is_refused(wrong: dict[str, objec
 def test_options_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         DataOptions().timesteps = 3
+
+
+def test_the_old_spelling_of_gray_is_read() -> None:
+    assert DataOptions.model_validate({"values": "grey"}).values == "gray"

@@ -58,10 +58,10 @@ def written(folder: Path, labels: tuple[str, ...], number: int) -> None:
 def test_a_set_without_parts_is_cut_class_by_class(tmp_path: Path) -> None:
     written(tmp_path / "CIFAR10DVS", ("1", "10", "2"), 10)
     data = load("dvs-cifar10", folder=tmp_path, timesteps=3, size=64)
-    assert data.train.frames.shape == (27, 3, 2, 64, 64) and len(data.test) == 3
+    assert data.train.events.shape == (3, 27, 2, 64, 64) and len(data.test) == 3
     assert data.test.labels.tolist() == [0, 2, 1]
     # The ON event of the last recording of class "1": x 9 and y 100 on half as many pixels.
-    assert np.argwhere(data.test.frames[0, :, 1]).tolist() == [[2, 50, 4]]
+    assert np.argwhere(data.test.events[:, 0, 1]).tolist() == [[2, 50, 4]]
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -44,7 +44,7 @@ def test_a_video_is_decoded_image_by_image(folder: Path) -> None:
     assert images.shape == (10, 1, 16, 24) and images.dtype == np.uint8
     means = images.mean(axis=(1, 2, 3))
     assert (np.diff(means) > 3).all()
-    coloured = SMALL.model_copy(update={"grey": False})
+    coloured = SMALL.model_copy(update={"grayscale": False})
     assert decode_video(folder / "run" / "a %03d (HQ)!! 1.avi", coloured).shape == (11, 3, 16, 24)
 
 

@@ -40,7 +40,7 @@ def made(samples: int = 40) -> Dataset:
     frames = random.random((samples, 3, 2, 8, 8)) < 0.1
     for frame, label in zip(frames, labels, strict=True):
         frame[:, :, 2 * label : 2 * label + 2] |= random.random((3, 2, 2, 8)) < 0.6
-    whole = FrameSet(frames.astype(np.uint8), labels.astype(np.int64))
+    whole = FrameSet(frames.swapaxes(0, 1).astype(np.uint8), labels.astype(np.int64))
     return Dataset("made", whole, whole, 3, "digest", {})
 
 
@@ -188,9 +188,9 @@ def test_validation_samples_take_no_part_in_training(tmp_path: Path) -> None:
     """With other values in them, the weights are the same."""
     data = made()
     _, held = stratified_split(data.train.labels, 4, 3)
-    frames = data.train.frames.copy()
-    frames[held] = 1 - frames[held]
-    other = replace(data, train=FrameSet(frames, data.train.labels))
+    events = data.train.events.copy()
+    events[:, held] = 1 - events[:, held]
+    other = replace(data, train=FrameSet(events, data.train.labels))
     recipe = Recipe.model_validate({**CHOOSING, "fit": {**CHOOSING["fit"], "choose": "last"}})
     for name, each in (("one", data), ("two", other)):
         train_recipe(recipe, each, tmp_path / name)

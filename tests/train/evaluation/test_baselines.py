@@ -27,8 +27,9 @@ RECIPE = PretrainRecipe.model_validate(
 
 
 def data() -> Dataset:
-    train, test = (FrameSet(FRAMES[part], LABELS[part]) for part in (slice(40), slice(40, 60)))
-    options = {"name": "digit-motions", "values": "grey", "timesteps": 4}
+    whole = FrameSet(FRAMES.swapaxes(0, 1), LABELS)
+    train, test = whole[:40], whole[40:]
+    options = {"name": "digit-motions", "values": "gray", "timesteps": 4}
     return Dataset("digit-motions", train, test, 2, "", {"options": options})
 
 

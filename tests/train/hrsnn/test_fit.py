@@ -27,7 +27,7 @@ def frames(samples: int, seed: int) -> FrameSet:
         for t in range(12):
             row = (t if label else -t) + random.integers(2)
             clip[t, :, row % 4] = random.random((2, 4)) < 0.7
-    return FrameSet(clips, labels)
+    return FrameSet(clips.swapaxes(0, 1), labels)
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,10 @@ def test_a_run_leaves_a_network_its_read_out_and_its_judgement(
     told = json.loads((tmp_path / "result.json").read_text())
     assert (told["accuracy"], told["raw"]) == (found.accuracy, found.raw)
     network = read_network(tmp_path / "network.pumice")
-    trace = cpu.run(network, data.test.frames.swapaxes(0, 1))
+    trace = cpu.run(network, data.test.events)
     spikes = np.concatenate([trace.spikes["excitatory"], trace.spikes["inhibitory"]], axis=2)
     with np.load(tmp_path / "readout.npz") as held:
-        given = extract_features(spikes.swapaxes(0, 1), int(held["bins"]))
+        given = extract_features(spikes, int(held["bins"]))
         scores = given @ held["weights"].T + held["offsets"]
     answers = (scores[:, 0] > 0).astype(int)
     assert (answers == data.test.labels).mean() > found.accuracy - 0.11

@@ -23,7 +23,7 @@ def test_neurons_that_keep_their_voltage_remember_more_than_those_that_lose_it()
     network = build_recurrent_network(OPTIONS, SHAPE)
     cut = np.where(network.wiring.sources < 72, network.weights, 0)  # no recurrence
     kept, lost = (
-        memory_capacity(network.replace(weights=cut, kept=np.full(70, share)))
+        memory_capacity(network.replace(weights=cut, decay_factor=np.full(70, share)))
         for share in (0.9, 0.0)
     )
     assert kept > lost + 0.1
@@ -43,7 +43,8 @@ def test_a_read_out_on_more_samples_is_no_worse() -> None:
     labels = np.arange(120) % 2
     chance = np.where(labels[:, None, None], 0.6, 0.4) * np.ones((120, 6, 20))
     spikes = (random.random(chance.shape) < chance).astype(np.uint8)
-    parts = (spikes[:80], labels[:80]), (spikes[80:], labels[80:])
+    spikes = spikes.swapaxes(0, 1)
+    parts = (spikes[:, :80], labels[:80]), (spikes[:, 80:], labels[80:])
     found = accuracy_by_train_fraction(*parts, fractions=(0.05, 1.0), bins=2)
     assert found[1.0] > found[0.05] >= 0.4
     assert found[1.0] == pytest.approx(1, abs=0.1)

@@ -43,11 +43,14 @@ def test_the_four_cells_share_wiring_and_weights() -> None:
 def test_a_cell_is_unlike_only_where_its_name_says_so() -> None:
     for name in VARIANTS:
         network = build_recurrent_network(apply_variant(OPTIONS, name), SHAPE)
-        learns = network.stdp.plus > 0
-        unlike = [np.ptp(network.decay_factor[:40]) > 0.1, np.ptp(network.stdp.plus[learns]) > 0.01]
+        learns = network.stdp.a_plus > 0
+        unlike = [
+            np.ptp(network.decay_factor[:40]) > 0.1,
+            np.ptp(network.stdp.a_plus[learns]) > 0.01,
+        ]
         assert unlike == [part.startswith("He") for part in name.split("/")], name
 
 
 def test_an_array_of_another_size_is_refused() -> None:
-    with pytest.raises(NetworkError, match=r"kept: shape \(3,\), needs \(50,\)"):
-        build_recurrent_network(OPTIONS, SHAPE).replace(kept=np.ones(3))
+    with pytest.raises(NetworkError, match=r"decay_factor: shape \(3,\), needs \(50,\)"):
+        build_recurrent_network(OPTIONS, SHAPE).replace(decay_factor=np.ones(3))

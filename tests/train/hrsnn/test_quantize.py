@@ -27,14 +27,13 @@ OPTIONS = HrsnnOptions(
     batch_size=4,
     epochs=3,
 )
-FRAMES = (np.random.default_rng(0).random((12, 20, 2, 4, 4)) < 0.15).astype(np.uint8)
-EVENTS = FRAMES.swapaxes(0, 1)
+EVENTS = (np.random.default_rng(0).random((12, 20, 2, 4, 4)) < 0.15).astype(np.uint8).swapaxes(0, 1)
 
 
 @pytest.fixture(scope="module")
 def trained() -> RecurrentNetwork:
     """A network after three passes."""
-    return train_stdp(build_recurrent_network(OPTIONS, FRAMES.shape[2:]), FRAMES)
+    return train_stdp(build_recurrent_network(OPTIONS, EVENTS.shape[2:]), EVENTS)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +79,7 @@ def test_integers_fire_as_the_trained_network_does(
 ) -> None:
     found = reference.run(network, EVENTS)
     spikes = np.concatenate([found.spikes["excitatory"], found.spikes["inhibitory"]], axis=2)
-    expected = simulate(trained, FRAMES).spikes.swapaxes(0, 1)
+    expected = simulate(trained, EVENTS).spikes
     assert (spikes == expected).mean() > 0.98
     rates = [each.mean(axis=(0, 1)) for each in (spikes, expected)]
     assert np.corrcoef(*rates)[0, 1] > 0.98

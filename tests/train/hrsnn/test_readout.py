@@ -9,7 +9,7 @@ from pumice.train.hrsnn.readout import ReadoutKind
 
 
 def test_features_are_counts_in_spans_of_time_and_a_final_trace() -> None:
-    spikes = np.array([[[1, 0], [1, 0], [0, 1], [1, 1]]], np.uint8)
+    spikes = np.array([[[1, 0]], [[1, 0]], [[0, 1]], [[1, 1]]], np.uint8)
     found = extract_features(spikes, bins=2)
     trace = [0.2 * (1 + 0.8**2 + 0.8**3), 0.2 * (1 + 0.8)]
     assert found == pytest.approx(np.array([[2, 0, 1, 2, *trace]]))
@@ -17,7 +17,7 @@ def test_features_are_counts_in_spans_of_time_and_a_final_trace() -> None:
 
 def test_more_spans_than_steps_are_refused() -> None:
     with pytest.raises(DataError, match="bins is 5, but samples have 4 timesteps"):
-        extract_features(np.zeros((1, 4, 2), np.uint8), 5)
+        extract_features(np.zeros((4, 1, 2), np.uint8), 5)
 
 
 @pytest.mark.parametrize("kind", ["ridge", "logistic"])

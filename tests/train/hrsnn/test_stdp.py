@@ -51,11 +51,11 @@ def test_the_window_of_each_synapse_is_its_own_exponential(
     pre, post = np.zeros((2, 40, 1, PAIRS))
     pre[max(-apart, 0)], post[max(apart, 0)] = 1, 1
     change = after(wiring, rule, pre, post) - FIRST
-    tau_plus, tau_minus = -1 / np.log(rule.kept_plus), -1 / np.log(rule.kept_minus)
+    tau_plus, tau_minus = -1 / np.log(rule.decay_plus), -1 / np.log(rule.decay_minus)
     if apart > 0:
-        window, found = rule.plus * np.exp(-apart / tau_plus), change / (1 - FIRST)
+        window, found = rule.a_plus * np.exp(-apart / tau_plus), change / (1 - FIRST)
     else:
-        window, found = -rule.minus * np.exp(apart / tau_minus), change / FIRST
+        window, found = -rule.a_minus * np.exp(apart / tau_minus), change / FIRST
     assert np.ptp(tau_plus) > 1
     np.testing.assert_allclose(found, window, rtol=0, atol=1e-12)
 
@@ -67,9 +67,9 @@ def slowly(
     weights = np.full(PAIRS, FIRST)
     for t in range(len(pre)):
         ago = np.arange(t, -1, -1)[:, None, None]
-        x = (pre[: t + 1] * rule.kept_plus**ago).sum(axis=0)
-        y = (post[: t + 1] * rule.kept_minus**ago).sum(axis=0)
-        change = post[t] * rule.plus * x * (1 - weights) - pre[t] * rule.minus * y * weights
+        x = (pre[: t + 1] * rule.decay_plus**ago).sum(axis=0)
+        y = (post[: t + 1] * rule.decay_minus**ago).sum(axis=0)
+        change = post[t] * rule.a_plus * x * (1 - weights) - pre[t] * rule.a_minus * y * weights
         weights = np.clip(weights + change.mean(axis=0), 0, 1)
     return weights
 
@@ -83,7 +83,7 @@ def test_trains_of_spikes_add_up_pair_by_pair(wiring: Wiring, rule: StdpParams, 
 
 
 def test_weights_stay_within_their_bounds(wiring: Wiring, rule: StdpParams) -> None:
-    strong = rule._replace(plus=40 * rule.plus, minus=40 * rule.minus)
+    strong = rule._replace(a_plus=40 * rule.a_plus, a_minus=40 * rule.a_minus)
     spikes = (np.random.default_rng(3).random((2, 200, 1, PAIRS)) < 0.5).astype(float)
     found = after(wiring, strong, *spikes)
     assert found.min() >= 0 and found.max() <= 1

@@ -18,14 +18,14 @@ height = 8
 width = 8
 timesteps = 6
 clips = 2
-share = 0.2
+spike_fraction = 0.2
 [readout]
 bins = 1
 [hrsnn]
 excitatory = 20
 inhibitory = 5
 strengths = { input = 8.0 }
-passes = 1
+epochs = 1
 """
 
 
@@ -59,10 +59,10 @@ def test_persons_who_test_are_not_among_those_who_train(kth: Path) -> None:
         folder=kth, height=8, width=16, timesteps=6, clips=2, spike_fraction=0.1
     )
     data = load_video_dataset(options)
-    assert data.train.frames.shape == (12, 6, 2, 8, 16) and data.classes == 2
+    assert data.train.events.shape == (6, 12, 2, 8, 16) and data.classes == 2
     assert data.train.labels.tolist() == [0] * 6 + [1] * 6
     assert data.test.labels.tolist() == [0] * 4 + [1] * 4
-    assert 0 < data.train.frames.mean() <= 0.06  # a pixel is ON or OFF
+    assert 0 < data.train.events.mean() <= 0.06  # a pixel is ON or OFF
 
 
 def test_groups_of_ucf11_are_kept_together(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_bar_that_runs_down_is_on_before_it_and_off_behind_it(kth: Path) -> No
     options = VideoSpikeOptions(
         folder=kth, height=32, width=32, timesteps=6, clips=1, spike_fraction=0.2
     )
-    falling = load_video_dataset(options).train.frames[0]
+    falling = load_video_dataset(options).train.events[:, 0]
     row = np.arange(32)[:, None]
     off, on = (
         (seen * row).sum(axis=(1, 2)) / seen.sum(axis=(1, 2)) for seen in falling.swapaxes(0, 1)

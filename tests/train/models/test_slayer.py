@@ -42,7 +42,7 @@ def bars() -> Dataset:
     frames = (rng.random((20, 6, 2, 6, 6)) < 0.1).astype(np.uint8)
     frames[labels == 0, :, :, 2] = 1
     frames[labels == 1, :, :, :, 2] = 1
-    samples = FrameSet(frames, labels)
+    samples = FrameSet(frames.swapaxes(0, 1), labels)
     return Dataset("bars", samples, samples, 2, "00", {})
 
 
@@ -61,7 +61,7 @@ def test_what_is_trained_answers_as_the_network_it_becomes(tmp_path: Path) -> No
     again = read_trained_model(tmp_path / "run")
     network, rounded = convert(again)
     assert rounded == () and network.provenance["recipe"]["network"]["name"] == "slayer"
-    given = torch.from_numpy(bars().test.frames.swapaxes(0, 1).copy()).float()
+    given = torch.from_numpy(bars().test.events.copy()).float()
     with torch.no_grad():
         spikes = trained.network.features(given)
         said = trained.network.quantize()(given).cumsum(dim=0).argmax(dim=-1)
