@@ -17,9 +17,9 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "ETC": {"cross_entropy": {}, "etc": {"weight": 0.3}},
     "TCL": {"tet": {}, "tcl": {}},
     "STCL": {"tet": {}, "stcl": {}},
-    "from the mean": {"tet": {}, "from_mean": {}},
-    "from the next step": {"tet": {}, "from_next_step": {}},
-    "both of these": {"tet": {}, "from_mean": {}, "from_next_step": {}},
+    "from the mean": {"tet": {}, "twsd": {}},
+    "from the next step": {"tet": {}, "tpd": {}},
+    "both of these": {"tet": {}, "twsd": {}, "tpd": {}},
     "strong to weak": {"cross_entropy": {}, "strong_to_weak": {}},
     "weak to strong": {"cross_entropy": {}, "weak_to_strong": {}},
 }
@@ -40,7 +40,7 @@ SETS: dict[str, dict[str, Any]] = {
             "neuron": {"voltage_decay": 0.8},
         },
         "augment": {"shift": 2},
-        "fit": {"epochs": 24, "quantised_epochs": 8, "batch": 16},
+        "training": {"epochs": 24, "qat_epochs": 8, "batch_size": 16},
         "test": 30,
         "validation": 20,
         "overlap": 0,
@@ -51,7 +51,7 @@ SETS: dict[str, dict[str, Any]] = {
         "data": {"name": "dvs-gesture", "timesteps": 10, "window": 50_000, "pool": 4},
         "network": {"channels": [8, 16], "kernels": [3, 3], "strides": [2, 2], "hidden": [64]},
         "augment": {"shift": 2},
-        "fit": {"epochs": 16, "quantised_epochs": 6, "batch": 16},
+        "training": {"epochs": 16, "qat_epochs": 6, "batch_size": 16},
         "test": 0,
         "validation": 17,
         "overlap": 3,
@@ -62,14 +62,14 @@ SETS: dict[str, dict[str, Any]] = {
         "data": {"name": "cifar10", "timesteps": 4, "pool": 2, "value_bits": 4},
         "network": {"channels": [16, 32], "kernels": [3, 3], "strides": [1, 2], "hidden": [128]},
         "augment": {"shift": 1, "flip": True},
-        "fit": {"epochs": 8, "quantised_epochs": 3, "batch": 32},
+        "training": {"epochs": 8, "qat_epochs": 3, "batch_size": 32},
         "test": 0,
         "validation": 100,
         "overlap": 0,
         "views": 0,
     },
 }
-QUICK = {"epochs": 2, "quantised_epochs": 1}
+QUICK = {"epochs": 2, "qat_epochs": 1}
 QUICK_SAMPLES, QUICK_VALIDATION = 12, 3  # of each class
 
 
@@ -81,9 +81,9 @@ def prepare_cell(name: Name, folder: Path, quick: bool) -> tuple[Recipe, Dataset
         {
             "data": {**settings["data"], "folder": folder / settings["folder"]},
             "network": settings["network"],
-            "objective": OBJECTIVES[objective],
+            "loss": OBJECTIVES[objective],
             "augment": settings["augment"],
-            "fit": {**settings["fit"], **(QUICK if quick else {}), "seed": seed},
+            "training": {**settings["training"], **(QUICK if quick else {}), "seed": seed},
         }
     )
     data = load(**recipe.data.model_dump())

@@ -24,10 +24,10 @@ COLUMNS: dict[str, KeyPath] = {
     "digit probe": ("mean", "digit", "probe"),
     "motion R@1": ("mean", "motion", "retrieval", "1"),
     "motion probe": ("mean", "motion", "probe"),
-    "digit probe, steps": ("side_by_side", "digit", "probe"),
-    "motion R@1, steps": ("side_by_side", "motion", "retrieval", "1"),
-    "motion probe, steps": ("side_by_side", "motion", "probe"),
-    "spread": ("spread",),
+    "digit probe, steps": ("concatenated", "digit", "probe"),
+    "motion R@1, steps": ("concatenated", "motion", "retrieval", "1"),
+    "motion probe, steps": ("concatenated", "motion", "probe"),
+    "feature std": ("feature_std",),
     "rank": ("effective_rank",),
 }
 PERCENT_METRICS = ("R@1", "kNN", "probe")
@@ -38,7 +38,7 @@ def get_metric(cell: Cell, path: Sequence[str], part: str = "test") -> float:
     """Return the number of a cell that stands at `path`."""
     if path == PROJECTED:
         *_, last = csv.DictReader(cell["history"].splitlines())
-        return float(last["inconsistency"])
+        return float(last["temporal_consistency_error"])
     value: Any = cell[part]
     for word in path:
         value = value[word]

@@ -21,18 +21,18 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "cross view alone": (),
     "same view alone": ("prednext.cross_view=false",),
 }
-SETTINGS = ("fit.epochs=8",)
+SETTINGS = ("training.epochs=8",)
 MOMENTUM_OBJECTIVES = {
     "moco",
     "byol",
 }  # the objectives whose momentum copy tells what is to be foretold
-QUICK = ("fit.epochs=1", "network.channels=[8,8]", "network.kernels=[3,3]", "network.strides=[2,2]")
+QUICK = ("training.epochs=1", "network.channels=[8,8]", "network.kernels=[3,3]", "network.strides=[2,2]")
 CLIPS = 2  # of a test video
 RECORDED_SETTINGS = (
     "clips.stride=2",
     "views.crop=0.5",
-    "fit.epochs=40",
-    "fit.batch=12",
+    "training.epochs=40",
+    "training.batch_size=12",
     "data.name=folder",
     "data.height=32",
     "data.width=32",
@@ -48,11 +48,11 @@ def cell_key(name: Name) -> str:
 def cell_settings(name: Name) -> list[str]:
     """Return the settings that make a cell of the recipe `digit-motions`."""
     objective, variant, weight, seed = name
-    made = [*SETTINGS, f"fit.seed={seed}", f"objective.name={objective}"]
+    made = [*SETTINGS, f"training.seed={seed}", f"objective.name={objective}"]
     if objective in MOMENTUM_OBJECTIVES:
         made.append("prednext.targets=momentum")
     if variant == "forced":
-        return [*made, "prednext.weight=0", f"objective.consistency={weight}"]
+        return [*made, "prednext.weight=0", f"objective.consistency_weight={weight}"]
     return [*made, f"prednext.weight={weight}", *VARIANTS[variant]]
 
 
@@ -114,7 +114,7 @@ def measure_recorded(name: Name, quick: bool) -> Cell:
     _, variant, weight, seed = name
     folder = Path(os.environ.get("PUMICE_TEST_DATA", "../shared/data"))
     settings = [
-        f"fit.seed={seed}",
+        f"training.seed={seed}",
         f"prednext.weight={weight}",
         *RECORDED_SETTINGS,
         *VARIANTS[variant],

@@ -26,9 +26,9 @@ TRAINED_BITS = (8, 4)
 CALIBRATION = 128
 TEST_PER_CLASS = 30  # of each class
 QUICK = (
-    "fit.epochs=6",
-    "fit.quantised_epochs=2",
-    "fit.batch=16",
+    "training.epochs=6",
+    "training.qat_epochs=2",
+    "training.batch_size=16",
     "network.channels=[8,16]",
     "network.hidden=[64]",
 )
@@ -51,10 +51,10 @@ def measure_run(part: RunKey, folder: Path, quick: bool) -> list[Cell]:
 
     torch.set_num_threads(1)
     seed, bits = part
-    changes = [f"fit.seed={seed}", f"network.neuron.weight_bits={bits or 8}"]
+    changes = [f"training.seed={seed}", f"network.neuron.weight_bits={bits or 8}"]
     changes += QUICK if quick else ()
     if not bits:
-        changes.append("fit.quantised_epochs=0")
+        changes.append("training.qat_epochs=0")
     recipe = load_recipe("nmnist", changes)
     data = load_split(recipe.data.model_dump() | {"folder": folder}, seed, quick)
     start = perf_counter()

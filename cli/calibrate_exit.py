@@ -74,14 +74,14 @@ def validation_inputs(network: "Network", folder: Path | None) -> "Inputs":
     from .inputs import to_inputs
 
     recipe: dict[str, Any] = network.provenance.get("recipe") or {}
-    fit = recipe.get("fit", {})
-    if not fit.get("validation"):
+    fit = recipe.get("training", {})
+    if not fit.get("validation_per_class"):
         raise DataError(
             "the network's recipe kept no samples from training: train with "
-            "--set fit.validation=20, or name some with --held-out"
+            "--set training.validation_per_class=20, or name some with --held-out"
         )
     options = {**recipe["data"], **({"folder": folder} if folder else {})}
-    _, kept = train_val_split(load(**options), fit["validation"], fit["seed"])
+    _, kept = train_val_split(load(**options), fit["validation_per_class"], fit["seed"])
     assert kept is not None
     return to_inputs(network, kept, "validation")
 

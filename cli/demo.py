@@ -24,7 +24,7 @@ def demo(
     ] = Path("demo"),
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: fit.epochs=3."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: training.epochs=3."),
     ] = None,
     prednext: Annotated[
         bool, typer.Option("--prednext", help="Learn from videos without labels first.")

@@ -45,7 +45,7 @@ def evaluate(
     """Say how often a trained network is right.
 
     Stopped after each time step, retrained for fewer, and with each sample stopped early. Early
-    stops are set on the validation samples that the recipe kept (fit.validation).
+    stops are set on the validation samples that the recipe kept (training.validation_per_class).
     """
     from ..train import (
         accuracy_from_logits,

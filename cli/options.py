@@ -68,7 +68,7 @@ RecipeFile = Annotated[
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a setting: fit.epochs=3."),
+    typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a setting: training.epochs=3."),
 ]
 RunOutput = Annotated[
     Path | None,

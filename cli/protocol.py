@@ -6,7 +6,7 @@ from typing import Any, Literal
 Protocol = Literal["all", "knn", "probe", "retrieval", "consistency", "collapse", "finetune"]
 SCALAR_METRICS = {
     "consistency": ("consistency_error", "by_step"),
-    "collapse": ("spread", "effective_rank"),
+    "collapse": ("feature_std", "effective_rank"),
 }
 CLIPS_PER_VIDEO = 3  # of a video
 
@@ -55,7 +55,7 @@ def _print_scores(told: dict[str, Any], protocol: Protocol) -> None:
     print_facts(facts)
     wanted = [name for name in ("knn", "probe", "retrieval") if protocol in ("all", name)]
     rows = []
-    for kind in ("mean", "side_by_side") if wanted else ():
+    for kind in ("mean", "concatenated") if wanted else ():
         for label, values in told[kind].items():
             shares = [_percent(values[name]) for name in wanted if name != "retrieval"]
             if "retrieval" in wanted:

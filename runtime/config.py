@@ -14,7 +14,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_config(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Model:
-    """Return the TOML file at `path` as `model`, after `changes` such as `fit.epochs=3`.
+    """Return the TOML file at `path` as `model`, after `changes` such as `training.epochs=3`.
 
     Raises `RecipeError`, naming the file, the line, the key and the nearest known one, where the
     file is absent or is no TOML, a key is unknown or a value is of the wrong type or out of range.

@@ -43,7 +43,7 @@ def test_people_see_what_is_saved(network: Path, events: Path) -> None:
 
 def test_without_held_out_samples_it_says_how_to_keep_some(network: Path, events: Path) -> None:
     answer = pumice("exit", network, "--events", events)
-    assert answer.status == 2 and "--set fit.validation=20" in answer.err
+    assert answer.status == 2 and "--set training.validation_per_class=20" in answer.err
 
 
 def test_too_few_samples_and_two_aims_are_refused(network: Path, events: Path) -> None:

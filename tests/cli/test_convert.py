@@ -77,7 +77,7 @@ def test_training_samples_of_a_run_are_searched_on(tmp_path: Path, bars: None) -
     recipe = tmp_path / "bars.toml"
     recipe.write_text(
         "[data]\ntimesteps = 4\n[network]\nchannels = [3]\nkernels = [3]\nstrides = [2]\n"
-        "hidden = [8]\n[fit]\nepochs = 1\nquantised_epochs = 0\nbatch = 8\n"
+        "hidden = [8]\n[training]\nepochs = 1\nqat_epochs = 0\nbatch_size = 8\n"
     )
     assert pumice("train", recipe, "-o", tmp_path / "run").status == 0
     told = pumice("convert", tmp_path / "run", "--calibrate", "--samples", "12", "--json").document

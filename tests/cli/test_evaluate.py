@@ -16,11 +16,11 @@ channels = [3]
 kernels = [3]
 strides = [2]
 hidden = [8]
-[fit]
+[training]
 epochs = 3
-quantised_epochs = 1
-batch = 4
-validation = 6
+qat_epochs = 1
+batch_size = 4
+validation_per_class = 6
 """
 pytestmark = pytest.mark.usefixtures("bars")
 
@@ -55,9 +55,9 @@ def test_people_see_them(run: Path) -> None:
 def test_a_run_of_another_recipe_is_no_point_of_the_retrained_curve(
     recipe: Path, run: Path, tmp_path: Path
 ) -> None:
-    pumice("train", recipe, "-o", tmp_path / "other", "--set", "fit.epochs=1")
+    pumice("train", recipe, "-o", tmp_path / "other", "--set", "training.epochs=1")
     answer = pumice("eval", run, "--retrained", tmp_path / "other")
-    assert answer.status == 2 and "differs from the run in [fit]" in answer.err
+    assert answer.status == 2 and "differs from the run in [training]" in answer.err
 
 
 def test_quantised_is_as_converted(run: Path) -> None:

@@ -17,10 +17,10 @@ channels = [3]
 kernels = [3]
 strides = [2]
 hidden = [8]
-[fit]
+[training]
 epochs = 2
-quantised_epochs = 1
-batch = 8
+qat_epochs = 1
+batch_size = 8
 """
 pytestmark = pytest.mark.usefixtures("bars")
 
@@ -61,9 +61,9 @@ def test_an_evaluation_is_that_of_the_test_samples(recipe: Path, tmp_path: Path)
 
 
 def test_a_setting_can_be_changed_and_a_wrong_one_is_named(recipe: Path, tmp_path: Path) -> None:
-    changed = pumice("train", recipe, "-o", tmp_path / "run", "--set", "fit.epochs=1", "--json")
-    assert changed.document["provenance"]["recipe"]["fit"]["epochs"] == 1
-    wrong = pumice("train", recipe, "-o", tmp_path / "other", "--set", "fit.epoch=1")
+    changed = pumice("train", recipe, "-o", tmp_path / "run", "--set", "training.epochs=1", "--json")
+    assert changed.document["provenance"]["recipe"]["training"]["epochs"] == 1
+    wrong = pumice("train", recipe, "-o", tmp_path / "other", "--set", "training.epoch=1")
     assert wrong.status == 2 and "epoch" in wrong.err and not (tmp_path / "other").exists()
 
 

@@ -23,7 +23,7 @@ def measured(name: str, half: int | None) -> dict[str, Any]:
         {
             "data": {},
             "network": {"channels": [4], "kernels": [3], "strides": [2], "hidden": [8]},
-            "objective": {"name": name, "projector": [8, 6], "queue": 10},
+            "objective": {"name": name, "projector": [8, 6], "queue_size": 10},
             "prednext": {"weight": 0.5, "hidden": 5},
         }
     )

@@ -48,7 +48,7 @@ def train_recipe(
     needed = recipe.training.batch_size * recipe.devices.devices * recipe.devices.nodes
     if len(training) < needed:
         raise RecipeError(
-            f"fit.batch = {recipe.training.batch_size}: {data.name} has {len(training)} training samples, "
+            f"training.batch_size = {recipe.training.batch_size}: {data.name} has {len(training)} training samples, "
             f"a step takes {needed}; take a smaller batch"
         )
     provenance = make_provenance(recipe, data)

@@ -1,4 +1,4 @@
-"""What a recipe says about training itself: tables `[fit]`, `[augment]` and `[devices]`."""
+"""What a recipe says about training itself: tables `[training]`, `[augment]` and `[devices]`."""
 
 from typing import Literal
 
@@ -25,10 +25,10 @@ class AugmentOptions(BaseModel):
 class TrainingOptions(BaseModel):
     """How weights are found: AdamW, a learning rate that rises and falls once (one cycle).
 
-    For the last `quantised_epochs` batch norm is frozen and folded, and the network trains as the
+    For the last `qat_epochs` batch norm is frozen and folded, and the network trains as the
     integers it will be. `batch` samples go through each device at once; the gradients of
     `accumulate` batches make a step. `validation` samples of each class are kept from training, by
-    the seed: early exits are set on them, and with `choose = "validation"` the epoch is chosen in
+    the seed: early exits are set on them, and with `select_epoch = "validation"` the epoch is chosen in
     which most of them were right, of the quantised ones where there are any; else the last stands.
     `recompute` computes activations twice, to keep fewer. `tensorboard` writes its logs, too.
     """
@@ -51,10 +51,10 @@ class TrainingOptions(BaseModel):
     def _check_epochs(self) -> "TrainingOptions":
         if self.qat_epochs > self.epochs:
             raise ValueError(
-                f"quantised_epochs is {self.qat_epochs}, but there are {self.epochs} epochs"
+                f"qat_epochs is {self.qat_epochs}, but there are {self.epochs} epochs"
             )
         if self.select_epoch == "validation" and not self.validation_per_class:
-            raise ValueError('choose = "validation" needs validation samples: set validation = 10')
+            raise ValueError('select_epoch = "validation" needs validation samples: set validation_per_class = 10')
         return self
 
 

@@ -40,7 +40,7 @@ class Features:
         return self.steps.reshape(len(self.steps), -1)
 
 
-FEATURE_KINDS = ("mean", "side_by_side")
+FEATURE_KINDS = ("mean", "concatenated")
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ def attach_linear_readout(
         )
     options = {**data.provenance.get("options", {}), "name": data.name}
     recipe = Recipe.model_validate(
-        {"data": options, "network": pretrained.recipe.network, "fit": {"seed": seed}}
+        {"data": options, "network": pretrained.recipe.network, "training": {"seed": seed}}
     )
     provenance = make_provenance(recipe, data)
     provenance["pretrained"] = {**pretrained.provenance, "labels_per_class": per_class}

@@ -14,15 +14,15 @@ def evaluate_features(
 ) -> dict[str, Any]:
     """Return what `gallery` (training videos) says of `queries` (test videos), shares 0 to 1.
 
-    For each of `kinds` of feature, "mean" over steps and steps "side_by_side", and each kind of
+    For each of `kinds` of feature, "mean" over steps and steps "concatenated", and each kind of
     label: "retrieval" by rank, weighted nearest neighbours ("knn") and a linear "probe". Of the
-    queries themselves "consistency_error", that "by_step", "spread" and "effective_rank" of the
+    queries themselves "consistency_error", that "by_step", "feature_std" and "effective_rank" of the
     mean.
     """
     told: dict[str, Any] = {
         "consistency_error": float(queries.consistency_errors.mean()),
         "by_step": queries.consistency_errors.mean(axis=0).tolist(),
-        "spread": feature_std(queries.mean),
+        "feature_std": feature_std(queries.mean),
         "effective_rank": effective_rank(queries.mean),
     }
     for kind in kinds:

@@ -126,8 +126,8 @@ def compute_losses(
         "etc": lambda o: etc(logits, o.temperature),
         "tcl": lambda o: tcl(projected, labels, o.temperature),
         "stcl": lambda o: tcl(projected, labels, o.temperature),
-        "from_mean": lambda o: twsd(logits, o.temperature),
-        "from_next_step": lambda o: tpd(logits, o.temperature),
+        "twsd": lambda o: twsd(logits, o.temperature),
+        "tpd": lambda o: tpd(logits, o.temperature),
         "strong_to_weak": lambda o: confidence_distillation(
             logits, "strong_to_weak", o.temperature
         ),

@@ -45,7 +45,7 @@ class SpikingLayer(nn.Module):
         self.weight_bits = weight_bits
         self.quantized = False
         if not neuron.spiking:
-            self.register_buffer("reach", torch.zeros(()))
+            self.register_buffer("max_abs_voltage", torch.zeros(()))
 
     @property
     def projection_list(self) -> list[Projection]:

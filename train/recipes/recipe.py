@@ -30,7 +30,7 @@ class Recipe(BaseModel):
     def _check_labels(self) -> "Recipe":
         if not self.data.labels:
             for name in self.loss.supervised_losses:
-                raise ValueError(f"objective.{name} needs labels, but data.labels is false")
+                raise ValueError(f"loss.{name} needs labels, but data.labels is false")
         return self
 
 
@@ -45,7 +45,7 @@ def list_recipes() -> list[str]:
 def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     """Return the recipe in the TOML file `name`, or the shipped one of that name.
 
-    `changes` are settings such as `fit.epochs=3`, applied before checking. Raises `RecipeError`.
+    `changes` are settings such as `training.epochs=3`, applied before checking. Raises `RecipeError`.
     """
     path = Path(name)
     if name in list_recipes() and not path.exists():

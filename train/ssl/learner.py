@@ -51,7 +51,7 @@ class SSLModule(nn.Module):
         self.momentum_projector = ema_copy(self.projector) if slow else None
         keys = objective.queue_size if objective.name == "moco" else 0
         self.register_buffer("queue", functional.normalize(torch.randn(keys, dimensions), dim=1))
-        self.register_buffer("filled", torch.zeros((), dtype=torch.long))
+        self.register_buffer("num_queued", torch.zeros((), dtype=torch.long))
 
     def forward(self, now: Tensor, later: Tensor | None) -> tuple[dict[str, Tensor], Tensor]:
         """Return the parts of the loss, weighted, that add up to it, and the first view's features.

@@ -59,7 +59,7 @@ def pretrain(
     needed = recipe.training.batch_size * recipe.devices.devices * recipe.devices.nodes
     if len(videos.lengths) < needed:
         raise RecipeError(
-            f"fit.batch = {recipe.training.batch_size}: there are {len(videos.lengths)} videos, a step takes "
+            f"training.batch_size = {recipe.training.batch_size}: there are {len(videos.lengths)} videos, a step takes "
             f"{needed}; take a smaller batch"
         )
     provenance = make_pretrain_provenance(recipe, videos)
@@ -200,8 +200,8 @@ class PretrainingModule(lightning.LightningModule):
         told = {
             **parts,
             "loss": loss,
-            "inconsistency": temporal_consistency_error(features),
-            "spread": spread,
+            "temporal_consistency_error": temporal_consistency_error(features),
+            "feature_std": spread,
         }
         for name, value in told.items():
             self.log(name, value.detach(), on_step=False, on_epoch=True, prog_bar=name == "loss")

@@ -28,9 +28,9 @@ EPOCHS = 4
 RECIPE: dict[str, Any] = {
     "data": {"name": "made", "timesteps": 3},
     "network": {"channels": [4], "kernels": [3], "strides": [2], "hidden": [8]},
-    "objective": {"cross_entropy": {}, "etc": {"temperature": 4.0}},
+    "loss": {"cross_entropy": {}, "etc": {"temperature": 4.0}},
     "augment": {"shift": 1},
-    "fit": {"epochs": EPOCHS, "quantised_epochs": 2, "batch": 8, "seed": 3},
+    "training": {"epochs": EPOCHS, "qat_epochs": 2, "batch_size": 8, "seed": 3},
 }
 
 
@@ -77,17 +77,15 @@ import sys, time
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import test_fit
-from pumice.train.export import converted
-from pumice.train.data.split import held_out
-from pumice.train.evaluation.evaluate import network_accuracies, trained_accuracies
-from pumice.train.engine.fit import Fitting, fit
+from pumice.train.engine.fit import TrainingModule, train_recipe
 from pumice.train.recipes.recipe import Recipe
-whole = Fitting.training_step
-def step(self, batch, index):
+training_step = TrainingModule.training_step
+def slow_step(self, batch, index):
     time.sleep(0.05)
-    return whole(self, batch, index)
-Fitting.training_step = step
-fit(Recipe.model_validate(test_fit.RECIPE), test_fit.made(), Path(sys.argv[1]), resume=True)
+    return training_step(self, batch, index)
+TrainingModule.training_step = slow_step
+recipe = Recipe.model_validate(test_fit.RECIPE)
+train_recipe(recipe, test_fit.made(), Path(sys.argv[1]), resume=True)
 """
 
 
@@ -168,7 +166,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(
     assert not [f for f in tmp_path.iterdir() if f.name.startswith(".")]
 
 
-CHOOSING = {**RECIPE, "fit": {**RECIPE["fit"], "validation": 4, "choose": "validation"}}
+CHOOSING = {**RECIPE, "training": {**RECIPE["training"], "validation_per_class": 4, "select_epoch": "validation"}}
 
 
 def history(folder: Path) -> list[dict[str, str]]:
@@ -191,7 +189,7 @@ def test_validation_samples_take_no_part_in_training(tmp_path: Path) -> None:
     events = data.train.events.copy()
     events[:, held] = 1 - events[:, held]
     other = replace(data, train=FrameSet(events, data.train.labels))
-    recipe = Recipe.model_validate({**CHOOSING, "fit": {**CHOOSING["fit"], "choose": "last"}})
+    recipe = Recipe.model_validate({**CHOOSING, "training": {**CHOOSING["training"], "select_epoch": "last"}})
     for name, each in (("one", data), ("two", other)):
         train_recipe(recipe, each, tmp_path / name)
     assert weights(tmp_path / "one") == weights(tmp_path / "two")
@@ -199,12 +197,12 @@ def test_validation_samples_take_no_part_in_training(tmp_path: Path) -> None:
 
 def test_two_batches_added_up_are_one_step_of_twice_the_size(tmp_path: Path) -> None:
     """Without batch norm's statistics in between, that is with quantised layers from the start."""
-    quantised = {**RECIPE["fit"], "epochs": 1, "quantised_epochs": 1}
-    plain = {**RECIPE, "objective": {"cross_entropy": {}}, "augment": {}}
+    quantised = {**RECIPE["training"], "epochs": 1, "qat_epochs": 1}
+    plain = {**RECIPE, "loss": {"cross_entropy": {}}, "augment": {}}
     found = []
     for name, batch, accumulate in (("whole", 16, 1), ("halves", 8, 2)):
-        settings = {**quantised, "batch": batch, "accumulate": accumulate}
-        recipe = Recipe.model_validate({**plain, "fit": settings})
+        settings = {**quantised, "batch_size": batch, "accumulate_grad_batches": accumulate}
+        recipe = Recipe.model_validate({**plain, "training": settings})
         found.append(train_recipe(recipe, made(32), tmp_path / name).network.state_dict())
     for one, other in zip(found[0].values(), found[1].values(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
@@ -213,8 +211,8 @@ def test_two_batches_added_up_are_one_step_of_twice_the_size(tmp_path: Path) -> 
 def test_recomputing_activations_changes_no_bit_of_the_weights(tmp_path: Path) -> None:
     found = []
     for recompute in (False, True):
-        settings = {**RECIPE["fit"], "recompute": recompute}
-        recipe = Recipe.model_validate({**RECIPE, "fit": settings})
+        settings = {**RECIPE["training"], "gradient_checkpointing": recompute}
+        recipe = Recipe.model_validate({**RECIPE, "training": settings})
         trained = train_recipe(recipe, made(), tmp_path / str(recompute))
         found.append(trained.network.state_dict())
     for name, value in found[0].items():
@@ -222,8 +220,8 @@ def test_recomputing_activations_changes_no_bit_of_the_weights(tmp_path: Path) -
 
 
 def test_mixed_precision_trains_the_integers_it_will_be(tmp_path: Path) -> None:
-    settings = {**RECIPE["fit"], "tensorboard": True}
-    mixed = {**RECIPE, "fit": settings, "devices": {"precision": "bf16-mixed"}}
+    settings = {**RECIPE["training"], "tensorboard": True}
+    mixed = {**RECIPE, "training": settings, "devices": {"precision": "bf16-mixed"}}
     trained = train_recipe(Recipe.model_validate(mixed), made(), tmp_path)
     told = [float(epoch["loss"]) for epoch in history(tmp_path)]
     assert told[-1] < told[0]

@@ -21,7 +21,7 @@ RECIPE = PretrainRecipe.model_validate(
         "clips": {"timesteps": 4},
         "network": {"channels": [6, 8], "kernels": [3, 3], "strides": [2, 2], "hidden": []},
         "objective": {"name": "simclr"},
-        "fit": {"seed": 3},
+        "training": {"seed": 3},
     }
 )
 

@@ -128,7 +128,7 @@ def test_features_are_the_networks_own_at_each_step() -> None:
     assert np.allclose(seen.mean[5], expected.mean(axis=0))
     assert np.array_equal(seen.concatenated[5], expected.ravel())
     told = evaluate_features(seen, seen)
-    assert set(told["mean"]["bright"]) == set(told["side_by_side"]["bright"])
+    assert set(told["mean"]["bright"]) == set(told["concatenated"]["bright"])
     assert told["consistency_error"] == pytest.approx(consistency_error(seen.steps), rel=1e-5)
 
 

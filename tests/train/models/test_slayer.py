@@ -22,11 +22,11 @@ channels = [4]
 kernels = [3]
 strides = [2]
 hidden = [12]
-[fit]
+[training]
 epochs = 2
-quantised_epochs = 1
-batch = 8
-learning_rate = 1e-2
+qat_epochs = 1
+batch_size = 8
+lr = 1e-2
 """
 
 

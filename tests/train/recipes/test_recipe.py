@@ -10,10 +10,10 @@ RECIPE = """
 [data]
 name = "digits-events"
 timesteps = 8
-[objective]
+[loss]
 cross_entropy = {}
 etc = { temperature = 4.0 }
-[fit]
+[training]
 epochs = 12
 """
 
@@ -31,7 +31,7 @@ def refused(tmp_path: Path, text: str, *changes: str) -> str:
 def test_a_recipe_is_read_and_changed_by_settings(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text(RECIPE)
-    recipe = load_recipe(str(path), ["fit.epochs=15", "network.neuron.surrogate=atan"])
+    recipe = load_recipe(str(path), ["training.epochs=15", "network.neuron.surrogate=atan"])
     assert recipe.training.epochs == 15
     neuron = getattr(recipe.network, "neuron", None)
     assert isinstance(neuron, NeuronOptions) and neuron.surrogate == "atan"
@@ -41,15 +41,15 @@ def test_a_recipe_is_read_and_changed_by_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("fit.epoch=3", "fit.epoch: unknown key; did you mean 'epochs'?"),
+        ("training.epoch=3", "training.epoch: unknown key; did you mean 'epochs'?"),
         ("network.neuron.treshold=1", "network.neuron.treshold: unknown key; did you mean 'thresh"),
-        ("objective.tlc.weight=1", "objective.tlc: unknown key; did you mean 'tcl'?"),
-        ("fit.epochs=many", "fit.epochs = 'many': input should be a valid integer"),
+        ("loss.tlc.weight=1", "loss.tlc: unknown key; did you mean 'tcl'?"),
+        ("training.epochs=many", "training.epochs = 'many': input should be a valid integer"),
         ("data.timesteps=0", "data.timesteps = 0: input should be greater than or equal to 1"),
-        ("objective.etc.temperature=0", "objective.etc.temperature = 0: input should be greater"),
-        ("fit.batch=1", "fit.batch = 1: input should be greater than or equal to 2"),
-        ("fit.quantised_epochs=99", "quantised_epochs is 99, but there are 12 epochs"),
-        ("fit.epochs.more=1", "--set fit.epochs.more=1: epochs is a value, not a table"),
+        ("loss.etc.temperature=0", "loss.etc.temperature = 0: input should be greater"),
+        ("training.batch_size=1", "training.batch_size = 1: input should be greater than or equal to 2"),
+        ("training.qat_epochs=99", "qat_epochs is 99, but there are 12 epochs"),
+        ("training.epochs.more=1", "--set training.epochs.more=1: epochs is a value, not a table"),
         ("nonsense", "--set nonsense: needs the form table.key=value"),
     ],
 )
@@ -95,15 +95,15 @@ def test_the_line_of_a_family_s_wrong_key_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("objective.ect={}", "objective.ect: unknown key; did you mean 'etc'?"),
-        ("objective={tcl={temperature=0}}", "objective.tcl.temperature = 0: input should be grea"),
+        ("loss.ect={}", "loss.ect: unknown key; did you mean 'etc'?"),
+        ("loss={tcl={temperature=0}}", "loss.tcl.temperature = 0: input should be grea"),
         ("data.timesteps=0", "data.timesteps = 0: input should be greater than or equal to 1"),
-        ("fit.batch=1", "fit.batch = 1: input should be greater than or equal to 2"),
-        ("fit.accumulate=0", "fit.accumulate = 0: input should be greater than or equal to 1"),
+        ("training.batch_size=1", "training.batch_size = 1: input should be greater than or equal to 2"),
+        ("training.accumulate_grad_batches=0", "training.accumulate_grad_batches = 0: input should be greater than or equal to 1"),
         ("devices.devices=0", "devices.devices = 0: input should be greater than or equal to 1"),
         ("devices.precision=8", "devices.precision = 8: input should be '32-true', '16-mixed'"),
-        ("fit.choose=validation", 'fit: choose = "validation" needs validation samples: set'),
-        ("fit.choose=test", "fit.choose = 'test': input should be 'last' or 'validation'"),
+        ("training.select_epoch=validation", 'training: select_epoch = "validation" needs validation samples: set'),
+        ("training.select_epoch=test", "training.select_epoch = 'test': input should be 'last' or 'validation'"),
     ],
 )
 def test_bad_settings_are_refused_before_any_data_is_read(
@@ -113,13 +113,13 @@ def test_bad_settings_are_refused_before_any_data_is_read(
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "tet", "tcl", "stcl"])
-def test_objectives_that_read_labels_are_refused_without_them(tmp_path: Path, name: str) -> None:
-    told = refused(tmp_path, RECIPE, "data.labels=false", f"objective={{{name}={{}}, etc={{}}}}")
-    assert f"objective.{name} needs labels, but data.labels is false" in told
+def test_losss_that_read_labels_are_refused_without_them(tmp_path: Path, name: str) -> None:
+    told = refused(tmp_path, RECIPE, "data.labels=false", f"loss={{{name}={{}}, etc={{}}}}")
+    assert f"loss.{name} needs labels, but data.labels is false" in told
 
 
-def test_objectives_that_read_none_may_do_without(tmp_path: Path) -> None:
+def test_losss_that_read_none_may_do_without(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE)
-    recipe = load_recipe(str(path), ["data.labels=false", "objective={etc={}}"])
+    recipe = load_recipe(str(path), ["data.labels=false", "loss={etc={}}"])
     assert recipe.loss.etc and not recipe.data.labels
