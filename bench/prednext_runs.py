@@ -26,7 +26,12 @@ MOMENTUM_OBJECTIVES = {
     "moco",
     "byol",
 }  # the objectives whose momentum copy tells what is to be foretold
-QUICK = ("training.epochs=1", "network.channels=[8,8]", "network.kernels=[3,3]", "network.strides=[2,2]")
+QUICK = (
+    "training.epochs=1",
+    "network.channels=[8,8]",
+    "network.kernels=[3,3]",
+    "network.strides=[2,2]",
+)
 CLIPS = 2  # of a test video
 RECORDED_SETTINGS = (
     "clips.stride=2",

@@ -34,7 +34,12 @@ def test_the_demo_goes_the_whole_way_and_does_nothing_twice(
 ) -> None:
     monkeypatch.setattr(engines, "get_engine", lambda name: reference.run)
     small = ("network.channels=[3]", "network.kernels=[3]", "network.strides=[2]")
-    short = ("network.hidden=[8]", "training.batch_size=8", "training.epochs=2", "training.qat_epochs=1")
+    short = (
+        "network.hidden=[8]",
+        "training.batch_size=8",
+        "training.epochs=2",
+        "training.qat_epochs=1",
+    )
     changes = [option for change in (*small, *short) for option in ("--set", change)]
     answer = pumice("demo", "-o", tmp_path / "run", *changes, "--json")
     assert answer.status == 0 and "training 2 epochs" in answer.err
@@ -62,7 +67,12 @@ def test_the_demo_without_labels_tells_its_controls(
     monkeypatch.setattr(engines, "get_engine", lambda name: reference.run)
     monkeypatch.setattr(pumice_data, "load", lambda *_, **__: data)
     monkeypatch.setattr(video_sources, "load_videos", lambda *_: Videos(frames[:200], {}))
-    small = ("training.epochs=1", "network.channels=[4]", "network.kernels=[3]", "network.strides=[2]")
+    small = (
+        "training.epochs=1",
+        "network.channels=[4]",
+        "network.kernels=[3]",
+        "network.strides=[2]",
+    )
     changes = [option for change in small for option in ("--set", change)]
     said = pumice("demo", "--prednext", "-o", tmp_path / "run", *changes, "--json")
     assert said.status == 0 and said.document["certificate"]["samples"] == 32

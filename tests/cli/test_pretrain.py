@@ -57,7 +57,9 @@ def test_a_pretrained_network_is_judged_by_every_protocol(run: Path) -> None:
 
 def test_one_protocol_says_its_own_alone(run: Path) -> None:
     said = pumice("eval", run, "--protocol", "consistency")
-    assert "consistency error" in said.out and "R@1" not in said.out and "feature std" not in said.out
+    assert (
+        "consistency error" in said.out and "R@1" not in said.out and "feature std" not in said.out
+    )
 
 
 def test_a_run_is_not_written_over_unasked(run: Path) -> None:

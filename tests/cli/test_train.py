@@ -61,7 +61,9 @@ def test_an_evaluation_is_that_of_the_test_samples(recipe: Path, tmp_path: Path)
 
 
 def test_a_setting_can_be_changed_and_a_wrong_one_is_named(recipe: Path, tmp_path: Path) -> None:
-    changed = pumice("train", recipe, "-o", tmp_path / "run", "--set", "training.epochs=1", "--json")
+    changed = pumice(
+        "train", recipe, "-o", tmp_path / "run", "--set", "training.epochs=1", "--json"
+    )
     assert changed.document["provenance"]["recipe"]["training"]["epochs"] == 1
     wrong = pumice("train", recipe, "-o", tmp_path / "other", "--set", "training.epoch=1")
     assert wrong.status == 2 and "epoch" in wrong.err and not (tmp_path / "other").exists()

@@ -49,7 +49,9 @@ def folder(tmp_path: Path) -> Path:
 def test_two_processes_of_half_a_batch_are_one_of_a_whole_one(folder: Path) -> None:
     data, few = folder / "data", folder / "few.toml"
     one = train_recipe(
-        load_recipe(str(few), ["training.batch_size=8"]), load("nmnist", folder=data, timesteps=2), folder
+        load_recipe(str(few), ["training.batch_size=8"]),
+        load("nmnist", folder=data, timesteps=2),
+        folder,
     )
     pumice = Path(sys.executable).with_name("pumice")
     command = [pumice, "train", few, "-o", folder / "two", "--folder", data]
@@ -66,7 +68,9 @@ def test_processes_share_every_order_between_them(monkeypatch: pytest.MonkeyPatc
     whole = list(EpochSampler(11, 3))
     parts = []
     for rank in (0, 1):
-        monkeypatch.setattr("pumice.train.engine.trainer.rank_and_world_size", lambda rank=rank: (rank, 2))
+        monkeypatch.setattr(
+            "pumice.train.engine.trainer.rank_and_world_size", lambda rank=rank: (rank, 2)
+        )
         parts.append(list(EpochSampler(11, 3)))
         assert len(parts[rank]) == len(EpochSampler(11, 3)) == 5
     assert [sample for pair in zip(*parts, strict=True) for sample in pair] == whole[:10]

@@ -50,11 +50,11 @@ class TrainingOptions(BaseModel):
     @model_validator(mode="after")
     def _check_epochs(self) -> "TrainingOptions":
         if self.qat_epochs > self.epochs:
-            raise ValueError(
-                f"qat_epochs is {self.qat_epochs}, but there are {self.epochs} epochs"
-            )
+            raise ValueError(f"qat_epochs is {self.qat_epochs}, but there are {self.epochs} epochs")
         if self.select_epoch == "validation" and not self.validation_per_class:
-            raise ValueError('select_epoch = "validation" needs validation samples: set validation_per_class = 10')
+            raise ValueError(
+                'select_epoch = "validation" needs validation samples: set validation_per_class = 10'
+            )
         return self
 
 

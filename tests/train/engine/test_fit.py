@@ -166,7 +166,10 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(
     assert not [f for f in tmp_path.iterdir() if f.name.startswith(".")]
 
 
-CHOOSING = {**RECIPE, "training": {**RECIPE["training"], "validation_per_class": 4, "select_epoch": "validation"}}
+CHOOSING = {
+    **RECIPE,
+    "training": {**RECIPE["training"], "validation_per_class": 4, "select_epoch": "validation"},
+}
 
 
 def history(folder: Path) -> list[dict[str, str]]:
@@ -189,7 +192,9 @@ def test_validation_samples_take_no_part_in_training(tmp_path: Path) -> None:
     events = data.train.events.copy()
     events[:, held] = 1 - events[:, held]
     other = replace(data, train=FrameSet(events, data.train.labels))
-    recipe = Recipe.model_validate({**CHOOSING, "training": {**CHOOSING["training"], "select_epoch": "last"}})
+    recipe = Recipe.model_validate(
+        {**CHOOSING, "training": {**CHOOSING["training"], "select_epoch": "last"}}
+    )
     for name, each in (("one", data), ("two", other)):
         train_recipe(recipe, each, tmp_path / name)
     assert weights(tmp_path / "one") == weights(tmp_path / "two")

@@ -47,7 +47,10 @@ def test_a_recipe_is_read_and_changed_by_settings(tmp_path: Path) -> None:
         ("training.epochs=many", "training.epochs = 'many': input should be a valid integer"),
         ("data.timesteps=0", "data.timesteps = 0: input should be greater than or equal to 1"),
         ("loss.etc.temperature=0", "loss.etc.temperature = 0: input should be greater"),
-        ("training.batch_size=1", "training.batch_size = 1: input should be greater than or equal to 2"),
+        (
+            "training.batch_size=1",
+            "training.batch_size = 1: input should be greater than or equal to 2",
+        ),
         ("training.qat_epochs=99", "qat_epochs is 99, but there are 12 epochs"),
         ("training.epochs.more=1", "--set training.epochs.more=1: epochs is a value, not a table"),
         ("nonsense", "--set nonsense: needs the form table.key=value"),
@@ -98,12 +101,24 @@ def test_the_line_of_a_family_s_wrong_key_is_told(tmp_path: Path) -> None:
         ("loss.ect={}", "loss.ect: unknown key; did you mean 'etc'?"),
         ("loss={tcl={temperature=0}}", "loss.tcl.temperature = 0: input should be grea"),
         ("data.timesteps=0", "data.timesteps = 0: input should be greater than or equal to 1"),
-        ("training.batch_size=1", "training.batch_size = 1: input should be greater than or equal to 2"),
-        ("training.accumulate_grad_batches=0", "training.accumulate_grad_batches = 0: input should be greater than or equal to 1"),
+        (
+            "training.batch_size=1",
+            "training.batch_size = 1: input should be greater than or equal to 2",
+        ),
+        (
+            "training.accumulate_grad_batches=0",
+            "training.accumulate_grad_batches = 0: input should be greater than or equal to 1",
+        ),
         ("devices.devices=0", "devices.devices = 0: input should be greater than or equal to 1"),
         ("devices.precision=8", "devices.precision = 8: input should be '32-true', '16-mixed'"),
-        ("training.select_epoch=validation", 'training: select_epoch = "validation" needs validation samples: set'),
-        ("training.select_epoch=test", "training.select_epoch = 'test': input should be 'last' or 'validation'"),
+        (
+            "training.select_epoch=validation",
+            'training: select_epoch = "validation" needs validation samples: set',
+        ),
+        (
+            "training.select_epoch=test",
+            "training.select_epoch = 'test': input should be 'last' or 'validation'",
+        ),
     ],
 )
 def test_bad_settings_are_refused_before_any_data_is_read(

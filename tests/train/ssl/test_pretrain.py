@@ -85,10 +85,12 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(
         torch.load(tmp_path / run / "last.ckpt", weights_only=True)["state_dict"]
         for run in ("whole", "cut")
     ]
-    assert any("momentum_encoder" in key for key in states[0]) and states[0].keys() == states[1].keys()
+    assert (
+        any("momentum_encoder" in key for key in states[0]) and states[0].keys() == states[1].keys()
+    )
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     if name == "moco":
-        assert int(states[0]["learner.filled"]) == 3 * 3 * 4
+        assert int(states[0]["ssl_module.num_queued"]) == 3 * 3 * 4
 
 
 def test_what_was_pretrained_is_read_back(tmp_path: Path) -> None:

@@ -88,7 +88,9 @@ def test_one_way_may_always_be_faster(
     folder: Path, monkeypatch: pytest.MonkeyPatch, products: float, share: float
 ) -> None:
     monkeypatch.setattr(
-        module, "_time_run", lambda layout, *_: products if layout.projections["product"][0] else 1.0
+        module,
+        "_time_run",
+        lambda layout, *_: products if layout.projections["product"][0] else 1.0,
     )
     assert dense_threshold(LAYER, SOURCE) == share
 
