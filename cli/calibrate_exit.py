@@ -108,7 +108,7 @@ def compare_exit(whole: "Network", stopping: "Network", test: "Inputs") -> dict[
     """Run both on `test` and return, as plain values, when samples stop and what that saves."""
     import numpy as np
 
-    from ..deploy.cost.estimate import default_energies
+    from ..report.profiles import default_energies
     from ..runtime import logits_over_time
     from ..runtime.engines import cpu
     from ..runtime.op_counts import count_ops

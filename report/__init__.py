@@ -9,13 +9,13 @@ from .csv import to_csv as to_csv
 from .model import AccuracyCurve as AccuracyCurve
 from .model import EarlyExitStats as EarlyExitStats
 from .model import Energy as Energy
+from .model import HostTiming as HostTiming
 from .model import PopulationActivity as PopulationActivity
 from .model import ProjectionActivity as ProjectionActivity
 from .model import Report as Report
 from .model import Sample as Sample
 from .model import SpikeRaster as SpikeRaster
 from .placement import CoreLoad as CoreLoad
-from .placement import HostTiming as HostTiming
 from .placement import Placement as Placement
 from .placement import PopulationUsage as PopulationUsage
 from .placement import Timing as Timing

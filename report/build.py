@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.arithmetic import ALIGN_BITS
-from ..runtime.files import CONNECTION_KINDS, network_digest
+from ..runtime.connections import connection_kind
+from ..runtime.files import network_digest
+from ..runtime.host_timing import HostTiming
 from ..runtime.network import Network
 from ..runtime.neurobench import neurobench_metrics
 from ..runtime.op_counts import (
@@ -28,7 +30,7 @@ from .model import (
     Sample,
     SpikeRaster,
 )
-from .placement import HostTiming, Placement
+from .placement import Placement
 
 MAX_RASTER_ROWS = 48  # neurons of a population that a raster shows
 
@@ -94,7 +96,7 @@ def describe_sample(
 ) -> Sample:
     """Return what sample `number` of `trace` did, drawn from at most 48 neurons a population."""
     outputs = logits_over_time(network, trace)[:, number].astype(np.float64)
-    if network.output in trace.voltages:
+    if network.population(network.output).kind == "integrator":
         outputs /= 1 << ALIGN_BITS
     names = tuple(classes) if len(classes) == outputs.shape[1] else ()
     names = names or tuple(str(k) for k in range(outputs.shape[1]))
@@ -141,13 +143,12 @@ def _population_activity(network: Network, counts: OpCounts) -> tuple[Population
 
 
 def _projection_activity(network: Network, counts: OpCounts) -> tuple[ProjectionActivity, ...]:
-    kinds = {connection: kind for kind, connection in CONNECTION_KINDS.items()}
     return tuple(
         ProjectionActivity(
             p.name,
             p.source,
             p.target,
-            kinds[type(p.connection)],
+            connection_kind(p.connection),
             int(fan_out(p.connection, network.population(p.source).shape).sum(dtype=np.int64)),
             float(counts.synaptic_operations[p.name].mean()),
         )

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..runtime.errors import DataError
+from ..runtime.exit_calibration import EarlyExitStats as EarlyExitStats
+from ..runtime.host_timing import HostTiming as HostTiming
 from ..runtime.verify import VerificationReport
-from .placement import HostTiming, Placement, Range
+from .placement import Placement, Range
 
 
 @dataclass(frozen=True)
@@ -71,27 +73,6 @@ class Energy:
             sum(least for least, _ in self.joules.values()) * (1 - self.relative_error),
             sum(most for _, most in self.joules.values()) * (1 + self.relative_error),
         )
-
-
-@dataclass(frozen=True)
-class EarlyExitStats:
-    """When samples stopped: `counts[k]` of them after timestep k + 1, `mean_steps` on average.
-
-    `accuracy`, 0 to 1, is that of the answers they stopped with, `full_accuracy` that of all
-    timesteps. Raises `DataError` where an accuracy is no share or a count is negative.
-    """
-
-    counts: tuple[int, ...]
-    mean_steps: float
-    accuracy: float
-    full_accuracy: float
-
-    def __post_init__(self) -> None:
-        if not self.counts or min(self.counts) < 0:
-            raise DataError(f"exits: counts are {self.counts}, needs one of 0 or more a timestep")
-        for key in ("accuracy", "full_accuracy"):
-            if not 0 <= getattr(self, key) <= 1:
-                raise DataError(f"exits: {key} is {getattr(self, key)}, needs a share from 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -75,20 +75,3 @@ class Placement:
     population_usage: tuple[PopulationUsage, ...] = ()
     timings: tuple[Timing, ...] = ()
     error: str = ""
-
-
-@dataclass(frozen=True)
-class HostTiming:
-    """What the machine took on which `engine` ran: seconds of a step and of an inference.
-
-    Both as the 50th, 95th and 99th percentile over `runs` single samples; steps are None where the
-    engine cannot be stopped between them. `joules` are what the processor took for one inference,
-    idle power included, None where that cannot be read.
-    """
-
-    engine: str
-    processor: str
-    runs: int
-    step: tuple[float, float, float] | None
-    inference: tuple[float, float, float]
-    joules: float | None = None

@@ -1,40 +1,86 @@
-"""What the report shows of profiles: costs, placements and times as it draws them."""
+"""Convert profiles of `pumice.deploy` to the report model: energy, placement, latency."""
 
 from collections.abc import Iterable
 
-from .. import report as reports
-from ..deploy.cost.estimate import Cost, to_report_energy
+from ..deploy.cost.energy import EnergyEstimate
+from ..deploy.cost.estimate import Cost, estimate_cost
 from ..deploy.cost.latency import Latency
 from ..deploy.profile import Profile, most_used_resource
-from ..deploy.targets.target import Chip
-from ..runtime import Core, Program
+from ..deploy.targets.target import Chip, read_target
+from ..runtime import Core, Network, Program, Trace
+from .model import Energy
+from .placement import CoreLoad, Placement, PopulationUsage, Range, Timing
+
+DEFAULT_MODELS = (("loihi1", "davies2018"), ("cmos45", "float32"))
+UNITS = {"operations": "synaptic operations", "updates": "neuron updates"}
 
 
-def to_energies(profiles: Iterable[Profile]) -> tuple[reports.Energy, ...]:
-    """Return the bills of all targets that hold the network, by each of their lists."""
+def to_energies(profiles: Iterable[Profile]) -> tuple[Energy, ...]:
+    """Convert the energy estimates of all targets that hold the network, one per energy model."""
     return tuple(
-        to_report_energy(each.cost, bill)
+        _to_energy(each.cost, estimate)
         for each in profiles
         if not each.placement_error
-        for bill in each.cost.energies
+        for estimate in each.cost.energies
     )
 
 
-def to_placements(profiles: Iterable[Profile]) -> tuple[reports.Placement, ...]:
-    """Return where the network stands on each target that has cores, or why it does not."""
-    found = []
+def default_energies(network: Network, trace: Trace) -> tuple[Energy, ...]:
+    """Estimate energy without a placement: Loihi 1 (Davies et al. 2018) and CMOS at 45 nm.
+
+    Raises `EngineError` where spikes were not recorded.
+    """
+    costs = {name: estimate_cost(network, trace, read_target(name)) for name, _ in DEFAULT_MODELS}
+    return tuple(
+        _to_energy(costs[name], next(e for e in costs[name].energies if e.model == model))
+        for name, model in DEFAULT_MODELS
+    )
+
+
+def _to_energy(cost: Cost, estimate: EnergyEstimate) -> Energy:
+    """Convert an estimate, its items added up by population and unit of work."""
+    populations: dict[str, dict[str, Range]] = {name: {} for name in estimate.sum_by("population")}
+    for item in estimate.items:
+        unit = UNITS.get(item.kind.split()[-1], "messages")
+        _add_range(populations[item.population], unit, item.joules)
+    joules: dict[str, Range] = {unit: (0.0, 0.0) for unit in UNITS.values()}
+    for parts in populations.values():
+        for unit, part in parts.items():
+            _add_range(joules, unit, part)
+    return Energy(
+        model=f"{cost.title}, {estimate.about}",
+        source="; ".join(estimate.sources),
+        excludes=f"{estimate.excludes}; not measured",
+        joules=joules,
+        ann_energy=estimate.ann_energy,
+        break_even=estimate.break_even,
+        populations=populations,
+        by_step=cost.energy_by_step[estimate.model],
+        relative_error=estimate.error,
+        certainty=estimate.certainty,
+    )
+
+
+def _add_range(ranges: dict[str, Range], key: str, added: Range) -> None:
+    low, high = ranges.get(key, (0.0, 0.0))
+    ranges[key] = low + added[0], high + added[1]
+
+
+def to_placements(profiles: Iterable[Profile]) -> tuple[Placement, ...]:
+    """Convert the placements on all targets that have cores, also those that failed."""
+    placements = []
     for each in profiles:
         if each.program and each.target.chip:
-            found.append(_to_placement(each, each.program, each.target.chip))
+            placements.append(_to_placement(each, each.program, each.target.chip))
         elif each.placement_error:
-            found.append(reports.Placement(each.target.title, error=each.placement_error))
-    return tuple(found)
+            placements.append(Placement(each.target.title, error=each.placement_error))
+    return tuple(placements)
 
 
-def _to_placement(profile: Profile, program: Program, chip: Chip) -> reports.Placement:
+def _to_placement(profile: Profile, program: Program, chip: Chip) -> Placement:
     limits, latencies = program.limits, profile.cost.latencies
     busy = latencies[0].busy_per_core if latencies else (0.0,) * len(program.cores)
-    return reports.Placement(
+    return Placement(
         profile.target.title,
         min_cores=profile.lower_bound,
         chips=program.chips,
@@ -46,7 +92,7 @@ def _to_placement(profile: Profile, program: Program, chip: Chip) -> reports.Pla
             for core, seconds in zip(program.cores, busy, strict=True)
         ),
         population_usage=tuple(
-            reports.PopulationUsage(
+            PopulationUsage(
                 use.population,
                 use.neurons,
                 use.cores,
@@ -60,14 +106,14 @@ def _to_placement(profile: Profile, program: Program, chip: Chip) -> reports.Pla
     )
 
 
-def _to_core_load(program: Program, core: Core, seconds: float) -> reports.CoreLoad:
-    scarcest, fill = most_used_resource(core.usage, program.limits)
+def _to_core_load(program: Program, core: Core, seconds: float) -> CoreLoad:
+    bottleneck, utilization = most_used_resource(core.usage, program.limits)
     names = tuple(dict.fromkeys(part.population for part in core.slices))
-    return reports.CoreLoad(core.chip, core.number, core.x, core.y, fill, scarcest, seconds, names)
+    return CoreLoad(core.chip, core.number, core.x, core.y, utilization, bottleneck, seconds, names)
 
 
-def _to_timing(cost: Cost, latency: Latency) -> reports.Timing:
-    return reports.Timing(
+def _to_timing(cost: Cost, latency: Latency) -> Timing:
+    return Timing(
         f"{cost.title}, {latency.about}",
         "; ".join(latency.sources),
         latency.excludes,

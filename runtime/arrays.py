@@ -2,6 +2,7 @@
 
 import operator
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,25 @@ def as_int(value: Any, who: str) -> int:
         raise NetworkError(f"{who} is {value!r}, needs a whole number") from None
 
 
+def init_values(instance: Any) -> dict[str, Any]:
+    """Collect the constructor arguments of a dataclass instance, mappings as plain dicts."""
+    values = {f.name: getattr(instance, f.name) for f in fields(instance) if f.init}
+    return {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in values.items()}
+
+
+def rebuild(cls: type[Any], values: dict[str, Any]) -> Any:
+    """Construct an instance of `cls` from what `init_values` collected."""
+    return cls(**values)
+
+
 class ValueEquality:
     """A dataclass (made with `eq=False`) that equals another of its type with equal values."""
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle through the constructor, which makes arrays read-only again."""
+        return rebuild, (type(self), init_values(self))
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):

@@ -166,6 +166,17 @@ class SumPool(ValueEquality):
 
 
 Connection = Dense | Sparse | Conv | SumPool
+CONNECTION_KINDS: dict[str, type[Connection]] = {
+    "dense": Dense,
+    "sparse": Sparse,
+    "conv": Conv,
+    "sum_pool": SumPool,
+}
+
+
+def connection_kind(connection: Connection) -> str:
+    """Name the kind of a connection: "dense", "sparse", "conv" or "sum_pool"."""
+    return next(kind for kind, cls in CONNECTION_KINDS.items() if isinstance(connection, cls))
 
 
 def conv_output_size(connection: Conv | SumPool, source: Shape) -> Pair:

@@ -18,7 +18,8 @@ class Divergence:
     """The first value in which an engine differs from the reference.
 
     First by timestep, then in topological order of the populations, then by sample and neuron
-    (counted in C order). `quantity` is "spike", "voltage" (after the step), "count" (after all) or
+    (counted in C order). `quantity` is "spike", "current" or
+    "voltage" (after the step), "count" (after all) or
     "exit" (after how many steps the sample stopped).
     """
 
@@ -83,6 +84,7 @@ def _iter_pairs(
     for population in (*network.inputs, *network.topological_order):
         for quantity, lefts, rights in (
             ("spike", expected.spikes, found.spikes),
+            ("current", expected.currents, found.currents),
             ("voltage", expected.voltages, found.voltages),
             ("count", expected.counts, found.counts),
         ):

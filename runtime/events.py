@@ -1,6 +1,12 @@
-"""What an engine is given, checked and brought into one form."""
+"""Events that an engine takes: validation, and the one axis order.
 
+Axis order, everywhere: `(timesteps, batch, channels, height, width)`, or `(timesteps, batch,
+features)` where a population is flat. Values are 0 and 1, or up to 255 where an input is graded.
+"""
+
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +16,32 @@ from .network import Network
 from .population import Population
 
 Events = NDArray[np.uint8] | Mapping[str, NDArray[np.uint8]]
+
+
+def as_events(network: Network, inputs: Any) -> dict[str, NDArray[np.uint8]]:
+    """Convert `inputs` to validated events by input population.
+
+    Args:
+        network: Network that takes them.
+        inputs: An array where the network has one input, a mapping from input population to array,
+            or an object that has either as its `events`, such as part of a data set. Frames of
+            such an object are flattened where the input population is flat.
+
+    Returns:
+        uint8 (timesteps, batch, *input shape) by name of the input population.
+
+    Raises:
+        EngineError: A shape or value does not fit the inputs.
+    """
+    events = getattr(inputs, "events", inputs)
+    if isinstance(events, Mapping):
+        return validate_events(network, events)
+    array = np.asarray(events)
+    if events is not inputs and len(network.inputs) == 1 and array.ndim > 2:
+        population = network.inputs[0]
+        if math.prod(array.shape[2:]) == population.neurons:
+            array = array.reshape(*array.shape[:2], *population.shape)
+    return validate_events(network, array)
 
 
 def validate_events(network: Network, events: Events) -> dict[str, NDArray[np.uint8]]:

@@ -14,15 +14,45 @@ gives a new sample, exchangeable with them, an expected loss of at most `risk` (
 Fisch, Lei and Schuster, "Conformal risk control", ICLR 2024, arXiv 2208.02814, theorem 1).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..report import EarlyExitStats
 from .early_exit import NEVER_EXIT, EarlyExit, exit_steps, margins
 from .errors import DataError
 
 Logits = NDArray[np.int64]
 Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class EarlyExitStats:
+    """Exit statistics of a set of samples.
+
+    Attributes:
+        counts: Number of samples that stopped after timestep k + 1, by k.
+        mean_steps: Mean number of timesteps of a sample.
+        accuracy: Accuracy at the exits, 0 to 1.
+        full_accuracy: Accuracy after all timesteps, 0 to 1.
+
+    Raises:
+        DataError: A count is negative or an accuracy is not from 0 to 1.
+    """
+
+    counts: tuple[int, ...]
+    mean_steps: float
+    accuracy: float
+    full_accuracy: float
+
+    def __post_init__(self) -> None:
+        if not self.counts or min(self.counts) < 0:
+            raise DataError(f"exits: counts are {self.counts}, needs one of 0 or more a timestep")
+        for key in ("accuracy", "full_accuracy"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise DataError(
+                    f"exits: {key} is {getattr(self, key)}, needs a fraction from 0 to 1"
+                )
 
 
 def calibrate_by_accuracy(logits: Logits, labels: Labels, loss: float) -> EarlyExit:

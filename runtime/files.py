@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from .connections import Connection, Conv, Dense, Sparse, SumPool
+from .connections import CONNECTION_KINDS, connection_kind
 from .early_exit import EarlyExit
 from .errors import FileError, NetworkError
 from .network import Network
@@ -28,12 +28,6 @@ from .program import Core, Program, Slice
 from .projection import Projection
 
 FORMAT_VERSION = 1
-CONNECTION_KINDS: dict[str, type[Connection]] = {
-    "dense": Dense,
-    "sparse": Sparse,
-    "conv": Conv,
-    "sum_pool": SumPool,
-}
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -185,7 +179,7 @@ def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 
     projections = []
     for projection in network.projections:
-        kind = next(k for k, v in CONNECTION_KINDS.items() if isinstance(projection.connection, v))
+        kind = connection_kind(projection.connection)
         connection = {"kind": kind, **plain(projection.connection, f"{projection.name}/projection")}
         projections.append({**plain(projection, ""), "connection": connection})
     graph = {

@@ -5,12 +5,12 @@ processor's, idle power and other programs included. Linux lets only root read t
 """
 
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
-from ..report import HostTiming
 from .engines import cpu
 from .events import Events, validate_events
 from .network import Network
@@ -21,6 +21,29 @@ CPUINFO = Path("/proc/cpuinfo")
 PERCENTILES = (50, 95, 99)
 WARMUP_RUNS = 3
 RaplReadings = dict[str, tuple[int, int]]  # microjoules counted, and where the counter begins anew
+
+
+@dataclass(frozen=True)
+class HostTiming:
+    """Latency and energy of single-sample inference on this machine.
+
+    Attributes:
+        engine: Name of the engine.
+        processor: Name of the processor.
+        runs: Number of timed runs.
+        step: 50th, 95th and 99th percentile of a timestep, seconds; None where the engine cannot
+            be stopped between them.
+        inference: The same of an inference.
+        joules: Energy of the processor per inference, idle power included; None where it cannot
+            be read.
+    """
+
+    engine: str
+    processor: str
+    runs: int
+    step: tuple[float, float, float] | None
+    inference: tuple[float, float, float]
+    joules: float | None = None
 
 
 def time_on_host(

@@ -1,9 +1,10 @@
 """The network: what is computed, in integers; checked when made, never changed."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,13 +12,17 @@ from .arithmetic import ACTIVATION_LIMIT, ALIGN_BITS, DECAY_ONE, STATE_HALF
 from .arrays import ValueEquality
 from .early_exit import EarlyExit
 from .errors import NetworkError
+from .exporters import export_network
 from .population import Population
 from .projection import Projection
+
+if TYPE_CHECKING:
+    from .summary import NetworkSummary
 
 CURRENT_LIMIT = 1 << 30
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network(ValueEquality):
     """A directed graph of populations and projections.
 
@@ -73,6 +78,71 @@ class Network(ValueEquality):
     def topological_order(self) -> tuple[Population, ...]:
         """All other populations, each after those that reach it without delay."""
         return self._order  # type: ignore[attr-defined,no-any-return]
+
+    def __repr__(self) -> str:
+        """Describe in one line: inputs and output with their shapes, and sizes."""
+        ends = [*self.inputs, self.population(self.output)]
+        shapes = [f"{p.name} {'x'.join(map(str, p.shape))}" for p in ends]
+        neurons = sum(p.neurons for p in self.topological_order)
+        return (
+            f"Network({', '.join(shapes[:-1])} -> {shapes[-1]}, "
+            f"{len(self.populations)} populations, {len(self.projections)} projections, "
+            f"{neurons:,} neurons)"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def summary(self) -> "NetworkSummary":
+        """Summarize the layers: shapes, weight bits, parameters and synapses; prints as a table."""
+        from .summary import summarize_network
+
+        return summarize_network(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a `.pumice` file; raises `FileError` where that fails."""
+        from .files import write_network
+
+        write_network(path, self)
+
+    def to_onnx(self, path: str | os.PathLike[str], *, step: bool = False) -> None:
+        """Write an ONNX model.
+
+        Args:
+            path: File to write.
+            step: Export one timestep with its states as inputs and outputs, for streaming,
+                instead of a model that loops over time.
+
+        Raises:
+            MissingPackage: onnx is not installed.
+            FileError: The file cannot be written.
+        """
+        export_network(self, path, "onnx", step=step)
+
+    def to_nir(self, path: str | os.PathLike[str]) -> None:
+        """Write a NIR graph; the exact integers travel as its metadata.
+
+        Args:
+            path: File to write.
+
+        Raises:
+            MissingPackage: nir or h5py is not installed.
+            FileError: The file cannot be written.
+        """
+        export_network(self, path, "nir")
+
+    def to_netx(self, path: str | os.PathLike[str]) -> None:
+        """Write a `.net` file, the HDF5 format of lava-dl's netx.
+
+        Args:
+            path: File to write.
+
+        Raises:
+            NetworkError: netx has no form for a part of the network.
+            MissingPackage: h5py is not installed.
+            FileError: The file cannot be written.
+        """
+        export_network(self, path, "netx")
 
 
 def _join_names(things: tuple[Population | Projection, ...]) -> str:

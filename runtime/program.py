@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import as_int
+from .arrays import as_int, init_values, rebuild
 from .errors import NetworkError
 from .network import Network
 
@@ -73,6 +73,10 @@ class Core:
         object.__setattr__(self, "usage", MappingProxyType(usage))
         object.__setattr__(self, "slices", tuple(self.slices))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle through the constructor."""
+        return rebuild, (type(self), init_values(self))
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
@@ -98,6 +102,10 @@ class Program:
         if not isinstance(other, Program):
             return NotImplemented
         return _comparison_key(self) == _comparison_key(other)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle through the constructor."""
+        return rebuild, (type(self), init_values(self))
 
     __hash__ = None  # type: ignore[assignment]
 

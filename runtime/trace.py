@@ -1,6 +1,6 @@
-"""A trace: what a run left behind, the same whichever engine ran."""
+"""Result of a run: spikes, spike counts and states, the same whichever engine ran."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -10,20 +10,31 @@ from numpy.typing import NDArray
 from .early_exit import exit_steps, margins
 from .errors import EngineError
 from .network import Network
+from .trace_plots import draw_accuracy, draw_raster
 
-Record = Literal["all", "output"]
+Record = Literal["output", "all", "states"]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """Spikes, spike counts and read-out states of one run.
+    """Spikes, spike counts and states of one run.
 
-    `spikes[name]` is uint8 (timesteps, batch, *shape), of inputs the values they carried: of every
-    population that can spike, or with `record="output"` of the output only. `counts[name]` is
-    int32 (batch, *shape): events sent over all steps, of every population that can spike, recorded
-    or not. `voltages[name]` is int32 (timesteps, batch, *shape) for integrators, in 1/64 weights.
-    `steps` int64 (batch,): the steps each sample ran, fewer than `timesteps` where the network lets
-    it stop early; after them it has no spikes, and its voltages stay.
+    Attributes:
+        timesteps: Number of timesteps.
+        batch: Number of samples.
+        spikes: By population, uint8 (timesteps, batch, *shape): 0, or 1 for a spike or the value
+            of a graded one; of inputs their events. Of every population that can spike, or with
+            `record="output"` of the output alone.
+        counts: By population, int32 (batch, *shape): events sent over all timesteps, of every
+            population that can spike, whatever was recorded.
+        voltages: By population, int32 (timesteps, batch, *shape), in 1/64 of a weight unit, after
+            the timestep (0 after a spike): of integrators, with `record="states"` of all
+            populations but inputs.
+        steps: int64 (batch,): timesteps that each sample ran, fewer than `timesteps` where the
+            network has an early exit. After them a sample has no spikes, and its states stay.
+        currents: By population, int32 (timesteps, batch, *shape), in 1/64 of a weight unit: with
+            `record="states"` of all populations but inputs, else empty.
+        network: The network that ran, None where the engine had only an exported file.
     """
 
     timesteps: int
@@ -32,19 +43,121 @@ class Trace:
     counts: Mapping[str, NDArray[np.int32]]
     voltages: Mapping[str, NDArray[np.int32]]
     steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    currents: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+    network: Network | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not self.steps.size:
             object.__setattr__(self, "steps", np.full(self.batch, self.timesteps, np.int64))
 
+    def __repr__(self) -> str:
+        """Describe in one line."""
+        recorded = ", ".join(self.spikes) or "nothing"
+        states = ", with states" if self.currents else ""
+        return (
+            f"Trace({self.timesteps} timesteps, {self.batch} samples, spikes of {recorded}{states})"
+        )
+
+    @property
+    def logits(self) -> NDArray[np.int64]:
+        """Output after each timestep, int64 (timesteps, batch, classes); see `logits_over_time`."""
+        return logits_over_time(self._known_network(), self)
+
+    @property
+    def predictions(self) -> NDArray[np.int64]:
+        """Predicted classes after the last timestep, int64 (batch,): largest logit, first of ties.
+
+        Those after every timestep are `trace.logits.argmax(axis=-1)`.
+        """
+        predicted: NDArray[np.int64] = self.logits[-1].argmax(axis=-1)
+        return predicted
+
+    def accuracy(self, labels: NDArray[np.integer[Any]] | Sequence[int]) -> NDArray[np.float64]:
+        """Compute the accuracy after each timestep, float64 (timesteps,), 0 to 1.
+
+        Args:
+            labels: True classes, integers (batch,).
+
+        Raises:
+            EngineError: The number of labels is not that of the samples.
+        """
+        return accuracy_over_time(self._known_network(), self, np.asarray(labels))
+
+    def confusion_matrix(
+        self, labels: NDArray[np.integer[Any]] | Sequence[int]
+    ) -> NDArray[np.int64]:
+        """Count samples by true class (rows) and predicted class (columns) at the last timestep.
+
+        Args:
+            labels: True classes, integers (batch,).
+
+        Returns:
+            int64 (classes, classes).
+
+        Raises:
+            EngineError: The number of labels is not that of the samples, or a label is no class.
+        """
+        classes, true = self.logits.shape[-1], np.asarray(labels)
+        _check_labels(self, true)
+        if true.size and not 0 <= true.min() <= true.max() < classes:
+            raise EngineError(f"labels {true.min()}..{true.max()}, needs 0..{classes - 1}")
+        matrix = np.zeros((classes, classes), np.int64)
+        np.add.at(matrix, (true, self.predictions), 1)
+        return matrix
+
+    def plot_raster(self, sample: int = 0, populations: Sequence[str] = ()) -> Any:
+        """Draw the spikes of one sample as a raster plot.
+
+        Args:
+            sample: Index of the sample.
+            populations: Names of the populations to draw, all whose spikes were recorded if empty.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+
+        Raises:
+            EngineError: There is no such sample, or spikes of a population were not recorded.
+            MissingPackage: matplotlib is not installed (extra `plot`).
+        """
+        if not -self.batch <= sample < self.batch:
+            raise EngineError(f"sample {sample}, but the trace has {self.batch}")
+        names = tuple(populations or self.spikes)
+        for name in names:
+            if name not in self.spikes:
+                raise EngineError(
+                    f"{name}: its spikes were not recorded; run with record='all' "
+                    f"(recorded: {', '.join(self.spikes) or 'none'})"
+                )
+        return draw_raster({name: self.spikes[name][:, sample] for name in names})
+
+    def plot_accuracy(self, labels: NDArray[np.integer[Any]] | Sequence[int]) -> Any:
+        """Draw the accuracy against timesteps.
+
+        Args:
+            labels: True classes, integers (batch,).
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+
+        Raises:
+            EngineError: The number of labels is not that of the samples.
+            MissingPackage: matplotlib is not installed (extra `plot`).
+        """
+        return draw_accuracy(self.accuracy(labels))
+
+    def _known_network(self) -> Network:
+        if self.network is None:
+            raise EngineError("trace: knows no network, needs one: replace(trace, network=...)")
+        return self.network
+
 
 def logits_over_time(network: Network, trace: Trace) -> NDArray[np.int64]:
-    """Return what the output says after each step, int64 (timesteps, batch, neurons).
+    """Read the output after each timestep, int64 (timesteps, batch, classes).
 
-    An integrator says its voltage; a spiking population how often each neuron has fired so far.
-    The class is the largest, the first of equals.
+    The logit of a class is the voltage of an integrator, or the number of spikes that a neuron of
+    a spiking population has sent so far. The predicted class is the largest, the first of ties.
     """
-    if network.output in trace.voltages:
+    if network.population(network.output).kind == "integrator":
         values = trace.voltages[network.output].astype(np.int64)
     else:
         values = trace.spikes[network.output].cumsum(axis=0, dtype=np.int64)
@@ -52,21 +165,27 @@ def logits_over_time(network: Network, trace: Trace) -> NDArray[np.int64]:
 
 
 def accuracy_over_time(
-    network: Network, trace: Trace, labels: NDArray[np.int64]
+    network: Network, trace: Trace, labels: NDArray[np.integer[Any]]
 ) -> NDArray[np.float64]:
-    """Return the share of right answers after each step, float64 (timesteps,), 0 to 1."""
+    """Compute the accuracy after each timestep, float64 (timesteps,), 0 to 1.
+
+    `labels` are integers (batch,); raises `EngineError` for another shape.
+    """
+    _check_labels(trace, labels)
+    correct = logits_over_time(network, trace).argmax(axis=-1) == labels
+    accuracy: NDArray[np.float64] = correct.mean(axis=1)
+    return accuracy
+
+
+def _check_labels(trace: Trace, labels: NDArray[Any]) -> None:
     if labels.shape != (trace.batch,):
         raise EngineError(f"{labels.shape} labels for {trace.batch} samples, needs one each")
-    right: NDArray[np.float64] = (logits_over_time(network, trace).argmax(axis=-1) == labels).mean(
-        axis=1
-    )
-    return right
 
 
 def apply_early_exit(network: Network, trace: Trace) -> Trace:
-    """Return what is left of `trace`, of a whole run, where the network lets samples stop early.
+    """Cut each sample of a full run where the network's early exit stops it.
 
-    For engines that look at the answers when all steps are done. `trace` must hold the spikes of
+    For engines that read the logits when all timesteps are done. `trace` must hold the spikes of
     every population, as with `record="all"`.
     """
     if network.early_exit is None:
@@ -74,29 +193,37 @@ def apply_early_exit(network: Network, trace: Trace) -> Trace:
     steps = exit_steps(margins(logits_over_time(network, trace)), network.early_exit)
     spikes = {name: zero_after_exit(array, steps) for name, array in trace.spikes.items()}
     last = np.minimum(np.arange(trace.timesteps)[:, None], steps - 1)
+
+    def hold(states: Mapping[str, NDArray[np.int32]]) -> dict[str, NDArray[np.int32]]:
+        return {name: array[last, np.arange(trace.batch)] for name, array in states.items()}
+
     return replace(
         trace,
         spikes=spikes,
         counts={name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()},
-        voltages={
-            name: array[last, np.arange(trace.batch)] for name, array in trace.voltages.items()
-        },
+        voltages=hold(trace.voltages),
+        currents=hold(trace.currents),
         steps=steps,
     )
 
 
 def zero_after_exit(values: NDArray[Any], steps: NDArray[np.int64]) -> NDArray[Any]:
-    """Return `values` (timesteps, batch, ...) with zeros after the first `steps` of each sample."""
+    """Zero `values` (timesteps, batch, ...) after the first `steps` (batch,) of each sample."""
     if (steps == len(values)).all():
         return values
-    runs = np.arange(len(values))[:, None] < steps
-    kept = runs.reshape(*runs.shape, *(1,) * (values.ndim - 2)).astype(values.dtype)
-    silent: NDArray[Any] = values * kept
-    return silent
+    active = np.arange(len(values))[:, None] < steps
+    mask = active.reshape(*active.shape, *(1,) * (values.ndim - 2)).astype(values.dtype)
+    masked: NDArray[Any] = values * mask
+    return masked
 
 
 def select_recorded(network: Network, trace: Trace, record: Record) -> Trace:
-    """Return `trace` with the spikes that `record` asks for, from one that holds all."""
-    if record == "all":
+    """Keep what `record` asks for, from a trace that holds at least that."""
+    if record == "states":
         return trace
-    return replace(trace, spikes={k: v for k, v in trace.spikes.items() if k == network.output})
+    integrators = {p.name for p in network.topological_order if p.kind == "integrator"}
+    spikes = trace.spikes
+    if record == "output":
+        spikes = {name: array for name, array in spikes.items() if name == network.output}
+    voltages = {name: array for name, array in trace.voltages.items() if name in integrators}
+    return replace(trace, spikes=spikes, voltages=voltages, currents={})

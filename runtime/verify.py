@@ -1,38 +1,39 @@
-"""The proof that nothing changed: one network, one input, all engines, every value compared."""
+"""Verification: run one network on all engines and compare every value, bit for bit."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .divergence import Divergence as Divergence
 from .divergence import first_divergence
+from .engines.registry import RunFunction as RunFunction
+from .engines.registry import get_engine, select_engines
+from .engines.run import run_on
 from .errors import EngineError
-from .events import Events, validate_events
+from .events import Events, as_events
 from .files import network_digest
 from .network import Network
+from .program import Program
 from .trace import Record, Trace
 
 PACKAGES = ("pumice", "numpy", "numba", "onnxruntime", "lava-nc")
 
 
-class RunFunction(Protocol):
-    """What runs a network: any function of this form."""
-
-    def __call__(self, network: Network, events: Events, record: Record = "all") -> Trace:
-        """Run `network` on `events`, uint8 (timesteps, batch, *input shape), from silence."""
-
-
 @dataclass(frozen=True)
 class EngineResult:
-    """What came of one engine: the values compared, and what was wrong, if anything.
+    """Comparison of one engine with the reference.
 
-    `spikes` and `values` count the spikes and the voltages and counts that were compared.
-    `failure` is the one-line error of an engine that did not finish, else empty.
+    Attributes:
+        engine: Name of the engine.
+        spikes: Number of spike values compared.
+        values: Number of other values compared: counts, voltages, currents.
+        divergence: First value that differs, if any.
+        failure: One-line error of an engine that did not finish, else empty.
     """
 
     engine: str
@@ -43,16 +44,22 @@ class EngineResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every value was the reference's."""
+        """Whether every value equals the reference's."""
         return self.divergence is None and not self.failure
 
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """The outcome of one comparison; it names exactly what was compared.
+    """Outcome of a verification, naming exactly what was compared.
 
-    `network` and `events` are SHA-256 digests; `versions` those of the packages that may have
-    taken part. Every engine but `reference` has a verdict, in the order they ran.
+    Attributes:
+        network: SHA-256 of the network.
+        events: SHA-256 of the events.
+        timesteps: Number of timesteps.
+        samples: Number of samples.
+        reference: Name of the engine that the others are compared with.
+        results: One for each other engine, in the order they ran.
+        versions: Versions of the installed packages that may have taken part.
     """
 
     network: str
@@ -65,37 +72,72 @@ class VerificationReport:
 
     @property
     def passed(self) -> bool:
-        """Whether at least one engine was compared, and all agreed."""
-        return bool(self.results) and all(verdict.passed for verdict in self.results)
+        """Whether at least one engine was compared, and all equal the reference."""
+        return bool(self.results) and all(result.passed for result in self.results)
+
+    def __str__(self) -> str:
+        """Format as one line for each engine."""
+        return "\n".join(
+            f"{each.engine}: {each.failure or each.divergence or 'identical'} "
+            f"({each.spikes:,} spikes, {each.values:,} other values)"
+            for each in self.results
+        )
 
 
 def verify(
-    network: Network, events: Events, engines: Mapping[str, RunFunction]
+    network: Network | Program,
+    inputs: Any,
+    engines: Mapping[str, RunFunction] | Sequence[str] | str | None = None,
+    record: Record = "all",
 ) -> VerificationReport:
-    """Run all `engines` on the same `events` and compare them with the first of them.
+    """Run `network` on several engines and compare all of them with the first.
 
     Compared are every spike of every population, the counts, and the voltages of integrators at
-    every step. An engine that fails is recorded and does not stop the others. Raises `EngineError`
-    where the events do not fit, fewer than two engines are given or the first one fails.
+    every timestep. An engine that fails is recorded and does not stop the others.
+
+    Args:
+        network: Network, or a program, which Lava runs with a process for each slice.
+        inputs: Events, as `run` takes them.
+        engines: Names of engines to compare with "reference", as a sequence or separated by
+            commas; or functions by name, the reference first. All that are installed by default.
+        record: "states" also compares every current and voltage, of engines that record them.
+
+    Raises:
+        EngineError: Events that do not fit, fewer than two engines, or a reference that fails.
+        MissingPackage: A named engine lacks a package.
     """
+    plain = network.network if isinstance(network, Program) else network
+    if not isinstance(engines, Mapping):
+        engines = {name: _bind_engine(network, name) for name in select_engines(engines)}
     if len(engines) < 2:
-        raise EngineError(f"conform: {len(engines)} engines, needs the reference and one more")
-    given = validate_events(network, events)
+        raise EngineError(f"verify: {len(engines)} engines, needs the reference and one more")
+    events = as_events(plain, inputs)
     (reference, first), *others = engines.items()
-    expected = first(network, given, "all")
+    expected = first(plain, events, record)
     return VerificationReport(
-        network_digest(network),
-        _events_digest(given),
+        network_digest(plain),
+        _events_digest(events),
         expected.timesteps,
         expected.batch,
         reference,
-        tuple(_compare_engine(network, given, expected, name, run) for name, run in others),
+        tuple(_compare_engine(plain, events, expected, *other, record) for other in others),
         package_versions(PACKAGES),
     )
 
 
+def _bind_engine(model: Network | Program, name: str) -> RunFunction:
+    """Load an engine by name; one that takes programs gets the program."""
+    engine = get_engine(name)
+    engine.load()  # a missing package is an error here, not a failure of the engine
+
+    def run_engine(network: Network, events: Events, record: Record = "all") -> Trace:
+        return run_on(engine, model, events, record)
+
+    return run_engine
+
+
 def package_versions(packages: tuple[str, ...]) -> dict[str, str]:
-    """Return the versions of those `packages` that are installed; imports none of them."""
+    """Look up the versions of the `packages` that are installed; imports none of them."""
     versions = {}
     for package in packages:
         try:
@@ -106,16 +148,20 @@ def package_versions(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def _compare_engine(
-    network: Network, events: Events, expected: Trace, name: str, run: RunFunction
+    network: Network, events: Events, expected: Trace, name: str, run: RunFunction, record: Record
 ) -> EngineResult:
     try:
-        found = run(network, events, "all")
-        divergence = first_divergence(network, expected, found, name)
-    except Exception as error:  # an engine may fail in any way: that is what the verdict says
+        actual = run(network, events, record)
+        divergence = first_divergence(network, expected, actual, name)
+    except Exception as error:  # an engine may fail in any way: the result reports it
         lines = str(error).strip().splitlines() or [""]
         return EngineResult(name, failure=f"{type(error).__name__}: {lines[0]}")
     spikes = sum(array.size for array in expected.spikes.values())
-    others = (*expected.counts.values(), *expected.voltages.values())
+    others = (
+        *expected.counts.values(),
+        *expected.voltages.values(),
+        *expected.currents.values(),
+    )
     return EngineResult(name, spikes, sum(array.size for array in others), divergence)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ... import report as reports
 from ...runtime import Network, Program, Trace
 from ...runtime.neurobench import neurobench_metrics
 from ..targets.target import Energy, Target, read_target
@@ -83,55 +82,6 @@ def default_mac_energy() -> Energy:
     price = read_target("cmos45").energy["float32"].graded_operation
     assert price
     return price
-
-
-def default_energies(network: Network, trace: Trace) -> tuple[reports.Energy, ...]:
-    """Return what the report shows of a network that is on no chip: one list each of two targets.
-
-    Raises `EngineError` where spikes were not recorded.
-    """
-    shown = (("loihi1", "davies2018"), ("cmos45", "float32"))
-    costs = {name: estimate_cost(network, trace, read_target(name)) for name, _ in shown}
-    return tuple(
-        to_report_energy(
-            costs[name], next(each for each in costs[name].energies if each.model == model)
-        )
-        for name, model in shown
-    )
-
-
-def to_report_energy(cost: Cost, bill: EnergyEstimate) -> reports.Energy:
-    """Return a bill as the report shows it: what is alike added up."""
-    populations: dict[str, dict[str, Range]] = {name: {} for name in bill.sum_by("population")}
-    for item in bill.items:
-        _add_range(populations[item.population], unit_of(item.kind), item.joules)
-    joules: dict[str, Range] = {"synaptic operations": (0.0, 0.0), "neuron updates": (0.0, 0.0)}
-    for parts in populations.values():
-        for word, part in parts.items():
-            _add_range(joules, word, part)
-    return reports.Energy(
-        model=f"{cost.title}, {bill.about}",
-        source="; ".join(bill.sources),
-        excludes=f"{bill.excludes}; not measured",
-        joules=joules,
-        ann_energy=bill.ann_energy,
-        break_even=bill.break_even,
-        populations=populations,
-        by_step=cost.energy_by_step[bill.model],
-        relative_error=bill.error,
-        certainty=bill.certainty,
-    )
-
-
-def unit_of(kind: str) -> str:
-    """Return what a kind of item is counted as: operations, updates, or all about messages."""
-    words = {"operations": "synaptic operations", "updates": "neuron updates"}
-    return words.get(kind.split()[-1], "messages")
-
-
-def _add_range(parts: dict[str, Range], word: str, more: Range) -> None:
-    before = parts.get(word, (0.0, 0.0))
-    parts[word] = before[0] + more[0], before[1] + more[1]
 
 
 def costs_to_dict(network: Network, trace: Trace, costs: Iterable[Cost]) -> dict[str, Any]:

@@ -91,17 +91,27 @@ def run(model: OnnxSession | bytes | str | os.PathLike[str], events: Events) -> 
         arrays = ready.session.run(names, given)
     except Exception as error:  # ONNX Runtime's errors share no other base
         raise EngineError(f"ONNX Runtime failed: {_first_line(error)}") from error
-    kept: dict[str, dict[str, NDArray[Any]]] = {"spikes": {}, "counts": {}, "voltages": {}}
+    recorded: dict[str, dict[str, NDArray[Any]]] = {
+        quantity: {} for quantity in ("spikes", "counts", "voltages", "currents")
+    }
     steps = np.full(batch, timesteps, np.int64)
     for name, array in zip(names, arrays, strict=True):
-        population, what = name.split("/")
-        if what == "steps":
+        population, quantity = name.split("/")
+        if quantity == "steps":
             steps = array
         else:
-            kept[what][population] = array
-    if ready.record == "all":
-        kept["spikes"] |= {name: zero_after_exit(array, steps) for name, array in given.items()}
-    return Trace(timesteps, batch, **kept, steps=steps)
+            recorded[quantity][population] = array
+    if ready.record != "output":
+        recorded["spikes"] |= {name: zero_after_exit(array, steps) for name, array in given.items()}
+    return Trace(
+        timesteps,
+        batch,
+        recorded["spikes"],
+        recorded["counts"],
+        recorded["voltages"],
+        steps,
+        recorded["currents"],
+    )
 
 
 def _first_line(error: Exception) -> str:

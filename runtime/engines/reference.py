@@ -21,26 +21,31 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
     spikes = validate_events(network, events)
     timesteps, batch = next(iter(spikes.values())).shape[:2]
     voltages: dict[str, NDArray[np.int32]] = {}
+    currents: dict[str, NDArray[np.int32]] = {}
     states: dict[str, tuple[States, States]] = {}
     for population in network.topological_order:
         shape = (timesteps, batch, *population.shape)
         states[population.name] = np.zeros(shape[1:], np.int64), np.zeros(shape[1:], np.int64)
-        if population.kind == "integrator":
+        if record == "states":
+            currents[population.name] = np.zeros(shape, np.int32)
+        if record == "states" or population.kind == "integrator":
             voltages[population.name] = np.zeros(shape, np.int32)
-        else:
+        if population.kind != "integrator":
             spikes[population.name] = np.zeros(shape, np.uint8)
     for now in range(timesteps):
         for population in network.topological_order:
             activation = _activation(network, population, spikes, now)
             current, voltage, fired = lif_step(population, *states[population.name], activation)
             states[population.name] = current, voltage
-            if population.kind == "integrator":
+            if population.name in currents:
+                currents[population.name][now] = current
+            if population.name in voltages:
                 voltages[population.name][now] = voltage
-            else:
+            if population.name in spikes:
                 spikes[population.name][now] = fired
     counts = {name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}
-    whole = Trace(timesteps, batch, spikes, counts, voltages)
-    return select_recorded(network, apply_early_exit(network, whole), record)
+    full = Trace(timesteps, batch, spikes, counts, voltages, currents=currents, network=network)
+    return select_recorded(network, apply_early_exit(network, full), record)
 
 
 def _activation(

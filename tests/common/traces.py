@@ -11,7 +11,7 @@ def assert_same(left: Trace, right: Trace) -> None:
     """Fail, naming the first array that differs and where, unless the traces are equal."""
     assert (left.timesteps, left.batch) == (right.timesteps, right.batch)
     assert left.steps.tolist() == right.steps.tolist()
-    for what in ("voltages", "spikes", "counts"):
+    for what in ("currents", "voltages", "spikes", "counts"):
         ours, theirs = getattr(left, what), getattr(right, what)
         assert set(ours) == set(theirs), what
         for name in ours:
@@ -30,5 +30,6 @@ def part(trace: Trace, sample: int) -> Trace:
         spikes={name: array[:, one] for name, array in trace.spikes.items()},
         counts={name: array[one] for name, array in trace.counts.items()},
         voltages={name: array[:, one] for name, array in trace.voltages.items()},
+        currents={name: array[:, one] for name, array in trace.currents.items()},
         steps=trace.steps[one],
     )

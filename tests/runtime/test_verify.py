@@ -161,7 +161,7 @@ def test_a_failure_does_not_stop_the_engines_after_it() -> None:
 
 
 def test_one_engine_alone_proves_nothing() -> None:
-    with pytest.raises(EngineError, match="conform: 1 engines, needs the reference and one more"):
+    with pytest.raises(EngineError, match="verify: 1 engines, needs the reference and one more"):
         verify(NETWORK, EVENTS, {"reference": reference.run})
 
 

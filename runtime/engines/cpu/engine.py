@@ -1,7 +1,7 @@
-"""The fast engine: event-driven loops for CPUs, compiled by numba, equal to the reference.
+"""CPU engine: event-driven and dense loops compiled by numba, bit for bit equal to the reference.
 
-The first run after installation compiles the loops, which takes half a minute; numba keeps them on
-disk. The samples of a batch run on Python threads, which the loops leave unlocked.
+The first run after installation compiles the loops, which takes half a minute; numba caches them on
+disk. The samples of a batch run on Python threads, since the loops release the GIL.
 """
 
 import os
@@ -32,46 +32,52 @@ from .structs import (
 )
 from .threads import parallel_for
 
-MIN_WORK, MIN_NEURONS_PER_THREAD = (
-    2**20,
-    100_000,
-)  # neurons times steps, and neurons a thread, that are worth one more
-ABORTED = -(2**62)  # makes threads wait for each other no longer
+MIN_WORK = 2**20  # neurons times steps from which on a sample is worth several threads
+MIN_NEURONS_PER_THREAD = 100_000
+ABORTED = -(2**62)  # value of the barrier's counter that releases the threads that wait at it
 
 
 class _CacheEntry:
-    """What is kept of a network while it lives: its layout, and room for runs, to be used again."""
+    """A compiled network and its workspaces, cached while the network is alive."""
 
-    def __init__(self, layout: CompiledNetwork) -> None:
-        self.layout = layout
-        self.free: list[tuple[Workspace, State]] = []
+    def __init__(self, compiled: CompiledNetwork) -> None:
+        self.compiled = compiled
+        self.idle: list[tuple[Workspace, State]] = []
 
     @contextmanager
     def workspace(self) -> Iterator[tuple[Workspace, State]]:
-        """Lend room for one thread and the states of one sample."""
+        """Lend the workspace of one thread and the state of one sample."""
         try:
-            room = self.free.pop()
+            pair = self.idle.pop()
         except IndexError:
-            room = allocate_workspace(self.layout), zero_state(self.layout, 1)
+            pair = allocate_workspace(self.compiled), zero_state(self.compiled, 1)
         try:
-            yield room
+            yield pair
         finally:
-            self.free.append(room)
+            self.idle.append(pair)
 
 
 def run(
     network: Network, events: Events, record: Record = "all", threads: int | None = None
 ) -> Trace:
-    """Run `network` on `events`, uint8 (timesteps, batch, *input shape), from a silent state.
+    """Run `network` on `events` from zero state.
 
-    At most `threads` samples run at once, if not given as many as there are processors; results
-    never depend on it. Raises `EngineError` where the events do not fit the inputs.
+    Args:
+        network: Network to run.
+        events: uint8 (timesteps, batch, *input shape), or a mapping by input population.
+        record: "output", "all" or "states", see `Trace`. "states" computes one timestep at a time,
+            which is slower.
+        threads: Largest number of threads, by default the number of processors; results never
+            depend on it.
+
+    Raises:
+        EngineError: The events do not fit the inputs.
     """
     return _run_checked(network, None, validate_events(network, events), record, threads)
 
 
 def initial_state(network: Network, batch: int) -> State:
-    """Return the states of `batch` samples before their first step; `resume` changes them."""
+    """Allocate the zero state of `batch` samples, which `run_from_state` updates in place."""
     return zero_state(compiled_network(network), batch)
 
 
@@ -82,27 +88,40 @@ def run_from_state(
     record: Record = "all",
     threads: int | None = None,
 ) -> Trace:
-    """Go on from `states` with `events`, as `run` does; a stream may be cut anywhere.
+    """Continue from `states`, updated in place, as `run` does; a stream may be cut anywhere.
 
     The trace covers these events alone. Raises `EngineError` where the events do not fit.
     """
-    given = validate_events(network, events)
-    batch = next(iter(given.values())).shape[1]
+    validated = validate_events(network, events)
+    batch = next(iter(validated.values())).shape[1]
     if len(states.current) != batch:
         raise EngineError(f"events of {batch} samples, but states of {len(states.current)}")
-    return _run_checked(network, states, given, record, threads)
+    return _run_checked(network, states, validated, record, threads)
 
 
 def _run_checked(
     network: Network,
     states: State | None,
-    given: dict[str, NDArray[np.uint8]],
+    events: dict[str, NDArray[np.uint8]],
     record: Record,
     threads: int | None,
 ) -> Trace:
-    """Advance `states`, or silence, by checked events of each input; return what came of it."""
-    kept = _cache_entry(network)
-    timesteps, batch = next(iter(given.values())).shape[:2]
+    """Run on validated events, from `states` or from zero state."""
+    entry = _cache_entry(network)
+    if record == "states":
+        return _run_recording_states(network, entry, states, events, threads)
+    return _run_entry(network, entry, states, events, record, threads)
+
+
+def _run_entry(
+    network: Network,
+    entry: _CacheEntry,
+    states: State | None,
+    events: dict[str, NDArray[np.uint8]],
+    record: Record,
+    threads: int | None,
+) -> Trace:
+    timesteps, batch = next(iter(events.values())).shape[:2]
     spiking = [
         p
         for p in network.topological_order
@@ -112,88 +131,139 @@ def _run_checked(
     recording = Recording(
         timesteps,
         batch,
-        _concatenate(given),
+        _concatenate(events),
         np.zeros(timesteps * batch * _count_neurons(spiking), np.uint8),
         _offsets(network, spiking),
         np.empty(timesteps * batch * _count_neurons(integrators), np.int32),
         _offsets(network, integrators),
-        np.zeros((batch, kept.layout.sizes[1]), np.int32),
+        np.zeros((batch, entry.compiled.sizes[1]), np.int32),
         np.full(batch, timesteps, np.int64),
     )
-    _run_batch(kept, states, recording, threads or os.cpu_count() or 1)
+    _run_batch(entry, states, recording, threads or os.cpu_count() or 1)
     steps = recording.steps
     lead = (timesteps, batch)
     spikes = {}
     if record == "all":
-        spikes = {name: zero_after_exit(array, steps) for name, array in given.items()}
+        spikes = {name: zero_after_exit(array, steps) for name, array in events.items()}
     voltages = _split(recording.voltages, lead, integrators)
     spikes |= _split(recording.spikes, lead, spiking)
+    counts = _split_neurons(network, recording.counts)
+    for p in integrators:
+        del counts[p.name]
+    return Trace(timesteps, batch, spikes, counts, voltages, steps, network=network)
+
+
+def _run_recording_states(
+    network: Network,
+    entry: _CacheEntry,
+    states: State | None,
+    events: dict[str, NDArray[np.uint8]],
+    threads: int | None,
+) -> Trace:
+    """Run one timestep at a time and copy currents and voltages after each.
+
+    The loops store no current that is lost within the step: here they are made to.
+    """
+    populations = entry.compiled.populations.copy()
+    populations["plain"] = populations["forgets"] = 0
+    storing = _CacheEntry(entry.compiled._replace(populations=populations))
+    timesteps, batch = next(iter(events.values())).shape[:2]
+    states = zero_state(storing.compiled, batch) if states is None else states
+    steps, parts = np.zeros(batch, np.int64), []
+    recorded: list[tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]] = []
+    for t in range(timesteps):
+        now = {name: array[t : t + 1] for name, array in events.items()}
+        parts.append(_run_entry(network, storing, states, now, "all", threads))
+        steps += parts[-1].steps
+        recorded.append(
+            (
+                _split_neurons(network, states.current.copy()),
+                _split_neurons(network, states.voltage.copy()),
+            )
+        )
+    names = [p.name for p in network.topological_order]
+    currents, voltages = (
+        {name: np.stack([step[k][name] for step in recorded]) for name in names} for k in (0, 1)
+    )
     return Trace(
-        timesteps, batch, spikes, _split_counts(network, recording.counts), voltages, steps
+        timesteps,
+        batch,
+        {name: np.concatenate([part.spikes[name] for part in parts]) for name in parts[0].spikes},
+        {
+            name: np.sum([part.counts[name] for part in parts], axis=0, dtype=np.int32)
+            for name in parts[0].counts
+        },
+        voltages,
+        steps,
+        currents,
+        network,
     )
 
 
-def _run_batch(kept: _CacheEntry, states: State | None, recording: Recording, threads: int) -> None:
-    """Advance all samples: threads take one after the other, or share each where they are few."""
-    layout, batch = kept.layout, recording.batch
-    shared = min(threads, layout.sizes[1] // MIN_NEURONS_PER_THREAD)
-    if batch < shared and layout.steps > 1 and layout.sizes[1] * recording.timesteps >= MIN_WORK:
-        _run_intra_sample(kept, states, recording, shared)
+def _run_batch(
+    entry: _CacheEntry, states: State | None, recording: Recording, threads: int
+) -> None:
+    """Run all samples: each on one thread, or on all of them where samples are few."""
+    compiled, batch = entry.compiled, recording.batch
+    sharing = min(threads, compiled.sizes[1] // MIN_NEURONS_PER_THREAD)
+    work = compiled.sizes[1] * recording.timesteps
+    if batch < sharing and compiled.steps > 1 and work >= MIN_WORK:
+        _run_intra_sample(entry, states, recording, sharing)
         return
-    (whole,) = partitions(1)
+    (everything,) = partitions(1)
 
     def take(_: int) -> None:
-        with kept.workspace() as (scratch, own):
-            given = own if states is None else states
-            run_samples(layout, given, recording, scratch, states is None, whole)
+        with entry.workspace() as (scratch, own):
+            start = own if states is None else states
+            run_samples(compiled, start, recording, scratch, states is None, everything)
 
     parallel_for(take, min(threads, batch))
 
 
 def _run_intra_sample(
-    kept: _CacheEntry, states: State | None, recording: Recording, threads: int
+    entry: _CacheEntry, states: State | None, recording: Recording, threads: int
 ) -> None:
-    """Advance one sample after the other, each on all threads."""
+    """Run one sample after the other, each on all threads."""
     parts = partitions(threads)
     with ExitStack() as stack:
-        rooms = [stack.enter_context(kept.workspace()) for _ in parts]
-        given = rooms[0][1] if states is None else states
+        workspaces = [stack.enter_context(entry.workspace()) for _ in parts]
+        start = workspaces[0][1] if states is None else states
 
-        def share(number: int) -> None:
-            scratch, _ = rooms[number]
-            run_samples(kept.layout, given, recording, scratch, states is None, parts[number])
+        def run_part(number: int) -> None:
+            scratch, _ = workspaces[number]
+            run_samples(entry.compiled, start, recording, scratch, states is None, parts[number])
 
-        def give_up() -> None:
+        def abort() -> None:
             parts[0].counter[0] = ABORTED
 
-        parallel_for(share, threads, give_up)
+        parallel_for(run_part, threads, abort)
 
 
 _cache: dict[int, _CacheEntry] = {}
 
 
 def compiled_network(network: Network) -> CompiledNetwork:
-    """Return the layout of `network`, made once and dropped with it."""
-    return _cache_entry(network).layout
+    """Compile `network` for the loops, once; the result is dropped with it."""
+    return _cache_entry(network).compiled
 
 
 def _cache_entry(network: Network) -> _CacheEntry:
     key = id(network)
-    kept = _cache.get(key)
-    if kept is None:
-        made = _CacheEntry(compile_network(network, dense_threshold))
-        kept = _cache.setdefault(key, made)
-        if kept is made:  # and not what another thread has made meanwhile
+    entry = _cache.get(key)
+    if entry is None:
+        new = _CacheEntry(compile_network(network, dense_threshold))
+        entry = _cache.setdefault(key, new)
+        if entry is new:  # and not that of another thread, made meanwhile
             weakref.finalize(network, _cache.pop, key)
-    return kept
+    return entry
 
 
 def _concatenate(events: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Return the events of all inputs as one flat read-only array; of one input, without a copy."""
+    """Concatenate the events of all inputs, flat and read-only; of one input without a copy."""
     flat = [array.reshape(-1) for array in events.values()]
-    joined = flat[0].view() if len(flat) == 1 else np.concatenate(flat)
-    joined.flags.writeable = False
-    return joined
+    combined = flat[0].view() if len(flat) == 1 else np.concatenate(flat)
+    combined.flags.writeable = False
+    return combined
 
 
 def _count_neurons(populations: list[Population]) -> int:
@@ -201,20 +271,19 @@ def _count_neurons(populations: list[Population]) -> int:
 
 
 def _offsets(network: Network, recorded: list[Population]) -> NDArray[np.int64]:
-    """Return for each running population where it starts among those `recorded`, else -1."""
-    places, first = {}, 0
+    """Compute where each population of the compiled network starts in a recording, else -1."""
+    offsets, first = {}, 0
     for p in recorded:
-        places[p.name] = first
+        offsets[p.name] = first
         first += p.neurons
-    return np.array(
-        [places.get(p.name, -1) for p in (*network.inputs, *network.topological_order)], np.int64
-    )
+    order = (*network.inputs, *network.topological_order)
+    return np.array([offsets.get(p.name, -1) for p in order], np.int64)
 
 
 def _split(
     flat: NDArray[Any], lead: tuple[int, int], populations: list[Population]
 ) -> dict[str, NDArray[Any]]:
-    """Cut `flat` into the arrays (timesteps, batch, *shape) of the populations it holds."""
+    """Split `flat` into the arrays (timesteps, batch, *shape) of the recorded populations."""
     parts, first = {}, 0
     for p in populations:
         size = lead[0] * lead[1] * p.neurons
@@ -223,17 +292,15 @@ def _split(
     return parts
 
 
-def _split_counts(network: Network, counts: NDArray[np.int32]) -> dict[str, NDArray[np.int32]]:
-    """Cut `counts` (batch, neurons) by population, less those that never spike."""
-    found = {}
+def _split_neurons(network: Network, values: NDArray[np.int32]) -> dict[str, NDArray[np.int32]]:
+    """Split `values` (batch, neurons) by population, (batch, *shape)."""
+    parts = {}
     first = 0
     for p in (*network.inputs, *network.topological_order):
-        part = counts[:, first : first + p.neurons]
+        part = values[:, first : first + p.neurons]
         first += p.neurons
-        if p.kind == "integrator":
-            continue
         if len(p.shape) == 3:
             channels, height, width = p.shape
             part = part.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
-        found[p.name] = part
-    return found
+        parts[p.name] = part
+    return parts

@@ -13,7 +13,6 @@ from pumice.deploy.cost.estimate import (
     STATIC_POWER_NOTE,
     Cost,
     costs_to_dict,
-    default_energies,
     default_mac_energy,
     estimate_cost,
 )
@@ -21,6 +20,7 @@ from pumice.deploy.cost.latency import estimate_latency
 from pumice.deploy.cost.workload import count_traffic, count_workload
 from pumice.deploy.placement.place import place
 from pumice.deploy.targets.target import Target, read_target
+from pumice.report.profiles import default_energies
 from pumice.runtime import Dense, EarlyExit, Network, Population, Program, Projection, Trace
 from pumice.runtime.engines.reference import run
 from pumice.runtime.errors import EngineError, PlacementError

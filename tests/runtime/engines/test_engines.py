@@ -13,6 +13,7 @@ from traces import assert_same
 from pumice.convert.formats.onnx.writer import run_onnx
 from pumice.runtime import Dense, Network, Population, Projection, Sparse
 from pumice.runtime.engines import cpu, reference
+from pumice.runtime.trace import select_recorded
 from pumice.runtime.verify import RunFunction
 
 
@@ -38,6 +39,15 @@ def test_all_engines_stop_a_sample_at_the_same_step_with_the_same_answer(
     expected = reference.run(network, events, record)
     assert_same(cpu.run(network, events, record), expected)
     assert_same(run_onnx(network, events, record), expected)
+
+
+@given(st.one_of(runs(), stopping_runs()))
+def test_the_cpu_engine_records_the_states_of_the_reference(run: tuple[Network, Events]) -> None:
+    network, events = run
+    expected = reference.run(network, events, "states")
+    assert set(expected.currents) == {p.name for p in network.topological_order}
+    assert_same(cpu.run(network, events, "states"), expected)
+    assert_same(select_recorded(network, expected, "all"), reference.run(network, events))
 
 
 @pytest.mark.parametrize("synapses", [False, True])

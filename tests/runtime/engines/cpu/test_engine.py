@@ -216,6 +216,8 @@ def test_first_runs_at_once_make_one_layout() -> None:
     for trace in traces:
         assert_same(trace, reference.run(networks[0], events))
     networks.clear()
+    traces.clear()
+    del trace
     gc.collect()  # an exception in what ends a network would fail the test
     assert kept() is None
 

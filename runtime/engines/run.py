@@ -1,0 +1,63 @@
+"""Run a network or a program on any engine, by name."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, get_args
+
+from ..errors import EngineError
+from ..events import Events, as_events
+from ..network import Network
+from ..program import Program
+from ..trace import Record, Trace
+from .registry import Engine, get_engine
+
+
+def run(
+    network: Network | Program,
+    inputs: Any,
+    engine: str = "cpu",
+    record: Record = "all",
+    **options: Any,
+) -> Trace:
+    """Run a network on one of the engines; all of them give the same trace, bit for bit.
+
+    Args:
+        network: Network to run. A program runs as its network, but in Lava, which gets a process
+            for each slice of each core.
+        inputs: Events, uint8 (timesteps, batch, *input shape), see `pumice.runtime.events`: an
+            array where the network has one input, a mapping from input population to array, or an
+            object with such `events`, as part of a data set (`data.test`).
+        engine: "reference" (numpy), "cpu" (compiled, event-driven), "onnx" (ONNX Runtime) or
+            "lava" (Lava's simulator).
+        record: "output" records the spikes of the output population and the voltages of
+            integrators, "all" the spikes of every population, "states" also the current and the
+            voltage of every neuron after each timestep. Spike counts are always recorded.
+        **options: Options of that engine, such as `threads` of "cpu".
+
+    Returns:
+        The trace, from zero state.
+
+    Raises:
+        EngineError: Unknown engine, record or option, events that do not fit the inputs, or a
+            failed run.
+        MissingPackage: A package that the engine needs is not installed.
+    """
+    if record not in get_args(Record):
+        raise EngineError(f"record={record!r}, needs one of {', '.join(get_args(Record))}")
+    plain = network.network if isinstance(network, Program) else network
+    return run_on(get_engine(engine), network, as_events(plain, inputs), record, **options)
+
+
+def run_on(
+    engine: Engine,
+    network: Network | Program,
+    events: Events,
+    record: Record = "all",
+    **options: Any,
+) -> Trace:
+    """Run validated `events` on `engine`, which gets a program as such if it takes one."""
+    function: Callable[..., Trace] = engine.load()
+    engine.check_options(options)
+    plain = network.network if isinstance(network, Program) else network
+    model = network if engine.takes_program else plain
+    return replace(function(model, events, record, **options), network=plain)

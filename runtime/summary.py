@@ -1,0 +1,161 @@
+"""Printable summary of a network: layers, shapes, weight bits, parameters and synapses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from .connections import Connection, SumPool, connection_kind
+from .network import Network
+from .op_counts import fan_out
+from .projection import Projection
+
+COLUMNS = ("population", "kind", "shape", "incoming", "weight bits", "parameters", "synapses")
+RIGHT_ALIGNED = COLUMNS[4:]
+MAX_LISTED = 3
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One population with its incoming projections.
+
+    Attributes:
+        name: Name of the population.
+        kind: "input", "cuba" or "integrator".
+        shape: `(neurons,)` or `(channels, height, width)`.
+        incoming: Each projection as "kind from source", with its delay where it has one.
+        weight_bits: Largest bit width among the incoming weights, 0 without any.
+        parameters: Number of stored weights of the incoming projections.
+        synapses: Number of synapses they form.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    incoming: tuple[str, ...]
+    weight_bits: int
+    parameters: int
+    synapses: int
+
+
+@dataclass(frozen=True, repr=False)
+class NetworkSummary:
+    """Summary of a network, one layer a row; prints as a table, in notebooks as HTML."""
+
+    layers: tuple[LayerSummary, ...]
+    output: str
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons, input neurons left out."""
+        return sum(int(np.prod(each.shape)) for each in self.layers if each.kind != "input")
+
+    @property
+    def parameters(self) -> int:
+        """Number of stored weights."""
+        return sum(each.parameters for each in self.layers)
+
+    @property
+    def synapses(self) -> int:
+        """Number of synapses."""
+        return sum(each.synapses for each in self.layers)
+
+    def __str__(self) -> str:
+        """Format as a table of text."""
+        rows = [COLUMNS, *map(_cells, self.layers)]
+        widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS))]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if column in RIGHT_ALIGNED else cell.ljust(width)
+                for cell, width, column in zip(row, widths, COLUMNS, strict=True)
+            ).rstrip()
+            for row in rows
+        ]
+        lines.insert(1, "-" * max(map(len, lines)))
+        return "\n".join([*lines, self._totals()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(column)}</th>" for column in COLUMNS)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(layer))}</tr>"
+            for layer in self.layers
+        )
+        return (
+            f"<table><caption>{escape(self._totals())}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+    def _totals(self) -> str:
+        return (
+            f"{self.neurons:,} neurons, {self.parameters:,} parameters, "
+            f"{self.synapses:,} synapses; output {self.output}"
+        )
+
+
+def summarize_network(network: Network) -> NetworkSummary:
+    """Summarize `network`: its inputs, then its populations in topological order."""
+    layers = []
+    for population in (*network.inputs, *network.topological_order):
+        incoming = network.incoming(population.name)
+        layers.append(
+            LayerSummary(
+                population.name,
+                population.kind,
+                population.shape,
+                tuple(_describe_projection(each) for each in incoming),
+                max((weight_bits(each.connection) for each in incoming), default=0),
+                sum(_count_weights(each.connection) for each in incoming),
+                sum(_count_synapses(network, each) for each in incoming),
+            )
+        )
+    return NetworkSummary(tuple(layers), network.output)
+
+
+def weight_bits(connection: Connection) -> int:
+    """Compute the bit width of a connection's weights.
+
+    It is that of the integers k in `weights = k * d`, `d` their greatest common divisor: in two's
+    complement where signs are mixed, else of the magnitude; 0 where all are zero.
+    """
+    if isinstance(connection, SumPool):
+        return int(connection.weight != 0)
+    weights = connection.weights.astype(np.int64)
+    divisor = int(np.gcd.reduce(weights, axis=None)) if weights.size else 0
+    if not divisor:
+        return 0
+    low, high = int(weights.min()) // divisor, int(weights.max()) // divisor
+    if low < 0 < high:
+        return max(high.bit_length(), (-low - 1).bit_length()) + 1
+    return max(high, -low).bit_length()
+
+
+def _describe_projection(projection: Projection) -> str:
+    delay = f", delay {projection.delay}" if projection.delay else ""
+    return f"{connection_kind(projection.connection)} from {projection.source}{delay}"
+
+
+def _count_weights(connection: Connection) -> int:
+    return 0 if isinstance(connection, SumPool) else int(connection.weights.size)
+
+
+def _count_synapses(network: Network, projection: Projection) -> int:
+    source = network.population(projection.source)
+    return int(fan_out(projection.connection, source.shape).sum(dtype=np.int64))
+
+
+def _cells(layer: LayerSummary) -> Sequence[str]:
+    incoming = list(layer.incoming[:MAX_LISTED])
+    if len(layer.incoming) > MAX_LISTED:
+        incoming.append(f"{len(layer.incoming) - MAX_LISTED} more")
+    return (
+        layer.name,
+        "spiking" if layer.kind == "cuba" else layer.kind,
+        " x ".join(map(str, layer.shape)),
+        "; ".join(incoming),
+        str(layer.weight_bits) if layer.parameters else "",
+        f"{layer.parameters:,}" if layer.parameters else "",
+        f"{layer.synapses:,}" if layer.synapses else "",
+    )
