@@ -35,7 +35,7 @@ def demo(
 
     What is there already is not done again. Ends with status 1 where an engine differs.
     """
-    from ..convert.formats.onnx.writer import to_onnx, write_onnx
+    from ..convert.formats.onnx.writer import write_onnx
     from ..report import to_json, write_report
     from ..runtime import write_network
     from ..train import convert, load_recipe, model_accuracy
@@ -55,7 +55,7 @@ def demo(
     network, _ = convert(trained)
     paths = [output / "model.pumice", output / "model.onnx"]
     write_network(paths[0], network)
-    write_onnx(paths[1], to_onnx(network))
+    write_onnx(paths[1], network)
     made = build_demo_report(network, dataset_inputs(network, None), real)
     paths += write_report(output, made)
     if as_json:

@@ -73,6 +73,6 @@ def _write(path: Path, network: "Network", to: Format, step: bool) -> None:
 
         write_netx(path, network)
     else:
-        from ..convert.formats.onnx.writer import to_onnx, to_onnx_step, write_onnx
+        from ..convert.formats.onnx.writer import write_onnx
 
-        write_onnx(path, to_onnx_step(network) if step else to_onnx(network))
+        write_onnx(path, network, step=step)

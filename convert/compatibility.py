@@ -1,6 +1,6 @@
-"""Whether a model can become a network for the chip: every node, before any work is put into it."""
+"""Compatibility check: which layers of a model can be converted, before any work is put into it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +9,10 @@ from ..runtime.network import Network
 from .diagnostics import CompatibilityReport, LayerDiagnostic
 from .importers.open import Diagnostics, inspect_model
 from .importers.open import ImportOptions as ImportOptions
-from .quantize.float_network import FloatNetwork
-from .quantize.quantize import ProjectionQuantization, quantize_network
+from .pipeline import quantize_model
+from .quantize.quantize import ProjectionQuantization
 
-MIN_REPORTED_ERROR = 5e-5  # less is none of a hundredth of a percent
+MIN_REPORTED_ERROR = 5e-5  # smaller ones round to 0.00 %
 
 
 def check_compatibility(
@@ -20,25 +20,34 @@ def check_compatibility(
     target: Callable[[Network], object] | None = None,
     options: ImportOptions | None = None,
 ) -> CompatibilityReport:
-    """Return what becomes of each node of `model`.
+    """Check every layer of a model: exact, approximate or unsupported.
 
-    `model` is a path (`.net`, `.nir`, `.pumice`), a module of SLAYER, SpikingJelly or snnTorch, a
-    `Graph` or a `Network`. Where every node can be carried over, the network is made, rounded where
-    it is in real numbers, and given to `target`, which raises a `PumiceError` where the chip cannot
-    hold it. Raises `FileError` where a file is absent or damaged.
+    Where every layer is supported, the model is converted as `quantize_model` does by default, and
+    the diagnostics name the quantization errors of each layer.
+
+    Args:
+        model: A path (`.net`, `.nir`, `.pumice`), a module of SLAYER, SpikingJelly or snnTorch, a
+            `FloatNetwork` or a `Network`.
+        target: Called with the converted network; raises a `PumiceError` where the network does
+            not fit the chip.
+        options: What the model leaves out; see `ImportOptions`.
+
+    Returns:
+        One diagnostic per layer, in the model's order.
+
+    Raises:
+        FileError: The file is absent or damaged.
     """
-    opened = inspect_model(model, options or ImportOptions())
-    report = CompatibilityReport(opened.name, opened.diagnostics)
+    imported = inspect_model(model, options or ImportOptions())
+    report = CompatibilityReport(imported.name, imported.diagnostics)
     if report.unsupported:
         return report
     try:
-        made = opened.build()
-        network, rounded = quantize_network(made) if isinstance(made, FloatNetwork) else (made, ())
+        network, quantization = quantize_model(imported.build())
     except PumiceError as error:
         return _add_unsupported(report, "network", str(error))
-    report = replace(
-        report, diagnostics=_add_quantization_errors(report.diagnostics, network, rounded)
-    )
+    diagnostics = _add_quantization_errors(report.diagnostics, network, quantization.projections)
+    report = replace(report, diagnostics=diagnostics)
     if target is not None:
         try:
             target(network)
@@ -48,44 +57,44 @@ def check_compatibility(
 
 
 def _add_unsupported(report: CompatibilityReport, node: str, reason: str) -> CompatibilityReport:
-    finding = LayerDiagnostic(node, node, "unsupported", reason=reason)
-    return replace(report, diagnostics=(*report.diagnostics, finding))
+    diagnostic = LayerDiagnostic(node, node, "unsupported", reason=reason)
+    return replace(report, diagnostics=(*report.diagnostics, diagnostic))
 
 
 def _add_quantization_errors(
-    findings: Diagnostics, network: Network, rounded: Sequence[ProjectionQuantization]
+    diagnostics: Diagnostics, network: Network, errors: tuple[ProjectionQuantization, ...]
 ) -> Diagnostics:
-    """Return `findings` with what rounding did to the weights into each population."""
+    """Mark the populations whose incoming weights were rounded as approximate."""
     targets = {projection.name: projection.target for projection in network.projections}
-    told: dict[str, list[str]] = {}
-    for projection in rounded:
-        reason = _describe_error(projection)
+    reasons: dict[str, list[str]] = {}
+    for each in errors:
+        reason = _describe_error(each)
         if reason:
-            told.setdefault(targets[projection.name], []).append(reason)
-    known = {finding.node for finding in findings}
-    added = [
-        LayerDiagnostic(name, "neurons", "exact", "a read-out that adds up") for name in told
+            reasons.setdefault(targets[each.name], []).append(reason)
+    known = {diagnostic.node for diagnostic in diagnostics}
+    readouts = [
+        LayerDiagnostic(name, "neurons", "exact", "a read-out that integrates its input")
+        for name in reasons
         if name not in known
-    ]  # fmt: skip
+    ]
     return tuple(
-        replace(finding, support="approximate", reason="; ".join(told[finding.node]))
-        if finding.node in told
-        else finding
-        for finding in (*findings, *added)
+        replace(each, support="approximate", reason="; ".join(reasons[each.node]))
+        if each.node in reasons
+        else each
+        for each in (*diagnostics, *readouts)
     )
 
 
-def _describe_error(projection: ProjectionQuantization) -> str:
+def _describe_error(errors: ProjectionQuantization) -> str:
     parts = []
-    if projection.weight_error > 0:
-        bits, off = projection.weight_bits, projection.weight_error
-        parts.append(f"weights are rounded to {bits} bits, {off:.2%} off")
-    if projection.zeroed_weights:
-        parts.append(f"{projection.zeroed_weights} of them become zero")
-    if projection.clipped_weights:
-        parts.append(f"{projection.clipped_weights} of them are cut")
-    if projection.threshold_error > MIN_REPORTED_ERROR:
-        parts.append(f"the threshold is {projection.threshold_error:.2%} off")
-    if projection.bias_error > MIN_REPORTED_ERROR:
-        parts.append(f"a bias is up to {projection.bias_error:.2%} of the threshold off")
-    return f"{projection.name}: {', '.join(parts)}" if parts else ""
+    if errors.weight_error > 0:
+        parts.append(f"{errors.weight_bits}-bit weights with an error of {errors.weight_error:.2%}")
+    if errors.zeroed_weights:
+        parts.append(f"{errors.zeroed_weights} weights become zero")
+    if errors.clipped_weights:
+        parts.append(f"{errors.clipped_weights} weights are clipped")
+    if errors.threshold_error > MIN_REPORTED_ERROR:
+        parts.append(f"a threshold error of {errors.threshold_error:.2%}")
+    if errors.bias_error > MIN_REPORTED_ERROR:
+        parts.append(f"a bias error of up to {errors.bias_error:.2%} of the threshold")
+    return f"{errors.name}: {', '.join(parts)}" if parts else ""

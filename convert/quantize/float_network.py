@@ -1,8 +1,8 @@
-"""The trained network in real numbers, before rounding: what every reader of models gives.
+"""Float network: populations and projections before quantization, as every importer returns them.
 
-Batch norm is already folded, so that per neuron and step
+Batch norm is folded into weights and bias, so that per neuron and timestep
 
-    u = (1 - current_decay) u + sum over synapses of weights * values
+    u = (1 - current_decay) u + sum over projections of weights * values
     v = (1 - voltage_decay) v + u + bias
     spike where v > threshold, and then v = 0
 """
@@ -14,20 +14,33 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.errors import NetworkError
+from ...runtime.population import Population
+from .scales import WEIGHT_BITS
+
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Pair = tuple[int, int]
+MIN_WEIGHT_BITS = 4
 
 
 @dataclass(frozen=True)
 class FloatPopulation:
-    """One population in real numbers.
+    """A population of neurons with float parameters.
 
-    `bias` is float32, one value a channel (or neuron of a flat population). Decays are the share
-    lost each step, 0 to 1: one number, or one a channel or neuron as the bias. A population that
-    does not `spike` is read by its voltage; how far that is known to get, `reach`, its integers
-    will hold (0: not known). With `by_channel`, each channel is rounded at a scale of its own and
-    gets a threshold of its own: in real numbers that changes no spike.
+    Attributes:
+        name: Name of the population.
+        shape: (channels, height, width) or (neurons,).
+        bias: float32, one value per channel, or per neuron of a flat population.
+        threshold: Firing threshold; neurons spike above it.
+        current_decay: Fraction of the current lost per timestep, 0 to 1: one number, or one per
+            channel or neuron as the bias.
+        voltage_decay: Fraction of the voltage lost per timestep, likewise.
+        spiking: False for an integrator, which is read by its voltage.
+        per_channel: Quantize each channel at its own scale, with its own integer threshold. In
+            floats this changes no spike.
+        max_abs_voltage: Largest voltage that an integrator is known to reach; its integers will
+            represent it (0: unknown).
     """
 
     name: str
@@ -43,11 +56,22 @@ class FloatPopulation:
 
 @dataclass(frozen=True)
 class FloatProjection:
-    """One projection in real numbers.
+    """A projection with float weights.
 
-    `weights` is float32: (outputs, inputs / groups, height, width) for `conv`, (targets, sources)
-    for `dense`, a single value of shape (1,) for `sum_pool`, whose window is `kernel`. They are
-    rounded to `bits` bits, 4 to 8.
+    Attributes:
+        name: Name of the projection.
+        source: Name of the presynaptic population, or of the input.
+        target: Name of the postsynaptic population.
+        kind: `conv`, `dense` or `sum_pool`.
+        weights: float32: (outputs, inputs / groups, height, width) for `conv`, (targets, sources)
+            for `dense`, one value of shape (1,) for `sum_pool`.
+        stride: Stride of `conv` and `sum_pool`, (vertical, horizontal) as all pairs.
+        padding: Zero padding of `conv` and `sum_pool`.
+        dilation: Dilation of `conv`.
+        groups: Groups of `conv`.
+        kernel: Window of `sum_pool`.
+        delay: Axonal delay in timesteps.
+        weight_bits: Bits that the weights are quantized to, 4 to 8.
     """
 
     name: str
@@ -61,12 +85,22 @@ class FloatProjection:
     groups: int = 1
     kernel: Pair = (1, 1)
     delay: int = 0
-    weight_bits: int = 8
+    weight_bits: int = WEIGHT_BITS
 
 
 @dataclass(frozen=True)
 class FloatNetwork:
-    """A trained network: an input of `input_shape` with `value_bits`, populations, projections."""
+    """A trained network before quantization.
+
+    Attributes:
+        input_name: Name of the input population.
+        input_shape: Its shape, (channels, height, width) or (neurons,).
+        value_bits: Bits of an input value: 1 for spikes, up to 8 for graded values.
+        populations: All others, each after those that reach it without delay.
+        projections: All projections.
+        output: Name of the population that is read out.
+        provenance: Where the network comes from, JSON values.
+    """
 
     input_name: str
     input_shape: tuple[int, ...]
@@ -76,25 +110,46 @@ class FloatNetwork:
     output: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def inputs(self) -> tuple[Population, ...]:
+        """The input population, in a tuple as `Network.inputs`."""
+        return (Population(self.input_name, self.input_shape, "input", value_bits=self.value_bits),)
 
-def use_per_channel_scales(graph: FloatNetwork) -> FloatNetwork:
-    """Return `graph` with every population that can be rounded by channel rounded so."""
-    pooled = {s.target for s in graph.projections if s.kind == "sum_pool"}
-    neurons = (
-        replace(n, per_channel=n.spiking and n.name not in pooled) for n in graph.populations
+
+def use_per_channel_scales(network: FloatNetwork) -> FloatNetwork:
+    """Quantize per channel every spiking population that no sum pool projects to."""
+    pooled = {p.target for p in network.projections if p.kind == "sum_pool"}
+    populations = (
+        replace(p, per_channel=p.spiking and p.name not in pooled) for p in network.populations
     )
-    return replace(graph, populations=tuple(neurons))
+    return replace(network, populations=tuple(populations))
 
 
-def set_weight_bits(graph: FloatNetwork, bits: int | Mapping[str, int]) -> FloatNetwork:
-    """Return `graph` with weights of `bits` bits: the same for all, or by the population reached.
+def set_weight_bits(network: FloatNetwork, bits: int | Mapping[str, int]) -> FloatNetwork:
+    """Set the bits that weights are quantized to.
 
-    Populations that `bits` leaves out keep theirs.
+    Args:
+        network: The network.
+        bits: 4 to 8 for all weights, or for those into each population by its name; populations
+            that it leaves out keep theirs.
+
+    Raises:
+        NetworkError: Bits are out of range, or there is no such population.
     """
-
-    def wanted(synapses: FloatProjection) -> int:
-        return bits if isinstance(bits, int) else bits.get(synapses.target, synapses.weight_bits)
-
-    return replace(
-        graph, projections=tuple(replace(s, weight_bits=wanted(s)) for s in graph.projections)
+    names = {p.name for p in network.populations}
+    by_name = bits if isinstance(bits, Mapping) else dict.fromkeys(names, bits)
+    for name, value in by_name.items():
+        if name not in names:
+            raise NetworkError(
+                f"{name}: weight bits for a population that is not there; needs one of "
+                f"{', '.join(sorted(names))}"
+            )
+        if value not in range(MIN_WEIGHT_BITS, WEIGHT_BITS + 1):
+            raise NetworkError(
+                f"{name}: {value} weight bits, needs {MIN_WEIGHT_BITS} to {WEIGHT_BITS}"
+            )
+    projections = (
+        replace(p, weight_bits=int(by_name.get(p.target, p.weight_bits)))
+        for p in network.projections
     )
+    return replace(network, projections=tuple(projections))

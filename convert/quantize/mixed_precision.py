@@ -1,12 +1,14 @@
-"""Mixed precision: how few bits the weights into each population need, found on data.
+"""Mixed precision: search the fewest weight bits per population within an accuracy budget.
 
-Each population is calibrated at every number of bits. What lowering it alone does to the answers is
-its sensitivity; then bits are taken away one at a time where that harms least for the memory it
-frees, and each step is kept only if the answers as a whole stay within a budget.
+Each population is calibrated at every number of bits. What reducing it alone does to the logits is
+its sensitivity. Bits are then removed one at a time, in the order of least error per bit of memory
+freed, and each reduction is kept only if the accuracy drop of the whole network stays within the
+budget.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +16,25 @@ from numpy.typing import NDArray
 from ...runtime.engines.cpu.engine import run
 from ...runtime.trace import logits_over_time
 from .calibration import calibrate
-from .float_network import FloatNetwork, set_weight_bits
+from .float_network import MIN_WEIGHT_BITS, FloatNetwork, set_weight_bits
 from .float_simulator import simulate_float_network
 from .quantize import quantize_network
 from .scales import MIN_NORMAL, WEIGHT_BITS
 
-MIN_WEIGHT_BITS = 4
 BitWidths = Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What it does to the answers that the `weights` into population `name` have `bits` bits.
+    """Effect of quantizing the weights into one population to fewer bits; all others have 8.
 
-    All others have 8. `error` is the root mean square distance between the answers in integers and
-    in real numbers, each brought to length 1; `harm` is the share of samples with another answer,
-    or, where labels are known, the accuracy that is lost.
+    Attributes:
+        name: Name of the population.
+        bits: Bits of the weights into it.
+        weights: Number of these weights.
+        error: Root mean square distance between the logits in integers and in floats, each
+            normalized to length 1.
+        accuracy_drop: Fraction of samples whose prediction changes; with labels, the accuracy lost.
     """
 
     name: str
@@ -41,10 +46,15 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class BitAllocation:
-    """How many `bits` the weights into each population should have, and what that does.
+    """Weight bits per population, and their effect.
 
-    `harm` is that of all together, `memory` the bits of all weights, `full` those at 8 each.
-    `graph` is calibrated accordingly.
+    Attributes:
+        network: The float network, calibrated for these bits.
+        bits: Bits of the weights into each population, by its name.
+        accuracy_drop: Accuracy drop of the whole network; see `Sensitivity`.
+        memory_bits: Bits of all weights.
+        full_memory_bits: Bits of all weights at 8 each.
+        sensitivities: Every population at 7 to 4 bits.
     """
 
     network: FloatNetwork
@@ -54,10 +64,20 @@ class BitAllocation:
     full_memory_bits: int
     sensitivities: tuple[Sensitivity, ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        """The allocation as JSON values, without the network."""
+        return {
+            "bits": dict(self.bits),
+            "accuracy_drop": self.accuracy_drop,
+            "memory_bits": self.memory_bits,
+            "full_memory_bits": self.full_memory_bits,
+            "sensitivities": [asdict(each) for each in self.sensitivities],
+        }
+
 
 @dataclass(frozen=True)
 class _BitWidthTrial:
-    """Calibrated graphs by bits, and the data that combinations of them are judged on."""
+    """Calibrated networks by weight bits, and the data to evaluate combinations of them on."""
 
     networks: Mapping[int, FloatNetwork]
     events: NDArray[np.uint8]
@@ -65,60 +85,67 @@ class _BitWidthTrial:
     labels: NDArray[np.int64] | None
 
     def combine(self, bits: BitWidths) -> FloatNetwork:
-        """Return the graph in which each population is calibrated for its `bits`."""
+        """The network in which each population is calibrated for its `bits`."""
         full = self.networks[WEIGHT_BITS]
-        neurons = (
-            self.networks[bits.get(n.name, WEIGHT_BITS)].populations[number]
-            for number, n in enumerate(full.populations)
+        populations = (
+            self.networks[bits.get(p.name, WEIGHT_BITS)].populations[index]
+            for index, p in enumerate(full.populations)
         )
-        synapses = (
-            self.networks[bits.get(s.target, WEIGHT_BITS)].projections[number]
-            for number, s in enumerate(full.projections)
+        projections = (
+            self.networks[bits.get(p.target, WEIGHT_BITS)].projections[index]
+            for index, p in enumerate(full.projections)
         )
-        return replace(full, populations=tuple(neurons), projections=tuple(synapses))
+        return replace(full, populations=tuple(populations), projections=tuple(projections))
 
     def evaluate(self, bits: BitWidths) -> tuple[float, float]:
-        """Return the error and the harm of `bits`."""
+        """Logit error and accuracy drop at `bits`."""
         network, _ = quantize_network(self.combine(bits))
-        found = logits_over_time(network, run(network, self.events))[-1].astype(np.float64)
-        error = float(
-            np.sqrt(((_normalize(found) - _normalize(self.float_logits)) ** 2).sum(axis=1).mean())
-        )
-        said, meant = found.argmax(axis=1), self.float_logits.argmax(axis=1)
+        logits = logits_over_time(network, run(network, self.events))[-1].astype(np.float64)
+        difference = _normalize(logits) - _normalize(self.float_logits)
+        error = float(np.sqrt((difference**2).sum(axis=1).mean()))
+        predictions, expected = logits.argmax(axis=1), self.float_logits.argmax(axis=1)
         if self.labels is None:
-            return error, float((said != meant).mean())
-        right = float((meant == self.labels).mean()) - float((said == self.labels).mean())
-        return error, max(right, 0.0)
+            return error, float((predictions != expected).mean())
+        accuracies = [float((each == self.labels).mean()) for each in (expected, predictions)]
+        return error, max(accuracies[0] - accuracies[1], 0.0)
 
 
 def search_bit_widths(
-    graph: FloatNetwork,
+    network: FloatNetwork,
     events: NDArray[np.uint8],
     budget: float,
     labels: NDArray[np.int64] | None = None,
 ) -> BitAllocation:
-    """Return the fewest bits found that keep the harm to the answers on `events` within `budget`.
+    """Search the fewest weight bits per population that keep the accuracy drop within a budget.
 
-    `events` uint8 (timesteps, samples, *input shape). `budget` is a share of samples: those that
-    answer otherwise than in real numbers, or, with `labels` int64 (samples,), the accuracy lost.
-    Where 8 bits already harm more than that, they stay.
+    Args:
+        network: The float network.
+        events: uint8 (timesteps, samples, *input shape).
+        budget: Accuracy drop allowed, a fraction of the samples: those whose prediction differs
+            from the float network's, or, with `labels`, the accuracy lost. Where 8 bits already
+            exceed it, they stay.
+        labels: Classes of the samples, int64 (samples,).
+
+    Returns:
+        The bits of each population, with the network calibrated for them.
     """
     levels = range(MIN_WEIGHT_BITS, WEIGHT_BITS + 1)
-    graphs = {bits: calibrate(set_weight_bits(graph, bits), events)[0] for bits in levels}
-    trial = _BitWidthTrial(graphs, events, _run_float_logits(graph, events), labels)
-    weights = _count_weights(graph)
+    networks = {bits: calibrate(set_weight_bits(network, bits), events)[0] for bits in levels}
+    trial = _BitWidthTrial(networks, events, _run_float_logits(network, events), labels)
+    weights = _count_weights(network)
     bits = dict.fromkeys(weights, WEIGHT_BITS)
-    told = tuple(_measure_sensitivities(trial, bits, weights))
-    _, harm = trial.evaluate(bits)
-    for name, fewer in _order_reductions(told, trial.evaluate(bits)[0], weights):
+    sensitivities = tuple(_measure_sensitivities(trial, bits, weights))
+    full_error, accuracy_drop = trial.evaluate(bits)
+    for name, fewer in _order_reductions(sensitivities, full_error, weights):
         if bits[name] != fewer + 1:
-            continue  # a step before it was too much
-        _, after = trial.evaluate({**bits, name: fewer})
-        if after <= budget:
-            bits[name], harm = fewer, after
-    memory = sum(count * bits[name] for name, count in weights.items())
-    full = WEIGHT_BITS * sum(weights.values())
-    return BitAllocation(trial.combine(bits), bits, harm, memory, full, told)
+            continue  # an earlier reduction exceeded the budget
+        _, drop = trial.evaluate({**bits, name: fewer})
+        if drop <= budget:
+            bits[name], accuracy_drop = fewer, drop
+    memory_bits = sum(count * bits[name] for name, count in weights.items())
+    full_memory_bits = WEIGHT_BITS * sum(weights.values())
+    chosen = trial.combine(bits)
+    return BitAllocation(chosen, bits, accuracy_drop, memory_bits, full_memory_bits, sensitivities)
 
 
 def _measure_sensitivities(
@@ -126,42 +153,42 @@ def _measure_sensitivities(
 ) -> Iterator[Sensitivity]:
     for name, count in weights.items():
         for fewer in range(WEIGHT_BITS - 1, MIN_WEIGHT_BITS - 1, -1):
-            error, harm = trial.evaluate({**bits, name: fewer})
-            yield Sensitivity(name, fewer, count, error, harm)
+            error, accuracy_drop = trial.evaluate({**bits, name: fewer})
+            yield Sensitivity(name, fewer, count, error, accuracy_drop)
 
 
 def _order_reductions(
-    told: tuple[Sensitivity, ...], start: float, weights: BitWidths
+    sensitivities: tuple[Sensitivity, ...], full_error: float, weights: BitWidths
 ) -> Iterator[tuple[str, int]]:
-    """Give population and bits of each step, least harm for the memory it frees first."""
-    last = dict.fromkeys(weights, start)
+    """Population and bits of each reduction, least error per bit of memory freed first."""
+    previous = dict.fromkeys(weights, full_error)
     cost: dict[tuple[str, int], float] = {}
-    for each in told:  # of a population, most bits first
-        least = cost.get((each.name, each.bits + 1), 0.0)  # a step waits for the one before it
-        cost[each.name, each.bits] = max((each.error - last[each.name]) / each.weights, least)
-        last[each.name] = each.error
-    yield from sorted(cost, key=lambda step: (cost[step], -step[1]))
+    for each in sensitivities:  # of a population, most bits first
+        floor = cost.get((each.name, each.bits + 1), 0.0)  # a reduction follows the one before it
+        cost[each.name, each.bits] = max((each.error - previous[each.name]) / each.weights, floor)
+        previous[each.name] = each.error
+    yield from sorted(cost, key=lambda reduction: (cost[reduction], -reduction[1]))
 
 
-def _run_float_logits(graph: FloatNetwork, events: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return what the output says in the end in real numbers, float64 (samples, neurons)."""
-    out = simulate_float_network(graph, events)[graph.output]
-    spikes = next(n.spiking for n in graph.populations if n.name == graph.output)
-    said = out.sum(axis=0) if spikes else out[-1]
-    answer: NDArray[np.float64] = said.reshape(len(said), -1).astype(np.float64)
-    return answer
+def _run_float_logits(network: FloatNetwork, events: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Logits of the float network after the last timestep, float64 (samples, neurons)."""
+    out = simulate_float_network(network, events)[network.output]
+    spiking = next(p.spiking for p in network.populations if p.name == network.output)
+    last = out.sum(axis=0) if spiking else out[-1]
+    logits: NDArray[np.float64] = last.reshape(len(last), -1).astype(np.float64)
+    return logits
 
 
-def _count_weights(graph: FloatNetwork) -> dict[str, int]:
-    """Return how many weights lead to each population; those that pools alone lead to have none."""
-    found: dict[str, int] = {}
-    for synapses in graph.projections:
-        if synapses.kind != "sum_pool":
-            found[synapses.target] = found.get(synapses.target, 0) + synapses.weights.size
-    return found
+def _count_weights(network: FloatNetwork) -> dict[str, int]:
+    """Number of weights into each population, without those that only pools project to."""
+    counts: dict[str, int] = {}
+    for projection in network.projections:
+        if projection.kind != "sum_pool":
+            counts[projection.target] = counts.get(projection.target, 0) + projection.weights.size
+    return counts
 
 
-def _normalize(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    length = np.sqrt((values**2).sum(axis=1, keepdims=True))
-    result: NDArray[np.float64] = values / np.maximum(length, MIN_NORMAL)
+def _normalize(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    length = np.sqrt((logits**2).sum(axis=1, keepdims=True))
+    result: NDArray[np.float64] = logits / np.maximum(length, MIN_NORMAL)
     return result

@@ -1,4 +1,4 @@
-"""From real numbers to a `Network`, with an account of what rounding did to each layer."""
+"""Quantize a float network to an integer `Network`, and measure the error of each projection."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,31 +6,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.connections import (
-    Connection,
-    Conv,
-    Dense,
-    SumPool,
-)
+from ...runtime.connections import Connection, Conv, Dense, SumPool
 from ...runtime.errors import NetworkError
 from ...runtime.network import Network
 from ...runtime.population import Population
 from ...runtime.projection import Projection
-from . import scales as rounding
+from . import scales
 from .float_network import FloatNetwork, FloatPopulation, FloatProjection
 
-Scale = float | NDArray[np.float32]  # weight units a real unit: one number, or one a channel
+Scale = float | NDArray[np.float32]  # weight units per float unit: one number, or one per channel
 
 
 @dataclass(frozen=True)
 class ProjectionQuantization:
-    """What rounding did to one projection.
+    """Quantization errors of one projection.
 
-    `scale` is weight units per real unit, the mean where channels differ. `weight_error` is the
-    root mean square error of the weights over their root mean square, `clipped` how many were cut
-    at the ends, `zeroed` how many non-zero weights became zero. `threshold` is the largest where
-    channels differ, `threshold_error` relative; `bias_error` is the largest error of a bias as a
-    share of the threshold. `bits` are those of the weights.
+    Attributes:
+        name: Name of the projection.
+        scale: Weight units per float unit; the mean where channels differ.
+        weight_exponent: Exponent of the weights: they count times two to its power.
+        max_abs_weight: Largest absolute weight before quantization.
+        weight_error: Root mean square error of the weights over their root mean square.
+        clipped_weights: Number of weights clipped at the ends of the range.
+        zeroed_weights: Number of non-zero weights that became zero.
+        threshold: Integer threshold; the largest where channels differ.
+        threshold_error: Its relative error.
+        bias_error: Largest error of a bias as a fraction of the threshold; of an integrator in
+            float units.
+        weight_bits: Bits of the weights.
     """
 
     name: str
@@ -43,163 +46,181 @@ class ProjectionQuantization:
     threshold: int
     threshold_error: float
     bias_error: float
-    weight_bits: int = 8
+    weight_bits: int = scales.WEIGHT_BITS
 
 
-def quantize_network(graph: FloatNetwork) -> tuple[Network, tuple[ProjectionQuantization, ...]]:
-    """Round `graph` to a `Network`: weights of 4 to 8 bits with one exponent a projection.
+def quantize_network(
+    network: FloatNetwork,
+) -> tuple[Network, tuple[ProjectionQuantization, ...]]:
+    """Round a float network to integers: weights of 4 to 8 bits with one exponent per projection.
 
-    Raises `NetworkError` where a parameter is not finite or the rounded network does not fit the
-    registers.
+    This is the last step of the pipeline, `convert.pipeline.quantize_model`.
+
+    Args:
+        network: The float network, its weight bits, scales and calibration settled.
+
+    Returns:
+        The integer network, and the errors of each projection.
+
+    Raises:
+        NetworkError: A parameter is not finite, or the integers do not fit the registers.
     """
-    populations = [
-        Population(graph.input_name, graph.input_shape, "input", value_bits=graph.value_bits)
-    ]
+    populations = [*network.inputs]
     projections: list[Projection] = []
-    report: list[ProjectionQuantization] = []
-    for neurons in graph.populations:
-        incoming = [s for s in graph.projections if s.target == neurons.name]
-        population, joined, told = quantize_population(neurons, incoming)
-        populations.append(population)
-        projections += joined
-        report += told
-    network = Network(tuple(populations), tuple(projections), graph.output, graph.provenance)
-    return network, tuple(report)
+    errors: list[ProjectionQuantization] = []
+    for population in network.populations:
+        incoming = [p for p in network.projections if p.target == population.name]
+        quantized, its_projections, its_errors = quantize_population(population, incoming)
+        populations.append(quantized)
+        projections += its_projections
+        errors += its_errors
+    quantized_network = Network(
+        tuple(populations), tuple(projections), network.output, network.provenance
+    )
+    return quantized_network, tuple(errors)
 
 
 def quantize_population(
-    neurons: FloatPopulation, incoming: Sequence[FloatProjection]
+    population: FloatPopulation, incoming: Sequence[FloatProjection]
 ) -> tuple[Population, list[Projection], list[ProjectionQuantization]]:
-    """Round one population and what reaches it, at the scale that `scale_of` gives."""
-    _validate(neurons, incoming)
-    scale = weight_scale(neurons, incoming)
-    population = _build_population(neurons, scale)
-    projections = [_build_projection(s, scale) for s in incoming]
-    told = [
-        _measure_error(s, neurons, p, population, scale)
-        for s, p in zip(incoming, projections, strict=True)
-    ]
-    return population, projections, told
+    """Quantize one population and its incoming projections at the scale of `weight_scale`.
 
-
-def weight_scale(neurons: FloatPopulation, incoming: Sequence[FloatProjection]) -> Scale:
-    """Return the scale that gives the smallest weights into `neurons` all their bits.
-
-    One for the population; where neurons are rounded `by_channel`, one a channel, float32.
+    Raises:
+        NetworkError: As `quantize_network`.
     """
-    threshold = neurons.threshold
-    bits = min(s.weight_bits for s in incoming)
-    if not neurons.per_channel:
-        return rounding.population_scale(
-            [rounding.max_abs(s.weights) for s in incoming],
+    _validate(population, incoming)
+    scale = weight_scale(population, incoming)
+    quantized = _build_population(population, scale)
+    projections = [_build_projection(p, scale) for p in incoming]
+    errors = [
+        _measure_error(before, population, after, quantized, scale)
+        for before, after in zip(incoming, projections, strict=True)
+    ]
+    return quantized, projections, errors
+
+
+def weight_scale(population: FloatPopulation, incoming: Sequence[FloatProjection]) -> Scale:
+    """Scale at which the smallest incoming weights use all their bits.
+
+    Returns:
+        One number for the population; where it is quantized `per_channel`, one per channel,
+        float32 (channels,).
+    """
+    threshold = population.threshold
+    bits = min(p.weight_bits for p in incoming)
+    if not population.per_channel:
+        return scales.population_scale(
+            [scales.max_abs(p.weights) for p in incoming],
             threshold,
             bits,
-            neurons.max_abs_voltage,
+            population.max_abs_voltage,
         )
-    channels = neurons.shape[0]
-    rows = [np.abs(s.weights).reshape(channels, -1).max(axis=1) for s in incoming]
-    bias = np.broadcast_to(neurons.bias, channels)
+    channels = population.shape[0]
+    rows = [np.abs(p.weights).reshape(channels, -1).max(axis=1) for p in incoming]
+    bias = np.broadcast_to(population.bias, channels)
     return np.array(
         [
-            rounding.channel_scale([float(row[c]) for row in rows], threshold, float(bias[c]), bits)
+            scales.channel_scale([float(row[c]) for row in rows], threshold, float(bias[c]), bits)
             for c in range(channels)
         ],
         np.float32,
     )
 
 
-def _validate(neurons: FloatPopulation, incoming: Sequence[FloatProjection]) -> None:
+def _validate(population: FloatPopulation, incoming: Sequence[FloatProjection]) -> None:
     if not incoming:
-        raise NetworkError(f"{neurons.name}: nothing projects to it")
-    for name, values in [(neurons.name, neurons.bias), *((s.name, s.weights) for s in incoming)]:
+        raise NetworkError(f"{population.name}: nothing projects to it")
+    arrays = [(population.name, population.bias), *((p.name, p.weights) for p in incoming)]
+    for name, values in arrays:
         wrong = int(np.count_nonzero(~np.isfinite(values)))
         if wrong:
             raise NetworkError(f"{name}: {wrong} of {values.size} values are NaN or infinite")
-    if neurons.per_channel and not (
-        neurons.spiking and all(s.kind in ("conv", "dense") for s in incoming)
+    if population.per_channel and not (
+        population.spiking and all(p.kind in ("conv", "dense") for p in incoming)
     ):
         raise NetworkError(
-            f"{neurons.name}: cannot be rounded by channel: needs a threshold, and no sum pool"
+            f"{population.name}: cannot be quantized per channel: needs a threshold, and no sum "
+            "pool"
         )
 
 
-def _build_population(neurons: FloatPopulation, scale: Scale) -> Population:
-    exponent = rounding.bias_exponent(*_max_abs_and_scale(neurons.bias, scale))
+def _build_population(population: FloatPopulation, scale: Scale) -> Population:
+    exponent = scales.bias_exponent(*_max_abs_and_scale(population.bias, scale))
+    threshold = scales.quantize_threshold(population.threshold, scale) if population.spiking else 0
     return Population(
-        neurons.name,
-        neurons.shape,
-        "cuba" if neurons.spiking else "integrator",
-        current_decay=rounding.quantize_decay(neurons.current_decay),
-        voltage_decay=rounding.quantize_decay(neurons.voltage_decay),
-        threshold=rounding.quantize_threshold(neurons.threshold, scale) if neurons.spiking else 0,
-        bias=rounding.quantize_bias(neurons.bias, scale, exponent),
+        population.name,
+        population.shape,
+        "cuba" if population.spiking else "integrator",
+        current_decay=scales.quantize_decay(population.current_decay),
+        voltage_decay=scales.quantize_decay(population.voltage_decay),
+        threshold=threshold,
+        bias=scales.quantize_bias(population.bias, scale, exponent),
         bias_exponent=exponent,
     )
 
 
-def _build_projection(synapses: FloatProjection, scale: Scale) -> Projection:
-    rows = broadcast_scale(synapses, scale)
-    exponent = rounding.weight_exponent(
-        *_max_abs_and_scale(synapses.weights, rows), synapses.weight_bits
-    )
-    integers = rounding.quantize_weights(synapses.weights, rows, exponent, synapses.weight_bits)
+def _build_projection(projection: FloatProjection, scale: Scale) -> Projection:
+    rows = broadcast_scale(projection, scale)
+    bits = projection.weight_bits
+    exponent = scales.weight_exponent(*_max_abs_and_scale(projection.weights, rows), bits)
+    integers = scales.quantize_weights(projection.weights, rows, exponent, bits)
     connection: Connection
-    if synapses.kind == "conv":
-        connection = Conv(
-            integers, synapses.stride, synapses.padding, synapses.dilation, synapses.groups
-        )
-    elif synapses.kind == "dense":
+    if projection.kind == "conv":
+        geometry = projection.stride, projection.padding, projection.dilation, projection.groups
+        connection = Conv(integers, *geometry)
+    elif projection.kind == "dense":
         connection = Dense(integers)
     else:
         weight = int(integers[0])
-        connection = SumPool(synapses.kernel, synapses.stride, synapses.padding, weight)
-    return Projection(
-        synapses.name, synapses.source, synapses.target, connection, exponent, synapses.delay
-    )
+        connection = SumPool(projection.kernel, projection.stride, projection.padding, weight)
+    source, target = projection.source, projection.target
+    return Projection(projection.name, source, target, connection, exponent, projection.delay)
 
 
-def broadcast_scale(synapses: FloatProjection, scale: Scale) -> Scale:
-    """Return `scale` so that it broadcasts to the weights, whose rows come channel by channel."""
+def broadcast_scale(projection: FloatProjection, scale: Scale) -> Scale:
+    """Reshape a scale per channel so that it broadcasts to the rows of the weights."""
     if isinstance(scale, float):
         return scale
-    weights = synapses.weights
+    weights = projection.weights
     repeated = np.repeat(scale, len(weights) // len(scale))
     return repeated.reshape(-1, *[1] * (weights.ndim - 1))
 
 
 def _max_abs_and_scale(values: NDArray[np.float32], scale: Scale) -> tuple[float, float]:
-    """Return the largest magnitude and its scale; where scales differ, of their product."""
+    """Largest magnitude and its scale; where scales differ, the largest product and 1."""
     if isinstance(scale, float):
-        return rounding.max_abs(values), scale
-    return rounding.max_abs(values * scale), 1.0
+        return scales.max_abs(values), scale
+    return scales.max_abs(values * scale), 1.0
 
 
 def _measure_error(
-    synapses: FloatProjection,
-    neurons: FloatPopulation,
-    projection: Projection,
-    population: Population,
+    before: FloatProjection,
+    population: FloatPopulation,
+    after: Projection,
+    quantized: Population,
     scale: Scale,
 ) -> ProjectionQuantization:
-    exponent, rows = projection.weight_exponent, broadcast_scale(synapses, scale)
-    exact = synapses.weights * rows / 2.0**exponent
-    integers = rounding.quantize_weights(synapses.weights, rows, exponent, synapses.weight_bits)
-    size = max(float(np.sqrt(np.mean(exact**2))), 2.0**-1022)
-    threshold = population.threshold.reshape(-1)
-    bias = population.bias.reshape(-1) * 2.0**population.bias_exponent / rounding.ALIGN
-    unit = np.maximum(threshold, 1) if neurons.spiking else np.float64(np.mean(scale))
-    most = rounding.max_weight(synapses.weight_bits) + rounding.weight_lsb(synapses.weight_bits) / 2
-    off = np.abs(threshold / (neurons.threshold * scale) - 1) if neurons.spiking else np.zeros(1)
+    exponent, rows, bits = after.weight_exponent, broadcast_scale(before, scale), before.weight_bits
+    exact = before.weights * rows / 2.0**exponent
+    integers = scales.quantize_weights(before.weights, rows, exponent, bits)
+    size = max(float(np.sqrt(np.mean(exact**2))), scales.MIN_NORMAL)
+    threshold = quantized.threshold.reshape(-1)
+    threshold_error = np.zeros(1)
+    if population.spiking:
+        threshold_error = np.abs(threshold / (population.threshold * scale) - 1)
+    bias = quantized.bias.reshape(-1) * 2.0**quantized.bias_exponent / scales.ALIGN
+    unit = np.maximum(threshold, 1) if population.spiking else np.float64(np.mean(scale))
+    limit = scales.max_weight(bits) + scales.weight_lsb(bits) / 2
     return ProjectionQuantization(
-        name=synapses.name,
+        name=before.name,
         scale=float(np.mean(scale)),
         weight_exponent=exponent,
-        max_abs_weight=rounding.max_abs(synapses.weights),
+        max_abs_weight=scales.max_abs(before.weights),
         weight_error=float(np.sqrt(np.mean((integers - exact) ** 2))) / size,
-        clipped_weights=int(np.count_nonzero(np.abs(exact) > most)),
+        clipped_weights=int(np.count_nonzero(np.abs(exact) > limit)),
         zeroed_weights=int(np.count_nonzero((integers == 0) & (exact != 0))),
         threshold=int(threshold.max()),
-        threshold_error=float(off.max()),
-        bias_error=float(np.max(np.abs(bias - neurons.bias * scale) / unit)),
-        weight_bits=synapses.weight_bits,
+        threshold_error=float(threshold_error.max()),
+        bias_error=float(np.max(np.abs(bias - population.bias * scale) / unit)),
+        weight_bits=bits,
     )

@@ -1,22 +1,28 @@
-"""How real parameters become the chip's integers: one rule for training and for conversion.
+"""Scales and rounding: the only place where float parameters become register integers.
 
-Every function takes numpy arrays and torch tensors alike, in float32, and uses element-wise
-operations only, so that both round to the same integers. `scale` turns real units into weight
-units: weights, biases and thresholds of a population are multiplied by it together, which leaves
-the spikes as they are; `convert.quantise` tells what rounding changes.
+Training's quantized forward pass and the conversion both call these functions. They take numpy
+arrays and torch tensors, in float32, and use element-wise operations only, so that both round to
+the same integers. `scale` converts float units to weight units: weights, bias and threshold of a
+population are multiplied by it together, which leaves its spikes unchanged but for the rounding.
+
+Weights of mixed sign are even integers, as Loihi's 8-bit synapses hold them; weights of one sign
+(`one_sign`) use every integer up to 255.
 """
 
 import math
 from typing import Any
 
-WEIGHT_LIMIT = 254
+from ...runtime.arithmetic import ALIGN_BITS
+from ...runtime.arithmetic import DECAY_ONE as DECAY_ONE
+from ...runtime.population import LIMITS
+from ...runtime.projection import EXPONENT_RANGE
+
 WEIGHT_BITS = 8
-THRESHOLD_LIMIT = 131071
-BIAS_LIMIT = 4095
+THRESHOLD_LIMIT = LIMITS["threshold"][1]
+BIAS_LIMIT = LIMITS["bias"][1]
 BIAS_EXPONENT_LIMIT = 7
-WEIGHT_EXPONENT_LIMIT = 7
-ALIGN = 64
-DECAY_ONE = 4096
+WEIGHT_EXPONENT_LIMIT = EXPONENT_RANGE[1]
+ALIGN = 1 << ALIGN_BITS
 MIN_NORMAL = 2.0**-1022
 SCALE_LIMIT = 2.0**100
 HEADROOM = 1.5
@@ -25,74 +31,95 @@ ArrayOrTensor = Any  # float32 array or tensor
 
 
 def max_abs(weights: ArrayOrTensor) -> float:
-    """Return the largest absolute weight, or the smallest normal number where all are zero."""
+    """Largest absolute weight, or the smallest normal number where all are zero."""
     return max(float(abs(weights).max()), MIN_NORMAL)
 
 
-def weight_lsb(bits: int) -> int:
-    """Return what weights of `bits` bits are multiples of: the 8 bits of mixed sign are even."""
-    return int(2 << (WEIGHT_BITS - bits))
+def weight_lsb(bits: int, one_sign: bool = False) -> int:
+    """Least significant bit of `bits`-bit weights: 2 for 8 bits of mixed sign, 1 of one sign."""
+    return int((1 if one_sign else 2) << (WEIGHT_BITS - bits))
 
 
-def max_weight(bits: int) -> int:
-    """Return the largest weight of `bits` bits, 254 of 8 and 224 of 4."""
-    return 256 - weight_lsb(bits)
+def max_weight(bits: int, one_sign: bool = False) -> int:
+    """Largest weight of `bits` bits: 254 for 8, 224 for 4; 255 for 8 bits of one sign."""
+    return 256 - weight_lsb(bits, one_sign)
 
 
 def population_scale(
-    peaks: list[float], threshold: float, bits: int = WEIGHT_BITS, max_abs_voltage: float = 0.0
+    peaks: list[float],
+    threshold: float,
+    bits: int = WEIGHT_BITS,
+    max_abs_voltage: float = 0.0,
+    one_sign: bool = False,
 ) -> float:
-    """Return the scale that gives the projection with the smallest weights all its `bits`.
+    """Scale at which the projection with the smallest weights uses all its bits.
 
-    `peaks` are the largest absolute weights of each projection into the population; those of zeros
-    alone have no say. The scale is held low enough for the threshold's 17 bits and for the others'
-    exponents (at most 2^7), and for voltages of an integrator one and a half times those of size
-    `reach` that it is known to take.
+    It is limited by the 17 bits of the threshold, by the weight exponents of the other projections
+    (at most 7), and for an integrator by 1.5 times the largest voltage it is known to reach.
+
+    Args:
+        peaks: Largest absolute weight of each projection into the population; those of all-zero
+            projections are ignored.
+        threshold: Firing threshold (the largest, where neurons differ), 0 for an integrator.
+        bits: Bits of the weights.
+        max_abs_voltage: Largest voltage of an integrator, 0 where unknown.
+        one_sign: Whether all weights of a projection have the same sign.
+
+    Returns:
+        Weight units per float unit.
     """
     peaks = [peak for peak in peaks if peak > MIN_NORMAL] or [1.0]
-    finest = max_weight(bits) / min(peaks)
-    coarsest = max_weight(bits) * 2.0**WEIGHT_EXPONENT_LIMIT / max(peaks)
-    taken = threshold or HEADROOM * max_abs_voltage
-    highest = THRESHOLD_LIMIT / taken if taken > 0 else finest
+    limit = max_weight(bits, one_sign)
+    finest = limit / min(peaks)
+    coarsest = limit * 2.0**WEIGHT_EXPONENT_LIMIT / max(peaks)
+    represented = threshold or HEADROOM * max_abs_voltage
+    highest = THRESHOLD_LIMIT / represented if represented > 0 else finest
     return min(finest, coarsest, highest)
 
 
 def channel_scale(peaks: list[float], threshold: float, bias: float, bits: int) -> float:
-    """Return the same for one channel, whose scale is its own: low enough for its `bias` too.
+    """Scale of one channel; see `population_scale`.
 
-    It is lowered until the threshold is a whole number: rounding that would move all its neurons.
+    It is limited by the bias of the channel too, and lowered until the threshold is an integer:
+    rounding the threshold would shift all neurons of the channel.
     """
-    most = BIAS_LIMIT * 2.0**BIAS_EXPONENT_LIMIT / ALIGN
-    within = most / abs(bias) if abs(bias) > MIN_NORMAL else SCALE_LIMIT
+    max_bias = BIAS_LIMIT * 2.0**BIAS_EXPONENT_LIMIT / ALIGN
+    within = max_bias / abs(bias) if abs(bias) > MIN_NORMAL else SCALE_LIMIT
     scale = min(population_scale(peaks, threshold, bits), within)
-    scale *= 1 - 1e-6  # so that rounding a product to float32 leaves no weight outside
-    whole = math.floor(threshold * scale)
-    return whole / threshold if whole else scale
+    scale *= 1 - 1e-6  # so that rounding a product to float32 leaves no weight out of range
+    integer_threshold = math.floor(threshold * scale)
+    return integer_threshold / threshold if integer_threshold else scale
 
 
-def weight_exponent(peak: float, scale: float, bits: int = WEIGHT_BITS) -> int:
-    """Return the smallest exponent (0..7) at which `peak * scale / 2^exponent` fits `bits`."""
+def weight_exponent(
+    peak: float, scale: float, bits: int = WEIGHT_BITS, one_sign: bool = False
+) -> int:
+    """Smallest exponent (0..7) at which `peak * scale / 2^exponent` fits `bits` bits."""
     for exponent in range(WEIGHT_EXPONENT_LIMIT):
-        if peak * scale <= max_weight(bits) * 2.0**exponent * (1 + 1e-12):
+        if peak * scale <= max_weight(bits, one_sign) * 2.0**exponent * (1 + 1e-12):
             return exponent
     return WEIGHT_EXPONENT_LIMIT
 
 
 def quantize_weights(
-    weights: ArrayOrTensor, scale: ArrayOrTensor, exponent: int, bits: int = WEIGHT_BITS
+    weights: ArrayOrTensor,
+    scale: ArrayOrTensor,
+    exponent: int,
+    bits: int = WEIGHT_BITS,
+    one_sign: bool = False,
 ) -> ArrayOrTensor:
-    """Return the integers of `bits` bits nearest to `weights * scale / 2^exponent`.
+    """Round `weights * scale / 2^exponent` to integers of `bits` bits.
 
-    Even ones from -254 to 254; of fewer bits, multiples of `weight_step` up to `weight_limit`.
+    Even integers from -254 to 254; with fewer bits, multiples of `weight_lsb` up to `max_weight`.
     `scale` is one number, or broadcasts to `weights`.
     """
-    step = weight_lsb(bits)
-    most = max_weight(bits) // step
-    return (weights * (scale / (2.0**exponent * step))).round().clip(-most, most) * float(step)
+    lsb = weight_lsb(bits, one_sign)
+    limit = max_weight(bits, one_sign) // lsb
+    return (weights * (scale / (2.0**exponent * lsb))).round().clip(-limit, limit) * float(lsb)
 
 
-def quantize_threshold(threshold: float, scale: Any) -> Any:
-    """Return the threshold in weight units, of 17 bits: of one scale an integer, or an array."""
+def quantize_threshold(threshold: ArrayOrTensor, scale: ArrayOrTensor) -> Any:
+    """Round `threshold * scale` to 17 bits: an int from two numbers, else an array."""
     scaled = scale * threshold
     if isinstance(scaled, int | float):
         return min(max(round(scaled), 0), THRESHOLD_LIMIT)
@@ -100,7 +127,7 @@ def quantize_threshold(threshold: float, scale: Any) -> Any:
 
 
 def bias_exponent(peak: float, scale: float) -> int:
-    """Return the smallest exponent (0..7) at which a bias of `peak` fits its 13 bits."""
+    """Smallest exponent (0..7) at which a bias of `peak` fits its 13 bits."""
     for exponent in range(BIAS_EXPONENT_LIMIT):
         if peak * scale * ALIGN <= BIAS_LIMIT * 2.0**exponent:
             return exponent
@@ -108,11 +135,11 @@ def bias_exponent(peak: float, scale: float) -> int:
 
 
 def quantize_bias(bias: ArrayOrTensor, scale: ArrayOrTensor, exponent: int) -> ArrayOrTensor:
-    """Return the mantissas nearest to `bias * scale * 64 / 2^exponent`, from -4095 to 4095."""
+    """Round `bias * scale * 64 / 2^exponent` to mantissas from -4095 to 4095."""
     return (bias * (scale * ALIGN / 2.0**exponent)).round().clip(-BIAS_LIMIT, BIAS_LIMIT)
 
 
 def quantize_decay(decay: Any) -> Any:
-    """Return the share lost each step, 0 to 1, in 1/4096: of a number an integer, or an array."""
+    """Round a fraction lost per timestep, 0 to 1, to 1/4096: an int, or an array from an array."""
     scaled = decay * DECAY_ONE
     return round(scaled) if isinstance(scaled, int | float) else scaled.round()

@@ -76,7 +76,7 @@ def test_rounding_is_told_of_where_weights_are_real() -> None:
     assert verdicts == {
         "linear0": "exact", "ifnode1": "approximate", "linear2": "exact", "output": "approximate"
     }  # fmt: skip
-    assert "input-ifnode1: weights are rounded to 8 bits, 0." in report.diagnostics[1].reason
+    assert "input-ifnode1: 8-bit weights with an error of 0." in report.diagnostics[1].reason
 
 
 def test_every_layer_of_a_module_is_told_even_without_its_input() -> None:

@@ -5,17 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...convert.quantize import scales
 from ...runtime.connections import Sparse
 from ...runtime.errors import NetworkError
 from ...runtime.network import Network
 from ...runtime.population import Population
-from ...runtime.projection import EXPONENT_RANGE, Projection
+from ...runtime.projection import Projection
 from .network import RecurrentNetwork
 from .wiring import SYNAPSE_CLASSES
 
-MAX_WEIGHT = 255  # 8 bits of one sign
-DECAY_ONE = 4096
-THRESHOLD_LIMIT = 131071
 ENDPOINTS = {
     "input": ("input", "excitatory"),
     "input_inhibitory": ("input", "inhibitory"),
@@ -44,14 +42,15 @@ def to_network(network: RecurrentNetwork, provenance: dict[str, Any] | None = No
         lists = {key: _class_synapses(network, *ends) for key, ends in incoming.items()}
         lists = {key: each for key, each in lists.items() if len(each[0])}
         threshold = network.threshold[part]
-        scale = _common_scale([np.abs(weights).max() for weights, *_ in lists.values()], threshold)
+        peaks = [scales.max_abs(weights) for weights, *_ in lists.values()]
+        scale = scales.population_scale(peaks, float(threshold.max()), one_sign=True)
         populations.append(_quantize_population(name, network.decay_factor[part], threshold, scale))
         for key, (weights, rows, columns) in lists.items():
             source = ENDPOINTS[key][0]
             shape = part.stop - part.start, _population_size(network, source)
-            exponent = _weight_exponent(np.abs(weights).max(), scale)
-            integers = np.rint(weights * scale / 2.0**exponent)
-            sparse = Sparse(np.clip(integers, -MAX_WEIGHT, MAX_WEIGHT), rows, columns, shape)
+            exponent = scales.weight_exponent(scales.max_abs(weights), scale, one_sign=True)
+            integers = scales.quantize_weights(weights, scale, exponent, one_sign=True)
+            sparse = Sparse(integers, rows, columns, shape)
             delay = int(source != "input")
             projections.append(Projection(key, source, name, sparse, exponent, delay))
     given = provenance or {}
@@ -77,19 +76,6 @@ def _population_size(network: RecurrentNetwork, source: str) -> int:
     return counts[source]
 
 
-def _common_scale(peaks: list[float], threshold: FloatArray) -> float:
-    peaks = [peak for peak in peaks if peak > 0] or [1.0]
-    coarsest = MAX_WEIGHT * 2.0 ** EXPONENT_RANGE[1] / max(peaks)
-    return float(min(MAX_WEIGHT / min(peaks), coarsest, THRESHOLD_LIMIT / threshold.max()))
-
-
-def _weight_exponent(peak: float, scale: float) -> int:
-    """Return the smallest exponent (0..7) at which `peak` fits 8 bits, but for the rounding."""
-    if peak * scale <= MAX_WEIGHT:
-        return 0
-    return int(np.ceil(np.log2(peak * scale / MAX_WEIGHT) - 1e-9))
-
-
 def _quantize_population(
     name: str, kept: FloatArray, threshold: FloatArray, scale: float
 ) -> Population:
@@ -98,7 +84,7 @@ def _quantize_population(
     return Population(
         name,
         (len(kept),),
-        current_decay=DECAY_ONE,
-        voltage_decay=np.rint(DECAY_ONE * (1 - kept.astype(np.float64))),
-        threshold=np.rint(threshold * scale),
+        current_decay=scales.quantize_decay(1.0),
+        voltage_decay=scales.quantize_decay(1 - kept.astype(np.float64)),
+        threshold=scales.quantize_threshold(threshold, scale),
     )

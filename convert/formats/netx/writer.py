@@ -38,14 +38,14 @@ Entries = dict[str, Any]
 Integers = NDArray[np.int64]
 
 
-def write_netx(path: str | os.PathLike[str], network: Network) -> None:
+def write_netx(path: str | os.PathLike[str], network: Network, round_bias: bool = False) -> None:
     """Write `network` to `path` as a `.net` file, whole or not at all.
 
     Names, provenance and an early exit are lost, and how many bits an input value has. Raises
     `NetworkError` where netx could not run the network with the same spikes, naming what stands in
     the way.
     """
-    layers = _layer_list(network)
+    layers = _layer_list(round_biases(network) if round_bias else network)
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         group = file.create_group("layer")
         for number, entries in enumerate(layers):

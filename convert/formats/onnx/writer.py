@@ -110,8 +110,24 @@ def to_onnx_step(network: Network) -> ModelProto:
     return _make_model(graph, network, {"model": "step", "states": json.dumps(listed)})
 
 
-def write_onnx(path: str | os.PathLike[str], model: ModelProto) -> None:
-    """Write `model` to `path`, whole or not at all; raises `FileError`."""
+def write_onnx(
+    path: str | os.PathLike[str],
+    network: Network,
+    record: Record = "output",
+    step: bool = False,
+) -> None:
+    """Export a network to an ONNX file, written atomically.
+
+    Args:
+        path: The file.
+        network: The network; its early exit is part of the model.
+        record: What a run of the model records; see `to_onnx`.
+        step: Write one timestep with its states outside (see `to_onnx_step`) instead.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
+    model = to_onnx_step(network) if step else to_onnx(network, record)
     with atomic_write(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
 

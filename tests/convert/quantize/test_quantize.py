@@ -131,7 +131,7 @@ def test_a_channel_is_held_in_the_registers_of_threshold_and_bias() -> None:
 
 def test_what_no_channel_can_scale_is_refused() -> None:
     hidden, output = graph().populations
-    with pytest.raises(NetworkError, match="output: cannot be rounded by channel"):
+    with pytest.raises(NetworkError, match="output: cannot be quantized per channel"):
         quantize_network(replace(graph(), populations=(hidden, replace(output, per_channel=True))))
 
 

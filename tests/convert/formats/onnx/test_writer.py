@@ -154,7 +154,7 @@ def test_the_same_network_gives_the_same_file() -> None:
 
 
 def test_a_written_model_runs(tmp_path: Path) -> None:
-    write_onnx(tmp_path / "model.onnx", to_onnx(small(), "all"))
+    write_onnx(tmp_path / "model.onnx", small(), "all")
     events = graded()
     trace = engine.run(tmp_path / "model.onnx", events)
     assert_same(trace, reference.run(small(), events))
@@ -163,4 +163,4 @@ def test_a_written_model_runs(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="model.onnx: cannot be written"):
-        write_onnx(tmp_path / "none" / "model.onnx", to_onnx(small()))
+        write_onnx(tmp_path / "none" / "model.onnx", small())
