@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pumice.convert.quantize.quantize import quantize_network
 from pumice.runtime import Network
 from pumice.runtime.engines import cpu
-from pumice.train.models.sew_resnet import SEWResNetOptions, sew_resnet
+from pumice.train.models.sew_resnet import SEWResNet18
 from pumice.train.nn.batch_norm import recalibrate_batch_norm
 from pumice.train.nn.network import SpikingNetwork, to_float_network
 
@@ -55,8 +55,7 @@ def measure(width: int, size: int, timesteps: int) -> dict[str, Any]:
 
 
 def _make_network(width: int, events: NDArray[np.uint8]) -> SpikingNetwork:
-    options = SEWResNetOptions(name="sew_resnet18", width=width, stem="large")
-    network = sew_resnet(options, events.shape[2:], CLASSES, 1)
+    network = SEWResNet18(events.shape[2:], CLASSES, width, stem="large")
     recalibrate_batch_norm(network, [torch.from_numpy(events).float()])  # or it would be silent
     return network.eval()
 

@@ -1,6 +1,7 @@
-"""A network while it is put together: each part is told what it reads and gives its name."""
+"""Build a spiking network layer by layer: shapes, padding, batch norm and names of layers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -8,65 +9,58 @@ from ...runtime.errors import NetworkError
 from ..nn.layers import SpikingLayer
 from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
 from ..nn.neuron import NeuronConfig
-from ..nn.projections import (
-    InputSpec,
-    Pair,
-    Projection,
-    Shape,
-    Sources,
-)
+from ..nn.projections import InputSpec, Pair, Projection, Shape, Sources
 from ..nn.recurrent import RecurrentLayer
 from ..nn.spike_logic import Gate, GateKind
 
 READOUT = NeuronConfig(current_decay=4096, voltage_decay=0, spiking=False)
+Layers = list[SpikingLayer | Gate]
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution, padded by half its kernel, of `pool_size` x `pool_size` average pooling.
+
+    `gain` is the initial weight of its batch norm.
+    """
+
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+    pool_size: int = 1
+    gain: float = 1.0
 
 
 class NetworkBuilder:
-    """Layers so far. What reads several sources reads their sum; all of these have one shape."""
+    """The layers built so far and their shapes.
 
-    def __init__(self, neuron: NeuronOptions, input_shape: Shape, value_bits: int):
+    Layers name their sources. A layer of several sources reads their sum; the sources have one
+    shape.
+    """
+
+    def __init__(self, neuron: NeuronOptions, input_shape: Shape):
         self.neuron = neuron
-        self.layers: list[SpikingLayer | Gate] = []
+        self.layers: Layers = []
         self.shapes: dict[str, Shape] = {INPUT: input_shape}
-        self.value_bits = value_bits
 
     def add_conv(
-        self,
-        name: str,
-        sources: Sources,
-        channels: int,
-        kernel: int = 3,
-        stride: int = 1,
-        pool_size: int = 1,
-        shortcut: Sequence[Projection] = (),
-        gain: float = 1.0,
+        self, name: str, sources: Sources, conv: Conv, shortcut: Sequence[Projection] = ()
     ) -> Sources:
-        """Add spikes after a convolution, padded by half its kernel, of means over `window`s.
+        """Add spiking neurons driven by a convolution with batch norm, and by `shortcut`."""
+        main = self.make_conv_projection(name, sources, conv)
+        _, height, width = self._pooled_shape(name, sources, conv.pool_size)
+        padding = conv.kernel // 2
+        sizes = ((n + 2 * padding - conv.kernel) // conv.stride + 1 for n in (height, width))
+        return self._add_spiking_layer(name, [main, *shortcut], (conv.channels, *sizes))
 
-        `shortcut` adds to what drives them; `gain` is what batch norm scales by at first.
-        """
-        main = self.make_conv_projection(name, sources, channels, kernel, stride, pool_size, gain)
-        _, height, width = self._pooled_shape(name, sources, pool_size)
-        inset = kernel // 2
-        sizes = ((size + 2 * inset - kernel) // stride + 1 for size in (height, width))
-        return self._add_spiking_layer(name, [main, *shortcut], (channels, *sizes))
-
-    def make_conv_projection(
-        self,
-        name: str,
-        sources: Sources,
-        channels: int,
-        kernel: int = 3,
-        stride: int = 1,
-        pool_size: int = 1,
-        gain: float = 1.0,
-    ) -> Projection:
-        """Return a convolution with batch norm that `name` may read `sources` through."""
-        inputs = self._pooled_shape(name, sources, pool_size)[0]
-        conv = nn.Conv2d(inputs, channels, kernel, stride, kernel // 2, bias=False)
-        norm = nn.BatchNorm2d(channels)
-        nn.init.constant_(norm.weight, gain)
-        return Projection(InputSpec(sources, (pool_size, pool_size)), conv, norm)
+    def make_conv_projection(self, name: str, sources: Sources, conv: Conv) -> Projection:
+        """Create a projection with a convolution and batch norm into layer `name`."""
+        inputs = self._pooled_shape(name, sources, conv.pool_size)[0]
+        padding = conv.kernel // 2
+        linear = nn.Conv2d(inputs, conv.channels, conv.kernel, conv.stride, padding, bias=False)
+        norm = nn.BatchNorm2d(conv.channels)
+        nn.init.constant_(norm.weight, conv.gain)
+        return Projection(InputSpec(sources, (conv.pool_size, conv.pool_size)), linear, norm)
 
     def add_dense(
         self,
@@ -76,37 +70,40 @@ class NetworkBuilder:
         pool_size: int | None = 1,
         recurrent: bool = False,
     ) -> Sources:
-        """Add spikes after a dense layer, of means over `window`s, or over all where it is None.
+        """Add spiking neurons driven by a dense layer with batch norm, after average pooling.
 
-        Where `recurrent`, they also reach each other, a step later.
+        A `pool_size` of None pools globally. With `recurrent`, the neurons also have synapses among
+        themselves with a delay of one step.
         """
-        reads, inputs = self._flatten_input(name, sources, pool_size)
+        spec, inputs = self._flatten_input(name, sources, pool_size)
         linear = nn.Linear(inputs, neurons, bias=False)
-        projection = Projection(reads, linear, nn.BatchNorm1d(neurons))
+        projection = Projection(spec, linear, nn.BatchNorm1d(neurons))
         loop = nn.Linear(neurons, neurons, bias=False) if recurrent else None
         return self._add_spiking_layer(name, [projection], (neurons,), loop)
 
     def add_max_pool(self, name: str, sources: Sources, kernel: int, stride: int) -> Sources:
-        """Add the OR over windows of one population, padded where they overlap."""
-        inset = (kernel - 1) // 2 if kernel > stride else 0
+        """Add max pooling of one population's spikes (an OR), padded where windows overlap."""
+        padding = (kernel - 1) // 2 if kernel > stride else 0
         channels, *sizes = self.shapes[sources[0]]
-        counts = [(size + 2 * inset - kernel) // stride + 1 for size in sizes]
-        geometry = (kernel, kernel), (stride, stride), (inset, inset)
-        return self._add_layer(Gate(name, "max", sources, *geometry), (channels, *counts))
+        pooled = [(size + 2 * padding - kernel) // stride + 1 for size in sizes]
+        geometry = (kernel, kernel), (stride, stride), (padding, padding)
+        return self._add_layer(Gate(name, "max", sources, *geometry), (channels, *pooled))
 
     def add_gate(self, name: str, kind: GateKind, sources: Sources) -> Sources:
-        """Add the spikes that `kind` makes of two populations."""
+        """Add a logic gate on the spikes of two populations."""
         return self._add_layer(Gate(name, kind, sources), self.shapes[sources[0]])
 
-    def build(self, sources: Sources, classes: int, pool_size: int | None = 1) -> SpikingNetwork:
-        """Return the network, with a read-out of means over `window`s, or over all where None."""
-        reads, inputs = self._flatten_input("output", sources, pool_size)
-        readout = Projection(reads, nn.Linear(inputs, classes))
-        self._add_layer(
-            SpikingLayer("output", [readout], READOUT, weight_bits=self.neuron.weight_bits),
-            (classes,),
-        )
-        return SpikingNetwork(self.layers, self.shapes[INPUT], self.value_bits)
+    def add_readout(self, sources: Sources, classes: int, pool_size: int | None = 1) -> Layers:
+        """Add an integrating read-out, after average pooling (None: global); return all layers."""
+        spec, inputs = self._flatten_input("output", sources, pool_size)
+        projection = Projection(spec, nn.Linear(inputs, classes))
+        readout = SpikingLayer("output", [projection], READOUT, weight_bits=self.neuron.weight_bits)
+        self._add_layer(readout, (classes,))
+        return self.layers
+
+    def build(self, sources: Sources, classes: int) -> SpikingNetwork:
+        """Add the read-out and create a network of all layers."""
+        return SpikingNetwork(self.add_readout(sources, classes), self.shapes[INPUT])
 
     def _add_spiking_layer(
         self, name: str, projections: list[Projection], shape: Shape, loop: nn.Linear | None = None
@@ -121,28 +118,31 @@ class NetworkBuilder:
         self.shapes[layer.name] = shape
         return (layer.name,)
 
-    def _pooled_shape(self, name: str, sources: Sources, window: int) -> Shape:
+    def _pooled_shape(self, name: str, sources: Sources, pool_size: int) -> Shape:
         shape = self.shapes[sources[0]]
         if len(shape) != 3:
-            raise NetworkError(f"{name}: takes images, but {sources[0]} has shape {shape}")
-        channels, height, width = shape
-        if height % window or width % window:
             raise NetworkError(
-                f"{name}: windows of {window} do not divide {height} by {width}; choose a "
-                "resolution that they do, or pool = 'max'"
+                f"{name}: {sources[0]} has shape {shape}, a convolution needs (channels, height, "
+                "width); use dense layers alone"
             )
-        return channels, height // window, width // window
+        channels, height, width = shape
+        if height % pool_size or width % pool_size:
+            raise NetworkError(
+                f"{name}: pooling over {pool_size} x {pool_size} does not divide {height} x "
+                f"{width}; choose a resolution that it divides, or pool = 'max'"
+            )
+        return channels, height // pool_size, width // pool_size
 
     def _flatten_input(
-        self, name: str, sources: Sources, window: int | None
+        self, name: str, sources: Sources, pool_size: int | None
     ) -> tuple[InputSpec, int]:
         shape = self.shapes[sources[0]]
         pair: Pair = (1, 1)
-        if len(shape) == 3 and window is None:
+        if len(shape) == 3 and pool_size is None:
             pair = shape[1], shape[2]
             return InputSpec(sources, pair), shape[0]
-        if len(shape) == 3 and window is not None:
-            pair, shape = (window, window), self._pooled_shape(name, sources, window)
+        if len(shape) == 3 and pool_size is not None:
+            pair, shape = (pool_size, pool_size), self._pooled_shape(name, sources, pool_size)
         inputs = 1
         for size in shape:
             inputs *= size

@@ -1,43 +1,107 @@
-"""`conv`: a small chain of strided convolutions and dense layers."""
+"""ConvNet (`conv`): strided convolutions and dense layers of spiking neurons."""
 
+from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from ...runtime.config import validate
 from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
 from ..nn.projections import Shape, Sources
-from .builder import NetworkBuilder
+from .builder import Conv, Layers, NetworkBuilder
+
+Sizes = int | tuple[int, ...]
+
+
+def per_layer(name: str, values: Sizes, channels: tuple[int, ...]) -> tuple[int, ...]:
+    """Return one entry of `values` for each convolution; raises `ValueError`."""
+    if isinstance(values, int):
+        return (values,) * len(channels)
+    if len(values) != len(channels):
+        raise ValueError(
+            f"{name} has {len(values)} entries, but channels has {len(channels)}; give one number "
+            "for all or one for each convolution"
+        )
+    return values
 
 
 class ConvOptions(BaseModel):
-    """A small convolutional network: strided convolutions, dense layers, a read-out that sums up.
+    """A small convolutional network: strided convolutions, dense layers, an integrating read-out.
 
-    `channels`, `kernels` and `strides` have one entry a convolution, padded by half its kernel;
-    `hidden` one a dense layer. Where `recurrent`, the neurons of these also reach each other, a
-    step later.
+    `channels` has one entry per convolution, `hidden` one per dense layer. `kernels` and `strides`
+    hold one number for all convolutions or one for each; a convolution is padded by half its
+    kernel. With `recurrent`, each dense layer also has recurrent synapses with a delay of one step.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["conv"] = "conv"
     channels: tuple[int, ...] = (16, 32)
-    kernels: tuple[int, ...] = (3, 3)
-    strides: tuple[int, ...] = (2, 2)
+    kernels: Sizes = 3
+    strides: Sizes = 2
     hidden: tuple[int, ...] = (128,)
     recurrent: bool = False
     neuron: NeuronOptions = NeuronOptions()
 
+    @model_validator(mode="after")
+    def _check_sizes(self) -> "ConvOptions":
+        per_layer("kernels", self.kernels, self.channels)
+        per_layer("strides", self.strides, self.channels)
+        return self
 
-def conv_net(
-    options: ConvOptions, input_shape: Shape, classes: int, value_bits: int
-) -> SpikingNetwork:
-    """Return the network of `options`, its weights drawn from torch's global generator."""
-    growing = NetworkBuilder(options.neuron, input_shape, value_bits)
+
+class ConvNet(SpikingNetwork):
+    """Strided convolutions and dense layers of spiking neurons, with an integrating read-out."""
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        channels: Sequence[int] = (16, 32),
+        hidden: Sequence[int] = (128,),
+        kernels: int | Sequence[int] = 3,
+        strides: int | Sequence[int] = 2,
+        recurrent: bool = False,
+        neuron: NeuronOptions = NeuronOptions(),  # noqa: B008 (frozen)
+    ):
+        """Create the layers; weights are drawn from torch's global generator.
+
+        Args:
+            input_shape: (channels, height, width), or (neurons,) where `channels` is empty.
+            classes: number of read-out neurons.
+            channels: output channels of each convolution.
+            hidden: neurons of each dense layer.
+            kernels: kernel size of all convolutions, or of each; padding is half of it.
+            strides: stride of all convolutions, or of each.
+            recurrent: add recurrent synapses with a delay of one step to the dense layers.
+            neuron: decays, threshold, surrogate gradient and weight bits of all neurons.
+
+        Raises:
+            RecipeError: an option has a wrong type or is out of range.
+            NetworkError: a layer does not fit its input.
+        """
+        settings = {
+            "channels": channels,
+            "hidden": hidden,
+            "kernels": kernels,
+            "strides": strides,
+            "recurrent": recurrent,
+            "neuron": neuron,
+        }
+        options = validate(ConvOptions, settings, type(self).__name__)
+        shape = tuple(input_shape)
+        super().__init__(_layers(options, shape, classes), shape, options=options)
+
+
+def _layers(options: ConvOptions, input_shape: Shape, classes: int) -> Layers:
+    builder = NetworkBuilder(options.neuron, input_shape)
     last: Sources = (INPUT,)
-    settings = zip(options.channels, options.kernels, options.strides, strict=True)
-    for channels, kernel, stride in settings:
-        last = growing.add_conv(f"conv{len(growing.layers) + 1}", last, channels, kernel, stride)
+    kernels = per_layer("kernels", options.kernels, options.channels)
+    strides = per_layer("strides", options.strides, options.channels)
+    for channels, kernel, stride in zip(options.channels, kernels, strides, strict=True):
+        name = f"conv{len(builder.layers) + 1}"
+        last = builder.add_conv(name, last, Conv(channels, kernel, stride))
     for neurons in options.hidden:
-        name = f"dense{len(growing.layers) + 1}"
-        last = growing.add_dense(name, last, neurons, recurrent=options.recurrent)
-    return growing.build(last, classes)
+        name = f"dense{len(builder.layers) + 1}"
+        last = builder.add_dense(name, last, neurons, recurrent=options.recurrent)
+    return builder.add_readout(last, classes)

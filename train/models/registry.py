@@ -1,25 +1,38 @@
-"""The families of networks, and how a recipe's table `[network]` chooses one by its `name`."""
+"""Registry of architectures: the recipe's table `[network]` chooses one by its `name`."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
+from ...runtime.errors import NetworkError
 from ..nn.network import SpikingNetwork
 from ..nn.projections import Shape
-from .conv import ConvOptions, conv_net
-from .resnet19 import ResNet19Options, resnet19
-from .sew_resnet import MSResNetOptions, SEWResNetOptions, sew_resnet
-from .slayer import SlayerOptions, slayer_net
-from .vgg import VGGOptions, vgg
+from .conv import ConvNet, ConvOptions
+from .resnet19 import ResNet19, ResNet19Options
+from .sew_resnet import MSResNetOptions, SEWResNet18, SEWResNet34, SEWResNetOptions
+from .slayer import SlayerNet, SlayerOptions
+from .vgg import VGG, VGGOptions
 
-MODEL_BUILDERS: dict[type, Callable[[Any, Shape, int, int], SpikingNetwork]] = {
-    ConvOptions: conv_net,
-    ResNet19Options: resnet19,
-    SEWResNetOptions: sew_resnet,
-    SlayerOptions: slayer_net,
-    VGGOptions: vgg,
+MODELS: dict[str, Callable[..., SpikingNetwork]] = {
+    "conv": ConvNet,
+    "vggsnn": partial(VGG, name="vggsnn"),
+    "vgg9": partial(VGG, name="vgg9"),
+    "resnet19": ResNet19,
+    "sew_resnet18": SEWResNet18,
+    "sew_resnet34": SEWResNet34,
+    "slayer": SlayerNet,
 }
+
+
+class CustomOptions(BaseModel):
+    """A network that user code builds; `type` is its class. A recipe alone cannot rebuild it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["custom"] = "custom"
+    type: str
 
 
 def _model_name(table: Any) -> Any:
@@ -35,16 +48,27 @@ NetworkOptions = Annotated[
     | Annotated[SEWResNetOptions, Tag("sew_resnet34")]
     | Annotated[MSResNetOptions, Tag("ms_resnet18")]
     | Annotated[MSResNetOptions, Tag("ms_resnet34")]
-    | Annotated[SlayerOptions, Tag("slayer")],
+    | Annotated[SlayerOptions, Tag("slayer")]
+    | Annotated[CustomOptions, Tag("custom")],
     Discriminator(_model_name),
 ]
 
 
 def build_model(
-    options: NetworkOptions, input_shape: Shape, classes: int, value_bits: int
+    options: NetworkOptions, input_shape: Shape, classes: int, value_bits: int = 1
 ) -> SpikingNetwork:
-    """Return the untrained network of `options`, its weights from torch's global generator.
+    """Build the untrained network of `options`, weights drawn from torch's global generator.
 
-    Raises `NetworkError` where `input_shape` does not fit it.
+    Raises:
+        NetworkError: `input_shape` does not fit it, or user code must build it ("custom").
     """
-    return MODEL_BUILDERS[type(options)](options, input_shape, classes, value_bits)
+    settings = {name: getattr(options, name) for name in type(options).model_fields}
+    name = settings.pop("name")
+    if isinstance(options, CustomOptions):
+        raise NetworkError(
+            f"network: class {options.type} is built by user code, not by a recipe; build it there "
+            "and load the weights with load_state_dict"
+        )
+    network = MODELS[name](input_shape, classes, **settings)
+    network.value_bits = value_bits
+    return network

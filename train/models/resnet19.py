@@ -1,23 +1,20 @@
-"""`resnet19`: residual blocks whose shortcut drives the block's last neurons.
+"""ResNet-19 (`resnet19`): residual blocks whose shortcut drives the block's last neurons.
 
 A block gives SN(BN(conv(SN(BN(conv(S))))) + shortcut(S)), the shortcut S itself or BN(conv 1x1(S))
 where the shape changes; stages of 3, 3 and 2 blocks, a dense layer of spikes before the read-out.
-Batch norm scales by sqrt(1/2) of the threshold at first where two such sums meet, else by the
+The initial batch norm weight is sqrt(1/2) of the threshold where two such sums meet, else the
 threshold (tdBN, Zheng et al., AAAI 2021, arXiv 2011.05280).
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...runtime.config import validate
 from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
-from ..nn.projections import (
-    InputSpec,
-    Projection,
-    Shape,
-    Sources,
-)
-from .builder import NetworkBuilder
+from ..nn.projections import InputSpec, Projection, Shape, Sources
+from .builder import Conv, Layers, NetworkBuilder
 
 BLOCKS = (3, 3, 2)
 
@@ -27,35 +24,62 @@ class ResNet19Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Literal["resnet19"]
+    name: Literal["resnet19"] = "resnet19"
     width: int = Field(default=128, ge=1)
     hidden: int = Field(default=256, ge=1)
     neuron: NeuronOptions = NeuronOptions()
 
 
-def resnet19(
-    options: ResNet19Options, input_shape: Shape, classes: int, value_bits: int
-) -> SpikingNetwork:
-    """Return the network of `options`, its weights drawn from torch's global generator."""
-    growing = NetworkBuilder(options.neuron, input_shape, value_bits)
-    level = options.neuron.threshold
-    last = growing.add_conv("stem", (INPUT,), options.width, gain=level)
+class ResNet19(SpikingNetwork):
+    """ResNet-19 with tdBN initialization."""
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        width: int = 128,
+        hidden: int = 256,
+        neuron: NeuronOptions = NeuronOptions(),  # noqa: B008 (frozen)
+    ):
+        """Create the layers; weights are drawn from torch's global generator.
+
+        Args:
+            input_shape: (channels, height, width).
+            classes: number of read-out neurons.
+            width: channels of the first stage, doubled at each.
+            hidden: neurons of the dense layer before the read-out.
+            neuron: decays, threshold, surrogate gradient and weight bits of all neurons.
+
+        Raises:
+            RecipeError: an option has a wrong type or is out of range.
+            NetworkError: a layer does not fit its input.
+        """
+        settings = {"width": width, "hidden": hidden, "neuron": neuron}
+        options = validate(ResNet19Options, settings, type(self).__name__)
+        shape = tuple(input_shape)
+        super().__init__(_layers(options, shape, classes), shape, options=options)
+
+
+def _layers(options: ResNet19Options, input_shape: Shape, classes: int) -> Layers:
+    builder = NetworkBuilder(options.neuron, input_shape)
+    threshold = options.neuron.threshold
+    last = builder.add_conv("stem", (INPUT,), Conv(options.width, gain=threshold))
     for stage, blocks in enumerate(BLOCKS):
         for block in range(blocks):
             name = f"stage{stage + 1}.block{block + 1}"
             stride = 2 if stage and not block else 1
-            last = _add_block(growing, name, last, options.width << stage, stride, level)
-    last = growing.add_dense("hidden", last, options.hidden, None)
-    return growing.build(last, classes)
+            conv = Conv(options.width << stage, 3, stride, gain=threshold)
+            last = _add_block(builder, name, last, conv)
+    last = builder.add_dense("hidden", last, options.hidden, None)
+    return builder.add_readout(last, classes)
 
 
-def _add_block(
-    growing: NetworkBuilder, name: str, sources: Sources, channels: int, stride: int, level: float
-) -> Sources:
-    inner = growing.add_conv(f"{name}.conv1", sources, channels, 3, stride, gain=level)
-    half = level * 0.5**0.5
-    if growing.shapes[sources[0]] == growing.shapes[inner[0]]:
+def _add_block(builder: NetworkBuilder, name: str, sources: Sources, first: Conv) -> Sources:
+    inner = builder.add_conv(f"{name}.conv1", sources, first)
+    gain = first.gain * 0.5**0.5
+    if builder.shapes[sources[0]] == builder.shapes[inner[0]]:
         shortcut = Projection(InputSpec(sources))
     else:
-        shortcut = growing.make_conv_projection(name, sources, channels, 1, stride, gain=half)
-    return growing.add_conv(f"{name}.conv2", inner, channels, shortcut=[shortcut], gain=half)
+        resized = Conv(first.channels, 1, first.stride, gain=gain)
+        shortcut = builder.make_conv_projection(name, sources, resized)
+    return builder.add_conv(f"{name}.conv2", inner, Conv(first.channels, gain=gain), [shortcut])

@@ -1,4 +1,4 @@
-"""`sew_resnet18`, `sew_resnet34`: residual networks whose shortcuts carry spikes.
+"""SEW-ResNet (`sew_resnet18`, `sew_resnet34`): residual networks whose shortcuts carry spikes.
 
 A block computes A = SN(BN(conv(SN(BN(conv(S)))))) and gives g(A, S): `add` A + S, `iand`
 (1 - A) * S, `or` A + S - A * S. Where the shape changes the shortcut is SN(BN(conv 1x1(S))).
@@ -6,22 +6,31 @@ Fang et al., "Deep residual learning in spiking neural networks", NeurIPS 2021 (
 `or` after SynA-ResNet (arXiv 2311.06570).
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ...runtime.config import validate
 from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
 from ..nn.projections import Shape, Sources
-from .builder import NetworkBuilder
+from .builder import Conv, Layers, NetworkBuilder
+
+Connect = Literal["add", "iand", "or"]
+Stem = Literal["small", "large"]
+Pooling = Literal["max", "average", "none"]
 
 BLOCKS = {"sew_resnet18": (2, 2, 2, 2), "sew_resnet34": (3, 4, 6, 3)}
 
 
 class SEWResNetOptions(BaseModel):
-    """`width` is the channels of the first stage, doubled at each of `stages`.
+    """A SEW-ResNet.
 
-    `stem` is "small" (3x3, stride 1, no pool: images of 32 pixels) or "large" (7x7, stride 2, then
-    a `pool`: "max" over 3x3, "average" over 2x2, or "none").
+    `width` is the channels of the first stage, doubled at each of `stages`; `connect` is g, the
+    element-wise function of a block. `stem` is "small" (3x3, stride 1, no pooling: images of 32
+    pixels) or "large" (7x7, stride 2, then a `pool`: "max" over 3x3, "average" over 2x2, or
+    "none").
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,14 +38,14 @@ class SEWResNetOptions(BaseModel):
     name: Literal["sew_resnet18", "sew_resnet34"]
     width: int = Field(default=64, ge=1)
     stages: int = Field(default=4, ge=1, le=4)
-    connect: Literal["add", "iand", "or"] = "add"
-    stem: Literal["small", "large"] = "small"
-    pool: Literal["max", "average", "none"] = "max"
+    connect: Connect = "add"
+    stem: Stem = "small"
+    pool: Pooling = "max"
     neuron: NeuronOptions = NeuronOptions()
 
 
 class MSResNetOptions(BaseModel):
-    """MS-ResNet (Hu et al., TNNLS 2024), which cannot be carried over: refused with the reason."""
+    """MS-ResNet (Hu et al., TNNLS 2024), which is not supported; choosing it gives the reason."""
 
     name: Literal["ms_resnet18", "ms_resnet34"]
 
@@ -44,45 +53,81 @@ class MSResNetOptions(BaseModel):
     def _raise_unsupported(self) -> "MSResNetOptions":
         raise ValueError(
             "its shortcuts carry membrane currents, and where the shape changes a convolution "
-            "takes these real numbers, which are no messages of a chip; take sew_resnet18"
+            "takes these real numbers, which a chip cannot send; use sew_resnet18"
         )
 
 
-def sew_resnet(
-    options: SEWResNetOptions, input_shape: Shape, classes: int, value_bits: int
-) -> SpikingNetwork:
-    """Return the network of `options`, its weights drawn from torch's global generator."""
-    growing = NetworkBuilder(options.neuron, input_shape, value_bits)
+class SEWResNet18(SpikingNetwork):
+    """SEW-ResNet-18: residual blocks with a spike-element-wise function."""
+
+    variant: ClassVar[str] = "sew_resnet18"
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        width: int = 64,
+        stages: int = 4,
+        connect: Connect = "add",
+        stem: Stem = "small",
+        pool: Pooling = "max",
+        neuron: NeuronOptions = NeuronOptions(),  # noqa: B008 (frozen)
+    ):
+        """Create the layers; weights are drawn from torch's global generator.
+
+        Args:
+            input_shape: (channels, height, width).
+            classes: number of read-out neurons.
+            width: channels of the first stage, doubled at each.
+            stages: number of stages, 1 to 4.
+            connect: element-wise function g of a block: "add", "iand" or "or".
+            stem: "small" (3x3, stride 1) or "large" (7x7, stride 2, then `pool`).
+            pool: pooling after a large stem: "max" 3x3, "average" 2x2, "none".
+            neuron: decays, threshold, surrogate gradient and weight bits of all neurons.
+
+        Raises:
+            RecipeError: an option has a wrong type or is out of range.
+            NetworkError: a layer does not fit its input.
+        """
+        settings: dict[str, Any] = {"name": self.variant, "width": width, "stages": stages}
+        settings |= {"connect": connect, "stem": stem, "pool": pool, "neuron": neuron}
+        options = validate(SEWResNetOptions, settings, type(self).__name__)
+        shape = tuple(input_shape)
+        super().__init__(_layers(options, shape, classes), shape, options=options)
+
+
+class SEWResNet34(SEWResNet18):
+    """SEW-ResNet-34: as SEW-ResNet-18, with 3, 4, 6 and 3 blocks per stage."""
+
+    variant = "sew_resnet34"
+
+
+def _layers(options: SEWResNetOptions, input_shape: Shape, classes: int) -> Layers:
+    builder = NetworkBuilder(options.neuron, input_shape)
     large = options.stem == "large"
     kernel, stride = (7, 2) if large else (3, 1)
-    last = growing.add_conv("stem", (INPUT,), options.width, kernel, stride)
-    window = 2 if large and options.pool == "average" else 1
+    last = builder.add_conv("stem", (INPUT,), Conv(options.width, kernel, stride))
+    pool_size = 2 if large and options.pool == "average" else 1
     if large and options.pool == "max":
-        last = growing.add_max_pool("pool", last, 3, 2)
+        last = builder.add_max_pool("pool", last, 3, 2)
     for stage, blocks in enumerate(BLOCKS[options.name][: options.stages]):
         for block in range(blocks):
             name = f"stage{stage + 1}.block{block + 1}"
             stride = 2 if stage and not block else 1
-            last = _add_block(growing, options, name, last, stage, stride, window)
-            window = 1
-    return growing.build(last, classes, None)
+            conv = Conv(options.width << stage, 3, stride, pool_size)
+            last = _add_block(builder, options.connect, name, last, conv)
+            pool_size = 1
+    return builder.add_readout(last, classes, None)
 
 
 def _add_block(
-    growing: NetworkBuilder,
-    options: SEWResNetOptions,
-    name: str,
-    sources: Sources,
-    stage: int,
-    stride: int,
-    window: int,
+    builder: NetworkBuilder, connect: Connect, name: str, sources: Sources, first: Conv
 ) -> Sources:
-    channels = options.width << stage
-    inner = growing.add_conv(f"{name}.conv1", sources, channels, 3, stride, window)
-    outer = growing.add_conv(f"{name}.conv2", inner, channels)
+    inner = builder.add_conv(f"{name}.conv1", sources, first)
+    outer = builder.add_conv(f"{name}.conv2", inner, Conv(first.channels))
     shortcut = sources
-    if growing.shapes[sources[0]] != growing.shapes[outer[0]]:
-        shortcut = growing.add_conv(f"{name}.shortcut", sources, channels, 1, stride, window)
-    if options.connect == "add":
+    if builder.shapes[sources[0]] != builder.shapes[outer[0]]:
+        shortcut = builder.add_conv(f"{name}.shortcut", sources, replace(first, kernel=1))
+    if connect == "add":
         return shortcut + outer
-    return growing.add_gate(f"{name}.{options.connect}", options.connect, outer + shortcut)
+    return builder.add_gate(f"{name}.{connect}", connect, outer + shortcut)

@@ -1,23 +1,26 @@
-"""`slayer`: blocks of lava-dl's SLAYER, trained by its own rules, on the same road to the chip.
+"""SlayerNet (`slayer`): blocks of lava-dl's SLAYER, trained by its own rules.
 
-Their weights are rounded and their neurons compute in integers from the first epoch on, so there
-are no real numbers to convert: what was trained is read, integer for integer (`convert.slayer`). A
-read-out of pumice's own follows them. This is the only module that imports SLAYER.
+Their weights are quantized and their neurons compute in integers from the first epoch on, so there
+is nothing to quantize: the trained blocks are read integer for integer
+(`convert.importers.slayer`). An integrating read-out of pumice's own follows them. This is the only
+module that imports SLAYER.
 """
 
 import sys
 import types
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from ...convert.importers.slayer import from_slayer
 from ...convert.quantize.quantize import quantize_population
+from ...runtime.config import validate
 from ...runtime.errors import MissingPackage, NetworkError
 from ...runtime.lava_compat import patch_lava
 from ...runtime.network import Network
@@ -25,8 +28,9 @@ from ..nn.layers import SpikingLayer
 from ..nn.network import SpikingNetwork
 from ..nn.projections import InputSpec, Projection, Shape
 from .builder import READOUT
+from .conv import Sizes, per_layer
 
-LAST_BLOCK = "last"  # what the read-out calls the last block
+LAST_BLOCK = "last"  # the name by which the read-out reads the last block
 
 
 class SlayerNeuronOptions(BaseModel):
@@ -42,100 +46,137 @@ class SlayerNeuronOptions(BaseModel):
 
 
 class SlayerOptions(BaseModel):
-    """A chain of SLAYER's convolutions and dense layers, and a read-out that sums up.
+    """SLAYER convolutions and dense layers, and an integrating read-out.
 
-    `channels`, `kernels` and `strides` have one entry a convolution, padded by half its kernel;
-    `hidden` one a dense layer. Weights begin `weight_scale` times as large as torch draws them.
+    `channels` has one entry per convolution, `hidden` one per dense layer; `kernels` and `strides`
+    hold one number for all convolutions or one for each, padded by half the kernel. Initial weights
+    are `weight_scale` times those that torch draws.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Literal["slayer"]
+    name: Literal["slayer"] = "slayer"
     channels: tuple[int, ...] = (8, 16)
-    kernels: tuple[int, ...] = (3, 3)
-    strides: tuple[int, ...] = (2, 2)
+    kernels: Sizes = 3
+    strides: Sizes = 2
     hidden: tuple[int, ...] = (64,)
     weight_scale: float = Field(default=2.0, gt=0)
     neuron: SlayerNeuronOptions = SlayerNeuronOptions()
 
+    @model_validator(mode="after")
+    def _check_sizes(self) -> "SlayerOptions":
+        per_layer("kernels", self.kernels, self.channels)
+        per_layer("strides", self.strides, self.channels)
+        return self
+
 
 class SlayerNet(SpikingNetwork):
-    """SLAYER's `blocks`, which compute in integers always, then a read-out as in every network."""
+    """SLAYER blocks, which always compute in integers, and an integrating read-out."""
 
     def __init__(
-        self, blocks: list[nn.Module], readout: SpikingLayer, shape: Shape, value_bits: int
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        channels: Sequence[int] = (8, 16),
+        hidden: Sequence[int] = (64,),
+        kernels: int | Sequence[int] = 3,
+        strides: int | Sequence[int] = 2,
+        weight_scale: float = 2.0,
+        neuron: SlayerNeuronOptions = SlayerNeuronOptions(),  # noqa: B008 (frozen)
     ):
-        super().__init__([readout], shape, value_bits)
+        """Create the blocks; weights are drawn from torch's global generator.
+
+        Args:
+            input_shape: (channels, height, width).
+            classes: number of read-out neurons.
+            channels: output channels of each convolution.
+            hidden: neurons of each dense layer.
+            kernels: kernel size of all convolutions, or of each; padding is half of it.
+            strides: stride of all convolutions, or of each.
+            weight_scale: factor on the initial weights.
+            neuron: SLAYER's CUBA parameters.
+
+        Raises:
+            MissingPackage: lava-dl is not installed.
+            NetworkError: there is no block.
+            RecipeError: an option has a wrong type or is out of range.
+        """
+        settings = {
+            "channels": channels,
+            "hidden": hidden,
+            "kernels": kernels,
+            "strides": strides,
+            "weight_scale": weight_scale,
+            "neuron": neuron,
+        }
+        options = validate(SlayerOptions, settings, type(self).__name__)
+        shape = tuple(input_shape)
+        blocks, width = _blocks(options, shape)
+        projection = Projection(InputSpec((LAST_BLOCK,)), nn.Linear(width, classes))
+        readout = SpikingLayer("output", [projection], READOUT)
+        super().__init__([readout], shape, options=options)
         self.blocks = nn.ModuleList(blocks)
 
     def features(self, events: Tensor) -> Tensor:
-        """Return the spikes of the last block, (timesteps, batch, *shape)."""
+        """Compute the spikes of the last block, (timesteps, batch, *shape)."""
         values = torch.movedim(events, 0, -1)  # SLAYER has time last
         for block in self.blocks:
             values = block(values)
         return torch.movedim(values, -1, 0)
 
     def layer_shapes(self) -> list[Shape]:
-        """Return the shape of the read-out."""
+        """Shape of the read-out."""
         return [(self.readout_layer.linear.weight.shape[0],)]
-
-    @property
-    def readout_layer(self) -> SpikingLayer:
-        """The last layer."""
-        layer = self.layers[-1]
-        assert isinstance(layer, SpikingLayer)
-        return layer
 
     @torch.no_grad()
     def to_network(self) -> Network:
-        """Return the network it computes, read block by block; raises `NetworkError`."""
+        """Read the integer network that it computes, block by block; raises `NetworkError`."""
         self.features(torch.zeros(1, 1, *self.input_shape))  # a block knows its shape once it ran
         before, _ = from_slayer(list(self.blocks), self.input_shape, self.value_bits)
         last = before.population(before.output)
-        neurons, synapses = self.readout_layer.to_float(
+        float_population, float_projections = self.readout_layer.to_float(
             self.layer_shapes()[0], {LAST_BLOCK: last.shape}
         )
-        joined = [replace(s, source=last.name, name=f"{last.name}-output") for s in synapses]
-        population, projections, _ = quantize_population(neurons, joined)
+        incoming = [
+            replace(each, source=last.name, name=f"{last.name}-output")
+            for each in float_projections
+        ]
+        population, projections, _ = quantize_population(float_population, incoming)
         return Network(
             (*before.populations, population), (*before.projections, *projections), "output"
         )
 
 
-def slayer_net(
-    options: SlayerOptions, input_shape: Shape, classes: int, value_bits: int
-) -> SlayerNet:
-    """Return the network of `options`, its weights from torch's global generator.
-
-    Raises `MissingPackage` where lava-dl is not installed, `NetworkError` where there is no block.
-    """
+def _blocks(options: SlayerOptions, input_shape: Shape) -> tuple[list[nn.Module], int]:
+    """Create the SLAYER blocks, and the number of values that the last one sends."""
     block = import_slayer().block.cuba
     settings = {"weight_scale": options.weight_scale, "delay_shift": False}
     neuron = options.neuron.model_dump()
     blocks: list[nn.Module] = []
     shape = input_shape
-    sizes = zip(options.channels, options.kernels, options.strides, strict=True)
-    for channels, kernel, stride in sizes:
-        padded = kernel // 2
-        blocks.append(block.Conv(neuron, shape[0], channels, kernel, stride, padded, **settings))
-        rows, columns = ((size + 2 * padded - kernel) // stride + 1 for size in shape[1:])
-        shape = (channels, rows, columns)
-    flat = int(torch.Size(shape).numel())
+    kernels = per_layer("kernels", options.kernels, options.channels)
+    strides = per_layer("strides", options.strides, options.channels)
+    for channels, kernel, stride in zip(options.channels, kernels, strides, strict=True):
+        padding = kernel // 2
+        blocks.append(block.Conv(neuron, shape[0], channels, kernel, stride, padding, **settings))
+        height, width = ((size + 2 * padding - kernel) // stride + 1 for size in shape[1:])
+        shape = (channels, height, width)
+    neurons = int(torch.Size(shape).numel())
     if options.hidden:
         blocks.append(block.Flatten())
-        for before, after in pairwise((flat, *options.hidden)):
+        for before, after in pairwise((neurons, *options.hidden)):
             blocks.append(block.Dense(neuron, before, after, **settings))
-        flat = options.hidden[-1]
+        neurons = options.hidden[-1]
     if not blocks:
         raise NetworkError("slayer: has no channels and no hidden layer, needs one block or more")
-    readout = Projection(InputSpec((LAST_BLOCK,)), nn.Linear(flat, classes))
-    return SlayerNet(blocks, SpikingLayer("output", [readout], READOUT), input_shape, value_bits)
+    return blocks, neurons
 
 
 def import_slayer() -> Any:
-    """Return SLAYER; its object detection, which wants cv2 and is not used, stays out.
+    """Import SLAYER without its object detection, which needs cv2 and is not used.
 
-    Raises `MissingPackage`.
+    Raises:
+        MissingPackage: lava-dl is not installed.
     """
     name = "lava.lib.dl.slayer.object_detection"
     patch_lava()

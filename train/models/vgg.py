@@ -1,17 +1,22 @@
-"""`vggsnn` and `vgg9`: chains of 3x3 convolutions with pools between them.
+"""VGG (`vggsnn`, `vgg9`): chains of 3x3 convolutions with pooling between them.
 
 `vggsnn` is 64C3-128C3-P-256C3-256C3-P-512C3-512C3-P-512C3-512C3-P-FC, as ETC and TET train it on
 event data (arXiv 2202.11946). `vgg9` is seven convolutions, 64-64-P-128-128-P-256-256-256-P, and
 two dense layers.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...runtime.config import validate
 from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
 from ..nn.projections import Shape, Sources
-from .builder import NetworkBuilder
+from .builder import Conv, Layers, NetworkBuilder
+
+Variant = Literal["vggsnn", "vgg9"]
+Pooling = Literal["average", "max"]
 
 # Channels in units of the width; each group ends in a pool.
 CHANNEL_MULTIPLIERS = {
@@ -21,34 +26,71 @@ CHANNEL_MULTIPLIERS = {
 
 
 class VGGOptions(BaseModel):
-    """`width` is the channels of the first convolution; `hidden` the dense layer's of `vgg9`.
+    """A VGG network.
 
-    `pool` is "average" or "max", over 2x2.
+    `width` is the channels of the first convolution, `hidden` the neurons of the dense layer of
+    `vgg9`. `pool` is "average" or "max", over 2x2.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Literal["vggsnn", "vgg9"]
+    name: Variant
     width: int = Field(default=64, ge=1)
     hidden: int = Field(default=1024, ge=1)
-    pool: Literal["average", "max"] = "average"
+    pool: Pooling = "average"
     neuron: NeuronOptions = NeuronOptions()
 
 
-def vgg(options: VGGOptions, input_shape: Shape, classes: int, value_bits: int) -> SpikingNetwork:
-    """Return the network of `options`, its weights drawn from torch's global generator."""
-    growing = NetworkBuilder(options.neuron, input_shape, value_bits)
+class VGG(SpikingNetwork):
+    """VGG of 3x3 convolutions with 2x2 pooling: VGGSNN (TET, ETC) or VGG-9."""
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        name: Variant = "vggsnn",
+        width: int = 64,
+        hidden: int = 1024,
+        pool: Pooling = "average",
+        neuron: NeuronOptions = NeuronOptions(),  # noqa: B008 (frozen)
+    ):
+        """Create the layers; weights are drawn from torch's global generator.
+
+        Args:
+            input_shape: (channels, height, width).
+            classes: number of read-out neurons.
+            name: architecture, "vggsnn" or "vgg9".
+            width: channels of the first convolution.
+            hidden: neurons of the dense layer of "vgg9".
+            pool: pooling over 2x2.
+            neuron: decays, threshold, surrogate gradient and weight bits of all neurons.
+
+        Raises:
+            RecipeError: an option has a wrong type or is out of range.
+            NetworkError: a layer does not fit its input.
+        """
+        settings = {"name": name, "width": width, "hidden": hidden, "pool": pool, "neuron": neuron}
+        options = validate(VGGOptions, settings, type(self).__name__)
+        shape = tuple(input_shape)
+        super().__init__(_layers(options, shape, classes), shape, options=options)
+
+
+def _layers(options: VGGOptions, input_shape: Shape, classes: int) -> Layers:
+    builder = NetworkBuilder(options.neuron, input_shape)
     last: Sources = (INPUT,)
-    window, number = 1, 0
-    for group, plan in enumerate(CHANNEL_MULTIPLIERS[options.name]):
-        for times in plan:
+    pool_size, number = 1, 0
+    for group, multipliers in enumerate(CHANNEL_MULTIPLIERS[options.name]):
+        for multiplier in multipliers:
             number += 1
-            last = growing.add_conv(f"conv{number}", last, options.width * times, pool_size=window)
-            window = 1
+            conv = Conv(options.width * multiplier, pool_size=pool_size)
+            last = builder.add_conv(f"conv{number}", last, conv)
+            pool_size = 1
         if options.pool == "max":
-            last = growing.add_max_pool(f"pool{group + 1}", last, 2, 2)
+            last = builder.add_max_pool(f"pool{group + 1}", last, 2, 2)
         else:
-            window = 2
+            pool_size = 2
     if options.name == "vggsnn":
-        return growing.build(last, classes, window)
-    return growing.build(growing.add_dense("hidden", last, options.hidden, window), classes)
+        return builder.add_readout(last, classes, pool_size)
+    return builder.add_readout(
+        builder.add_dense("hidden", last, options.hidden, pool_size), classes
+    )

@@ -1,6 +1,10 @@
-"""Networks in training: layers that read the layers before them, and a read-out at the end."""
+"""Trainable spiking networks: named layers that read earlier layers, and an integrating read-out.
+
+Tensors are (timesteps, batch, *shape).
+"""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,9 +21,10 @@ INPUT = "input"
 
 
 class NeuronOptions(BaseModel):
-    """What the neurons of a network do; decays are the share lost each step, 0 to 1.
+    """Leaky integrate-and-fire neurons of a network.
 
-    What reaches them, and the read-out, has weights of `weight_bits` bits once quantised.
+    Decays are the fraction lost per step, 0 to 1. Projections into these neurons, and into the
+    read-out, have weights of `weight_bits` bits once quantized.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,82 +37,120 @@ class NeuronOptions(BaseModel):
 
     @property
     def config(self) -> NeuronConfig:
-        """The same as a layer takes it."""
+        """The neuron model of a layer, decays quantized to 12 bits."""
         decays = quantize_decay(self.current_decay), quantize_decay(self.voltage_decay)
         return NeuronConfig(*decays, self.surrogate)
 
 
 class SpikingNetwork(nn.Module):
-    """Layers, each after those it reads; the last is an integrator whose voltage is the answer.
+    """Layers in topological order; the last is an integrator whose voltage sums up the logits.
 
-    Layers read each other by name, and the events as `input`. Takes events (timesteps, batch,
-    *input_shape) as whole numbers of `value_bits` bits; gives what each step adds to the answer,
-    the logits (timesteps, batch, classes).
+    Layers name their sources; the events are named `input`. Takes events (timesteps, batch,
+    *input_shape), integers of `value_bits` bits in a floating-point tensor; returns the logits
+    (timesteps, batch, classes), what each step adds to the read-out's voltage.
+
+    Args:
+        layers: spiking layers and gates, each after its sources, the read-out last.
+        input_shape: shape of one frame of events.
+        value_bits: bits of an input value, 1 for binary events; training sets it to the data's.
+        options: the recipe's table `[network]` that builds it; None for one built by hand.
+
+    Attributes:
+        provenance: recipe, data, seed and versions of the training run; None before.
     """
 
-    def __init__(self, layers: Sequence[SpikingLayer | Gate], input_shape: Shape, value_bits: int):
+    def __init__(
+        self,
+        layers: Sequence[SpikingLayer | Gate],
+        input_shape: Shape,
+        value_bits: int = 1,
+        options: BaseModel | None = None,
+    ):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.input_shape = input_shape
         self.value_bits = value_bits
+        self.options = options
+        self.provenance: dict[str, Any] | None = None
 
     def forward(self, events: Tensor) -> Tensor:
         return self.compute_logits(self.features(events))
 
     def features(self, events: Tensor) -> Tensor:
-        """Return what the read-out reads, (timesteps, batch, *shape), whole numbers.
+        """Compute the input of the read-out, integers (timesteps, batch, *shape).
 
-        Spikes, or counts of spikes where the read-out adds up populations or averages over windows.
+        Spikes, or spike counts where the read-out sums populations or pools.
         """
-        known = {InputSpec((INPUT,)): events}
-        *before, last = self.layer_list
-        for layer in before:
-            known[InputSpec((layer.name,))] = layer(
-                *(gather_input(known, reads) for reads in layer.inputs)
-            )
-        return gather_input(known, last.inputs[0])
+        outputs = {InputSpec((INPUT,)): events}
+        *hidden, readout = self.layer_list
+        for layer in hidden:
+            inputs = (gather_input(outputs, spec) for spec in layer.inputs)
+            outputs[InputSpec((layer.name,))] = layer(*inputs)
+        return gather_input(outputs, readout.inputs[0])
 
     def compute_logits(self, features: Tensor) -> Tensor:
-        """Return the logits (timesteps, batch, classes) for what `features` gave."""
-        summed = self.layers[-1](features)
-        return torch.diff(summed, dim=0, prepend=torch.zeros_like(summed[:1]))
+        """Apply the read-out: logits (timesteps, batch, classes) of `features`."""
+        voltages = self.layers[-1](features)
+        return torch.diff(voltages, dim=0, prepend=torch.zeros_like(voltages[:1]))
 
     def quantize(self, quantized: bool = True) -> "SpikingNetwork":
-        """Compute as the chip will from now on, or in real numbers again; returns itself."""
+        """Switch to the forward pass of the integer network, or back to floats; returns itself."""
         set_quantized(self.modules(), quantized)
         return self
 
     @property
+    def quantized(self) -> bool:
+        """Whether the first layer computes in integers."""
+        return bool(self.layer_list) and self.layer_list[0].quantized
+
+    @property
     def layer_list(self) -> list[SpikingLayer | Gate]:
-        """Its layers."""
+        """The layers, typed."""
         return [layer for layer in self.layers if isinstance(layer, SpikingLayer | Gate)]
 
+    @property
+    def readout_layer(self) -> SpikingLayer:
+        """The last layer, an integrator."""
+        layer = self.layers[-1]
+        assert isinstance(layer, SpikingLayer)
+        return layer
+
+    @property
+    def feature_size(self) -> int:
+        """Number of values that the read-out reads at each step."""
+        return self.readout_layer.linear.weight.shape[1]
+
     def layer_shapes(self) -> list[Shape]:
-        """Return the shape of each layer's neurons."""
+        """Shape of each layer's population."""
         return [shape for _, shape in _iter_layer_shapes(self)]
 
 
 @torch.no_grad()
 def _iter_layer_shapes(network: SpikingNetwork) -> Iterator[tuple[SpikingLayer | Gate, Shape]]:
     device = next(network.parameters()).device
-    known = {InputSpec((INPUT,)): torch.zeros(1, 1, *network.input_shape, device=device)}
+    outputs = {InputSpec((INPUT,)): torch.zeros(1, 1, *network.input_shape, device=device)}
     for layer in network.layer_list:
-        shape = layer.output_shape(*(gather_input(known, reads) for reads in layer.inputs))
-        known[InputSpec((layer.name,))] = torch.zeros(1, 1, *shape, device=device)
+        shape = layer.output_shape(*(gather_input(outputs, spec) for spec in layer.inputs))
+        outputs[InputSpec((layer.name,))] = torch.zeros(1, 1, *shape, device=device)
         yield layer, shape
 
 
 def to_float_network(network: SpikingNetwork) -> FloatNetwork:
-    """Return `network` in real numbers, batch norm folded, as `pumice.convert` takes it."""
-    neurons: list[FloatPopulation] = []
-    synapses: list[FloatProjection] = []
+    """Export `network` as the converter's float network, batch norm folded."""
+    populations: list[FloatPopulation] = []
+    projections: list[FloatProjection] = []
     shapes = {INPUT: network.input_shape}
     for layer, shape in _iter_layer_shapes(network):
-        population, projections = layer.to_float(shape, shapes)
-        neurons.append(population)
-        synapses += projections
+        population, incoming = layer.to_float(shape, shapes)
+        populations.append(population)
+        projections += incoming
         shapes[layer.name] = shape
-    output = neurons[-1].name
     return FloatNetwork(
-        INPUT, network.input_shape, network.value_bits, tuple(neurons), tuple(synapses), output
+        input_name=INPUT,
+        input_shape=network.input_shape,
+        value_bits=network.value_bits,
+        populations=tuple(populations),
+        projections=tuple(projections),
+        output=populations[-1].name,
+        provenance=network.provenance or {},
     )

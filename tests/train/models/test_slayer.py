@@ -11,7 +11,7 @@ from pumice.runtime import logits_over_time
 from pumice.runtime.engines.reference import run
 from pumice.train import convert, load_recipe, read_trained_model, train_recipe
 from pumice.train.data import Dataset, FrameSet
-from pumice.train.models.slayer import SlayerNet, SlayerOptions, slayer_net
+from pumice.train.models.slayer import SlayerNet
 
 RECIPE = """
 [data]
@@ -71,16 +71,12 @@ def test_what_is_trained_answers_as_the_network_it_becomes(tmp_path: Path) -> No
     assert np.array_equal(logits_over_time(network, trace).argmax(axis=-1), said.numpy())
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        SlayerOptions(name="slayer", channels=(3, 4), hidden=()),
-        SlayerOptions(name="slayer", channels=(), kernels=(), strides=(), hidden=(9, 7)),
-    ],
-)
-def test_every_block_spikes_as_it_does_in_slayer(options: SlayerOptions) -> None:
+@pytest.mark.parametrize(("channels", "hidden"), [((3, 4), ()), ((), (9, 7))])
+def test_every_block_spikes_as_it_does_in_slayer(
+    channels: tuple[int, ...], hidden: tuple[int, ...]
+) -> None:
     torch.manual_seed(1)
-    network = slayer_net(options, (2, 9, 8), 3, 1)
+    network = SlayerNet((2, 9, 8), 3, channels, hidden)
     trace_of = run(network.to_network(), events(network).numpy().astype(np.uint8))
     values = torch.movedim(events(network), 0, -1)
     with torch.no_grad():
@@ -93,7 +89,7 @@ def test_every_block_spikes_as_it_does_in_slayer(options: SlayerOptions) -> None
 
 def test_training_moves_the_weights_of_every_block() -> None:
     torch.manual_seed(1)
-    network = slayer_net(SlayerOptions(name="slayer", channels=(4, 4)), (2, 9, 8), 3, 1)
+    network = SlayerNet((2, 9, 8), 3, (4, 4))
     network(events(network)).square().sum().backward()
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:

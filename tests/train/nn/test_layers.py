@@ -6,7 +6,7 @@ from torch import nn
 from pumice.convert.quantize.quantize import quantize_network
 from pumice.runtime import logits_over_time
 from pumice.runtime.engines.reference import run
-from pumice.train.models.conv import ConvOptions, conv_net
+from pumice.train.models.conv import ConvNet
 from pumice.train.nn.layers import SpikingLayer
 from pumice.train.nn.network import NeuronOptions, SpikingNetwork, to_float_network
 from pumice.train.nn.neuron import NeuronConfig
@@ -16,8 +16,8 @@ from pumice.train.nn.projections import InputSpec, Projection
 def trained_a_little(neuron: NeuronOptions, value_bits: int = 1) -> SpikingNetwork:
     """A network whose batch norm has seen data and whose parameters are not their defaults."""
     torch.manual_seed(0)
-    options = ConvOptions(channels=(6, 8), kernels=(3, 5), strides=(1, 2), hidden=(20,))
-    network = conv_net(options.model_copy(update={"neuron": neuron}), (2, 9, 7), 5, value_bits)
+    network = ConvNet((2, 9, 7), 5, (6, 8), (20,), (3, 5), (1, 2), neuron=neuron)
+    network.value_bits = value_bits
     for _ in range(40):
         network(events(value_bits))
     with torch.no_grad():

@@ -15,7 +15,7 @@ from pumice.convert.passes.sparsify import sparsify
 from pumice.deploy.lava import run as run_lava
 from pumice.runtime import Network, Sparse, Trace
 from pumice.runtime.engines import cpu, reference
-from pumice.train.models.builder import NetworkBuilder
+from pumice.train.models.builder import Conv, NetworkBuilder
 from pumice.train.nn.layers import SpikingLayer
 from pumice.train.nn.network import NeuronOptions, SpikingNetwork
 from pumice.train.nn.projections import InputSpec, Projection
@@ -27,12 +27,13 @@ LEAKY = NeuronOptions(current_decay=0.4, voltage_decay=0.2, threshold=0.8)
 def skipping() -> SpikingNetwork:
     """A skip over three layers by weights of its own, a sum over four, groups and dilation."""
     torch.manual_seed(5)
-    growing = NetworkBuilder(LEAKY, SHAPE, 1)
-    a = growing.add_conv("a", ("input",), 6)
-    b = growing.add_conv("b", a, 6)
-    c = growing.add_conv("c", b, 6)
+    growing = NetworkBuilder(LEAKY, SHAPE)
+    a = growing.add_conv("a", ("input",), Conv(6))
+    b = growing.add_conv("b", a, Conv(6))
+    c = growing.add_conv("c", b, Conv(6))
     apart = nn.Conv2d(6, 6, 3, padding=2, dilation=2, groups=3, bias=True)
-    d = growing.add_conv("d", c, 6, shortcut=[Projection(InputSpec(a), apart, nn.BatchNorm2d(6))])
+    shortcut = [Projection(InputSpec(a), apart, nn.BatchNorm2d(6))]
+    d = growing.add_conv("d", c, Conv(6), shortcut)
     e = growing.add_dense("e", a + c + d, 12)
     return seasoned(growing.build(e, CLASSES))
 
@@ -62,9 +63,9 @@ def test_the_layers_of_a_sum_lower_to_a_projection_each_with_the_same_weights() 
 
 def test_a_transposed_convolution_fires_as_in_torch_and_keeps_its_synapses_alone() -> None:
     torch.manual_seed(6)
-    growing = NetworkBuilder(LEAKY, SHAPE, 1)
-    a = growing.add_conv("a", ("input",), 6, stride=2)
-    b = growing.add_conv("b", ("input",), 3)
+    growing = NetworkBuilder(LEAKY, SHAPE)
+    a = growing.add_conv("a", ("input",), Conv(6, stride=2))
+    b = growing.add_conv("b", ("input",), Conv(3))
     wide = nn.ConvTranspose2d(6, 3, (4, 3), (2, 2), (1, 1), bias=False)
     layer = growing.layers[-1]
     assert isinstance(layer, SpikingLayer)
