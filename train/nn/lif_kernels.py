@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from ...runtime.arithmetic import ALIGN_BITS, DECAY_BITS, DECAY_ONE, STATE_HALF
+
 BLOCK_SIZE = 1024
 SURROGATES = ("triangle", "rectangle", "atan", "fast_sigmoid")
 
@@ -20,8 +22,8 @@ NumbaArg = Any  # numba's functions take arrays and scalars of the stated types 
 @njit(inline="always")
 def _decay(state: NumbaArg, kept: NumbaArg) -> NumbaArg:
     size = np.int32(abs(state))
-    high, low = np.int32(size >> np.int32(12)), np.int32(size & np.int32(4095))
-    left = np.int32(np.int32(high * kept) + np.int32(np.int32(low * kept) >> np.int32(12)))
+    high, low = np.int32(size >> np.int32(DECAY_BITS)), np.int32(size & np.int32(DECAY_ONE - 1))
+    left = np.int32(np.int32(high * kept) + np.int32(np.int32(low * kept) >> np.int32(DECAY_BITS)))
     return np.int32(-left) if state < 0 else left
 
 
@@ -39,12 +41,12 @@ def _lif_step_int(
     fires: NumbaArg,
 ) -> None:
     for i in range(len(activation)):
-        arriving = np.int32(np.int32(activation[i]) << np.int32(6))
+        arriving = np.int32(np.int32(activation[i]) << np.int32(ALIGN_BITS))
         u = np.int32(_decay(current[i], kept_current) + arriving)
-        u = np.int32(u - np.int32(16777216)) if u > 8388608 else u
-        u = np.int32(u + np.int32(16777216)) if u <= -8388608 else u
+        u = np.int32(u - np.int32(2 * STATE_HALF)) if u > STATE_HALF else u
+        u = np.int32(u + np.int32(2 * STATE_HALF)) if u <= -STATE_HALF else u
         v = np.int32(np.int32(_decay(voltage[i], kept_voltage) + u) + bias[i])
-        v = min(max(v, np.int32(-8388607)), np.int32(8388607))
+        v = min(max(v, np.int32(1 - STATE_HALF)), np.int32(STATE_HALF - 1))
         spike = fires and v > threshold
         current[i] = u
         voltage[i] = np.int32(0) if spike else v
