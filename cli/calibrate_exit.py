@@ -10,7 +10,7 @@ from .options import DataFolder, EventsFile, Json, NetworkFile
 
 if TYPE_CHECKING:
     from ..runtime import Network
-    from .inputs import Inputs
+    from ..train.data.inputs import Inputs
 
 
 def calibrate_exit(
@@ -48,7 +48,7 @@ def calibrate_exit(
     """
     from ..runtime import read_network, write_network
     from ..runtime.errors import DataError
-    from .inputs import file_inputs, read_inputs
+    from ..train.data.inputs import file_inputs, read_inputs
     from .output import print_json
 
     if loss is not None and coverage is not None:
@@ -71,7 +71,7 @@ def validation_inputs(network: "Network", folder: Path | None) -> "Inputs":
     """Return the samples that the recipe of `network` kept from training; raises `DataError`."""
     from ..runtime.errors import DataError
     from ..train.data import load, train_val_split
-    from .inputs import to_inputs
+    from ..train.data.inputs import to_inputs
 
     recipe: dict[str, Any] = network.provenance.get("recipe") or {}
     fit = recipe.get("training", {})

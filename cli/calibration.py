@@ -9,7 +9,7 @@ from ..convert.quantize.float_network import FloatNetwork
 from ..convert.quantize.mixed_precision import search_bit_widths
 from ..convert.quantize.quantize import quantize_network
 from ..runtime.errors import DataError
-from .inputs import Inputs, file_inputs, load_named_dataset, to_inputs
+from ..train.data.inputs import Inputs, file_inputs, load_named_dataset, to_inputs
 
 
 def calibrate_on_inputs(

@@ -12,7 +12,7 @@ from .train import load_data, run_training
 if TYPE_CHECKING:
     from ..report import Energy, Report
     from ..runtime import Network
-    from .inputs import Inputs
+    from ..train.data.inputs import Inputs
 
 RECIPE = "digits-events"
 VERIFY_SAMPLES = 32
@@ -39,7 +39,7 @@ def demo(
     from ..report import to_json, write_report
     from ..runtime import write_network
     from ..train import convert, load_recipe, model_accuracy
-    from .inputs import dataset_inputs
+    from ..train.data.inputs import dataset_inputs
 
     if prednext:
         from .demo_prednext import prednext_demo

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 
 RECIPE = "digit-motions"
 LABELS_PER_CLASS = 20
-DATA = {"label": "digit", "values": "gray", "timesteps": 16}
+DATA: dict[str, Any] = {"label": "digit", "values": "gray", "timesteps": 16}
 
 
 def prednext_demo(output: Path, change: Sequence[str], as_json: bool) -> None:
@@ -19,12 +20,12 @@ def prednext_demo(output: Path, change: Sequence[str], as_json: bool) -> None:
     from ..runtime import write_network
     from ..train import convert, model_accuracy, write_trained_model
     from ..train.data import load
+    from ..train.data.inputs import dataset_inputs
     from ..train.data.video_sources import load_videos
     from ..train.evaluation.baselines import pixel_probe_accuracy, untrained_baseline
     from ..train.evaluation.linear_readout import attach_linear_readout
     from ..train.ssl.recipe import load_pretrain_recipe
     from .demo import build_demo_report, print_report
-    from .inputs import dataset_inputs
     from .pretrain import run_pretraining
 
     recipe = load_pretrain_recipe(RECIPE, change)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..deploy.profile import Profile
     from ..report import HostTiming
     from ..runtime import Network, Trace
-    from .inputs import Inputs
+    from ..train.data.inputs import Inputs
 
 TARGETS = ("loihi1", "loihi2", "cmos45")
 Target = Annotated[
@@ -71,9 +71,9 @@ def profile(
     from ..deploy.profile import profile, profiles_to_dict
     from ..deploy.targets.target import read_target
     from ..runtime import read_network
+    from ..train.data.inputs import read_inputs
     from . import profile_tables as tables
     from .engines import get_engine as engine_of
-    from .inputs import read_inputs
     from .output import print_json
 
     network = read_network(file)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..deploy.targets.target import Target as TargetData
     from ..report import AccuracyCurve, EarlyExitStats, Report
     from ..runtime import Network
-    from .inputs import Inputs
+    from ..train.data.inputs import Inputs
 
 VERIFY_SAMPLES = 4
 Files = Annotated[
@@ -80,8 +80,8 @@ def report(
     from ..report import to_json, write_report
     from ..runtime import read_network
     from ..runtime.errors import DataError
+    from ..train.data.inputs import read_inputs
     from .engines import select_engines
-    from .inputs import read_inputs
     from .profile import TARGETS
 
     if compare:

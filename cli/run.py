@@ -17,7 +17,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..runtime import Network
-    from .inputs import Inputs
+    from ..train.data.inputs import Inputs
 
 BATCH = 128
 
@@ -37,7 +37,7 @@ def run(
     Without --data or --events it takes the test samples of the data that trained it.
     """
     from ..runtime import read_network
-    from .inputs import read_inputs
+    from ..train.data.inputs import read_inputs
     from .output import print_facts, print_json
 
     network = read_network(file)

@@ -36,8 +36,8 @@ def verify(
     from ..report.format import verification_sentence
     from ..runtime import read_network
     from ..runtime import verify as core
+    from ..train.data.inputs import random_inputs, read_inputs
     from .engines import get_engine, select_engines
-    from .inputs import random_inputs, read_inputs
     from .output import print_json, print_table
 
     network = read_network(file)

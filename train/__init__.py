@@ -1,24 +1,66 @@
-"""Training: data, neurons, networks, objectives, the fit loop, evaluation, recipes."""
+"""Training: data, neurons, models, losses, the fit loop, evaluation and recipes.
 
-from .engine.checkpoint import TrainedModel as TrainedModel
-from .engine.checkpoint import read_trained_model as read_trained_model
-from .engine.checkpoint import write_trained_model as write_trained_model
-from .engine.fit import train_recipe as train_recipe
-from .evaluation.evaluate import accuracy_from_logits as accuracy_from_logits
-from .evaluation.evaluate import expected_calibration_error as expected_calibration_error
-from .evaluation.evaluate import model_accuracy as model_accuracy
-from .evaluation.evaluate import network_accuracy as network_accuracy
-from .evaluation.evaluate import predict_logits as predict_logits
-from .evaluation.evaluate import prediction_agreement as prediction_agreement
-from .evaluation.evaluate import run_logits as run_logits
-from .export import convert as convert
-from .export import import_trained_model as import_trained_model
-from .models import build_model as build_model
-from .nn.layers import SpikingLayer as SpikingLayer
-from .nn.network import SpikingNetwork as SpikingNetwork
-from .nn.network import to_float_network as to_float_network
-from .nn.neuron import NeuronConfig as NeuronConfig
-from .nn.neuron import lif as lif
-from .recipes.recipe import Recipe as Recipe
-from .recipes.recipe import list_recipes as list_recipes
-from .recipes.recipe import load_recipe as load_recipe
+Names are imported when they are first used: `pumice.train.data` loads without torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .engine.checkpoint import TrainedModel as TrainedModel
+    from .engine.checkpoint import read_trained_model as read_trained_model
+    from .engine.checkpoint import write_trained_model as write_trained_model
+    from .engine.fit import train_recipe as train_recipe
+    from .evaluation.evaluate import accuracy_from_logits as accuracy_from_logits
+    from .evaluation.evaluate import expected_calibration_error as expected_calibration_error
+    from .evaluation.evaluate import model_accuracy as model_accuracy
+    from .evaluation.evaluate import network_accuracy as network_accuracy
+    from .evaluation.evaluate import predict_logits as predict_logits
+    from .evaluation.evaluate import prediction_agreement as prediction_agreement
+    from .evaluation.evaluate import run_logits as run_logits
+    from .export import convert as convert
+    from .export import import_trained_model as import_trained_model
+    from .models import build_model as build_model
+    from .nn.layers import SpikingLayer as SpikingLayer
+    from .nn.network import SpikingNetwork as SpikingNetwork
+    from .nn.network import to_float_network as to_float_network
+    from .nn.neuron import NeuronConfig as NeuronConfig
+    from .nn.neuron import lif as lif
+    from .recipes.recipe import Recipe as Recipe
+    from .recipes.recipe import list_recipes as list_recipes
+    from .recipes.recipe import load_recipe as load_recipe
+
+EXPORTS = {
+    "NeuronConfig": "nn.neuron",
+    "Recipe": "recipes.recipe",
+    "SpikingLayer": "nn.layers",
+    "SpikingNetwork": "nn.network",
+    "TrainedModel": "engine.checkpoint",
+    "accuracy_from_logits": "evaluation.evaluate",
+    "build_model": "models",
+    "convert": "export",
+    "expected_calibration_error": "evaluation.evaluate",
+    "import_trained_model": "export",
+    "lif": "nn.neuron",
+    "list_recipes": "recipes.recipe",
+    "load_recipe": "recipes.recipe",
+    "model_accuracy": "evaluation.evaluate",
+    "network_accuracy": "evaluation.evaluate",
+    "predict_logits": "evaluation.evaluate",
+    "prediction_agreement": "evaluation.evaluate",
+    "read_trained_model": "engine.checkpoint",
+    "run_logits": "evaluation.evaluate",
+    "to_float_network": "nn.network",
+    "train_recipe": "engine.fit",
+    "write_trained_model": "engine.checkpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{EXPORTS[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *EXPORTS})

@@ -5,7 +5,7 @@ import pytest
 from command import EVENTS, LABELS, NETWORK, pumice
 
 from pumice.cli import demo, engines
-from pumice.cli.inputs import Inputs
+from pumice.train.data.inputs import Inputs
 from pumice.runtime import accuracy_over_time, network_digest, read_network
 from pumice.runtime.engines import reference
 from pumice.train import data as pumice_data

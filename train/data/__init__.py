@@ -10,9 +10,12 @@ from .digit_motions import MOTIONS as MOTIONS
 from .digit_motions import load_motion_recordings as load_motion_recordings
 from .digit_motions import load_motion_videos as load_motion_videos
 from .events import Events as Events
+from .folder import from_folder as from_folder
 from .frames import to_frames as to_frames
 from .geometry import crop as crop
 from .geometry import downsample as downsample
+from .in_memory import from_arrays as from_arrays
+from .in_memory import from_torch as from_torch
 from .motion import Motion as Motion
 from .motion import render as render
 from .options import DataOptions as DataOptions

@@ -85,7 +85,7 @@ class FrameSet(ValueEquality):
     @property
     def timesteps(self) -> int:
         """Number of timesteps of a sample."""
-        return self.events.shape[0]
+        return len(self.events)
 
     @property
     def sample_shape(self) -> tuple[int, int, int]:

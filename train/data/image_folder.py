@@ -19,7 +19,7 @@ from .images import Images, Labels, make_image_dataset
 from .options import DataOptions
 
 NAME = "images"
-SUFFIXES = {".jpeg", ".jpg", ".png", ".ppm", ".bmp", ".webp"}
+IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".ppm", ".bmp", ".webp"}
 SIDE = 64  # pixels, where `size` is not set
 EXPECTED_FILES = "needs train/ and val/ (or test/) with a folder of pictures for each class"
 
@@ -57,16 +57,25 @@ def _load_part(folder: Path, classes: Sequence[str], side: int) -> tuple[Images,
         (file, label)
         for label, name in enumerate(classes)
         for file in sorted((folder / name).iterdir())
-        if file.suffix.lower() in SUFFIXES
+        if file.suffix.lower() in IMAGE_SUFFIXES
     ]
     if not files:
-        raise DataError(f"{NAME}: {folder}: has no pictures ({', '.join(sorted(SUFFIXES))})")
-    listed = [(str(f.relative_to(folder)), *os.stat(f)[6:9:2]) for f, _ in files]
-    parameters = {"files": listed, "side": side}
-    images = cached_array(
-        NAME, parameters, lambda: np.stack([read_image(f, side) for f, _ in files])
+        raise DataError(f"{NAME}: {folder}: has no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    labels = np.array([label for _, label in files], np.int64)
+    return load_images([file for file, _ in files], folder, side), labels
+
+
+def load_images(files: Sequence[Path], folder: Path, side: int) -> Images:
+    """Read image files as uint8 (images, 3, side, side), from the cache where they are unchanged.
+
+    The cache key holds the names relative to `folder`, the sizes and the times of the files.
+    """
+    listing = [(str(file.relative_to(folder)), *os.stat(file)[6:9:2]) for file in files]
+    return cached_array(
+        NAME,
+        {"files": listing, "side": side},
+        lambda: np.stack([read_image(file, side) for file in files]),
     )
-    return images, np.array([label for _, label in files], np.int64)
 
 
 def read_image(file: Path, side: int) -> NDArray[np.uint8]:

@@ -30,6 +30,7 @@ def make_image_dataset(
     classes: int,
     options: DataOptions,
     provenance: dict[str, Any],
+    validation: tuple[Images, Labels] | None = None,
 ) -> Dataset:
     """Return images and their labels as a data set; its digest is that of the images, each once."""
     digest = hashlib.sha256(options.model_dump_json(exclude={"folder"}).encode())
@@ -37,8 +38,15 @@ def make_image_dataset(
         digest.update(f"{array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
     told = {**provenance, "options": options.model_dump(mode="json", exclude={"folder"})}
-    parts = repeat_over_time(*train, options), repeat_over_time(*test, options)
-    return Dataset(name, *parts, classes, digest.hexdigest(), told)
+    return Dataset(
+        name,
+        repeat_over_time(*train, options),
+        repeat_over_time(*test, options),
+        classes,
+        digest.hexdigest(),
+        told,
+        None if validation is None else repeat_over_time(*validation, options),
+    )
 
 
 def _average_pool(images: Images, factor: int) -> Images:

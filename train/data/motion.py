@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 from ...runtime.arrays import ValueEquality
 from ...runtime.errors import DataError
@@ -52,6 +51,8 @@ def render(
 
     rows down and columns right of the image's centre.
     """
+    from scipy.ndimage import map_coordinates
+
     u, v = np.mgrid[:height, :width]
     down = u - (height - 1) / 2 - motion.row[:, None, None]
     right = v - (width - 1) / 2 - motion.column[:, None, None]

@@ -1,9 +1,11 @@
-"""Data sets by name."""
+"""Registry of datasets by name."""
 
 import difflib
+import os
 from collections.abc import Callable
 from typing import Any
 
+from ...runtime.config import validate
 from ...runtime.errors import DataError
 from .cifar import load_cifar10, load_cifar100
 from .dataset import Dataset
@@ -28,20 +30,27 @@ LOADERS: dict[str, Callable[[DataOptions], Dataset]] = {
 }
 
 
-def load(name: str, **options: Any) -> Dataset:
-    """Return the data set `name`; `options` are the other fields of `DataOptions`.
+def load(name: str, folder: str | os.PathLike[str] | None = None, **options: Any) -> Dataset:
+    """Load a dataset by name.
 
         load("digits-events", timesteps=4)
         load("nmnist", folder="/data/N-MNIST", binning="count", values="counts")
         load(**recipe.data.model_dump())
 
-    Raises `DataError` where no data set has that name or its files are not what they should be,
-    and pydantic's `ValidationError` (a `ValueError`) where an option is unknown or impossible.
+    Args:
+        name: Name of the dataset, a key of `LOADERS`.
+        folder: Folder of its files, for datasets that are not generated.
+        **options: Other fields of `DataOptions`.
+
+    Raises:
+        DataError: No dataset has that name, or its files are missing or damaged.
+        RecipeError: An option is unknown or out of range.
+        MissingPackage: A package that the dataset needs is not installed.
     """
     loader = LOADERS.get(name)
     if loader is None:
-        near = difflib.get_close_matches(name.lower(), LOADERS, 1, 0)
+        nearest = difflib.get_close_matches(name.lower(), LOADERS, 1, 0)
         raise DataError(
-            f'no data set "{name}"; the nearest is "{near[0]}", of {", ".join(LOADERS)}'
+            f'no data set "{name}"; the nearest is "{nearest[0]}", of {", ".join(LOADERS)}'
         )
-    return loader(DataOptions(name=name, **options))
+    return loader(validate(DataOptions, {**options, "name": name, "folder": folder}, name))

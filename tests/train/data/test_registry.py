@@ -1,9 +1,8 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from pumice.runtime.errors import DataError
+from pumice.runtime.errors import DataError, RecipeError
 from pumice.train.data.options import DataOptions
 from pumice.train.data.registry import LOADERS, load
 
@@ -26,5 +25,6 @@ def test_an_unknown_name_is_refused_with_the_nearest(name: str, near: str) -> No
 
 
 def test_an_unknown_option_is_refused() -> None:
-    with pytest.raises(ValidationError, match="timestep"):
+    message = "digits-events: timestep: unknown key; did you mean 'timesteps'"
+    with pytest.raises(RecipeError, match=message):
         load("digits-events", timestep=3)

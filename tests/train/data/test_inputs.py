@@ -7,11 +7,20 @@ import numpy as np
 import pytest
 from command import EVENTS, LABELS, NETWORK
 
-from pumice.cli.inputs import RATES, dataset_inputs, file_inputs, random_inputs, read_inputs
 from pumice.runtime import Dense, Network, Population, Projection
 from pumice.runtime.errors import DataError, PumiceError
 from pumice.train import data as sets
 from pumice.train.data import Dataset, FrameSet
+from pumice.train.data.inputs import RATES, dataset_inputs, file_inputs, random_inputs, read_inputs
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    """A file with seven samples of five timesteps, and their labels."""
+    path = tmp_path / "events.npz"
+    np.savez(path, events=EVENTS, labels=LABELS)
+    return path
+
 
 TWO = Network(
     (
@@ -67,7 +76,7 @@ def test_a_file_with_one_bit_turned_is_refused_or_reads_the_same(events: Path) -
 @pytest.mark.parametrize("cut", [0, 1, 30, 200, -1])
 def test_a_file_that_is_not_whole_is_refused(events: Path, cut: int) -> None:
     events.write_bytes(events.read_bytes()[:cut])
-    with pytest.raises(DataError, match="events.npz: is not a whole .npz file"):
+    with pytest.raises(DataError, match="events.npz: is not a complete .npz file"):
         file_inputs(NETWORK, events)
 
 
@@ -80,7 +89,7 @@ def test_a_file_that_is_not_whole_is_refused(events: Path, cut: int) -> None:
         ({"events": EVENTS * 2}, "in: events hold 0..2, needs 0..1"),
         ({"events": EVENTS, "labels": LABELS[:3]}, "labels are int64 (3,), needs 7 integers"),
         ({"events": EVENTS, "labels": LABELS / 2}, "labels are float64 (7,), needs 7 integers"),
-        ({"events": np.array([None])}, "is not a whole .npz file"),
+        ({"events": np.array([None])}, "is not a complete .npz file"),
     ],
 )
 def test_a_file_with_other_things_is_refused(
@@ -93,7 +102,7 @@ def test_a_file_with_other_things_is_refused(
 
 def test_an_array_without_a_name_is_no_npz_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", EVENTS)
-    with pytest.raises(DataError, match="is not a whole .npz file"):
+    with pytest.raises(DataError, match="is not a complete .npz file"):
         file_inputs(NETWORK, tmp_path / "a.npy")
 
 

@@ -1,0 +1,175 @@
+"""Network inputs: test samples of a dataset, events from a file, or random events."""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.errors import DataError
+from ...runtime.events import validate_inputs
+from ...runtime.population import Population
+from .dataset import Dataset, FrameSet
+
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError)  # what zip files raise
+RATES = (0.02, 0.5)  # fraction of pixels with an event, in the first and the last random sample
+PathLike = str | os.PathLike[str]
+
+
+class TakesInputs(Protocol):
+    """A network, integer or float, by what decides its inputs."""
+
+    @property
+    def inputs(self) -> tuple[Population, ...]:
+        """Input populations."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Recipe and dataset that the network was trained with, as plain values."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Events of each input population, with labels.
+
+    `events`: uint8 (timesteps, samples, *shape) by population. `labels`: int64 (samples,), or None
+    where the classes are not known. `name`: source of the samples.
+    """
+
+    events: dict[str, NDArray[np.uint8]]
+    labels: NDArray[np.int64] | None
+    name: str
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return int(next(iter(self.events.values())).shape[1])
+
+    def slice(self, start: int | None, stop: int | None, timesteps: int | None = None) -> "Inputs":
+        """Samples from `start` to `stop` (exclusive), and the first `timesteps` of each."""
+        return Inputs(
+            {name: array[:timesteps, start:stop] for name, array in self.events.items()},
+            None if self.labels is None else self.labels[start:stop],
+            self.name,
+        )
+
+
+def read_inputs(
+    network: TakesInputs,
+    data: str | None = None,
+    folder: PathLike | None = None,
+    events: PathLike | None = None,
+    samples: int | None = None,
+    timesteps: int | None = None,
+) -> Inputs:
+    """Read the inputs of a network from a dataset or from a file of events.
+
+    Args:
+        network: The network that takes them.
+        data: Name of a dataset; without `data` and `events`, the dataset that the network was
+            trained on, by its provenance.
+        folder: Folder of the dataset's files, if other than in the provenance.
+        events: File of events (see `file_inputs`).
+        samples: Number of samples to keep, the first ones.
+        timesteps: Number of timesteps to keep, the first ones.
+
+    Raises:
+        DataError: Both or neither are given, files cannot be read, or inputs do not fit the
+            network.
+    """
+    if data and events:
+        raise DataError("--data and --events: needs one of them")
+    if events:
+        return file_inputs(network, events).slice(None, samples, timesteps)
+    return dataset_inputs(network, data, folder).slice(None, samples, timesteps)
+
+
+def dataset_inputs(
+    network: TakesInputs, name: str | None = None, folder: PathLike | None = None
+) -> Inputs:
+    """Test samples of a dataset, with the frame options of the network's training data.
+
+    Raises `DataError` where there are none, files are damaged or the network takes other shapes.
+    """
+    data = load_named_dataset(network, name, folder)
+    return to_inputs(network, data.test, data.name)
+
+
+def load_named_dataset(
+    network: TakesInputs, name: str | None = None, folder: PathLike | None = None
+) -> Dataset:
+    """Load dataset `name`, or the one that the network was trained on, with its frame options."""
+    from . import load
+
+    recipe = network.provenance.get("recipe")
+    options: dict[str, Any] = dict(recipe["data"]) if isinstance(recipe, Mapping) else {}
+    if not (name or options):
+        raise DataError("the network does not say what made it: name a data set with --data")
+    if name and name != options.get("name"):
+        options = {"name": name}
+    if folder:
+        options["folder"] = folder
+    try:
+        return load(**options)
+    except DataError:
+        raise
+    except ValueError as error:
+        raise DataError(f"{options['name']}: {error}") from error
+
+
+def to_inputs(network: TakesInputs, samples: FrameSet, name: str) -> Inputs:
+    """Samples in the shape that the network takes; raises `DataError` where it takes others."""
+    population, events = network.inputs[0], samples.events
+    if len(network.inputs) > 1 or events[0, 0].size != population.neurons:
+        shapes = ", ".join(f"{p.name} {p.shape}" for p in network.inputs)
+        raise DataError(f"{name}: frames are {samples.sample_shape}, the network takes {shapes}")
+    shaped = np.ascontiguousarray(events.reshape(*events.shape[:2], *population.shape))
+    return Inputs(validate_inputs(network.inputs, shaped), samples.labels, name)
+
+
+def file_inputs(network: TakesInputs, path: PathLike) -> Inputs:
+    """Read events from an `.npz` file.
+
+    The file has one array per input population, integers (timesteps, samples, *shape), under the
+    population's name, or `events` where there is one input; and `labels`, integers (samples,),
+    where the classes are known. Raises `DataError` where it cannot be read or holds other arrays.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, TypeError, AttributeError, MemoryError, *ZIP_ERRORS) as error:
+        raise DataError(f"{path}: is not a complete .npz file ({error})") from error
+    labels = arrays.pop("labels", None)
+    if set(arrays) == {"events"} and len(network.inputs) == 1:
+        arrays = {network.inputs[0].name: arrays["events"]}
+    events = validate_inputs(network.inputs, arrays)
+    samples = next(iter(events.values())).shape[1]
+    if labels is not None:
+        if labels.shape != (samples,) or labels.dtype.kind not in "iu":
+            raise DataError(
+                f"{path}: labels are {labels.dtype} {labels.shape}, needs {samples} integers"
+            )
+        labels = labels.astype(np.int64)
+    return Inputs(events, labels, path.name)
+
+
+def random_inputs(network: TakesInputs, samples: int, timesteps: int) -> Inputs:
+    """Random events, the same each time: sparse in the first sample, dense in the last."""
+    generator = np.random.default_rng(0)
+    rates = np.geomspace(*RATES, samples)
+
+    def sample(population: Population) -> NDArray[np.uint8]:
+        shape = (timesteps, samples, *population.shape)
+        active = generator.random(shape) < rates.reshape(1, -1, *(1 for _ in population.shape))
+        values = generator.integers(1, population.max_value + 1, shape)
+        return (active * values).astype(np.uint8)
+
+    return Inputs({p.name: sample(p) for p in network.inputs}, None, "random events")
