@@ -1,7 +1,9 @@
-"""Files that are whole or not there, and the `.pumice` file.
+"""Atomic file writes, and the `.pumice` format of networks and programs.
 
 A `.pumice` file is a safetensors file: the integer arrays as tensors, and in its header, under
-`pumice`, a SHA-256 over all of it and the graph as JSON. Nothing in it is ever executed.
+`pumice`, a SHA-256 over all of it and the graph as JSON. Nothing in it is ever executed. Format
+version 2 differs from 1 in the recipe keys of the provenance; both are read, with the provenance as
+it was written.
 """
 
 import hashlib
@@ -27,16 +29,18 @@ from .population import Population
 from .program import Core, Program, Slice
 from .projection import Projection
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+DIGEST_VERSION = 1  # what a network computes has one digest, whatever the version of the file
 Arrays = Mapping[str, NDArray[Any]]
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside `path`; when the block ends well, it takes its place.
+    """Yield a temporary path in the folder of `path`, renamed to `path` when the block succeeds.
 
-    A reader never meets half a file. Raises `FileError` where the disk is full or the folder
-    cannot be written; the temporary file is gone either way.
+    A reader never sees a partial file, and the temporary one is removed in any case. Raises
+    `FileError` where the disk is full or the folder cannot be written.
     """
     final = Path(path)
     try:
@@ -58,10 +62,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def cache_path(name: str) -> Path | None:
-    """Return where a file of that name is kept, or none where the user has no home."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(named):  # the XDG specification says to ignore relative paths
-        return Path(named) / "pumice" / name
+    """Locate a file of that name in the user's cache folder; None without a home folder."""
+    folder = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(folder):  # the XDG specification says to ignore relative paths
+        return Path(folder) / "pumice" / name
     try:
         return Path.home() / ".cache" / "pumice" / name
     except RuntimeError:
@@ -75,12 +79,15 @@ def _umask() -> int:
 
 
 def write_network(path: str | os.PathLike[str], network: Network) -> None:
-    """Write `network` to `path` (a `.pumice` file), whole or not at all; raises `FileError`."""
+    """Write `network` atomically to `path`, a `.pumice` file; raises `FileError`."""
     _write(path, *_serialize(network))
 
 
 def write_program(path: str | os.PathLike[str], program: Program) -> None:
-    """Write `program` to `path`, whole or not at all; `read_network` reads its network from it."""
+    """Write `program` atomically to `path`; `read_network` reads its network from it.
+
+    Raises `FileError` where the file cannot be written.
+    """
     graph, tensors = _serialize(program.network)
     cores = [
         {
@@ -90,28 +97,31 @@ def write_program(path: str | os.PathLike[str], program: Program) -> None:
         }
         for core in program.cores
     ]
-    placed = {"target": program.target, "limits": dict(program.limits), "cores": cores}
-    _write(path, graph | {"program": placed}, tensors)
+    placement = {"target": program.target, "limits": dict(program.limits), "cores": cores}
+    _write(path, graph | {"program": placement}, tensors)
 
 
 def read_network(path: str | os.PathLike[str]) -> Network:
-    """Read a network; raises `FileError` where it is absent, cut, altered or of another kind."""
+    """Read a network from a `.pumice` file, of format version 1 or 2.
+
+    Raises `FileError` where the file is absent, truncated, altered or of another kind.
+    """
     return _read(path)[0]
 
 
 def read_program(path: str | os.PathLike[str]) -> Program:
-    """Read a program; raises `FileError`, also where the file holds a network on no cores."""
-    network, placed = _read(path)
-    if placed is None:
+    """Read a program; raises `FileError` as `read_network` does, and where there is no placement."""
+    network, placement = _read(path)
+    if placement is None:
         raise FileError(f"{path}: holds a network that is on no cores; place it first")
     try:
         cores = [
             Core(**{**core, "slices": tuple(Slice(*part) for part in core["slices"])})
-            for core in placed["cores"]
+            for core in placement["cores"]
         ]
-        return Program(network, str(placed["target"]), placed["limits"], tuple(cores))
+        return Program(network, str(placement["target"]), placement["limits"], tuple(cores))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FileError(f"{path}: holds cores that are no program ({error})") from error
+        raise FileError(f"{path}: holds an invalid placement ({error})") from error
 
 
 def _write(
@@ -128,7 +138,7 @@ def _write(
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]:
-    """Return the network in a file and, where it is placed, what the file says of its cores."""
+    """Read the network of a file and, of a program, its placement as JSON values."""
     if not os.path.isfile(path):
         raise FileError(f"{path}: no such file")
     try:
@@ -138,7 +148,9 @@ def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]
     except OSError as error:
         raise FileError(f"{path}: cannot be opened; may it be read?") from error
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise FileError(f"{path}: is not a whole .pumice file ({error}); write it again") from error
+        raise FileError(
+            f"{path}: is truncated or no .pumice file ({error}); write it again"
+        ) from error
     if "pumice" not in metadata:
         raise FileError(f"{path}: is a safetensors file, but holds no pumice network")
     digest, _, header = metadata["pumice"].partition(" ")
@@ -148,13 +160,14 @@ def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]
         graph = json.loads(header)
         return _deserialize(graph, tensors), graph.get("program")
     except (KeyError, TypeError, ValueError, RecursionError, MemoryError) as error:
-        raise FileError(f"{path}: holds a graph that is no network ({error})") from error
+        raise FileError(f"{path}: holds an invalid network ({error})") from error
 
 
 def network_digest(network: Network) -> str:
-    """Return the SHA-256 of what `network` computes; its provenance takes no part."""
+    """Compute the SHA-256 of what `network` computes; its provenance takes no part."""
     graph, tensors = _serialize(network)
     del graph["provenance"]
+    graph["format"] = DIGEST_VERSION
     return _digest(json.dumps(graph, sort_keys=True), tensors)
 
 
@@ -170,8 +183,8 @@ def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
     """Split `network` into JSON values and named arrays."""
     tensors: dict[str, NDArray[Any]] = {}
 
-    def plain(thing: Any, prefix: str) -> dict[str, Any]:
-        values = {f.name: getattr(thing, f.name) for f in fields(thing)}
+    def split(instance: Any, prefix: str) -> dict[str, Any]:
+        values = {f.name: getattr(instance, f.name) for f in fields(instance)}
         for key, value in values.items():
             if isinstance(value, np.ndarray):
                 tensors[f"{prefix}.{key}"] = value
@@ -180,13 +193,13 @@ def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
     projections = []
     for projection in network.projections:
         kind = connection_kind(projection.connection)
-        connection = {"kind": kind, **plain(projection.connection, f"{projection.name}/projection")}
-        projections.append({**plain(projection, ""), "connection": connection})
+        connection = {"kind": kind, **split(projection.connection, f"{projection.name}/projection")}
+        projections.append({**split(projection, ""), "connection": connection})
     graph = {
         "format": FORMAT_VERSION,
         "output": network.output,
         "provenance": dict(network.provenance),
-        "populations": [plain(p, f"{p.name}/population") for p in network.populations],
+        "populations": [split(p, f"{p.name}/population") for p in network.populations],
         "projections": projections,
     }
     if network.early_exit:
@@ -201,8 +214,9 @@ def _deserialize(graph: dict[str, Any], tensors: Arrays) -> Network:
         names = [name for name in unused if name.startswith(f"{prefix}.")]
         return {name.removeprefix(f"{prefix}."): unused.pop(name) for name in names}
 
-    if graph["format"] != FORMAT_VERSION:
-        raise NetworkError(f"format {graph['format']}; this pumice reads {FORMAT_VERSION}")
+    if graph["format"] not in READABLE_VERSIONS:
+        readable = " and ".join(map(str, READABLE_VERSIONS))
+        raise NetworkError(f"format {graph['format']}; this pumice reads {readable}")
     if not (graph["output"] and isinstance(graph["output"], str)):
         raise NetworkError(f"output is {graph['output']!r}, needs a name")
     if not isinstance(graph["provenance"], dict):
@@ -214,12 +228,12 @@ def _deserialize(graph: dict[str, Any], tensors: Arrays) -> Network:
     ]
     projections = []
     for values in graph["projections"]:
-        described = dict(values["connection"])
-        kind = CONNECTION_KINDS[described.pop("kind")]
-        connection = kind(**described, **arrays(f"{values['name']}/projection"))
+        parameters = dict(values["connection"])
+        kind = CONNECTION_KINDS[parameters.pop("kind")]
+        connection = kind(**parameters, **arrays(f"{values['name']}/projection"))
         projections.append(Projection(**{**values, "connection": connection}))
     if unused:
-        raise NetworkError(f"arrays {', '.join(unused)} belong to nothing in it")
+        raise NetworkError(f"arrays {', '.join(unused)} belong to no part of the graph")
     thresholds = graph.get("early_exit")
     return Network(
         tuple(populations),

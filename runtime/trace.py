@@ -52,10 +52,12 @@ class Trace:
 
     def __repr__(self) -> str:
         """Describe in one line."""
-        recorded = ", ".join(self.spikes) or "nothing"
+        names = list(self.spikes)
+        recorded = ", ".join(names) if len(names) < 4 else f"{len(names)} populations"
         states = ", with states" if self.currents else ""
         return (
-            f"Trace({self.timesteps} timesteps, {self.batch} samples, spikes of {recorded}{states})"
+            f"Trace({self.timesteps} timesteps, {self.batch} samples, "
+            f"spikes of {recorded or 'none'}{states})"
         )
 
     @property

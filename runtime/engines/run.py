@@ -22,7 +22,7 @@ def run(
     """Run a network on one of the engines; all of them give the same trace, bit for bit.
 
     Args:
-        network: Network to run. A program runs as its network, but in Lava, which gets a process
+        network: Network to run. A program runs as its network, except that Lava runs a process
             for each slice of each core.
         inputs: Events, uint8 (timesteps, batch, *input shape), see `pumice.runtime.events`: an
             array where the network has one input, a mapping from input population to array, or an

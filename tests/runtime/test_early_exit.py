@@ -99,7 +99,7 @@ def test_a_file_with_a_rule_that_is_none_is_refused(tmp_path: Path) -> None:
     rule = EarlyExit((1,))
     object.__setattr__(rule, "thresholds", "many")
     write_network(tmp_path / "net.pumice", replace(adding(None), early_exit=rule))
-    with pytest.raises(FileError, match="holds a graph that is no network"):
+    with pytest.raises(FileError, match="holds an invalid network"):
         read_network(tmp_path / "net.pumice")
 
 

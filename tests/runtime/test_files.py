@@ -22,8 +22,10 @@ from pumice.runtime import (
     SumPool,
     network_digest,
     read_network,
+    read_program,
     write_network,
 )
+from pumice.runtime.engines import reference
 from pumice.runtime.errors import FileError
 from pumice.runtime.files import atomic_write
 
@@ -118,7 +120,7 @@ def test_a_file_with_more_behind_its_end_is_refused(tmp_path: Path, whole: bytes
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b"PK\x03\x04" * 99, b"{}" * 99, b"\xff" * 99])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
-    assert "is not a whole .pumice file" in refusal(tmp_path / "other.pumice", content)
+    assert "is truncated or no .pumice file" in refusal(tmp_path / "other.pumice", content)
 
 
 def test_a_safetensors_file_without_a_network_is_refused(tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def signed(graph: Any, arrays: dict[str, Any] | None = None) -> bytes:
 
 def graph() -> dict[str, Any]:
     return {
-        "format": 1,
+        "format": 2,
         "output": "out",
         "provenance": {},
         "populations": [
@@ -224,9 +226,29 @@ def test_a_missing_key_is_refused_with_one_line(tmp_path: Path, place: Place) ->
     refusal(tmp_path / "wrong.pumice", signed(wrong, WEIGHTS))
 
 
-@pytest.mark.parametrize("text", ["", "{", "null", "[]", "1", "[" * 100_000, '{"format": 2}'])
+def test_format_1_is_read_with_its_digest_and_runs_as_before() -> None:
+    """Written by the release that had format 1, with what it computed of these events."""
+    path = Path(__file__).parent / "data" / "format-1.pumice"
+    network, program = read_network(path), read_program(path)
+    assert network_digest(network) == (
+        "0bbfe07c9c85eaba8625f44dfca258ec93e1b24d746f908ed2fd14f23c16d21f"
+    )
+    assert program.network == network and len(program.cores) == 2
+    assert network.provenance["recipe"]["data"] == {
+        "name": "digits-events",
+        "timesteps": 8,
+        "values": "grey",
+    }
+    events = (np.random.default_rng(1).random((6, 4, 2, 6, 6)) < 0.3).astype(np.uint8)
+    trace = reference.run(network, events)
+    assert trace.steps.tolist() == [2, 2, 2, 2]
+    assert sum(int(counts.sum()) for counts in trace.counts.values()) == 630
+    assert trace.voltages["readout"][-1].sum() == 42902
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "1", "[" * 100_000, '{"format": 3}'])
 def test_a_header_that_is_no_graph_is_refused(tmp_path: Path, text: str) -> None:
-    assert "holds a graph that is no network" in refusal(tmp_path / "a.pumice", signed(text))
+    assert "holds an invalid network" in refusal(tmp_path / "a.pumice", signed(text))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +263,7 @@ def test_a_header_that_is_no_graph_is_refused(tmp_path: Path, text: str) -> None
     ],
 )
 def test_arrays_that_do_not_belong_are_refused(tmp_path: Path, arrays: dict[str, Any]) -> None:
-    assert "holds a graph that is no net" in refusal(tmp_path / "a.pumice", signed(graph(), arrays))
+    assert "holds an invalid net" in refusal(tmp_path / "a.pumice", signed(graph(), arrays))
 
 
 def test_an_unknown_key_is_refused(tmp_path: Path) -> None:

@@ -129,6 +129,6 @@ def test_a_file_whose_cores_are_no_program_is_refused_with_one_line(
 
     monkeypatch.setattr(files, "_write", spoiled)
     write_program(path, program(FIRST, SECOND))
-    with pytest.raises(FileError, match="holds cores that are no program") as caught:
+    with pytest.raises(FileError, match="holds an invalid placement") as caught:
         read_program(path)
     assert "\n" not in str(caught.value)
