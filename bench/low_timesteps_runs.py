@@ -50,7 +50,7 @@ def measure_cell(name: Name, folder: Path, quick: bool) -> dict[str, Any]:
         trained = train_recipe(recipe, data, Path(run))
     test = data.test
     said = predict_logits(trained.network, test, quantized=False)
-    network, _ = convert(trained)
+    network = convert(trained)
     whole = run_logits(network, test, cpu.run)
     risk, rule = calibrate_early_exit(network, validation, recipe, SETS[name[0]]["views"])
     stops = evaluate_exits(whole, test.labels, rule)

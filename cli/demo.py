@@ -52,7 +52,7 @@ def demo(
     trained = run_training(recipe, data, output, resume=True)
     real = model_accuracy(trained.network, data.test, quantized=False).tolist()
     _print_progress("converting to integers")
-    network, _ = convert(trained)
+    network = convert(trained)
     paths = [output / "model.pumice", output / "model.onnx"]
     write_network(paths[0], network)
     write_onnx(paths[1], network)

@@ -48,7 +48,7 @@ def prednext_demo(output: Path, change: Sequence[str], as_json: bool) -> None:
         f"as it was drawn, {pixel_probe_accuracy(data, few, seed):.1%} with the images themselves"
     )
     _print_progress("converting to integers")
-    network, _ = convert(trained)
+    network = convert(trained)
     write_network(output / "model.pumice", network)
     made = build_demo_report(network, dataset_inputs(network, None), real)
     paths = [output / "model.pumice", *write_report(output, made)]

@@ -117,7 +117,7 @@ def anytime_accuracy(trained: "TrainedModel", data: "Dataset") -> list[dict[str,
     )
     if validation is None:
         return []
-    network, _ = convert(trained)
+    network = convert(trained)
     held, said = (run_logits(network, part, cpu.run) for part in (validation, data.test))
     points = []
     for risk in RISKS:

@@ -45,9 +45,9 @@ def load_model(name: str) -> Any:
         return _to_float_network(_instantiate(name, _load_attribute(name, place, attribute)))
     path = Path(name)
     if path.is_dir() or path.suffix == ".safetensors":
-        from ..train import import_trained_model, read_trained_model
+        from ..train.export import to_importable
 
-        return import_trained_model(read_trained_model(path))
+        return to_importable(path)
     return path
 
 

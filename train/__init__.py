@@ -1,6 +1,17 @@
-"""Training: data, neurons, models, losses, the fit loop, evaluation and recipes.
+"""Training: datasets, spiking layers and architectures, losses, the training loop, evaluation.
 
-Names are imported when they are first used: `pumice.train.data` loads without torch.
+    data/        datasets, readers, augmentation
+    nn/          spiking layers, projections, batch norm, surrogate gradients
+    models/      architectures
+    losses/      losses on the logits of every timestep
+    engine/      training loop, checkpoints, distributed training
+    evaluation/  accuracy over time, linear probes, k-nearest neighbors, fine-tuning
+    ssl/         self-supervised pretraining and PredNext
+    hrsnn/       heterogeneous recurrent networks trained with STDP
+    recipes/     training runs as TOML files
+    export       conversion of trained models to the integer `Network`
+
+Names are imported when they are first used: reading data needs no torch.
 """
 
 import importlib
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import prediction_agreement as prediction_agreement
     from .evaluation.evaluate import run_logits as run_logits
     from .export import convert as convert
-    from .export import import_trained_model as import_trained_model
+    from .export import convert_with_report as convert_with_report
     from .models import build_model as build_model
     from .nn.layers import SpikingLayer as SpikingLayer
     from .nn.network import SpikingNetwork as SpikingNetwork
@@ -39,8 +50,8 @@ EXPORTS = {
     "accuracy_from_logits": "evaluation.evaluate",
     "build_model": "models",
     "convert": "export",
+    "convert_with_report": "export",
     "expected_calibration_error": "evaluation.evaluate",
-    "import_trained_model": "export",
     "lif": "nn.neuron",
     "list_recipes": "recipes.recipe",
     "load_recipe": "recipes.recipe",

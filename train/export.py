@@ -1,31 +1,111 @@
-"""From a trained network to the chip's integers, with its provenance."""
+"""Conversion of trained models, files and third-party modules to the integer `Network`."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack
 
-from ..convert.passes.sparsify import sparsify
+from ..convert.importers.open import ImportOptions, import_model
+from ..convert.pipeline import MAX_CALIBRATION_SAMPLES, QuantizationReport, quantize_model
 from ..convert.quantize.float_network import FloatNetwork
-from ..convert.quantize.quantize import ProjectionQuantization, quantize_network
 from ..runtime.network import Network
-from .engine.checkpoint import TrainedModel
+from .data import Dataset
+from .engine.checkpoint import TrainedModel, read_trained_model
 from .models.slayer import SlayerNet
-from .nn.network import to_float_network
+from .nn.network import SpikingNetwork, to_float_network
 
 
-def convert(trained: TrainedModel) -> tuple[Network, tuple[ProjectionQuantization, ...]]:
-    """Return the `Network` that computes what `trained` does once quantised, and what rounding did.
+class ImportSettings(TypedDict, total=False):
+    """What a third-party model may not specify itself; see `convert`."""
 
-    Raises `NetworkError` where a weight is not finite or the integers do not fit the registers.
+    input_shape: tuple[int, ...] | None
+    value_bits: int
+    dt: float | None
+    reset: Literal["zero"] | None
+
+
+def convert(
+    model: Any,
+    weight_bits: int | None = None,
+    per_channel: bool = False,
+    calibrate: Any = None,
+    mixed_precision: float | None = None,
+    calibration_samples: int = MAX_CALIBRATION_SAMPLES,
+    **import_settings: Unpack[ImportSettings],
+) -> Network:
+    """Convert a model to the integer `Network` that every engine and target runs.
+
+    Args:
+        model: a trained network or `TrainedModel`; the path of a training run, or of a `.pumice`,
+            `.nir` or `.net` file; or a torch module of SpikingJelly, snnTorch or SLAYER layers.
+        weight_bits: bits of all weights, 4 to 8; None keeps those the network was trained for.
+        per_channel: quantize each channel with its own scale.
+        calibrate: samples to search clipping ranges on: a dataset (its training part), a part of
+            one, or an array of events (timesteps, samples, *input shape).
+        mixed_precision: fraction of calibration samples whose prediction may change; reduces the
+            weight bits of each layer within that budget.
+        calibration_samples: number of samples to calibrate on, the first ones.
+        **import_settings: what a third-party model may not specify: `input_shape`, `value_bits`
+            (default 1), `dt` (seconds of a timestep, for NIR) and `reset` ("zero").
+
+    Returns:
+        The integer network, with the provenance of the model.
+
+    Raises:
+        NetworkError: a layer is not supported, a weight is not finite, the integers do not fit the
+            registers, or a model in integers already is to be quantized again.
+        FileError: a file is missing or not whole.
+        DataError: `mixed_precision` without samples.
+        EngineError: the samples do not fit the model's input.
     """
-    made = import_trained_model(trained)
-    if isinstance(made, Network):
-        return made, ()
-    network, told = quantize_network(made)
-    return sparsify(network), told
+    return convert_with_report(
+        model,
+        weight_bits,
+        per_channel,
+        calibrate,
+        mixed_precision,
+        calibration_samples,
+        **import_settings,
+    )[0]
 
 
-def import_trained_model(trained: TrainedModel) -> FloatNetwork | Network:
-    """Return `trained` in real numbers, or in integers where it knows no others (SLAYER)."""
-    network, provenance = trained.network, trained.provenance
+def convert_with_report(
+    model: Any,
+    weight_bits: int | None = None,
+    per_channel: bool = False,
+    calibrate: Any = None,
+    mixed_precision: float | None = None,
+    calibration_samples: int = MAX_CALIBRATION_SAMPLES,
+    **import_settings: Unpack[ImportSettings],
+) -> tuple[Network, QuantizationReport]:
+    """Convert a model as `convert` does; also return the quantization errors."""
+    return quantize_model(
+        to_importable(model, **import_settings),
+        weight_bits=weight_bits,
+        per_channel=per_channel,
+        calibration=calibrate.train if isinstance(calibrate, Dataset) else calibrate,
+        mixed_precision=mixed_precision,
+        max_samples=calibration_samples,
+    )
+
+
+def to_importable(model: Any, **import_settings: Unpack[ImportSettings]) -> FloatNetwork | Network:
+    """Load a model of any kind as a float network, or as integers where it holds integers.
+
+    Arguments and errors are those of `convert`.
+    """
+    if isinstance(model, str | os.PathLike):
+        path = Path(model)
+        if path.is_dir() or path.suffix == ".safetensors":
+            model = read_trained_model(path)
+    if isinstance(model, TrainedModel):
+        return replace(_export(model.network), provenance=model.provenance)
+    if isinstance(model, SpikingNetwork):
+        return _export(model)
+    return import_model(model, ImportOptions(**import_settings))
+
+
+def _export(network: SpikingNetwork) -> FloatNetwork | Network:
     if isinstance(network, SlayerNet):
-        return replace(network.to_network(), provenance=provenance)
-    return replace(to_float_network(network), provenance=provenance)
+        return replace(network.to_network(), provenance=network.provenance or {})
+    return to_float_network(network)

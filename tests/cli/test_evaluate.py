@@ -62,7 +62,7 @@ def test_a_run_of_another_recipe_is_no_point_of_the_retrained_curve(
 
 def test_quantised_is_as_converted(run: Path) -> None:
     told = pumice("eval", run, "--quantised", "--json").document
-    network, _ = convert(read_trained_model(run))
+    network = convert(read_trained_model(run))
     test = sets.load("digits-events").test
     assert told["accuracy"] == network_accuracy(network, test, cpu.run).tolist()
 

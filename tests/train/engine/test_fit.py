@@ -231,7 +231,7 @@ def test_mixed_precision_trains_the_integers_it_will_be(tmp_path: Path) -> None:
     told = [float(epoch["loss"]) for epoch in history(tmp_path)]
     assert told[-1] < told[0]
     quantised = model_accuracy(trained.network, made().test, quantized=True)
-    network, _ = convert(trained)
+    network = convert(trained)
     assert network_accuracy(network, made().test, cpu.run).tolist() == quantised.tolist()
     assert list((tmp_path / "tensorboard").glob("events*"))
 
