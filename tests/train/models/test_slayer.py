@@ -7,9 +7,10 @@ import pytest
 import torch
 from lavadl import slayer
 
+from pumice.convert import QuantizationReport
 from pumice.runtime import logits_over_time
 from pumice.runtime.engines.reference import run
-from pumice.train import convert, load_recipe, read_trained_model, train_recipe
+from pumice.train import convert_with_report, load_recipe, read_trained_model, train_recipe
 from pumice.train.data import Dataset, FrameSet
 from pumice.train.models.slayer import SlayerNet
 
@@ -59,8 +60,11 @@ def test_what_is_trained_answers_as_the_network_it_becomes(tmp_path: Path) -> No
     recipe.write_text(RECIPE)
     trained = train_recipe(load_recipe(str(recipe)), bars(), tmp_path / "run")
     again = read_trained_model(tmp_path / "run")
-    network, rounded = convert(again)
-    assert rounded == () and network.provenance["recipe"]["network"]["name"] == "slayer"
+    network, report = convert_with_report(again)
+    assert (
+        report == QuantizationReport()
+        and network.provenance["recipe"]["network"]["name"] == "slayer"
+    )
     given = torch.from_numpy(bars().test.events.copy()).float()
     with torch.no_grad():
         spikes = trained.network.features(given)
