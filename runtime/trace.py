@@ -194,17 +194,12 @@ def apply_early_exit(network: Network, trace: Trace) -> Trace:
         return trace
     steps = exit_steps(margins(logits_over_time(network, trace)), network.early_exit)
     spikes = {name: zero_after_exit(array, steps) for name, array in trace.spikes.items()}
-    last = np.minimum(np.arange(trace.timesteps)[:, None], steps - 1)
-
-    def hold(states: Mapping[str, NDArray[np.int32]]) -> dict[str, NDArray[np.int32]]:
-        return {name: array[last, np.arange(trace.batch)] for name, array in states.items()}
-
     return replace(
         trace,
         spikes=spikes,
         counts={name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()},
-        voltages=hold(trace.voltages),
-        currents=hold(trace.currents),
+        voltages={name: hold_after_exit(each, steps) for name, each in trace.voltages.items()},
+        currents={name: hold_after_exit(each, steps) for name, each in trace.currents.items()},
         steps=steps,
     )
 
@@ -217,6 +212,15 @@ def zero_after_exit(values: NDArray[Any], steps: NDArray[np.int64]) -> NDArray[A
     mask = active.reshape(*active.shape, *(1,) * (values.ndim - 2)).astype(values.dtype)
     masked: NDArray[Any] = values * mask
     return masked
+
+
+def hold_after_exit(states: NDArray[Any], steps: NDArray[np.int64]) -> NDArray[Any]:
+    """Hold `states` (timesteps, batch, ...) after the first `steps` (batch,) of each sample."""
+    if (steps == len(states)).all():
+        return states
+    last = np.minimum(np.arange(len(states))[:, None], steps - 1)
+    held: NDArray[Any] = states[last, np.arange(len(steps))]
+    return held
 
 
 def select_recorded(network: Network, trace: Trace, record: Record) -> Trace:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import EngineError, FileError, MissingPackage
 from ..events import Events, validate_inputs
 from ..population import Population
-from ..trace import Trace, zero_after_exit
+from ..trace import Trace, hold_after_exit, zero_after_exit
 
 FORMAT_VERSION = 1
 ZERO_DIGEST = "0" * 64
@@ -103,6 +103,9 @@ def run(model: OnnxSession | bytes | str | os.PathLike[str], events: Events) -> 
             recorded[quantity][population] = array
     if ready.record != "output":
         recorded["spikes"] |= {name: zero_after_exit(array, steps) for name, array in given.items()}
+    for quantity in ("voltages", "currents"):
+        for name, array in recorded[quantity].items():
+            recorded[quantity][name] = hold_after_exit(array, steps)
     return Trace(
         timesteps,
         batch,

@@ -1,1 +1,1 @@
-"""ONNX files."""
+"""ONNX models: all timesteps in one `Scan`, or one timestep with its states outside."""

@@ -1,4 +1,4 @@
-"""The parts an ONNX model is put together from."""
+"""Builder for ONNX graphs: nodes of the setup and of a timestep, and initializers."""
 
 from typing import Any
 
@@ -24,10 +24,12 @@ UINT8: int = TensorProto.UINT8
 
 
 class GraphBuilder:
-    """Operators and constants while they gather; every value has one name.
+    """Collects the nodes and initializers of an ONNX graph; every value has one name.
 
-    `constants` are stored as small as they are, `before` brings them into the form that is
-    computed with (a runtime does it once, when it loads), `each_step` is what a time step does.
+    Attributes:
+        initializers: Stored constants, in the smallest type that represents them.
+        setup_nodes: Nodes that cast them for the computation; a runtime folds them once, on load.
+        step_nodes: Nodes of one timestep.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -37,43 +39,51 @@ class GraphBuilder:
         self.step_nodes: list[NodeProto] = []
 
     def step_name(self, name: str) -> str:
-        """Return what a value of the step is called."""
+        """Full name of a value of the timestep."""
         return self.prefix + name
 
     def add_node(
         self, operator: str, inputs: list[str], name: str, *unread: str, **attributes: Any
     ) -> str:
-        """Let each step compute value `name`, return what it is called.
+        """Add a node to the timestep.
 
-        `unread` are what the operator's other outputs are called, which nothing reads.
+        Args:
+            operator: The ONNX operator.
+            inputs: Full names of its inputs.
+            name: Name of its first output.
+            *unread: Names of its further outputs, which nothing reads.
+            **attributes: Attributes of the operator.
+
+        Returns:
+            The full name of the first output.
         """
         outputs = [self.step_name(each) for each in (name, *unread)]
         self.step_nodes.append(_make_node(operator, inputs, outputs, attributes))
         return outputs[0]
 
     def add_setup_node(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
-        """Compute value `name` before the first step, return what it is called."""
+        """Add a node that is computed before the first timestep; returns its full name."""
         self.setup_nodes.append(_make_node(operator, inputs, [name], attributes))
         return name
 
     def add_constant(self, name: str, values: Any, dtype: type[np.generic]) -> str:
-        """Store `values`, once a name, return what they are called."""
+        """Store `values`, once per name; returns the full name."""
         if name not in {tensor.name for tensor in self.initializers}:
             self.initializers.append(numpy_helper.from_array(np.asarray(values, dtype), name))
         return name
 
     def add_scalar(self, value: int) -> str:
-        """Store a whole number as int64, return what it is called."""
+        """Store an integer as int64; returns its full name."""
         return self.add_constant(f"/number/{value}", value, np.int64)
 
-    def add_initializer(self, name: str, values: NDArray[Any], form: int) -> str:
-        """Store `values` as they are, to be cast to `form` before the first step."""
-        small = self.add_constant(f"{name}/stored", values, values.dtype.type)
-        return self.add_setup_node("Cast", [small], name, to=form)
+    def add_initializer(self, name: str, values: NDArray[Any], dtype: int) -> str:
+        """Store `values` in their own type and cast them to `dtype` before the first timestep."""
+        stored = self.add_constant(f"{name}/stored", values, values.dtype.type)
+        return self.add_setup_node("Cast", [stored], name, to=dtype)
 
 
 def _make_node(
     operator: str, inputs: list[str], outputs: list[str], attributes: dict[str, Any]
 ) -> NodeProto:
-    """Return a node named as its output: ONNX Runtime 1.18 stumbles over nodes without names."""
+    """Make a node named as its output: ONNX Runtime 1.18 fails on nodes without names."""
     return helper.make_node(operator, inputs, outputs, outputs[0], **attributes)

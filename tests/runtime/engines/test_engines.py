@@ -42,11 +42,12 @@ def test_all_engines_stop_a_sample_at_the_same_step_with_the_same_answer(
 
 
 @given(st.one_of(runs(), stopping_runs()))
-def test_the_cpu_engine_records_the_states_of_the_reference(run: tuple[Network, Events]) -> None:
+def test_engines_record_the_states_of_the_reference(run: tuple[Network, Events]) -> None:
     network, events = run
     expected = reference.run(network, events, "states")
     assert set(expected.currents) == {p.name for p in network.topological_order}
     assert_same(cpu.run(network, events, "states"), expected)
+    assert_same(run_onnx(network, events, "states"), expected)
     assert_same(select_recorded(network, expected, "all"), reference.run(network, events))
 
 
