@@ -71,10 +71,10 @@ def measure_cell(name: Name, quick: bool) -> Cell:
     from pumice.train.data import load_motion_videos
     from pumice.train.evaluation.features import FEATURE_KINDS
     from pumice.train.evaluation.score import evaluate_features
-    from pumice.train.ssl.recipe import load_pretrain_recipe
+    from pumice.train.recipes.loader import load_recipe
 
-    recipe = load_pretrain_recipe(
-        "digit-motions", [*cell_settings(name), *(QUICK if quick else ())]
+    recipe = load_recipe(
+        "digit-motions", [*cell_settings(name), *(QUICK if quick else ())], kind="pretraining"
     )
     train = load_motion_videos("train")
     features, cell = _make_feature_extractor(name[1], recipe, train)
@@ -114,7 +114,7 @@ def measure_recorded(name: Name, quick: bool) -> Cell:
 
     from pumice.train.data.video_folder import open_video_folder
     from pumice.train.evaluation.knn import recall_at_k
-    from pumice.train.ssl.recipe import load_pretrain_recipe
+    from pumice.train.recipes.loader import load_recipe
 
     _, variant, weight, seed = name
     folder = Path(os.environ.get("PUMICE_TEST_DATA", "../shared/data"))
@@ -124,7 +124,9 @@ def measure_recorded(name: Name, quick: bool) -> Cell:
         *RECORDED_SETTINGS,
         *VARIANTS[variant],
     ]
-    recipe = load_pretrain_recipe("digit-motions", [*settings, *(QUICK if quick else ())])
+    recipe = load_recipe(
+        "digit-motions", [*settings, *(QUICK if quick else ())], kind="pretraining"
+    )
     videos = open_video_folder(recipe.data, [folder / "hmdb51", folder / "kth"])
     features, cell = _make_feature_extractor(variant, recipe, videos)
     halves = [features(_VideoHalves(videos, first)) for first in (True, False)]

@@ -24,11 +24,11 @@ def prednext_demo(output: Path, change: Sequence[str], as_json: bool) -> None:
     from ..train.data.video_sources import load_videos
     from ..train.evaluation.baselines import pixel_probe_accuracy, untrained_baseline
     from ..train.evaluation.linear_readout import attach_linear_readout
-    from ..train.ssl.recipe import load_pretrain_recipe
+    from ..train.recipes.loader import load_recipe
     from .demo import build_demo_report, print_report
     from .pretrain import run_pretraining
 
-    recipe = load_pretrain_recipe(RECIPE, change)
+    recipe = load_recipe(RECIPE, change, kind="pretraining")
     _print_progress(
         f"pretraining {recipe.training.epochs} epochs without labels, two minutes on two cores"
     )

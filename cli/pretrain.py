@@ -25,10 +25,10 @@ def pretrain(
 
     'pumice eval --protocol all RUN' then says what it has learned.
     """
-    from ..train.ssl.recipe import load_pretrain_recipe
+    from ..train.recipes.loader import load_recipe
     from .output import print_json
 
-    settings = load_pretrain_recipe(recipe, change or ())
+    settings = load_recipe(recipe, change or (), kind="pretraining")
     run = output or Path("runs") / Path(recipe).stem
     pretrained = run_pretraining(settings, run, resume)
     if as_json:

@@ -28,10 +28,11 @@ def train_hrsnn(
     """Let a network of unlike neurons learn by STDP."""
     from dataclasses import asdict
 
-    from ..train.hrsnn.recipe import load_hrsnn_recipe, load_samples
+    from ..train.hrsnn.recipe import load_samples
+    from ..train.recipes.loader import load_recipe
     from .output import print_facts, print_json
 
-    settings = load_hrsnn_recipe(recipe, change or ())
+    settings = load_recipe(recipe, change or (), kind="hrsnn")
     run = output or Path("runs") / f"hrsnn-{Path(recipe).stem}"
     data = load_samples(settings, folder)
     if look:

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from .nn.network import to_float_network as to_float_network
     from .nn.neuron import NeuronConfig as NeuronConfig
     from .nn.neuron import lif as lif
+    from .recipes.loader import list_recipes as list_recipes
+    from .recipes.loader import load_recipe as load_recipe
     from .recipes.recipe import Recipe as Recipe
-    from .recipes.recipe import list_recipes as list_recipes
-    from .recipes.recipe import load_recipe as load_recipe
 
 EXPORTS = {
     "NeuronConfig": "nn.neuron",
@@ -53,8 +53,8 @@ EXPORTS = {
     "convert_with_report": "export",
     "expected_calibration_error": "evaluation.evaluate",
     "lif": "nn.neuron",
-    "list_recipes": "recipes.recipe",
-    "load_recipe": "recipes.recipe",
+    "list_recipes": "recipes.loader",
+    "load_recipe": "recipes.loader",
     "model_accuracy": "evaluation.evaluate",
     "network_accuracy": "evaluation.evaluate",
     "predict_logits": "evaluation.evaluate",

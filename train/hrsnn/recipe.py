@@ -1,13 +1,9 @@
 """The recipe of a recurrent network that learns by STDP, in one TOML file."""
 
-from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...runtime.config import load_config
-from ...runtime.errors import RecipeError
 from .. import data as sets
 from ..data.options import DataOptions
 from .options import HrsnnOptions
@@ -58,25 +54,3 @@ def load_samples(recipe: HrsnnRecipe, folder: Path | None = None) -> sets.Datase
         return load_video_dataset(recipe.video, folder)
     options = (recipe.data or DataOptions()).model_dump()
     return sets.load(**{**options, "folder": folder or options["folder"]})
-
-
-def list_hrsnn_recipes() -> list[str]:
-    """Return the names of the recipes that come with pumice."""
-    files = resources.files(RECIPE_PACKAGE).iterdir()
-    return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
-
-
-def load_hrsnn_recipe(name: str, changes: Sequence[str] = ()) -> HrsnnRecipe:
-    """Return the recipe in the TOML file `name`, or the shipped one of that name.
-
-    `changes` are settings such as `hrsnn.passes=1`, applied before checking. Raises `RecipeError`.
-    """
-    path = Path(name)
-    if name in list_hrsnn_recipes() and not path.exists():
-        with resources.as_file(resources.files(RECIPE_PACKAGE) / f"{name}.toml") as path:
-            return load_config(HrsnnRecipe, path, changes)
-    if not path.is_file():
-        raise RecipeError(
-            f"{name}: no such file or shipped recipe; shipped are {', '.join(list_hrsnn_recipes())}"
-        )
-    return load_config(HrsnnRecipe, path, changes)

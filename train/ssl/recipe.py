@@ -1,13 +1,7 @@
 """The recipe of a pretraining run, in one TOML file."""
 
-from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...runtime.config import load_config
-from ...runtime.errors import RecipeError
 from ..data.clips import ClipOptions
 from ..data.video_options import VideoOptions
 from ..engine.training_config import DeviceOptions
@@ -64,25 +58,3 @@ class PretrainRecipe(BaseModel):
                 "leave them out"
             )
         return self
-
-
-def list_pretrain_recipes() -> list[str]:
-    """Return the names of the pretraining recipes that come with pumice."""
-    files = resources.files(RECIPE_PACKAGE).iterdir()
-    return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
-
-
-def load_pretrain_recipe(name: str, changes: Sequence[str] = ()) -> PretrainRecipe:
-    """Return the recipe in the TOML file `name`, or the shipped one of that name.
-
-    `changes` are settings such as `prednext.weight=0.3`. Raises `RecipeError`.
-    """
-    path, shipped = Path(name), list_pretrain_recipes()
-    if name in shipped and not path.exists():
-        with resources.as_file(resources.files(RECIPE_PACKAGE) / f"{name}.toml") as path:
-            return load_config(PretrainRecipe, path, changes)
-    if not path.is_file():
-        raise RecipeError(
-            f"{name}: no such file or shipped pretraining recipe; shipped are {', '.join(shipped)}"
-        )
-    return load_config(PretrainRecipe, path, changes)

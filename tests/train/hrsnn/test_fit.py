@@ -13,7 +13,8 @@ from pumice.train.data import Dataset, FrameSet
 from pumice.train.data.options import DataOptions
 from pumice.train.hrsnn import HrsnnOptions, extract_features
 from pumice.train.hrsnn.fit import SearchObjective, fit
-from pumice.train.hrsnn.recipe import HrsnnRecipe, list_hrsnn_recipes, load_hrsnn_recipe
+from pumice.train.hrsnn.recipe import HrsnnRecipe
+from pumice.train.recipes.loader import list_recipes, load_recipe
 
 OPTIONS = HrsnnOptions(excitatory=40, inhibitory=10, in_degree=5, input_degree=6, epochs=1)
 RECIPE = HrsnnRecipe(data=DataOptions(name="digit-motions"), hrsnn=OPTIONS, validation=3)
@@ -61,8 +62,8 @@ def test_a_judge_of_a_search_looks_at_validation_samples(data: Dataset) -> None:
 
 
 def test_shipped_recipes_can_be_read() -> None:
-    assert list_hrsnn_recipes() == ["digit-motions"]
-    told = load_hrsnn_recipe("digit-motions").data
+    assert list_recipes("hrsnn") == ["digit-motions"]
+    told = load_recipe("digit-motions", kind="hrsnn").data
     assert told is not None and told.label == "motion"
 
 
@@ -72,9 +73,9 @@ def test_a_law_with_a_negative_mean_is_refused_with_its_line(tmp_path: Path) -> 
     )
     message = "bad.toml: line 4: hrsnn.tau_plus.mean = -3.0: input should be greater than 0"
     with pytest.raises(RecipeError, match=message):
-        load_hrsnn_recipe(str(tmp_path / "bad.toml"))
+        load_recipe(str(tmp_path / "bad.toml"), kind="hrsnn")
 
 
 def test_a_recipe_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(RecipeError, match="nothing: no such file .* shipped are digit-motions"):
-        load_hrsnn_recipe("nothing")
+        load_recipe("nothing", kind="hrsnn")

@@ -8,8 +8,9 @@ import pytest
 
 from pumice.runtime.errors import DataError, RecipeError
 from pumice.train.hrsnn.fit import fit
-from pumice.train.hrsnn.recipe import HrsnnRecipe, load_hrsnn_recipe, load_samples
+from pumice.train.hrsnn.recipe import HrsnnRecipe, load_samples
 from pumice.train.hrsnn.video import VideoSpikeOptions, load_video_dataset
+from pumice.train.recipes.loader import load_recipe
 
 RECIPE = """
 [video]
@@ -88,7 +89,7 @@ def test_a_bar_that_runs_down_is_on_before_it_and_off_behind_it(kth: Path) -> No
 
 def test_a_recipe_names_videos(kth: Path, tmp_path: Path) -> None:
     (tmp_path / "films.toml").write_text(RECIPE)
-    recipe = load_hrsnn_recipe(str(tmp_path / "films.toml"))
+    recipe = load_recipe(str(tmp_path / "films.toml"), kind="hrsnn")
     found = fit(recipe, load_samples(recipe, kth), tmp_path / "run")
     assert 0 <= found.accuracy <= 1 and found.spikes > 0
     assert (tmp_path / "run" / "network.pumice").exists()
@@ -97,7 +98,7 @@ def test_a_recipe_names_videos(kth: Path, tmp_path: Path) -> None:
 def test_a_recipe_without_samples_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none.toml").write_text("validation = 3\n")
     with pytest.raises(RecipeError, match=r"one of the tables \[data\] and \[video\]"):
-        load_hrsnn_recipe(str(tmp_path / "none.toml"))
+        load_recipe(str(tmp_path / "none.toml"), kind="hrsnn")
 
 
 def test_data_and_videos_at_once_are_refused() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from pumice.runtime.errors import RecipeError
 from pumice.train.nn.network import NeuronOptions
-from pumice.train.recipes.recipe import list_recipes, load_recipe
+from pumice.train.recipes.loader import list_recipes, load_recipe
 
 RECIPE = """
 [data]
@@ -62,7 +62,7 @@ def test_a_wrong_setting_is_told_with_its_key(tmp_path: Path, change: str, told:
 
 def test_what_is_no_toml_or_absent_is_told(tmp_path: Path) -> None:
     assert "is not TOML" in refused(tmp_path, "[data\n")
-    with pytest.raises(RecipeError, match="no such file or shipped recipe"):
+    with pytest.raises(RecipeError, match="no such file or shipped training recipe"):
         load_recipe(str(tmp_path / "absent.toml"))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from pumice.runtime.errors import FileError, RecipeError
 from pumice.train.data.videos import Videos
 from pumice.train.nn.network import SpikingNetwork
+from pumice.train.recipes.loader import list_recipes, load_recipe
 from pumice.train.ssl.learner import SSLModule, project_views
 from pumice.train.ssl.objectives import OBJECTIVES
 from pumice.train.ssl.pretrain import (
@@ -25,7 +26,7 @@ from pumice.train.ssl.pretrain import (
     pretrain,
     read_pretrained_model,
 )
-from pumice.train.ssl.recipe import PretrainRecipe, list_pretrain_recipes, load_pretrain_recipe
+from pumice.train.ssl.recipe import PretrainRecipe
 
 GENERATOR = np.random.default_rng(0)
 VIDEOS = Videos(
@@ -179,9 +180,9 @@ def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
         pretrain(settings.model_copy(update={"training": fit}), VIDEOS, tmp_path)
 
 
-@pytest.mark.parametrize("name", list_pretrain_recipes())
+@pytest.mark.parametrize("name", list_recipes("pretraining"))
 def test_shipped_recipes_are_whole(name: str) -> None:
-    assert load_pretrain_recipe(name).prednext.weight > 0
+    assert load_recipe(name, kind="pretraining").prednext.weight > 0
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,7 @@ def test_shipped_recipes_are_whole(name: str) -> None:
 )
 def test_what_cannot_be_is_refused(change: str, fault: str) -> None:
     with pytest.raises(RecipeError, match=fault):
-        load_pretrain_recipe("digit-motions", [change])
+        load_recipe("digit-motions", [change], kind="pretraining")
 
 
 def test_two_processes_give_the_loss_and_gradients_of_one(tmp_path: Path) -> None:
