@@ -106,11 +106,9 @@ def profile(
 
 def measure_host(network: "Network", inputs: "Inputs", name: EngineName) -> "HostTiming":
     """Return what single samples of `inputs` take on this machine, on the engine of that name."""
-    from ..runtime.host_timing import time_on_host
-    from .engines import get_engine
+    from ..runtime.host_timing import time_engine
 
-    runs = 3 if name == "lava" else 100
-    return time_on_host(network, inputs.events, name, get_engine(name), runs)
+    return time_engine(network, inputs, name)
 
 
 def _time_lava_processes(network: "Network", inputs: "Inputs") -> "Sequence[ProcessTime]":
@@ -141,19 +139,18 @@ def _write_page(
     profiles: "list[Profile]",
     machine: "HostTiming | None",
 ) -> None:
-    from ..report import assemble_report
-    from ..report.profiles import to_energies, to_placements
+    from ..report import Measurements, assemble_report, to_energies, to_placements
     from ..report.render import render
     from ..runtime.files import atomic_write
 
     report = assemble_report(
         network,
         trace,
-        title=f"{name} on {inputs.name}",
+        f"{name} on {inputs.name}",
         labels=inputs.labels,
-        energies=to_energies(profiles),
-        placements=to_placements(profiles),
-        host=machine,
+        measurements=Measurements(
+            energies=to_energies(profiles), placements=to_placements(profiles), host=machine
+        ),
     )
     with atomic_write(path) as temporary:
         temporary.write_text(render(report), encoding="utf-8")

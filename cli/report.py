@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +21,7 @@ from .profile import HostFlag, Target
 
 if TYPE_CHECKING:
     from ..deploy.targets.target import Target as TargetData
-    from ..report import AccuracyCurve, EarlyExitStats, Report
+    from ..report import AccuracyCurve, Report
     from ..runtime import Network
     from ..train.data.inputs import Inputs
 
@@ -132,46 +131,19 @@ def measure_report(
     `curves` are accuracies that were measured before. It is placed on the `targets` (both Loihis
     and CMOS), and timed on this machine where `host` says so.
     """
-    from ..deploy.profile import profile
-    from ..deploy.targets.target import read_target
-    from ..report import assemble_report
-    from ..report.profiles import to_energies, to_placements
-    from ..runtime.verify import verify
-    from . import engines
-    from .profile import TARGETS, measure_host
+    from ..report import build_report
+    from .profile import TARGETS
 
-    certificate = None
-    if len(compared) > 1:
-        few = inputs.slice(0, shared).events
-        certificate = verify(network, few, {name: engines.get_engine(name) for name in compared})
-    trace = engines.get_engine(engine)(network, inputs.events, "all")
-    chosen = [read_target(name) for name in TARGETS] if targets is None else targets
-    profiles = [profile(network, trace, target) for target in chosen]
-    return assemble_report(
+    return build_report(
         network,
-        trace,
-        title=title,
-        labels=inputs.labels,
+        inputs,
+        title,
+        engine=engine,
+        engines=compared,
         curves=curves,
-        energies=to_energies(profiles),
-        placements=to_placements(profiles),
-        host=measure_host(network, inputs, engine) if host else None,
-        early_exit=_exit_stats(network, inputs, engine),
-        verification=certificate,
+        targets=TARGETS if targets is None else targets,
+        host=host,
     )
-
-
-def _exit_stats(network: "Network", inputs: "Inputs", name: EngineName) -> "EarlyExitStats | None":
-    """Return when samples stop, where the network lets them and the right answers are known."""
-    from ..runtime import logits_over_time
-    from ..runtime.exit_calibration import evaluate_exits
-    from .engines import get_engine
-
-    if network.early_exit is None or inputs.labels is None:
-        return None
-    whole = replace(network, early_exit=None)
-    said = logits_over_time(whole, get_engine(name)(whole, inputs.events, "output"))
-    return evaluate_exits(said, inputs.labels, network.early_exit)
 
 
 def read_curve(named: str) -> "AccuracyCurve":

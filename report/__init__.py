@@ -1,5 +1,6 @@
-"""What is told of a network when all is measured: data, JSON, CSV, and one page of HTML."""
+"""Reports on a network: model, JSON, CSV, HTML, comparison of several."""
 
+from .build import Measurements as Measurements
 from .build import assemble_report as assemble_report
 from .build import flatten_dict as flatten_dict
 from .compare import comparison_rows as comparison_rows
@@ -15,10 +16,15 @@ from .model import ProjectionActivity as ProjectionActivity
 from .model import Report as Report
 from .model import Sample as Sample
 from .model import SpikeRaster as SpikeRaster
+from .pipeline import build_report as build_report
 from .placement import CoreLoad as CoreLoad
 from .placement import Placement as Placement
 from .placement import PopulationUsage as PopulationUsage
 from .placement import Timing as Timing
+from .profiles import default_energies as default_energies
+from .profiles import to_energies as to_energies
+from .profiles import to_placements as to_placements
+from .write import read_curve as read_curve
 from .write import read_report as read_report
 from .write import to_json as to_json
 from .write import write_report as write_report

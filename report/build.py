@@ -1,6 +1,7 @@
-"""From a network and what was measured on it to a `Report`."""
+"""Assemble the report model of a network from its trace and further measurements."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,39 +33,67 @@ from .model import (
 )
 from .placement import Placement
 
-MAX_RASTER_ROWS = 48  # neurons of a population that a raster shows
+MAX_RASTER_ROWS = 48  # neurons of one population in a raster
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured or estimated of a network besides its trace.
+
+    Attributes:
+        curves: Accuracy curves, such as that of the float network.
+        energies: Energy estimates.
+        placements: Placements on targets.
+        host: Timing on this machine.
+        early_exit: Exit statistics.
+        verification: Outcome of the comparison of engines.
+    """
+
+    curves: tuple[AccuracyCurve, ...] = ()
+    energies: tuple[Energy, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    host: HostTiming | None = None
+    early_exit: EarlyExitStats | None = None
+    verification: VerificationReport | None = None
+
+
+NO_MEASUREMENTS = Measurements()
 
 
 def assemble_report(
     network: Network,
     trace: Trace,
-    *,
     title: str,
+    *,
     labels: NDArray[np.int64] | None = None,
     classes: Sequence[str] = (),
-    curves: Iterable[AccuracyCurve] = (),
-    energies: Iterable[Energy] = (),
-    placements: Iterable[Placement] = (),
-    host: HostTiming | None = None,
-    early_exit: EarlyExitStats | None = None,
-    verification: VerificationReport | None = None,
     sample_index: int = 0,
+    measurements: Measurements = NO_MEASUREMENTS,
 ) -> Report:
-    """Return the report of `network` in `trace`, recorded with `record="all"`.
+    """Assemble the report model from a trace and further measurements.
 
-    With `labels`, int64 (samples,), the accuracy of `trace` becomes the last of the `curves`,
-    called "integers", unless one of that name is given. `shown` is the sample whose spikes are
-    drawn. Raises `EngineError` where spikes were not recorded, and `DataError` where a curve has
-    another number of timesteps.
+    Args:
+        network: Network that ran.
+        trace: Its trace, recorded with `record="all"`.
+        title: Headline.
+        labels: True classes, int64 (samples,); with them the accuracy of `trace` becomes the last
+            curve, named "integers", unless there is one of that name.
+        classes: Names of the classes; numbers by default.
+        sample_index: Sample whose spikes are drawn.
+        measurements: Curves, energy estimates, placements and so on.
+
+    Raises:
+        EngineError: Spikes were not recorded.
+        DataError: A curve does not have one value per timestep.
     """
     counts, by_step = count_ops(network, trace), count_ops_by_step(network, trace)
-    curves = list(curves)
-    figures = neurobench_metrics(network, trace)
+    curves = list(measurements.curves)
+    metrics = neurobench_metrics(network, trace)
     if labels is not None:
-        shares = accuracy_over_time(network, trace, labels).tolist()
+        accuracy = accuracy_over_time(network, trace, labels).tolist()
         if all(curve.name != "integers" for curve in curves):
-            curves.append(AccuracyCurve("integers", tuple(shares)))
-        figures["ClassificationAccuracy"] = shares[-1]
+            curves.append(AccuracyCurve("integers", tuple(accuracy)))
+        metrics["ClassificationAccuracy"] = accuracy[-1]
     return Report(
         title=title,
         network=network_digest(network),
@@ -75,14 +104,14 @@ def assemble_report(
         projections=_projection_activity(network, counts),
         cumulative_operations=tuple(float(c.total_synaptic_operations.mean()) for c in by_step),
         curves=tuple(curves),
-        energies=tuple(energies),
+        energies=measurements.energies,
         cumulative_events=tuple(float(c.total_events.mean()) for c in by_step),
-        placements=tuple(placements),
-        host=host,
-        early_exit=early_exit,
+        placements=measurements.placements,
+        host=measurements.host,
+        early_exit=measurements.early_exit,
         sample=describe_sample(network, trace, sample_index, labels, classes),
-        verification=verification,
-        neurobench=figures,
+        verification=measurements.verification,
+        neurobench=metrics,
         provenance=flatten_dict(network.provenance),
     )
 
@@ -90,34 +119,35 @@ def assemble_report(
 def describe_sample(
     network: Network,
     trace: Trace,
-    number: int,
+    index: int,
     labels: NDArray[np.int64] | None = None,
     classes: Sequence[str] = (),
 ) -> Sample:
-    """Return what sample `number` of `trace` did, drawn from at most 48 neurons a population."""
-    outputs = logits_over_time(network, trace)[:, number].astype(np.float64)
+    """Extract one sample of `trace`: spikes of at most 48 neurons a population, and the logits."""
+    logits = logits_over_time(network, trace)[:, index].astype(np.float64)
     if network.population(network.output).kind == "integrator":
-        outputs /= 1 << ALIGN_BITS
-    names = tuple(classes) if len(classes) == outputs.shape[1] else ()
-    names = names or tuple(str(k) for k in range(outputs.shape[1]))
-    label = -1 if labels is None else int(labels[number])
+        logits /= 1 << ALIGN_BITS
+    names = tuple(classes) if len(classes) == logits.shape[1] else ()
+    names = names or tuple(str(k) for k in range(logits.shape[1]))
+    label = -1 if labels is None else int(labels[index])
     return Sample(
         label=names[label] if 0 <= label < len(names) else str(label) if label >= 0 else "",
-        prediction=names[int(outputs[-1].argmax())],
+        prediction=names[int(logits[-1].argmax())],
         classes=names,
         rasters=tuple(
-            _spike_raster(population.name, trace.spikes[population.name][:, number])
+            _spike_raster(population.name, trace.spikes[population.name][:, index])
             for population in (*network.inputs, *network.topological_order)
             if population.kind != "integrator"
         ),
-        logits=tuple(tuple(values) for values in outputs.T.tolist()),
+        logits=tuple(tuple(values) for values in logits.T.tolist()),
     )
 
 
 def flatten_dict(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested `values` as text, one key a line: {"data": {"seed": 0}} as "data.seed": "0".
+    """Flatten nested mappings to text with dotted keys; values of None are left out.
 
-    What is not set (None) is left out.
+    >>> flatten_dict({"data": {"seed": 0}})
+    {'data.seed': '0'}
     """
     flat: dict[str, str] = {}
     for key, value in values.items():
@@ -158,8 +188,9 @@ def _projection_activity(network: Network, counts: OpCounts) -> tuple[Projection
 
 
 def _spike_raster(name: str, spikes: NDArray[np.uint8]) -> SpikeRaster:
+    """Sample evenly spaced neurons from spikes, uint8 (timesteps, *shape)."""
     flat = spikes.reshape(len(spikes), -1)
-    shown = min(flat.shape[1], MAX_RASTER_ROWS)
-    spaced = np.arange(shown) * flat.shape[1] // shown
-    steps, rows = flat[:, spaced].nonzero()
-    return SpikeRaster(name, flat.shape[1], shown, tuple(steps.tolist()), tuple(rows.tolist()))
+    num_rows = min(flat.shape[1], MAX_RASTER_ROWS)
+    neurons = np.arange(num_rows) * flat.shape[1] // num_rows
+    steps, rows = flat[:, neurons].nonzero()
+    return SpikeRaster(name, flat.shape[1], num_rows, tuple(steps.tolist()), tuple(rows.tolist()))

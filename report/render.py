@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 
-import jinja2
-
+from ..runtime.extras import import_extra
 from . import format as words
 from .charts import Line, SecondaryScale, histogram, line_chart, raster
 from .core_map import core_map
@@ -36,6 +35,7 @@ def render(report: Report) -> str:
 
 def render_template(template: str, **values: object) -> str:
     """Return a template of this folder, filled with `values`."""
+    jinja2 = import_extra("jinja2", "report", "HTML report")
     folder = resources.files(__package__)
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
@@ -55,7 +55,8 @@ def render_template(template: str, **values: object) -> str:
     environment.filters.update(
         {function.__name__: function for function in (*told, sum_ranges, upper_bound)}
     )
-    return environment.get_template(template).render(**values)
+    page: str = environment.get_template(template).render(**values)
+    return page
 
 
 def sum_ranges(parts: Mapping[str, Range]) -> Range:

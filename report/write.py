@@ -1,20 +1,23 @@
-"""The report as files: `report.json`, which is read back, `report.csv` and `report.html`."""
+"""Write a report as `report.json`, `report.csv` and `report.html`, and read the JSON."""
 
+import json
+import os
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..runtime.errors import FileError
+from ..runtime.errors import DataError, FileError
 from ..runtime.files import atomic_write
 from .csv import to_csv
-from .model import Report
+from .model import AccuracyCurve, Report
 from .render import render
 
 
-def write_report(folder: str | Path, report: Report) -> tuple[Path, ...]:
-    """Write `report.json`, `report.csv` and `report.html` into `folder`; return their paths.
+def write_report(folder: str | os.PathLike[str], report: Report) -> tuple[Path, ...]:
+    """Write `report.json`, `report.csv` and `report.html` into `folder`; returns their paths.
 
-    The folder is made where it is not there. Raises `FileError` where they cannot be written.
+    The folder is created where it does not exist. Raises `FileError` where a file cannot be
+    written, and `MissingPackage` without jinja2 (extra `report`).
     """
     folder = ensure_dir(folder)
     contents = {
@@ -28,23 +31,23 @@ def write_report(folder: str | Path, report: Report) -> tuple[Path, ...]:
     return tuple(contents)
 
 
-def ensure_dir(folder: str | Path) -> Path:
-    """Return `folder`, made where it is not there; raises `FileError` where it cannot be."""
+def ensure_dir(folder: str | os.PathLike[str]) -> Path:
+    """Create `folder` where it does not exist; raises `FileError` where it cannot be created."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"{folder}: cannot be made: {error.strerror}") from error
+        raise FileError(f"{folder}: cannot be created: {error.strerror}") from error
     return folder
 
 
 def to_json(report: Report) -> str:
-    """Return `report` as JSON, the same for equal reports."""
+    """Serialize `report` as JSON, byte-identical for equal reports."""
     return TypeAdapter(Report).dump_json(report, indent=2).decode() + "\n"
 
 
-def read_report(path: str | Path) -> Report:
-    """Read a `report.json`; raises `FileError` where it is absent or not whole."""
+def read_report(path: str | os.PathLike[str]) -> Report:
+    """Read a `report.json`; raises `FileError` where it is absent or invalid."""
     try:
         return TypeAdapter(Report).validate_json(Path(path).read_bytes())
     except OSError as error:
@@ -52,4 +55,17 @@ def read_report(path: str | Path) -> Report:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise FileError(f"{path}: is not a whole report ({place} {first['msg']})") from error
+        raise FileError(f"{path}: is no valid report ({place} {first['msg']})") from error
+
+
+def read_curve(name: str, path: str | os.PathLike[str]) -> AccuracyCurve:
+    """Read an accuracy curve from a JSON file with a list `accuracy`, one value per timestep.
+
+    `pumice run --json` and `pumice evaluate --json` write such files. Raises `DataError` where
+    there is none.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))["accuracy"]
+        return AccuracyCurve(name, tuple(float(value) for value in values))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: has no list 'accuracy' ({error})") from error

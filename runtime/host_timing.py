@@ -1,26 +1,28 @@
-"""What a network takes on this machine: seconds a step and an inference, and joules if readable.
+"""Latency and energy of inference on this machine, the energy from RAPL counters where readable.
 
-Energy is that of RAPL counters, https://docs.kernel.org/power/powercap/powercap.html: the whole
-processor's, idle power and other programs included. Linux lets only root read them by default.
+RAPL, https://docs.kernel.org/power/powercap/powercap.html, counts the energy of the whole processor,
+idle power and other programs included. Linux lets only root read it by default.
 """
 
 import platform
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 from .engines import cpu
-from .events import Events, validate_events
+from .engines.registry import RunFunction, get_engine
+from .events import Events, as_events, validate_events
 from .network import Network
-from .verify import RunFunction
 
 POWERCAP = Path("/sys/class/powercap")
 CPUINFO = Path("/proc/cpuinfo")
 PERCENTILES = (50, 95, 99)
 WARMUP_RUNS = 3
-RaplReadings = dict[str, tuple[int, int]]  # microjoules counted, and where the counter begins anew
+DEFAULT_RUNS = {"lava": 3}
+RaplReadings = dict[str, tuple[int, int]]  # microjoules, and the counter's largest value
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,26 @@ class HostTiming:
     joules: float | None = None
 
 
+def time_engine(
+    network: Network, inputs: Any, engine: str = "cpu", runs: int | None = None
+) -> HostTiming:
+    """Time single-sample inference on an engine, by its name.
+
+    Args:
+        network: Network to run.
+        inputs: Events, as `run` takes them; samples are taken in turn.
+        engine: Name of the engine.
+        runs: Number of timed runs, by default 100, of Lava 3.
+
+    Raises:
+        EngineError: The events do not fit the inputs.
+        MissingPackage: The engine lacks a package.
+    """
+    function = get_engine(engine).load()
+    runs = DEFAULT_RUNS.get(engine, 100) if runs is None else runs
+    return time_on_host(network, as_events(network, inputs), engine, function, runs)
+
+
 def time_on_host(
     network: Network,
     events: Events,
@@ -54,27 +76,27 @@ def time_on_host(
     runs: int = 100,
     powercap: Path = POWERCAP,
 ) -> HostTiming:
-    """Run `engine`, called `name`, `runs` times on one sample after the other, and time it.
+    """Time `runs` runs of `engine`, called `name`, one sample after the other.
 
-    `events` are uint8 (timesteps, samples, *input shape). Steps are timed on the fast engine alone,
-    which can be stopped between them. Joules are None where no counter can be read. Raises
-    `EngineError` where the events do not fit.
+    `events` are uint8 (timesteps, samples, *input shape). Timesteps are timed on the CPU engine
+    alone, which can be stopped between them. Raises `EngineError` where the events do not fit.
     """
-    given = validate_events(network, events)
-    samples = next(iter(given.values())).shape[1]
+    validated = validate_events(network, events)
+    samples = next(iter(validated.values())).shape[1]
     turns = [number % samples for number in range(runs)]
-    alone = [{key: array[:, [k]] for key, array in given.items()} for k in range(samples)]
+    single = [{key: array[:, [k]] for key, array in validated.items()} for k in range(samples)]
     for turn in turns[:WARMUP_RUNS]:
-        engine(network, alone[turn], "output")
+        engine(network, single[turn], "output")
     before, seconds = read_rapl(powercap), []
     for turn in turns:
         start = perf_counter()
-        engine(network, alone[turn], "output")
+        engine(network, single[turn], "output")
         seconds.append(perf_counter() - start)
     joules = energy_between(before, read_rapl(powercap))
-    steps = (
-        [s for turn in turns for s in _time_steps(network, alone[turn])] if name == "cpu" else []
-    )
+    steps: list[float] = []
+    if name == "cpu":
+        for turn in turns:
+            steps += _time_steps(network, single[turn])
     return HostTiming(
         name,
         cpu_name(),
@@ -86,22 +108,22 @@ def time_on_host(
 
 
 def read_rapl(powercap: Path = POWERCAP) -> RaplReadings:
-    """Return the energy counters of all processor packages; empty where none can be read."""
-    found = {}
+    """Read the energy counter of each processor package; empty where none is readable."""
+    readings = {}
     for folder in sorted(powercap.glob("intel-rapl:*")):
         try:
             if (folder / "name").read_text().startswith("package"):
-                now, most = (
+                energy, max_range = (
                     int((folder / key).read_text()) for key in ("energy_uj", "max_energy_range_uj")
                 )
-                found[folder.name] = now, most
+                readings[folder.name] = energy, max_range
         except (OSError, ValueError):
             continue
-    return found
+    return readings
 
 
 def energy_between(before: RaplReadings, after: RaplReadings) -> float | None:
-    """Return the joules between two readings, or None where there are none; counters go round."""
+    """Compute the joules between two readings of counters that wrap; None without a counter."""
     both = before.keys() & after.keys()
     if not both:
         return None
@@ -109,21 +131,23 @@ def energy_between(before: RaplReadings, after: RaplReadings) -> float | None:
 
 
 def cpu_name(cpuinfo: Path = CPUINFO) -> str:
-    """Return the name of this machine's processor, as far as it is known."""
+    """Look up the name of this machine's processor."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
         lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
 
 
 def _time_steps(network: Network, events: Events) -> list[float]:
-    """Return the seconds of each step of one sample, on the fast engine."""
-    given, states, seconds = validate_events(network, events), cpu.initial_state(network, 1), []
-    for step in range(len(next(iter(given.values())))):
+    """Time each timestep of one sample on the CPU engine, in seconds."""
+    validated, states = validate_events(network, events), cpu.initial_state(network, 1)
+    seconds = []
+    for step in range(len(next(iter(validated.values())))):
         start = perf_counter()
-        cpu.run_from_state(network, states, {k: v[[step]] for k, v in given.items()}, "output", 1)
+        now = {name: array[[step]] for name, array in validated.items()}
+        cpu.run_from_state(network, states, now, "output", 1)
         seconds.append(perf_counter() - start)
     return seconds
 

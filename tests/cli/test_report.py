@@ -41,7 +41,7 @@ def test_json_is_the_report_itself(network: Path, events: Path, tmp_path: Path) 
     options = ("--engines", "reference", "-o", tmp_path / "out", "--json", "--title", "A title")
     answer = pumice("report", network, "--events", events, *options)
     assert answer.out == (tmp_path / "out" / "report.json").read_text()
-    assert answer.document["title"] == "A title" and answer.document["certificate"] is None
+    assert answer.document["title"] == "A title" and answer.document["verification"] is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pumice.report import (
     AccuracyCurve,
     EarlyExitStats,
     HostTiming,
+    Measurements,
     Report,
     assemble_report,
     write_comparison,
@@ -41,12 +42,14 @@ def report() -> Report:
     return assemble_report(
         network,
         trace,
-        title="a <report>",
+        "a <report>",
         labels=random.integers(0, 10, 4),
-        energies=to_energies(profiles),
-        placements=to_placements(profiles),
-        host=HostTiming("cpu", "a processor", 9, (1e-4, 2e-4, 3e-4), (1e-3, 2e-3, 3e-3), 0.01),
-        early_exit=EarlyExitStats((1, 2, 0, 0, 0, 0, 0, 1), 3.25, 0.75, 0.75),
+        measurements=Measurements(
+            energies=to_energies(profiles),
+            placements=to_placements(profiles),
+            host=HostTiming("cpu", "a processor", 9, (1e-4, 2e-4, 3e-4), (1e-3, 2e-3, 3e-3), 0.01),
+            early_exit=EarlyExitStats((1, 2, 0, 0, 0, 0, 0, 1), 3.25, 0.75, 0.75),
+        ),
     )
 
 

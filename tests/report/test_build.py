@@ -3,10 +3,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pumice.report import (
     AccuracyCurve,
     EarlyExitStats,
+    Measurements,
     Report,
     assemble_report,
 )
@@ -42,8 +44,10 @@ def trace() -> Trace:
     return run(NETWORK, EVENTS)
 
 
-def report(**values: object) -> Report:
-    return assemble_report(NETWORK, trace(), title="a test", **values)  # type: ignore[arg-type]
+def report(labels: NDArray[np.int64] | None = None, **measured: Any) -> Report:
+    return assemble_report(
+        NETWORK, trace(), "a test", labels=labels, measurements=Measurements(**measured)
+    )
 
 
 def test_the_figures_are_the_means_of_the_counts() -> None:
@@ -69,7 +73,7 @@ def test_parts_stand_in_the_order_of_the_graph() -> None:
 def test_labels_bring_the_curve_of_the_integers_and_its_end() -> None:
     given = AccuracyCurve("float", (0.5,) * 6)
     labels = np.array([2, 2, 2, 2, 0])
-    told = report(curves=[given], labels=labels)
+    told = report(labels, curves=(given,))
     assert [curve.name for curve in told.curves] == ["float", "integers"]
     right = [
         np.mean(trace().voltages["read"][step].argmax(axis=1) == labels).item() for step in range(6)
@@ -80,12 +84,12 @@ def test_labels_bring_the_curve_of_the_integers_and_its_end() -> None:
 
 def test_a_curve_called_integers_takes_the_place_of_the_measured_one() -> None:
     given = (AccuracyCurve("integers", (0.5,) * 6), AccuracyCurve("Lava", (0.5,) * 6))
-    assert report(curves=given, labels=np.zeros(5, np.int64)).curves == given
+    assert report(np.zeros(5, np.int64), curves=given).curves == given
 
 
 def test_a_curve_needs_a_value_for_each_timestep() -> None:
     with pytest.raises(DataError, match="curve float: 2 values, but there are 6 timesteps"):
-        report(curves=[AccuracyCurve("float", (0.5, 0.6))])
+        report(curves=(AccuracyCurve("float", (0.5, 0.6)),))
 
 
 def test_exits_need_a_count_for_each_timestep() -> None:

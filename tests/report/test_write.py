@@ -178,7 +178,7 @@ def test_what_was_not_measured_has_no_section() -> None:
     ("content", "said"),
     [
         ("", "Invalid JSON"),
-        ("[]", "is not a whole report"),
+        ("[]", "is no valid report"),
         ("{}", "title Field required"),
         (to_json(FULL)[:-300], "Invalid JSON"),
         (
@@ -190,7 +190,7 @@ def test_what_was_not_measured_has_no_section() -> None:
 )
 def test_a_report_that_is_not_whole_is_refused(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "report.json").write_text(content)
-    with pytest.raises(FileError, match="report.json: is not a whole report") as caught:
+    with pytest.raises(FileError, match="report.json: is no valid report") as caught:
         read_report(tmp_path / "report.json")
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
@@ -199,5 +199,5 @@ def test_a_report_that_is_not_there_or_cannot_be_written_is_named(tmp_path: Path
     with pytest.raises(FileError, match="report.json: cannot be read: No such file"):
         read_report(tmp_path / "report.json")
     (tmp_path / "file").touch()
-    with pytest.raises(FileError, match="file: cannot be made: File exists"):
+    with pytest.raises(FileError, match="file: cannot be created: File exists"):
         write_report(tmp_path / "file", BARE)
