@@ -7,13 +7,14 @@ differ.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.errors import DataError, NetworkError
-from ..runtime.events import validate_inputs
+from ..runtime.events import as_events
 from ..runtime.network import Network
 from .passes.sparsify import sparsify
 from .quantize.calibration import LayerCalibration, calibrate
@@ -119,7 +120,9 @@ def _calibration_events(
     if calibration is None:
         raise DataError("mixed_precision: needs events to search on; give calibration")
     events = getattr(calibration, "events", calibration)
-    if not isinstance(events, Mapping):
-        events = {network.input_name: np.asarray(events)}
-    first = {name: array[:, :max_samples] for name, array in events.items()}
-    return validate_inputs(network.inputs, first)[network.input_name]
+    if isinstance(events, Mapping):
+        first = {name: np.asarray(array)[:, :max_samples] for name, array in events.items()}
+        return as_events(network, first)[network.input_name]
+    first_samples = np.asarray(events)[:, :max_samples]
+    inputs = first_samples if events is calibration else SimpleNamespace(events=first_samples)
+    return as_events(network, inputs)[network.input_name]

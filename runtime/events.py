@@ -6,19 +6,27 @@ features)` where a population is flat. Values are 0 and 1, or up to 255 where an
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import EngineError
-from .network import Network
 from .population import Population
+
+
+class HasInputs(Protocol):
+    """A network, in integers or floats: whatever has input populations."""
+
+    @property
+    def inputs(self) -> tuple[Population, ...]:
+        """Its input populations."""
+
 
 Events = NDArray[np.uint8] | Mapping[str, NDArray[np.uint8]]
 
 
-def as_events(network: Network, inputs: Any) -> dict[str, NDArray[np.uint8]]:
+def as_events(network: HasInputs, inputs: Any) -> dict[str, NDArray[np.uint8]]:
     """Convert `inputs` to validated events by input population.
 
     Args:
@@ -44,7 +52,7 @@ def as_events(network: Network, inputs: Any) -> dict[str, NDArray[np.uint8]]:
     return validate_events(network, array)
 
 
-def validate_events(network: Network, events: Events) -> dict[str, NDArray[np.uint8]]:
+def validate_events(network: HasInputs, events: Events) -> dict[str, NDArray[np.uint8]]:
     """Return the events of each input population, uint8 (timesteps, batch, *shape).
 
     `events` is one array where the network has one input, else a mapping by name; any integer or

@@ -1,4 +1,4 @@
-"""What a graph of real numbers computes, before any rounding: the equations of `convert.graph`."""
+"""Simulate a float network in PyTorch, before any rounding: the equations of `float_network`."""
 
 from collections.abc import Mapping
 
@@ -15,55 +15,64 @@ Float32Array = NDArray[np.float32]
 
 @torch.no_grad()
 def simulate_float_network(
-    graph: FloatNetwork, events: NDArray[np.uint8]
+    network: FloatNetwork, events: NDArray[np.uint8]
 ) -> dict[str, Float32Array]:
-    """Return what each population sends at every step, float32 (timesteps, batch, *shape).
+    """Simulate a float network.
 
-    Spikes are 0 or 1; a population that does not spike gives its voltages. `events` are
-    (timesteps, batch, *input shape).
+    Args:
+        network: The network.
+        events: uint8 (timesteps, batch, *input shape).
+
+    Returns:
+        Output of each population by name, float32 (timesteps, batch, *shape): spikes, 0 or 1, or
+        the voltages of an integrator.
     """
-    given = torch.from_numpy(events.astype(np.float32))
-    sent = {graph.input_name: given}
-    for neurons in graph.populations:
-        sent[neurons.name] = torch.zeros(*given.shape[:2], *neurons.shape)
+    inputs = torch.from_numpy(events.astype(np.float32))
+    outputs = {network.input_name: inputs}
+    for population in network.populations:
+        outputs[population.name] = torch.zeros(*inputs.shape[:2], *population.shape)
     incoming = {
-        n.name: [(s, _weight_tensor(s)) for s in graph.projections if s.target == n.name]
-        for n in graph.populations
+        population.name: [
+            (p, _weight_tensor(p)) for p in network.projections if p.target == population.name
+        ]
+        for population in network.populations
     }
-    states = {n.name: (torch.zeros(1), torch.zeros(1)) for n in graph.populations}
-    for now in range(len(given)):
-        for neurons in graph.populations:
-            arriving = _sum_inputs(neurons, incoming[neurons.name], sent, now)
-            states[neurons.name], out = _lif_step(neurons, *states[neurons.name], arriving)
-            sent[neurons.name][now] = out
-    return {name: values.numpy() for name, values in sent.items()}
+    states = {p.name: (torch.zeros(1), torch.zeros(1)) for p in network.populations}
+    for step in range(len(inputs)):
+        for population in network.populations:
+            total = _sum_inputs(population, incoming[population.name], outputs, step)
+            states[population.name], out = _lif_step(population, *states[population.name], total)
+            outputs[population.name][step] = out
+    return {name: values.numpy() for name, values in outputs.items()}
 
 
 def _sum_inputs(
-    neurons: FloatPopulation,
+    population: FloatPopulation,
     incoming: list[tuple[FloatProjection, Tensor]],
-    sent: Mapping[str, Tensor],
-    now: int,
+    outputs: Mapping[str, Tensor],
+    step: int,
 ) -> Tensor:
     total = torch.zeros(1)
-    for synapses, weights in incoming:
-        if now >= synapses.delay:
-            values = sent[synapses.source][now - synapses.delay]
-            total = total + apply_projection(synapses, weights, values).reshape(-1, *neurons.shape)
+    for projection, weights in incoming:
+        if step >= projection.delay:
+            values = outputs[projection.source][step - projection.delay]
+            summed = apply_projection(projection, weights, values)
+            total = total + summed.reshape(-1, *population.shape)
     return total
 
 
 def _lif_step(
-    neurons: FloatPopulation, current: Tensor, voltage: Tensor, arriving: Tensor
+    population: FloatPopulation, current: Tensor, voltage: Tensor, total: Tensor
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Return the next current and voltage, and what is sent."""
-    current = current * _decay_factor(neurons.current_decay, neurons.shape) + arriving
-    bias = _per_channel_view(torch.from_numpy(np.array(neurons.bias, np.float32)), neurons.shape)
-    voltage = voltage * _decay_factor(neurons.voltage_decay, neurons.shape) + current + bias
-    if not neurons.spiking:
+    """Next current and voltage, and the output."""
+    shape = population.shape
+    current = current * _decay_factor(population.current_decay, shape) + total
+    bias = _per_channel_view(torch.from_numpy(np.array(population.bias, np.float32)), shape)
+    voltage = voltage * _decay_factor(population.voltage_decay, shape) + current + bias
+    if not population.spiking:
         return (current, voltage), voltage
-    fired = voltage > neurons.threshold
-    return (current, voltage.masked_fill(fired, 0)), fired.float()
+    spikes = voltage > population.threshold
+    return (current, voltage.masked_fill(spikes, 0)), spikes.float()
 
 
 def _decay_factor(decay: object, shape: tuple[int, ...]) -> Tensor:
@@ -74,18 +83,18 @@ def _per_channel_view(values: Tensor, shape: tuple[int, ...]) -> Tensor:
     return values.view(-1, *[1] * (len(shape) - 1))
 
 
-def _weight_tensor(synapses: FloatProjection) -> Tensor:
-    return torch.from_numpy(np.array(synapses.weights, np.float32))
+def _weight_tensor(projection: FloatProjection) -> Tensor:
+    return torch.from_numpy(np.array(projection.weights, np.float32))
 
 
-def apply_projection(synapses: FloatProjection, weights: Tensor, values: Tensor) -> Tensor:
-    """Return what `values` (batch, *source shape) come to through `synapses` with `weights`."""
-    if synapses.kind == "dense":
+def apply_projection(projection: FloatProjection, weights: Tensor, values: Tensor) -> Tensor:
+    """Apply a projection with other `weights` to `values` (batch, *source shape)."""
+    if projection.kind == "dense":
         return functional.linear(values.flatten(1), weights)
-    groups = synapses.groups
-    if synapses.kind == "sum_pool":
+    groups = projection.groups
+    if projection.kind == "sum_pool":
         groups = values.shape[1]
-        weights = weights.view(1, 1, 1, 1).expand(groups, 1, *synapses.kernel)
+        weights = weights.view(1, 1, 1, 1).expand(groups, 1, *projection.kernel)
     return functional.conv2d(
-        values, weights, None, synapses.stride, synapses.padding, synapses.dilation, groups
+        values, weights, None, projection.stride, projection.padding, projection.dilation, groups
     )

@@ -1,8 +1,8 @@
-"""What lies between two populations, step by step, as the one projection that does the same.
+"""Fuse the linear layers between two spiking populations into one projection.
 
-Pools, a linear map and batch norm are all linear, so that any run of them with at most one weighted
-map is a projection of its own: a mean over 2 by 2 before a 3 by 3 convolution is a convolution of
-6 by 6. Composing kernels, `inner` first, then `outer`:
+Pooling, conv or linear layers and batch norm are all linear, so a sequence of them with at most one
+weighted layer is one projection: 2x2 average pooling before a 3x3 convolution is a 6x6 convolution.
+Composing kernels, `inner` first, then `outer`:
 
     result[j * stride + k] = sum over j, k of outer[j] * inner[k],  stride that of `inner`
 """
@@ -10,7 +10,6 @@ map is a projection of its own: a mean over 2 by 2 before a 3 by 3 convolution i
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +33,7 @@ MAX_KERNEL_WEIGHTS = 1 << 28
 
 @dataclass(frozen=True)
 class _FusedOp:
-    """The steps so far: a `pool`, then a weighted map called `name`; and the `shape` they give."""
+    """The operations so far: a pool, then a weighted layer, and their output shape."""
 
     shape: Shape
     pool: PoolOp = IDENTITY_POOL
@@ -43,30 +42,38 @@ class _FusedOp:
     flat: bool = False
 
 
-def fuse_linear_ops(steps: Sequence[tuple[str, Op]], source: Shape) -> FusedLinear:
-    """Return what named `steps` after a population of shape `source` come to.
+def fuse_linear_ops(ops: Sequence[tuple[str, Op]], source: Shape) -> FusedLinear:
+    """Fuse a sequence of linear operations into one projection.
 
-    Raises `NetworkError` with a step's name where shapes do not meet or no one projection does.
+    Args:
+        ops: The operations in their order, each with the name of its layer.
+        source: Shape of the presynaptic population.
+
+    Returns:
+        The projection, its bias and its output shape.
+
+    Raises:
+        NetworkError: Shapes do not match, or no single projection is equivalent; names the layer.
     """
-    stretch = _FusedOp(source)
-    for name, step in steps:
-        if isinstance(step, FlattenOp):
-            stretch = replace(stretch, flat=True)
-        elif isinstance(step, AffineOp):
-            stretch = _apply_affine(name, stretch, step)
-        elif isinstance(step, LinearOp):
-            stretch = _apply_linear(name, _begin_weighted(name, stretch), step, source)
-        elif len(stretch.shape) != 3 or stretch.flat:
+    fused = _FusedOp(source)
+    for name, op in ops:
+        if isinstance(op, FlattenOp):
+            fused = replace(fused, flat=True)
+        elif isinstance(op, AffineOp):
+            fused = _apply_affine(name, fused, op)
+        elif isinstance(op, LinearOp):
+            fused = _apply_linear(name, _begin_weighted(name, fused), op, source)
+        elif len(fused.shape) != 3 or fused.flat:
             raise NetworkError(f"{name}: takes images, but gets a flat layer")
-        elif isinstance(step, PoolOp):
-            stretch = _apply_pool(name, stretch, step)
+        elif isinstance(op, PoolOp):
+            fused = _apply_pool(name, fused, op)
         else:
-            stretch = _apply_conv(name, _begin_weighted(name, stretch), step, source)
-    return _finish(stretch, source)
+            fused = _apply_conv(name, _begin_weighted(name, fused), op, source)
+    return _finish(fused, source)
 
 
 def compose_kernels(outer: Float64Array, stride: Pair, inner: Float64Array) -> Float64Array:
-    """Return the kernel that does `inner`, with `stride`, and then `outer`, both (..., y, x)."""
+    """Compose two convolution kernels (..., height, width): `inner` with `stride`, then `outer`."""
     (rows, columns), (height, width) = outer.shape[-2:], inner.shape[-2:]
     leading = np.broadcast_shapes(outer.shape[:-2], inner.shape[:-2])
     size = (rows - 1) * stride[0] + height, (columns - 1) * stride[1] + width
@@ -79,26 +86,26 @@ def compose_kernels(outer: Float64Array, stride: Pair, inner: Float64Array) -> F
     return result
 
 
-def _begin_weighted(name: str, stretch: _FusedOp) -> _FusedOp:
-    if stretch.weighted_op is not None:
-        raise NetworkError(f"{name}: follows {stretch.weighted_name} with no neurons between them")
-    return replace(stretch, weighted_name=name)
+def _begin_weighted(name: str, fused: _FusedOp) -> _FusedOp:
+    if fused.weighted_op is not None:
+        raise NetworkError(f"{name}: follows {fused.weighted_name} with no neurons between them")
+    return replace(fused, weighted_name=name)
 
 
-def _finish(stretch: _FusedOp, source: Shape) -> FusedLinear:
-    step, shape = stretch.weighted_op, stretch.shape
-    if isinstance(step, LinearOp):
-        return FusedLinear("dense", step.weights, step.bias, shape)
-    if isinstance(step, ConvOp):
-        geometry = step.stride, step.padding, step.dilation, step.groups
-        return FusedLinear("conv", step.weights, step.bias, shape, *geometry)
+def _finish(fused: _FusedOp, source: Shape) -> FusedLinear:
+    op, shape = fused.weighted_op, fused.shape
+    if isinstance(op, LinearOp):
+        return FusedLinear("dense", op.weights, op.bias, shape)
+    if isinstance(op, ConvOp):
+        geometry = op.stride, op.padding, op.dilation, op.groups
+        return FusedLinear("conv", op.weights, op.bias, shape, *geometry)
     if len(source) == 1:
         return FusedLinear("dense", np.eye(source[0]), np.zeros(source), source)
-    pool, weights = stretch.pool, np.array([stretch.pool.scale])
+    pool, bias = fused.pool, np.zeros(shape[0])
     return FusedLinear(
         "sum_pool",
-        weights,
-        np.zeros(shape[0]),
+        np.array([pool.scale]),
+        bias,
         shape,
         pool.stride,
         pool.padding,
@@ -106,111 +113,111 @@ def _finish(stretch: _FusedOp, source: Shape) -> FusedLinear:
     )
 
 
-def _apply_affine(name: str, stretch: _FusedOp, step: AffineOp) -> _FusedOp:
-    if stretch.weighted_op is None:
-        raise NetworkError(f"{name}: comes before the linear map; put it after")
-    weights, bias = stretch.weighted_op.weights, stretch.weighted_op.bias
-    if step.gain.shape != bias.shape:
-        raise NetworkError(f"{name}: has {step.gain.size} channels, but gets {bias.size}")
-    weights = weights * step.gain.reshape(-1, *[1] * (weights.ndim - 1))
-    bias = bias * step.gain + step.offset
-    return replace(stretch, weighted_op=replace(stretch.weighted_op, weights=weights, bias=bias))
+def _apply_affine(name: str, fused: _FusedOp, op: AffineOp) -> _FusedOp:
+    if fused.weighted_op is None:
+        raise NetworkError(f"{name}: precedes the linear layer; move it after")
+    weights, bias = fused.weighted_op.weights, fused.weighted_op.bias
+    if op.gain.shape != bias.shape:
+        raise NetworkError(f"{name}: has {op.gain.size} channels, but gets {bias.size}")
+    weights = weights * op.gain.reshape(-1, *[1] * (weights.ndim - 1))
+    bias = bias * op.gain + op.offset
+    return replace(fused, weighted_op=replace(fused.weighted_op, weights=weights, bias=bias))
 
 
-def _apply_pool(name: str, stretch: _FusedOp, step: PoolOp) -> _FusedOp:
-    shape = _output_size(name, stretch.shape, step, step.kernel, stretch.shape[0])
-    before, window = stretch.pool, np.full(step.kernel, step.scale)
-    if isinstance(stretch.weighted_op, ConvOp):
-        if step.padding != (0, 0):
+def _apply_pool(name: str, fused: _FusedOp, op: PoolOp) -> _FusedOp:
+    shape = _output_size(name, fused.shape, op, op.kernel, fused.shape[0])
+    before, window = fused.pool, np.full(op.kernel, op.scale)
+    if isinstance(fused.weighted_op, ConvOp):
+        if op.padding != (0, 0):
             raise NetworkError(
-                f"{name}: pads what {stretch.weighted_name} gives; pool without padding"
+                f"{name}: pads the output of {fused.weighted_name}; pool without padding"
             )
-        kernels = stretch.weighted_op
-        weights = compose_kernels(window, kernels.stride, _dilate_kernel(kernels))
-        after = ConvOp(
-            weights,
-            kernels.bias * window.sum(),
-            _multiply_pairs(kernels.stride, step.stride),
-            kernels.padding,
-            groups=kernels.groups,
+        conv = fused.weighted_op
+        pooled = ConvOp(
+            compose_kernels(window, conv.stride, _dilate_kernel(conv)),
+            conv.bias * window.sum(),
+            _multiply_pairs(conv.stride, op.stride),
+            conv.padding,
+            groups=conv.groups,
         )
-        return replace(stretch, shape=shape, weighted_op=after)
+        return replace(fused, shape=shape, weighted_op=pooled)
     if before == IDENTITY_POOL:
-        return replace(stretch, shape=shape, pool=step)
-    if before.kernel != before.stride or step.padding != (0, 0):
+        return replace(fused, shape=shape, pool=op)
+    if before.kernel != before.stride or op.padding != (0, 0):
         raise NetworkError(f"{name}: follows a pool that overlaps, or pads it; pool once")
-    kernel, stride = (
-        _multiply_pairs(before.kernel, step.kernel),
-        _multiply_pairs(before.stride, step.stride),
-    )
-    pool = PoolOp(kernel, stride, before.padding, before.scale * step.scale)
-    return replace(stretch, shape=shape, pool=pool)
+    kernel = _multiply_pairs(before.kernel, op.kernel)
+    stride = _multiply_pairs(before.stride, op.stride)
+    pool = PoolOp(kernel, stride, before.padding, before.scale * op.scale)
+    return replace(fused, shape=shape, pool=pool)
 
 
-def _apply_conv(name: str, stretch: _FusedOp, step: ConvOp, source: Shape) -> _FusedOp:
-    channels = step.weights.shape[1] * step.groups
-    if stretch.shape[0] != channels:
-        raise NetworkError(f"{name}: takes {channels} channels, but gets {stretch.shape[0]}")
-    kernel = int(step.weights.shape[2]), int(step.weights.shape[3])
-    shape = _output_size(name, stretch.shape, step, kernel, step.weights.shape[0])
-    pool = stretch.pool
+def _apply_conv(name: str, fused: _FusedOp, op: ConvOp, source: Shape) -> _FusedOp:
+    channels = op.weights.shape[1] * op.groups
+    if fused.shape[0] != channels:
+        raise NetworkError(f"{name}: takes {channels} channels, but gets {fused.shape[0]}")
+    kernel = int(op.weights.shape[2]), int(op.weights.shape[3])
+    shape = _output_size(name, fused.shape, op, kernel, op.weights.shape[0])
+    pool = fused.pool
     if pool == IDENTITY_POOL:
-        return replace(stretch, shape=shape, weighted_op=step)
+        return replace(fused, shape=shape, weighted_op=op)
     for axis in (0, 1):
-        reached = stretch.shape[axis + 1] * pool.stride[axis]
-        apart = pool.kernel[axis] <= pool.stride[axis] and reached >= source[axis + 1]
-        if step.padding[axis] and not (apart and not pool.padding[axis]):
+        covered = fused.shape[axis + 1] * pool.stride[axis] >= source[axis + 1]
+        disjoint = pool.kernel[axis] <= pool.stride[axis]
+        if op.padding[axis] and not (disjoint and covered and not pool.padding[axis]):
             raise NetworkError(
                 f"{name}: pads a pool that overlaps, is padded or leaves pixels out; choose sizes "
                 "that its stride divides, or no padding"
             )
-    inset = _multiply_pairs(step.padding, pool.stride)
-    padding = inset[0] + pool.padding[0], inset[1] + pool.padding[1]
-    weights = compose_kernels(_dilate_kernel(step), pool.stride, np.full(pool.kernel, pool.scale))
-    stride = _multiply_pairs(step.stride, pool.stride)
-    return replace(
-        stretch,
-        shape=shape,
-        weighted_op=ConvOp(weights, step.bias, stride, padding, groups=step.groups),
+    inset = _multiply_pairs(op.padding, pool.stride)
+    conv = ConvOp(
+        compose_kernels(_dilate_kernel(op), pool.stride, np.full(pool.kernel, pool.scale)),
+        op.bias,
+        _multiply_pairs(op.stride, pool.stride),
+        (inset[0] + pool.padding[0], inset[1] + pool.padding[1]),
+        groups=op.groups,
     )
+    return replace(fused, shape=shape, weighted_op=conv)
 
 
-def _apply_linear(name: str, stretch: _FusedOp, step: LinearOp, source: Shape) -> _FusedOp:
-    outputs, inputs = step.weights.shape
-    if inputs != np.prod(stretch.shape):
+def _apply_linear(name: str, fused: _FusedOp, op: LinearOp, source: Shape) -> _FusedOp:
+    outputs, inputs = op.weights.shape
+    if inputs != np.prod(fused.shape):
         raise NetworkError(
-            f"{name}: takes {inputs} neurons, but gets {stretch.shape}, {np.prod(stretch.shape)}"
+            f"{name}: takes {inputs} neurons, but gets {fused.shape}, {np.prod(fused.shape)}"
         )
-    pool = stretch.pool
+    pool = fused.pool
     if pool != IDENTITY_POOL:
         (top, left), (height, width) = pool.padding, pool.kernel
-        weights = step.weights.reshape(outputs, *stretch.shape)
-        spread = np.zeros((outputs, source[0], source[1] + 2 * top, source[2] + 2 * left))
-        for y, x in np.ndindex(*stretch.shape[1:]):
+        weights = op.weights.reshape(outputs, *fused.shape)
+        padded = np.zeros((outputs, source[0], source[1] + 2 * top, source[2] + 2 * left))
+        for y, x in np.ndindex(*fused.shape[1:]):
             down, right = y * pool.stride[0], x * pool.stride[1]
-            window = spread[:, :, down : down + height, right : right + width]
+            window = padded[:, :, down : down + height, right : right + width]
             window += weights[:, :, y, x, None, None] * pool.scale
-        inner = spread[:, :, top : top + source[1], left : left + source[2]]
-        step = LinearOp(inner.reshape(outputs, -1), step.bias)
-    return replace(stretch, shape=(outputs,), weighted_op=step)
+        inner = padded[:, :, top : top + source[1], left : left + source[2]]
+        op = LinearOp(inner.reshape(outputs, -1), op.bias)
+    return replace(fused, shape=(outputs,), weighted_op=op)
 
 
-def _dilate_kernel(step: ConvOp) -> Float64Array:
-    return compose_kernels(step.weights, step.dilation, np.ones((1, 1)))
+def _dilate_kernel(op: ConvOp) -> Float64Array:
+    """The kernel with the zeros of its dilation written out."""
+    return compose_kernels(op.weights, op.dilation, np.ones((1, 1)))
 
 
 def _multiply_pairs(left: Pair, right: Pair) -> Pair:
     return left[0] * right[0], left[1] * right[1]
 
 
-def _output_size(name: str, shape: Shape, step: Any, kernel: Pair, channels: int) -> Shape:
-    """Return the shape after windows of `kernel` have gone over `shape`."""
-    dilation = getattr(step, "dilation", (1, 1))
+def _output_size(
+    name: str, shape: Shape, op: PoolOp | ConvOp, kernel: Pair, channels: int
+) -> Shape:
+    """Output shape of windows of `kernel` over `shape`."""
+    dilation = op.dilation if isinstance(op, ConvOp) else (1, 1)
     counts = []
     for axis in (0, 1):
-        reach = dilation[axis] * (kernel[axis] - 1) + 1
-        room = shape[axis + 1] + 2 * step.padding[axis] - reach
+        extent = dilation[axis] * (kernel[axis] - 1) + 1
+        room = shape[axis + 1] + 2 * op.padding[axis] - extent
         if room < 0:
-            raise NetworkError(f"{name}: a window of {reach} does not fit into {shape}")
-        counts.append(room // step.stride[axis] + 1)
+            raise NetworkError(f"{name}: a window of {extent} does not fit into {shape}")
+        counts.append(room // op.stride[axis] + 1)
     return (channels, *counts)

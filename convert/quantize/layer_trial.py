@@ -1,4 +1,4 @@
-"""One population and what reaches it, tried in the chip's integers apart from the rest."""
+"""Quantize one layer alone and run it in integers, to compare it with the float network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +21,13 @@ PerChannel = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LayerTrial:
-    """`neurons` and the projections that reach them, their weights cut at shares of the largest.
+    """A population and its incoming projections, their weights clipped.
 
-    `cut` holds the share of each channel, float64 (channels,).
+    Attributes:
+        population: The population.
+        incoming: The projections into it.
+        clip_fraction: Clipping range of each channel as a fraction of the largest weight, float64
+            (channels,).
     """
 
     population: FloatPopulation
@@ -32,57 +36,63 @@ class LayerTrial:
 
     @property
     def channels(self) -> int:
-        """How many channels, or neurons of a flat population, there are."""
+        """Number of channels, or of neurons of a flat population."""
         return self.population.shape[0]
 
-    def clip_weights(self, shares: PerChannel, which: Sequence[str]) -> "LayerTrial":
-        """Return it with the weights of the projections called `which` cut at `shares`."""
+    def clip_weights(self, fractions: PerChannel, names: Sequence[str]) -> "LayerTrial":
+        """Clip the weights of the projections called `names` at fractions of the largest."""
         incoming = tuple(
-            _clip(s, shares, self.population.per_channel) if s.name in which else s
-            for s in self.incoming
+            _clip(p, fractions, self.population.per_channel) if p.name in names else p
+            for p in self.incoming
         )
-        return replace(
-            self, incoming=incoming, clip_fraction=np.minimum(self.clip_fraction, shares)
-        )
+        clip_fraction = np.minimum(self.clip_fraction, fractions)
+        return replace(self, incoming=incoming, clip_fraction=clip_fraction)
 
     def dequantize_weights(self) -> list[NDArray[np.float32]]:
-        """Return the weights of each projection as the chip holds them, in real units."""
+        """Quantized weights of each projection in float units, shaped as before quantization."""
         scale = weight_scale(self.population, self.incoming)
-        held = []
-        projections = quantize_population(self.population, self.incoming)[1]
-        for synapses, projection in zip(self.incoming, projections, strict=True):
-            connection: Any = projection.connection
-            integers = connection.weight if synapses.kind == "sum_pool" else connection.weights
-            kept = np.array(integers, np.float32) * 2.0**projection.weight_exponent
-            real = np.broadcast_to(kept, synapses.weights.shape) / broadcast_scale(synapses, scale)
-            held.append(real.astype(np.float32))
-        return held
+        dequantized = []
+        quantized = quantize_population(self.population, self.incoming)[1]
+        for before, after in zip(self.incoming, quantized, strict=True):
+            connection: Any = after.connection
+            integers = connection.weight if before.kind == "sum_pool" else connection.weights
+            products = np.array(integers, np.float32) * 2.0**after.weight_exponent
+            weights = np.broadcast_to(products, before.weights.shape)
+            dequantized.append((weights / broadcast_scale(before, scale)).astype(np.float32))
+        return dequantized
 
 
-def run_quantized(stage: LayerTrial, given: Outputs) -> Array:
-    """Return what `stage` sends in integers: spikes, uint8, or voltages (timesteps, batch, *shape).
+def run_quantized(trial: LayerTrial, inputs: Outputs) -> Array:
+    """Run one layer in integers on the events of its sources.
 
-    `given` are the events of its sources, uint8, by name; voltages are in real units.
+    Args:
+        trial: The layer.
+        inputs: Events of its sources by name, uint8 (timesteps, batch, *shape).
+
+    Returns:
+        Spikes, uint8, or the voltages of an integrator in float units (timesteps, batch, *shape).
     """
-    population, projections, _ = quantize_population(stage.population, stage.incoming)
-    sources = {s.source for s in stage.incoming} - {population.name}
-    inputs = [_make_input(name, given[name]) for name in sorted(sources)]
-    network = Network((*inputs, population), tuple(projections))
-    trace = run(network, {name: given[name] for name in sources})
-    if stage.population.spiking:
+    population, projections, _ = quantize_population(trial.population, trial.incoming)
+    sources = {p.source for p in trial.incoming} - {population.name}
+    populations = [_make_input(name, inputs[name]) for name in sorted(sources)]
+    network = Network((*populations, population), tuple(projections))
+    trace = run(network, {name: inputs[name] for name in sources})
+    if trial.population.spiking:
         return trace.spikes[population.name]
-    scale = np.float64(weight_scale(stage.population, stage.incoming))
+    scale = np.float64(weight_scale(trial.population, trial.incoming))
     return trace.voltages[population.name] / (scale * (1 << ALIGN_BITS))
 
 
-def channel_errors(stage: LayerTrial, sent: Array, exact: Array) -> PerChannel:
-    """Return how much of what was `sent` is not `exact`, by channel, float64 (channels,).
+def channel_errors(trial: LayerTrial, quantized: Array, expected: Array) -> PerChannel:
+    """Output error of each channel, float64 (channels,).
 
-    Of spikes it is how many differ, of voltages the sum of squares.
+    The number of spikes that differ from the float network's, or of an integrator the sum of
+    squared voltage differences.
     """
-    off = sent != exact if stage.population.spiking else (sent - exact) ** 2
-    summed = off.sum(axis=(0, 1), dtype=np.float64)
-    by_channel: PerChannel = summed.reshape(stage.channels, -1).sum(axis=1)
+    spiking = trial.population.spiking
+    errors = quantized != expected if spiking else (quantized - expected) ** 2
+    summed = errors.sum(axis=(0, 1), dtype=np.float64)
+    by_channel: PerChannel = summed.reshape(trial.channels, -1).sum(axis=1)
     return by_channel
 
 
@@ -90,9 +100,9 @@ def _make_input(name: str, events: Array) -> Population:
     return Population(name, events.shape[2:], "input", value_bits=8 if events.max() > 1 else 1)
 
 
-def _clip(synapses: FloatProjection, shares: PerChannel, by_channel: bool) -> FloatProjection:
-    weights = synapses.weights
-    rows = np.abs(weights).reshape(len(shares), -1).max(axis=1)
-    most = shares * (rows if by_channel else rows.max())
-    bound = broadcast_scale(synapses, most.astype(np.float32))
-    return replace(synapses, weights=np.clip(weights, -bound, bound))
+def _clip(projection: FloatProjection, fractions: PerChannel, per_channel: bool) -> FloatProjection:
+    weights = projection.weights
+    rows = np.abs(weights).reshape(len(fractions), -1).max(axis=1)
+    limits = fractions * (rows if per_channel else rows.max())
+    bound = broadcast_scale(projection, limits.astype(np.float32))
+    return replace(projection, weights=np.clip(weights, -bound, bound))

@@ -1,6 +1,6 @@
-"""The steps that may lie between two populations, in real numbers, and what they come to.
+"""Linear operations between two populations, and the projection that they are fused into.
 
-All of them are linear. Weights and biases are float64.
+Weights and biases are float64.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class PoolOp:
-    """The sum over a window of each channel, times `share` (a mean: one over the window's size)."""
+    """Sum over a window of each channel, times `scale`: 1 / window size for average pooling."""
 
     kernel: Pair
     stride: Pair
@@ -28,7 +28,7 @@ class PoolOp:
 
 @dataclass(frozen=True)
 class ConvOp:
-    """A convolution as torch's, `weights` (outputs, inputs / groups, height, width)."""
+    """2-D convolution as torch's, `weights` (outputs, inputs / groups, height, width)."""
 
     weights: Float64Array
     bias: Float64Array
@@ -40,7 +40,7 @@ class ConvOp:
 
 @dataclass(frozen=True)
 class LinearOp:
-    """A linear map of all neurons, `weights` (outputs, inputs)."""
+    """Fully connected layer, `weights` (outputs, inputs)."""
 
     weights: Float64Array
     bias: Float64Array
@@ -48,7 +48,7 @@ class LinearOp:
 
 @dataclass(frozen=True)
 class AffineOp:
-    """Each channel or neuron times `gain` plus `offset`: batch norm with its statistics fixed."""
+    """Per-channel `gain` and `offset`: batch norm with its running statistics."""
 
     gain: Float64Array
     offset: Float64Array
@@ -56,7 +56,7 @@ class AffineOp:
 
 @dataclass(frozen=True)
 class FlattenOp:
-    """Channels, rows and columns become one axis."""
+    """Flatten channels, rows and columns to one axis."""
 
 
 Op = PoolOp | ConvOp | LinearOp | AffineOp | FlattenOp
@@ -65,7 +65,7 @@ IDENTITY_POOL = PoolOp((1, 1), (1, 1))
 
 @dataclass(frozen=True)
 class FusedLinear:
-    """A projection in real numbers, the bias it brings each channel, and the shape it gives."""
+    """Linear operations fused into one projection, with the bias per channel and output shape."""
 
     kind: Literal["conv", "dense", "sum_pool"]
     weights: Float64Array
@@ -78,7 +78,10 @@ class FusedLinear:
     kernel: Pair = (1, 1)
 
     def scale_by(self, gain: float | Float64Array) -> "FusedLinear":
-        """Return it with all it brings times `gain`, one number or one for each channel."""
+        """Multiply weights and bias by `gain`, one number or one per channel.
+
+        A sum pool whose channels are scaled differently becomes a depthwise convolution.
+        """
         factors = np.broadcast_to(gain, self.bias.shape)
         if self.kind == "sum_pool":
             if np.ptp(factors) == 0:
@@ -89,7 +92,7 @@ class FusedLinear:
         return replace(self, weights=weights, bias=self.bias * factors)
 
     def to_projection(self, name: str, source: str, target: str, delay: int = 0) -> FloatProjection:
-        """Return it as a projection of a `Graph`."""
+        """Convert to a projection of a `FloatNetwork`; the bias belongs to the population."""
         return FloatProjection(
             name,
             source,

@@ -1,8 +1,9 @@
-"""What neurons do in real numbers, told as the chip does it: firing above a threshold, not at it.
+"""Neuron parameters of other libraries as a float population that fires above its threshold.
 
-In real numbers a sum hardly ever meets its threshold. Without leak, and with weights that are few
-whole multiples of one number, it often does, and after rounding to integers chance would decide: so
-there the threshold is put midway between the sums that can occur.
+Some libraries fire at the threshold, the chip above it. In floats a sum hardly ever equals its
+threshold. Without leak, and with weights that are small multiples of one number, it often does, and
+after quantization chance would decide: there the threshold is moved midway between the sums that
+can occur.
 """
 
 import math
@@ -17,16 +18,24 @@ from .float_network import FloatPopulation
 from .linear_ops import Float64Array, FusedLinear, Shape
 
 MAX_GRID_STEPS = 127
-GRID_TOLERANCE = 1e-4  # of a step; float32 is off by 1e-5 of it at the most
+GRID_TOLERANCE = 1e-4  # of a step; float32 is off by at most 1e-5 of it
 SAMPLE_SIZE = 1000
 
 
 @dataclass(frozen=True)
 class NeuronParams:
-    """What neurons do: `gain` of what arrives, `bias`, `threshold`, shares lost a step.
+    """Parameters of a population as its library defines them.
 
-    Each is an array of one value, one a channel, or one a neuron, equal within a channel. With
-    `inclusive`, they fire at the threshold too.
+    Each array has one value, one per channel, or one per neuron that is equal within a channel.
+
+    Attributes:
+        gain: Factor of the input.
+        bias: Bias of the neurons, added to that of the layer before.
+        threshold: Firing threshold.
+        current_decay: Fraction of the current lost per timestep, 0 to 1.
+        voltage_decay: Fraction of the voltage lost per timestep, 0 to 1.
+        spiking: False for an integrator.
+        inclusive: True where the neurons fire at the threshold too.
     """
 
     gain: Float64Array
@@ -38,31 +47,41 @@ class NeuronParams:
     inclusive: bool = False
 
     def to_population(
-        self, name: str, maps: list[FusedLinear]
+        self, name: str, incoming: list[FusedLinear]
     ) -> tuple[FloatPopulation, list[FusedLinear]]:
-        """Return the population that `maps` reach, and the maps as they reach it.
+        """Build the population that `incoming` projects to.
 
-        Where thresholds differ, all is in units of them. Raises `NetworkError` where parameters
-        differ within a channel, or a bias would have to pass through the current first.
+        Where thresholds differ, all parameters are divided by them.
+
+        Args:
+            name: Name of the population.
+            incoming: The fused projections into it, of one output shape.
+
+        Returns:
+            The population, and the projections scaled for it.
+
+        Raises:
+            NetworkError: Parameters differ within a channel, or a bias would be filtered by the
+                current.
         """
-        shape = maps[0].shape
-        level = self.threshold if np.ptp(self.threshold) > 0 else np.ones(1)
+        shape = incoming[0].shape
+        unit = self.threshold if np.ptp(self.threshold) > 0 else np.ones(1)
         current_decay = _reduce_to_channels(self.current_decay, shape, f"{name}: current_decay")
-        if np.any(current_decay < 1) and any(np.any(value.bias) for value in maps):
+        if np.any(current_decay < 1) and any(np.any(each.bias) for each in incoming):
             raise NetworkError(
-                f"{name}: filters the bias before it through its current, where the chip adds a "
+                f"{name}: filters the bias before it through its current, but the chip adds a "
                 "bias to the voltage; leave out bias and batch norm there"
             )
-        gain = _reduce_to_channels(self.gain / level, shape, f"{name}: gain")
-        scaled = [value.scale_by(gain) for value in maps]
+        gain = _reduce_to_channels(self.gain / unit, shape, f"{name}: gain")
+        scaled = [each.scale_by(gain) for each in incoming]
         bias = sum(
-            (value.bias for value in scaled),
-            _reduce_to_channels(self.bias / level, shape, f"{name}: bias"),
+            (each.bias for each in scaled),
+            _reduce_to_channels(self.bias / unit, shape, f"{name}: bias"),
         )
         voltage_decay = _reduce_to_channels(self.voltage_decay, shape, f"{name}: voltage_decay")
-        threshold = float((self.threshold / level).flat[0])
+        threshold = float((self.threshold / unit).flat[0])
         if np.all(current_decay == 1) and not np.any(voltage_decay):
-            step = common_divisor([bias, *(value.weights for value in scaled)])
+            step = common_divisor([bias, *(each.weights for each in scaled)])
             threshold = midpoint_threshold(threshold, step, self.inclusive)
         elif self.inclusive:
             threshold = next_below(threshold)
@@ -86,7 +105,7 @@ def make_neuron_params(
     spiking: bool = True,
     inclusive: bool = False,
 ) -> NeuronParams:
-    """Neuron parameters without a bias of their own, from numbers or arrays."""
+    """Make neuron parameters without a bias from numbers or arrays; see `NeuronParams`."""
 
     def as_array(value: ArrayLike) -> Float64Array:
         return np.atleast_1d(np.asarray(value, np.float64))
@@ -98,19 +117,16 @@ def make_neuron_params(
 
 
 def common_divisor(arrays: Sequence[Float64Array]) -> float:
-    """Return the largest number that all of `arrays` hold multiples of, zero where there is none.
+    """Largest number of which all values of `arrays` are multiples, zero where there is none.
 
-    Looked for are the largest magnitude's 127 fractions, as many as eight bits tell apart.
+    Candidates are the largest magnitude divided by 1 to 127, the levels of eight bits.
     """
     peak = max(float(np.abs(array).max()) for array in arrays)
     if peak == 0:
         return 0.0
     for parts in range(1, MAX_GRID_STEPS + 1):
         multiples = (array.reshape(-1) * (parts / peak) for array in arrays)
-        if all(
-            _is_integer_valued(values[:SAMPLE_SIZE]) and _is_integer_valued(values)
-            for values in multiples
-        ):
+        if all(_is_integer_valued(v[:SAMPLE_SIZE]) and _is_integer_valued(v) for v in multiples):
             return peak / parts
     return 0.0
 
@@ -120,20 +136,21 @@ def _is_integer_valued(values: Float64Array) -> bool:
 
 
 def midpoint_threshold(threshold: float, step: float, inclusive: bool) -> float:
-    """Return what multiples of `step` exceed just where they meet or exceed `threshold`.
+    """Threshold midway between two multiples of `step`, so that quantization does not cross one.
 
-    It stands midway between two multiples, so that rounding to integers does not move it over one.
+    Multiples of `step` exceed it exactly where they exceed `threshold`, or, with `inclusive`, where
+    they reach it.
     """
     if step == 0:
         return next_below(threshold) if inclusive else threshold
     multiple = threshold / step
-    met = abs(multiple - round(multiple)) < GRID_TOLERANCE
-    last = round(multiple) - int(inclusive) if met else math.floor(multiple)
+    reached = abs(multiple - round(multiple)) < GRID_TOLERANCE
+    last = round(multiple) - int(inclusive) if reached else math.floor(multiple)
     return (last + 0.5) * step
 
 
 def next_below(threshold: float) -> float:
-    """Return the next smaller float32."""
+    """Next smaller float32."""
     return float(np.nextafter(np.float32(threshold), np.float32(-np.inf)))
 
 
@@ -142,11 +159,13 @@ def _to_scalar(values: Float64Array) -> float | Float64Array:
 
 
 def _reduce_to_channels(values: Float64Array, shape: Shape, who: str) -> Float64Array:
-    """Return one of `values`, or one a channel."""
+    """One of `values` where all are equal, else one per channel."""
     if np.ptp(values) == 0:
         return values.reshape(-1)[:1]
     if values.size not in (shape[0], np.prod(shape)):
-        raise NetworkError(f"{who} has {values.size} values, needs one or one a channel of {shape}")
+        raise NetworkError(
+            f"{who} has {values.size} values, needs one or one per channel of {shape}"
+        )
     channels = values.reshape(shape[0], -1)
     if np.ptp(channels, axis=1).any():
         raise NetworkError(f"{who} differs within a channel of {shape}")

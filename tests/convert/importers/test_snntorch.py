@@ -128,7 +128,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "inhibition": ({"inhibition": True}, "inhibition=True lets one neuron fire"),
     "state_quant": ({"state_quant": torch.round}, "state_quant rounds its states"),
     "graded": ({"graded_spikes_factor": 2.0}, "graded_spikes_factor is not 1"),
-    "beta": ({"beta": torch.rand(3)}, r"voltage_decay has 3 values, needs one or one a channel"),
+    "beta": ({"beta": torch.rand(3)}, r"voltage_decay has 3 values, needs one or one per channel"),
     "negative": ({"threshold": -0.5}, "threshold is -0.5; use one above zero"),
 }
 

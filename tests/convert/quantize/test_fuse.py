@@ -112,7 +112,7 @@ def test_a_gain_of_each_channel_scales_what_arrives(name: str) -> None:
 
 REFUSED: dict[str, tuple[Callable[[], list[Op]], str]] = {
     "two maps": (lambda: [matrix(6, 384), matrix(2, 6)], "1: follows 0 with no neurons between"),
-    "norm first": (lambda: [GAIN, matrix(6, 384)], "0: comes before the linear map"),
+    "norm first": (lambda: [GAIN, matrix(6, 384)], "0: precedes the linear layer"),
     "norm size": (lambda: [matrix(5, 384), GAIN], "1: has 6 channels, but gets 5"),
     "channels": (lambda: [kernels(6, 3, 3, 3)], "0: takes 3 channels, but gets 4"),
     "neurons": (lambda: [matrix(6, 99)], r"0: takes 99 neurons, but gets \(4, 12, 8\), 384"),
@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[Callable[[], list[Op]], str]] = {
     ),
     "padded after": (
         lambda: [kernels(6, 4, 3, 3), PoolOp((2, 2), (2, 2), (1, 1))],
-        "1: pads what 0 gives",
+        "1: pads the output of 0",
     ),
 }
 
