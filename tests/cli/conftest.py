@@ -30,7 +30,7 @@ def events(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bars(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty clips, of a bar that stands or lies, take the place of all data sets."""
+    """Twenty clips of a vertical or horizontal bar replace all datasets."""
     rng = np.random.default_rng(8)
     labels = np.arange(20) % 2
     frames = (rng.random((20, 4, 2, 6, 6)) < 0.1).astype(np.uint8)

@@ -1,4 +1,7 @@
-"""Data sets: event recordings, simulated or read, as labelled frames."""
+"""Datasets (`pumice.datasets`): event recordings and images as labeled event frames.
+
+`load` reads a dataset by name; `from_arrays`, `from_torch` and `from_folder` make one of your data.
+"""
 
 from .aer_files import read_events as read_events
 from .aer_files import write_events as write_events

@@ -1,4 +1,4 @@
-"""Event files of five bytes an event, as N-MNIST (`.bin`) and DVS128 Gesture (`.bs2`) have them.
+"""AER event files of 40 bits per event, as in N-MNIST (`.bin`) and DVS128 Gesture (`.bs2`).
 
 An event is 40 bits, big-endian: x (8 bits), y (8), polarity (1), time in microseconds (23).
 Source: the format description at https://www.garrickorchard.com/datasets/n-mnist.
@@ -15,7 +15,7 @@ from .events import Events
 
 EVENT_BYTES = 5
 TIME_BITS = 23
-MAX_SIDE = 256  # pixels that 8 bits reach
+MAX_SIDE = 256  # pixels, the range of 8 bits
 OVERFLOW_ROW = 240
 OVERFLOW_TIME = 2**13  # microseconds
 
@@ -23,11 +23,18 @@ OVERFLOW_TIME = 2**13  # microseconds
 def read_events(
     path: str | os.PathLike[str], width: int, height: int, overflow: bool = False
 ) -> Events:
-    """Read a five-byte event file of a sensor of `width` x `height` pixels.
+    """Read an AER file of 40 bits per event.
 
-    `overflow`: take an "event" in row 240 for a mark that time ran over, as the reading code of
-    N-MNIST's authors does: it is left out, and all after it are 2^13 microseconds later. Raises
-    `DataError` where the file is absent or cut, an event lies off the sensor or time goes back.
+    Args:
+        path: The file.
+        width: Width of the sensor, pixels.
+        height: Height of the sensor, pixels.
+        overflow: Treat an event in row 240 as a timer overflow, as the reading code of N-MNIST's
+            authors does: it is dropped, and all later times increase by 2^13 microseconds.
+
+    Raises:
+        DataError: The file is missing or truncated, an event is outside the sensor or times
+            decrease.
     """
     try:
         raw = np.frombuffer(Path(path).read_bytes(), np.uint8)
@@ -36,7 +43,7 @@ def read_events(
     if len(raw) % EVENT_BYTES:
         raise DataError(
             f"{path}: has {len(raw)} bytes, needs a multiple of {EVENT_BYTES}; "
-            "it was cut, fetch it again"
+            "the file is truncated, download it again"
         )
     x, y, high, middle, low = raw.reshape(-1, EVENT_BYTES).T.astype(np.int64)
     t = (high & 0x7F) << 16 | middle << 8 | low
@@ -52,19 +59,19 @@ def read_events(
 
 
 def write_events(path: str | os.PathLike[str], events: Events) -> None:
-    """Write `events` as a five-byte event file, whole or not at all.
+    """Write events as an AER file of 40 bits per event, atomically.
 
     Raises `DataError` where the sensor is larger than 256 x 256 or a time is outside 0..2^23 - 1.
     """
     if max(events.width, events.height) > MAX_SIDE:
         raise DataError(
             f"{path}: the sensor is {events.width} x {events.height}, "
-            f"but five-byte events reach {MAX_SIDE} x {MAX_SIDE}"
+            f"but 40-bit events reach {MAX_SIDE} x {MAX_SIDE}"
         )
     if len(events) and not 0 <= events.t[0] <= events.t[-1] < 2**TIME_BITS:
         raise DataError(
             f"{path}: times run from {events.t[0]} to {events.t[-1]} us, "
-            f"but five-byte events hold 0 to {2**TIME_BITS - 1}"
+            f"but 40-bit events hold 0 to {2**TIME_BITS - 1}"
         )
     t = events.t
     parts = (events.x, events.y, events.polarity << 7 | t >> 16, t >> 8 & 0xFF, t & 0xFF)

@@ -1,4 +1,4 @@
-"""Recordings and arrays that were made once and kept."""
+"""On-disk cache of generated recordings and decoded arrays."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from ...runtime.errors import DataError, FileError
 from ...runtime.files import atomic_write, cache_path
 from .recordings import Recordings, read_recordings, write_recordings
 
-FORMAT = 2  # of the file and of what makes it: after a change of either, count on
+FORMAT = 2  # version of the files and of the code that generates them: raise after any change
 
 
 def cached_recordings(
@@ -24,11 +24,18 @@ def cached_recordings(
     height: int,
     make: Callable[[], Recordings],
 ) -> Recordings:
-    """Return the recordings kept under `name` and `parameters`, or make and keep them.
+    """Recordings from the cache, or from `make`, which then are written to the cache.
 
-    `parameters`: plain values, all that decides what `make` returns. The file stands in `pumice`
-    in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`), carries its SHA-256, and is
-    made anew where it is damaged. Where the folder cannot be written nothing is kept.
+    The file is in `pumice` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`), carries
+    its SHA-256, and is made again where it is damaged. Where the folder cannot be written, nothing
+    is cached.
+
+    Args:
+        name: Start of the file name.
+        parameters: Plain values that determine what `make` returns; the cache key.
+        width: Width of the sensor, pixels.
+        height: Height of the sensor, pixels.
+        make: Generates the recordings.
     """
     file = cache_path(f"{name}-{_cache_key(parameters)}.npz")
     if file is None:
@@ -48,9 +55,9 @@ def cached_recordings(
 def cached_array(
     name: str, parameters: Mapping[str, Any], make: Callable[[], NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
-    """Return the uint8 array kept under `name` and `parameters`, or make and keep it.
+    """A uint8 array from the cache, or from `make`, which then is written to the cache.
 
-    As `kept` does, in a safetensors file that carries the array's SHA-256.
+    As `cached_recordings`, in a safetensors file that carries the array's SHA-256.
     """
     file = cache_path(f"{name}-{_cache_key(parameters)}.safetensors")
     if file is None:
@@ -74,5 +81,5 @@ def cached_array(
 
 
 def _cache_key(parameters: Mapping[str, Any]) -> str:
-    described = json.dumps({"format": FORMAT, **parameters}, sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()[:16]
+    text = json.dumps({"format": FORMAT, **parameters}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Where clips start in a video, and which of its images they hold."""
+"""Clip sampling: start frames and frame indices of clips in a video."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ClipOptions(BaseModel):
-    """How clips are cut: `timesteps` images, every `stride`-th; one later by a gap of 0 to `gap`.
+    """Clips of `timesteps` frames, every `stride`-th, in pairs with a gap of 0 to `gap` frames.
 
-    The gap is counted in images from the end of the first clip to the start of the later one.
+    The gap is the number of frames from the end of the first clip to the start of the later one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -19,18 +19,18 @@ class ClipOptions(BaseModel):
 
     @property
     def span(self) -> int:
-        """Images from the first of a clip to its last, both counted."""
+        """Number of frames from the first of a clip to its last, inclusive."""
         return (self.timesteps - 1) * self.stride + 1
 
 
 def sample_clip_starts(
     length: int, options: ClipOptions, generator: np.random.Generator
 ) -> tuple[int, int]:
-    """Return where a clip and a later one start in a video of `length` images, drawn evenly.
+    """Sample the start frames of a clip and of a later one in a video of `length` frames.
 
-    The later one begins after the clip has ended, where the video has images for both. A shorter
-    video gives its last clip for the later one, which may overlap the first, and one shorter than
-    a clip gives 0 for both: `positions` then repeats its last image.
+    Both are uniform. The later clip starts after the first has ended, where the video has frames
+    for both. In a shorter video the later clip is the last one, which may overlap the first, and in
+    one shorter than a clip both start at 0: `frame_indices` then repeats the last frame.
     """
     span = options.span
     if length < 2 * span:
@@ -42,7 +42,7 @@ def sample_clip_starts(
 
 
 def uniform_clip_starts(length: int, options: ClipOptions, clips: int) -> NDArray[np.int64]:
-    """Return where `clips` clips start, spread evenly over a video of `length` images."""
+    """Start frames of `clips` clips, evenly spaced over a video of `length` frames."""
     last = max(length - options.span, 0)
     if clips == 1:
         return np.array([last // 2])
@@ -50,7 +50,7 @@ def uniform_clip_starts(length: int, options: ClipOptions, clips: int) -> NDArra
 
 
 def frame_indices(start: int, options: ClipOptions, length: int) -> NDArray[np.int64]:
-    """Return which images a clip from `start` holds, int64 (timesteps,); the last is repeated."""
-    wanted = start + options.stride * np.arange(options.timesteps)
-    held: NDArray[np.int64] = np.minimum(wanted, length - 1)
-    return held
+    """Frame indices of the clip at `start`, int64 (timesteps,); past the end the last repeats."""
+    indices = start + options.stride * np.arange(options.timesteps)
+    clipped: NDArray[np.int64] = np.minimum(indices, length - 1)
+    return clipped

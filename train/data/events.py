@@ -1,4 +1,4 @@
-"""What an event sensor sends: where, which way, and when."""
+"""Event recordings: coordinates, polarities and times of an event sensor's output."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,24 @@ import numpy as np
 from ...runtime.arrays import Integers, ValueEquality, as_readonly
 from ...runtime.errors import DataError
 
-MAX_SENSOR_SIDE = 2**16  # pixels a side that uint16 coordinates reach
+MAX_SENSOR_SIDE = 2**16  # pixels, the range of uint16 coordinates
 
 
 @dataclass(frozen=True, eq=False)
 class Events(ValueEquality):
-    """One recording: event k happened at `x[k]`, `y[k]` at time `t[k]` with `polarity[k]`.
+    """Events of one recording, in time order, as read-only arrays.
 
-    `x` (column, from the left) and `y` (row, from the top): uint16 (events,), on a sensor of
-    `width` x `height` pixels. `polarity`: uint8 (events,), 1 where it got brighter (ON) and 0
-    where it got darker (OFF). `t`: int64 (events,), microseconds, never going back. All are kept
-    as read-only copies. Raises `DataError` where one of this does not hold.
+    Args:
+        x: uint16 (events,), column from the left.
+        y: uint16 (events,), row from the top.
+        polarity: uint8 (events,), 1 for brighter (ON), 0 for darker (OFF).
+        t: int64 (events,), microseconds, non-decreasing.
+        width: Width of the sensor, pixels.
+        height: Height of the sensor, pixels.
+
+    Raises:
+        DataError: Lengths differ, an event is outside the sensor, a polarity is not 0 or 1, or
+            times decrease.
     """
 
     x: Integers
@@ -38,24 +45,25 @@ class Events(ValueEquality):
             object.__setattr__(self, name, array)
         lengths = {name: len(getattr(self, name)) for name in types}
         if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{count} {name}" for name, count in lengths.items())
-            raise DataError(f"events have {told}; need as many of each")
+            counts = ", ".join(f"{count} {name}" for name, count in lengths.items())
+            raise DataError(f"events have {counts}; need arrays of one length")
         self._check_values()
 
     def _check_values(self) -> None:
-        off = np.flatnonzero((self.x >= self.width) | (self.y >= self.height))
-        if off.size:
-            k = off[0]
+        outside = np.flatnonzero((self.x >= self.width) | (self.y >= self.height))
+        if outside.size:
+            k = outside[0]
             raise DataError(
                 f"event {k} is at x {self.x[k]}, y {self.y[k]}, "
                 f"but the sensor is {self.width} x {self.height} (width x height)"
             )
-        odd = np.flatnonzero(self.polarity > 1)
-        if odd.size:
-            raise DataError(f"event {odd[0]} has polarity {self.polarity[odd[0]]}, needs 0 or 1")
-        back = np.flatnonzero(self.t[1:] < self.t[:-1])
-        if back.size:
-            k = back[0] + 1
+        invalid = np.flatnonzero(self.polarity > 1)
+        if invalid.size:
+            k = invalid[0]
+            raise DataError(f"event {k} has polarity {self.polarity[k]}, needs 0 or 1")
+        backward = np.flatnonzero(self.t[1:] < self.t[:-1])
+        if backward.size:
+            k = backward[0] + 1
             raise DataError(
                 f"event {k} is at {self.t[k]} us, before event {k - 1} at {self.t[k - 1]} us"
             )

@@ -110,13 +110,13 @@ def _list_parts(
         keys["validation"] = "val"
     names, parts = [], {}
     for part, subfolder in keys.items():
-        found, parts[part] = _list_samples(folder / subfolder)
-        if names and found != names:
+        listed, parts[part] = _list_samples(folder / subfolder)
+        if names and listed != names:
             raise DataError(
-                f"{folder / subfolder}: its class folders are {', '.join(found[:5])}, "
+                f"{folder / subfolder}: its class folders are {', '.join(listed[:5])}, "
                 f"but those of {folder / 'train'} are {', '.join(names[:5])}"
             )
-        names = found
+        names = listed
     return parts, names, "as the folders are"
 
 

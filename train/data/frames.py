@@ -1,4 +1,4 @@
-"""Events as frames, one a timestep."""
+"""Bin events into frames, one per timestep."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from .events import Events
 from .geometry import downsample
 from .options import Binning, DataOptions, Values
 
-MAX_COUNT = 255  # of events in a pixel and timestep: what a uint8 holds
+MAX_COUNT = 255  # events of a pixel in a timestep, the range of uint8
 
 
 def to_frames(
@@ -21,18 +21,17 @@ def to_frames(
     values: Values = "binary",
     duration: int | None = None,
 ) -> NDArray[np.uint8]:
-    """Return `events` as uint8 (timesteps, 2, height, width); channel 0 is OFF, channel 1 is ON.
+    """Bin events into frames, uint8 (timesteps, 2, height, width); channel 0 is OFF, channel 1 ON.
 
-    With `duration` (microseconds) the events of the window [0, duration) are taken and others
-    left out; without, all events are, and the window starts at the first and ends with the last.
-    Of n events in a window that starts at `start` and lasts `length` microseconds, event k falls
-    into the frame
+    With `duration` (microseconds), the events of the window [0, duration) are binned and others
+    dropped; without, the window is from the first event to the last. Of n events in a window that
+    starts at `start` and lasts `length` microseconds, event k falls into the frame
 
         floor((t_k - start) * timesteps / length)    `binning` "time"
         floor(k * timesteps / n)                     `binning` "count"
 
     A value is 1 where there was an event (`values` "binary"), or the number of events, clipped at
-    255 ("counts"). Raises `DataError` where an argument is none of these.
+    255 ("counts"). Raises `DataError` where an argument is out of range.
     """
     if timesteps < 1:
         raise DataError(f"timesteps is {timesteps}, needs 1 or more")
@@ -41,16 +40,16 @@ def to_frames(
     if values not in ("binary", "counts"):
         raise DataError(f'values is "{values}", needs "binary" or "counts"')
     shape = (timesteps, 2, events.height, events.width)
-    kept = slice(None) if duration is None else (events.t >= 0) & (events.t < duration)
-    t, polarity = events.t[kept], events.polarity[kept]
+    window = slice(None) if duration is None else (events.t >= 0) & (events.t < duration)
+    t, polarity = events.t[window], events.polarity[window]
     frame = _frame_indices(t, timesteps, binning, duration)
-    place = np.ravel_multi_index((frame, polarity, events.y[kept], events.x[kept]), shape)
-    counts = np.bincount(place, minlength=np.prod(shape)).reshape(shape)
+    index = np.ravel_multi_index((frame, polarity, events.y[window], events.x[window]), shape)
+    counts = np.bincount(index, minlength=np.prod(shape)).reshape(shape)
     return np.minimum(counts, 1 if values == "binary" else MAX_COUNT).astype(np.uint8)
 
 
 def _frame_indices(t: Integers, timesteps: int, binning: Binning, duration: int | None) -> Integers:
-    """Return the frame of each event; exact, in integers."""
+    """Frame index of each event, in exact integer arithmetic."""
     if binning == "count":
         return np.arange(len(t)) * timesteps // max(len(t), 1)
     if binning != "time":

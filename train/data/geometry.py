@@ -1,4 +1,4 @@
-"""Events of a part of the sensor, or of larger pixels."""
+"""Spatial transforms of events: downsample, crop, rescale."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from .events import Events
 
 
 def downsample(events: Events, factor: int) -> Events:
-    """Return `events` with squares of `factor` x `factor` pixels joined into one; none is lost.
+    """Merge squares of `factor` x `factor` pixels; every event is kept.
 
     Raises `DataError` where `factor` does not divide the width and the height.
     """
@@ -28,20 +28,20 @@ def downsample(events: Events, factor: int) -> Events:
 
 
 def crop(events: Events, left: int, top: int, width: int, height: int) -> Events:
-    """Return the events of a window of `width` x `height` pixels, counted from its own corner.
+    """Crop events to `width` x `height` pixels from column `left` and row `top`.
 
-    The window starts at column `left` and row `top`. Where it reaches beyond the sensor, as with a
-    negative `left`, the sensor is padded with pixels that see nothing.
+    Coordinates are relative to the window. Where it reaches beyond the sensor, as with a negative
+    `left`, the sensor is padded with pixels without events.
     """
     x, y = events.x.astype(int) - left, events.y.astype(int) - top
-    kept = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return Events(x[kept], y[kept], events.polarity[kept], events.t[kept], width, height)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return Events(x[inside], y[inside], events.polarity[inside], events.t[inside], width, height)
 
 
 def rescale(events: Events, side: int) -> Events:
-    """Return `events` on a sensor of `side` x `side` pixels, each in the pixel it falls into.
+    """Rescale events to a sensor of `side` x `side` pixels, by nearest pixel; every event is kept.
 
-    None is lost; with 0 they stay as they are. Raises `DataError` where `side` is larger.
+    With 0 they stay as they are. Raises `DataError` where `side` is larger than the sensor.
     """
     if side == 0:
         return events

@@ -1,8 +1,8 @@
-"""`images`: pictures in folders, one a class, as ImageNet is unpacked.
+"""Dataset `images`: image files in one folder per class, as ImageNet is unpacked.
 
-`FOLDER/train/CLASS/*` and `FOLDER/val/CLASS/*` (or `test`). Each picture is scaled so that its
-shorter side has `size` pixels, and its middle is taken; what comes of it is kept in the cache under
-the names, sizes and times of the files.
+`FOLDER/train/CLASS/*` and `FOLDER/val/CLASS/*` (or `test`). Each image is scaled so that its
+shorter side has `size` pixels, and cropped to its center; the result is cached under the names,
+sizes and times of the files.
 """
 
 import os
@@ -20,36 +20,43 @@ from .options import DataOptions
 
 NAME = "images"
 IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".ppm", ".bmp", ".webp"}
-SIDE = 64  # pixels, where `size` is not set
-EXPECTED_FILES = "needs train/ and val/ (or test/) with a folder of pictures for each class"
+SIDE = 64  # default of `size`, pixels
+EXPECTED_FILES = "needs train/ and val/ (or test/) with a folder of images per class"
 
 
 def load_image_folder(options: DataOptions) -> Dataset:
-    """Return the pictures under `options.folder`, labelled by the order of their folders' names.
+    """Load the images under `options.folder`; labels are in alphabetical order of class folders.
 
-    Raises `DataError` where they are not there, the parts differ in their classes, or a file
-    cannot be read as a picture.
+    Raises `DataError` where folders are missing, the parts differ in their classes, or a file
+    cannot be read as an image.
     """
     folder = options.folder
     if folder is None:
         raise DataError(f"{NAME}: no folder given; {EXPECTED_FILES}")
-    judged = next((folder / part for part in ("val", "test") if (folder / part).is_dir()), None)
-    if judged is None or not (folder / "train").is_dir():
+    test_folder = next(
+        (folder / part for part in ("val", "test") if (folder / part).is_dir()), None
+    )
+    if test_folder is None or not (folder / "train").is_dir():
         raise DataError(f"{NAME}: {folder}: {EXPECTED_FILES}")
     classes = _list_classes(folder / "train")
-    if _list_classes(judged) != classes:
-        raise DataError(f"{NAME}: {judged}: its folders are not those of {folder / 'train'}")
+    if _list_classes(test_folder) != classes:
+        raise DataError(
+            f"{NAME}: {test_folder}: its class folders are not those of {folder / 'train'}"
+        )
     side = options.size or SIDE
-    train, test = (_load_part(part, classes, side) for part in (folder / "train", judged))
-    told = {"source": f"pictures in folders, {', '.join(classes)}"[:1000], "split": judged.name}
-    return make_image_dataset(NAME, train, test, len(classes), options, told)
+    train, test = (_load_part(part, classes, side) for part in (folder / "train", test_folder))
+    provenance = {
+        "source": f"images in folders, {', '.join(classes)}"[:1000],
+        "split": test_folder.name,
+    }
+    return make_image_dataset(NAME, train, test, len(classes), options, provenance)
 
 
 def _list_classes(folder: Path) -> list[str]:
-    found = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
-    if not found:
+    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    if not classes:
         raise DataError(f"{NAME}: {folder}: has no folders; {EXPECTED_FILES}")
-    return found
+    return classes
 
 
 def _load_part(folder: Path, classes: Sequence[str], side: int) -> tuple[Images, Labels]:
@@ -60,7 +67,7 @@ def _load_part(folder: Path, classes: Sequence[str], side: int) -> tuple[Images,
         if file.suffix.lower() in IMAGE_SUFFIXES
     ]
     if not files:
-        raise DataError(f"{NAME}: {folder}: has no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise DataError(f"{NAME}: {folder}: has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     labels = np.array([label for _, label in files], np.int64)
     return load_images([file for file, _ in files], folder, side), labels
 
@@ -79,9 +86,9 @@ def load_images(files: Sequence[Path], folder: Path, side: int) -> Images:
 
 
 def read_image(file: Path, side: int) -> NDArray[np.uint8]:
-    """Return the middle of a picture, its shorter side scaled to `side`: uint8 (3, side, side).
+    """Read an image, scale its shorter side to `side` and crop its center: uint8 (3, side, side).
 
-    Raises `DataError` where the file is no picture, and `MissingPackage` without PyAV.
+    Raises `DataError` where the file is not an image, and `MissingPackage` without PyAV.
     """
     try:
         import av
@@ -94,7 +101,7 @@ def read_image(file: Path, side: int) -> NDArray[np.uint8]:
             width, height = (max(side, round(n * scale)) for n in (frame.width, frame.height))
             scaled = frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
     except (av.FFmpegError, OSError, StopIteration, ValueError, IndexError) as error:
-        raise DataError(f"{file}: cannot be read as a picture ({error})") from error
+        raise DataError(f"{file}: cannot be read as an image ({error})") from error
     top, left = (height - side) // 2, (width - side) // 2
-    middle = scaled[top : top + side, left : left + side]
-    return np.ascontiguousarray(middle.transpose(2, 0, 1))
+    center = scaled[top : top + side, left : left + side]
+    return np.ascontiguousarray(center.transpose(2, 0, 1))

@@ -1,4 +1,4 @@
-"""Images as the frames of direct coding: the same picture at every time step."""
+"""Direct coding of images: the same frame at every timestep."""
 
 import hashlib
 from typing import Any
@@ -15,7 +15,7 @@ Labels = NDArray[np.int64]
 
 
 def repeat_over_time(images: Images, labels: Labels, options: DataOptions) -> FrameSet:
-    """Return `images` shown for all time steps, pooled by their mean; they are held once.
+    """Repeat images over all timesteps, after average pooling; they are in memory once.
 
     Raises `DataError` where `options.pool` does not divide their sides.
     """
@@ -32,19 +32,19 @@ def make_image_dataset(
     provenance: dict[str, Any],
     validation: tuple[Images, Labels] | None = None,
 ) -> Dataset:
-    """Return images and their labels as a data set; its digest is that of the images, each once."""
+    """Dataset of images and labels; its digest is of the images, not repeated over time."""
     digest = hashlib.sha256(options.model_dump_json(exclude={"folder"}).encode())
     for array in (*train, *test):
         digest.update(f"{array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
-    told = {**provenance, "options": options.model_dump(mode="json", exclude={"folder"})}
+    provenance = {**provenance, "options": options.model_dump(mode="json", exclude={"folder"})}
     return Dataset(
         name,
         repeat_over_time(*train, options),
         repeat_over_time(*test, options),
         classes,
         digest.hexdigest(),
-        told,
+        provenance,
         None if validation is None else repeat_over_time(*validation, options),
     )
 

@@ -109,7 +109,7 @@ def load_named_dataset(
     recipe = network.provenance.get("recipe")
     options: dict[str, Any] = dict(recipe["data"]) if isinstance(recipe, Mapping) else {}
     if not (name or options):
-        raise DataError("the network does not say what made it: name a data set with --data")
+        raise DataError("the network has no provenance of its dataset; name one with --data")
     if name and name != options.get("name"):
         options = {"name": name}
     if folder:

@@ -1,4 +1,4 @@
-"""An image that moves in front of a sensor."""
+"""Render an image that moves in front of a sensor."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,16 @@ from ...runtime.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Motion(ValueEquality):
-    """Where an image stands, one value a moment: float64 (moments,), kept as read-only copies.
+    """Pose of an image over time: float64 (moments,) each, read-only copies.
 
-    `row` and `column`: its centre, in sensor pixels down and right of the sensor's centre.
-    `angle`: radians, counter-clockwise as seen. `scale`: sensor pixels an image pixel covers on
-    each axis. Raises `DataError` where lengths differ, a value is not finite or a scale is not
-    above 0.
+    Args:
+        row: Center of the image, sensor pixels below the center of the sensor.
+        column: Center of the image, sensor pixels right of the center of the sensor.
+        angle: Rotation in radians, counter-clockwise.
+        scale: Sensor pixels that an image pixel covers on each axis.
+
+    Raises:
+        DataError: Lengths differ, a value is not finite or a scale is not above 0.
     """
 
     row: NDArray[np.float64]
@@ -41,15 +45,15 @@ class Motion(ValueEquality):
 def render(
     image: NDArray[np.floating], motion: Motion, width: int, height: int
 ) -> NDArray[np.float64]:
-    """Return what a sensor of `width` x `height` pixels sees, float64 (moments, height, width).
+    """Render a moving image on `width` x `height` sensor pixels, float64 (moments, height, width).
 
     `image`: intensities (rows, columns), surrounded by 0. A sensor pixel (u, v), counted from the
-    sensor's centre, sees the point of the image that moves there, interpolated linearly:
+    sensor's center, has the bilinearly interpolated intensity of the image at
 
         c =  (cos(angle) (v - column) - sin(angle) (u - row)) / scale
         r =  (sin(angle) (v - column) + cos(angle) (u - row)) / scale
 
-    rows down and columns right of the image's centre.
+    rows down and columns right of the image's center.
     """
     from scipy.ndimage import map_coordinates
 
@@ -60,7 +64,7 @@ def render(
     scale = motion.scale[:, None, None]
     r = (sine * right + cosine * down) / scale + (image.shape[0] - 1) / 2
     c = (cosine * right - sine * down) / scale + (image.shape[1] - 1) / 2
-    seen: NDArray[np.float64] = map_coordinates(
+    video: NDArray[np.float64] = map_coordinates(
         image.astype(np.float64), [r, c], order=1, mode="grid-constant"
     )
-    return seen
+    return video

@@ -1,4 +1,4 @@
-"""`nmnist`: N-MNIST, the MNIST digits seen by a real event sensor.
+"""Dataset `nmnist`: N-MNIST, the MNIST digits recorded by an event sensor.
 
 G. Orchard, A. Jayawant, G. Cohen and N. Thakor, "Converting static image datasets to spiking
 neuromorphic datasets using saccades", Frontiers in Neuroscience 9:437, 2015; CC BY-SA 4.0.
@@ -27,11 +27,11 @@ EXPECTED_FILES = "needs Train/ and Test/ with N-MNIST's folders 0 to 9, or one .
 
 
 def load_nmnist(options: DataOptions) -> Dataset:
-    """Return N-MNIST as frames, from `options.folder`.
+    """Load N-MNIST as frames from `options.folder`.
 
-    The folder holds the original layout (`Train/0/00002.bin`, ..., `Test/...`), whose parts are
-    kept, or one `.npz` of recordings, of which 10 of each class are held out to test, drawn once
-    from a fixed seed. A recording is cut from its first event to its last. Raises `DataError`
+    The folder has the original layout (`Train/0/00002.bin`, ..., `Test/...`), whose parts are used
+    as they are, or one `.npz` of recordings, of which 10 of each class, drawn by a fixed seed, are
+    held out for test. A recording is binned from its first event to its last. Raises `DataError`
     where neither is there or a file is damaged.
     """
     if options.folder is None:
@@ -45,11 +45,11 @@ def load_nmnist(options: DataOptions) -> Dataset:
         train, test = _load_npz(packed[0], options)
         split = f"{TEST_PER_CLASS} of each class held out, seed {SPLIT_SEED}"
     else:
-        found = f"{len(packed)} .npz files" if options.folder.is_dir() else "no such folder"
-        raise DataError(f"{NAME}: {options.folder}: {found}; {EXPECTED_FILES}")
+        present = f"{len(packed)} .npz files" if options.folder.is_dir() else "no such folder"
+        raise DataError(f"{NAME}: {options.folder}: {present}; {EXPECTED_FILES}")
     provenance: dict[str, Any] = {
         "source": "N-MNIST, https://www.garrickorchard.com/datasets/n-mnist",
-        "licence": "CC BY-SA 4.0",
+        "license": "CC BY-SA 4.0",
         "split": split,
         "options": options.model_dump(mode="json", exclude={"folder"}),
     }
@@ -73,5 +73,5 @@ def _load_npz(file: Path, options: DataOptions) -> tuple[FrameSet, FrameSet]:
     recordings = read_recordings(file, WIDTH, HEIGHT)
     if recordings.labels.max() >= CLASSES:
         raise DataError(f"{file}: a label is {recordings.labels.max()}, needs 0 to {CLASSES - 1}")
-    whole = FrameSet(stack_frames(recordings.events, options), recordings.labels)
-    return hold_out(whole, TEST_PER_CLASS, SPLIT_SEED)
+    samples = FrameSet(stack_frames(recordings.events, options), recordings.labels)
+    return hold_out(samples, TEST_PER_CLASS, SPLIT_SEED)

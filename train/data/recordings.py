@@ -1,4 +1,4 @@
-"""Many labelled recordings, and the file that holds them."""
+"""Labeled event recordings and their `.npz` file."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ from ...runtime.files import atomic_write
 from .events import Events
 
 ARRAYS = ("x", "y", "p", "t", "offsets", "labels")
-# What numpy and zipfile raise on a file that is cut, altered or something else.
+# What numpy and zipfile raise on a truncated, altered or other file.
 NPZ_ERRORS = (
     EOFError,
     LookupError,
@@ -36,9 +36,9 @@ NPZ_ERRORS = (
 
 @dataclass(frozen=True, eq=False)
 class Recordings(ValueEquality):
-    """Recordings of one sensor with a label each: `labels` is int64 (recordings,), 0 upwards.
+    """Recordings of one sensor with labels, int64 (recordings,) from 0.
 
-    Raises `DataError` where there is none, numbers differ, sensors differ or a label is negative.
+    Raises `DataError` where there are none, numbers differ, sensors differ or a label is negative.
     """
 
     events: tuple[Events, ...]
@@ -63,22 +63,22 @@ class Recordings(ValueEquality):
 
 
 def read_recordings(path: str | os.PathLike[str], width: int, height: int) -> Recordings:
-    """Read an `.npz` of recordings laid end to end, from a sensor of `width` x `height` pixels.
+    """Read an `.npz` of concatenated recordings of a sensor of `width` x `height` pixels.
 
     Its arrays are `x`, `y`, `p` (polarity) and `t` (microseconds), integers (events,); `offsets`,
     integers (recordings + 1,), where recording k is `offsets[k]` to `offsets[k + 1]`; and `labels`,
-    integers (recordings,). Where it holds a `sha256`, that must fit. Nothing in it is executed.
-    Raises `DataError` where the file is absent, cut, altered or holds something else.
+    integers (recordings,). A `sha256`, if present, must match. Nothing in the file is executed.
+    Raises `DataError` where the file is missing, truncated, altered or of another kind.
     """
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as held:
-            arrays = {name: held[name] for name in ARRAYS}
-            digest = str(held["sha256"]) if "sha256" in held else None
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as opened:
+            arrays = {name: opened[name] for name in ARRAYS}
+            digest = str(opened["sha256"]) if "sha256" in opened else None
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except NPZ_ERRORS as error:
-        told = " ".join(str(error).split())
-        raise DataError(f"{path}: is not a whole .npz of recordings ({told})") from error
+        message = " ".join(str(error).split())
+        raise DataError(f"{path}: is not a complete .npz of recordings ({message})") from error
     if digest not in (None, _digest(arrays)):
         raise DataError(f"{path}: was altered (its SHA-256 does not match)")
     try:
@@ -88,7 +88,7 @@ def read_recordings(path: str | os.PathLike[str], width: int, height: int) -> Re
 
 
 def write_recordings(path: str | os.PathLike[str], recordings: Recordings) -> None:
-    """Write the `.npz` that `read_recordings` reads, with its SHA-256, whole or not at all."""
+    """Write the `.npz` that `read_recordings` reads, with its SHA-256, atomically."""
     events = recordings.events
     arrays: dict[str, Any] = {
         "x": np.concatenate([one.x for one in events]),
@@ -114,8 +114,8 @@ def _split_recordings(arrays: dict[str, NDArray[Any]], width: int, height: int) 
     lengths = {name: len(arrays[name]) if arrays[name].ndim == 1 else -1 for name in ARRAYS}
     count = lengths["labels"]
     if len({lengths[name] for name in ("x", "y", "p", "t")}) > 1 or -1 in lengths.values():
-        told = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise DataError(f"has {told}; needs x, y, p and t of one length, and no other axes")
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise DataError(f"has {shapes}; needs x, y, p and t of one length, and no other axes")
     offsets = as_readonly(arrays["offsets"], np.int64, "offsets", DataError)
     if (
         len(offsets) != count + 1

@@ -51,6 +51,6 @@ def load(name: str, folder: str | os.PathLike[str] | None = None, **options: Any
     if loader is None:
         nearest = difflib.get_close_matches(name.lower(), LOADERS, 1, 0)
         raise DataError(
-            f'no data set "{name}"; the nearest is "{nearest[0]}", of {", ".join(LOADERS)}'
+            f'no dataset "{name}"; the nearest is "{nearest[0]}", of {", ".join(LOADERS)}'
         )
     return loader(validate(DataOptions, {**options, "name": name, "folder": folder}, name))

@@ -1,4 +1,4 @@
-"""A simulated event sensor: images in, events out."""
+"""Event sensor simulation: images to events, after ESIM."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,23 @@ from numpy.typing import NDArray
 from ...runtime.errors import DataError
 from .events import Events
 
-MIN_THRESHOLD_FRACTION = 0.1  # of the threshold, that a pixel's own threshold has at least
+MIN_THRESHOLD_FRACTION = 0.1  # lower bound of a pixel's threshold, as a fraction of the sensor's
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """What every pixel does, and how far pixels differ.
+    """Parameters of the simulated sensor.
 
-    `threshold`: change of log intensity that makes an event. `mismatch`: standard deviation of a
-    pixel's own threshold, as a share of `threshold`; the pattern is drawn from `seed` and belongs
-    to the sensor, so it is the same in all its recordings. `dark`: intensity added to each pixel
-    before the logarithm (as dark current does), in the images' unit. Raises `DataError` where a
-    value is out of range.
+    Args:
+        threshold: Change of log intensity that triggers an event.
+        mismatch: Standard deviation of the pixels' thresholds, as a fraction of `threshold`; the
+            fixed pattern is sampled from `seed` and is the same in all recordings.
+        dark: Intensity added to each pixel before the logarithm (dark current), in the unit of the
+            images.
+        seed: Seed of the mismatch pattern.
+
+    Raises:
+        DataError: A value is out of range.
     """
 
     threshold: float = 0.5
@@ -36,34 +41,34 @@ class Sensor:
 
 
 def pixel_thresholds(sensor: Sensor, width: int, height: int) -> NDArray[np.float64]:
-    """Return each pixel's threshold, (height, width): C = max(1 + mismatch z, 0.1) threshold.
+    """Threshold of each pixel, (height, width): C = max(1 + mismatch z, 0.1) threshold.
 
-    z is drawn for each pixel from the standard normal distribution.
+    z is standard normal, sampled per pixel.
     """
-    drawn = np.random.default_rng(sensor.seed).standard_normal((height, width))
-    return sensor.threshold * np.maximum(1 + sensor.mismatch * drawn, MIN_THRESHOLD_FRACTION)
+    noise = np.random.default_rng(sensor.seed).standard_normal((height, width))
+    return sensor.threshold * np.maximum(1 + sensor.mismatch * noise, MIN_THRESHOLD_FRACTION)
 
 
 def simulate_events(images: NDArray[np.floating], sensor: Sensor, interval: int) -> Events:
-    """Return what `sensor` sends while it sees `images`, one every `interval` microseconds.
+    """Simulate the events of a sensor that sees `images`, one every `interval` microseconds.
 
     `images`: intensities, float (images, height, width), 0 or more. With I_k the image at time
     t_k = k * interval, a pixel's signal in units of its threshold C is
 
         z_k = (ln(I_k + dark) - ln(I_0 + dark)) / C
 
-    and runs in a straight line from z_(k-1) to z_k in between. The pixel keeps a level r, the last
-    one at which it sent, at first 0. Where z reaches r + 1 it sends ON, where it reaches r - 1 it
-    sends OFF, and r moves there. Hence from t_(k-1) to t_k it sends n = |trunc(z_k - r)| events
+    and is linear from z_(k-1) to z_k in between. The pixel stores a level r, that of its last
+    event, at first 0. Where z reaches r + 1 it sends an ON event, where it reaches r - 1 an OFF
+    event, and r takes that value. Hence from t_(k-1) to t_k it sends n = |trunc(z_k - r)| events
     of polarity s = sign(z_k - r), the j-th of them at
 
         t = floor(t_(k-1) + interval * (r + s j - z_(k-1)) / (z_k - z_(k-1))),   j = 1..n
 
-    and then r becomes r + s n. Levels are whole numbers, so nothing drifts. Events of one
-    microsecond are ordered by time step, pixel and j. This is the ideal sensor of Rebecq, Gehrig
+    and then r becomes r + s n. Levels are integers, so nothing drifts. Events of one microsecond
+    are ordered by image, pixel and j. This is the ideal sensor of Rebecq, Gehrig
     and Scaramuzza, "ESIM: an open event camera simulator" (CoRL 2018), without noise or latency.
 
-    Raises `DataError` where an image is not finite or negative, or the shape is another.
+    Raises `DataError` where an image is not finite or negative, or has another shape.
     """
     if images.ndim != 3 or 0 in images.shape or not (np.isfinite(images) & (images >= 0)).all():
         raise DataError(
@@ -77,8 +82,8 @@ def simulate_events(images: NDArray[np.floating], sensor: Sensor, interval: int)
     level = np.zeros(height * width)
     parts = [_crossings(signal[0], signal[0], level)]
     for k in range(1, count):
-        pixel, polarity, share = _crossings(signal[k - 1], signal[k], level)
-        parts.append((pixel, polarity, k - 1 + share))
+        pixel, polarity, fraction = _crossings(signal[k - 1], signal[k], level)
+        parts.append((pixel, polarity, k - 1 + fraction))
     pixels, polarities, times = (np.concatenate(part) for part in zip(*parts, strict=True))
     t = np.floor(times * interval).astype(np.int64)
     order = np.argsort(t, kind="stable")
@@ -89,7 +94,7 @@ def simulate_events(images: NDArray[np.floating], sensor: Sensor, interval: int)
 def _crossings(
     before: NDArray[np.float64], after: NDArray[np.float64], level: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64]]:
-    """Return pixel, polarity and time (share of the interval) of each event; move `level`."""
+    """Pixel, polarity and time (fraction of the interval) of each event; updates `level`."""
     steps = np.trunc(after - level)
     active = np.flatnonzero(steps)
     counts = np.abs(steps[active]).astype(np.int64)
@@ -97,6 +102,6 @@ def _crossings(
     sign = np.sign(steps[pixel])
     first = np.repeat(np.cumsum(counts) - counts, counts)
     reached = level[pixel] + sign * (np.arange(len(pixel)) - first + 1)
-    share = (reached - before[pixel]) / (after[pixel] - before[pixel])
+    fraction = (reached - before[pixel]) / (after[pixel] - before[pixel])
     level += steps
-    return pixel, (sign > 0).astype(np.uint8), share
+    return pixel, (sign > 0).astype(np.uint8), fraction

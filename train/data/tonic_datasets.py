@@ -1,9 +1,9 @@
-"""Published event recordings, read through tonic from local files; nothing is ever downloaded.
+"""Event datasets read through tonic from local files; nothing is downloaded.
 
-tonic (GPL-3.0) is an extra, imported here alone. Frames are kept in the cache under all that made
-them. Splits are those of the papers: where a data set has none of its own, the first nine tenths of
-each class train and the rest tests, as TET and ETC have it. Their resize, bilinear on frames, is
-done here on events (`size = 48`), so that values stay whole numbers.
+tonic (GPL-3.0) is an extra, imported only here. Frames are cached under all that determines them.
+Splits are those of the papers: where a dataset has none of its own, the first nine tenths of each
+class are for training and the rest for test, as in TET and ETC. Their bilinear resize of frames is
+done here on events (`size = 48`), so that values stay integers.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ TRAIN_TENTHS = 9
 
 @dataclass(frozen=True)
 class TonicDataset:
-    """A data set of tonic: its class there, the folder its files lie in, its sensor and classes.
+    """A dataset of tonic: its class, sensor size in pixels, number of classes and source.
 
-    `parts` are what tonic is told to get the training and the test part, where it knows them.
+    `parts`: tonic's arguments for the training and the test part, where it has parts.
     """
 
     name: str
@@ -64,19 +64,19 @@ TONIC_DATASETS = {
 
 
 def load_dvs_cifar10(options: DataOptions) -> Dataset:
-    """Return DVS-CIFAR10 from `options.folder`; raises `DataError` where it is not there."""
+    """Load DVS-CIFAR10 from `options.folder`; raises `DataError` where files are missing."""
     return load_tonic(TONIC_DATASETS["dvs-cifar10"], options)
 
 
 def load_ncaltech101(options: DataOptions) -> Dataset:
-    """Return N-Caltech101 from `options.folder`; raises `DataError` where it is not there."""
+    """Load N-Caltech101 from `options.folder`; raises `DataError` where files are missing."""
     return load_tonic(TONIC_DATASETS["ncaltech101"], options)
 
 
 def load_tonic(which: TonicDataset, options: DataOptions) -> Dataset:
-    """Return a data set of tonic as frames, from the folder that tonic was or would be given.
+    """Load a dataset of tonic as frames, from the folder that tonic's `save_to` names.
 
-    Raises `DataError` where its files are not there, and `MissingPackage` without tonic.
+    Raises `DataError` where files are missing, and `MissingPackage` without tonic.
     """
     if options.folder is None:
         raise DataError(
@@ -89,14 +89,14 @@ def load_tonic(which: TonicDataset, options: DataOptions) -> Dataset:
         raise DataError(f"{which.name}: has {len(names)} classes, needs {which.classes}")
     labels = [np.array([names.index(str(v)) for v in part.tolist()], np.int64) for part in targets]
     if len(opened) == 1:
-        first = first_90_percent(labels[0])
-        chosen, split = [first, ~first], "the first nine tenths of each class"
+        training = first_90_percent(labels[0])
+        chosen, split = [training, ~training], "the first nine tenths of each class"
         opened, labels = opened * 2, labels * 2
     else:
         chosen, split = [np.ones(part.shape, bool) for part in labels], "as published"
     train, test = (
-        FrameSet(_load_frames(which, source, keep, options, number), part[keep])
-        for number, (source, keep, part) in enumerate(zip(opened, chosen, labels, strict=True))
+        FrameSet(_load_frames(which, source, mask, options, number), part[mask])
+        for number, (source, mask, part) in enumerate(zip(opened, chosen, labels, strict=True))
     )
     provenance = {
         "source": which.source,
@@ -108,7 +108,7 @@ def load_tonic(which: TonicDataset, options: DataOptions) -> Dataset:
 
 
 def first_90_percent(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which samples are among the first nine tenths of their class, rounded down."""
+    """Mask of the first nine tenths of each class, rounded down, bool (samples,)."""
     chosen = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
@@ -117,29 +117,29 @@ def first_90_percent(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _open_tonic(which: TonicDataset, folder: Path, part: dict[str, Any]) -> Any:
-    """Open a part as tonic does, but refuse where it would download."""
+    """Open a part as tonic does, but raise `DataError` where it would download."""
     try:
         from tonic import datasets
     except ImportError as error:
         raise MissingPackage(f"{which.name} needs tonic: pip install 'pumice[events]'") from error
 
-    def refuse(_: Any) -> None:
+    def raise_missing(_: Any) -> None:
         raise DataError(
-            f"{which.name}: {folder}: looked for {which.tonic_class}/ as tonic unpacks it, and it is not "
-            "there or not whole; fetch it yourself, nothing is downloaded"
+            f"{which.name}: {folder}: {which.tonic_class}/ as tonic unpacks it is missing or "
+            "incomplete; download it yourself"
         )
 
     local: Callable[..., Any] = type(
-        "Local", (getattr(datasets, which.tonic_class),), {"download": refuse}
+        "Local", (getattr(datasets, which.tonic_class),), {"download": raise_missing}
     )
     local.__name__ = which.tonic_class  # tonic takes the folder's name from it
     return local(str(folder), **part)
 
 
 def _load_frames(
-    which: TonicDataset, source: Any, keep: NDArray[np.bool_], options: DataOptions, part: int
+    which: TonicDataset, source: Any, mask: NDArray[np.bool_], options: DataOptions, part: int
 ) -> NDArray[np.uint8]:
-    chosen = np.flatnonzero(keep)
+    chosen = np.flatnonzero(mask)
 
     def recordings() -> Iterator[Events]:
         for index in chosen.tolist():
@@ -156,12 +156,12 @@ def _load_frames(
 
 
 def files_digest(files: Sequence[Any]) -> str:
-    """Return a digest of names, sizes and times of `files`: another where one has changed."""
+    """SHA-256 of the names, sizes and times of files."""
     digest = hashlib.sha256()
     for file in files:
         path = str(file)
-        facts = os.stat(path)[6:9:2] if os.path.isfile(path) else ()
-        digest.update(f"{os.path.basename(path)} {facts} ".encode())
+        state = os.stat(path)[6:9:2] if os.path.isfile(path) else ()
+        digest.update(f"{os.path.basename(path)} {state} ".encode())
     return digest.hexdigest()
 
 

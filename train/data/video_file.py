@@ -1,4 +1,4 @@
-"""A video file, decoded with PyAV."""
+"""Decode video files with PyAV."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,22 +14,24 @@ Images = NDArray[np.uint8]
 
 
 def decode_video(path: Path, options: VideoOptions) -> Images:
-    """Return all images of a video, uint8 (images, channels, height, width), in file order.
+    """Decode all frames of a video, uint8 (frames, channels, height, width), in file order.
 
-    One channel where `options.grey`, else red, green and blue; resized to its height and width.
-    Frames that do not decode are left out, metadata of any encoding is borne, and frame rates play
-    no part: images are counted. Raises `DataError` where fewer than two are left, and
+    One channel with `options.grayscale`, else red, green and blue; resized to the height and width
+    of `options`. Frames that cannot be decoded are skipped, metadata of any encoding is accepted,
+    and frame rates are ignored. Raises `DataError` where fewer than two frames are left, and
     `MissingPackage` without PyAV.
     """
     images = list(_iter_images(path, options))
     if len(images) < 2:
-        raise DataError(f"{path.name}: has {len(images)} images that decode, needs 2 or more")
+        raise DataError(
+            f"{path.name}: has {len(images)} frames that can be decoded, needs 2 or more"
+        )
     return np.stack(images)
 
 
 def _iter_images(path: Path, options: VideoOptions) -> Iterator[Images]:
     av = _import_av()
-    form = "gray" if options.grayscale else "rgb24"
+    pixel_format = "gray" if options.grayscale else "rgb24"
     try:
         # Opened here: FFmpeg takes some names for patterns.
         with path.open("rb") as file, av.open(file, metadata_errors="replace") as container:
@@ -37,18 +39,18 @@ def _iter_images(path: Path, options: VideoOptions) -> Iterator[Images]:
                 raise DataError(f"{path.name}: holds no video")
             stream = container.streams.video[0]
             for frame in _iter_frames(av, container, stream):
-                sized = frame.reformat(options.width, options.height, form)
+                sized = frame.reformat(options.width, options.height, pixel_format)
                 image = sized.to_ndarray()
                 yield image[None] if options.grayscale else np.moveaxis(image, -1, 0)
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        told = " ".join(str(error).split())
-        raise DataError(f"{path.name}: cannot be read ({told})") from error
+        message = " ".join(str(error).split())
+        raise DataError(f"{path.name}: cannot be read ({message})") from error
 
 
 def _iter_frames(av: Any, container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the frames that decode; a broken packet costs its own alone."""
+    """Frames that can be decoded; a broken packet loses only its own."""
     try:
         for packet in container.demux(stream):
             try:
@@ -56,7 +58,7 @@ def _iter_frames(av: Any, container: Any, stream: Any) -> Iterator[Any]:
             except av.FFmpegError:
                 continue
     except av.FFmpegError:
-        return  # a file that was cut: what came before counts
+        return  # a truncated file: the frames before are used
 
 
 def _import_av() -> Any:

@@ -1,4 +1,4 @@
-"""Videos in files, decoded when a clip is asked for."""
+"""Video files as a `VideoSource`, decoded when a clip is requested."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,18 +17,16 @@ from .video_file import Images, decode_video
 from .video_lists import list_videos
 from .video_options import Part, VideoOptions
 
-DECODER_THREADS = (
-    2  # threads that look at files; PyAV leaves the interpreter alone while it decodes
-)
-CACHED_VIDEOS = 64  # decoded videos that a process keeps in memory
+DECODER_THREADS = 2  # threads that count frames; PyAV releases the GIL while it decodes
+CACHED_VIDEOS = 64  # decoded videos in the memory of a process
 
 
 @dataclass(frozen=True, eq=False)
 class VideoFolder:
-    """Videos in files: a `VideoSource`.
+    """Video files: a `VideoSource`.
 
-    `files` and `lengths` (images, int64) have one entry a video, and `labels` one array: "class".
-    `left_out` says of each file that cannot be used why.
+    `files` and `lengths` (frames, int64) have one entry per video, and `labels` one array, "class".
+    `skipped` has the reason for each file that cannot be used.
     """
 
     options: VideoOptions
@@ -40,16 +38,16 @@ class VideoFolder:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of an image, (channels, height, width)."""
+        """Shape of a frame, (channels, height, width)."""
         return (1 if self.options.grayscale else 3, self.options.height, self.options.width)
 
     @property
     def value_bits(self) -> int:
-        """Bits of a value: 8."""
+        """Bits per value: 8."""
         return 8
 
     def clip(self, video: int, positions: NDArray[np.int64]) -> Images:
-        """Return the images of a video at `positions`, uint8 (positions, *shape)."""
+        """Frames of a video at `positions`, uint8 (positions, *shape)."""
         images: Images = _decode_cached(self.files[video], self.options)[positions]
         return images
 
@@ -57,37 +55,41 @@ class VideoFolder:
 def open_video_folder(
     options: VideoOptions, folders: Sequence[Path] = (), part: Part = "train"
 ) -> VideoFolder:
-    """Return the videos of a part, each decoded once to see that it can be.
+    """Open the videos of a part; each is decoded once to check it and to count its frames.
 
     They are in `options.folder`, or in `folders`. Raises `DataError`, naming the files, where more
-    than the share `options.unreadable` of them cannot be used: absent, empty, of one image, or not
-    a video.
+    than the fraction `options.unreadable` of them cannot be used: missing, empty, of one frame, or
+    not a video.
     """
-    found = list_videos(options, part, folders)
-    classes = tuple(sorted({kind for _, kind in found}))
+    videos = list_videos(options, part, folders)
+    classes = tuple(sorted({label for _, label in videos}))
     with ThreadPoolExecutor(DECODER_THREADS) as pool:
-        told = list(pool.map(lambda each: _count_images(each[0], options), found))
-    left_out = tuple(each for each in told if isinstance(each, str))
-    if len(left_out) > options.unreadable * len(found):
-        shown = "; ".join(left_out[:3]) + ("; ..." if len(left_out) > 3 else "")
+        counts = list(pool.map(lambda video: _count_images(video[0], options), videos))
+    skipped = tuple(count for count in counts if isinstance(count, str))
+    if len(skipped) > options.unreadable * len(videos):
+        examples = "; ".join(skipped[:3]) + ("; ..." if len(skipped) > 3 else "")
         raise DataError(
-            f"{options.name}: {len(left_out)} of {len(found)} videos cannot be used, more than "
-            f"data.unreadable = {options.unreadable}: {shown}"
+            f"{options.name}: {len(skipped)} of {len(videos)} videos cannot be used, more than "
+            f"data.unreadable = {options.unreadable}: {examples}"
         )
-    kept = [(each, n) for each, n in zip(found, told, strict=True) if isinstance(n, int)]
-    labels = np.array([classes.index(kind) for (_, kind), _ in kept], np.int64)
+    usable = [
+        (*video, count)
+        for video, count in zip(videos, counts, strict=True)
+        if isinstance(count, int)
+    ]
+    labels = np.array([classes.index(label) for _, label, _ in usable], np.int64)
     return VideoFolder(
         options,
-        tuple(file for (file, _), _ in kept),
-        np.array([length for _, length in kept], np.int64),
+        tuple(file for file, _, _ in usable),
+        np.array([count for _, _, count in usable], np.int64),
         MappingProxyType({"class": labels}),
         classes,
-        left_out,
+        skipped,
     )
 
 
 def _count_images(file: Path, options: VideoOptions) -> int | str:
-    """Return how many images a file has, or why it cannot be used."""
+    """Number of frames of a file, or the reason that it cannot be used."""
     try:
         return len(_decode_cached(file, options))
     except DataError as error:

@@ -1,4 +1,4 @@
-"""What a recipe says about its videos: table `[data]` of pretraining."""
+"""Options of a video dataset: table `[data]` of a pretraining recipe."""
 
 from pathlib import Path
 from typing import Literal
@@ -10,14 +10,18 @@ Part = Literal["train", "validation", "test"]
 
 
 class VideoOptions(BaseModel):
-    """Which videos, and how they are seen.
+    """Choice of a video dataset, and conversion of its frames.
 
-    `folder` holds a data set that is not made here, and `splits` its official lists where they lie
-    elsewhere; `split` is which of them, where it has several. `input` is "frames" (grey or colour
-    values of 8 bits) or "events" of a simulated sensor. Videos from files are resized to `height`
-    x `width`, `grey` where asked. More than the share `unreadable` of files that cannot be used
-    stops the run; the rest is left out and named. `cache` keeps decoded videos in the user's cache
-    folder. `seed` makes the videos of a data set that is made here.
+    - `name`: name of the dataset.
+    - `folder`: where its files are, for datasets that are not generated.
+    - `splits`: folder of the official lists, if other than `folder`.
+    - `split`: number of the official split, for datasets with several.
+    - `input`: "frames" (gray or color values of 8 bits) or "events" of a simulated sensor.
+    - `height`, `width`: size that videos from files are resized to, pixels.
+    - `grayscale`: one channel instead of red, green and blue.
+    - `unreadable`: largest fraction of files that may be unusable; those are skipped and named.
+    - `cache`: whether decoded videos are written to the user's cache folder.
+    - `seed`: seed of generated videos.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

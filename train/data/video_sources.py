@@ -1,4 +1,4 @@
-"""The videos that a recipe names, as frames or as events of a simulated sensor."""
+"""Load the videos that a recipe names, as frames or as events of a simulated sensor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from .video_folder import open_video_folder
 from .video_options import Part, VideoOptions
 from .videos import Videos, VideoSource
 
-EVENT_FRAMES = 24  # that a digit's whole recording is cut into
-INTERVAL = 1000  # microseconds between two images before the sensor; it does not matter how many
+EVENT_FRAMES = 24  # timesteps of a digit's recording
+INTERVAL = 1000  # microseconds between two frames seen by the sensor; any value would do
 WHITE = 255
 
 
 def load_videos(options: VideoOptions, part: Part) -> VideoSource:
-    """Return the videos of `part`, which has been looked through.
+    """Load the videos of a part, after a check of its files.
 
-    Raises `DataError` where files are absent or too many of them cannot be used.
+    Raises `DataError` where files are missing or too many of them cannot be used.
     """
     if options.name != "digit-motions":
-        found = open_video_folder(options, part=part)
-        return found if options.input == "frames" else EventVideos(found)
+        videos = open_video_folder(options, part=part)
+        return videos if options.input == "frames" else EventVideos(videos)
     if options.input == "frames":
         return load_motion_videos(part, options.seed)
     recordings, labels = load_motion_recordings(options.seed)
@@ -39,10 +39,10 @@ def load_videos(options: VideoOptions, part: Part) -> VideoSource:
 
 @dataclass(frozen=True, eq=False)
 class EventVideos:
-    """Videos as a simulated event sensor sees them, clip by clip: a `VideoSource`.
+    """Videos seen by a simulated event sensor, clip by clip: a `VideoSource`.
 
-    Position p holds the events, 0 or 1 of each polarity, between images p and p + 1 of a video;
-    from one position asked for to the next the sensor sees a straight change.
+    Position p has the events, 0 or 1 of each polarity, between frames p and p + 1 of a video.
+    Between requested positions, intensity changes linearly for the sensor.
     """
 
     videos: VideoSource
@@ -50,28 +50,28 @@ class EventVideos:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Positions of each video, one fewer than its images."""
+        """Number of positions of each video, one fewer than its frames."""
         return self.videos.lengths - 1
 
     @property
     def labels(self) -> Mapping[str, NDArray[np.int64]]:
-        """Those of the videos."""
+        """Labels of the videos."""
         return self.videos.labels
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """OFF and ON events, (2, height, width)."""
+        """Shape of a frame of OFF and ON events, (2, height, width)."""
         return (2, *self.videos.shape[1:])
 
     @property
     def value_bits(self) -> int:
-        """Bits of a value: 1."""
+        """Bits per value: 1."""
         return 1
 
     def clip(self, video: int, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return the events from each of `positions` to the next, uint8 (positions, *shape)."""
+        """Events from each of `positions` to the next, uint8 (positions, *shape)."""
         ends = np.append(positions, positions[-1] + 1)
         images = self.videos.clip(video, ends).mean(axis=1) / WHITE
         events = simulate_events(images, self.sensor, INTERVAL)
-        # The last moment belongs to the last frame.
+        # The last timestamp belongs to the last frame.
         return to_frames(events, len(positions), duration=INTERVAL * len(positions) + 1)

@@ -29,8 +29,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    """A third of the digits, kept for the tests of this module."""
+def small_dataset(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """A third of the digits, cached for the tests of this module."""
     images, labels = DIGITS.images[:600] / 16, DIGITS.target[:600]
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.setattr(digit_motions, "load_sklearn_digits", lambda: (images, labels))
@@ -40,24 +40,24 @@ def pixels(videos: Videos, image: int) -> np.ndarray:
     return videos.frames[:, image].reshape(len(videos), -1).astype(float)
 
 
-def test_no_digit_is_in_two_parts_and_every_motion_is_in_each() -> None:
+def test_parts_are_disjoint_and_have_every_motion() -> None:
     parts = [load_motion_videos(part) for part in ("train", "validation", "test")]
     assert [len(part) for part in parts] == [60, 180, 360]
-    whole = np.concatenate([part.frames for part in parts])
-    assert len(np.unique(whole.reshape(600, -1), axis=0)) == 600
+    frames = np.concatenate([part.frames for part in parts])
+    assert len(np.unique(frames.reshape(600, -1), axis=0)) == 600
     for part in parts[1:]:
         assert set(part.labels["motion"]) == set(range(8))
         assert set(np.bincount(part.labels["digit"])) == {len(part) // 10}
 
 
-def test_each_digit_is_given_each_motion_as_often() -> None:
+def test_motions_are_balanced_within_each_digit() -> None:
     motions = assign_motions(DIGITS.target, 0)
     counts = [np.bincount(motions[DIGITS.target == digit], minlength=8) for digit in range(10)]
     assert np.ptp(counts, axis=1).max() <= 1
     assert not np.array_equal(motions, assign_motions(DIGITS.target, 1))
 
 
-def test_the_catalogue_gives_events_with_either_label() -> None:
+def test_load_returns_events_with_either_label() -> None:
     digit, motion = (load("digit-motions", label=label) for label in ("digit", "motion"))
     recordings, labels = load_motion_recordings()
     assert digit.train.events.shape == (8, 240, 2, 16, 16)
@@ -67,53 +67,53 @@ def test_the_catalogue_gives_events_with_either_label() -> None:
     assert np.array_equal(labels["digit"], DIGITS.target[:600]) and len(recordings) == 600
 
 
-def test_the_catalogue_gives_grey_images_of_the_same_digits() -> None:
-    grey, events = load("digit-motions", values="gray", timesteps=32), load("digit-motions")
-    assert np.array_equal(grey.test.events, load_motion_videos("test").frames.swapaxes(0, 1))
-    assert np.array_equal(grey.test.labels, events.test.labels)
-    some = load("digit-motions", values="gray", timesteps=2)
-    assert np.array_equal(some.train.events, grey.train.events[[0, 31]])
-    assert grey.digest != some.digest and "camera" in grey.provenance["source"]
+def test_load_returns_gray_images_of_the_same_digits() -> None:
+    gray, events = load("digit-motions", values="gray", timesteps=32), load("digit-motions")
+    assert np.array_equal(gray.test.events, load_motion_videos("test").frames.swapaxes(0, 1))
+    assert np.array_equal(gray.test.labels, events.test.labels)
+    pair = load("digit-motions", values="gray", timesteps=2)
+    assert np.array_equal(pair.train.events, gray.train.events[[0, 31]])
+    assert gray.digest != pair.digest and "camera" in gray.provenance["source"]
 
 
 def test_the_cache_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = load_motion_videos("test").frames
+    frames = load_motion_videos("test").frames
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert np.array_equal(load_motion_videos("test").frames, kept)
+    assert np.array_equal(load_motion_videos("test").frames, frames)
 
 
-def test_one_changes_in_each_motion_and_the_others_stand_still() -> None:
-    moved = []
+def test_each_motion_changes_one_pose_parameter() -> None:
+    changes = []
     for name in MOTIONS:
         pose = sample_trajectory(SCENE, name, np.random.default_rng(0))
         ends = {k: getattr(pose, k)[[0, -1]] for k in ("row", "column", "angle", "scale")}
-        moved.append(
+        changes.append(
             [(k, np.sign(last - first)) for k, (first, last) in ends.items() if first != last]
         )
     signs = (("column", -1), ("column", 1), ("row", -1), ("row", 1))
     turns = (("angle", 1), ("angle", -1), ("scale", 1), ("scale", -1))
-    assert moved == [[one] for one in signs + turns]
+    assert changes == [[one] for one in signs + turns]
 
 
-def test_what_leaves_on_one_side_comes_in_on_the_other() -> None:
+def test_the_frame_wraps_around() -> None:
     image = np.zeros((8, 8))
     image[2:6, 2:6] = 1
-    still, nought = np.zeros(3), np.zeros(3)
-    pose = Motion(nought, np.array([0.0, 8.0, 16.0]), still, np.ones(3))
-    middle, edge, round_ = render_wrapped(image, pose, SCENE)
-    assert np.array_equal(middle, round_)
-    assert np.allclose(np.roll(middle, 8, axis=1), edge) and edge[:, 0].any() and edge[:, -1].any()
+    zeros = np.zeros(3)
+    pose = Motion(zeros, np.array([0.0, 8.0, 16.0]), zeros, np.ones(3))
+    first, edge, wrapped = render_wrapped(image, pose, SCENE)
+    assert np.array_equal(first, wrapped)
+    assert np.allclose(np.roll(first, 8, axis=1), edge) and edge[:, 0].any() and edge[:, -1].any()
 
 
-def test_a_motion_takes_time_to_tell() -> None:
+def test_a_motion_needs_two_frames_to_classify() -> None:
     train, test = load_motion_videos("test"), load_motion_videos("validation")
 
     def score(first: int, last: int) -> float:
         trees = ExtraTreesClassifier(100, random_state=0)
-        seen = [
+        features = [
             pixels(part, last) - pixels(part, first) * (first != last) for part in (train, test)
         ]
-        trees.fit(seen[0], train.labels["motion"])
-        return float(trees.score(seen[1], test.labels["motion"]))
+        trees.fit(features[0], train.labels["motion"])
+        return float(trees.score(features[1], test.labels["motion"]))
 
     assert score(14, 18) > 0.8 and score(16, 16) < 0.5

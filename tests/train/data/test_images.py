@@ -11,27 +11,27 @@ from pumice.train.data import load
 rng = np.random.default_rng(0)
 
 
-def rows(number: int, labels: int, classes: int) -> NDArray[np.uint8]:
-    made = rng.integers(0, 256, (number, labels + 3072), dtype=np.uint8)
-    made[:, :labels] %= classes
-    return made
+def random_rows(number: int, labels: int, classes: int) -> NDArray[np.uint8]:
+    bytes_ = rng.integers(0, 256, (number, labels + 3072), dtype=np.uint8)
+    bytes_[:, :labels] %= classes
+    return bytes_
 
 
 def test_the_binary_version_of_cifar10(tmp_path: Path) -> None:
-    files = {f"data_batch_{k}.bin": rows(2, 1, 10) for k in range(1, 6)}
-    files["test_batch.bin"] = rows(3, 1, 10)
+    files = {f"data_batch_{k}.bin": random_rows(2, 1, 10) for k in range(1, 6)}
+    files["test_batch.bin"] = random_rows(3, 1, 10)
     for name, content in files.items():
         content.tofile(tmp_path / name)
     data = load("cifar10", folder=tmp_path, timesteps=4)
     assert data.train.events.shape == (4, 10, 3, 32, 32) and len(data.test) == 3
     assert data.test.labels.tolist() == files["test_batch.bin"][:, 0].tolist()
     for step in range(4):
-        shown = data.test.events[step].reshape(3, -1)
-        assert np.array_equal(shown, files["test_batch.bin"][:, 1:])
+        images = data.test.events[step].reshape(3, -1)
+        assert np.array_equal(images, files["test_batch.bin"][:, 1:])
 
 
 def test_cifar100_has_its_fine_labels(tmp_path: Path) -> None:
-    files = {name: rows(3, 2, 100) for name in ("train.bin", "test.bin")}
+    files = {name: random_rows(3, 2, 100) for name in ("train.bin", "test.bin")}
     for name, content in files.items():
         content.tofile(tmp_path / name)
     data = load("cifar100", folder=tmp_path, timesteps=2)
@@ -39,15 +39,18 @@ def test_cifar100_has_its_fine_labels(tmp_path: Path) -> None:
     assert data.classes == 100
 
 
-def test_images_are_held_once_though_shown_at_all_steps(shared_data: Path) -> None:
+def test_images_are_in_memory_once_for_all_timesteps(shared_data: Path) -> None:
     folder = shared_data / "cifar10_6k"
-    few, many = (load("cifar10", folder=folder, timesteps=t) for t in (1, 8))
-    assert many.train.events.shape == (8, 5000, 3, 32, 32) and many.train.events.strides[0] == 0
-    assert np.array_equal(many.test.events[7], few.test.events[0])
-    assert not many.train.events.flags.writeable and few.digest != many.digest
+    once, repeated = (load("cifar10", folder=folder, timesteps=t) for t in (1, 8))
+    assert (
+        repeated.train.events.shape == (8, 5000, 3, 32, 32)
+        and repeated.train.events.strides[0] == 0
+    )
+    assert np.array_equal(repeated.test.events[7], once.test.events[0])
+    assert not repeated.train.events.flags.writeable and once.digest != repeated.digest
 
 
-def test_squares_of_pixels_are_their_mean(tmp_path: Path) -> None:
+def test_pooling_takes_the_mean_of_squares(tmp_path: Path) -> None:
     pixels = np.zeros((1, 32, 32, 3), np.uint8)
     pixels[0, :2, :2, 1] = [[10, 20], [30, 41]]
     label = np.zeros(1, np.uint8)
@@ -61,22 +64,22 @@ def test_squares_of_pixels_are_their_mean(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
-def test_a_wrong_folder_says_what_was_looked_for(tmp_path: Path, name: str) -> None:
+def test_errors_name_the_expected_files(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="0 .npz files; needs .* of the binary version"):
         load(name, folder=tmp_path)
     with pytest.raises(DataError, match="no such folder"):
         load(name, folder=tmp_path / "absent")
 
 
-def test_a_cut_file_is_refused_with_its_size(tmp_path: Path) -> None:
+def test_a_truncated_file_is_rejected_with_its_size(tmp_path: Path) -> None:
     for name in ("train.bin", "test.bin"):
-        rows(2, 2, 100).tofile(tmp_path / name)
+        random_rows(2, 2, 100).tofile(tmp_path / name)
     (tmp_path / "test.bin").write_bytes(bytes(3000))
     with pytest.raises(DataError, match="test.bin: has 3000 bytes, needs a multiple of 3074"):
         load("cifar100", folder=tmp_path)
 
 
-def painted(file: Path, width: int, height: int, level: int) -> None:
+def write_image(file: Path, width: int, height: int, level: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), level, np.uint8), "rgb24")
     with av.open(str(file), "w", format="image2") as opened:
@@ -86,29 +89,29 @@ def painted(file: Path, width: int, height: int, level: int) -> None:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def image_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "set"
     for part in ("train", "val"):
         for label, name in enumerate(("n01", "n02")):
-            painted(folder / part / name / "a.png", 40, 20, 100 * label + 50)
+            write_image(folder / part / name / "a.png", 40, 20, 100 * label + 50)
     return folder
 
 
-def test_folders_of_pictures_are_scaled_and_labelled_by_name(pictures: Path) -> None:
-    data = load("images", folder=pictures, timesteps=2, size=8)
+def test_images_are_scaled_and_labeled_by_folder_name(image_folder: Path) -> None:
+    data = load("images", folder=image_folder, timesteps=2, size=8)
     assert data.train.events.shape == (2, 2, 3, 8, 8)
     assert data.train.labels.tolist() == [0, 1]
     assert [int(np.median(image)) for image in data.train.events.swapaxes(0, 1)] == [50, 150]
 
 
-def test_parts_of_other_classes_and_no_pictures_are_refused(pictures: Path) -> None:
-    (pictures / "val" / "n03").mkdir()
-    with pytest.raises(DataError, match="val: its folders are not those of"):
-        load("images", folder=pictures)
-    (pictures / "train" / "n03").mkdir()
-    (pictures / "train" / "n03" / "b.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match="b.png: cannot be read as a picture"):
-        load("images", folder=pictures)
+def test_parts_with_other_classes_and_damaged_images_are_rejected(image_folder: Path) -> None:
+    (image_folder / "val" / "n03").mkdir()
+    with pytest.raises(DataError, match="val: its class folders are not those of"):
+        load("images", folder=image_folder)
+    (image_folder / "train" / "n03").mkdir()
+    (image_folder / "train" / "n03" / "b.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="b.png: cannot be read as an image"):
+        load("images", folder=image_folder)
     with pytest.raises(DataError, match="needs train/ and val/"):
-        load("images", folder=pictures / "train")
+        load("images", folder=image_folder / "train")

@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_original_folders_are_kept_as_train_and_test(folder: Path) -> None:
+def test_the_original_folders_are_train_and_test(folder: Path) -> None:
     data = load_nmnist(options(folder))
     assert data.train.labels.tolist() == data.test.labels.tolist() == list(range(10))
     assert data.train.events.shape == (2, 10, 2, 34, 34)
@@ -41,7 +41,7 @@ def test_the_original_folders_are_kept_as_train_and_test(folder: Path) -> None:
     assert data.provenance["split"] == "Train and Test as published"
 
 
-def test_overflow_marks_are_understood(folder: Path) -> None:
+def test_overflow_events_are_decoded(folder: Path) -> None:
     file = folder / "Train" / "0" / "00001.bin"
     file.write_bytes(file.read_bytes() + bytes([0, 240, 0, 0, 0]))
     assert load_nmnist(options(folder)).train.events[:, 0].sum() == 2
@@ -53,19 +53,19 @@ def test_a_damaged_recording_is_named(folder: Path) -> None:
         load_nmnist(options(folder))
 
 
-def test_a_part_without_recordings_is_refused(folder: Path) -> None:
+def test_a_part_without_recordings_is_rejected(folder: Path) -> None:
     for file in (folder / "Test").rglob("*.bin"):
         file.unlink()
     with pytest.raises(DataError, match="nmnist: .*Test: no .bin files in folders 0 to 9"):
         load_nmnist(options(folder))
 
 
-def test_no_folder_is_refused_with_what_is_needed() -> None:
+def test_a_missing_folder_option_is_rejected() -> None:
     with pytest.raises(DataError, match="nmnist: no folder given; needs Train/ and Test/"):
         load_nmnist(options(None))
 
 
-def test_a_folder_without_the_data_is_refused_with_what_was_found(tmp_path: Path) -> None:
+def test_a_folder_without_the_files_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent: no such folder; needs Train/ and Test/"):
         load_nmnist(options(tmp_path / "absent"))
     with pytest.raises(DataError, match="0 .npz files; needs Train/ and Test/ .* or one .npz"):
@@ -76,20 +76,20 @@ def test_a_folder_without_the_data_is_refused_with_what_was_found(tmp_path: Path
         load_nmnist(options(tmp_path))
 
 
-def packed(path: Path, classes: int, each: int) -> None:
-    labels = np.tile(np.arange(classes), each)
+def write_npz(path: Path, classes: int, per_class: int) -> None:
+    labels = np.tile(np.arange(classes), per_class)
     write_recordings(path, Recordings(tuple(blink(k % 34) for k in range(len(labels))), labels))
 
 
-def test_of_one_npz_ten_of_each_class_are_held_out(tmp_path: Path) -> None:
-    packed(tmp_path / "some.npz", 10, 12)
+def test_ten_of_each_class_of_an_npz_are_held_out(tmp_path: Path) -> None:
+    write_npz(tmp_path / "some.npz", 10, 12)
     data = load_nmnist(options(tmp_path))
     assert np.bincount(data.test.labels).tolist() == [10] * 10 and len(data.train) == 20
     assert load_nmnist(options(tmp_path)) == data
 
 
-def test_labels_that_are_no_digits_are_refused(tmp_path: Path) -> None:
-    packed(tmp_path / "some.npz", 11, 12)
+def test_labels_that_are_no_digits_are_rejected(tmp_path: Path) -> None:
+    write_npz(tmp_path / "some.npz", 11, 12)
     with pytest.raises(DataError, match="some.npz: a label is 10, needs 0 to 9"):
         load_nmnist(options(tmp_path))
 

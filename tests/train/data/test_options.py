@@ -4,7 +4,7 @@ from pydantic import ValidationError
 from pumice.train.data.options import DataOptions
 
 
-def test_the_defaults_name_the_data_that_is_always_there() -> None:
+def test_the_default_dataset_is_generated() -> None:
     options = DataOptions()
     assert (options.name, options.folder, options.timesteps) == ("digits-events", None, 8)
 
@@ -15,12 +15,12 @@ def test_options_survive_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "values",
     [{"timestep": 8}, {"timesteps": 0}, {"binning": "tme"}, {"values": "floats"}, {"pool": 0}],
 )
-def test_an_unknown_key_or_an_impossible_value_is_refused(wrong: dict[str, object]) -> None:
+def test_unknown_keys_and_invalid_values_are_rejected(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        DataOptions.model_validate(wrong)
+        DataOptions.model_validate(values)
 
 
 def test_options_cannot_be_changed() -> None:

@@ -14,8 +14,8 @@ from pumice.train.data.tonic_datasets import first_90_percent
 EVENTS = np.dtype([("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", bool)])
 
 
-class Stand:
-    """Stands in for tonic's base class: files of `LABEL-NUMBER.npy` in a folder of its name."""
+class FakeTonicDataset:
+    """Replaces tonic's base class: files `LABEL-NUMBER.npy` in a folder of its name."""
 
     def __init__(self, save_to: str, train: bool | None = None):
         self.folder = Path(save_to) / type(self).__name__
@@ -34,10 +34,10 @@ class Stand:
 
 
 @pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def fake_tonic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sets = ModuleType("tonic.datasets")
     for name in ("CIFAR10DVS", "NCALTECH101", "DVSGesture"):
-        setattr(sets, name, type(name, (Stand,), {}))
+        setattr(sets, name, type(name, (FakeTonicDataset,), {}))
     tonic = ModuleType("tonic")
     tonic.datasets = sets  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tonic", tonic)
@@ -45,8 +45,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def written(folder: Path, labels: tuple[str, ...], number: int) -> None:
-    """Recordings of four events; the last comes first in the file. x tells class and number."""
+def write_recordings(folder: Path, labels: tuple[str, ...], number: int) -> None:
+    """Recordings of four events; the last comes first in the file. x encodes class and number."""
     folder.mkdir(parents=True)
     for at, label in enumerate(labels):
         for k in range(number):
@@ -54,9 +54,9 @@ def written(folder: Path, labels: tuple[str, ...], number: int) -> None:
             np.save(folder / f"{label}-{k:02}.npy", np.array(rows, EVENTS))
 
 
-@pytest.mark.usefixtures("stand_in")
-def test_a_set_without_parts_is_cut_class_by_class(tmp_path: Path) -> None:
-    written(tmp_path / "CIFAR10DVS", ("1", "10", "2"), 10)
+@pytest.mark.usefixtures("fake_tonic")
+def test_a_dataset_without_parts_is_split_by_class(tmp_path: Path) -> None:
+    write_recordings(tmp_path / "CIFAR10DVS", ("1", "10", "2"), 10)
     data = load("dvs-cifar10", folder=tmp_path, timesteps=3, size=64)
     assert data.train.events.shape == (3, 27, 2, 64, 64) and len(data.test) == 3
     assert data.test.labels.tolist() == [0, 2, 1]
@@ -64,26 +64,30 @@ def test_a_set_without_parts_is_cut_class_by_class(tmp_path: Path) -> None:
     assert np.argwhere(data.test.events[:, 0, 1]).tolist() == [[2, 50, 4]]
 
 
-@pytest.mark.usefixtures("stand_in")
-def test_published_parts_are_kept_and_frames_are_cached(
+@pytest.mark.usefixtures("fake_tonic")
+def test_published_parts_are_used_and_frames_are_cached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for part, number in (("train", 2), ("test", 1)):
-        written(tmp_path / "DVSGesture" / part, ("0", "1"), number)
+        write_recordings(tmp_path / "DVSGesture" / part, ("0", "1"), number)
     first = load("dvs-gesture", folder=tmp_path, timesteps=2)
     assert (len(first.train), len(first.test), first.classes) == (4, 2, 11)
-    monkeypatch.setattr(Stand, "__getitem__", None)
+    monkeypatch.setattr(FakeTonicDataset, "__getitem__", None)
     assert load("dvs-gesture", folder=tmp_path, timesteps=2).digest == first.digest
     with pytest.raises(TypeError):
         load("dvs-gesture", folder=tmp_path, timesteps=3)
 
 
-@pytest.mark.usefixtures("stand_in")
-@pytest.mark.parametrize(("name", "there"), [("dvs-cifar10", "CIFAR10DVS"), ("ncaltech101", "NCA")])
-def test_a_wrong_folder_says_what_was_looked_for_and_nothing_is_downloaded(
-    tmp_path: Path, name: str, there: str
+@pytest.mark.usefixtures("fake_tonic")
+@pytest.mark.parametrize(
+    ("name", "folder_name"), [("dvs-cifar10", "CIFAR10DVS"), ("ncaltech101", "NCA")]
+)
+def test_a_wrong_folder_is_rejected_without_a_download(
+    tmp_path: Path, name: str, folder_name: str
 ) -> None:
-    with pytest.raises(DataError, match=f"looked for {there}.*nothing is downloaded"):
+    with pytest.raises(
+        DataError, match=f"{folder_name}.* is missing or incomplete; download it yourself"
+    ):
         load(name, folder=tmp_path)
     with pytest.raises(DataError, match="no folder given"):
         load(name)
@@ -95,7 +99,7 @@ def test_without_tonic_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         load("ncaltech101", folder=tmp_path)
 
 
-def test_nine_tenths_of_each_class_in_their_order() -> None:
+def test_the_first_90_percent_of_each_class() -> None:
     labels = np.array([0] * 10 + [1] * 5 + [0] * 10)
-    chosen = np.flatnonzero(~first_90_percent(labels))
-    assert chosen.tolist() == [14, 23, 24]
+    test_indices = np.flatnonzero(~first_90_percent(labels))
+    assert test_indices.tolist() == [14, 23, 24]

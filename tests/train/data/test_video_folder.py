@@ -1,4 +1,4 @@
-"""Video files: recorded ones where at hand, written ones, broken ones."""
+"""Video files: recorded ones where at hand, write_video ones, write_broken_video ones."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from pumice.train.data.video_sources import EventVideos, load_videos
 SMALL = VideoOptions(name="folder", height=16, width=24, grayscale=True)
 
 
-def written(path: Path, images: int, rate: int = 25) -> Path:
-    """A small video that gets brighter from image to image."""
+def write_video(path: Path, images: int, rate: int = 25) -> Path:
+    """Write a small video that brightens from frame to frame."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(0).integers(0, 9, (images, 32, 48, 3), np.uint8)
     with av.open(str(path), "w", format="avi") as container:
@@ -34,21 +34,21 @@ def written(path: Path, images: int, rate: int = 25) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for k, kind in enumerate(("run", "run", "wave [2]")):
-        written(tmp_path / kind / f"a %03d (HQ)!! {k}.avi", 10 + k, rate=(25, 12, 30)[k])
+    for k, label in enumerate(("run", "run", "wave [2]")):
+        write_video(tmp_path / label / f"a %03d (HQ)!! {k}.avi", 10 + k, rate=(25, 12, 30)[k])
     return tmp_path
 
 
-def test_a_video_is_decoded_image_by_image(folder: Path) -> None:
+def test_a_video_is_decoded_frame_by_frame(folder: Path) -> None:
     images = decode_video(folder / "run" / "a %03d (HQ)!! 0.avi", SMALL)
     assert images.shape == (10, 1, 16, 24) and images.dtype == np.uint8
     means = images.mean(axis=(1, 2, 3))
     assert (np.diff(means) > 3).all()
-    coloured = SMALL.model_copy(update={"grayscale": False})
-    assert decode_video(folder / "run" / "a %03d (HQ)!! 1.avi", coloured).shape == (11, 3, 16, 24)
+    color = SMALL.model_copy(update={"grayscale": False})
+    assert decode_video(folder / "run" / "a %03d (HQ)!! 1.avi", color).shape == (11, 3, 16, 24)
 
 
-def test_a_folder_a_class(folder: Path) -> None:
+def test_each_folder_is_a_class(folder: Path) -> None:
     videos = open_video_folder(SMALL, [folder])
     assert videos.classes == ("run", "wave [2]") and videos.labels["class"].tolist() == [0, 0, 1]
     assert videos.lengths.tolist() == [10, 11, 12] and videos.skipped == ()
@@ -56,20 +56,22 @@ def test_a_folder_a_class(folder: Path) -> None:
     assert np.array_equal(clip, decode_video(videos.files[2], SMALL)[3:10:2])
 
 
-def broken(folder: Path, how: str) -> str:
-    file = written(folder / "run" / "broken.avi", 1 if how == "one image" else 30)
-    if how == "empty":
+def write_broken_video(folder: Path, defect: str) -> str:
+    file = write_video(
+        folder / "run" / "write_broken_video.avi", 1 if defect == "one image" else 30
+    )
+    if defect == "empty":
         file.write_bytes(b"")
-    elif how == "not a video":
+    elif defect == "not a video":
         file.write_bytes(b"nothing of the kind" * 50)
-    elif how == "cut in its head":
+    elif defect == "cut in its head":
         file.write_bytes(file.read_bytes()[:200])
     return file.name
 
 
-@pytest.mark.parametrize("how", ["empty", "not a video", "one image", "cut in its head"])
-def test_a_video_that_cannot_be_used_is_named_and_counted(folder: Path, how: str) -> None:
-    name = broken(folder, how)
+@pytest.mark.parametrize("defect", ["empty", "not a video", "one image", "cut in its head"])
+def test_an_unusable_video_is_named_and_counted(folder: Path, defect: str) -> None:
+    name = write_broken_video(folder, defect)
     with pytest.raises(DataError, match=f"1 of 4 videos cannot be used, .* {name}") as caught:
         open_video_folder(SMALL, [folder])
     assert "\n" not in str(caught.value)
@@ -77,15 +79,15 @@ def test_a_video_that_cannot_be_used_is_named_and_counted(folder: Path, how: str
     assert len(videos.files) == 3 and videos.skipped[0].startswith(name)
 
 
-def test_a_video_that_was_cut_keeps_what_came_before(folder: Path) -> None:
-    file = written(folder / "run" / "long.avi", 28)
-    whole, raw = decode_video(file, SMALL), file.read_bytes()
+def test_a_truncated_video_keeps_the_frames_before(folder: Path) -> None:
+    file = write_video(folder / "run" / "long.avi", 28)
+    complete, raw = decode_video(file, SMALL), file.read_bytes()
     file.write_bytes(raw[: len(raw) * 9 // 10])
     cut = decode_video(file, SMALL)
-    assert 2 <= len(cut) < len(whole) and np.array_equal(cut[:-1], whole[: len(cut) - 1])
+    assert 2 <= len(cut) < len(complete) and np.array_equal(cut[:-1], complete[: len(cut) - 1])
 
 
-def test_decoded_videos_are_kept(
+def test_decoded_videos_are_cached(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -95,7 +97,7 @@ def test_decoded_videos_are_kept(
     assert videos.clip(0, np.arange(3)).shape == (3, 1, 16, 24)
 
 
-def test_a_simulated_sensor_sees_a_video_get_brighter(folder: Path) -> None:
+def test_a_brightening_video_gives_on_events(folder: Path) -> None:
     events = EventVideos(open_video_folder(SMALL, [folder]))
     assert events.shape == (2, 16, 24) and events.lengths.tolist() == [9, 10, 11]
     clip = events.clip(2, np.array([0, 2, 4, 6, 8, 10]))
@@ -103,27 +105,27 @@ def test_a_simulated_sensor_sees_a_video_get_brighter(folder: Path) -> None:
     assert clip[:, 1].sum() > 300 and not clip[:, 0].any()
 
 
-def lists(folder: Path, **files: str) -> None:
+def write_lists(folder: Path, **files: str) -> None:
     for name, text in files.items():
         (folder / f"{name}.txt").write_text(text, encoding="utf-8")
 
 
-def test_hmdb51s_official_split_is_kept(tmp_path: Path) -> None:
+def test_the_official_split_of_hmdb51(tmp_path: Path) -> None:
     for k in range(3):
-        written(tmp_path / "wave" / f"w[{k}].avi", 3)
-    lists(tmp_path, wave_test_split2="w[0].avi 1 \nw[1].avi 2 \nw[2].avi 0 \n")
+        write_video(tmp_path / "wave" / f"w[{k}].avi", 3)
+    write_lists(tmp_path, wave_test_split2="w[0].avi 1 \nw[1].avi 2 \nw[2].avi 0 \n")
     options = SMALL.model_copy(update={"name": "hmdb51", "folder": tmp_path, "split": 2})
     for part, name in (("train", "w[0].avi"), ("test", "w[1].avi")):
         (file,) = open_video_folder(options, part=part).files  # type: ignore[arg-type]
         assert file.name == name
-    with pytest.raises(DataError, match="wave_test_split1.txt is in none of"):
+    with pytest.raises(DataError, match="wave_test_split1.txt is not in"):
         open_video_folder(options.model_copy(update={"split": 1}))
 
 
-def test_ucf101s_official_split_is_kept(tmp_path: Path) -> None:
+def test_the_official_split_of_ucf101(tmp_path: Path) -> None:
     for k in range(2):
-        written(tmp_path / "Archery" / f"v_{k}.avi", 3)
-    lists(tmp_path, trainlist01="Archery/v_0.avi 1\n", testlist01="Archery/v_1.avi\n")
+        write_video(tmp_path / "Archery" / f"v_{k}.avi", 3)
+    write_lists(tmp_path, trainlist01="Archery/v_0.avi 1\n", testlist01="Archery/v_1.avi\n")
     options = SMALL.model_copy(update={"name": "ucf101", "folder": tmp_path})
     for part, name in (("train", "v_0.avi"), ("test", "v_1.avi")):
         source = load_videos(options, part)  # type: ignore[arg-type]
@@ -132,14 +134,14 @@ def test_ucf101s_official_split_is_kept(tmp_path: Path) -> None:
 
 def test_kth_is_split_by_person(tmp_path: Path) -> None:
     for person in (1, 2, 11):
-        written(tmp_path / "boxing" / f"person{person:02}_boxing_d1.avi", 3)
+        write_video(tmp_path / "boxing" / f"person{person:02}_boxing_d1.avi", 3)
     options = SMALL.model_copy(update={"name": "kth", "folder": tmp_path})
     for part, number in (("train", "11"), ("validation", "01"), ("test", "02")):
         (file,) = open_video_folder(options, part=part).files  # type: ignore[arg-type]
         assert file.name.startswith(f"person{number}")
 
 
-def test_no_folder_is_refused() -> None:
+def test_a_missing_folder_option_is_rejected() -> None:
     with pytest.raises(DataError, match="no folder given; name it with --set data.folder=PATH"):
         load_videos(SMALL, "train")
 
