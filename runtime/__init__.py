@@ -1,4 +1,4 @@
-"""What stands on the device: the network, its arithmetic, the engines and the proof."""
+"""Runtime: the intermediate representation, its integer arithmetic, engines and verification."""
 
 from .arithmetic import lif_step as lif_step
 from .connections import Conv as Conv

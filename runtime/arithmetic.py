@@ -1,9 +1,9 @@
-"""What one step means, in integers: the only place that says it.
+"""Integer arithmetic of one timestep of the LIF neuron: the only definition in this project.
 
-The rule is that of Lava's bit-accurate LIF model (`PyLifModelBitAcc`), which models Loihi.
-With `toward_zero(x, n) = sign(x) * (|x| >> n)`, per neuron and step:
+It is that of Lava's bit-accurate LIF model (`PyLifModelBitAcc`), which models Loihi.
+With `toward_zero(x, n) = sign(x) * (|x| >> n)`, per neuron and timestep:
 
-    a = sum over projections of shifted(sum_j weights[j] * values[j], weight_exponent)
+    a = sum over projections of shift(sum_j weights[j] * values[j], weight_exponent)
     u = toward_zero(u * (4096 - current_decay), 12) + (a << 6)
     u = u - 2^24 if u > 2^23, u + 2^24 if u <= -2^23           (wraps, once)
     v = toward_zero(v * (4096 - voltage_decay), 12) + u + (bias << bias_exponent)
@@ -13,7 +13,7 @@ With `toward_zero(x, n) = sign(x) * (|x| >> n)`, per neuron and step:
     v = 0 where spike                                          (u is kept)
 
 An `integrator` does the same without the last three lines. Units: `a`, `threshold` in weight units;
-`u` and `v` in 1/64 of them. Decays are the share lost each step, in 1/4096.
+`u` and `v` in 1/64 of them. Decays are the fraction lost per timestep, in 1/4096.
 """
 
 import numpy as np
@@ -37,13 +37,13 @@ def shift(activation: States, exponent: int) -> States:
 
 
 def apply_decay(state: States, decay: NDArray[np.int32]) -> States:
-    """Keep (4096 - decay) / 4096 of `state`, rounded towards zero."""
-    kept: States = np.abs(state) * (DECAY_ONE - decay.astype(np.int64)) >> DECAY_BITS
-    return np.where(state < 0, -kept, kept)
+    """Multiply `state` by (4096 - decay) / 4096, rounded towards zero."""
+    magnitude: States = np.abs(state) * (DECAY_ONE - decay.astype(np.int64)) >> DECAY_BITS
+    return np.where(state < 0, -magnitude, magnitude)
 
 
 def wrap_to_24_bits(current: States) -> States:
-    """Bring `current` back by 2^24, once, where it left (-2^23, 2^23]."""
+    """Wrap `current` by 2^24, once, where it left (-2^23, 2^23]."""
     too_high = current > STATE_HALF
     too_low = current <= -STATE_HALF
     return current - (too_high.astype(np.int64) - too_low) * (2 * STATE_HALF)
@@ -52,10 +52,16 @@ def wrap_to_24_bits(current: States) -> States:
 def lif_step(
     population: Population, current: States, voltage: States, activation: States
 ) -> tuple[States, States, NDArray[np.uint8]]:
-    """Advance neurons of `population` by one time step.
+    """Update the neurons of `population` by one timestep of the LIF equations.
 
-    `current`, `voltage` and `activation` are int64 of shape (batch, *population.shape).
-    Returns the next current, the next voltage and what is sent, uint8, 0 where nothing is.
+    Args:
+        population: Neurons, with their parameters.
+        current: Synaptic currents, int64 (batch, *population.shape).
+        voltage: Membrane voltages, of the same shape.
+        activation: Weighted input sums of this timestep, of the same shape.
+
+    Returns:
+        The next current, the next voltage, and the values sent, uint8, 0 where there is no spike.
     """
     current = wrap_to_24_bits(
         apply_decay(current, population.current_decay) + (activation << ALIGN_BITS)

@@ -1,4 +1,4 @@
-"""Whole numbers, read-only arrays of them, and equality of the dataclasses that hold them."""
+"""Integers and read-only integer arrays, and dataclasses of them: equality, copies, pickles."""
 
 import operator
 from dataclasses import fields
@@ -16,34 +16,34 @@ Integers = NDArray[np.integer[Any]]
 def as_readonly(
     values: ArrayLike, dtype: DTypeLike, who: str, error: type[PumiceError] = NetworkError
 ) -> NDArray[Any]:
-    """Return a read-only copy of `values` as integers of type `dtype`, of the same shape.
+    """Copy `values` to a read-only array of integer type `dtype`, of the same shape.
 
     Raises `error` where the cast would change a value (fractions, NaN, out of range).
     """
     try:
-        given = np.asarray(values)
+        array = np.asarray(values)
     except ValueError:
         raise error(f"{who}: holds rows of different lengths, needs an array") from None
-    if given.dtype.kind not in "iubf":
-        raise error(f"{who}: holds {given.dtype} values, needs integers")
-    if given.dtype.kind == "f" and not np.isfinite(given).all():
+    if array.dtype.kind not in "iubf":
+        raise error(f"{who}: holds {array.dtype} values, needs integers")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise error(f"{who}: holds NaN or infinite values, needs integers")
     with np.errstate(invalid="ignore"):
-        cast = given.astype(dtype, order="C")
-    wrong = np.flatnonzero(cast != given)
-    if wrong.size:
-        value = given.reshape(-1)[wrong[0]]
-        raise error(f"{who}: value {value} is not a whole number of type {np.dtype(dtype)}")
+        cast = array.astype(dtype, order="C")
+    changed = np.flatnonzero(cast != array)
+    if changed.size:
+        value = array.reshape(-1)[changed[0]]
+        raise error(f"{who}: value {value} is not an integer of type {np.dtype(dtype)}")
     cast.flags.writeable = False
     return cast
 
 
 def as_int(value: Any, who: str) -> int:
-    """Return `value` as a plain integer; raises `NetworkError` where it is none (2.0, "2")."""
+    """Convert `value` to a plain integer; raises `NetworkError` where it is none (2.0, "2")."""
     try:
         return operator.index(value)
     except TypeError:
-        raise NetworkError(f"{who} is {value!r}, needs a whole number") from None
+        raise NetworkError(f"{who} is {value!r}, needs an integer") from None
 
 
 def init_values(instance: Any) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def rebuild(cls: type[Any], values: dict[str, Any]) -> Any:
 
 
 class ValueEquality:
-    """A dataclass (made with `eq=False`) that equals another of its type with equal values."""
+    """Equality by value for dataclasses (declared with `eq=False`) that hold arrays."""
 
     __hash__ = None  # type: ignore[assignment]
 

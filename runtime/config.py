@@ -1,6 +1,7 @@
-"""TOML read into frozen models that refuse what they do not know."""
+"""Load TOML into pydantic models, with errors that name file, line, key and nearest known key."""
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,33 +14,41 @@ from .errors import RecipeError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def load_config(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Model:
-    """Return the TOML file at `path` as `model`, after `changes` such as `training.epochs=3`.
+def load_config(
+    model: type[Model], path: str | os.PathLike[str], overrides: Sequence[str] = ()
+) -> Model:
+    """Load the TOML file at `path` into `model`.
 
-    Raises `RecipeError`, naming the file, the line, the key and the nearest known one, where the
-    file is absent or is no TOML, a key is unknown or a value is of the wrong type or out of range.
+    Args:
+        model: Pydantic model that forbids unknown keys.
+        path: TOML file.
+        overrides: Values that replace those of the file, such as "training.epochs=3".
+
+    Raises:
+        RecipeError: The file is absent or not TOML, a key is unknown, or a value is of the wrong
+            type or out of range; names the file, the line, the key and the nearest known one.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8")
         values = tomllib.loads(text)
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: is not TOML: {error}") from error
-    for change in overrides:
-        _apply_override(values, change)
+    for override in overrides:
+        _apply_override(values, override)
     return validate(model, values, str(path), "" if overrides else text)
 
 
 def validate(model: type[Model], values: Mapping[str, Any], who: str, text: str = "") -> Model:
-    """Return `values` as `model`; raises `RecipeError` with the first fault in one line.
+    """Validate `values` as `model`; raises `RecipeError` with the first error, in one line.
 
-    With the TOML `text` that they were read from, the error says which line of it.
+    With the TOML `text` that they were read from, the error names the line.
     """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        # A key with a slip in it is missing as well: say that it is unknown, not that.
+        # A misspelled key is unknown and the right one is missing: report the unknown one.
         fault = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         line = find_line(text, _error_location(fault, values))
         place = f"{who}: line {line}" if line else who
@@ -47,24 +56,24 @@ def validate(model: type[Model], values: Mapping[str, Any], who: str, text: str 
 
 
 def _error_location(fault: Any, values: Any) -> tuple[Any, ...]:
-    """Return where `fault` lies in `values`: pydantic also names the branch that a table chose."""
-    found = []
+    """Locate `fault` in `values`, without the branch of a tagged union that pydantic names too."""
+    location = []
     for part in fault["loc"]:
         if not isinstance(values, Mapping | list):
             break
         if isinstance(values, Mapping) and part not in values:
             if fault["type"] == "missing" and part == fault["loc"][-1]:
-                found.append(part)
+                location.append(part)
             continue
-        found.append(part)
+        location.append(part)
         values = values[part]
-    return tuple(found)
+    return tuple(location)
 
 
 def find_line(text: str, location: Sequence[Any]) -> int:
-    """Return the line, counted from 1, of a TOML `text` after which `location` is set, else 0.
+    """Find the line, from 1, of a TOML `text` that sets the key at `location`; 0 if none does.
 
-    Where a key is missing, that is the line on which its table begins.
+    Of a missing key it is the line on which its table begins.
     """
     lines = text.splitlines()
     for depth in range(len(location), 0, -1):
@@ -87,10 +96,10 @@ def _has_key(values: Any, location: Sequence[Any]) -> bool:
     return True
 
 
-def _apply_override(values: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise RecipeError(f"--set {change}: needs the form table.key=value")
+        raise RecipeError(f"--set {override}: needs the form table.key=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -99,7 +108,7 @@ def _apply_override(values: dict[str, Any], change: str) -> None:
     for table in tables:
         values = values.setdefault(table, {})
         if not isinstance(values, dict):
-            raise RecipeError(f"--set {change}: {table} is a value, not a table")
+            raise RecipeError(f"--set {override}: {table} is a value, not a table")
     values[last] = value
 
 
@@ -124,15 +133,15 @@ def _describe_error(fault: Any, model: type[BaseModel], values: Mapping[str, Any
 
 
 def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
-    """Return the known keys of the table at `location`, found through the nested models."""
+    """List the keys of the table at `location`, through nested models and tagged unions."""
     models = [model]
     for part in location:
         field = models[0].model_fields.get(str(part))
-        if field is None:  # the branch that a table chose
+        if field is None:  # the branch of a tagged union
             models = [m for m in models if part in _tag_values(m)] or models
             continue
-        found = [m for m in _classes_in(field.annotation) if issubclass(m, BaseModel)]
-        models = found or models
+        nested = [m for m in _classes_in(field.annotation) if issubclass(m, BaseModel)]
+        models = nested or models
     return sorted(models[0].model_fields)
 
 
@@ -141,7 +150,7 @@ def _tag_values(model: type[BaseModel]) -> tuple[Any, ...]:
 
 
 def _classes_in(annotation: Any) -> list[type]:
-    """Return the classes that an annotation names, as deep as it goes."""
+    """List the classes in a type annotation, nested ones included."""
     if isinstance(annotation, type):
         return [annotation]
-    return [found for part in get_args(annotation) for found in _classes_in(part)]
+    return [cls for part in get_args(annotation) for cls in _classes_in(part)]

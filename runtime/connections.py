@@ -1,8 +1,8 @@
-"""The kinds of connection: which neuron reaches which, with what weight.
+"""Connections: dense, sparse, convolution and sum pooling, with 8-bit integer weights.
 
-A connection knows nothing of names: it is given the shapes of the two populations it joins.
+A connection knows no population, only the shapes of its source and target.
 Activations are sums `a[target] = sum_source weight * value[source]`. Convolution is the
-cross-correlation of torch; outside its edges the source is zero:
+cross-correlation of torch with zero padding:
 
     a[o, y, x] = sum_{i, j, k} w[o, i, j, k] * value[i, at(y, j), at(x, k)]
     at(y, j) = y * stride + j * dilation - padding
@@ -19,13 +19,13 @@ from .errors import NetworkError
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
-Weights = NDArray[Any]  # given with any integer values, held as read-only int16
-Indices = NDArray[Any]  # given with any integer values, held as read-only int32
+Weights = NDArray[Any]  # array-like of integers, stored as read-only int16
+Indices = NDArray[Any]  # array-like of integers, stored as read-only int32
 
 
 @dataclass(frozen=True, eq=False)
 class Dense(ValueEquality):
-    """Every source neuron to every target neuron; `weights` int16 (targets, sources)."""
+    """Fully connected; `weights` int16 (targets, sources)."""
 
     weights: Weights
 
@@ -33,23 +33,23 @@ class Dense(ValueEquality):
         object.__setattr__(self, "weights", _weights("dense", self.weights, 2))
 
     def target_shape(self, source: Shape) -> Shape:
-        """Return the shape it gives; raises `NetworkError` where `source` does not fit."""
+        """Compute the target shape; raises `NetworkError` where `source` does not fit."""
         if int(np.prod(source)) != self.weights.shape[1]:
             raise NetworkError(f"{self.weights.shape[1]} inputs, but {source} is {np.prod(source)}")
         return (int(self.weights.shape[0]),)
 
     def sum_abs_weights(self) -> NDArray[np.int64]:
-        """Return the sum of absolute weights into each target neuron, int64 (targets,)."""
+        """Sum the absolute weights into each target neuron, int64 (targets,)."""
         sums: NDArray[np.int64] = np.abs(self.weights.astype(np.int64)).sum(axis=1)
         return sums
 
 
 @dataclass(frozen=True, eq=False)
 class Sparse(ValueEquality):
-    """Listed synapses: `weights[k]` from source neuron `columns[k]` to target neuron `rows[k]`.
+    """Sparse weights in coordinate form: `weights[k]` from source `columns[k]` to target `rows[k]`.
 
-    Neurons are counted in C order. `weights` int16, `rows` and `columns` int32, all (synapses,);
-    kept sorted by row, then column; a pair stands once. `shape` is (targets, sources).
+    Neurons are indexed in C order. `weights` int16, `rows` and `columns` int32, all (synapses,);
+    stored sorted by row, then column, without duplicates. `shape` is (targets, sources).
     """
 
     weights: Weights
@@ -64,7 +64,7 @@ class Sparse(ValueEquality):
         if not weights.shape == rows.shape == columns.shape:
             raise NetworkError(
                 f"sparse: {weights.size} weights, {rows.size} rows, {columns.size} columns: "
-                "needs one of each a synapse"
+                "needs one of each per synapse"
             )
         if rows.size and not (rows.min() >= 0 and rows.max() < targets):
             raise NetworkError(f"sparse: rows {rows.min()}..{rows.max()}, needs 0..{targets - 1}")
@@ -75,19 +75,19 @@ class Sparse(ValueEquality):
         order = np.lexsort((columns, rows))
         keys = rows[order].astype(np.int64) * sources + columns[order]
         if (keys[1:] == keys[:-1]).any():
-            raise NetworkError("sparse: a pair of neurons stands twice; add up their weights")
+            raise NetworkError("sparse: two weights for one pair of neurons; add them up")
         for name, array in (("weights", weights), ("rows", rows), ("columns", columns)):
             object.__setattr__(self, name, as_readonly(array[order], array.dtype, "sparse"))
         object.__setattr__(self, "shape", (targets, sources))
 
     def target_shape(self, source: Shape) -> Shape:
-        """Return the flat shape it gives; raises `NetworkError` where `source` does not fit."""
+        """Compute the flat target shape; raises `NetworkError` where `source` does not fit."""
         if int(np.prod(source)) != self.shape[1]:
             raise NetworkError(f"{self.shape[1]} inputs, but {source} is {np.prod(source)}")
         return (self.shape[0],)
 
     def sum_abs_weights(self) -> NDArray[np.int64]:
-        """Return the sum of absolute weights into each target neuron, int64 (targets,)."""
+        """Sum the absolute weights into each target neuron, int64 (targets,)."""
         sums = np.zeros(self.shape[0], np.int64)
         np.add.at(sums, self.rows, np.abs(self.weights.astype(np.int64)))
         return sums
@@ -95,7 +95,7 @@ class Sparse(ValueEquality):
 
 @dataclass(frozen=True, eq=False)
 class Conv(ValueEquality):
-    """A two-dimensional convolution; `weights` int16 (outputs, inputs / groups, height, width).
+    """Two-dimensional convolution; `weights` int16 (outputs, inputs / groups, height, width).
 
     `stride`, `padding` (zeros) and `dilation` are pairs (along height, along width).
     """
@@ -108,12 +108,12 @@ class Conv(ValueEquality):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", _weights("conv", self.weights, 4))
-        for key, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
-            object.__setattr__(self, key, _pair("conv", key, getattr(self, key), least))
+        for key, minimum in (("stride", 1), ("padding", 0), ("dilation", 1)):
+            object.__setattr__(self, key, _pair("conv", key, getattr(self, key), minimum))
         object.__setattr__(self, "groups", as_int(self.groups, "conv: groups"))
         if self.groups < 1 or self.weights.shape[0] % self.groups:
             raise NetworkError(
-                f"conv: {self.weights.shape[0]} channels cannot be cut into {self.groups} groups"
+                f"conv: {self.weights.shape[0]} channels do not divide into {self.groups} groups"
             )
 
     @property
@@ -122,21 +122,21 @@ class Conv(ValueEquality):
         return int(self.weights.shape[2]), int(self.weights.shape[3])
 
     def target_shape(self, source: Shape) -> Shape:
-        """Return (channels, height, width); raises `NetworkError` where `source` does not fit."""
+        """Compute the target shape; raises `NetworkError` where `source` does not fit."""
         channels = self.weights.shape[1] * self.groups
         if len(source) != 3 or source[0] != channels:
-            raise NetworkError(f"takes ({channels}, height, width), but is given {source}")
+            raise NetworkError(f"takes ({channels}, height, width), but the source is {source}")
         return (int(self.weights.shape[0]), *conv_output_size(self, source))
 
     def sum_abs_weights(self) -> NDArray[np.int64]:
-        """Return the largest sum of absolute weights into a neuron of each channel, int64."""
+        """Bound the sum of absolute weights into a neuron, by output channel, int64 (outputs,)."""
         sums: NDArray[np.int64] = np.abs(self.weights.astype(np.int64)).sum(axis=(1, 2, 3))
         return sums
 
 
 @dataclass(frozen=True, eq=False)
 class SumPool(ValueEquality):
-    """The sum over a window of each channel, times one `weight`.
+    """Sum pooling: the sum over a window of each channel, times one `weight`.
 
     `kernel`, `stride` and `padding` are pairs (along height, along width).
     """
@@ -149,19 +149,19 @@ class SumPool(ValueEquality):
     dilation = (1, 1)
 
     def __post_init__(self) -> None:
-        for key, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
-            object.__setattr__(self, key, _pair("sum_pool", key, getattr(self, key), least))
+        for key, minimum in (("kernel", 1), ("stride", 1), ("padding", 0)):
+            object.__setattr__(self, key, _pair("sum_pool", key, getattr(self, key), minimum))
         object.__setattr__(self, "weight", as_int(self.weight, "sum_pool: weight"))
         _weights("sum_pool", [self.weight], 1)
 
     def target_shape(self, source: Shape) -> Shape:
-        """Return (channels, height, width); raises `NetworkError` where `source` does not fit."""
+        """Compute the target shape; raises `NetworkError` where `source` does not fit."""
         if len(source) != 3:
-            raise NetworkError(f"takes (channels, height, width), but is given {source}")
+            raise NetworkError(f"takes (channels, height, width), but the source is {source}")
         return (source[0], *conv_output_size(self, source))
 
     def sum_abs_weights(self) -> NDArray[np.int64]:
-        """Return the largest sum of absolute weights into a neuron, int64 (1,)."""
+        """Bound the sum of absolute weights into a neuron, int64 (1,)."""
         return np.array([abs(self.weight) * self.kernel[0] * self.kernel[1]], np.int64)
 
 
@@ -180,27 +180,30 @@ def connection_kind(connection: Connection) -> str:
 
 
 def conv_output_size(connection: Conv | SumPool, source: Shape) -> Pair:
-    """Return how many windows fit along height and width of `source`; at least one each."""
-    counts = []
+    """Compute the output height and width for `source`, both at least 1.
+
+    Raises `NetworkError` where the dilated kernel exceeds the padded source.
+    """
+    sizes = []
     for axis, size in enumerate(source[1:]):
-        reach = connection.dilation[axis] * (connection.kernel[axis] - 1) + 1
-        room = size + 2 * connection.padding[axis] - reach
-        if room < 0:
+        extent = connection.dilation[axis] * (connection.kernel[axis] - 1) + 1
+        margin = size + 2 * connection.padding[axis] - extent
+        if margin < 0:
             raise NetworkError(
-                f"a window of {reach} does not fit into {size} plus padding on axis {axis + 1}"
+                f"a window of {extent} does not fit into {size} plus padding on axis {axis + 1}"
             )
-        counts.append(room // connection.stride[axis] + 1)
-    return counts[0], counts[1]
+        sizes.append(margin // connection.stride[axis] + 1)
+    return sizes[0], sizes[1]
 
 
 def as_depthwise_conv(connection: SumPool, channels: int) -> Conv:
-    """Return the convolution that computes the same as sum pooling of `channels` channels."""
+    """Express sum pooling of `channels` channels as a depthwise convolution."""
     weights = np.full((channels, 1, *connection.kernel), connection.weight, np.int16)
     return Conv(weights, connection.stride, connection.padding, (1, 1), channels)
 
 
 def _weights(who: str, values: ArrayLike, dimensions: int) -> NDArray[np.int16]:
-    """Return `values` as the chip's synapses hold them: 8 bits with the sign shared or mixed."""
+    """Validate weights for the chip's synapses: 8 bits, of one sign or of mixed sign."""
     array = as_readonly(values, np.int16, f"{who} weights")
     if array.ndim != dimensions or (dimensions > 1 and not array.size):
         raise NetworkError(f"{who}: weights of shape {array.shape}, needs {dimensions} axes")
@@ -208,17 +211,17 @@ def _weights(who: str, values: ArrayLike, dimensions: int) -> NDArray[np.int16]:
     if low < 0 < high:
         odd = array[array % 2 != 0]
         if low < -256 or high > 254 or odd.size:
-            found = f"an odd weight {odd.flat[0]}" if odd.size else f"weights {low}..{high}"
+            excess = f"an odd weight {odd.flat[0]}" if odd.size else f"weights {low}..{high}"
             raise NetworkError(
-                f"{who}: {found}; 8 bits of mixed sign hold even numbers from -256 to 254"
+                f"{who}: {excess}; 8 bits of mixed sign hold even numbers from -256 to 254"
             )
     elif low < -255 or high > 255:
         raise NetworkError(f"{who}: weights {low}..{high}; 8 bits of one sign hold up to 255")
     return array
 
 
-def _pair(who: str, key: str, values: Any, least: int) -> Pair:
+def _pair(who: str, key: str, values: Any, minimum: int) -> Pair:
     pair = tuple(as_int(value, f"{who}: {key}") for value in values)
-    if len(pair) != 2 or min(pair) < least:
-        raise NetworkError(f"{who}: {key} is {values}, needs two whole numbers from {least}")
+    if len(pair) != 2 or min(pair) < minimum:
+        raise NetworkError(f"{who}: {key} is {values}, needs two integers from {minimum}")
     return pair[0], pair[1]

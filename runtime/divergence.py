@@ -1,4 +1,4 @@
-"""Where two runs first differ."""
+"""First divergence between the traces of two engines."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +15,21 @@ from .trace import Trace
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first value in which an engine differs from the reference.
+    """First value in which an engine differs from the reference.
 
-    First by timestep, then in topological order of the populations, then by sample and neuron
-    (counted in C order). `quantity` is "spike", "current" or
-    "voltage" (after the step), "count" (after all) or
-    "exit" (after how many steps the sample stopped).
+    First by timestep, then in topological order of the populations, then by sample and neuron (in C
+    order).
+
+    Attributes:
+        engine: Name of the engine.
+        timestep: Index of the timestep, from 0.
+        sample: Index of the sample.
+        population: Name of the population.
+        neuron: Index of the neuron.
+        quantity: "spike", "current" or "voltage" (after the timestep), "count" (after the run) or
+            "exit" (number of timesteps that the sample ran).
+        expected: Value of the reference.
+        actual: Value of the engine.
     """
 
     engine: str
@@ -33,7 +42,7 @@ class Divergence:
     actual: int
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Format in one line."""
         return (
             f"{self.engine}: step {self.timestep}, sample {self.sample}, "
             f"{self.population}[{self.neuron}]: {self.quantity} is {self.actual}, "
@@ -42,51 +51,51 @@ class Divergence:
 
 
 def first_divergence(
-    network: Network, expected: Trace, found: Trace, engine: str
+    network: Network, expected: Trace, actual: Trace, engine: str
 ) -> Divergence | None:
-    """Return where `found` first differs from `expected`, or None; both recorded with "all".
+    """Find the first value of `actual` that differs from `expected`; None where all are equal.
 
-    Raises `EngineError` where `found` lacks an array or has one of another shape.
+    Raises `EngineError` where `actual` lacks an array of `expected` or has one of another shape.
     """
     divergences = [
         _first_difference(population.name, quantity, left, right, engine, expected.timesteps)
-        for population, quantity, left, right in _iter_pairs(network, expected, found)
+        for population, quantity, left, right in _iter_pairs(network, expected, actual)
         if not np.array_equal(left, right)
     ]
-    if not (divergences or np.array_equal(expected.steps, found.steps)):
-        sample = int(np.flatnonzero(expected.steps != found.steps)[0])
-        left, right = int(expected.steps[sample]), int(found.steps[sample])
+    if not (divergences or np.array_equal(expected.steps, actual.steps)):
+        sample = int(np.flatnonzero(expected.steps != actual.steps)[0])
+        left, right = int(expected.steps[sample]), int(actual.steps[sample])
         step = min(left, right) - 1
         return Divergence(engine, step, sample, network.output, 0, "exit", left, right)
-    # `min` keeps the first of equals, and the pairs come in topological order.
+    # `min` returns the first of equals, and the pairs come in topological order.
     return min(divergences, key=lambda d: (d.timestep, d.quantity == "count"), default=None)
 
 
 def _first_difference(
     population: str,
     quantity: str,
-    left: NDArray[Any],
-    right: NDArray[Any],
+    expected: NDArray[Any],
+    actual: NDArray[Any],
     engine: str,
     timesteps: int,
 ) -> Divergence:
-    at = np.unravel_index(np.flatnonzero(left != right)[0], left.shape)
-    timestep = timesteps - 1 if quantity == "count" else int(at[0])
-    sample, neuron = int(at[-2]), int(at[-1])
-    values = int(left[at]), int(right[at])
+    index = np.unravel_index(np.flatnonzero(expected != actual)[0], expected.shape)
+    timestep = timesteps - 1 if quantity == "count" else int(index[0])
+    sample, neuron = int(index[-2]), int(index[-1])
+    values = int(expected[index]), int(actual[index])
     return Divergence(engine, timestep, sample, population, neuron, quantity, *values)
 
 
 def _iter_pairs(
-    network: Network, expected: Trace, found: Trace
+    network: Network, expected: Trace, actual: Trace
 ) -> Iterator[tuple[Population, str, NDArray[Any], NDArray[Any]]]:
-    """Yield what is to be equal, as (..., samples, neurons), in topological order."""
+    """Iterate over pairs of arrays to compare, (..., samples, neurons), in topological order."""
     for population in (*network.inputs, *network.topological_order):
         for quantity, lefts, rights in (
-            ("spike", expected.spikes, found.spikes),
-            ("current", expected.currents, found.currents),
-            ("voltage", expected.voltages, found.voltages),
-            ("count", expected.counts, found.counts),
+            ("current", expected.currents, actual.currents),
+            ("voltage", expected.voltages, actual.voltages),
+            ("spike", expected.spikes, actual.spikes),
+            ("count", expected.counts, actual.counts),
         ):
             if population.name in lefts:
                 left, right = lefts[population.name], rights.get(population.name)

@@ -1,12 +1,12 @@
-"""Early exit: a sample stops at the first step after which its answer is clear enough.
+"""Early exit: a sample stops at the first timestep at which its prediction is confident enough.
 
-With a_t what the output says after step t = 1, 2, ... (`answers`), in the integers of the chip:
+With the logits a_t after timestep t = 1, 2, ... (`logits_over_time`), in the integers of the chip:
 
     margin_t = largest of a_t - second largest of a_t
-    a sample stops after the first step t with margin_t > thresholds[t - 1], else after its last
+    a sample stops after the first t with margin_t > thresholds[t - 1], else after its last timestep
 
-From then on it is silent, its events are not read, and its answer stays. Comparing sums instead of
-probabilities: Wu et al., "Optimising event-driven spiking neural network with regularisation and
+From then on it has no spikes, its events are not read, and its logits stay. Comparing sums instead
+of probabilities: Wu et al., "Optimising event-driven spiking neural network with regularisation and
 cutoff", Frontiers in Neuroscience 19 (2025) 1522788 ("Top-K cutoff").
 """
 
@@ -18,16 +18,20 @@ from numpy.typing import NDArray
 from .arrays import as_int
 from .errors import NetworkError
 
-NEVER_EXIT = 2**31 - 1  # a threshold that no margin passes
+NEVER_EXIT = 2**31 - 1  # no margin exceeds it
 
 
 @dataclass(frozen=True)
 class EarlyExit:
-    """The rule: `thresholds[t - 1]` is what the margin after step t has to pass.
+    """Early-exit rule: thresholds on the margin between the two largest logits.
 
-    After a step that has none no sample stops early. Margins of an integrator are in 1/64 of
-    weights, those of a spiking population in spikes. Raises `NetworkError` where there is none or
-    one is not a whole number from 0 to 2^31 - 1, which no margin passes.
+    Attributes:
+        thresholds: The margin after timestep t must exceed `thresholds[t - 1]`; after a timestep
+            without a threshold no sample stops. In 1/64 of a weight unit where the output is an
+            integrator, in spikes otherwise; no margin exceeds 2^31 - 1.
+
+    Raises:
+        NetworkError: There is no threshold, or one is not an integer from 0 to 2^31 - 1.
     """
 
     thresholds: tuple[int, ...]
@@ -43,22 +47,25 @@ class EarlyExit:
 
 
 def margins(logits: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return by how much each answer is ahead, int64 (timesteps, samples), 0 where two tie.
+    """Compute the margin of the largest logit over the second, int64 (timesteps, samples).
 
-    `answers` is int64 (timesteps, samples, neurons), with two neurons or more.
+    `logits` is int64 (timesteps, samples, classes), with two classes or more; ties give 0.
     """
     ordered = np.partition(logits, -2, axis=-1)
-    ahead: NDArray[np.int64] = ordered[..., -1] - ordered[..., -2]
-    return ahead
+    difference: NDArray[np.int64] = ordered[..., -1] - ordered[..., -2]
+    return difference
 
 
-def exit_steps(ahead: NDArray[np.int64], rule: EarlyExit) -> NDArray[np.int64]:
-    """Return how many steps each sample runs, int64 (samples,); `ahead` is what `margins` gave."""
-    timesteps = len(ahead)
-    needed = np.full(timesteps, NEVER_EXIT)
-    given = rule.thresholds[:timesteps]
-    needed[: len(given)] = given
-    clear = ahead > needed[:, None]
-    clear[-1] = True
-    steps: NDArray[np.int64] = clear.argmax(axis=0) + 1
+def exit_steps(margin: NDArray[np.int64], rule: EarlyExit) -> NDArray[np.int64]:
+    """Compute the number of timesteps that each sample runs, int64 (samples,).
+
+    `margin` is what `margins` computes, int64 (timesteps, samples).
+    """
+    timesteps = len(margin)
+    thresholds = np.full(timesteps, NEVER_EXIT)
+    defined = rule.thresholds[:timesteps]
+    thresholds[: len(defined)] = defined
+    stops = margin > thresholds[:, None]
+    stops[-1] = True
+    steps: NDArray[np.int64] = stops.argmax(axis=0) + 1
     return steps

@@ -1,32 +1,32 @@
-"""What can go wrong for a user, as a tree.
+"""Exceptions that a user can meet.
 
     PumiceError
-    ├── NetworkError    a network, population or projection that cannot be
+    ├── NetworkError    an invalid network, population or projection
     ├── EngineError     a run that cannot start or did not finish
     ├── FileError       a file that cannot be read or written
-    ├── DataError       events, frames or labels that are not what they should be
+    ├── DataError       invalid events, frames or labels
     ├── RecipeError     a recipe or target with a wrong key or value
     ├── PlacementError  a network that does not fit a target
-    └── MissingPackage  a package that an extra would bring
+    └── MissingPackage  a package that is not installed
 
-Every message is one line: who, what it has, what it needs, how to mend it.
+Every message is one line: who, what it has, what it needs, the remedy.
 """
 
 
 class PumiceError(Exception):
-    """A fault the user can mend; its text is one line."""
+    """An error with a remedy; its text is one line."""
 
 
 class NetworkError(PumiceError, ValueError):
-    """A network, population or projection that the arithmetic cannot carry."""
+    """A network, population or projection that the integer arithmetic cannot represent."""
 
 
 class EngineError(PumiceError, RuntimeError):
-    """An engine that cannot run this network, or that failed or hung on the way."""
+    """An engine that cannot run this network, or that failed or hung."""
 
 
 class FileError(PumiceError, ValueError):
-    """A file that is absent, cut, altered, of another kind, or cannot be written."""
+    """A file that is absent, truncated, altered, of another kind, or cannot be written."""
 
 
 class DataError(PumiceError, ValueError):
@@ -38,8 +38,8 @@ class RecipeError(PumiceError, ValueError):
 
 
 class PlacementError(PumiceError, ValueError):
-    """A network that does not fit a target; the text says which limit, by how much, what helps."""
+    """A network that does not fit a target; the text names the limit, the excess and the remedy."""
 
 
-class MissingPackage(PumiceError, ImportError):
-    """A package that is not installed; the text says which extra brings it."""
+class MissingPackage(PumiceError, ImportError):  # noqa: N818
+    """A package that is not installed; the text names the extra or command that installs it."""

@@ -53,23 +53,24 @@ def as_events(network: HasInputs, inputs: Any) -> dict[str, NDArray[np.uint8]]:
 
 
 def validate_events(network: HasInputs, events: Events) -> dict[str, NDArray[np.uint8]]:
-    """Return the events of each input population, uint8 (timesteps, batch, *shape).
+    """Validate the events of each input population and convert them to uint8.
 
-    `events` is one array where the network has one input, else a mapping by name; any integer or
-    boolean type. Raises `EngineError` where a shape or value does not fit.
+    `events` is one array (timesteps, batch, *shape) where the network has one input, else a mapping
+    by name; any integer or boolean type. Raises `EngineError` where a shape or value does not fit.
     """
     return validate_inputs(network.inputs, events)
 
 
 def validate_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str, NDArray[np.uint8]]:
-    """Do the same where there are only the input populations to go by."""
-    given = events if isinstance(events, Mapping) else {inputs[0].name: events}
-    if set(given) != {p.name for p in inputs}:
+    """Validate events against input populations, where there is no network."""
+    arrays = events if isinstance(events, Mapping) else {inputs[0].name: events}
+    if set(arrays) != {p.name for p in inputs}:
         names = ", ".join(p.name for p in inputs)
-        raise EngineError(f"events for {', '.join(given) or 'nothing'}, but the inputs are {names}")
-    checked: dict[str, NDArray[np.uint8]] = {}
+        listed = ", ".join(arrays) or "nothing"
+        raise EngineError(f"events for {listed}, but the inputs are {names}")
+    validated: dict[str, NDArray[np.uint8]] = {}
     for population in inputs:
-        array = np.asarray(given[population.name])
+        array = np.asarray(arrays[population.name])
         if array.dtype.kind not in "iub" or array.shape[2:] != population.shape:
             raise EngineError(
                 f"{population.name}: events are {array.dtype} {array.shape}, "
@@ -83,7 +84,7 @@ def validate_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str,
                 f"{population.name}: events hold {array.min()}..{array.max()}, "
                 f"needs 0..{population.max_value}"
             )
-        checked[population.name] = array.astype(np.uint8, copy=False)
-    if len({array.shape[:2] for array in checked.values()}) > 1:
+        validated[population.name] = array.astype(np.uint8, copy=False)
+    if len({array.shape[:2] for array in validated.values()}) > 1:
         raise EngineError("inputs differ in timesteps or batch, need the same")
-    return checked
+    return validated

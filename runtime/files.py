@@ -110,7 +110,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
 
 
 def read_program(path: str | os.PathLike[str]) -> Program:
-    """Read a program; raises `FileError` as `read_network` does, and where there is no placement."""
+    """Read a program; raises `FileError` as `read_network` does, or without a placement."""
     network, placement = _read(path)
     if placement is None:
         raise FileError(f"{path}: holds a network that is on no cores; place it first")

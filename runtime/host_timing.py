@@ -1,7 +1,7 @@
-"""Latency and energy of inference on this machine, the energy from RAPL counters where readable.
+"""Latency and energy of inference on this machine, energy from RAPL counters where readable.
 
-RAPL, https://docs.kernel.org/power/powercap/powercap.html, counts the energy of the whole processor,
-idle power and other programs included. Linux lets only root read it by default.
+RAPL, https://docs.kernel.org/power/powercap/powercap.html, counts the energy of the entire
+processor, idle power and other programs included. Linux lets only root read it by default.
 """
 
 import platform

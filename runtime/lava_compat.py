@@ -1,6 +1,6 @@
-"""What must happen before Lava can be imported, for training with SLAYER and for running in Lava.
+"""Compatibility patch for importing Lava 0.10.0, for SLAYER training and for the Lava engine.
 
-It stands here because neither of the two knows the other; nothing is imported before it is asked.
+It is in the runtime since neither of the two may import the other. Lava is imported on use only.
 """
 
 import dataclasses
@@ -26,13 +26,13 @@ def check_installed() -> None:
 
 
 def patch_lava() -> None:
-    """Make Lava importable; to be called before any other import of it.
+    """Make Lava importable; call it before any other import of Lava.
 
     Lava 0.10.0 declares Python 3.10. Since 3.11 a dataclass may not have an unhashable default,
     and `lava.magma.compiler.var_model` has one: an instance of its dataclass `ByteEncoder`, which
-    is made hashable while that module is imported. It sets the start method of multiprocessing to
-    fork and fails where that was set before, so such a setting is taken back for Lava to make.
-    Nothing else stays changed. Raises `MissingPackage`.
+    is made hashable while that module is imported. Lava sets the start method of multiprocessing to
+    fork and fails where that was set before, so such a setting is undone. Nothing else remains
+    changed. Raises `MissingPackage` where Lava is not installed.
     """
     check_installed()
     ready = "lava.magma.runtime.message_infrastructure.multiprocessing" in sys.modules

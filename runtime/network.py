@@ -1,4 +1,4 @@
-"""The network: what is computed, in integers; checked when made, never changed."""
+"""Network: the integer intermediate representation, immutable and validated on construction."""
 
 import os
 from collections.abc import Mapping
@@ -24,16 +24,20 @@ CURRENT_LIMIT = 1 << 30
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Network(ValueEquality):
-    """A directed graph of populations and projections.
+    """Spiking neural network in integers: a directed graph of populations and projections.
 
-    `output` names the population whose answer is read (the last one if not given). `provenance`
-    says what made it (recipe, data digest, seed, versions) and takes no part in equality. With
-    `early_exit` a sample stops as soon as its answer is clear; every engine obeys it.
+    Attributes:
+        populations: Neurons by kind and shape; at least one of kind "input".
+        projections: Connections between named populations.
+        output: Name of the population whose logits are read, the last one by default.
+        provenance: Recipe, dataset digest, seed and versions that produced it, as JSON values;
+            takes no part in equality.
+        early_exit: Rule by which samples stop early, in every engine.
 
-    Raises `NetworkError`, naming the projection or population, where names clash or are unknown,
-    shapes do not meet, a cycle has no delay, samples shall stop on the answer of one neuron, or a
-    sum could leave the registers: every activation stays within 24 bits and no current beyond what
-    one wrap of Lava's model brings back.
+    Raises:
+        NetworkError: Names clash or are unknown, shapes do not fit, a cycle has no delay, an early
+            exit reads a single neuron, or a sum could leave the registers: activations stay within
+            24 bits, and currents within what one wrap of Lava's model brings back.
     """
 
     populations: tuple[Population, ...]
@@ -59,24 +63,24 @@ class Network(ValueEquality):
             raise NetworkError(f"{self.output}: has one neuron, an early exit compares two or more")
 
     def population(self, name: str) -> Population:
-        """Return the population called `name`; raises `NetworkError` where there is none."""
+        """Look up a population by name; raises `NetworkError` where there is none."""
         for population in self.populations:
             if population.name == name:
                 return population
         raise NetworkError(f"no population {name!r}; there are {_join_names(self.populations)}")
 
     def incoming(self, name: str) -> tuple[Projection, ...]:
-        """Return the projections whose target is `name`."""
+        """List the projections whose target is `name`."""
         return tuple(p for p in self.projections if p.target == name)
 
     @property
     def inputs(self) -> tuple[Population, ...]:
-        """The populations that carry events from outside."""
+        """Populations of kind "input"."""
         return tuple(p for p in self.populations if p.kind == "input")
 
     @property
     def topological_order(self) -> tuple[Population, ...]:
-        """All other populations, each after those that reach it without delay."""
+        """All populations but inputs, each after those that project to it without delay."""
         return self._order  # type: ignore[attr-defined,no-any-return]
 
     def __repr__(self) -> str:
@@ -145,16 +149,16 @@ class Network(ValueEquality):
         export_network(self, path, "netx")
 
 
-def _join_names(things: tuple[Population | Projection, ...]) -> str:
-    return ", ".join(thing.name for thing in things)
+def _join_names(items: tuple[Population | Projection, ...]) -> str:
+    return ", ".join(item.name for item in items)
 
 
 def _check_names(network: Network) -> None:
-    for what in (network.populations, network.projections):
-        names = [thing.name for thing in what]
+    for items in (network.populations, network.projections):
+        names = [item.name for item in items]
         for name in names:
             if names.count(name) > 1:
-                raise NetworkError(f"{name}: the name stands {names.count(name)} times, needs one")
+                raise NetworkError(f"{name}: {names.count(name)} have this name, needs one")
     if not network.inputs:
         raise NetworkError("network: has no population of kind 'input', needs at least one")
     if network.population(network.output).kind == "input":
@@ -174,7 +178,7 @@ def _check_shapes(network: Network, projection: Projection) -> None:
     source = network.population(projection.source)
     target = network.population(projection.target)
     if source.kind == "integrator":
-        raise NetworkError(f"{projection.name}: {source.name} is an integrator and never spikes")
+        raise NetworkError(f"{projection.name}: {source.name} is an integrator, which never spikes")
     try:
         shape = projection.connection.target_shape(source.shape)
     except NetworkError as error:
@@ -186,23 +190,23 @@ def _check_shapes(network: Network, projection: Projection) -> None:
 
 
 def _topological_sort(network: Network) -> tuple[Population, ...]:
-    waiting = [p for p in network.populations if p.kind != "input"]
+    remaining = [p for p in network.populations if p.kind != "input"]
     done = {p.name for p in network.inputs}
     order: list[Population] = []
-    while waiting:
+    while remaining:
         ready = [
             p
-            for p in waiting
+            for p in remaining
             if all(j.source in done for j in network.incoming(p.name) if j.delay == 0)
         ]
         if not ready:
             raise NetworkError(
-                f"{_join_names(tuple(waiting))}: form or follow a cycle without delay; "
+                f"{_join_names(tuple(remaining))}: form or follow a cycle without delay; "
                 "give one of its projections a delay of 1 or more"
             )
         order += ready
         done |= {p.name for p in ready}
-        waiting = [p for p in waiting if p.name not in done]
+        remaining = [p for p in remaining if p.name not in done]
     return tuple(order)
 
 
@@ -239,5 +243,5 @@ def _check_range(network: Network, population: Population) -> None:
     if aligned > 2 * STATE_HALF and aligned * DECAY_ONE > CURRENT_LIMIT * decay:
         raise NetworkError(
             f"{population.name}: its activation can reach {bound} with a current_decay of {decay}, "
-            "so the current can pile up beyond 32 bits; use smaller weights or a larger decay"
+            "so the current can accumulate beyond 32 bits; use smaller weights or a larger decay"
         )

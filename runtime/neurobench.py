@@ -1,4 +1,4 @@
-"""The figures of NeuroBench, under its names, from counts instead of hooks.
+"""NeuroBench metrics, under NeuroBench's names, from operation counts instead of hooks.
 
 Definitions: NeuroBench 2.3, https://github.com/NeuroBench/neurobench. An operation is an
 accumulate where the source sends spikes and a multiply-accumulate where it sends graded values;
@@ -20,9 +20,9 @@ NEURON_PARAMETERS = ("current_decay", "voltage_decay", "threshold", "bias")
 
 
 def neurobench_metrics(network: Network, trace: Trace) -> dict[str, Any]:
-    """Return NeuroBench's static and workload figures of `network` in `trace`, a mean a sample.
+    """Compute NeuroBench's static and workload metrics, means over samples.
 
-    `Footprint` is in bytes: one a weight, four a neuron parameter, as often as they are stored.
+    `Footprint` is in bytes: one per stored weight, four per stored neuron parameter.
     """
     weights = [
         projection.connection.weights
@@ -50,10 +50,10 @@ def _synaptic_operations(network: Network, trace: Trace) -> dict[str, float]:
         connection = projection.connection
         if isinstance(connection, Conv | Dense | Sparse):
             source = network.population(projection.source)
-            there = replace(connection, weights=connection.weights != 0)
+            nonzero = replace(connection, weights=connection.weights != 0)
             sent = trace.counts[source.name].sum(axis=0, keepdims=True, dtype=np.int64)
             kind = "Effective_ACs" if source.value_bits == 1 else "Effective_MACs"
-            operations[kind] += int(accumulate(there, sent).sum()) / trace.batch
-            reached = fan_out(connection, source.shape).sum(dtype=np.int64)
-            operations["Dense"] += int(reached) * trace.timesteps
+            operations[kind] += int(accumulate(nonzero, sent).sum()) / trace.batch
+            synapses = fan_out(connection, source.shape).sum(dtype=np.int64)
+            operations["Dense"] += int(synapses) * trace.timesteps
     return operations

@@ -1,4 +1,4 @@
-"""What a run cost in events: the exact counts that every price is put on."""
+"""Exact counts of events, synaptic operations and neuron updates, which cost models price."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,17 @@ from .trace import Trace
 class OpCounts:
     """Events, synaptic operations and neuron updates of one run.
 
-    `events[population]` int64 (samples,): messages sent, one for each spike and one for each
-    graded value other than 0. `operations[projection]` int64 (samples,): those messages times the
-    synapses they meet; counted when sent, so a delay that outlasts the run changes nothing.
-    `updates[population]`: neurons times timesteps, the same for each sample; inputs have none.
-    Where samples stop early it is the mean over them, rounded up.
-    `connections`: the synapses of the network, each once, as many as an artificial network of the
-    same shape multiplies in one pass.
+    Attributes:
+        timesteps: Number of timesteps.
+        samples: Number of samples.
+        events: By population, int64 (samples,): messages sent, one for each spike or nonzero graded
+            value.
+        synaptic_operations: By projection, int64 (samples,): messages times the synapses they
+            reach; counted when sent, so a delay that outlasts the run changes nothing.
+        neuron_updates: By population: neurons times timesteps, the same for each sample; of inputs
+            none. Where samples stop early it is the mean over them, rounded up.
+        synapses: Synapses of the network: the multiply-accumulates of one pass through an ANN of
+            the same shape.
     """
 
     timesteps: int
@@ -50,12 +54,12 @@ class OpCounts:
 
 
 def count_ops(network: Network, trace: Trace) -> OpCounts:
-    """Return the counts of a whole run; `trace` may have been recorded with `record="output"`."""
+    """Count the operations of a run; any `record` of the trace will do."""
     return _build_counts(network, trace.timesteps, trace.steps, trace.counts)
 
 
 def count_ops_by_step(network: Network, trace: Trace) -> tuple[OpCounts, ...]:
-    """Return the counts after 1, 2, ... timesteps, as if the run had stopped there.
+    """Count the operations up to 1, 2, ... timesteps, as if the run had stopped there.
 
     Raises `EngineError` where `trace` was recorded with `record="output"`.
     """
@@ -72,33 +76,33 @@ def count_ops_by_step(network: Network, trace: Trace) -> tuple[OpCounts, ...]:
 
 
 def fan_out(connection: Connection, source: Shape) -> NDArray[np.int32]:
-    """Return how many synapses each neuron of a population of shape `source` has, int32 (*source).
+    """Count the outgoing synapses of each neuron of a source of shape `source`, int32 (*source).
 
-    Dense and convolutional weights of zero are stored, hence counted; of a sparse connection the
-    listed ones are. A window at a border reaches as many targets as there are.
+    Dense and convolutional weights of zero are stored, hence counted; of a sparse connection only
+    the listed ones. At a border, targets outside the map are not counted.
     """
     if isinstance(connection, Dense):
         return np.full(source, connection.weights.shape[0], np.int32)
     if isinstance(connection, Sparse):
-        listed = np.bincount(connection.columns, minlength=connection.shape[1])
-        return listed.astype(np.int32).reshape(source)
+        synapses = np.bincount(connection.columns, minlength=connection.shape[1])
+        return synapses.astype(np.int32).reshape(source)
     channels = 1
     if isinstance(connection, Conv):
         channels = connection.weights.shape[0] // connection.groups
     rows, columns = (_windows_per_position(connection, source, axis) for axis in (0, 1))
-    reached = channels * rows[:, None] * columns
-    return np.broadcast_to(reached, source).astype(np.int32)
+    targets = channels * rows[:, None] * columns
+    return np.broadcast_to(targets, source).astype(np.int32)
 
 
 def _windows_per_position(
     connection: Conv | SumPool, source: Shape, axis: int
 ) -> NDArray[np.int64]:
-    """Return in how many windows each position along `axis` lies."""
+    """Count the windows that contain each position along `axis`."""
     first = np.arange(connection.target_shape(source)[1 + axis]) * connection.stride[axis]
     taps = np.arange(connection.kernel[axis]) * connection.dilation[axis]
-    at = (first[:, None] + taps - connection.padding[axis]).ravel()
+    positions = (first[:, None] + taps - connection.padding[axis]).ravel()
     size = source[1 + axis]
-    return np.bincount(at[(at >= 0) & (at < size)], minlength=size)
+    return np.bincount(positions[(positions >= 0) & (positions < size)], minlength=size)
 
 
 def _build_counts(
@@ -107,13 +111,13 @@ def _build_counts(
     steps: NDArray[np.int64],
     events: Mapping[str, NDArray[Any]],
 ) -> OpCounts:
-    operations, connections, samples = {}, 0, len(steps)
+    operations, synapses, samples = {}, 0, len(steps)
     for projection in network.projections:
         source = network.population(projection.source)
-        reached = fan_out(projection.connection, source.shape).ravel().astype(np.int64)
-        connections += int(reached.sum())
+        targets = fan_out(projection.connection, source.shape).ravel().astype(np.int64)
+        synapses += int(targets.sum())
         sent = events[source.name].reshape(samples, -1).astype(np.int64)
-        operations[projection.name] = sent @ reached
+        operations[projection.name] = sent @ targets
     return OpCounts(
         timesteps,
         samples,
@@ -127,7 +131,7 @@ def _build_counts(
             for p in network.populations
             if p.kind != "input"
         },
-        connections,
+        synapses,
     )
 
 

@@ -1,19 +1,19 @@
-"""Learning on the chip, in integers: what a step of STDP does to the weights of a projection.
+"""On-chip STDP in integers: plasticity rules and the reference that learns by them.
 
-The form is that of Loihi's learning rules (sums of products of traces, tags and weights; traces of
-7 bits, weights of 8, rounding by chance), with two traces of unlike time constants on each side. A
-synapse's own mixture of them, in its two tags, gives it a window of its own. With s_j and s_i the
+The form is that of Loihi's learning rules (sums of products of traces, tags and weights; 7-bit
+traces, 8-bit weights, stochastic rounding), with two traces of different time constants on each
+side. The mixture of both in a synapse's two tags gives it its own STDP window. With s_j and s_i the
 spikes of a synapse's source and target, x1, x2 the traces of the source, y1, y2 of the target:
 
-    x <- (x kept + r) >> 12, then + impulse where s_j, at most 127         (y alike, where s_i)
+    x <- (x decay_factor + r) >> 12, then + impulse where s_j, at most 127    (y likewise with s_i)
     a <- (w << 7) + s_i (p1 + p2) + s_j (q1 + q2)
     p <- ((potentiation t x (255 - w)) >> 14) << exponent                  (t1 with x1, t2 with x2)
     q <- ((-depression t y w) >> 14) << exponent                           (t1 with y1, t2 with y2)
     w <- clip((a + r') >> 7, 0, 255)
 
->> rounds down. r (12 bits) and r' (7 bits) are drawn once a step for all, as Lava does it; the
-generator is this module's own. Spikes are delivered before they teach: what those of step t change
-holds for the spikes of step t + 1.
+>> rounds down. r (12 bits) and r' (7 bits) are drawn once per timestep for all synapses, as in
+Lava; the generator is this module's own. Spikes are delivered before weights change: those of
+timestep t change the weights that the spikes of timestep t + 1 meet.
 """
 
 from collections.abc import Mapping
@@ -38,11 +38,21 @@ Words = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class PlasticityRule(ValueEquality):
-    """The rule of one projection; see the module's equations.
+    """Plasticity rule of one projection; see the module's equations.
 
-    `kept_before`, `kept_after`: what the two traces of a source and of a target keep a step, in
-    1/4096. `tags`: uint8 (2, synapses), in the order of the projection's `Sparse`; 32 stands for
-    one. Raises `NetworkError` where a number does not fit its register.
+    Attributes:
+        pre_decay_factors: Fraction that each of the two traces of a source keeps per timestep, in
+            1/4096.
+        post_decay_factors: The same of a target.
+        tags: uint8 (2, synapses), in the order of the projection's `Sparse`; 32 is one.
+        potentiation: Factor of potentiation, 0 to 7.
+        depression: Factor of depression, 0 to 7.
+        exponent: Left shift of weight changes, 0 to 9.
+        impulse: Increment of a trace by a spike, 1 to 127.
+        seed: Initial state of the generator for stochastic rounding.
+
+    Raises:
+        NetworkError: A number does not fit its register.
     """
 
     pre_decay_factors: tuple[int, int]
@@ -60,13 +70,13 @@ class PlasticityRule(ValueEquality):
             value = as_int(getattr(self, name), name)
             if not low <= value <= high:
                 raise NetworkError(f"plasticity: {name} is {value}, needs {low} to {high}")
-        for kept in (*self.pre_decay_factors, *self.post_decay_factors):
-            if not 0 <= kept < 1 << TRACE_BITS:
-                raise NetworkError(f"plasticity: a trace keeps {kept}, needs 0 to 4095")
+        for factor in (*self.pre_decay_factors, *self.post_decay_factors):
+            if not 0 <= factor < 1 << TRACE_BITS:
+                raise NetworkError(f"plasticity: a decay factor is {factor}, needs 0 to 4095")
 
 
 def next_random(state: int) -> tuple[int, int, int]:
-    """Return the next state of the generator, and r and r' of a step.
+    """Advance the generator; returns its next state, and r and r' of a timestep.
 
     state <- (1664525 state + 1013904223) mod 2^32 (Knuth and Lewis); its upper bits are used.
     """
@@ -75,14 +85,16 @@ def next_random(state: int) -> tuple[int, int, int]:
 
 
 def validate_rules(network: Network, rules: Mapping[str, PlasticityRule]) -> None:
-    """Raise `NetworkError` where a rule names no projection that can learn."""
-    named = {projection.name: projection for projection in network.projections}
+    """Raise `NetworkError` where a rule does not fit the projection it is for."""
+    projections = {projection.name: projection for projection in network.projections}
     for name, rule in rules.items():
-        if name not in named:
-            raise NetworkError(f"plasticity: no projection {name!r}; there are {', '.join(named)}")
-        connection = named[name].connection
-        if not isinstance(connection, Sparse) or named[name].delay != 1:
-            raise NetworkError(f"{name}: learns, so it needs to be sparse with a delay of 1")
+        if name not in projections:
+            raise NetworkError(
+                f"plasticity: no projection {name!r}; there are {', '.join(projections)}"
+            )
+        connection = projections[name].connection
+        if not isinstance(connection, Sparse) or projections[name].delay != 1:
+            raise NetworkError(f"{name}: is plastic, needs to be sparse with a delay of 1")
         if rule.tags.shape != (2, connection.weights.size):
             raise NetworkError(
                 f"{name}: tags of shape {rule.tags.shape}, needs (2, {connection.weights.size})"
@@ -92,55 +104,61 @@ def validate_rules(network: Network, rules: Mapping[str, PlasticityRule]) -> Non
 
 
 def learn(network: Network, rules: Mapping[str, PlasticityRule], events: Events) -> Network:
-    """Return `network` after it ran through `events` and learned: the reference, in plain numpy.
+    """Run `network` with plasticity and return it with the learned weights: the numpy reference.
 
-    `events` uint8 (timesteps, samples, *input shape): samples come one after the other, each from
-    silence, with the weights that the last one left. `rules` by the name of the projection.
-    Raises `NetworkError` where a rule does not fit, `EngineError` where events do not.
+    Args:
+        network: Network to train.
+        rules: Plasticity rule by name of the projection.
+        events: uint8 (timesteps, samples, *input shape); samples follow one another, each from zero
+            state, with the weights that the last one left.
+
+    Raises:
+        NetworkError: A rule does not fit.
+        EngineError: The events do not fit the inputs.
     """
     validate_rules(network, rules)
-    given = validate_events(network, events)
-    timesteps, samples = next(iter(given.values())).shape[:2]
+    validated = validate_events(network, events)
+    timesteps, samples = next(iter(validated.values())).shape[:2]
     seeds = {name: rule.seed for name, rule in rules.items()}
-    for sample in range(samples):
-        shown = {name: array[:, sample : sample + 1] for name, array in given.items()}
-        network = _learn_sample(network, rules, shown, timesteps, seeds)
+    for index in range(samples):
+        sample = {name: array[:, index : index + 1] for name, array in validated.items()}
+        network = _learn_sample(network, rules, sample, timesteps, seeds)
     return network
 
 
 def _learn_sample(
     network: Network,
     rules: Mapping[str, PlasticityRule],
-    shown: dict[str, NDArray[np.uint8]],
+    sample: dict[str, NDArray[np.uint8]],
     timesteps: int,
     seeds: dict[str, int],
 ) -> Network:
-    """Return `network` after one sample; `seeds` hold the state of each rule's generator."""
+    """Learn from one sample; `seeds` hold the state of each rule's generator."""
     now = {p.name: np.zeros((1, *p.shape), np.uint8) for p in network.populations}
     states = {p.name: (np.zeros((1, *p.shape), np.int64),) * 2 for p in network.topological_order}
     traces = {name: _zero_traces(network, name) for name in rules}
-    past = [now]
+    history = [now]
     for t in range(timesteps):
-        now = {name: array[t] for name, array in shown.items()}
+        now = {name: array[t] for name, array in sample.items()}
         for population in network.topological_order:
             total = np.zeros((1, *population.shape), np.int64)
             for projection in network.incoming(population.name):
                 if projection.delay <= t:
-                    sent = now if not projection.delay else past[-projection.delay]
+                    sent = now if not projection.delay else history[-projection.delay]
                     values = sent[projection.source].astype(np.int64)
-                    summed = accumulate(projection.connection, values)
-                    total += shift(summed, projection.weight_exponent).reshape(total.shape)
-            current, voltage, fired = lif_step(population, *states[population.name], total)
+                    sums = accumulate(projection.connection, values)
+                    total += shift(sums, projection.weight_exponent).reshape(total.shape)
+            current, voltage, spikes = lif_step(population, *states[population.name], total)
             states[population.name] = current, voltage
-            now = {**now, population.name: fired}
-        if t:  # the spikes of the step before have been delivered: now they teach
-            network = _learn_step(network, rules, traces, past[-1], seeds)
-        past.append(now)
-    return _learn_step(network, rules, traces, past[-1], seeds)
+            now = {**now, population.name: spikes}
+        if t:  # the spikes of the last timestep have been delivered: now they change weights
+            network = _learn_step(network, rules, traces, history[-1], seeds)
+        history.append(now)
+    return _learn_step(network, rules, traces, history[-1], seeds)
 
 
 def _zero_traces(network: Network, name: str) -> tuple[Words, Words]:
-    """Return the traces of a projection's sources and targets, int64 (2, neurons)."""
+    """Allocate the traces of a projection's sources and targets, int64 (2, neurons)."""
     projection = next(p for p in network.projections if p.name == name)
     source, target = network.population(projection.source), network.population(projection.target)
     return np.zeros((2, source.neurons), np.int64), np.zeros((2, target.neurons), np.int64)
@@ -153,21 +171,21 @@ def _learn_step(
     spikes: Mapping[str, NDArray[np.uint8]],
     seeds: dict[str, int],
 ) -> Network:
-    """Return `network` with the weights that one step's spikes leave; advances the traces."""
+    """Update weights by the spikes of one timestep; advances `traces` and `seeds` in place."""
     projections = []
     for projection in network.projections:
         if projection.name in rules and isinstance(projection.connection, Sparse):
             rule, name = rules[projection.name], projection.name
             seeds[name], r, r_weight = next_random(seeds[name])
-            before, after = (
+            pre, post = (
                 spikes[end].reshape(-1).astype(np.int64)
                 for end in (projection.source, projection.target)
             )
             traces[name] = (
-                _decay_traces(traces[name][0], rule.pre_decay_factors, before, rule.impulse, r),
-                _decay_traces(traces[name][1], rule.post_decay_factors, after, rule.impulse, r),
+                _decay_traces(traces[name][0], rule.pre_decay_factors, pre, rule.impulse, r),
+                _decay_traces(traces[name][1], rule.post_decay_factors, post, rule.impulse, r),
             )
-            weights = apply_stdp(projection.connection, rule, traces[name], before, after, r_weight)
+            weights = apply_stdp(projection.connection, rule, traces[name], pre, post, r_weight)
             projection = replace(
                 projection, connection=replace(projection.connection, weights=weights)
             )
@@ -176,28 +194,37 @@ def _learn_step(
 
 
 def _decay_traces(
-    traces: Words, kept: tuple[int, int], spikes: Words, impulse: int, r: int
+    traces: Words, factors: tuple[int, int], spikes: Words, impulse: int, r: int
 ) -> Words:
-    less = (traces * np.array(kept)[:, None] + r) >> TRACE_BITS
-    found: Words = np.minimum(less + impulse * spikes, TRACE_LIMIT)
-    return found
+    decayed = (traces * np.array(factors)[:, None] + r) >> TRACE_BITS
+    updated: Words = np.minimum(decayed + impulse * spikes, TRACE_LIMIT)
+    return updated
 
 
 def apply_stdp(
     connection: Sparse,
     rule: PlasticityRule,
     traces: tuple[Words, Words],
-    before: Words,
-    after: Words,
+    pre: Words,
+    post: Words,
     r: int,
 ) -> Words:
-    """Return the weights after a step with spikes `before` (sources) and `after` (targets)."""
+    """Compute the weights, int64 (synapses,), after one timestep.
+
+    Args:
+        connection: Synapses with their present weights.
+        rule: Plasticity rule.
+        traces: Traces of the sources and of the targets, each (2, neurons).
+        pre: Spikes of the sources.
+        post: Spikes of the targets.
+        r: Random bits for stochastic rounding.
+    """
     weights = connection.weights.astype(np.int64)
     tags = rule.tags.astype(np.int64)
     x, y = traces[0][:, connection.columns], traces[1][:, connection.rows]
     up = (rule.potentiation * tags * x * (WEIGHT_LIMIT - weights)) >> PRODUCT_BITS
     down = (-rule.depression * tags * y * weights) >> PRODUCT_BITS
-    moved = after[connection.rows] * (up << rule.exponent).sum(axis=0)
-    moved = moved + before[connection.columns] * (down << rule.exponent).sum(axis=0)
-    found: Words = ((weights << ROUND_BITS) + moved + r) >> ROUND_BITS
-    return np.clip(found, 0, WEIGHT_LIMIT)
+    change = post[connection.rows] * (up << rule.exponent).sum(axis=0)
+    change = change + pre[connection.columns] * (down << rule.exponent).sum(axis=0)
+    updated: Words = ((weights << ROUND_BITS) + change + r) >> ROUND_BITS
+    return np.clip(updated, 0, WEIGHT_LIMIT)

@@ -1,4 +1,4 @@
-"""A population: neurons of one kind that share a shape."""
+"""Population: neurons of one kind that share a shape."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from .arrays import ValueEquality, as_int, as_readonly
 from .errors import NetworkError
 
 Kind = Literal["input", "cuba", "integrator"]
-Parameter = Any  # given as an integer or array-like, held as a read-only int32 array
+Parameter = Any  # an integer or array-like, stored as a read-only int32 array
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
 MAX_NEURONS = 2**31 - 1  # so that an int32 counts them
 # Register widths of Loihi's compartments, as Lava's LIF documents them.
@@ -26,17 +26,27 @@ LIMITS = {
 
 @dataclass(frozen=True, eq=False)
 class Population(ValueEquality):
-    """Neurons of one kind, and the integers they compute with.
+    """Neurons of one kind with their integer parameters.
 
-    `shape` is `(neurons,)` or `(channels, height, width)`. The parameters `current_decay` and
-    `voltage_decay` (share lost a step, in 1/4096), `threshold` (weight units) and `bias` (13 bits,
-    added to the voltage shifted left by `bias_exponent`) are a scalar, one value a channel of
-    shape `(channels,)`, or one value a neuron of shape `shape`; they are kept as int32 arrays that
-    broadcast to `shape`. An `input` carries events of `value_bits` bits: 1 for spikes, up to 8 for
-    graded values 0..255. So does a `cuba`, whose spikes carry their voltage where there are several
-    bits. An `integrator` never spikes and is read by its voltage.
+    The parameters `current_decay`, `voltage_decay`, `threshold` and `bias` are a scalar, one value
+    per channel `(channels,)`, or one value per neuron, of shape `shape`; they are stored as int32
+    arrays that broadcast to `shape`.
 
-    Raises `NetworkError` where a value is outside its register or a shape does not fit.
+    Attributes:
+        name: Unique name.
+        shape: `(neurons,)` or `(channels, height, width)`.
+        kind: "input" for events from outside, "cuba" for spiking current-based LIF neurons, or
+            "integrator", which never spikes and is read by its voltage.
+        current_decay: Fraction of the current lost per timestep, in 1/4096.
+        voltage_decay: Fraction of the voltage lost per timestep, in 1/4096.
+        threshold: Firing threshold, in weight units.
+        bias: Added to the voltage, shifted left by `bias_exponent`; 13 bits.
+        bias_exponent: 0 to 7; 6 makes the unit of `bias` a weight unit.
+        value_bits: Bits of a message: 1 for spikes, up to 8 for the graded values of an input, or
+            for graded spikes, which carry the voltage.
+
+    Raises:
+        NetworkError: A value is outside its register or a shape does not fit.
     """
 
     name: str
@@ -51,7 +61,7 @@ class Population(ValueEquality):
 
     def __post_init__(self) -> None:
         validate_name("population", self.name)
-        shape = tuple(as_int(size, f"{self.name}: a size in its shape") for size in self.shape)
+        shape = tuple(as_int(size, f"{self.name}: a size in the shape") for size in self.shape)
         if len(shape) not in (1, 3) or min(shape) < 1:
             raise NetworkError(
                 f"{self.name}: shape {shape} is not (neurons,) or (channels, height, width)"
@@ -75,12 +85,12 @@ class Population(ValueEquality):
 
     @property
     def neurons(self) -> int:
-        """How many neurons it has."""
+        """Number of neurons."""
         return math.prod(self.shape)
 
     @property
     def max_value(self) -> int:
-        """The largest message one of its neurons sends in a step."""
+        """Largest value that a neuron sends in a timestep."""
         return int((1 << self.value_bits) - 1)
 
 

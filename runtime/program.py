@@ -1,4 +1,4 @@
-"""The program: a network, and which core of a target holds which of its neurons."""
+"""Program: a network placed on the cores of a target."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from .network import Network
 
 @dataclass(frozen=True)
 class Slice:
-    """Neurons of one population: along each axis of its shape, from `start` up to before `stop`."""
+    """Slice of a population: along each axis of its shape, from `start` to `stop` (exclusive)."""
 
     population: str
     start: tuple[int, ...]
@@ -34,26 +34,31 @@ class Slice:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """How many places it has along each axis."""
+        """Size along each axis."""
         return tuple(high - low for low, high in zip(self.start, self.stop, strict=True))
 
     @property
     def neurons(self) -> int:
-        """How many neurons it holds."""
+        """Number of neurons."""
         return math.prod(self.shape)
 
     @property
     def index(self) -> tuple[slice, ...]:
-        """What selects its neurons in an array of the population's shape."""
+        """Index that selects its neurons in an array of the population's shape."""
         return tuple(map(slice, self.start, self.stop))
 
 
 @dataclass(frozen=True)
 class Core:
-    """A core in use: the chip and the tile (x, y) it is on, its slices and what they take.
+    """Core in use.
 
-    `chip` and `number` (on the chip) count from 0. `usage` names what a core has too little of,
-    such as `neurons` or `synapse_words`, and how much of it is taken.
+    Attributes:
+        chip: Index of the chip, from 0.
+        number: Index of the core on the chip, from 0.
+        x: Column of its tile in the mesh.
+        y: Row of its tile in the mesh.
+        slices: Slices of populations on the core.
+        usage: Amount taken of each limited resource, such as `neurons` or `synapse_words`.
     """
 
     chip: int
@@ -80,10 +85,17 @@ class Core:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A network on the cores of a `target`, which gives each core the same `limits`.
+    """Network placed on the cores of a target. Input populations are on no core.
 
-    Input populations stand outside and are on no core. Raises `NetworkError` where a neuron is on
-    no core or on two, two cores are one, or a core takes more of something than `limits` gives.
+    Attributes:
+        network: The network.
+        target: Name of the target.
+        limits: Amount of each resource that a core has.
+        cores: Cores in use.
+
+    Raises:
+        NetworkError: A neuron is on no core or on two, a core is listed twice, or a core exceeds a
+            limit.
     """
 
     network: Network
@@ -111,11 +123,11 @@ class Program:
 
     @property
     def chips(self) -> int:
-        """On how many chips it stands."""
+        """Number of chips in use."""
         return len({core.chip for core in self.cores})
 
     def slices(self, population: str = "") -> Iterator[tuple[int, Slice]]:
-        """Yield the slices of one population, or of all, each after the index of its core."""
+        """Iterate over (core index, slice), of one population or of all."""
         for index, core in enumerate(self.cores):
             for part in core.slices:
                 if population in ("", part.population):
@@ -127,24 +139,24 @@ def _comparison_key(program: Program) -> tuple[Any, ...]:
 
 
 def _check_neurons(program: Program) -> None:
-    held = {p.name: np.zeros(p.shape, np.uint8) for p in program.network.topological_order}
+    placed = {p.name: np.zeros(p.shape, bool) for p in program.network.topological_order}
     for _, part in program.slices():
-        if part.population not in held:
-            raise NetworkError(f"{part.population}: no population that a core could hold")
-        places = held[part.population]
-        if len(part.stop) != places.ndim or any(
-            high > size for high, size in zip(part.stop, places.shape, strict=True)
+        if part.population not in placed:
+            raise NetworkError(f"{part.population}: is no population that a core can hold")
+        mask = placed[part.population]
+        if len(part.stop) != mask.ndim or any(
+            high > size for high, size in zip(part.stop, mask.shape, strict=True)
         ):
             raise NetworkError(
-                f"{part.population}: a slice up to {part.stop}, but its shape is {places.shape}"
+                f"{part.population}: a slice up to {part.stop}, but its shape is {mask.shape}"
             )
-        if places[part.index].any():
+        if mask[part.index].any():
             raise NetworkError(f"{part.population}: neurons from {part.start} are on two cores")
-        places[part.index] = 1
-    for name, places in held.items():
-        if not places.all():
-            missing = places.size - int(places.sum())
-            raise NetworkError(f"{name}: {missing} of {places.size} neurons are on no core")
+        mask[part.index] = True
+    for name, mask in placed.items():
+        if not mask.all():
+            missing = mask.size - int(mask.sum())
+            raise NetworkError(f"{name}: {missing} of {mask.size} neurons are on no core")
 
 
 def _check_cores(program: Program) -> None:
@@ -152,7 +164,7 @@ def _check_cores(program: Program) -> None:
     for core in program.cores:
         who = f"chip {core.chip}, core {core.number}"
         if (core.chip, core.number) in seen:
-            raise NetworkError(f"{who}: stands twice")
+            raise NetworkError(f"{who}: is listed twice")
         seen.add((core.chip, core.number))
         for key, limit in program.limits.items():
             taken = core.usage.get(key, 0)

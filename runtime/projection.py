@@ -1,4 +1,4 @@
-"""A projection: one connection between two named populations."""
+"""Projection: a connection between two named populations, with exponent and delay."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,19 @@ MAX_DELAY = 62
 
 @dataclass(frozen=True, eq=False)
 class Projection(ValueEquality):
-    """Spikes of `source` add `weights * 2^weight_exponent` to `target`, `delay` steps later.
+    """Connection from `source` to `target`: spikes add `weights * 2^weight_exponent`.
 
-    A delay of 0 arrives in the same (layer-synchronous) step; recurrence needs 1 or more.
-    Raises `NetworkError` for a name, exponent or delay that no chip register holds.
+    Attributes:
+        name: Unique name.
+        source: Name of the presynaptic population.
+        target: Name of the postsynaptic population.
+        connection: Weights and geometry.
+        weight_exponent: -8 to 7.
+        delay: Timesteps, 0 to 62. A delay of 0 arrives in the same (layer-synchronous) timestep;
+            recurrence needs 1 or more.
+
+    Raises:
+        NetworkError: A name, exponent or delay is invalid.
     """
 
     name: str

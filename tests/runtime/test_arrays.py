@@ -30,7 +30,7 @@ def test_whole_numbers_of_any_type_are_taken(values: ArrayLike) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([1, 0.5], "value 0.5 is not a whole number of type int16"),
+        ([1, 0.5], "value 0.5 is not an integer of type int16"),
         ([0, 32768], "value 32768 is not"),
         ([-32769], "value -32769 is not"),
         (np.uint64(2**64 - 1), "value 18446744073709551615 is not"),
@@ -51,7 +51,7 @@ def test_what_is_no_integer_is_refused_with_its_name(values: ArrayLike, said: st
 
 @pytest.mark.parametrize("value", [2.0, "2", None, [2]])
 def test_a_setting_that_is_no_integer_is_refused(value: object) -> None:
-    with pytest.raises(NetworkError, match="hidden: delay is .*, needs a whole number"):
+    with pytest.raises(NetworkError, match="hidden: delay is .*, needs an integer"):
         as_int(value, "hidden: delay")
 
 

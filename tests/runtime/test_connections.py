@@ -30,7 +30,7 @@ def test_one_sign_holds_odd_weights_and_mixed_signs_even_ones() -> None:
         ([[-256, -2]], "weights -256..-2; 8 bits of one sign"),
         ([1, 2], "weights of shape (2,), needs 2 axes"),
         (np.zeros((3, 0)), "weights of shape (3, 0)"),
-        ([[0.5]], "value 0.5 is not a whole number"),
+        ([[0.5]], "value 0.5 is not an integer"),
     ],
 )
 def test_weights_that_no_synapse_holds_are_refused(weights: Any, said: str) -> None:
@@ -58,9 +58,9 @@ def test_a_sparse_connection_may_be_empty() -> None:
         (([1], [2], [0], (2, 3)), "rows 2..2, needs 0..1"),
         (([1], [-1], [0], (2, 3)), "rows -1..-1, needs 0..1"),
         (([1], [0], [3], (2, 3)), "columns 3..3, needs 0..2"),
-        (([1, 2], [0, 0], [1, 1], (2, 3)), "a pair of neurons stands twice"),
-        (([1], [0], [0], (2,)), "shape is (2,), needs two whole numbers from 1"),
-        (([1], [0], [0], (2, 2.5)), "sparse: shape is 2.5, needs a whole number"),
+        (([1, 2], [0, 0], [1, 1], (2, 3)), "two weights for one pair of neurons"),
+        (([1], [0], [0], (2,)), "shape is (2,), needs two integers from 1"),
+        (([1], [0], [0], (2, 2.5)), "sparse: shape is 2.5, needs an integer"),
     ],
 )
 def test_a_sparse_connection_that_cannot_be_is_refused(values: Any, said: str) -> None:
@@ -75,8 +75,8 @@ def test_a_sparse_connection_that_cannot_be_is_refused(values: Any, said: str) -
         (lambda: Conv(np.ones((2, 1, 3, 3)), padding=(-1, 0)), "conv: padding is (-1, 0)"),
         (lambda: Conv(np.ones((2, 1, 3, 3)), dilation=(1, 0)), "conv: dilation is (1, 0)"),
         (lambda: Conv(np.ones((2, 1, 3, 3)), stride=(1.5, 1)), "conv: stride is 1.5"),  # type: ignore[arg-type]
-        (lambda: Conv(np.ones((3, 1, 3, 3)), groups=2), "3 channels cannot be cut into 2 groups"),
-        (lambda: Conv(np.ones((3, 1, 3, 3)), groups=0), "cannot be cut into 0 groups"),
+        (lambda: Conv(np.ones((3, 1, 3, 3)), groups=2), "3 channels do not divide into 2 groups"),
+        (lambda: Conv(np.ones((3, 1, 3, 3)), groups=0), "do not divide into 0 groups"),
         (lambda: Conv(np.ones((3, 1, 3))), "needs 4 axes"),
         (lambda: SumPool((0, 2), (2, 2)), "sum_pool: kernel is (0, 2)"),
         (lambda: SumPool((2, 2), (2, 2), weight=256), "weights 256..256"),
@@ -93,8 +93,8 @@ def test_a_window_that_cannot_be_is_refused(make: Callable[[], Connection], said
     [
         (Dense(np.array([[1, 2]])), (3,), "2 inputs, but (3,) is 3"),
         (sparse([1], [0], [0], (1, 2)), (3,), "2 inputs, but (3,) is 3"),
-        (Conv(np.ones((1, 2, 1, 1))), (3, 4, 4), "takes (2, height, width), but is given (3, 4"),
-        (Conv(np.ones((1, 2, 1, 1))), (32,), "takes (2, height, width), but is given (32,)"),
+        (Conv(np.ones((1, 2, 1, 1))), (3, 4, 4), "takes (2, height, width), but the source is (3, 4"),
+        (Conv(np.ones((1, 2, 1, 1))), (32,), "takes (2, height, width), but the source is (32,)"),
         (SumPool((2, 2), (2, 2)), (8,), "takes (channels, height, width)"),
         (SumPool((5, 2), (2, 2)), (1, 4, 4), "a window of 5 does not fit into 4 plus padding on"),
     ],

@@ -62,8 +62,8 @@ def test_a_convolution_reaches_a_flat_population_only_through_dense_or_sparse() 
         (lambda: Network((), ()), "network: has no populations"),
         (lambda: Network((HIDDEN,), ()), "has no population of kind 'input'"),
         (lambda: Network((HIDDEN, IN), (FIRST,)), "in: is an input and cannot be the output"),
-        (lambda: Network((IN, HIDDEN, HIDDEN), (FIRST,)), "hidden: the name stands 2 times"),
-        (lambda: Network((IN, HIDDEN), (FIRST, FIRST)), "first: the name stands 2 times"),
+        (lambda: Network((IN, HIDDEN, HIDDEN), (FIRST,)), "hidden: 2 have this name"),
+        (lambda: Network((IN, HIDDEN), (FIRST, FIRST)), "first: 2 have this name"),
         (lambda: Network((IN, HIDDEN), (SECOND,)), "no population 'out'; there are in, hidden"),
         (lambda: Network((IN, HIDDEN), (FIRST,), output="o"), "no population 'o'"),
         (
@@ -76,7 +76,7 @@ def test_a_convolution_reaches_a_flat_population_only_through_dense_or_sparse() 
             lambda: Network(
                 (IN, OUT, HIDDEN), (Projection("p", "out", "hidden", Dense(np.ones((3, 2)))),)
             ),
-            "p: out is an integrator and never spikes",
+            "p: out is an integrator, which never spikes",
         ),
         (
             lambda: Network(

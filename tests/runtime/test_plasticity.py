@@ -102,7 +102,7 @@ def test_without_amplitude_nothing_is_learned(
     ("name", "changes", "message"),
     [
         ("bakc", {}, "no projection 'bakc'; there are forth, back"),
-        ("forth", {}, "forth: learns, so it needs to be sparse with a delay of 1"),
+        ("forth", {}, "forth: is plastic, needs to be sparse with a delay of 1"),
         ("back", {"tags": np.zeros((2, 3))}, r"back: tags of shape \(2, 3\), needs"),
     ],
 )

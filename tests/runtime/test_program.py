@@ -58,7 +58,7 @@ def test_a_program_knows_where_each_population_is() -> None:
             (FIRST, replace(SECOND, slices=(LEFT, RIGHT, OUT))),
             r"image: neurons from \(0, 0, 0\) are on two cores",
         ),
-        ((FIRST, replace(SECOND, number=0)), "chip 0, core 0: stands twice"),
+        ((FIRST, replace(SECOND, number=0)), "chip 0, core 0: is listed twice"),
         (
             (FIRST, replace(SECOND, usage={"neurons": 9})),
             "chip 0, core 1: takes 9 neurons, mine has 8",
@@ -69,7 +69,7 @@ def test_a_program_knows_where_each_population_is() -> None:
         ),
         (
             (FIRST, replace(SECOND, slices=(RIGHT, OUT, Slice("in", (0,), (3,))))),
-            "in: no population that a core could hold",
+            "in: is no population that a core can hold",
         ),
     ],
 )

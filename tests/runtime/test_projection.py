@@ -22,7 +22,7 @@ def test_each_register_takes_its_ends_and_nothing_beyond(key: str, low: int, hig
 )
 def test_a_name_or_setting_of_the_wrong_type_is_refused(values: dict[str, Any]) -> None:
     given = {"name": "p", "source": "a", "target": "b", "connection": Dense(np.array([[1]]))}
-    with pytest.raises(NetworkError, match="a name is|needs a whole number"):
+    with pytest.raises(NetworkError, match="a name is|needs an integer"):
         Projection(**{**given, **values})
 
 

@@ -231,7 +231,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "graded": ({"layer/0/neuron/gradedSpike": True}, "graded_spike=False"),
     "refractory": ({"layer/0/neuron/refDelay": 3}, "a refractory time of 3 steps"),
     "unknown": ({"layer/1/type": "concat"}, "a layer of type 'concat'"),
-    "fraction": ({"layer/0/weight": np.full((30, 20), 0.5)}, "0.5 is not a whole number"),
+    "fraction": ({"layer/0/weight": np.full((30, 20), 0.5)}, "0.5 is not an integer"),
     "nan": ({"layer/0/weight": np.full((30, 20), np.nan)}, "NaN or infinite"),
     "odd": ({"layer/0/weight": np.resize([255, -3], (30, 20))}, "weights -3 to 255"),
     "huge": ({"layer/0/weight": np.full((30, 20), 99999)}, "weights 0 to 99999"),
