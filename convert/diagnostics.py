@@ -1,4 +1,4 @@
-"""What a reader finds in a model: of every node, whether it can be carried over, and how."""
+"""Diagnostics of a model import: which layers are supported, and how each is converted."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -19,9 +19,15 @@ class UnsupportedLayerError(Exception):
 
 @dataclass(frozen=True)
 class LayerDiagnostic:
-    """One node of a model: `rule` says how it is carried over.
+    """Diagnostic of one layer of a model.
 
-    Where it is `approximated` or `refused`, `reason` says why and `mend` what to change.
+    Attributes:
+        node: Name of the layer, or of the node of its graph.
+        kind: Its type in the model's own terms.
+        support: `exact`, `approximate` or `unsupported`.
+        conversion: What the layer is converted to.
+        reason: Why it is approximate or unsupported.
+        remedy: What to change.
     """
 
     node: str
@@ -33,38 +39,39 @@ class LayerDiagnostic:
 
     @property
     def message(self) -> str:
-        """The finding as an error would put it."""
+        """The diagnostic as the text of an error."""
         return f"{self.node}: {'; '.join(part for part in (self.reason, self.remedy) if part)}"
 
 
 @dataclass(frozen=True)
 class CompatibilityReport:
-    """The findings of a whole `model`, in its own order."""
+    """Diagnostics of all layers of `model`, in the model's order."""
 
     model: str
     diagnostics: tuple[LayerDiagnostic, ...]
 
     @property
     def supported_percent(self) -> float:
-        """How many of a hundred nodes can be carried over, exactly or not."""
-        carried = sum(finding.support != "unsupported" for finding in self.diagnostics)
-        return 100.0 * carried / max(len(self.diagnostics), 1)
+        """Percentage of the layers that can be converted, exactly or approximately."""
+        supported = len(self.diagnostics) - len(self.unsupported)
+        return 100.0 * supported / max(len(self.diagnostics), 1)
 
     @property
     def unsupported(self) -> tuple[LayerDiagnostic, ...]:
-        """What stands in the way."""
-        return tuple(finding for finding in self.diagnostics if finding.support == "unsupported")
+        """The layers that prevent a conversion."""
+        return tuple(each for each in self.diagnostics if each.support == "unsupported")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as values that JSON can hold."""
+        """The report as JSON values."""
         return {**asdict(self), "supported_percent": self.supported_percent}
 
 
 def raise_if_unsupported(
-    findings: Iterable[LayerDiagnostic], error: type[PumiceError], who: str = ""
+    diagnostics: Iterable[LayerDiagnostic], error: type[PumiceError], who: str = ""
 ) -> None:
-    """Raise `error` with the first refusal among `findings`, and the number of further ones."""
-    refused = [finding for finding in findings if finding.support == "unsupported"]
-    if refused:
-        more = f" (and {len(refused) - 1} more, see pumice check)" if len(refused) > 1 else ""
-        raise error(f"{who}{': ' if who else ''}{refused[0].message}{more}")
+    """Raise `error` for the first unsupported layer, with the number of further ones."""
+    unsupported = [each for each in diagnostics if each.support == "unsupported"]
+    if unsupported:
+        others = len(unsupported) - 1
+        more = f" (and {others} more, see pumice check)" if others else ""
+        raise error(f"{who}{': ' if who else ''}{unsupported[0].message}{more}")

@@ -1,4 +1,4 @@
-"""A model of any kind, opened: what was found of its nodes, and how to make a network of it."""
+"""Open a model of any kind: a file, torch layers or SLAYER blocks."""
 
 import hashlib
 import os
@@ -12,25 +12,24 @@ from ...runtime.files import read_network
 from ...runtime.network import Network
 from ..diagnostics import LayerDiagnostic, raise_if_unsupported
 from ..formats.hdf5.reader import read_hdf5
-from ..formats.netx import checks as netx_rules
 from ..formats.netx import reader as netx
+from ..formats.netx.checks import check_layers
 from ..formats.netx.schema import read_layers
 from ..formats.nir import files as nir
-from ..formats.nir import ops as nir_nodes
 from ..formats.nir.metadata import METADATA_KEY, decode_network
-from ..formats.nir.ops import Reset
+from ..formats.nir.ops import Reset, check_nodes
 from ..formats.nir.reader import parse_nir
 from ..quantize.float_network import FloatNetwork
 from . import snntorch, spikingjelly
-from . import torch_layers as modules
 from .sequential import build_sequential
 from .slayer import export_blocks, is_slayer
+from .torch_layers import LayerParser, parse_layers
 
-NEURON_PARSERS: Mapping[str, modules.LayerParser] = {
+NEURON_PARSERS: Mapping[str, LayerParser] = {
     **spikingjelly.NEURON_PARSERS,
     **snntorch.NEURON_PARSERS,
 }
-MIN_DT = 1e-12  # stands in for a dt that is not given, so that all else can be told
+MIN_DT = 1e-12  # replaces a dt that is not given, so that all other nodes are checked
 SUFFIXES = (".net", ".nir", ".pumice")
 Diagnostics = tuple[LayerDiagnostic, ...]
 Arrays = Mapping[str, Any]
@@ -39,7 +38,15 @@ Provenance = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What a model may leave out: see `read_netx` and `read_nir`."""
+    """What a model may not specify itself.
+
+    Attributes:
+        input_shape: (channels, height, width) or (neurons,), for torch layers and `.net` files
+            without an input layer.
+        value_bits: Bits of an input value, 1 for spikes.
+        dt: Seconds per timestep, for NIR files of other programs.
+        reset: Reset of their neurons, where the file leaves it out.
+    """
 
     input_shape: tuple[int, ...] | None = None
     value_bits: int = 1
@@ -49,10 +56,14 @@ class ImportOptions:
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """A model's name, what was found of its nodes, and how to go on where none is refused.
+    """An opened model.
 
-    What `build` makes is in integers, a `Network`, or in real numbers, a `Graph`; it raises a
-    `PumiceError` where the whole makes no network.
+    Attributes:
+        name: Name of the file or class.
+        diagnostics: One per layer.
+        build: Builds the network where every layer is supported: a `Network` if the model holds
+            integers, else a `FloatNetwork`. Raises a `PumiceError` where the layers make no
+            network.
     """
 
     name: str
@@ -61,39 +72,56 @@ class ImportedModel:
 
 
 def import_model(model: Any, options: ImportOptions | None = None) -> Network | FloatNetwork:
-    """Return the network of `model`, which is what `check` takes.
+    """Import a model of any kind.
 
-    In integers where it holds integers, else in real numbers. Raises `NetworkError` where a node
-    cannot be carried over, or what the whole makes is no network, and `FileError`.
+    Args:
+        model: A path (`.net`, `.nir`, `.pumice`), a module or list of layers of SpikingJelly,
+            snnTorch or SLAYER, a `FloatNetwork` or a `Network`.
+        options: What the model does not specify.
+
+    Returns:
+        A `Network` where the model holds integers, else a `FloatNetwork`.
+
+    Raises:
+        NetworkError: A layer is not supported, or the layers make no network.
+        FileError: The file is absent or damaged.
     """
-    opened = inspect_model(model, options or ImportOptions())
-    raise_if_unsupported(opened.diagnostics, NetworkError, opened.name)
-    return opened.build()
+    imported = inspect_model(model, options or ImportOptions())
+    raise_if_unsupported(imported.diagnostics, NetworkError, imported.name)
+    return imported.build()
 
 
 def inspect_model(model: Any, options: ImportOptions) -> ImportedModel:
-    """Return `model`, a path, module, `Graph` or `Network`, opened; raises `FileError`."""
+    """Open a model and diagnose its layers, without building the network; see `import_model`.
+
+    Raises:
+        FileError: The file is absent or damaged.
+    """
     if isinstance(model, Network):
         return ImportedModel("network", _exact_diagnostics(model), lambda: model)
     if isinstance(model, FloatNetwork):
-        nodes = tuple(
-            LayerDiagnostic(n.name, "neurons", "exact", "as trained") for n in model.populations
+        diagnostics = tuple(
+            LayerDiagnostic(p.name, "neurons", "exact", "as trained") for p in model.populations
         )
-        return ImportedModel("graph", nodes, lambda: model)
+        return ImportedModel("network", diagnostics, lambda: model)
     if isinstance(model, str | os.PathLike):
         return _open_file(Path(model), options)
     if is_slayer(model):
         return _open_netx("slayer", export_blocks(model), options, {"format": "slayer"})
-    things, findings = modules.parse_layers(model, NEURON_PARSERS)
+    return _open_layers(model, options)
+
+
+def _open_layers(model: Any, options: ImportOptions) -> ImportedModel:
+    layers, diagnostics = parse_layers(model, NEURON_PARSERS)
     shape = options.input_shape
     if shape is None:
-        findings += (_missing_option("input", "its shape", "give input_shape"),)
-        shape = ()
+        diagnostics += (_missing_option("input", "its shape", "give input_shape"),)
     name = type(model).__name__
-    made_by = {"format": name}
-    return ImportedModel(
-        name, findings, lambda: build_sequential(things, shape, options.value_bits, made_by)
-    )
+
+    def build() -> FloatNetwork:
+        return build_sequential(layers, shape or (), options.value_bits, {"format": name})
+
+    return ImportedModel(name, diagnostics, build)
 
 
 def _open_file(path: Path, options: ImportOptions) -> ImportedModel:
@@ -106,45 +134,44 @@ def _open_file(path: Path, options: ImportOptions) -> ImportedModel:
         raise FileError(f"{path}: is none of .net, .nir and .pumice")
     arrays = read_hdf5(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    made_by = {"source": path.name, "format": path.suffix[1:], "sha256": digest}
-    opened = _open_netx if path.suffix == ".net" else _open_nir
+    provenance = {"source": path.name, "format": path.suffix[1:], "sha256": digest}
+    open_arrays = _open_netx if path.suffix == ".net" else _open_nir
     try:
-        return opened(path.name, arrays, options, made_by)
+        return open_arrays(path.name, arrays, options, provenance)
     except FileError as error:
         raise FileError(f"{path}: {error}") from None
 
 
 def _open_netx(
-    name: str, arrays: Arrays, options: ImportOptions, made_by: Provenance
+    name: str, arrays: Arrays, options: ImportOptions, provenance: Provenance
 ) -> ImportedModel:
     def build() -> Network:
-        return netx.build_network(arrays, options.input_shape, options.value_bits, made_by)[0]
+        return netx.build_network(arrays, options.input_shape, options.value_bits, provenance)[0]
 
-    return ImportedModel(name, netx_rules.check_layers(read_layers(arrays)), build)
+    return ImportedModel(name, check_layers(read_layers(arrays)), build)
 
 
 def _open_nir(
-    name: str, arrays: Arrays, options: ImportOptions, made_by: Provenance
+    name: str, arrays: Arrays, options: ImportOptions, provenance: Provenance
 ) -> ImportedModel:
     file = parse_nir(arrays)
     if METADATA_KEY in file.metadata:
-        return ImportedModel(
-            name, nir.exact_diagnostics(file), lambda: decode_network(file, arrays)
-        )
-    findings = nir_nodes.check_nodes(file.nodes, options.dt or MIN_DT, options.reset)
+        diagnostics = nir.exact_diagnostics(file)
+        return ImportedModel(name, diagnostics, lambda: decode_network(file, arrays))
+    diagnostics = check_nodes(file.nodes, options.dt or MIN_DT, options.reset)
     if options.dt is None:
-        findings += (_missing_option("time", "the seconds of one step", "give dt"),)
+        diagnostics += (_missing_option("time", "the seconds per timestep", "give dt"),)
 
     def build() -> FloatNetwork:
-        return nir.to_float_network(file, options.dt, options.reset, options.value_bits, made_by)
+        dt, reset, value_bits = options.dt, options.reset, options.value_bits
+        return nir.to_float_network(file, dt, reset, value_bits, provenance)
 
-    return ImportedModel(name, findings, build)
+    return ImportedModel(name, diagnostics, build)
 
 
-def _missing_option(node: str, what: str, mend: str) -> LayerDiagnostic:
-    return LayerDiagnostic(
-        node, node, "unsupported", reason=f"the model says nothing of {what}", remedy=mend
-    )
+def _missing_option(node: str, missing: str, remedy: str) -> LayerDiagnostic:
+    reason = f"the model does not specify {missing}"
+    return LayerDiagnostic(node, node, "unsupported", reason=reason, remedy=remedy)
 
 
 def _exact_diagnostics(network: Network) -> Diagnostics:

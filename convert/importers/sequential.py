@@ -1,6 +1,6 @@
-"""A chain of layers and neurons, one after the other, as a `Graph`."""
+"""Build a float network from a sequence of layers and neurons."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,20 +8,9 @@ import numpy as np
 from ...runtime.errors import NetworkError
 from ..quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
 from ..quantize.fuse import fuse_linear_ops
-from ..quantize.linear_ops import (
-    AffineOp,
-    ConvOp,
-    LinearOp,
-    Op,
-    PoolOp,
-    Shape,
-)
+from ..quantize.linear_ops import AffineOp, ConvOp, LinearOp, Op, PoolOp, Shape
 from ..quantize.neuron_params import NeuronParams, make_neuron_params
-from .torch_layers import (
-    AdaptiveAvgPool,
-    ParsedLayer,
-    SpikeMaxPool,
-)
+from .torch_layers import AdaptiveAvgPool, ParsedLayer, SpikeMaxPool
 
 SPIKE_MAX_POOL_PARAMS = make_neuron_params(threshold=0.5, voltage_decay=1.0)
 READOUT_PARAMS = make_neuron_params(spiking=False)
@@ -29,42 +18,51 @@ NamedOps = list[tuple[str, Op]]
 
 
 def build_sequential(
-    things: Sequence[tuple[str, ParsedLayer]], input_shape: Shape, value_bits: int, made_by: Any
+    layers: Sequence[tuple[str, ParsedLayer]],
+    input_shape: Shape,
+    value_bits: int,
+    provenance: Mapping[str, Any],
 ) -> FloatNetwork:
-    """Return the graph of named `things`; `made_by` is its provenance.
+    """Build the float network of a sequence of layers.
 
-    What follows the last neurons is added up by a read-out. Raises `NetworkError`, with a layer's
-    name, where shapes do not meet or the order makes no network.
+    Layers after the last neurons are integrated by a read-out called `output`.
+
+    Args:
+        layers: The layers in their order, with their names.
+        input_shape: (channels, height, width) or (neurons,).
+        value_bits: Bits of an input value.
+        provenance: Provenance of the network.
+
+    Raises:
+        NetworkError: Shapes do not match or the order makes no network; names the layer.
     """
-    growing = _SequentialBuilder(tuple(input_shape), value_bits)
-    for name, thing in things:
-        if isinstance(thing, NeuronParams):
-            growing.add_population(name, thing)
-        elif isinstance(thing, SpikeMaxPool):
-            growing.add_spike_max_pool(name, thing.pool)
-        elif isinstance(thing, AdaptiveAvgPool):
-            growing.pending_ops.append((name, _make_avg_pool(name, thing, growing.current_shape())))
-        elif thing is not None:
-            growing.pending_ops.append((name, thing))
-    if any(
-        isinstance(step, LinearOp | ConvOp | AffineOp | PoolOp) for _, step in growing.pending_ops
-    ):
-        growing.add_population("output", READOUT_PARAMS)
-    if not growing.populations:
+    builder = _SequentialBuilder(tuple(input_shape), value_bits)
+    for name, layer in layers:
+        if isinstance(layer, NeuronParams):
+            builder.add_population(name, layer)
+        elif isinstance(layer, SpikeMaxPool):
+            builder.add_spike_max_pool(name, layer.pool)
+        elif isinstance(layer, AdaptiveAvgPool):
+            builder.pending_ops.append((name, _make_avg_pool(name, layer, builder.current_shape())))
+        elif layer is not None:
+            builder.pending_ops.append((name, layer))
+    if any(isinstance(op, LinearOp | ConvOp | AffineOp | PoolOp) for _, op in builder.pending_ops):
+        builder.add_population("output", READOUT_PARAMS)
+    if not builder.populations:
         raise NetworkError("the model: has no neurons")
     return FloatNetwork(
         "input",
         tuple(input_shape),
         value_bits,
-        tuple(growing.populations),
-        tuple(growing.projections),
-        growing.populations[-1].name,
-        made_by,
+        tuple(builder.populations),
+        tuple(builder.projections),
+        builder.populations[-1].name,
+        provenance,
     )
 
 
 class _SequentialBuilder:
-    """Populations so far, and the `steps` since the last of them."""
+    """The populations so far, and the linear operations since the last of them."""
 
     def __init__(self, shape: Shape, value_bits: int) -> None:
         self.populations: list[FloatPopulation] = []
@@ -74,43 +72,47 @@ class _SequentialBuilder:
         self._source, self._shape = "input", shape
 
     def current_shape(self) -> Shape:
-        """Return the shape that the steps so far give."""
+        """Output shape of the operations so far."""
         return fuse_linear_ops(self.pending_ops, self._shape).shape
 
-    def add_population(self, name: str, rule: NeuronParams) -> None:
-        """End the steps so far with neurons."""
+    def add_population(self, name: str, params: NeuronParams) -> None:
+        """Fuse the pending operations to a projection into a new population."""
         if self.populations and not self.populations[-1].spiking:
-            raise NetworkError(f"{name}: follows neurons that do not spike; they have to be last")
-        neurons, maps = rule.to_population(name, [fuse_linear_ops(self.pending_ops, self._shape)])
-        self.projections.append(maps[0].to_projection(f"{self._source}-{name}", self._source, name))
-        self.populations.append(neurons)
-        self._source, self._shape, self.pending_ops = name, neurons.shape, []
+            raise NetworkError(f"{name}: follows neurons that do not spike; they must come last")
+        fused = fuse_linear_ops(self.pending_ops, self._shape)
+        population, scaled = params.to_population(name, [fused])
+        label = f"{self._source}-{name}"
+        self.projections.append(scaled[0].to_projection(label, self._source, name))
+        self.populations.append(population)
+        self._source, self._shape, self.pending_ops = name, population.shape, []
 
     def add_spike_max_pool(self, name: str, pool: PoolOp) -> None:
-        """Add max pooling, right after neurons or the input."""
+        """Add max pooling as a stateless population, directly after neurons or the input."""
         if self.pending_ops:
             raise NetworkError(
-                f"{name}: takes the largest of what {self.pending_ops[-1][0]} gives, which is not "
-                "linear; put it after the neurons, or use a mean"
+                f"{name}: takes the maximum of the output of {self.pending_ops[-1][0]}, which is "
+                "not linear; move it after the neurons, or use average pooling"
             )
         if not self.populations and self.value_bits > 1:
-            raise NetworkError(f"{name}: takes the largest of graded values; use a mean")
+            raise NetworkError(f"{name}: takes the maximum of graded values; use average pooling")
         self.pending_ops.append((name, pool))
         self.add_population(name, SPIKE_MAX_POOL_PARAMS)
 
 
-def _make_avg_pool(name: str, mean: AdaptiveAvgPool, shape: Shape) -> Op:
-    if mean.neuron_groups:
+def _make_avg_pool(name: str, pool: AdaptiveAvgPool, shape: Shape) -> Op:
+    if pool.neuron_groups:
         neurons = int(np.prod(shape))
-        if neurons % mean.size:
-            raise NetworkError(f"{name}: {neurons} neurons are not in groups of {mean.size}")
-        weights = np.repeat(np.eye(neurons // mean.size), mean.size, axis=1) / mean.size
+        if neurons % pool.size:
+            raise NetworkError(
+                f"{name}: {neurons} neurons do not divide into groups of {pool.size}"
+            )
+        weights = np.repeat(np.eye(neurons // pool.size), pool.size, axis=1) / pool.size
         return LinearOp(weights, np.zeros(len(weights)))
     if len(shape) != 3:
         raise NetworkError(f"{name}: takes images, but gets a flat layer")
-    given = mean.size if isinstance(mean.size, tuple) else (mean.size, mean.size)
-    rows, columns = (size or own for size, own in zip(given, shape[1:], strict=True))
+    sizes = pool.size if isinstance(pool.size, tuple) else (pool.size, pool.size)
+    rows, columns = (size or own for size, own in zip(sizes, shape[1:], strict=True))
     if shape[1] % rows or shape[2] % columns:
-        raise NetworkError(f"{name}: {shape[1:]} cannot be cut into {rows} by {columns} windows")
+        raise NetworkError(f"{name}: {shape[1:]} does not divide into {rows} by {columns} windows")
     kernel = shape[1] // rows, shape[2] // columns
     return PoolOp(kernel, kernel, scale=1 / (kernel[0] * kernel[1]))

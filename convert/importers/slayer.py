@@ -1,6 +1,6 @@
-"""Networks from SLAYER's blocks in memory, through what they export; lava-dl is not imported.
+"""Import networks of SLAYER (lava-dl) blocks, through their own export; lava-dl is not imported.
 
-SLAYER is archived and its export lacks things: `Average` and `TimeDecimation` fail, `KWTA` writes
+SLAYER is archived and its export is incomplete: `Average` and `TimeDecimation` fail, `KWTA` writes
 nothing, the exponent of a norm is not clamped. What is missing is taken from the blocks.
 """
 
@@ -23,11 +23,19 @@ Entries = dict[str, NDArray[Any]]
 def from_slayer(
     blocks: Any, input_shape: tuple[int, ...] | None = None, value_bits: int = 1
 ) -> tuple[Network, tuple[LayerDiagnostic, ...]]:
-    """Return the network of SLAYER's `blocks`, and how each was carried over.
+    """Import a network of SLAYER blocks, whose weights and states are integers already.
 
-    `blocks` are modules in their order, or a module that has them as `blocks`; they have run at
-    least once and stay as they are. Otherwise as `read_netx`. Raises `NetworkError` where a block
-    cannot be carried over.
+    Args:
+        blocks: Blocks in their order, or a module that has them as `blocks`; they have run at
+            least once, and are not changed.
+        input_shape: As in `read_netx`.
+        value_bits: As in `read_netx`.
+
+    Returns:
+        The network, and a diagnostic per block.
+
+    Raises:
+        NetworkError: A block is not supported.
     """
     arrays = export_blocks(blocks)
     try:
@@ -37,12 +45,16 @@ def from_slayer(
 
 
 def is_slayer(module: Any) -> bool:
-    """Return whether `module` is made of SLAYER's blocks."""
+    """Whether `module` consists of SLAYER blocks."""
     return any(hasattr(block, "export_hdf5") for block in _list_blocks(module))
 
 
 def export_blocks(blocks: Any) -> Entries:
-    """Return what a `.net` file of `blocks` would hold; raises `NetworkError`."""
+    """Export `blocks` to the datasets of a `.net` file, by their full names.
+
+    Raises:
+        NetworkError: A block has not run yet, or does not export integers.
+    """
     return {
         f"layer/{number}/{key}": value
         for number, block in enumerate(_list_blocks(blocks))
@@ -51,12 +63,12 @@ def export_blocks(blocks: Any) -> Entries:
 
 
 def _list_blocks(blocks: Any) -> list[Any]:
-    given = getattr(blocks, "blocks", blocks)
-    return list(given) if isinstance(given, Iterable) else [given]
+    listed = getattr(blocks, "blocks", blocks)
+    return list(listed) if isinstance(listed, Iterable) else [listed]
 
 
 class _GroupRecorder:
-    """Stands in for the HDF5 group that a block exports to."""
+    """Replaces the HDF5 group that a block exports to."""
 
     def __init__(self) -> None:
         self.entries: Entries = {}
@@ -64,7 +76,7 @@ class _GroupRecorder:
     def create_dataset(
         self, name: str, shape: Any = None, dtype: DTypeLike = None, data: Any = None
     ) -> None:
-        """Keep `data` as HDF5 would."""
+        """Store `data` as HDF5 would."""
         values = np.asarray(data, dtype)
         self.entries[name] = np.char.encode(values) if values.dtype.kind == "U" else values
 
@@ -77,16 +89,16 @@ def _export_block(number: int, block: Any) -> Entries:
         return {"type": np.array(kind.encode())}
     if getattr(block, "shape", None) is None:
         raise NetworkError(f"block {number} ({kind}): has no shape yet; run it once on any events")
-    handle = _GroupRecorder()
+    recorder = _GroupRecorder()
     with _preserve_weight_norm(block):
         try:
-            block.export_hdf5(handle)
+            block.export_hdf5(recorder)
         except TypeError:
             raise NetworkError(
                 f"block {number} ({kind}): its pre_hook_fx gives no integers for export; "
                 "leave it at the neuron's quantize_8bit"
             ) from None
-    entries = handle.entries
+    entries = recorder.entries
     entries["delayShift"] = np.array(int(getattr(block, "delay_shift", True)))
     norm: Any = getattr(getattr(block, "neuron", None), "norm", None)
     if hasattr(norm, "std"):
@@ -97,7 +109,7 @@ def _export_block(number: int, block: Any) -> Entries:
 
 @contextmanager
 def _preserve_weight_norm(block: Any) -> Iterator[None]:
-    """Let `block` export its weights as they are now, without taking their weight norm off."""
+    """Export the current weights of `block` without removing their weight norm."""
     normed = [m for m in block.modules() if getattr(m, "weight_norm_enabled", False)]
     for module in normed:
         for refresh in module._forward_pre_hooks.values():

@@ -1,12 +1,12 @@
-"""Networks of snnTorch's modules, in real numbers; the library is not imported.
+"""Import networks of snnTorch modules as float networks; the library is not imported.
 
     Leaky       v = beta v + x
     Synaptic    u = alpha u + x,  v = beta v + u
     spike where v > threshold
 
-With `reset_mechanism="zero"`, Leaky sets v to zero before the step after a spike, which gives the
-spikes of a reset right after it, whatever its `reset_delay`. Synaptic with `reset_delay=True` holds
-v at zero all through that step, so that it cannot fire twice in a row: no chip does that.
+With `reset_mechanism="zero"`, Leaky sets v to zero before the timestep after a spike, which gives
+the spikes of a reset right after it, whatever its `reset_delay`. Synaptic with `reset_delay=True`
+holds v at zero throughout that timestep, so that it cannot fire twice in a row: no chip does that.
 """
 
 from collections.abc import Mapping
@@ -19,27 +19,30 @@ from ..diagnostics import LayerDiagnostic, UnsupportedLayerError, raise_if_unsup
 from ..quantize.float_network import FloatNetwork
 from ..quantize.neuron_params import make_neuron_params
 from .sequential import build_sequential
-from .torch_layers import (
-    LayerParser,
-    ParsedLayer,
-    parse_layers,
-    to_numpy,
-    to_scalar,
-)
+from .torch_layers import LayerParser, ParsedLayer, parse_layers, to_numpy, to_scalar
 
 
 def from_snntorch(
     module: Any, input_shape: tuple[int, ...], value_bits: int = 1
 ) -> tuple[FloatNetwork, tuple[LayerDiagnostic, ...]]:
-    """Return the network of `module`, and how each of its layers was carried over.
+    """Import a network of snnTorch layers.
 
-    `module` is a Sequential or list of layers, neurons among them; `input_shape` is (channels,
-    height, width) or (neurons,), of `value_bits` bits. Layers after the last neurons are added up
-    by a read-out. Raises `NetworkError` where a layer cannot be carried over, with its parameter.
+    Args:
+        module: A Sequential or list of layers, neurons among them. Layers after the last neurons
+            are integrated by a read-out.
+        input_shape: (channels, height, width) or (neurons,).
+        value_bits: Bits of an input value.
+
+    Returns:
+        The float network, and a diagnostic per layer.
+
+    Raises:
+        NetworkError: A layer is not supported; names its parameter.
     """
-    things, findings = parse_layers(module, NEURON_PARSERS)
-    raise_if_unsupported(findings, NetworkError)
-    return build_sequential(things, input_shape, value_bits, {"format": "snntorch"}), findings
+    layers, diagnostics = parse_layers(module, NEURON_PARSERS)
+    raise_if_unsupported(diagnostics, NetworkError)
+    network = build_sequential(layers, input_shape, value_bits, {"format": "snntorch"})
+    return network, diagnostics
 
 
 def _parse_leaky(node: Any) -> tuple[ParsedLayer, str]:
@@ -49,7 +52,7 @@ def _parse_leaky(node: Any) -> tuple[ParsedLayer, str]:
 def _parse_synaptic(node: Any) -> tuple[ParsedLayer, str]:
     if getattr(node, "reset_delay", True) and node.reset_mechanism == "zero":
         raise UnsupportedLayerError(
-            "reset_delay=True holds the voltage at zero for a step after each spike",
+            "reset_delay=True holds the voltage at zero for a timestep after each spike",
             "train with reset_delay=False",
         )
     return _parse_neuron(node, _decay_fraction(node.alpha))
@@ -67,8 +70,8 @@ def _parse_neuron(node: Any, current_decay: Any) -> tuple[ParsedLayer, str]:
     decay = _decay_fraction(node.beta)
     reset = node.reset_mechanism
     if reset == "none":
-        rule = make_neuron_params(current_decay=current_decay, voltage_decay=decay, spiking=False)
-        return rule, "never reset, so read by its voltage"
+        params = make_neuron_params(current_decay=current_decay, voltage_decay=decay, spiking=False)
+        return params, "an integrator, since it is never reset"
     if reset != "zero":
         raise UnsupportedLayerError(
             f"reset_mechanism={reset!r} subtracts the threshold",
@@ -77,12 +80,12 @@ def _parse_neuron(node: Any, current_decay: Any) -> tuple[ParsedLayer, str]:
     threshold = to_numpy(node.threshold)
     if threshold.min() <= 0:
         raise UnsupportedLayerError(f"threshold is {threshold.min():g}", "use one above zero")
-    return make_neuron_params(threshold, current_decay, decay), "fires above its threshold, as here"
+    return make_neuron_params(threshold, current_decay, decay), "fires above its threshold"
 
 
-def _decay_fraction(kept: Any) -> Any:
-    """Return the share lost a step, where the library has the share that is kept."""
-    return 1 - np.clip(to_numpy(kept), 0.0, 1.0)
+def _decay_fraction(factor: Any) -> Any:
+    """Fraction lost per timestep, from the library's decay factor."""
+    return 1 - np.clip(to_numpy(factor), 0.0, 1.0)
 
 
 NEURON_PARSERS: Mapping[str, LayerParser] = {"Leaky": _parse_leaky, "Synaptic": _parse_synaptic}

@@ -1,12 +1,12 @@
-"""Networks of SpikingJelly's modules, in real numbers; the library is not imported.
+"""Import networks of SpikingJelly modules as float networks; the library is not imported.
 
-With `v_reset` taken off every voltage, its neurons are those of `convert.graph`:
+With `v_reset` subtracted from every voltage, its neurons are those of `float_network`:
 
     IF      v = v + x
     LIF     v = v (1 - 1/tau) + x, with decay_input x / tau; parametric LIF: 1/tau = sigmoid(w)
     spike where v >= v_threshold, and then v = v_reset
 
-The chip fires above the threshold, not at it: see `convert.neuron_rule` for what is done about it.
+The chip fires above the threshold, not at it: see `quantize.neuron_params`.
 """
 
 from collections.abc import Mapping
@@ -28,21 +28,30 @@ from .torch_layers import (
     to_scalar,
 )
 
-THRESHOLD_NOTE = "fires at its threshold or above, so the threshold is put just below"
+THRESHOLD_NOTE = "fires at its threshold or above, so the threshold is set just below"
 
 
 def from_spikingjelly(
     module: Any, input_shape: tuple[int, ...], value_bits: int = 1
 ) -> tuple[FloatNetwork, tuple[LayerDiagnostic, ...]]:
-    """Return the network of `module`, and how each of its layers was carried over.
+    """Import a network of SpikingJelly layers.
 
-    `module` is a Sequential or list of layers, neurons among them; `input_shape` is (channels,
-    height, width) or (neurons,), of `value_bits` bits. Layers after the last neurons are added up
-    by a read-out. Raises `NetworkError` where a layer cannot be carried over, with its parameter.
+    Args:
+        module: A Sequential or list of layers, neurons among them. Layers after the last neurons
+            are integrated by a read-out.
+        input_shape: (channels, height, width) or (neurons,).
+        value_bits: Bits of an input value.
+
+    Returns:
+        The float network, and a diagnostic per layer.
+
+    Raises:
+        NetworkError: A layer is not supported; names its parameter.
     """
-    things, findings = parse_layers(module, NEURON_PARSERS)
-    raise_if_unsupported(findings, NetworkError)
-    return build_sequential(things, input_shape, value_bits, {"format": "spikingjelly"}), findings
+    layers, diagnostics = parse_layers(module, NEURON_PARSERS)
+    raise_if_unsupported(diagnostics, NetworkError)
+    network = build_sequential(layers, input_shape, value_bits, {"format": "spikingjelly"})
+    return network, diagnostics
 
 
 def _threshold_above_reset(node: Any) -> float:
@@ -70,21 +79,20 @@ def _parse_parametric_lif(node: Any) -> tuple[ParsedLayer, str]:
 
 def _make_lif(node: Any, decay: float) -> tuple[ParsedLayer, str]:
     gain = decay if node.decay_input else 1.0
-    return make_neuron_params(
-        _threshold_above_reset(node), voltage_decay=decay, gain=gain, inclusive=True
-    ), THRESHOLD_NOTE
+    threshold = _threshold_above_reset(node)
+    params = make_neuron_params(threshold, voltage_decay=decay, gain=gain, inclusive=True)
+    return params, THRESHOLD_NOTE
 
 
 def _parse_readout(node: Any) -> tuple[ParsedLayer, str]:
     decay = 1 / to_scalar(node.tau, "tau") if hasattr(node, "tau") else 0.0
-    rule = make_neuron_params(voltage_decay=decay, gain=decay or 1.0, spiking=False)
-    return rule, "read by its voltage at every step; its `decode` is up to the reader"
+    params = make_neuron_params(voltage_decay=decay, gain=decay or 1.0, spiking=False)
+    return params, "an integrator, read at every timestep; its `decode` is left to the reader"
 
 
 def _parse_voting(layer: Any) -> tuple[ParsedLayer, str]:
-    return AdaptiveAvgPool(
-        int(layer.voting_size), neuron_groups=True
-    ), "means of groups, added up by a read-out"
+    pool = AdaptiveAvgPool(int(layer.voting_size), neuron_groups=True)
+    return pool, "averages of groups, integrated by a read-out"
 
 
 NEURON_PARSERS: Mapping[str, LayerParser] = {

@@ -1,6 +1,7 @@
-"""Layers of torch and of libraries like it, known by the names of their classes.
+"""Parse torch layers, and those of libraries like torch, by their class names and attributes.
 
-No library is imported: a layer is what its class is called, and its attributes say the rest.
+No library is imported: a layer is identified by the name of its class. Batch norm is read with its
+running statistics here, and max pooling becomes `SpikeMaxPool`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -35,14 +36,14 @@ NO_OPS = ("Dropout", "Dropout2d", "Identity")
 
 @dataclass(frozen=True)
 class SpikeMaxPool:
-    """Max pooling of spikes: a neuron that fires where any in its window does."""
+    """Max pooling of spikes: a neuron that fires if any input in its window does."""
 
     pool: PoolOp
 
 
 @dataclass(frozen=True)
 class AdaptiveAvgPool:
-    """The mean over as many windows as there are in `size`, or over groups of `size` neurons."""
+    """Average pooling to `size` windows, or over groups of `size` neurons (`neuron_groups`)."""
 
     size: Any
     neuron_groups: bool = False
@@ -53,9 +54,9 @@ LayerParser = Callable[[Any], tuple[ParsedLayer, str]]
 
 
 def iter_layers(module: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Give the layers of `module` in their order, under their full names."""
+    """Iterate over the layers of `module` in their order, with their full names."""
     if isinstance(module, list | tuple):
-        children: Any = ((str(number), child) for number, child in enumerate(module))
+        children: Any = ((str(index), child) for index, child in enumerate(module))
     elif type(module).__name__ in CONTAINERS:
         children = module.named_children()
     else:
@@ -66,55 +67,62 @@ def iter_layers(module: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def parse_layers(
-    module: Any, cells: Mapping[str, LayerParser]
+    module: Any, neuron_parsers: Mapping[str, LayerParser]
 ) -> tuple[list[tuple[str, ParsedLayer]], tuple[LayerDiagnostic, ...]]:
-    """Return what each layer of `module` is, and a finding for each.
+    """Parse each layer of `module`.
 
-    `cells` reads the neurons of a library, by the names of their classes.
+    Args:
+        module: A module, or a list of layers.
+        neuron_parsers: Parsers for the neurons of a library, by the names of their classes.
+
+    Returns:
+        The supported layers with their names, and a diagnostic for every layer.
     """
-    things, findings = [], []
+    parsers = {**LAYER_PARSERS, **neuron_parsers}
+    layers, diagnostics = [], []
     for name, layer in iter_layers(module):
         kind = type(layer).__name__
         label = name if not name[0].isdigit() else f"{kind.lower()}{name}"
-        read = {**LAYER_PARSERS, **cells}.get(kind, _parse_unknown)
         try:
-            thing, rule = read(layer)
-            things.append((label, thing))
-            findings.append(LayerDiagnostic(label, kind, "exact", rule))
-        except UnsupportedLayerError as refusal:
-            findings.append(
-                LayerDiagnostic(
-                    label, kind, "unsupported", reason=refusal.reason, remedy=refusal.remedy
-                )
-            )
-    return things, tuple(findings)
+            parsed, conversion = parsers.get(kind, _parse_unknown)(layer)
+            layers.append((label, parsed))
+            diagnostics.append(LayerDiagnostic(label, kind, "exact", conversion))
+        except UnsupportedLayerError as error:
+            reason, remedy = error.reason, error.remedy
+            diagnostics.append(LayerDiagnostic(label, kind, "unsupported", "", reason, remedy))
+    return layers, tuple(diagnostics)
 
 
 def to_numpy(value: Any) -> NDArray[np.float64]:
-    """Return a tensor or number as float64."""
+    """Convert a tensor or number to float64."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     return np.asarray(value, np.float64)
 
 
-def to_scalar(value: Any, what: str) -> float:
-    """Return a tensor or number as one float; raises `Refused` where it holds several."""
+def to_scalar(value: Any, name: str) -> float:
+    """Convert a tensor or number called `name` to one float.
+
+    Raises:
+        UnsupportedLayerError: It holds several values.
+    """
     values = to_numpy(value)
     if values.size > 1 and np.ptp(values) > 0:
         raise UnsupportedLayerError(
-            f"{what} differs from neuron to neuron", f"use one {what} a layer"
+            f"{name} differs from neuron to neuron", f"use one {name} per layer"
         )
     return float(values.flat[0])
 
 
 def _parse_unknown(layer: Any) -> tuple[ParsedLayer, str]:
     kind = type(layer).__name__
-    if any(type(part).__name__ in LAYER_PARSERS for part in getattr(layer, "modules", tuple)()):
+    children = getattr(layer, "modules", tuple)()
+    if any(type(child).__name__ in LAYER_PARSERS for child in children):
         raise UnsupportedLayerError(
-            f"{kind} has a forward of its own, which cannot be seen",
-            "give its layers in their order, as a list or Sequential",
+            f"{kind} has a forward method of its own, which cannot be inspected",
+            "pass its layers in their order, as a list or Sequential",
         )
-    raise UnsupportedLayerError(f"{kind} is no layer that can be carried over")
+    raise UnsupportedLayerError(f"{kind} is not a supported layer")
 
 
 def _to_pair(value: Any) -> Pair:
@@ -135,7 +143,7 @@ def _parse_linear(layer: Any) -> tuple[ParsedLayer, str]:
 def _parse_conv(layer: Any) -> tuple[ParsedLayer, str]:
     if getattr(layer, "padding_mode", "zeros") != "zeros":
         raise UnsupportedLayerError(f"padding_mode is {layer.padding_mode!r}", "pad with zeros")
-    kernels = ConvOp(
+    conv = ConvOp(
         to_numpy(layer.weight),
         _bias_or_zeros(layer),
         _to_pair(layer.stride),
@@ -143,19 +151,19 @@ def _parse_conv(layer: Any) -> tuple[ParsedLayer, str]:
         _to_pair(layer.dilation),
         int(layer.groups),
     )
-    return kernels, "a convolution"
+    return conv, "a convolution"
 
 
 def _parse_batch_norm(layer: Any) -> tuple[ParsedLayer, str]:
     if layer.running_var is None:
         raise UnsupportedLayerError("track_running_stats is off", "train with running statistics")
-    scale = 1 / np.sqrt(to_numpy(layer.running_var) + layer.eps)
+    gain = 1 / np.sqrt(to_numpy(layer.running_var) + layer.eps)
     if layer.weight is not None:
-        scale = scale * to_numpy(layer.weight)
-    offset = -to_numpy(layer.running_mean) * scale
+        gain = gain * to_numpy(layer.weight)
+    offset = -to_numpy(layer.running_mean) * gain
     if layer.bias is not None:
         offset = offset + to_numpy(layer.bias)
-    return AffineOp(scale, offset), "folded into weights and bias, with its running statistics"
+    return AffineOp(gain, offset), "folded into weights and bias, with its running statistics"
 
 
 def _check_pool(layer: Any) -> None:
@@ -185,15 +193,15 @@ def _parse_max_pool(layer: Any) -> tuple[ParsedLayer, str]:
         raise UnsupportedLayerError(f"dilation is {layer.dilation}", "use a dilation of 1")
     kernel = _to_pair(layer.kernel_size)
     pool = PoolOp(kernel, _to_pair(layer.stride or layer.kernel_size), _to_pair(layer.padding))
-    return SpikeMaxPool(pool), "a neuron that fires where any spike of its window does"
+    return SpikeMaxPool(pool), "a neuron that fires if any input in its window spikes"
 
 
 def _parse_flatten(layer: Any) -> tuple[ParsedLayer, str]:
-    return FlattenOp(), "channel by channel, row by row"
+    return FlattenOp(), "flattened by channel, then by row"
 
 
 def _parse_no_op(layer: Any) -> tuple[ParsedLayer, str]:
-    return None, "left out: it does nothing once trained"
+    return None, "left out: it has no effect after training"
 
 
 LAYER_PARSERS: Mapping[str, LayerParser] = {

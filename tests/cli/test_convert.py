@@ -48,7 +48,7 @@ def test_a_network_in_integers_is_not_converted_again(network: Path) -> None:
 def test_a_node_that_cannot_be_carried_over_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "layers.py").write_text("from torch import nn\nnet = [nn.GRU(3, 2)]\n")
     answer = pumice("convert", f"{tmp_path / 'layers.py'}:net", "--input-shape", "3")
-    assert answer.status == 2 and "GRU is no layer that can be carried over" in answer.err
+    assert answer.status == 2 and "GRU is not a supported layer" in answer.err
 
 
 def test_few_bits_are_calibrated_on_events_and_told_of(tmp_path: Path, events: Path) -> None:

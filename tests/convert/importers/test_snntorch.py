@@ -148,5 +148,5 @@ def test_a_synaptic_neuron_is_refused_where_no_chip_computes_it(snn: Any) -> Non
         from_snntorch([nn.Linear(16, 2), late], (16,))
     with pytest.raises(NetworkError, match="synaptic1: filters the bias before it"):
         from_snntorch([nn.Linear(16, 2), neuron(snn, "synaptic")], (16,))
-    with pytest.raises(NetworkError, match="Lapicque is no layer that can be carried over"):
+    with pytest.raises(NetworkError, match="Lapicque is not a supported layer"):
         from_snntorch([nn.Linear(16, 2), snn.Lapicque(beta=0.5)], (16,))

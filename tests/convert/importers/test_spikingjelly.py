@@ -199,13 +199,13 @@ def test_what_cannot_be_carried_over_is_named_with_its_parameter(sj: Any) -> Non
     linear = sj.Linear(4, 3)
     for layers, text in (
         ([linear, sj.IFNode(v_reset=None)], "v_reset=None subtracts the threshold; train with"),
-        ([linear, sj.QIFNode()], "qifnode1: QIFNode is no layer that can be carried over"),
+        ([linear, sj.QIFNode()], "qifnode1: QIFNode is not a supported layer"),
         ([linear, sj.IFNode(v_threshold=-1.0)], "v_threshold is not above v_reset"),
         ([sj.AvgPool2d(2, ceil_mode=True), linear], "ceil_mode is on; use ceil_mode=False"),
         ([sj.Conv2d(2, 3, 3, padding="same"), sj.IFNode()], "padding is 'same'"),
         ([sj.Conv2d(2, 3, 3, padding_mode="circular")], "padding_mode is 'circular'"),
         ([sj.BatchNorm2d(3, track_running_stats=False)], "track_running_stats is off"),
-        ([nn.TransformerEncoderLayer(4, 2)], "has a forward of its own, which cannot be seen"),
+        ([nn.TransformerEncoderLayer(4, 2)], "has a forward method of its own"),
     ):
         with pytest.raises(NetworkError, match=text):
             from_spikingjelly(nn.Sequential(*layers), (4,))
@@ -213,14 +213,14 @@ def test_what_cannot_be_carried_over_is_named_with_its_parameter(sj: Any) -> Non
 
 def test_an_order_that_makes_no_network_is_named(sj: Any) -> None:
     for layers, text in (
-        ([sj.Conv2d(2, 3, 3), sj.MaxPool2d(2), sj.IFNode()], "takes the largest of what conv2d0"),
+        ([sj.Conv2d(2, 3, 3), sj.MaxPool2d(2), sj.IFNode()], "takes the maximum of the output of conv2d0"),
         ([sj.Conv2d(2, 3, 3), sj.Linear(3, 2), sj.IFNode()], "linear1: follows conv2d0 with no"),
         ([sj.Flatten()], "has no neurons"),
         ([sj.Linear(5, 2), sj.IFNode()], r"linear0: takes 5 neurons, but gets \(2, 8, 8\), 128"),
-        ([sj.AdaptiveAvgPool2d(3), sj.IFNode()], r"\(8, 8\) cannot be cut into 3 by 3 windows"),
-        ([sj.VotingLayer(7)], "128 neurons are not in groups of 7"),
+        ([sj.AdaptiveAvgPool2d(3), sj.IFNode()], r"\(8, 8\) does not divide into 3 by 3 windows"),
+        ([sj.VotingLayer(7)], "128 neurons do not divide into groups of 7"),
     ):
         with pytest.raises(NetworkError, match=text):
             from_spikingjelly(layers, IMAGE)
-    with pytest.raises(NetworkError, match="takes the largest of graded values"):
+    with pytest.raises(NetworkError, match="takes the maximum of graded values"):
         from_spikingjelly([sj.MaxPool2d(2), sj.IFNode()], IMAGE, value_bits=8)
