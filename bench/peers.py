@@ -251,7 +251,7 @@ def slayer(network: Network) -> Peer:
 
     import torch
 
-    from pumice.deploy.lava.lazy_import import patch_lava
+    from pumice.runtime.lava_compat import patch_lava
 
     if len(network.projections) != len(network.topological_order):
         raise NotImplementedError("not a chain")

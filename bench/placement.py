@@ -16,12 +16,8 @@ from pumice.deploy.placement.lower_bound import min_cores
 from pumice.deploy.placement.packing import first_fit_decreasing
 from pumice.deploy.placement.partition import Partition, index_fan_out
 from pumice.deploy.placement.place import build_program, place
-from pumice.deploy.placement.problem import (
-    RESOURCES,
-    PlacementProblem,
-    make_problem,
-    slice_resources,
-)
+from pumice.deploy.placement.problem import RESOURCES, PlacementProblem, make_problem
+from pumice.deploy.placement.resources import slice_resources
 from pumice.deploy.placement.tiling import feasible_tilings, tile
 from pumice.deploy.targets.target import Target, read_target
 from pumice.runtime import Network, Program, Trace

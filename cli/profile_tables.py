@@ -150,8 +150,8 @@ def _print_energy(cost: "Cost", bill: "EnergyEstimate") -> None:
         (1, 2, 3),
     )  # fmt: skip
     connections, product = (
-        cost.workload.connections,
-        bill.ann_energy / max(cost.workload.connections, 1),
+        cost.workload.synapses,
+        bill.ann_energy / max(cost.workload.synapses, 1),
     )
     here = sum(cost.workload.synaptic_operations.values()) / max(connections, 1)
     typer.echo(

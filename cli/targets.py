@@ -75,7 +75,7 @@ def _format_value(constant: "Constant") -> str:
     """Return the value as text, and its range where it has one."""
     value = constant.value
     text = f"{value:,}" if isinstance(value, int) else f"{value}"
-    least, most = getattr(constant, "least", None), getattr(constant, "most", None)
+    least, most = getattr(constant, "min", None), getattr(constant, "max", None)
     if least is None and most is None:
         return text
     return f"{text} ({value if least is None else least:g} to {value if most is None else most:g})"

@@ -1,4 +1,4 @@
-"""A network on several targets: whether it fits, on which cores, and what it costs there."""
+"""Profile: placement, energy, latency and utilization of a network on a target."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -8,19 +8,25 @@ from ..runtime import Network, Program, Trace
 from ..runtime.errors import EngineError, PlacementError
 from .cost.estimate import Cost, costs_to_dict, estimate_cost
 from .placement.lower_bound import min_cores
-from .placement.place import place
+from .placement.place import PlacementSolution, solve_placement
 from .placement.problem import make_problem
 from .placement.utilization import PopulationUsage, compute_utilization
-from .targets.target import Target
+from .targets.target import Target, TargetLike, as_target, list_targets
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What became of a network on a `target`.
+    """Profile of a network on a target.
 
-    On a target with cores either `program`, its `uses` and `at_least`, below which no placement
-    has fewer cores, are there, or `refusal` says what does not fit, by how much and what helps;
-    `cost` then tells the work alone.
+    Attributes:
+        target: The target.
+        cost: Operations, energy and latency of one inference. Without a program these are the
+            operations and their energy alone.
+        program: The placement; None if the target has no cores or does not hold the network.
+        utilization: Cores and resources by population.
+        lower_bound: Number of cores below which no placement exists.
+        placement_error: If the target does not hold the network, the limit, the excess and a
+            remedy; else empty.
     """
 
     target: Target
@@ -31,40 +37,91 @@ class Profile:
     placement_error: str = ""
 
 
-def profile(network: Network, trace: Trace, target: Target) -> Profile:
-    """Place `network` on `target`, where that has cores, and cost it in `trace`.
+def profile(network: Network | Program, trace: Trace, target: TargetLike | None = None) -> Profile:
+    """Estimate energy, latency and utilization of a network on a target, on recorded samples.
 
-    `trace` was recorded with `record="all"`; raises `EngineError` where it was not.
+    Args:
+        network: A program, which is profiled as it is placed, or a network, which is placed first.
+        trace: A run of it with every spike recorded (`record="all"`).
+        target: A target, its name or the path of its TOML file. A program on a shipped target needs
+            none.
+
+    Returns:
+        The profile. If the target has too few resources for the network, its `placement_error` says
+        so.
+
+    Raises:
+        PlacementError: `target` is missing, or is another than that of the program.
+        EngineError: The trace lacks spikes.
+        RecipeError: `target` names no target, or its file is invalid.
     """
-    if target.chip is None:
-        return Profile(target, estimate_cost(network, trace, target))
+    if isinstance(network, Program):
+        chosen = _target_of_program(network, target)
+        problem = make_problem(network.network, chosen)
+        solution = PlacementSolution(problem, min_cores(problem), network)
+        return _profile_solution(solution, trace)
+    if target is None:
+        raise PlacementError(
+            f"profile: a network needs a target, one of {', '.join(list_targets())}; pass "
+            "profile(network, trace, target), or place it first"
+        )
+    chosen = as_target(target)
+    if chosen.chip is None:
+        return Profile(chosen, estimate_cost(network, trace, chosen))
     try:
-        program = place(network, target)
-        bound = min_cores(make_problem(network, target))
+        solution = solve_placement(make_problem(network, chosen))
     except (PlacementError, EngineError) as error:
-        return Profile(target, estimate_cost(network, trace, target), placement_error=str(error))
-    cost = estimate_cost(network, trace, target, program)
-    return Profile(target, cost, program, compute_utilization(program, target), bound)
+        return Profile(chosen, estimate_cost(network, trace, chosen), placement_error=str(error))
+    return _profile_solution(solution, trace)
+
+
+def _target_of_program(program: Program, target: TargetLike | None) -> Target:
+    if target is None:
+        if program.target not in list_targets():
+            raise PlacementError(
+                f"{program.target}: not a shipped target; pass the one that the program was placed "
+                "on: profile(program, trace, target)"
+            )
+        return as_target(program.target)
+    chosen = as_target(target)
+    if chosen.name != program.target:
+        raise PlacementError(
+            f"profile: the program is placed on {program.target}, but the target is {chosen.name}; "
+            f"place its network there: place(program.network, {chosen.name!r})"
+        )
+    return chosen
+
+
+def _profile_solution(solution: PlacementSolution, trace: Trace) -> Profile:
+    problem, program = solution.problem, solution.program
+    return Profile(
+        problem.target,
+        estimate_cost(problem.network, trace, problem.target, program),
+        program,
+        compute_utilization(problem, program),
+        solution.lower_bound,
+    )
 
 
 def most_used_resource(usage: Mapping[str, float], limits: Mapping[str, int]) -> tuple[str, float]:
-    """Return of which limit most is taken, and the share of it, from 0 to 1."""
-    shares = {key: usage.get(key, 0) / limit for key, limit in limits.items() if limit}
-    name = max(shares, key=lambda key: shares[key])
-    return name, shares[name]
+    """Find the resource of which the largest fraction is used, and that fraction (0 to 1)."""
+    fractions = {key: usage.get(key, 0) / limit for key, limit in limits.items() if limit}
+    name = max(fractions, key=lambda key: fractions[key])
+    return name, fractions[name]
 
 
 def profiles_to_dict(network: Network, trace: Trace, profiles: Iterable[Profile]) -> dict[str, Any]:
-    """Return all figures of `profiles` as JSON values: those of `cost.document`, and where it fits.
+    """Convert `profiles` to JSON values: those of `costs_to_dict`, and the placement.
 
-    Under `placement` of each target: cores, chips, the lower bound, and use by population and core.
+    Under `placement` of each target: cores, chips, the lower bound, and usage by population and by
+    core; under `placement_error` the reason if there is none.
     """
     profiles = list(profiles)
-    told = costs_to_dict(network, trace, [each.cost for each in profiles])
-    for each, target in zip(profiles, told["targets"], strict=True):
+    document = costs_to_dict(network, trace, [each.cost for each in profiles])
+    for each, target in zip(profiles, document["targets"], strict=True):
         target["placement"] = _placement_to_dict(each)
-        target["refusal"] = each.placement_error or None
-    return told
+        target["placement_error"] = each.placement_error or None
+    return document
 
 
 def _placement_to_dict(profile: Profile) -> dict[str, Any] | None:
@@ -73,10 +130,10 @@ def _placement_to_dict(profile: Profile) -> dict[str, Any] | None:
         return None
     return {
         "cores": len(program.cores),
-        "at_least": profile.lower_bound,
+        "lower_bound": profile.lower_bound,
         "chips": program.chips,
         "limits": dict(program.limits),
-        "populations": [asdict(use) for use in profile.utilization],
+        "populations": [asdict(usage) for usage in profile.utilization],
         "per_core": [
             {
                 "chip": core.chip,

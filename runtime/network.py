@@ -10,6 +10,7 @@ import numpy as np
 
 from .arithmetic import ACTIVATION_LIMIT, ALIGN_BITS, DECAY_ONE, STATE_HALF
 from .arrays import ValueEquality
+from .connections import Conv, SumPool
 from .early_exit import EarlyExit
 from .errors import NetworkError
 from .exporters import export_network
@@ -211,22 +212,26 @@ def _topological_sort(network: Network) -> tuple[Population, ...]:
 
 
 def activation_bound(network: Network, population: Population) -> int:
-    """Return the largest absolute activation that any spikes could give `population`.
+    """Bound the absolute activation of any neuron of `population`, for any spikes.
 
-    Raises `NetworkError` where one projection's sum alone leaves 24 bits.
+    Raises:
+        NetworkError: The sum of one projection alone leaves 24 bits.
     """
-    total = 0
+    total = np.zeros(population.shape, np.int64)
     for projection in network.incoming(population.name):
-        largest = network.population(projection.source).max_value
-        bound = int(projection.connection.sum_abs_weights().max(initial=0)) * largest
+        max_value = network.population(projection.source).max_value
+        bounds = projection.connection.sum_abs_weights() * max_value
+        bound = int(bounds.max(initial=0))
         if bound > ACTIVATION_LIMIT:
             raise NetworkError(
                 f"{projection.name}: its sum can reach {bound}, the accumulator holds "
                 f"{ACTIVATION_LIMIT}; use smaller weights or fewer inputs"
             )
         exponent = projection.weight_exponent
-        total += bound << exponent if exponent >= 0 else (bound >> -exponent) + 1
-    return total
+        scaled = bounds << exponent if exponent >= 0 else (bounds >> -exponent) + 1
+        of_channels = isinstance(projection.connection, Conv | SumPool)
+        total += scaled.reshape((-1, 1, 1) if of_channels else population.shape)
+    return int(total.max(initial=0))
 
 
 def _check_range(network: Network, population: Population) -> None:

@@ -1,16 +1,12 @@
-"""What an inference costs in energy: counted work times listed prices, item by item."""
+"""Energy of an inference: operation counts times the prices of a target's list, item by item."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from ..targets.target import (
-    Certainty,
-    Energy,
-    Prices,
-    Target,
-    iter_constants,
-)
-from .workload import Traffic, Workload, op_kind
+from ..targets.target import Certainty, Energy, Prices, Target, iter_constants
+from .traffic import Traffic
+from .workload import Workload, op_kind
 
 Range = tuple[float, float]
 CERTAINTIES: tuple[Certainty, ...] = ("published", "derived", "assumed")
@@ -18,10 +14,10 @@ CERTAINTIES: tuple[Certainty, ...] = ("published", "derived", "assumed")
 
 @dataclass(frozen=True)
 class EnergyItem:
-    """One line of the bill: `count` things of a `kind` in one inference, each at `price` joules.
+    """One line of an energy estimate: `count` operations of a `kind`, each at `price` joules.
 
-    Both are ranges, from the least to the most. A population bears the synaptic operations and
-    updates of its own neurons, and the spikes and messages that it sends.
+    Count and price are ranges (min, max), per inference. A population accounts for the synaptic
+    operations and updates of its own neurons, and for the spikes and messages that it sends.
     """
 
     population: str
@@ -31,18 +27,26 @@ class EnergyItem:
 
     @property
     def joules(self) -> Range:
-        """What the line comes to."""
+        """Energy of the line, (min, max)."""
         return self.count[0] * self.price[0], self.count[1] * self.price[1]
 
 
 @dataclass(frozen=True)
 class EnergyEstimate:
-    """What one inference costs by one price list.
+    """Energy of one inference by one price list.
 
-    `certainty` is that of the least certain price in it. `artificial` is what the same connections
-    cost an artificial network, each multiplied and added once, `break_even` how many synaptic
-    operations a connection may have at which the operations alone cost as much. `error` is the
-    share by which the list's authors found it wrong, as a mean; the total is widened by it.
+    Attributes:
+        model: Key of the list in the target's file.
+        about: Title of the list.
+        sources: Sources of its prices.
+        excludes: What the list leaves out.
+        certainty: That of the least certain price in it.
+        items: The lines of the estimate.
+        error: Mean relative error that the authors of the list report; the total is widened by it.
+        ann_energy: Joules of the same connections in an artificial network: one multiplication and
+            one addition each.
+        break_even: Number of synaptic operations per connection at which the operations alone cost
+            as much.
     """
 
     model: str
@@ -57,12 +61,12 @@ class EnergyEstimate:
 
     @property
     def total(self) -> Range:
-        """All items together, in joules."""
-        least, most = _total_joules(self.items)
-        return least * (1 - self.error), most * (1 + self.error)
+        """Energy of all items in joules, (min, max), widened by the error of the list."""
+        low, high = _total_joules(self.items)
+        return low * (1 - self.error), high * (1 + self.error)
 
-    def sum_by(self, key: str) -> Mapping[str, Range]:
-        """Return the joules by "kind" or by "population", before the error of the list."""
+    def sum_by(self, key: Literal["kind", "population"]) -> Mapping[str, Range]:
+        """Sum the joules by "kind" or by "population", before the error of the list."""
         names = dict.fromkeys(getattr(item, key) for item in self.items)
         return {
             name: _total_joules(tuple(item for item in self.items if getattr(item, key) == name))
@@ -71,17 +75,21 @@ class EnergyEstimate:
 
 
 def estimate_energy(
-    target: Target, model: str, work: Workload, traffic: Traffic | None, product: Energy
+    target: Target, model: str, workload: Workload, traffic: Traffic | None, mac_energy: Energy
 ) -> EnergyEstimate:
-    """Return what `work` costs by the price list `model` of `target`.
+    """Estimate the energy of a workload by the price list `model` of `target`.
 
-    Without `traffic` no message is priced. `product` is what an artificial network pays for each
-    connection: a multiplication and an addition.
+    Args:
+        target: The target.
+        model: Key of one of its energy lists.
+        workload: Operations of one inference.
+        traffic: Messages of one inference; without it no message is priced.
+        mac_energy: Energy of one multiply-accumulate of the artificial network it is compared with.
     """
     prices = target.energy[model]
-    items = [*_operation_items(prices, work), *_update_items(prices, work)]
+    items = [*_operation_items(prices, workload), *_update_items(prices, workload)]
     if traffic:
-        items += _message_items(prices, work, traffic)
+        items += _message_items(prices, workload, traffic)
     used = [constant for _, constant in iter_constants(prices)]
     return EnergyEstimate(
         model,
@@ -91,37 +99,37 @@ def estimate_energy(
         max((constant.certainty for constant in used), key=CERTAINTIES.index),
         tuple(items),
         prices.error.range[1] if prices.error else 0.0,
-        work.connections * product.range[1],
-        product.range[1] / prices.operation.range[1],
+        workload.synapses * mac_energy.range[1],
+        mac_energy.range[1] / prices.operation.range[1],
     )
 
 
-def _operation_items(prices: Prices[Energy], work: Workload) -> Iterator[EnergyItem]:
-    for projection in work.network.projections:
-        count, kind = work.synaptic_operations[projection.name], op_kind(projection)
-        graded = work.network.population(projection.source).value_bits > 1
-        what = "graded" if graded and prices.graded_operation else kind
-        most = count * work.messages_per_event[projection.source]
+def _operation_items(prices: Prices[Energy], workload: Workload) -> Iterator[EnergyItem]:
+    for projection in workload.network.projections:
+        count, kind = workload.synaptic_operations[projection.name], op_kind(projection)
+        graded = workload.network.population(projection.source).value_bits > 1
+        name = "graded" if graded and prices.graded_operation else kind
+        max_count = count * workload.messages_per_event[projection.source]
         price = prices.operation_price(kind, graded).range
-        yield EnergyItem(projection.target, f"{what} operations", (count, most), price)
+        yield EnergyItem(projection.target, f"{name} operations", (count, max_count), price)
 
 
-def _update_items(prices: Prices[Energy], work: Workload) -> Iterator[EnergyItem]:
+def _update_items(prices: Prices[Energy], workload: Workload) -> Iterator[EnergyItem]:
     for kind, counts, price in (
-        ("idle updates", work.idle, prices.idle_update),
-        ("active updates", work.active, prices.active_update),
+        ("idle updates", workload.idle, prices.idle_update),
+        ("active updates", workload.active, prices.active_update),
     ):
         if price:
             for name, count in counts.items():
                 yield EnergyItem(name, kind, (count, count), price.range)
     if prices.spike:
-        for name in work.active:
-            if name in work.events:
-                yield EnergyItem(name, "spikes", (work.events[name],) * 2, prices.spike.range)
+        for name in workload.active:
+            if name in workload.events:
+                yield EnergyItem(name, "spikes", (workload.events[name],) * 2, prices.spike.range)
 
 
 def _message_items(
-    prices: Prices[Energy], work: Workload, traffic: Traffic
+    prices: Prices[Energy], workload: Workload, traffic: Traffic
 ) -> Iterator[EnergyItem]:
     for kind, counts, price in (
         ("messages", traffic.messages, prices.message),
@@ -131,9 +139,8 @@ def _message_items(
     ):
         if price:
             for name, count in counts.items():
-                yield EnergyItem(
-                    name, kind, (count, count * work.messages_per_event[name]), price.range
-                )
+                max_count = count * workload.messages_per_event[name]
+                yield EnergyItem(name, kind, (count, max_count), price.range)
 
 
 def _total_joules(items: tuple[EnergyItem, ...]) -> Range:

@@ -9,12 +9,8 @@ from ...runtime.neurobench import neurobench_metrics
 from ..targets.target import Energy, Target, read_target
 from .energy import EnergyEstimate, Range, estimate_energy
 from .latency import Latency, estimate_latency
-from .workload import (
-    Traffic,
-    Workload,
-    count_traffic_by_step,
-    count_workload_by_step,
-)
+from .traffic import Traffic, count_traffic_by_step
+from .workload import Workload, count_workload_by_step
 
 STATIC_POWER_NOTE = (
     "static power is not in any figure: it depends on the board and was not measured"

@@ -1,26 +1,20 @@
-"""How long a step and an inference take: the busiest core, then the barrier."""
+"""Latency of a step and of an inference: the busiest core of each step, then the barrier."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..targets.target import (
-    Certainty,
-    Target,
-    Time,
-    Times,
-    iter_constants,
-)
+from ..targets.target import Certainty, Target, Time, Times, iter_constants
 from .energy import CERTAINTIES, Range
-from .workload import CoreLoads
+from .traffic import CoreLoads
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class LatencyItem:
-    """A part of the longest step: `count` things of `what` at `price` seconds each, at the most."""
+    """One part of the longest step: `count` operations of a `kind` at `price` seconds each, max."""
 
     kind: str
     count: float
@@ -29,19 +23,29 @@ class LatencyItem:
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds by one list of times, from the least to the most.
+    """Latency by one list of times; all ranges are (min, max), in seconds.
 
-    A step lasts as long as its busiest core and the barrier. At the least a core's stages (updates,
-    operations, sending, receiving) overlap fully and messages take no time on their way; at the
-    most they follow one another, and the longest way counts. `step` is the mean and `worst` the
-    longest of the steps when samples follow one another without a gap, `inference` the time from a
-    sample's first step to the answer, which waits `depth` steps for the last population (all its
-    steps, even where it may stop early), and
-    `throughput` the samples a second, from the most to the least time.
+    A step lasts as long as its busiest core and the barrier. In the minimum, the stages of a core
+    (updates, operations, sending, receiving) overlap fully and messages travel in no time; in the
+    maximum, the stages follow one another, and the longest route counts. All ranges are widened by
+    `error`.
 
-    `longest` is what the busiest core does in the longest step, which adds up to the most of
-    `worst`; `busy` the seconds that each core works in a step (mean), its stages one after another.
-    `error` is the share by which the list's authors found it wrong; all ranges are widened by it.
+    Attributes:
+        model: Key of the list in the target's file.
+        about: Title of the list.
+        sources: Sources of its times.
+        excludes: What the list leaves out.
+        certainty: That of the least certain time in it.
+        depth: Steps until the last population has the first step of a sample.
+        mean_step: Mean over steps when samples follow one another without a gap.
+        max_step: The longest of these steps.
+        inference: From a sample's first step to the prediction, which waits `depth` steps for the
+            last population (all its steps, even if it may stop early).
+        throughput: Samples per second, (min, max).
+        max_step_items: Work of the busiest core in the longest step; adds up to the maximum of
+            `max_step`, before the error.
+        busy_per_core: Seconds that each core works in a step (mean), its stages one after another.
+        error: Mean relative error that the authors of the list report.
     """
 
     model: str
@@ -60,16 +64,16 @@ class Latency:
 
 
 def estimate_latency(target: Target, model: str, loads: CoreLoads) -> Latency:
-    """Return how long what is in `loads` takes by the list `model` of `target`."""
+    """Estimate the latency of `loads` by the list of times `model` of `target`."""
     times = target.time[model]
-    together = pipelined_loads(loads)
-    alone, flowing = step_times(times, loads), step_times(times, together)
+    pipelined = pipelined_loads(loads)
+    single, steady = step_times(times, loads), step_times(times, pipelined)
     error = times.error.range[1] if times.error else 0.0
 
-    def ranged(least: FloatArray, most: FloatArray) -> Range:
-        return float(least) * (1 - error), float(most) * (1 + error)
+    def widen(low: FloatArray, high: FloatArray) -> Range:
+        return float(low) * (1 - error), float(high) * (1 + error)
 
-    period = ranged(*(each.sum(axis=0).mean() for each in flowing))
+    period = widen(*(each.sum(axis=0).mean() for each in steady))
     used = [constant for _, constant in iter_constants(times)]
     return Latency(
         model,
@@ -78,31 +82,31 @@ def estimate_latency(target: Target, model: str, loads: CoreLoads) -> Latency:
         times.excludes,
         max((constant.certainty for constant in used), key=CERTAINTIES.index),
         loads.active.shape[1] - loads.timesteps,
-        ranged(*(each.mean() for each in flowing)),
-        ranged(*(each.max() for each in flowing)),
-        ranged(*(each.sum(axis=0).mean() for each in alone)),
+        widen(*(each.mean() for each in steady)),
+        widen(*(each.max() for each in steady)),
+        widen(*(each.sum(axis=0).mean() for each in single)),
         (1 / period[1], 1 / period[0]),
-        _max_step_items(times, together, flowing[1]),
-        tuple(_core_seconds(times, together).mean(axis=(1, 2)).tolist()),
+        _max_step_items(times, pipelined, steady[1]),
+        tuple(_core_seconds(times, pipelined).mean(axis=(1, 2)).tolist()),
         error,
     )
 
 
 def step_times(times: Times, loads: CoreLoads) -> tuple[FloatArray, FloatArray]:
-    """Return the seconds of each step at the least and at the most, float64 (steps, samples)."""
-    least = np.zeros_like(loads.active)
+    """Compute the minimum and maximum seconds of each step, float64 (steps, samples) each."""
+    overlapped = np.zeros_like(loads.active)
     for stage in _priced_stages(times, loads):
         if stage:
-            np.maximum(least, sum(count * price.range[0] for _, count, price in stage), out=least)
+            seconds = sum(count * price.range[0] for _, count, price in stage)
+            np.maximum(overlapped, seconds, out=overlapped)
     barrier = times.barrier.range
-    way = sum(share.count * share.price for share in _longest_route_items(times, loads))
-    return least.max(axis=0) + barrier[0], _core_seconds(times, loads).max(axis=0) + way + barrier[
-        1
-    ]
+    route = sum(item.count * item.price for item in _longest_route_items(times, loads))
+    sequential = _core_seconds(times, loads).max(axis=0) + route + barrier[1]
+    return overlapped.max(axis=0) + barrier[0], sequential
 
 
 def _priced_stages(times: Times, loads: CoreLoads) -> list[list[tuple[str, FloatArray, Time]]]:
-    """Return what cores do, stage by stage, that has a price: what, how often, at which."""
+    """List the operations of cores by stage, as far as they have a price: kind, count, price."""
     idle = loads.neurons[:, None, None] - loads.active
     stages: list[list[tuple[str, FloatArray, Time | None]]] = [
         [
@@ -117,61 +121,64 @@ def _priced_stages(times: Times, loads: CoreLoads) -> list[list[tuple[str, Float
         [("messages", loads.sent, times.message)],
         [("arrivals", loads.received, times.arrival)],
     ]
-    return [[(what, count, price) for what, count, price in s if price] for s in stages]
+    return [
+        [(kind, count, price) for kind, count, price in stage if price is not None]
+        for stage in stages
+    ]
 
 
 def _core_seconds(times: Times, loads: CoreLoads) -> FloatArray:
-    """Return the seconds each core works at the most, float64 (cores, steps, samples)."""
-    worked = np.zeros_like(loads.active)
+    """Maximum seconds that each core works, float64 (cores, steps, samples)."""
+    seconds = np.zeros_like(loads.active)
     for stage in _priced_stages(times, loads):
         for _, count, price in stage:
-            worked += count * price.range[1]
-    return worked
+            seconds += count * price.range[1]
+    return seconds
 
 
 def _longest_route_items(times: Times, loads: CoreLoads) -> list[LatencyItem]:
-    """Return the hops of the longest way of a message."""
     hops = zip(("x", "y"), loads.longest_route, (times.hop_x, times.hop_y), strict=True)
     return [
         LatencyItem(f"hops along {axis}", n, price.range[1]) for axis, n, price in hops if price
     ]
 
 
-def _max_step_items(times: Times, loads: CoreLoads, most: FloatArray) -> tuple[LatencyItem, ...]:
-    """Return what the busiest core does in the step with most seconds."""
-    step, sample = np.unravel_index(int(most.argmax()), most.shape)
+def _max_step_items(
+    times: Times, loads: CoreLoads, step_seconds: FloatArray
+) -> tuple[LatencyItem, ...]:
+    """List the work of the busiest core in the longest step."""
+    step, sample = np.unravel_index(int(step_seconds.argmax()), step_seconds.shape)
     core = int(_core_seconds(times, loads)[:, step, sample].argmax())
-    shares = [
-        LatencyItem(what, float(count[core, step, sample]), price.range[1])
+    items = [
+        LatencyItem(kind, float(count[core, step, sample]), price.range[1])
         for stage in _priced_stages(times, loads)
-        for what, count, price in stage
+        for kind, count, price in stage
     ]
     barrier = LatencyItem("barrier", 1, times.barrier.range[1])
-    return (
-        *(share for share in (*shares, *_longest_route_items(times, loads)) if share.count),
-        barrier,
-    )
+    items += _longest_route_items(times, loads)
+    return (*(item for item in items if item.count), barrier)
 
 
 def pipelined_loads(loads: CoreLoads) -> CoreLoads:
-    """Return the loads of each of the steps of a sample that its like precede and follow.
+    """Overlap the loads of samples that follow one another, (cores, timesteps, samples).
 
-    While the last populations work on one sample, the first are at the next ones.
+    While the last populations process one sample, the first process the next ones. Every sample is
+    taken to be preceded and followed by itself.
     """
 
-    def folded(load: FloatArray) -> FloatArray:
+    def fold(load: FloatArray) -> FloatArray:
         cores, steps, samples = load.shape
         rounds = -(-steps // loads.timesteps)
         padded = np.zeros((cores, rounds * loads.timesteps, samples))
         padded[:, :steps] = load
-        together: FloatArray = padded.reshape(cores, rounds, loads.timesteps, samples).sum(axis=1)
-        return together
+        folded: FloatArray = padded.reshape(cores, rounds, loads.timesteps, samples).sum(axis=1)
+        return folded
 
     return replace(
         loads,
-        active=folded(loads.active),
-        spikes=folded(loads.spikes),
-        sent=folded(loads.sent),
-        received=folded(loads.received),
-        synaptic_operations={key: folded(load) for key, load in loads.synaptic_operations.items()},
+        active=fold(loads.active),
+        spikes=fold(loads.spikes),
+        sent=fold(loads.sent),
+        received=fold(loads.received),
+        synaptic_operations={key: fold(load) for key, load in loads.synaptic_operations.items()},
     )

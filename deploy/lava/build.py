@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ...runtime import Network
-from .lazy_import import patch_lava
+from ...runtime.lava_compat import patch_lava
 
 if TYPE_CHECKING:
     from .graph import ProcessGraph
@@ -17,7 +17,7 @@ def build(network: Network, timesteps: int) -> "ProcessGraph":
         graph = build(network, timesteps=100)
         graph.feed("input", source.s_out)  # of shape (width, height, channels)
         graph.populations["output"].s_out.connect(sink.a_in)
-        steps = RunSteps(graph.schedule.steps(timesteps=100, samples=1))
+        steps = RunSteps(graph.schedule.total_steps(timesteps=100, samples=1))
         source.run(steps, Loihi2SimCfg(select_tag="fixed_pt"))
 
     `{Conv: PySparseConvModel}` of `pumice.deploy.lava.models.conv` as the configuration's

@@ -5,9 +5,6 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from ...runtime.lava_compat import check_installed as check_installed
-from ...runtime.lava_compat import patch_lava as patch_lava
-
 
 class LazyModule(ModuleType):
     """Stands in for the module of its name until an attribute is asked of it."""

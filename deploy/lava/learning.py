@@ -27,8 +27,8 @@ from ...runtime import Network, Sparse
 from ...runtime.arithmetic import DECAY_ONE
 from ...runtime.connections import Connection
 from ...runtime.errors import EngineError, NetworkError
+from ...runtime.lava_compat import check_installed
 from ...runtime.plasticity import PlasticityRule, validate_rules
-from .lazy_import import check_installed
 from .subprocess_guard import run_guarded
 
 TIMEOUT_SECONDS = 240.0

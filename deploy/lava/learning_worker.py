@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .lazy_import import patch_lava
+from ...runtime.lava_compat import patch_lava
 from .subprocess_guard import die_with_parent
 
 UNUSED_TAU = 1.0  # the time constant of a trace that no rule reads

@@ -7,12 +7,12 @@ from pathlib import Path
 from ...runtime import Network, Program, connections
 from ...runtime.errors import EngineError
 from ...runtime.events import Events, validate_events
+from ...runtime.lava_compat import check_installed
 from ...runtime.trace import Record, Trace, apply_early_exit, select_recorded
 from ..passes.schedule import schedule
 from ..passes.split import merge_trace, split_by_core
 from .hardware import check_available, check_supported
 from .job import ConvModel, Job, RunTarget, read_result, write_job
-from .lazy_import import check_installed
 from .subprocess_guard import run_guarded
 from .timing import LavaTiming, read_timing
 

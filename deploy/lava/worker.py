@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ...runtime.errors import PumiceError
+from ...runtime.lava_compat import patch_lava
 from .hardware import make_probes, run_on_chip
 from .job import Arrays, Job, allocate_result, read_job
-from .lazy_import import lazy_import, patch_lava
+from .lazy_import import lazy_import
 from .subprocess_guard import die_with_parent
 from .timing import attach_timers, write_probe_readings, write_process_times
 
@@ -86,7 +87,7 @@ def _simulate(
         models[Conv] = PySparseConvModel
     use_anonymous_memory()
     processes = [*sources.values(), *graph.populations.values(), *graph.projections.values()]
-    steps = graph.schedule.steps(job.timesteps, job.samples)
+    steps = graph.schedule.total_steps(job.timesteps, job.samples)
     configuration = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
     clocks = attach_timers(folder, processes) if job.record_timing else None
     execute(processes, steps, configuration)
@@ -97,7 +98,7 @@ def _simulate(
 def _run_on_chip(
     folder: Path, graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]
 ) -> None:
-    steps = graph.schedule.steps(job.timesteps, job.samples)
+    steps = graph.schedule.total_steps(job.timesteps, job.samples)
     probes = make_probes(steps) if job.record_timing else ()
     spikes = run_on_chip(graph, events, steps, probes)
     if probes:

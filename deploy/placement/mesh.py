@@ -1,4 +1,4 @@
-"""Where cores lie: places on a mesh, and an arrangement in which messages go short ways."""
+"""Positions of cores on the mesh, and an assignment that keeps messages on short routes."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,14 @@ MAX_PASSES = 8
 
 @dataclass(frozen=True)
 class CoreGrid:
-    """The cores of some chips, neighbours next to each other; int64 (cores,) each.
+    """Positions of the cores of some chips, neighbors next to each other; int64 (cores,) each.
 
-    `x` and `y` are those of the tile on its chip; chips lie in a row, so that `column` counts on.
+    Attributes:
+        chip: Index of the chip.
+        number: Number of the core on its chip.
+        x: Column of the core's tile on its chip.
+        y: Row of the core's tile on its chip.
+        column: Column counted over all chips, which lie in a row.
     """
 
     chip: IntArray
@@ -26,7 +31,7 @@ class CoreGrid:
 
     @property
     def distances(self) -> IntArray:
-        """Return the hops from each core to each, int64 (cores, cores)."""
+        """Hops from each core to each core, int64 (cores, cores)."""
         across = abs(self.column[:, None] - self.column)
         down = abs(self.y[:, None] - self.y)
         hops: IntArray = across + down
@@ -34,45 +39,52 @@ class CoreGrid:
 
 
 def make_core_grid(chip: Chip, chips: int) -> CoreGrid:
-    """Return the cores of `chips` chips, column by column, down and up in turn."""
-    width, on_tile = chip.width.value, chip.cores_per_tile.value
+    """List the positions of the cores of `chips` chips in boustrophedon order, by columns."""
+    width, per_tile = chip.width.value, chip.cores_per_tile.value
     number = np.tile(np.arange(chip.cores.value), chips)
     index = np.repeat(np.arange(chips), chip.cores.value)
-    x, y = number // on_tile % width, number // on_tile // width
+    x, y = number // per_tile % width, number // per_tile // width
     column = index * width + x
     order = np.lexsort((number, np.where(column % 2, -y, y), column))
     return CoreGrid(index[order], number[order], x[order], y[order], column[order])
 
 
 def assign_cores(traffic: IntArray, distances: IntArray) -> IntArray:
-    """Return at which place each core stands, int64 (cores,), so that messages go short ways.
+    """Assign cores to positions by pairwise exchange, so that messages take few hops.
 
-    `traffic` are the messages from core to core, int64 (cores, cores), in an order in which
-    neighbours talk; `distances` those of at least as many places. From this order on, two places
-    are exchanged as long as that lowers the sum of messages times hops: for each core in turn the
-    exchange that lowers it most, the first of equals, in at most 8 rounds.
+    A local search on the quadratic assignment problem: starting from the given order, for each core
+    in turn the exchange of two positions that lowers the sum of messages times hops most is made
+    (the first of equals), in at most 8 passes.
+
+    Args:
+        traffic: Messages from core to core, int64 (cores, cores), in an order in which neighbors
+            communicate.
+        distances: Hops between positions, int64 (positions, positions), at least as many.
+
+    Returns:
+        The position of each core, int64 (cores,).
     """
     count = len(distances)
-    both = np.zeros((count, count), np.int64)
-    both[: len(traffic), : len(traffic)] = traffic + traffic.T
-    np.fill_diagonal(both, 0)
-    at = np.arange(count)
-    cost = both @ distances  # of core i, were it alone to stand at place p
+    symmetric = np.zeros((count, count), np.int64)
+    symmetric[: len(traffic), : len(traffic)] = traffic + traffic.T
+    np.fill_diagonal(symmetric, 0)
+    position = np.arange(count)
+    cost = symmetric @ distances  # (core i, position p): cost of core i if it alone moved to p
     for _ in range(MAX_PASSES):
         moved = False
         for core in range(len(traffic)):
-            stays = cost[np.arange(count), at]
-            gain = cost[core, at] + cost[:, at[core]] - stays - stays[core]
-            gain += 2 * both[core] * distances[at[core], at]
-            gain[core] = 0
-            other = int(gain.argmin())
-            if gain[other] < 0:
+            current = cost[np.arange(count), position]
+            change = cost[core, position] + cost[:, position[core]] - current - current[core]
+            change += 2 * symmetric[core] * distances[position[core], position]
+            change[core] = 0
+            other = int(change.argmin())
+            if change[other] < 0:
                 moved = True
-                apart = distances[at[other]] - distances[at[core]]
-                change = both[core] - both[other]
-                talk = np.flatnonzero(change)
-                cost[talk] += change[talk, None] * apart
-                at[core], at[other] = at[other], at[core]
+                farther = distances[position[other]] - distances[position[core]]
+                difference = symmetric[core] - symmetric[other]
+                affected = np.flatnonzero(difference)
+                cost[affected] += difference[affected, None] * farther
+                position[core], position[other] = position[other], position[core]
         if not moved:
             break
-    return at[: len(traffic)]
+    return position[: len(traffic)]

@@ -1,24 +1,31 @@
-"""Slices onto cores: as few as a greedy packing finds."""
+"""Vector bin packing of slices onto cores."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.int64]
+IntArray = NDArray[np.int64]
 
 
-def first_fit_decreasing(demands: Matrix, limits: Matrix) -> Matrix:
-    """Return on which core each slice with these `demands` goes, int64 (slices,); few cores.
+def first_fit_decreasing(demands: IntArray, limits: IntArray) -> IntArray:
+    """Pack slices onto few cores by first-fit decreasing.
 
-    First fit, the heaviest slice first by its largest share of a limit. Ties go to the earlier
-    slice, so the result is always the same.
+    Slices are taken in decreasing order of their largest fraction of a limit; ties go to the
+    earlier slice, so that the result is deterministic.
+
+    Args:
+        demands: Resources of each slice, int64 (slices, resources).
+        limits: Capacity of a core, int64 (resources,).
+
+    Returns:
+        The core of each slice, int64 (slices,).
     """
     order = np.argsort(-(demands / limits).max(axis=1), kind="stable")
-    room = np.tile(limits, (len(demands), 1))
-    at = np.zeros(len(demands), np.int64)
+    free = np.tile(limits, (len(demands), 1))
+    cores = np.zeros(len(demands), np.int64)
     used = 0
     for index in order:
-        core = int((room[: used + 1] >= demands[index]).all(axis=1).argmax())
+        core = int((free[: used + 1] >= demands[index]).all(axis=1).argmax())
         used = max(used, core + 1)
-        room[core] -= demands[index]
-        at[index] = core
-    return at
+        free[core] -= demands[index]
+        cores[index] = core
+    return cores

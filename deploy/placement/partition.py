@@ -1,4 +1,4 @@
-"""A network cut into slices that are given to cores, before the cores have places."""
+"""Partition of a network into slices that are packed onto cores, before cores have positions."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,21 +9,19 @@ from numpy.typing import NDArray
 
 from ...runtime import Population, Slice
 from ...runtime.errors import PlacementError
-from .capacity import explain_unplaceable
+from .capacity import DEFAULT_REMEDY, explain_unplaceable
 from .packing import first_fit_decreasing
-from .problem import (
-    RESOURCES,
-    FanOutIndex,
-    PlacementProblem,
-    slice_resources,
-)
+from .problem import RESOURCES, PlacementProblem
+from .resources import FanOutIndex, slice_resources
 from .tiling import feasible_tilings
 
-Matrix = NDArray[np.int64]
+IntMatrix = NDArray[np.int64]
+Parts = Mapping[str, tuple[Slice, ...]]
+Demands = Mapping[str, IntMatrix]
 MAX_ROUNDS = 16
 MAX_PASSES = 3  # through all populations
 MAX_EFFORT = 60_000_000  # slices times cores, over all exchanges that are tried
-# Shares of a core's neurons and of its words that slices may have, so that others fit beside them.
+# Fractions of a core's neurons and synaptic words that slices may fill, to leave room for others.
 CORE_FRACTIONS = (
     *((neurons, 1.0) for neurons in (0.98, 0.96, 0.93, 0.9, 0.87, 0.84, 0.8, 0.7, 0.5)),
     *((1.0, words) for words in (0.75, 0.5, 0.33, 0.25)),
@@ -32,141 +30,153 @@ CORE_FRACTIONS = (
 
 @dataclass(frozen=True)
 class Partition:
-    """The slices of each population, what each takes (slices, resources), and its core (slices,).
+    """Slices of each population, and the core of each slice.
 
-    Cores count from 0, none is left out.
+    Attributes:
+        parts: By population, its slices.
+        demands: By population, the resources of each slice, int64 (slices, resources).
+        cores: By population, the core of each slice, int64 (slices,). Cores count from 0, and every
+            number is in use.
     """
 
-    parts: Mapping[str, tuple[Slice, ...]]
-    demands: Mapping[str, Matrix]
-    cores: Mapping[str, Matrix]
+    parts: Parts
+    demands: Demands
+    cores: Mapping[str, IntMatrix]
 
     @property
     def core_count(self) -> int:
-        """How many cores are in use."""
+        """Number of cores in use."""
         return 1 + max(int(cores.max()) for cores in self.cores.values())
 
 
-def partition_network(job: PlacementProblem, bound: int) -> Partition:
-    """Return `job` on few cores: greedily, then better until `bound` or nothing helps.
+def partition_network(problem: PlacementProblem, lower_bound: int) -> Partition:
+    """Partition the network onto few cores: greedily, then by local search.
 
-    Each population is cut so that it alone fills few cores, targets before sources, and all slices
-    are packed; the same with slices that leave a share of a core to others. The best is taken. Then
-    one population after the other is cut in each way that one of these had, which is kept where it
-    saves cores or, on as many, entries. Raises `PlacementError` where a population cannot be cut to
-    fit.
+    Each population is divided so that it alone fills few cores, targets before sources, and all
+    slices are packed; the same with slices that leave a fraction of a core to others. The best of
+    these is improved: one population after the other is divided in each way that one of them had,
+    which is kept if it saves cores or, on as many, table entries. The search ends at `lower_bound`
+    cores, or when nothing improves.
+
+    Raises:
+        PlacementError: A population cannot be divided so that its slices fit on cores.
     """
-    layouts = [_pack(job, *_cut_populations(job))]
-    for share in CORE_FRACTIONS:
-        if layouts[-1].core_count <= bound:
-            return layouts[-1]
-        with suppress(PlacementError):  # what fits a core need not fit a share of one
-            layouts.append(_pack(job, *_cut_populations(_with_reduced_limits(job, share))))
-    best, effort = min(layouts, key=_objective), 0
+    partitions = [_pack(problem, *_tile_populations(problem))]
+    for fractions in CORE_FRACTIONS:
+        if partitions[-1].core_count <= lower_bound:
+            return partitions[-1]
+        with suppress(PlacementError):  # what fits a core need not fit a fraction of one
+            tiled = _tile_populations(_with_reduced_limits(problem, fractions))
+            partitions.append(_pack(problem, *tiled))
+    best, effort = min(partitions, key=_objective), 0
     for _ in range(MAX_PASSES):
         before = best
-        for population in job.network.topological_order[::-1]:
+        for population in problem.network.topological_order[::-1]:
             name = population.name
-            for parts in dict.fromkeys(layout.parts[name] for layout in layouts):
-                if best.core_count <= bound or effort > MAX_EFFORT:
+            for parts in dict.fromkeys(partition.parts[name] for partition in partitions):
+                if best.core_count <= lower_bound or effort > MAX_EFFORT:
                     return best
-                tried = _repartition(job, best, name, parts)
-                best = min(best, tried or best, key=_objective)
+                changed = _repartition(problem, best, name, parts)
+                best = min(best, changed or best, key=_objective)
                 effort += best.core_count * sum(map(len, best.parts.values()))
         if best is before:
             break
     return best
 
 
-def _with_reduced_limits(job: PlacementProblem, share: tuple[float, float]) -> PlacementProblem:
-    """Return `job` with that share of a core's neurons and of its synaptic words."""
-    limits = job.limits.copy()
-    for resource, part in zip(("neurons", "synapse_words"), share, strict=True):
+def _with_reduced_limits(
+    problem: PlacementProblem, fractions: tuple[float, float]
+) -> PlacementProblem:
+    """Limit slices to these fractions of a core's neurons and of its synaptic words."""
+    limits = problem.limits.copy()
+    for resource, fraction in zip(("neurons", "synapse_words"), fractions, strict=True):
         index = RESOURCES.index(resource)
-        limits[index] = max(1, int(limits[index] * part))
-    return replace(job, limits=limits)
+        limits[index] = max(1, int(limits[index] * fraction))
+    return replace(problem, limits=limits)
 
 
-def _objective(layout: Partition) -> tuple[int, int]:
-    """Return what is to be little: the cores, then what their tables hold."""
-    return layout.core_count, sum(int(demands[:, -1].sum()) for demands in layout.demands.values())
+def _objective(partition: Partition) -> tuple[int, int]:
+    """Objective to minimize: (number of cores, total table entries)."""
+    entries = sum(int(demands[:, -1].sum()) for demands in partition.demands.values())
+    return partition.core_count, entries
 
 
 def _repartition(
-    job: PlacementProblem, layout: Partition, name: str, parts: tuple[Slice, ...]
+    problem: PlacementProblem, partition: Partition, name: str, parts: tuple[Slice, ...]
 ) -> Partition | None:
-    """Return `layout` packed anew with one population in other `parts`.
+    """Pack anew with the population `name` in other `parts`.
 
-    None where it is in these, or where slices of its sources then take more than a core has.
+    None if it has these parts already, or if slices of its sources would then exceed a core.
     """
-    if parts == layout.parts[name]:
+    if parts == partition.parts[name]:
         return None
-    new, demands = {**layout.parts, name: parts}, dict(layout.demands)
-    sources = {projection.source for projection in job.network.incoming(name)}
-    for population in job.network.topological_order:
+    new_parts, demands = {**partition.parts, name: parts}, dict(partition.demands)
+    sources = {projection.source for projection in problem.network.incoming(name)}
+    for population in problem.network.topological_order:
         if population.name in sources | {name}:
-            demands[population.name] = _population_resources(job, population, new)
-            if (demands[population.name] > job.limits).any():
+            demands[population.name] = _population_resources(problem, population, new_parts)
+            if (demands[population.name] > problem.limits).any():
                 return None
-    return _pack(job, new, demands)
+    return _pack(problem, new_parts, demands)
 
 
 def index_fan_out(
-    job: PlacementProblem, population: Population, parts: Mapping[str, tuple[Slice, ...]]
+    problem: PlacementProblem, population: Population, parts: Parts
 ) -> list[FanOutIndex]:
-    """Return what `population` sends to, of all that is cut by now."""
+    """Index the outgoing projections of `population` whose targets are divided into `parts`."""
     return [
-        FanOutIndex(job, p, parts[p.target])
-        for p in job.outgoing(population.name)
+        FanOutIndex(problem, p, parts[p.target])
+        for p in problem.outgoing(population.name)
         if p.target in parts
     ]
 
 
 def _population_resources(
-    job: PlacementProblem, population: Population, parts: Mapping[str, tuple[Slice, ...]]
-) -> Matrix:
-    out = index_fan_out(job, population, parts)
-    return np.stack([slice_resources(job, part, out) for part in parts[population.name]])
+    problem: PlacementProblem, population: Population, parts: Parts
+) -> IntMatrix:
+    fan_out = index_fan_out(problem, population, parts)
+    return np.stack([slice_resources(problem, part, fan_out) for part in parts[population.name]])
 
 
-def _cut_populations(
-    job: PlacementProblem,
-) -> tuple[dict[str, tuple[Slice, ...]], dict[str, Matrix]]:
-    """Cut each population in the first way that fits, targets before sources.
+def _tile_populations(
+    problem: PlacementProblem,
+) -> tuple[dict[str, tuple[Slice, ...]], dict[str, IntMatrix]]:
+    """Divide each population by its first feasible tiling, targets before sources.
 
-    What reaches back is not known the first time: all is looked at again until nothing changes.
+    Recurrent targets are not known in the first round: rounds repeat until nothing changes.
     """
     parts: dict[str, tuple[Slice, ...]] = {}
-    demands: dict[str, Matrix] = {}
+    demands: dict[str, IntMatrix] = {}
     seen: dict[str, list[tuple[Slice, ...] | None]] = {}
     for _ in range(MAX_ROUNDS):
         changed = False
-        for population in job.network.topological_order[::-1]:
+        for population in problem.network.topological_order[::-1]:
             name = population.name
-            targets = [parts.get(p.target) for p in job.outgoing(name)]
+            targets = [parts.get(p.target) for p in problem.outgoing(name)]
             if name in seen and all(a is b for a, b in zip(seen[name], targets, strict=True)):
                 continue
             seen[name] = targets
             if name in parts:
-                demands[name] = _population_resources(job, population, parts)
-                if (demands[name] <= job.limits).all():
+                demands[name] = _population_resources(problem, population, parts)
+                if (demands[name] <= problem.limits).all():
                     continue
-            out = index_fan_out(job, population, parts)
-            found = next(feasible_tilings(job, population, out), None)
-            if found is None:
-                raise PlacementError(explain_unplaceable(job, population, out))
-            parts[name], demands[name] = found
+            fan_out = index_fan_out(problem, population, parts)
+            tiling = next(feasible_tilings(problem, population, fan_out), None)
+            if tiling is None:
+                raise PlacementError(explain_unplaceable(problem, population, fan_out))
+            parts[name], demands[name] = tiling
             changed = True
         if not changed:
             return parts, demands
-    raise PlacementError(f"{job.target.name}: populations that reach back cannot be cut to fit")
+    raise PlacementError(
+        f"{problem.target.name}: no partition of its recurrent populations fits after "
+        f"{MAX_ROUNDS} rounds; {DEFAULT_REMEDY}"
+    )
 
 
-def _pack(
-    job: PlacementProblem, parts: Mapping[str, tuple[Slice, ...]], demands: Mapping[str, Matrix]
-) -> Partition:
-    """Return all slices packed as they are."""
-    at = first_fit_decreasing(np.concatenate(list(demands.values())), job.limits)
+def _pack(problem: PlacementProblem, parts: Parts, demands: Demands) -> Partition:
+    """Pack all slices onto cores as they are."""
+    packing = first_fit_decreasing(np.concatenate(list(demands.values())), problem.limits)
     ends = np.cumsum([len(each) for each in demands.values()])
-    cores = dict(zip(demands, np.split(at, ends[:-1]), strict=True))
+    cores = dict(zip(demands, np.split(packing, ends[:-1]), strict=True))
     return Partition(parts, demands, cores)

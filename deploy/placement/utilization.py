@@ -1,4 +1,4 @@
-"""How full cores are, by population."""
+"""Utilization of cores by population."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,21 +6,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...runtime import Program
-from ..targets.target import Target
-from .problem import (
-    FanOutIndex,
-    make_problem,
-    resources_to_dict,
-    slice_resources,
-)
+from .problem import RESOURCES, PlacementProblem, resources_to_dict
+from .resources import FanOutIndex, slice_resources
 
 
 @dataclass(frozen=True)
 class PopulationUsage:
-    """One population on its cores: its slices, the `largest` of them, and what they take.
+    """Cores and resources that one population occupies.
 
-    `cores` counts those that hold some of it, `own` those that hold nothing else. `mean` and `most`
-    are what one slice takes of each resource.
+    Attributes:
+        population: Name of the population.
+        neurons: Number of its neurons.
+        cores: Number of cores that hold some of it.
+        exclusive_cores: Number of cores that hold nothing else.
+        slices: Number of its slices.
+        largest_slice: Shape of the largest slice.
+        mean: By resource, the mean over slices.
+        max: By resource, the maximum over slices.
     """
 
     population: str
@@ -33,34 +35,29 @@ class PopulationUsage:
     max: Mapping[str, int]
 
 
-def compute_utilization(program: Program, target: Target) -> tuple[PopulationUsage, ...]:
-    """Return how each population fills cores, in the order of evaluation."""
-    work = make_problem(program.network, target)
-    alone = [len({part.population for part in core.slices}) == 1 for core in program.cores]
-    table = []
+def compute_utilization(problem: PlacementProblem, program: Program) -> tuple[PopulationUsage, ...]:
+    """Compute the utilization of each population in `program`, in topological order."""
+    populations_of_core = [{part.population for part in core.slices} for core in program.cores]
+    usage = []
     for population in program.network.topological_order:
-        parts = list(program.slices(population.name))
-        onwards = [
-            FanOutIndex(work, p, [part for _, part in program.slices(p.target)])
-            for p in work.outgoing(population.name)
+        placed = list(program.slices(population.name))
+        parts = [part for _, part in placed]
+        cores = {core for core, _ in placed}
+        fan_out = [
+            FanOutIndex(problem, p, [part for _, part in program.slices(p.target)])
+            for p in problem.outgoing(population.name)
         ]
-        demands = np.stack([slice_resources(work, part, onwards) for _, part in parts])
-        cores = {core for core, _ in parts}
-        table.append(
+        demands = np.stack([slice_resources(problem, part, fan_out) for part in parts])
+        usage.append(
             PopulationUsage(
                 population.name,
                 population.neurons,
                 len(cores),
-                sum(alone[core] for core in cores),
+                sum(len(populations_of_core[core]) == 1 for core in cores),
                 len(parts),
-                max((part for _, part in parts), key=lambda part: part.neurons).shape,
-                {
-                    k: float(v)
-                    for k, v in zip(
-                        resources_to_dict(demands[0]), demands.mean(axis=0), strict=True
-                    )
-                },
+                max(parts, key=lambda part: part.neurons).shape,
+                dict(zip(RESOURCES, demands.mean(axis=0).tolist(), strict=True)),
                 resources_to_dict(demands.max(axis=0)),
             )
         )
-    return tuple(table)
+    return tuple(usage)

@@ -1,15 +1,16 @@
-"""Targets as data: what a chip holds, how long it takes and what it costs, each with its source.
+"""Targets: limits, times and energies of a chip as data, each with its source.
 
 A target is a TOML file, one of those in `deploy/targets` or a user's own. Every limit, time and
 energy is a table:
 
     neurons = { value = 1024, unit = "neurons", source = "davies2018", certainty = "published" }
 
-`source` names an entry of the file's table `sources`. `certainty` is "published" by the vendor or
-in a paper, "derived" from published values, or "assumed". `least` and `most` may bound a value
-that is known as a range. A target without a chip prices arithmetic and places nothing.
+`source` names an entry of the file's table `sources`. `certainty` is "published" (by the vendor or
+in a paper), "derived" (from published values) or "assumed". `min` and `max` may bound a value that
+is known as a range. A target without a chip prices arithmetic and places nothing.
 """
 
+import os
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -36,13 +37,13 @@ FOLDER = "pumice.deploy.targets"
 
 
 class FrozenModel(BaseModel):
-    """What is read from a file, never changed, and knows all its keys."""
+    """Base of all tables: immutable, and unknown keys are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Limit(FrozenModel, Generic[Unit]):
-    """A whole number that something may not exceed."""
+    """An integer limit."""
 
     value: int = Field(ge=0, strict=True)
     unit: Unit
@@ -52,7 +53,7 @@ class Limit(FrozenModel, Generic[Unit]):
 
 
 class Option(FrozenModel, Generic[Unit]):
-    """How a chip does something, where that is one of several ways."""
+    """One of several mechanisms that a chip may implement."""
 
     value: Unit
     source: NonEmptyStr
@@ -61,28 +62,28 @@ class Option(FrozenModel, Generic[Unit]):
 
 
 class Price(FrozenModel, Generic[Unit]):
-    """An energy or a time; `least` and `most` are `value` where no range is known."""
+    """An energy or a time; `min` and `max` default to `value` if no range is known."""
 
     value: float = Field(ge=0)
     unit: Unit
     source: NonEmptyStr
     certainty: Certainty
-    least: float | None = Field(default=None, ge=0)
-    most: float | None = Field(default=None, ge=0)
+    min: float | None = Field(default=None, ge=0)
+    max: float | None = Field(default=None, ge=0)
     note: str = ""
 
     @model_validator(mode="after")
     def _check_range(self) -> "Price[Unit]":
-        low, high = (self.value if x is None else x for x in (self.least, self.most))
+        low, high = (self.value if x is None else x for x in (self.min, self.max))
         if not low <= self.value <= high:
             raise ValueError(f"{self.value} is not within its range {low} to {high}")
         return self
 
     @property
     def range(self) -> tuple[float, float]:
-        """The least and the most, in joules or seconds, or as a share."""
+        """Minimum and maximum, in joules or seconds, or as a fraction."""
         scale = UNIT_SCALES[self.unit]
-        low, high = (self.value if x is None else x for x in (self.least, self.most))
+        low, high = (self.value if x is None else x for x in (self.min, self.max))
         return low * scale, high * scale
 
 
@@ -92,12 +93,25 @@ Quantity = TypeVar("Quantity", Energy, Time)
 
 
 class Prices(FrozenModel, Generic[Quantity]):
-    """One price list: what each thing that is counted costs, and what it leaves out.
+    """A price list: the energy or the time of each countable operation.
 
-    `operation` is an event meeting a synapse; a kind of connection, or a graded value, may have a
-    price of its own. `idle_update` and `active_update` are a neuron's step without and with input,
-    `spike` one that is sent, `message` its copy to one core, `arrival` that copy read there, `hop`
-    its way from tile to tile. `error` is the mean error that the list's authors found, in percent.
+    Attributes:
+        about: Title of the list.
+        excludes: What its figures leave out.
+        operation: A synaptic operation: one event at one synapse. A kind of connection, or a graded
+            value, may have a price of its own.
+        dense_operation: The same in a dense connection.
+        sparse_operation: The same in a sparse connection.
+        conv_operation: The same in a convolution or a pooling.
+        graded_operation: The same for a graded value.
+        idle_update: One step of a neuron without input.
+        active_update: One step of a neuron with input.
+        spike: A spike that is generated.
+        message: Its copy that is sent to one core.
+        arrival: That copy read at the core.
+        hop_x: A hop of a message from tile to tile along x.
+        hop_y: A hop along y.
+        error: Mean error that the authors of the list report, in percent.
     """
 
     about: NonEmptyStr
@@ -117,7 +131,7 @@ class Prices(FrozenModel, Generic[Quantity]):
     error: Price[Literal["percent"]] | None = None
 
     def operation_price(self, kind: Literal["dense", "sparse", "conv"], graded: bool) -> Quantity:
-        """Return the price of a synaptic operation of that kind of connection."""
+        """Price of a synaptic operation of a kind of connection."""
         own: Quantity | None = getattr(self, f"{kind}_operation")
         if graded and self.graded_operation is not None:
             return self.graded_operation
@@ -125,13 +139,13 @@ class Prices(FrozenModel, Generic[Quantity]):
 
 
 class Times(Prices[Time]):
-    """A price list in time; `barrier` ends every step."""
+    """A price list in time; `barrier` is the synchronization that ends every step."""
 
     barrier: Time
 
 
 class Chip(FrozenModel):
-    """How many cores there are, and how they lie: tiles in a mesh, chips in a row."""
+    """Number and arrangement of cores: tiles in a mesh, chips in a row."""
 
     chips: Limit[Literal["chips"]]
     cores: Limit[Literal["cores"]]
@@ -140,21 +154,28 @@ class Chip(FrozenModel):
     cores_per_tile: Limit[Literal["cores"]]
 
     @model_validator(mode="after")
-    def _room(self) -> "Chip":
-        room = self.width.value * self.height.value * self.cores_per_tile.value
-        if not 1 <= self.cores.value <= room:
-            raise ValueError(f"{self.cores.value} cores, but the mesh has room for {room}")
+    def _check_mesh(self) -> "Chip":
+        positions = self.width.value * self.height.value * self.cores_per_tile.value
+        if not 1 <= self.cores.value <= positions:
+            raise ValueError(f"{self.cores.value} cores, but the mesh has room for {positions}")
         return self
 
 
 class Core(FrozenModel):
-    """What one core holds; what is left out is not limited.
+    """Capacity of one core; a key that is left out is unlimited.
 
-    A `group` is a set of neurons of one population with the same decays and threshold. `axons_in`
-    are the lists of synapses that messages select. `axons_out` are a population's senders: pixels
-    where all that it projects to shares convolutions, else neurons. `routes` are pairs of a sender
-    and where it sends: each "slice", or slices that hold the same "kernels" once, and only those.
-    `entries` are all that fills tables: neurons, words, axons and routes together.
+    Attributes:
+        neurons: Number of neurons.
+        synaptic_memory: Bits of synaptic memory.
+        groups: Number of parameter sets: neurons of one population with the same decays and
+            threshold are a group.
+        axons_in: Number of input axons, each a list of synapses that a message selects.
+        axons_out: Number of senders: pixels if all targets of the population share their kernels,
+            else neurons.
+        routes: Number of pairs of a sender and a destination.
+        route: Destination of a route: a "slice", or all slices that hold the same "kernels" (dense
+            and sparse targets then need none).
+        entries: Number of table entries: neurons, synapse words, axons and routes together.
     """
 
     neurons: Limit[Literal["neurons"]]
@@ -168,7 +189,14 @@ class Core(FrozenModel):
 
 
 class Neuron(FrozenModel):
-    """What one neuron holds. Graded values beyond `message_bits` go as one message a bit."""
+    """Limits of one neuron.
+
+    Attributes:
+        state_bits: Bits of a current or a voltage.
+        message_bits: Bits of the value in a message; values of more bits take one message per bit.
+        fan_in: Number of synapses on a neuron.
+        fan_out: Number of synapses of a neuron on others.
+    """
 
     state_bits: Limit[Literal["bits"]]
     message_bits: Limit[Literal["bits"]]
@@ -177,12 +205,22 @@ class Neuron(FrozenModel):
 
 
 class Synapse(FrozenModel):
-    """How synapses are stored: as lists in words, each with a head of `list_bits`.
+    """Storage format of synapses: lists in memory words, each with a header.
 
-    A synapse takes the bits of its layer's weights, those of its delay, and an index in the target
-    core. A list longer than `list_synapses` is cut. `convolution` says what selects a list of a
-    convolution, whose kernel a core then holds once: a "projection", a "pixel" of the source (its
-    channels follow one another), or each "neuron", which shares nothing.
+    A synapse occupies the bits of its layer's weights, those of its delay, and an index in the
+    target core.
+
+    Attributes:
+        weight_bits: Maximum bits of a weight.
+        delay: Maximum number of steps that a message waits.
+        word_bits: Bits of a memory word.
+        list_bits: Bits of a list's header.
+        dense_index_bits: Bits of the index in a dense connection.
+        sparse_index_bits: Bits of the index in a sparse connection, and in unshared convolutions.
+        list_synapses: Maximum length of a list; longer lists are split.
+        convolution: What selects the lists of a convolution, whose kernel a core then stores once:
+            a "projection", a "pixel" of the source (its channels follow one another), or each
+            "neuron", which shares nothing.
     """
 
     weight_bits: Limit[Literal["bits"]]
@@ -222,6 +260,7 @@ class Target(FrozenModel):
 
 
 Constant = Limit[Any] | Price[Any] | Option[Any]
+TargetLike = Target | str | os.PathLike[str]  # a target, the name of a shipped one, or a path
 
 
 def iter_constants(part: FrozenModel, prefix: str = "") -> Iterator[tuple[str, Constant]]:
@@ -238,19 +277,20 @@ def iter_constants(part: FrozenModel, prefix: str = "") -> Iterator[tuple[str, C
 
 
 def list_targets() -> list[str]:
-    """Return the names of the targets that come with pumice."""
+    """List the names of the targets that are shipped with pumice."""
     names = (file.name for file in resources.files(FOLDER).iterdir())
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
-def read_target(name: str) -> Target:
-    """Return the target in the TOML file `name`, or the shipped one of that name.
+def read_target(name: str | os.PathLike[str]) -> Target:
+    """Read a target from the TOML file `name`, or the shipped target of that name.
 
-    Raises `RecipeError`, naming file, line and key, where a key is missing or unknown, or a value
-    is of the wrong type, unit or range.
+    Raises:
+        RecipeError: There is none, a key is missing or unknown, or a value is of the wrong type,
+            unit or range; the message names file, line and key.
     """
     path = Path(name)
-    if name in list_targets() and not path.exists():
+    if str(name) in list_targets() and not path.is_file():
         with resources.as_file(resources.files(FOLDER) / f"{name}.toml") as shipped:
             return load_config(Target, shipped)
     if not path.is_file():
@@ -258,3 +298,8 @@ def read_target(name: str) -> Target:
             f"{name}: no such file or shipped target; there are {', '.join(list_targets())}"
         )
     return load_config(Target, path)
+
+
+def as_target(target: TargetLike) -> Target:
+    """Read `target` if it is a name or a path; see `read_target`."""
+    return target if isinstance(target, Target) else read_target(target)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pumice.deploy.lava.lazy_import import patch_lava
+from pumice.runtime.lava_compat import patch_lava
 
 NETX_SECONDS = 120.0
 

@@ -11,7 +11,7 @@ warnings.simplefilter("ignore")
 
 
 def main(path: str, given: str, answer: str, steps: int, reset: int) -> None:
-    from pumice.deploy.lava.lazy_import import patch_lava
+    from pumice.runtime.lava_compat import patch_lava
 
     patch_lava()
     name = "lava.lib.dl.slayer.object_detection"

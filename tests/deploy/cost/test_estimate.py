@@ -17,7 +17,8 @@ from pumice.deploy.cost.estimate import (
     estimate_cost,
 )
 from pumice.deploy.cost.latency import estimate_latency
-from pumice.deploy.cost.workload import count_traffic, count_workload
+from pumice.deploy.cost.traffic import count_traffic
+from pumice.deploy.cost.workload import count_workload
 from pumice.deploy.placement.place import place
 from pumice.deploy.targets.target import Target, read_target
 from pumice.report.profiles import default_energies
@@ -71,7 +72,7 @@ def test_the_work_by_hand() -> None:
     assert work.synaptic_operations == {"up": 8, "on": 16}
     assert work.active == {"hidden": 8, "out": 4}
     assert work.idle == {"hidden": 8, "out": 4}
-    assert work.connections == 12 + 8
+    assert work.synapses == 12 + 8
 
 
 def test_the_messages_by_hand() -> None:
@@ -309,5 +310,5 @@ def test_the_document_is_json_with_the_names_of_neurobench() -> None:
 
 
 def test_costs_need_every_spike() -> None:
-    with pytest.raises(EngineError, match="need every spike: run with record='all'"):
+    with pytest.raises(EngineError, match="every spike.* run with record='all'"):
         default_energies(NETWORK, run(NETWORK, EVENTS, "output"))

@@ -25,7 +25,7 @@ from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io import sink, source
 
-steps = graph.schedule.steps({timesteps}, {samples})
+steps = graph.schedule.total_steps({timesteps}, {samples})
 for name in ("image", "pixels"):
     sent = source.RingBuffer(data=np.load(f"{{sys.argv[2]}}/{{name}}.npy").T)
     graph.feed(name, sent.s_out)

@@ -31,16 +31,16 @@ NETWORK = Network(
 EVENTS = np.ones((4, 1, 1), np.uint8)
 # Makes `fail` what the neurons do in Lava's processes: before they send, so others wait for them.
 SABOTAGE = """
-import pumice.deploy.lava.lazy_import as module
+import pumice.runtime.lava_compat as module
 
-whole = module.prepare
+original = module.patch_lava
 
-def prepare():
-    whole()
-    from pumice.deploy.lava.models.recording_lif import PyRecordedLifModel
-    PyRecordedLifModel.spiking_activation = fail
+def patch_lava():
+    original()
+    from pumice.deploy.lava.models.recording_lif import PyRecordingLifModel
+    PyRecordingLifModel.spiking_activation = fail
 
-module.prepare = prepare
+module.patch_lava = patch_lava
 
 def fail(model):
     import os, signal, time

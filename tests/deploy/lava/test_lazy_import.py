@@ -43,7 +43,7 @@ def test_the_engine_imports_no_lava_until_it_is_used() -> None:
 def test_preparing_changes_nothing_for_others() -> None:
     code = (
         "import dataclasses, sys\nbefore = dataclasses.dataclass\n"
-        "from pumice.deploy.lava.lazy_import import prepare\nprepare()\nprepare()\n"
+        "from pumice.runtime.lava_compat import patch_lava\npatch_lava()\npatch_lava()\n"
         "print(dataclasses.dataclass is before, 'lava.magma.compiler.var_model' in sys.modules)"
     )
     assert said_by(code) == "True True"
@@ -51,7 +51,7 @@ def test_preparing_changes_nothing_for_others() -> None:
 
 def test_a_module_imported_late_loads_when_asked() -> None:
     code = (
-        "import sys\nfrom pumice.deploy.lava.lazy_import import import_late\nimport_late('colorsys')\n"
+        "import sys\nfrom pumice.deploy.lava.lazy_import import lazy_import\nlazy_import('colorsys')\n"
         "import colorsys\nprint(sys.modules['colorsys'].__dict__.get('rgb_to_hsv'))\n"
         "print(colorsys.rgb_to_hsv(0, 0, 0), sys.modules['colorsys'] is colorsys)"
     )

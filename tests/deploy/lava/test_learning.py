@@ -37,7 +37,7 @@ def network() -> RecurrentNetwork:
     made = build_recurrent_network(OPTIONS, (2, 4, 4), np.float64)
     slow = (np.arange(len(made.stdp.plus)) % 2).astype(int)
     plus, minus = (np.exp(-1 / np.array(taus))[slow] for taus in zip(*TAUS, strict=True))
-    return made.replace(rule=made.stdp._replace(kept_plus=plus, kept_minus=minus))
+    return made.replace(stdp=made.stdp._replace(kept_plus=plus, kept_minus=minus))
 
 
 def matrices(network: RecurrentNetwork) -> tuple[dict[str, Any], tuple[LearningGroup, ...]]:
@@ -62,7 +62,7 @@ def matrices(network: RecurrentNetwork) -> tuple[dict[str, Any], tuple[LearningG
     groups = tuple(group(number, *taus) for number, taus in enumerate(TAUS))
     assert np.ptp(most[learns]) < 1e-12
     fixed = np.where(learns, 0, weights)
-    parts = {"inputs": fixed[:, :32], "fixed": fixed[:, 32:], "most": most[learns].max()}
+    parts = {"inputs": fixed[:, :32], "fixed": fixed[:, 32:], "w_max": most[learns].max()}
     return parts, groups
 
 

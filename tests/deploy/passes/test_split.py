@@ -65,6 +65,26 @@ def test_a_population_on_three_cores_becomes_three() -> None:
         assert connection.weights.tolist() == weights[rows].ravel().tolist()
 
 
+def test_a_network_at_the_activation_limit_can_be_split() -> None:
+    """Each target has one source slice, so two slices reach no more than one projection did."""
+    populations = (
+        Population("in", (4,), "input", value_bits=8),
+        Population("a", (4,), value_bits=8),
+        Population("b", (2,), "integrator", current_decay=4096),
+    )
+    weights = np.kron(np.eye(2), [[255, 255]])
+    projections = (
+        Projection("p", "in", "a", Dense(np.eye(4))),
+        Projection("q", "a", "b", Dense(weights), 6),
+    )
+    program = place(Network(populations, projections), chip(neurons=2))
+    assert [p.name for p in split_by_core(program).network.topological_order] == [
+        "a--0",
+        "a--1",
+        "b",
+    ]
+
+
 @pytest.mark.parametrize(("exponent", "weight"), [(-1, 2), (0, -256)])
 def test_a_source_that_cannot_be_summed_in_parts_stays_whole(exponent: int, weight: int) -> None:
     populations = Population("in", (4,), "input"), Population("a", (6,)), Population("b", (6,))

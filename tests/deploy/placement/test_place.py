@@ -180,39 +180,39 @@ IMAGE = Network(
         (
             dense(4, 33),
             {"neurons": 4, "chips": 2, "cores": 4},
-            "network: 33 neurons, but the 8 cores of tiny hold 32: 1 too many; fewer channels",
+            "network: 33 neurons, but the 8 cores of tiny hold 32: 1 too many; use fewer channels",
         ),
         (
             dense(101, 2),
             {"axons_in": 100},
-            "l1: one neuron takes 101 axons_in, but a core of tiny has 100: 1 too many; fewer inp",
+            "l1: one neuron needs 101 axons_in, but a core of tiny has 100: 1 too many; use fewer",
         ),
         (
             dense(101, 2),
             {"synaptic_memory": 6400},
-            "l1: one neuron takes 101 synapse_words, but a core of tiny has 100: 1 too many; few",
+            "l1: one neuron needs 101 synapse_words, but a core of tiny has 100: 1 too many; use",
         ),
         (
             dense(4, 3, 70),
             {"routes": 10, "neurons": 6, "axons_in": 5},
-            "l1: no cut of its 3 neurons fits the cores of tiny and reaches all its targets: a "
-            "neuron takes 12 routes, a core has 10: 2 too many; fewer or smaller targets",
+            "l1: no partition of its 3 neurons fits the cores of tiny and reaches all targets: a "
+            "neuron needs 12 routes, but a core has 10: 2 too many; use fewer or smaller targets",
         ),
         (
             dense(4, 300),
             {"synaptic_memory": 64 * 4, "chips": 1, "cores": 100},
-            "network: needs at least 150 cores, tiny has 100 (1 chips of 100): 50 too many, most "
-            "of all for synapse_words; fewer channels",
+            "network: needs at least 150 cores, but tiny has 100 (1 chips of 100): 50 too many, "
+            "limited by synapse_words; use fewer channels",
         ),
         (
             dense(4, 3),
             {"weight_bits": 4},
-            "p1: weights of 8 bits, but tiny holds 4: 4 too many; round them to 4 bits",
+            "p1: weights of 8 bits, but tiny stores 4: 4 too many; quantize them to 4 bits",
         ),
-        (dense(4, 3), {"fan_in": 3}, "l1: a fan_in of 4 synapses, but tiny has 3: 1 too many"),
-        (dense(4, 3), {"fan_out": 2}, "l0: a fan_out of 3 synapses, but tiny has 2: 1 too many"),
-        (IMAGE, {"fan_out": 71}, "in: a fan_out of 72 synapses, but tiny has 71: 1 too many"),
-        (IMAGE, {"fan_in": 8}, "conv: a fan_in of 9 synapses, but tiny has 8: 1 too many"),
+        (dense(4, 3), {"fan_in": 3}, "l1: a fan-in of 4 synapses, but tiny has 3: 1 too many"),
+        (dense(4, 3), {"fan_out": 2}, "l0: a fan-out of 3 synapses, but tiny has 2: 1 too many"),
+        (IMAGE, {"fan_out": 71}, "in: a fan-out of 72 synapses, but tiny has 71: 1 too many"),
+        (IMAGE, {"fan_in": 8}, "conv: a fan-in of 9 synapses, but tiny has 8: 1 too many"),
         (dense(4, 3), {"state_bits": 16}, "tiny: a neuron's state has 16 bits, but the arithmet"),
     ],
 )
@@ -244,5 +244,5 @@ def test_channels_of_different_thresholds_are_different_groups() -> None:
 
 
 def test_arithmetic_has_no_cores() -> None:
-    with pytest.raises(PlacementError, match="cmos45: prices arithmetic and has no cores to place"):
+    with pytest.raises(PlacementError, match="cmos45: a price list of arithmetic, has no cores"):
         place(IMAGE, read_target("cmos45"))

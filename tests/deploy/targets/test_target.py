@@ -89,7 +89,7 @@ def test_a_kind_of_operation_may_have_its_own_price() -> None:
             "value = -23.6",
             "energy.davies2018.operation.value = -23.6: input should be greater than or equal to 0",
         ),
-        ("least = 113", "least = 500", "time.davies2018.barrier: 465.0 is not within its range"),
+        ("min = 113", "min = 500", "time.davies2018.barrier: 465.0 is not within its range"),
         ("value = 128,", "value = 129,", "chip: 129 cores, but the mesh has room for 128"),
         ('value = "pixel"', 'value = "tile"', "synapse.convolution.value = 'tile': input should"),
     ],

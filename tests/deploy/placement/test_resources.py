@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 from chips import chip
 
-from pumice.deploy.placement.problem import (
-    RESOURCES,
-    FanOutIndex,
-    make_problem,
-    slice_resources,
-)
+from pumice.deploy.placement.problem import RESOURCES, make_problem
+from pumice.deploy.placement.resources import FanOutIndex, slice_resources
 from pumice.runtime import Conv, Dense, Network, Population, Projection, Slice
 
 # An image of two channels, a convolution of four, and a flat layer that takes all of it.
