@@ -246,7 +246,7 @@ def write_csv(path: Path, profiles: "Sequence[Profile]") -> None:
 def _csv_rows(profile: "Profile") -> Iterator[tuple[object, ...]]:
     cost, name = profile.cost, profile.target.name
     if profile.placement_error:
-        yield name, "", "", "refusal", "", profile.placement_error, *[""] * 7
+        yield name, "", "", "placement_error", "", profile.placement_error, *[""] * 7
         return
     if profile.program:
         for what, number in (
@@ -263,7 +263,7 @@ def _csv_rows(profile: "Profile") -> Iterator[tuple[object, ...]]:
         yield *about, "", "as an ANN", "", "", "", "", "J", *(bill.ann_energy,) * 2
     for latency in cost.latencies:
         about = name, latency.model, latency.certainty, "time"
-        for what in ("step", "worst", "inference"):
+        for what in ("mean_step", "max_step", "inference"):
             yield *about, "", what, "", "", "", "", "s", *getattr(latency, what)
         yield *about, "", "throughput", "", "", "", "", "1/s", *latency.throughput
 

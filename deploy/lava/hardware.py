@@ -96,7 +96,7 @@ def run_on_chip(
     for name, values in events.items():
         sent = source.RingBuffer(data=values.T)
         population = graph.network.population(name)
-        bits = 0 if population.largest_value == 1 else population.value_bits
+        bits = 0 if population.max_value == 1 else population.value_bits
         into = PyToNxAdapter(shape=sent.s_out.shape, num_message_bits=bits)
         sent.s_out.connect(into.inp)
         graph.feed(name, into.out)

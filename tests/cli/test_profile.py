@@ -134,7 +134,7 @@ def test_json_has_the_same_figures_as_the_library(network: Path, events: Path) -
     cost = estimate_cost(NETWORK, trace, target, place(NETWORK, target))
     (found,) = told["targets"]
     assert [each["total"] for each in found["energy"]] == [list(b.total) for b in cost.energies]
-    assert found["placement"]["cores"] == 1 and found["refusal"] is None
+    assert found["placement"]["cores"] == 1 and found["placement_error"] is None
     assert len(found["energy_by_step"]["davies2018"]) == 5
     assert told["spikes_per_inference"] > 0 and "SynapticOperations" in told["neurobench"]
 
@@ -178,10 +178,10 @@ def test_what_does_not_fit_is_told_and_ends_with_one(
         "Small does not hold it. network: 31 neurons, but the 1 cores of loihi1 hold 30: 1 too"
         in (answer.out)
     )
-    assert "fewer channels or a lower resolution would help" in answer.out
+    assert "use fewer channels or a lower resolution" in answer.out
     assert "CMOS at 45 nm, floating point" in answer.out
     document = pumice("profile", network, "--events", events, *options, "--json").document
-    assert "1 too many" in document["targets"][0]["refusal"]
+    assert "1 too many" in document["targets"][0]["placement_error"]
 
 
 def test_the_host_is_metered_where_asked(network: Path, events: Path) -> None:

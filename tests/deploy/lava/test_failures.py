@@ -55,7 +55,7 @@ def sabotage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     def sabotage(statement: str) -> None:
         code = SABOTAGE.format(statement)
         (tmp_path / "sitecustomize.py").write_text(code, encoding="utf-8")
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
     return sabotage
 
@@ -133,7 +133,7 @@ def test_python_that_cannot_start_shows_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "numpy.py").write_text("raise RuntimeError('numpy is broken')", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(EngineError, match="^lava: RuntimeError: numpy is broken$"):
         run(NETWORK, EVENTS)
 

@@ -1,5 +1,6 @@
 """The way onto a chip, up to Intel's package: a stand-in in `intel/` passes messages on."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ EVENTS = rng.integers(0, 256, (8, 3, 2, 5, 6)).astype(np.uint8)
 def chip(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let Intel's package be found, here and in the process that runs Lava."""
     stand_in = Path(__file__).parent / "intel"
-    monkeypatch.setenv("PYTHONPATH", str(stand_in))
+    monkeypatch.setenv("PYTHONPATH", str(stand_in), prepend=os.pathsep)
     monkeypatch.syspath_prepend(stand_in)
 
 

@@ -35,22 +35,22 @@ EVENTS = (np.random.default_rng(0).random((STEPS, 32)) < 0.2).astype(np.uint8)
 def network() -> RecurrentNetwork:
     """A heterogeneous network in float64 whose synapses take one of two pairs of constants."""
     made = build_recurrent_network(OPTIONS, (2, 4, 4), np.float64)
-    slow = (np.arange(len(made.stdp.plus)) % 2).astype(int)
+    slow = (np.arange(len(made.stdp.a_plus)) % 2).astype(int)
     plus, minus = (np.exp(-1 / np.array(taus))[slow] for taus in zip(*TAUS, strict=True))
-    return made.replace(stdp=made.stdp._replace(kept_plus=plus, kept_minus=minus))
+    return made.replace(stdp=made.stdp._replace(decay_plus=plus, decay_minus=minus))
 
 
 def matrices(network: RecurrentNetwork) -> tuple[dict[str, Any], tuple[LearningGroup, ...]]:
     """The network as Lava takes it: dense matrices, those that learn by group."""
     wiring, rule = network.wiring, network.stdp
     dense = np.zeros((4, NEURONS, 32 + NEURONS))
-    span = slice(rule.offset, rule.offset + len(rule.plus))
+    span = slice(rule.first_synapse, rule.first_synapse + len(rule.a_plus))
     at = wiring.targets, wiring.sources
     dense[0][at] = network.weights
-    for number, values in enumerate((rule.plus, rule.minus, rule.most), start=1):
+    for number, values in enumerate((rule.a_plus, rule.a_minus, rule.w_max), start=1):
         dense[number][wiring.targets[span], wiring.sources[span]] = values
     slow = np.zeros(dense[0].shape)
-    slow[wiring.targets[span], wiring.sources[span]] = np.arange(len(rule.plus)) % 2
+    slow[wiring.targets[span], wiring.sources[span]] = np.arange(len(rule.a_plus)) % 2
     weights, plus, minus, most = dense
     learns = plus > 0
 
