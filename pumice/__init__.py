@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .runtime.verify import verify as verify
     from .train import data
     from .train import models as models
+    from .train.engine.train import train as train
+    from .train.evaluation.evaluate import evaluate as evaluate
     from .train.export import convert as convert
 
     datasets = data
@@ -48,10 +50,12 @@ EXPORTS = {
     "check_compatibility": "pumice.convert.compatibility:check_compatibility",
     "convert": "pumice.train.export:convert",
     "datasets": "pumice.train.data",
+    "evaluate": "pumice.train.evaluation.evaluate:evaluate",
     "load": "pumice.runtime:read_network",
     "models": "pumice.train.models",
     "place": "pumice.deploy.placement.place:place",
     "profile": "pumice.deploy.profile:profile",
+    "train": "pumice.train.engine.train:train",
     "verify": "pumice.runtime.verify:verify",
 }
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from .engine.checkpoint import read_trained_model as read_trained_model
     from .engine.checkpoint import write_trained_model as write_trained_model
     from .engine.fit import train_recipe as train_recipe
+    from .engine.train import train as train
     from .evaluation.evaluate import accuracy_from_logits as accuracy_from_logits
+    from .evaluation.evaluate import evaluate as evaluate
     from .evaluation.evaluate import expected_calibration_error as expected_calibration_error
     from .evaluation.evaluate import model_accuracy as model_accuracy
     from .evaluation.evaluate import network_accuracy as network_accuracy
@@ -51,6 +53,7 @@ EXPORTS = {
     "build_model": "models",
     "convert": "export",
     "convert_with_report": "export",
+    "evaluate": "evaluation.evaluate",
     "expected_calibration_error": "evaluation.evaluate",
     "lif": "nn.neuron",
     "list_recipes": "recipes.loader",
@@ -62,6 +65,7 @@ EXPORTS = {
     "read_trained_model": "engine.checkpoint",
     "run_logits": "evaluation.evaluate",
     "to_float_network": "nn.network",
+    "train": "engine.train",
     "train_recipe": "engine.fit",
     "write_trained_model": "engine.checkpoint",
 }

@@ -12,6 +12,7 @@ from ..runtime.network import Network
 from .data import Dataset
 from .engine.checkpoint import TrainedModel, read_trained_model
 from .models.slayer import SlayerNet
+from .nn.external import PROVENANCE, ExternalModel
 from .nn.network import SpikingNetwork, to_float_network
 
 
@@ -102,10 +103,21 @@ def to_importable(model: Any, **import_settings: Unpack[ImportSettings]) -> Floa
         return replace(_export(model.network), provenance=model.provenance)
     if isinstance(model, SpikingNetwork):
         return _export(model)
-    return import_model(model, ImportOptions(**import_settings))
+    provenance = getattr(model, PROVENANCE, None)
+    if provenance is None:
+        return import_model(model, ImportOptions(**import_settings))
+    settings = {
+        "input_shape": tuple(provenance["data"]["shape"]),
+        "value_bits": provenance["data"]["value_bits"],
+        **import_settings,
+    }
+    return replace(import_model(model, ImportOptions(**settings)), provenance=provenance)
 
 
 def _export(network: SpikingNetwork) -> FloatNetwork | Network:
+    if isinstance(network, ExternalModel):
+        options = ImportOptions(tuple(network.input_shape), network.value_bits)
+        return replace(import_model(network.module, options), provenance=network.provenance or {})
     if isinstance(network, SlayerNet):
         return replace(network.to_network(), provenance=network.provenance or {})
     return to_float_network(network)

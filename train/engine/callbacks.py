@@ -1,4 +1,4 @@
-"""What a run leaves in its folder as it goes: what each epoch gave, and whole checkpoints."""
+"""Lightning callbacks and I/O of a run's folder: history of metrics, atomic checkpoints."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from ...runtime.files import atomic_write
 
 
 class HistoryLogger(lightning.Callback):
-    """The means of what was logged in each epoch, in `history.csv` and across a resume."""
+    """Writes the epoch means of all logged metrics to `history.csv`; survives a resume."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -22,6 +22,7 @@ class HistoryLogger(lightning.Callback):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
+        """Append the epoch and rewrite the file."""
         means = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.epochs.append({"epoch": float(trainer.current_epoch), **means})
         if trainer.is_global_zero:
@@ -35,25 +36,29 @@ class HistoryLogger(lightning.Callback):
                 table.writerows(self.epochs)
 
     def state_dict(self) -> dict[str, Any]:
+        """State for the checkpoint."""
         return {"epochs": self.epochs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state of a checkpoint."""
         self.epochs = state_dict["epochs"]
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints written whole or not at all, and read without unpickling objects."""
+    """Checkpoints written to a temporary name and renamed, and read without unpickling objects."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        whole = io.BytesIO()  # torch's own writer hides what the disk said
-        torch.save(checkpoint, whole)
+        """Serialize in memory, then write atomically; raises `FileError`."""
+        buffer = io.BytesIO()  # torch's own writer hides the disk's error
+        torch.save(checkpoint, buffer)
         with atomic_write(path) as temporary:
-            temporary.write_bytes(whole.getbuffer())
+            temporary.write_bytes(buffer.getbuffer())
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = True
     ) -> dict[str, Any]:
-        loaded: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
-        return loaded
+        """Load tensors and plain values alone."""
+        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        return checkpoint

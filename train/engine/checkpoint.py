@@ -1,6 +1,7 @@
-"""The trained weights as a file: tensors beside the recipe that made them, no pickle."""
+"""Trained weights as a file: safetensors with the recipe and the provenance, no pickle."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ...runtime.config import validate
-from ...runtime.errors import FileError
+from ...runtime.errors import FileError, NetworkError
 from ...runtime.files import atomic_write
 from ..models import build_model
 from ..nn.network import SpikingNetwork
@@ -24,30 +25,49 @@ RecipeT = TypeVar("RecipeT", bound=BaseModel)
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained network, the recipe and the provenance (data digest, seed, versions)."""
+    """A trained network, with what it takes to train it again.
+
+    Attributes:
+        network: the network, in evaluation mode on the CPU.
+        recipe: settings of the run.
+        provenance: recipe, data digest, seed and versions, as plain values.
+        history: metrics of each epoch; empty where the model was read from a file.
+    """
 
     network: SpikingNetwork
     recipe: Recipe
     provenance: dict[str, Any]
+    history: tuple[dict[str, float], ...] = ()
 
 
-def write_trained_model(path: Path, trained: TrainedModel) -> None:
-    """Write weights, recipe and provenance to `path`, whole or not at all; raises `FileError`."""
-    write_weights(path, trained.network, trained.recipe, trained.provenance)
+def write_trained_model(path: str | os.PathLike[str], trained: TrainedModel) -> None:
+    """Write weights, recipe and provenance atomically; raises `FileError`."""
+    write_weights(Path(path), trained.network, trained.recipe, trained.provenance)
 
 
-def read_trained_model(path: Path) -> TrainedModel:
-    """Read what `write_trained` wrote, from the file or the run's folder; raises `FileError`."""
-    file = path / MODEL_FILE if path.is_dir() else path
+def read_trained_model(path: str | os.PathLike[str]) -> TrainedModel:
+    """Read a trained model from its file or the folder of its run.
+
+    Raises:
+        FileError: there is no such file, it is not whole, or only user code can build its network.
+    """
+    file = find_weights(path, MODEL_FILE, "train")
+    network, recipe, provenance = read_weights(file, Recipe, build_network)
+    return TrainedModel(network, recipe, provenance)
+
+
+def find_weights(path: str | os.PathLike[str], name: str, verb: str) -> Path:
+    """Locate the weights `name` in a run's folder, or `path` itself; raises `FileError`."""
+    file = Path(path) / name if Path(path).is_dir() else Path(path)
     if not file.is_file():
-        raise FileError(f"{path}: holds no {MODEL_FILE}; train first, or name the file itself")
-    return TrainedModel(*read_weights(file, Recipe, build_network))
+        raise FileError(f"{path}: holds no {name}; {verb} first, or name the file itself")
+    return file
 
 
 def write_weights(
     path: Path, network: SpikingNetwork, recipe: BaseModel, provenance: dict[str, Any]
 ) -> None:
-    """Write the weights of `network`, with what made them; raises `FileError`."""
+    """Write the state dict of `network` with recipe and provenance; raises `FileError`."""
     header = {"recipe": recipe.model_dump(mode="json"), "provenance": provenance}
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     with atomic_write(path) as temporary:
@@ -55,29 +75,32 @@ def write_weights(
 
 
 def read_weights(
-    file: Path, kind: type[RecipeT], build: Callable[[RecipeT, dict[str, Any]], SpikingNetwork]
+    file: Path, recipe_type: type[RecipeT], build: Callable[[RecipeT, Any], SpikingNetwork]
 ) -> tuple[SpikingNetwork, RecipeT, dict[str, Any]]:
-    """Read what `write_weights` wrote: the network that `build` gives, recipe and provenance.
+    """Read a file of `write_weights`: the network that `build` creates, recipe and provenance.
 
-    `kind` is the recipe's type. Raises `FileError` where the file is not whole or of another kind.
+    Raises `FileError` where the file is not whole or of another kind.
     """
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
             tensors: dict[str, Tensor] = {k: opened.get_tensor(k) for k in opened.keys()}  # noqa: SIM118
         header = json.loads(metadata["pumice"])
-        recipe = validate(kind, header["recipe"], str(file))
+        recipe = validate(recipe_type, header["recipe"], str(file))
         provenance = header["provenance"]
         network = build(recipe, provenance)
         network.load_state_dict(tensors)
+    except NetworkError as error:
+        raise FileError(f"{file}: {error}") from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise FileError(f"{file}: is not a whole trained network ({reason})") from error
+    network.provenance = provenance
     return network.eval(), recipe, provenance
 
 
 def build_network(recipe: Recipe, provenance: dict[str, Any]) -> SpikingNetwork:
-    """Return the untrained network of `recipe` for the data that `provenance` describes."""
+    """Build the untrained network of `recipe` for the data that `provenance` describes."""
     data = provenance["data"]
     classes = data["classes"]
     return build_model(recipe.network, tuple(data["shape"]), classes, data["value_bits"])

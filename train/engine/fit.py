@@ -1,4 +1,4 @@
-"""The fit loop: a recipe's network, its loss and its optimiser, on Lightning."""
+"""The training loop: a network, the losses and the optimizer of a recipe, on Lightning."""
 
 import platform
 from contextlib import nullcontext
@@ -11,75 +11,88 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from ...runtime.errors import RecipeError
+from ...runtime.errors import NetworkError, RecipeError
 from ..data import Dataset, FrameSet, train_val_split
 from ..data.augment import augment
 from ..evaluation.evaluate import model_accuracy
 from ..losses.registry import compute_losses, make_projection_head
+from ..nn.external import ExternalModel
 from ..nn.gradient_checkpointing import checkpoint_activations
-from ..nn.layers import SpikingLayer
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
 from .checkpoint import MODEL_FILE, TrainedModel, build_network, write_trained_model
-from .trainer import (
-    make_loader,
-    prepare_run,
-    run_trainer,
-    seed_epoch,
-)
+from .trainer import RunOptions, make_loader, prepare_run, run_trainer, seed_epoch
 from .training_config import TrainingOptions
 
 Batch = tuple[Tensor, Tensor]
 
 
 def train_recipe(
-    recipe: Recipe, data: Dataset, folder: Path, resume: bool = False, progress: bool = False
+    recipe: Recipe,
+    data: Dataset,
+    folder: Path,
+    resume: bool = False,
+    progress: bool = False,
+    network: SpikingNetwork | None = None,
 ) -> TrainedModel:
-    """Train `recipe` on the training part of `data` and leave the weights in `folder`.
+    """Train the network of `recipe` on the training part of `data`; write it to `folder`.
 
-    After every epoch `last.ckpt` holds all that a killed run needs; with `resume` the run goes on
-    from there and ends with the weights, bit for bit, of a run never killed. Raises `RecipeError`
-    where the batch is larger than the data, and `FileError` where `folder` cannot be written, or
-    holds a run that neither was asked to resume nor may be mixed with this recipe.
+    After every epoch `last.ckpt` holds the state of the run. With `resume`, a killed run continues
+    from there and ends with the weights, bit for bit, of a run never killed.
+
+    Args:
+        recipe: settings of the run.
+        data: dataset; its test part is not used.
+        folder: where checkpoints, history and weights go.
+        resume: continue the run in `folder`, if there is one.
+        progress: show a progress bar.
+        network: network to train in place; None builds the recipe's from the seed.
+
+    Raises:
+        RecipeError: the batch is larger than the data, or the devices do not exist.
+        NetworkError: `network` does not fit the data.
+        FileError: `folder` cannot be written, holds a run that is not to be resumed, or a run of
+            another recipe.
     """
-    training, validation = train_val_split(
-        data, recipe.training.validation_per_class, recipe.training.seed
-    )
-    needed = recipe.training.batch_size * recipe.devices.devices * recipe.devices.nodes
-    if len(training) < needed:
+    options = recipe.training
+    samples, validation = train_val_split(data, options.validation_per_class, options.seed)
+    step_size = options.batch_size * recipe.devices.world_size
+    if len(samples) < step_size:
         raise RecipeError(
-            f"training.batch_size = {recipe.training.batch_size}: {data.name} has {len(training)} training samples, "
-            f"a step takes {needed}; take a smaller batch"
+            f"training.batch_size = {options.batch_size}: {data.name} has {len(samples)} training "
+            f"samples, a step takes {step_size}; choose a smaller batch"
         )
     provenance = make_provenance(recipe, data)
-    start = prepare_run(recipe, folder, resume, MODEL_FILE)
-    torch.manual_seed(recipe.training.seed)
-    module = TrainingModule(recipe, build_network(recipe, provenance))
-    judge = ValidationCallback(recipe.training, validation) if validation else None
-    loader = make_loader(FrameDataset(training), recipe.training.batch_size, recipe.training.seed)
-    with checkpoint_activations(module.network.layers, recipe.training.gradient_checkpointing):
-        first = run_trainer(
-            module,
-            loader,
-            folder,
-            recipe.training.epochs,
-            start,
-            progress,
-            recipe.devices,
-            recipe.training.accumulate_grad_batches,
-            recipe.training.tensorboard,
-            [judge] if judge else [],
-        )
-    if judge and judge.weights:
-        module.network.load_state_dict(judge.weights)
-    trained = TrainedModel(module.network.cpu().eval(), recipe, provenance)
-    if first:
+    if network is not None:
+        _fit_to_data(network, data, provenance["data"]["value_bits"])
+    checkpoint = prepare_run(recipe, folder, resume, MODEL_FILE)
+    torch.manual_seed(options.seed)
+    network = build_network(recipe, provenance) if network is None else network
+    module = TrainingModule(recipe, network)
+    selection = ValidationCallback(options, validation) if validation else None
+    loader = make_loader(FrameDataset(samples), options.batch_size, options.seed)
+    run_options = RunOptions(
+        folder,
+        options.epochs,
+        checkpoint,
+        progress,
+        recipe.devices,
+        options.accumulate_grad_batches,
+        options.tensorboard,
+    )
+    with checkpoint_activations(network.layers, options.gradient_checkpointing):
+        result = run_trainer(module, loader, run_options, [selection] if selection else [])
+    if selection and selection.weights:
+        network.load_state_dict(selection.weights)
+    network.provenance = provenance
+    trained = TrainedModel(network.cpu().eval(), recipe, provenance, tuple(result.history))
+    if result.is_rank_zero:
         write_trained_model(folder / MODEL_FILE, trained)
     return trained
 
 
 def make_provenance(recipe: Recipe, data: Dataset) -> dict[str, Any]:
-    """Return the provenance of a run of `recipe` on `data`."""
+    """Collect recipe, data digest, seed and versions of a run, as plain values."""
     bits = int(max(data.train.events.max(), data.test.events.max())).bit_length()
     return {
         "recipe": recipe.model_dump(mode="json"),
@@ -98,6 +111,28 @@ def make_provenance(recipe: Recipe, data: Dataset) -> dict[str, Any]:
     }
 
 
+def _fit_to_data(network: SpikingNetwork, data: Dataset, value_bits: int) -> None:
+    """Set the bits of the input values; raise `NetworkError` where shapes or classes differ."""
+    name = type(network).__name__
+    if isinstance(network, ExternalModel):
+        network.check_output(data.timesteps, data.classes)
+    else:
+        shape = tuple(network.input_shape)
+        flat = (torch.Size(data.input_shape).numel(),)
+        if shape not in (data.input_shape, flat):
+            raise NetworkError(
+                f"{name}: its input is {shape}, but {data.name} has {data.input_shape}; build it "
+                "with data.input_shape"
+            )
+        (classes,) = network.layer_shapes()[-1]
+        if classes < data.classes:
+            raise NetworkError(
+                f"{name}: has {classes} classes, but {data.name} has {data.classes}; build it with "
+                "data.classes"
+            )
+    network.value_bits = value_bits
+
+
 class FrameDataset(TorchDataset[Batch]):
     """Samples in memory as float32 batches (timesteps, batch, channels, height, width)."""
 
@@ -114,56 +149,62 @@ class FrameDataset(TorchDataset[Batch]):
 
 
 class TrainingModule(lightning.LightningModule):
-    """One run's training: the network, its loss, its optimiser, and what each epoch gave."""
+    """One training run: augmentation, network, losses and optimizer."""
 
     def __init__(self, recipe: Recipe, network: SpikingNetwork):
         super().__init__()
         self.recipe = recipe
         self.network = network
-        readout = network.layers[-1]
-        assert isinstance(readout, SpikingLayer)
-        self.projection_head = make_projection_head(recipe.loss, readout.linear.weight.shape[1])
+        features = network.feature_size if recipe.loss.contrastive else 0
+        self.projection_head = make_projection_head(recipe.loss, features)
 
     def on_train_epoch_start(self) -> None:
-        fit = self.recipe.training
-        seed_epoch(fit.seed, self.current_epoch)
-        self.network.quantize(self.current_epoch >= fit.epochs - fit.qat_epochs)
+        """Seed the epoch; switch to quantization-aware training in the last epochs."""
+        options = self.recipe.training
+        seed_epoch(options.seed, self.current_epoch)
+        self.network.quantize(self.current_epoch >= options.epochs - options.qat_epochs)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Augment, compute and log the losses; their sum is minimized."""
         clips, labels = batch
-        objective = self.recipe.loss
-        views = [augment(clips, self.recipe.augment) for _ in range(objective.num_views)]
-        labels = labels.repeat(objective.num_views)
-        quantised = self.network.layer_list[0].quantized
-        # Integers stay whole numbers in float32, not in 16 bits.
-        with torch.autocast(clips.device.type, enabled=False) if quantised else nullcontext():
-            features = self.network.features(torch.cat(views, dim=1))
-            logits = self.network.compute_logits(features).float()
-        parts = compute_losses(objective, logits, labels, self.projection_head(features.flatten(2)))
-        loss = torch.stack(list(parts.values())).sum()
-        right = (logits.detach().sum(dim=0).argmax(dim=-1) == labels).float().mean()
-        told = {**parts, "loss": loss, "accuracy": right}
-        for name, value in told.items():
+        loss_options, network = self.recipe.loss, self.network
+        views = [augment(clips, self.recipe.augment) for _ in range(loss_options.num_views)]
+        labels = labels.repeat(loss_options.num_views)
+        # Integers are exact in float32, not in 16 bits.
+        with (
+            torch.autocast(clips.device.type, enabled=False) if network.quantized else nullcontext()
+        ):
+            if loss_options.contrastive:
+                features = network.features(torch.cat(views, dim=1))
+                logits = network.compute_logits(features).float()
+                projected = self.projection_head(features.flatten(2))
+            else:
+                logits = projected = network(torch.cat(views, dim=1)).float()
+        losses = compute_losses(loss_options, logits, labels, projected)
+        loss = torch.stack(list(losses.values())).sum()
+        accuracy = (logits.detach().sum(dim=0).argmax(dim=-1) == labels).float().mean()
+        for name, value in {**losses, "loss": loss, "accuracy": accuracy}.items():
             shown = name in ("loss", "accuracy")
             self.log(name, value.detach(), on_step=False, on_epoch=True, prog_bar=shown)
         return loss
 
     def configure_optimizers(self) -> Any:
-        fit = self.recipe.training
-        optimiser = torch.optim.AdamW(
-            self.parameters(), lr=fit.lr, weight_decay=fit.weight_decay, fused=True
+        """AdamW with a one-cycle learning rate schedule."""
+        options = self.recipe.training
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, fit.lr, int(self.trainer.estimated_stepping_batches)
+            optimizer, options.lr, int(self.trainer.estimated_stepping_batches)
         )
-        return [optimiser], [{"scheduler": schedule, "interval": "step"}]
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
 class ValidationCallback(lightning.Callback):
-    """After each epoch, how often the validation samples are answered right after the last step.
+    """Validation accuracy at the last timestep after each epoch, and model selection by it.
 
-    Where the epoch is to be chosen by it, keeps the `weights` of the best so far, of equals the
-    last; across a resume as well.
+    Keeps the `weights` of the best epoch where the recipe selects by it, the latest of ties;
+    survives a resume.
     """
 
     def __init__(self, options: TrainingOptions, validation: FrameSet):
@@ -172,18 +213,21 @@ class ValidationCallback(lightning.Callback):
         self.weights: dict[str, Tensor] = {}
 
     def on_train_epoch_end(self, trainer: Any, pl_module: lightning.LightningModule) -> None:
+        """Log the accuracy and keep the weights of the best epoch."""
         assert isinstance(pl_module, TrainingModule)
-        network, fit = pl_module.network, self.options
-        quantised = trainer.current_epoch >= fit.epochs - fit.qat_epochs
-        right = float(model_accuracy(network, self.validation, quantised)[-1])
-        pl_module.log("validation", right)
-        counts = fit.select_epoch == "validation" and (quantised or not fit.qat_epochs)
-        if counts and right >= self.accuracy:
-            self.accuracy = right
+        network, options = pl_module.network, self.options
+        quantized = trainer.current_epoch >= options.epochs - options.qat_epochs
+        accuracy = float(model_accuracy(network, self.validation, quantized)[-1])
+        pl_module.log("validation_accuracy", accuracy)
+        eligible = options.select_epoch == "validation" and (quantized or not options.qat_epochs)
+        if eligible and accuracy >= self.accuracy:
+            self.accuracy = accuracy
             self.weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
 
     def state_dict(self) -> dict[str, Any]:
+        """State for the checkpoint."""
         return {"accuracy": self.accuracy, "weights": self.weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state of a checkpoint."""
         self.accuracy, self.weights = state_dict["accuracy"], state_dict["weights"]

@@ -1,15 +1,17 @@
-"""What training runs share, on Lightning: killed and resumed, a run ends the same, bit for bit.
+"""Training runs on Lightning; a run that is killed and resumed ends bit for bit the same.
 
-A run lives in a folder: `recipe.json` says whose it is, `last.ckpt` holds after every epoch all
-that a killed run needs, `history.csv` what each epoch gave.
+A run has a folder: `recipe.json` identifies it, `last.ckpt` holds after every epoch the state to
+resume from, `history.csv` the metrics of each epoch.
 """
 
 import json
 import logging
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,12 @@ import lightning.pytorch as lightning
 import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import (
+    ModelCheckpoint,
+    ProgressBar,
+    RichProgressBar,
+    TQDMProgressBar,
+)
 from lightning.pytorch.loggers import TensorBoardLogger
 from pydantic import BaseModel
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -30,49 +37,71 @@ from .training_config import DeviceOptions
 RESUME_FILE = "last.ckpt"
 
 
-def prepare_run(recipe: BaseModel, folder: Path, resume: bool, finished: str) -> str | None:
-    """Return the checkpoint in `folder` to go on from, none at the start, and note the recipe.
+@dataclass(frozen=True)
+class RunOptions:
+    """A run's folder, length and hardware; `checkpoint` is the one to resume from."""
 
-    `finished` is the file that a whole run leaves. Raises `FileError` where the folder cannot be
-    written, or holds a run that neither was asked to resume nor may be mixed with this recipe.
+    folder: Path
+    epochs: int
+    checkpoint: str | None = None
+    progress: bool = False
+    devices: DeviceOptions = DeviceOptions()
+    accumulate_grad_batches: int = 1
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Whether this process has rank 0, which writes the files, and the metrics of each epoch."""
+
+    is_rank_zero: bool
+    history: list[dict[str, float]]
+
+
+def prepare_run(recipe: BaseModel, folder: Path, resume: bool, model_file: str) -> str | None:
+    """Create the run's folder and write its recipe; return the checkpoint to resume from, if any.
+
+    `model_file` is what a finished run leaves. Raises `FileError` where the folder cannot be
+    created, holds a run that is not to be resumed, or a run of another recipe.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"{folder}: cannot be made: {error.strerror}") from error
-    noted = folder / "recipe.json"
+        raise FileError(f"{folder}: cannot be created: {error.strerror}") from error
+    recipe_file = folder / "recipe.json"
     text = json.dumps(recipe.model_dump(mode="json"), indent=2, sort_keys=True)
     checkpoint = folder / RESUME_FILE
-    if checkpoint.exists() or (folder / finished).exists():
+    if checkpoint.exists() or (folder / model_file).exists():
         if not resume:
-            raise FileError(f"{folder}: holds a run already; go on with --resume, or name another")
-        if not noted.exists() or noted.read_text(encoding="utf-8") != text:
-            raise FileError(f"{folder}: holds a run of another recipe; name another folder")
-    with atomic_write(noted) as temporary:
+            raise FileError(
+                f"{folder}: holds a run already; resume it (--resume), or choose another folder"
+            )
+        if not recipe_file.exists() or recipe_file.read_text(encoding="utf-8") != text:
+            raise FileError(f"{folder}: holds a run of another recipe; choose another folder")
+    with atomic_write(recipe_file) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return str(checkpoint) if checkpoint.exists() else None
 
 
 def make_loader(dataset: Dataset[Any], batch_size: int, seed: int) -> DataLoader[Any]:
-    """Return the batches of `dataset` in a new order every epoch; the odd rest is left out.
+    """Create a loader that reshuffles `dataset` every epoch and drops the last partial batch.
 
-    `dataset` has a length and gives a whole batch at once, as `__getitems__(indices)`.
+    `dataset` has a length and returns a whole batch from `__getitems__(indices)`.
     """
     return DataLoader(
         dataset,
         batch_size,
         sampler=EpochSampler(len(dataset), seed),  # type: ignore[arg-type]
-        collate_fn=_identity,
+        collate_fn=identity,
         drop_last=True,
-        generator=torch.Generator(),  # or it draws from the global one, at another time on resume
+        generator=torch.Generator(),  # the global one would be drawn from at another time on resume
     )
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
-    """Let all of torch's draws of an epoch depend on the seed and the epoch alone.
+    """Seed torch's global generator from the seed, the epoch and the rank alone.
 
-    Call it in `on_train_epoch_start`: a resumed run then draws what an unbroken one does. Of
-    several processes each draws its own.
+    Call it in `on_train_epoch_start`, so that a resumed run draws what an unbroken one does.
     """
     rank, _ = rank_and_world_size()
     torch.manual_seed(hash((seed, epoch, rank) if rank else (seed, epoch)) % 2**32)
@@ -81,29 +110,21 @@ def seed_epoch(seed: int, epoch: int) -> None:
 def run_trainer(
     module: lightning.LightningModule,
     loader: DataLoader[Any],
-    folder: Path,
-    epochs: int,
-    start: str | None,
-    progress: bool = False,
-    devices: DeviceOptions = DeviceOptions(),  # noqa: B008 (frozen)
-    accumulate_grad_batches: int = 1,
-    tensorboard: bool = False,
+    options: RunOptions,
     callbacks: Sequence[lightning.Callback] = (),
-) -> bool:
-    """Train `module` on what `loader` gives, from the checkpoint `start` that `started` gave.
+) -> RunResult:
+    """Fit `module` to the batches of `loader`.
 
-    What `module` logs with `on_epoch=True` goes into the history, and to TensorBoard where that is
-    asked for. Return whether this process is the first of all, which writes the files. An interrupt
-    stays one, though Lightning turns it into an exit with status 1. Raises `FileError` where the
-    disk is full, and `RecipeError` where there are no such devices.
+    Metrics that `module` logs with `on_epoch=True` go into the history. A keyboard interrupt is
+    raised as such, though Lightning turns it into an exit with status 1. Raises `FileError` where
+    the disk is full, and `RecipeError` where the devices do not exist.
     """
     handler = signal.getsignal(signal.SIGINT)
     with _QuietLightning():
-        called = [*callbacks, *_default_callbacks(folder, progress)]
-        logger = TensorBoardLogger(folder, name="", version="tensorboard") if tensorboard else False
-        trainer = _make_trainer(epochs, devices, accumulate_grad_batches, called, logger)
+        history = HistoryLogger(options.folder)
+        trainer = _make_trainer(options, [*callbacks, history, *_default_callbacks(options)])
         try:
-            trainer.fit(module, loader, ckpt_path=start, weights_only=True)
+            trainer.fit(module, loader, ckpt_path=options.checkpoint, weights_only=True)
         except SystemExit:
             if trainer.interrupted:
                 raise KeyboardInterrupt from None
@@ -111,29 +132,28 @@ def run_trainer(
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, handler)
-    return bool(trainer.is_global_zero)
+    return RunResult(bool(trainer.is_global_zero), history.epochs)
 
 
-def _make_trainer(
-    epochs: int,
-    devices: DeviceOptions,
-    accumulate: int,
-    callbacks: list[lightning.Callback],
-    logger: TensorBoardLogger | bool,
-) -> lightning.Trainer:
-    several = devices.devices * devices.nodes > 1
+def _make_trainer(options: RunOptions, callbacks: list[lightning.Callback]) -> lightning.Trainer:
+    devices = options.devices
+    logger = (
+        False
+        if not options.tensorboard
+        else TensorBoardLogger(options.folder, name="", version="tensorboard")
+    )
     try:
         return lightning.Trainer(
-            max_epochs=epochs,
+            max_epochs=options.epochs,
             accelerator=devices.accelerator,
             devices=devices.devices,
             num_nodes=devices.nodes,
-            strategy="ddp" if several else "auto",
+            strategy="ddp" if devices.world_size > 1 else "auto",
             precision=devices.precision,
-            accumulate_grad_batches=accumulate,
+            accumulate_grad_batches=options.accumulate_grad_batches,
             logger=logger,
             callbacks=callbacks,
-            enable_progress_bar=any(isinstance(each, RichProgressBar) for each in callbacks),
+            enable_progress_bar=options.progress,
             enable_model_summary=False,
             plugins=[AtomicCheckpointIO()],
             deterministic=True,
@@ -144,16 +164,13 @@ def _make_trainer(
 
 
 class EpochSampler(Sampler[int]):
-    """A new order every epoch, decided by the seed and the epoch alone.
-
-    Of several processes that train together each takes its share of it.
-    """
+    """A permutation per epoch, from the seed and the epoch alone; each process takes its part."""
 
     def __init__(self, samples: int, seed: int):
         self.samples, self.seed, self.epoch = samples, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes; Lightning calls it."""
+        """Set the epoch; Lightning calls it."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -161,30 +178,41 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.samples)
-        rank, number = rank_and_world_size()
-        return iter(order[rank::number][: len(self)].tolist())
+        rank, world_size = rank_and_world_size()
+        return iter(order[rank::world_size][: len(self)].tolist())
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """Return which process this is, counted from 0, and how many train together."""
+    """Rank of this process and number of processes that train together."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
 
 
-def _default_callbacks(folder: Path, progress: bool) -> list[lightning.Callback]:
-    last = ModelCheckpoint(
-        folder, Path(RESUME_FILE).stem, save_top_k=1, every_n_epochs=1, enable_version_counter=False
-    )
-    return [HistoryLogger(folder), last, *([RichProgressBar()] if progress else [])]
-
-
-def _identity(batch: Any) -> Any:
+def identity(batch: Any) -> Any:
+    """Collate function of datasets that return whole batches."""
     return batch
 
 
+def _default_callbacks(options: RunOptions) -> list[lightning.Callback]:
+    checkpoint = ModelCheckpoint(
+        options.folder,
+        Path(RESUME_FILE).stem,
+        save_top_k=1,
+        every_n_epochs=1,
+        enable_version_counter=False,
+    )
+    return [checkpoint, *([_progress_bar()] if options.progress else [])]
+
+
+def _progress_bar() -> ProgressBar:
+    if "ipykernel" in sys.modules:  # a notebook
+        return TQDMProgressBar()
+    return RichProgressBar(console_kwargs={"stderr": True})
+
+
 class _QuietLightning(warnings.catch_warnings):
-    """Keep Lightning's advice on loaders, loggers and devices from a user who cannot act on it."""
+    """Silence Lightning's advice on loaders, loggers and devices."""
 
     def __enter__(self) -> None:
         super().__enter__()

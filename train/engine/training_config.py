@@ -1,36 +1,27 @@
-"""What a recipe says about training itself: tables `[training]`, `[augment]` and `[devices]`."""
+"""Options of a training run: tables `[training]` and `[devices]` of a recipe."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class AugmentOptions(BaseModel):
-    """How training clips are varied; one draw a clip, the same for all its time steps.
-
-    `shift` moves it by up to so many pixels along each axis, with zeros at the edge; `flip` mirrors
-    half of them left to right; `cutout` blanks a square of so many pixels a side; `rotate` and
-    `shear` turn and slant it by up to so many degrees.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    shift: int = Field(default=0, ge=0)
-    flip: bool = False
-    cutout: int = Field(default=0, ge=0)
-    rotate: float = Field(default=0.0, ge=0, le=180)
-    shear: float = Field(default=0.0, ge=0, lt=90)
-
-
 class TrainingOptions(BaseModel):
-    """How weights are found: AdamW, a learning rate that rises and falls once (one cycle).
+    """Optimization by AdamW with a one-cycle learning rate schedule.
 
-    For the last `qat_epochs` batch norm is frozen and folded, and the network trains as the
-    integers it will be. `batch` samples go through each device at once; the gradients of
-    `accumulate` batches make a step. `validation` samples of each class are kept from training, by
-    the seed: early exits are set on them, and with `select_epoch = "validation"` the epoch is chosen in
-    which most of them were right, of the quantised ones where there are any; else the last stands.
-    `recompute` computes activations twice, to keep fewer. `tensorboard` writes its logs, too.
+    - `epochs`: passes over the training samples.
+    - `qat_epochs`: quantization-aware training in the last epochs: batch norm is frozen and folded,
+      and the forward pass is that of the integer network.
+    - `batch_size`: samples per device and forward pass.
+    - `accumulate_grad_batches`: batches whose gradients are summed before an optimizer step.
+    - `lr`: peak learning rate.
+    - `weight_decay`: decoupled weight decay.
+    - `validation_per_class`: training samples of each class held out by the seed, for model
+      selection and early-exit calibration.
+    - `select_epoch`: weights to keep, of the "last" epoch or of the one with the best "validation"
+      accuracy, among the `qat_epochs` where there are any.
+    - `gradient_checkpointing`: recompute activations in the backward pass to save memory.
+    - `tensorboard`: also write TensorBoard logs.
+    - `seed`: seed of initial weights, sample order, augmentation and held-out samples.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,17 +44,18 @@ class TrainingOptions(BaseModel):
             raise ValueError(f"qat_epochs is {self.qat_epochs}, but there are {self.epochs} epochs")
         if self.select_epoch == "validation" and not self.validation_per_class:
             raise ValueError(
-                'select_epoch = "validation" needs validation samples: set validation_per_class = 10'
+                'select_epoch = "validation" needs validation samples: set '
+                "validation_per_class = 10"
             )
         return self
 
 
 class DeviceOptions(BaseModel):
-    """What trains: `devices` of a kind on each of `nodes`, one process each.
+    """Hardware of a run: `devices` of one kind on each of `nodes`, one process per device.
 
-    On several, every process takes its share of the samples, and gradients are averaged. In a
-    mixed `precision` layers compute in 16 bits, but never while they are quantised, where sums are
-    exact.
+    Several processes share the samples and average gradients (DistributedDataParallel). With a
+    mixed `precision`, layers compute in 16 bits, except in quantization-aware epochs, where sums
+    are exact.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,3 +64,8 @@ class DeviceOptions(BaseModel):
     devices: int = Field(default=1, ge=1)
     nodes: int = Field(default=1, ge=1)
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+
+    @property
+    def world_size(self) -> int:
+        """Number of processes that train together."""
+        return self.devices * self.nodes

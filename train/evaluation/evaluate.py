@@ -1,4 +1,4 @@
-"""What the answers of a network are worth when it is stopped after each time step."""
+"""Accuracy, agreement and calibration of a network stopped after each timestep."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from ...runtime.engines.run import run
+from ...runtime.errors import DataError
 from ...runtime.network import Network
 from ...runtime.trace import Trace, logits_over_time
-from ..data import FrameSet
+from ..data import Dataset, FrameSet
+from ..nn.external import ExternalModel
 from ..nn.network import SpikingNetwork
 
 Accuracy = NDArray[np.float64]
@@ -18,10 +22,45 @@ Labels = NDArray[np.int64]
 EngineFunction = Callable[[Network, NDArray[np.uint8]], Trace]
 
 
+def evaluate(
+    model: Any,
+    samples: FrameSet | Dataset,
+    quantized: bool = False,
+    batch_size: int = 128,
+    engine: str = "cpu",
+) -> Accuracy:
+    """Accuracy of a model when it is stopped after each timestep.
+
+    Args:
+        model: a trained network or `TrainedModel`, another torch module that `pumice.train` takes,
+            or a converted `Network`.
+        samples: labeled samples, such as `data.test`; of a dataset, its test part.
+        quantized: evaluate a trained network in integers, as it will be converted.
+        batch_size: samples per forward pass.
+        engine: engine that runs a converted `Network`.
+
+    Returns:
+        Fraction of correct predictions, float64 (timesteps,). With an early exit, a converted
+        network keeps the prediction of its exit.
+    """
+    part = samples.test if isinstance(samples, Dataset) else samples
+    if isinstance(model, Network):
+        return accuracy_from_logits(run_logits(model, part, engine, batch_size), part.labels)
+    network = getattr(model, "network", model)
+    if isinstance(network, nn.Module) and not isinstance(network, SpikingNetwork):
+        network = ExternalModel(network, part.sample_shape)
+    if not isinstance(network, SpikingNetwork):
+        raise DataError(
+            f"evaluate: {type(model).__name__} is no model; needs a torch module, a TrainedModel "
+            "or a Network"
+        )
+    return model_accuracy(network, part, quantized, batch_size)
+
+
 def iter_batches(
     frames: FrameSet, batch_size: int
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-    """Yield events uint8 (timesteps, batch, ...) and labels int64 (batch,), in order."""
+    """Iterate over events uint8 (timesteps, batch, ...) and labels int64 (batch,), in order."""
     yield from frames.batches(batch_size)
 
 
@@ -29,19 +68,20 @@ def iter_batches(
 def predict_logits(
     network: SpikingNetwork, frames: FrameSet, quantized: bool, batch_size: int = 128
 ) -> Logits:
-    """Return the sum of all logits so far after each step, float32 (timesteps, samples, classes).
+    """Cumulative logits after each timestep, float32 (timesteps, samples, classes).
 
-    In real numbers, or `quantised` as in the last epochs of training; the network keeps its mode.
+    In floating point, or `quantized` as in quantization-aware training; the modes of the network
+    are restored.
     """
-    before = [layer.quantized for layer in network.layer_list]
+    modes = [layer.quantized for layer in network.layer_list]
     training, device = network.training, next(network.parameters()).device
     network.eval().quantize(quantized)
     parts = []
-    for events, _ in iter_batches(frames, batch_size):
-        given = torch.from_numpy(events.astype(np.float32)).to(device)
-        parts.append(network(given).cumsum(dim=0).float().cpu().numpy())
+    for events, _ in frames.batches(batch_size):
+        inputs = torch.from_numpy(events.astype(np.float32)).to(device)
+        parts.append(network(inputs).cumsum(dim=0).float().cpu().numpy())
     network.train(training)
-    for layer, mode in zip(network.layer_list, before, strict=True):
+    for layer, mode in zip(network.layer_list, modes, strict=True):
         layer.quantized = mode
     return np.concatenate(parts, axis=1)
 
@@ -49,55 +89,66 @@ def predict_logits(
 def model_accuracy(
     network: SpikingNetwork, frames: FrameSet, quantized: bool, batch_size: int = 128
 ) -> Accuracy:
-    """Return the share of right answers after each step, float64 (timesteps,), 0 to 1."""
+    """Accuracy of a trained network after each timestep, float64 (timesteps,), 0 to 1."""
     return accuracy_from_logits(
         predict_logits(network, frames, quantized, batch_size), frames.labels
     )
 
 
-def accuracy_from_logits(said: NDArray[Any], labels: Labels) -> Accuracy:
-    """Return the share of right answers when stopped after each step, float64 (timesteps,)."""
-    right: Accuracy = (said.argmax(axis=-1) == labels).mean(axis=1)
-    return right
+def accuracy_from_logits(logits: NDArray[Any], labels: Labels) -> Accuracy:
+    """Accuracy of cumulative logits after each timestep, float64 (timesteps,)."""
+    accuracy: Accuracy = (logits.argmax(axis=-1) == labels).mean(axis=1)
+    return accuracy
 
 
-def prediction_agreement(said: NDArray[Any]) -> Accuracy:
-    """Return the share of samples whose answer after each step is their last one, (timesteps,)."""
-    classes = said.argmax(axis=-1)
-    same: Accuracy = (classes == classes[-1]).mean(axis=1)
-    return same
+def prediction_agreement(logits: NDArray[Any]) -> Accuracy:
+    """Fraction of samples with the final prediction after each timestep, float64 (timesteps,)."""
+    predictions = logits.argmax(axis=-1)
+    agreement: Accuracy = (predictions == predictions[-1]).mean(axis=1)
+    return agreement
 
 
-def expected_calibration_error(said: Logits, labels: Labels, bins: int = 15) -> Accuracy:
-    """Return the expected calibration error after each step, float64 (timesteps,), 0 to 1.
+def expected_calibration_error(logits: Logits, labels: Labels, bins: int = 15) -> Accuracy:
+    """Expected calibration error after each timestep, float64 (timesteps,), 0 to 1.
 
     The confidence is that of the mean of the logits so far. ECE = sum over bins of equal width of
-    their share of the samples times | accuracy - mean confidence | (Guo et al., "On calibration of
-    modern neural networks", ICML 2017, arXiv 1706.04599).
+    their fraction of the samples times | accuracy - mean confidence | (Guo et al., "On calibration
+    of modern neural networks", ICML 2017, arXiv 1706.04599).
     """
-    taken = np.arange(1, len(said) + 1).reshape(-1, 1, 1)
-    logits = torch.from_numpy(said / taken)
-    confidence, classes = (part.numpy() for part in logits.softmax(dim=-1).max(dim=-1))
-    wrong_by = (classes == labels).astype(np.float64) - confidence
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        np.abs(np.bincount(at, gap, minlength=bins)).sum()
-        for at, gap in zip(place, wrong_by, strict=True)
+    timesteps = np.arange(1, len(logits) + 1).reshape(-1, 1, 1)
+    mean_logits = torch.from_numpy(logits / timesteps)
+    confidence, predictions = (part.numpy() for part in mean_logits.softmax(dim=-1).max(dim=-1))
+    gaps = (predictions == labels).astype(np.float64) - confidence
+    indices = np.minimum((confidence * bins).astype(int), bins - 1)
+    totals = [
+        np.abs(np.bincount(index, gap, minlength=bins)).sum()
+        for index, gap in zip(indices, gaps, strict=True)
     ]
-    errors: Accuracy = np.array(gaps) / said.shape[1]
+    errors: Accuracy = np.array(totals) / logits.shape[1]
     return errors
 
 
 def network_accuracy(
-    network: Network, frames: FrameSet, engine: EngineFunction, batch_size: int = 128
+    network: Network, frames: FrameSet, engine: str | EngineFunction = "cpu", batch_size: int = 128
 ) -> Accuracy:
-    """Return the same of a converted network, run by `engine`; after its early exits, if any."""
+    """Accuracy of a converted network after each timestep, after its early exits, if any."""
     return accuracy_from_logits(run_logits(network, frames, engine, batch_size), frames.labels)
 
 
 def run_logits(
-    network: Network, frames: FrameSet, engine: EngineFunction, batch_size: int = 128
+    network: Network, frames: FrameSet, engine: str | EngineFunction = "cpu", batch_size: int = 128
 ) -> NDArray[np.int64]:
-    """Return what a converted network says, int64 (timesteps, samples, classes)."""
-    traces = [engine(network, events) for events, _ in iter_batches(frames, batch_size)]
-    return np.concatenate([logits_over_time(network, trace) for trace in traces], axis=1)
+    """Logits of a converted network after each timestep, int64 (timesteps, samples, classes).
+
+    `engine` is the name of an engine, or a function with the signature of one.
+    """
+    parts = []
+    for start in range(0, len(frames), batch_size):
+        batch = frames[start : start + batch_size]
+        trace = (
+            run(network, batch, engine)
+            if isinstance(engine, str)
+            else engine(network, batch.events)
+        )
+        parts.append(logits_over_time(network, trace))
+    return np.concatenate(parts, axis=1)

@@ -1,4 +1,6 @@
-"""The objectives a recipe can name, each with its weight; the loss is their weighted sum."""
+"""Losses by name, table `[loss]` of a recipe: the training loss is their weighted sum."""
+
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ SUPERVISED_LOSSES = ("cross_entropy", "tet", "tcl", "stcl")
 
 
 class WeightedLossOptions(BaseModel):
-    """How much an objective counts in the sum."""
+    """`weight` of a loss in the sum."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,19 +24,19 @@ class WeightedLossOptions(BaseModel):
 
 
 class TetOptions(WeightedLossOptions):
-    """TET: `regularisation` is its lambda, the share of the pull towards the threshold."""
+    """TET: `regularization` is its lambda, the weight of the pull towards the threshold."""
 
     regularization: float = Field(default=0.0, ge=0, le=1)
 
 
 class EtcOptions(WeightedLossOptions):
-    """ETC, on answers softened by `temperature`."""
+    """ETC, on predictions softened by `temperature`."""
 
     temperature: float = Field(default=4.0, gt=0)
 
 
 class ContrastiveOptions(WeightedLossOptions):
-    """TCL or STCL: contrast at `temperature` between features projected to `width` values."""
+    """TCL or STCL at `temperature`, on features projected to `projection_dim` values."""
 
     weight: float = Field(default=0.5, gt=0)
     temperature: float = Field(default=0.1, gt=0)
@@ -42,14 +44,14 @@ class ContrastiveOptions(WeightedLossOptions):
 
 
 class TwsdOptions(WeightedLossOptions):
-    """Distillation from the mean answer, softened by `temperature`."""
+    """TWSD, self-distillation from the mean prediction, softened by `temperature`."""
 
     weight: float = Field(default=0.5, gt=0)
     temperature: float = Field(default=3.0, gt=0)
 
 
 class TpdOptions(WeightedLossOptions):
-    """Distillation of each running mean from the next, softened by `temperature`."""
+    """TPD, distillation of each running mean from the next, softened by `temperature`."""
 
     weight: float = Field(default=0.3, gt=0)
     temperature: float = Field(default=1.0, gt=0)
@@ -62,7 +64,7 @@ class ConfidenceOptions(WeightedLossOptions):
 
 
 class LossOptions(BaseModel):
-    """The objectives to sum up; cross-entropy alone if nothing is said."""
+    """The losses to sum; cross-entropy alone by default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,40 +91,41 @@ class LossOptions(BaseModel):
 
     @property
     def contrastive(self) -> ContrastiveOptions | None:
-        """The contrastive objective, if there is one."""
+        """Options of the contrastive loss, if there is one."""
         return self.tcl or self.stcl
 
     @property
     def supervised_losses(self) -> list[str]:
-        """The objectives in it that read labels."""
+        """Names of the chosen losses that need labels."""
         return [name for name in SUPERVISED_LOSSES if getattr(self, name)]
 
     @property
     def num_views(self) -> int:
-        """How many augmented views of each sample the loss needs."""
+        """Number of augmented views of each sample."""
         return 2 if self.stcl else 1
 
 
 def make_projection_head(options: LossOptions, features: int) -> nn.Module:
-    """Return what the objectives train beside the network: a projection head, or nothing."""
-    return (
-        projection_mlp(features, options.contrastive.projection_dim)
-        if options.contrastive
-        else nn.Identity()
-    )
+    """Create the projection head of a contrastive loss, or an identity."""
+    contrastive = options.contrastive
+    return projection_mlp(features, contrastive.projection_dim) if contrastive else nn.Identity()
 
 
 def compute_losses(
     options: LossOptions, logits: Tensor, labels: Tensor, projected: Tensor
 ) -> dict[str, Tensor]:
-    """Return each objective's weighted loss by name; training minimises their sum.
+    """Compute each weighted loss by name; training minimizes their sum.
 
-    `logits` is (timesteps, batch, classes), `labels` int64 (batch,), `projected` what `head` gives
-    for the features, (timesteps, batch, width). The views of a sample are further samples.
+    Args:
+        options: the losses and their weights.
+        logits: (timesteps, batch, classes); views of a sample are further samples.
+        labels: int64 (batch,).
+        projected: features after the projection head, (timesteps, batch, projection_dim); read by
+            contrastive losses alone.
     """
-    parts = {
+    functions: dict[str, Any] = {
         "cross_entropy": lambda o: cross_entropy(logits, labels),
-        "tet": lambda o: tet(logits, labels, o.regularisation),
+        "tet": lambda o: tet(logits, labels, o.regularization),
         "etc": lambda o: etc(logits, o.temperature),
         "tcl": lambda o: tcl(projected, labels, o.temperature),
         "stcl": lambda o: tcl(projected, labels, o.temperature),
@@ -135,5 +138,5 @@ def compute_losses(
             logits, "weak_to_strong", o.temperature
         ),
     }
-    chosen = {name: getattr(options, name) for name in parts}
-    return {name: o.weight * parts[name](o) for name, o in chosen.items() if o is not None}
+    chosen = {name: getattr(options, name) for name in functions}
+    return {name: o.weight * functions[name](o) for name, o in chosen.items() if o is not None}

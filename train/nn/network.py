@@ -74,6 +74,7 @@ class SpikingNetwork(nn.Module):
         self.provenance: dict[str, Any] | None = None
 
     def forward(self, events: Tensor) -> Tensor:
+        """Compute the logits (timesteps, batch, classes) of `events`."""
         return self.compute_logits(self.features(events))
 
     def features(self, events: Tensor) -> Tensor:

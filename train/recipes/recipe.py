@@ -2,8 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from ..data.augment import AugmentOptions
 from ..data.options import DataOptions
-from ..engine.training_config import AugmentOptions, DeviceOptions, TrainingOptions
+from ..engine.training_config import DeviceOptions, TrainingOptions
 from ..losses.registry import LossOptions
 from ..models import ConvOptions, NetworkOptions
 

@@ -1,5 +1,6 @@
-"""Pretraining without labels, on Lightning: a run that was killed and resumed ends the same."""
+"""Self-supervised pretraining on videos; a killed run, once resumed, ends bit for bit the same."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,14 +11,17 @@ import lightning.pytorch as lightning
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from ...runtime.errors import FileError, RecipeError
+from ...runtime.errors import RecipeError
 from ..data.clips import ClipOptions, frame_indices, sample_clip_starts
 from ..data.videos import VideoSource
-from ..engine.checkpoint import read_weights, write_weights
+from ..engine.checkpoint import find_weights, read_weights, write_weights
 from ..engine.trainer import (
     EpochSampler,
+    RunOptions,
+    identity,
     prepare_run,
     run_trainer,
     seed_epoch,
@@ -36,7 +40,7 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class PretrainedModel:
-    """A network that learned without labels (its read-out is untrained), recipe and provenance."""
+    """A network pretrained without labels (its read-out is untrained), recipe and provenance."""
 
     network: SpikingNetwork
     recipe: PretrainRecipe
@@ -46,39 +50,43 @@ class PretrainedModel:
 def pretrain(
     recipe: PretrainRecipe,
     videos: VideoSource,
-    folder: Path,
+    folder: str | os.PathLike[str],
     resume: bool = False,
     progress: bool = False,
 ) -> PretrainedModel:
-    """Pretrain `recipe` on `videos` and leave the network's weights in `folder`.
+    """Pretrain the network of `recipe` on `videos` and write its weights to `folder`.
 
-    With `resume` a run that was killed goes on, and ends with the weights of a run never killed,
-    momentum copy and queue included. Raises `RecipeError` where a batch is larger than the data,
-    and `FileError` where `folder` cannot be written or holds another run.
+    With `resume`, a killed run continues and ends with the weights of a run never killed, momentum
+    encoder and queue included.
+
+    Raises:
+        RecipeError: a batch is larger than the data.
+        FileError: `folder` cannot be written or holds another run.
     """
-    needed = recipe.training.batch_size * recipe.devices.devices * recipe.devices.nodes
-    if len(videos.lengths) < needed:
+    run = Path(folder)
+    options = recipe.training
+    step_size = options.batch_size * recipe.devices.world_size
+    if len(videos.lengths) < step_size:
         raise RecipeError(
-            f"training.batch_size = {recipe.training.batch_size}: there are {len(videos.lengths)} videos, a step takes "
-            f"{needed}; take a smaller batch"
+            f"training.batch_size = {options.batch_size}: there are {len(videos.lengths)} videos, "
+            f"a step takes {step_size}; choose a smaller batch"
         )
     provenance = make_pretrain_provenance(recipe, videos)
-    start = prepare_run(recipe, folder, resume, ENCODER_FILE)
-    torch.manual_seed(recipe.training.seed)
+    checkpoint = prepare_run(recipe, run, resume, ENCODER_FILE)
+    torch.manual_seed(options.seed)
     learner = SSLModule(build_encoder(recipe, provenance), recipe.objective, recipe.prednext)
     module = PretrainingModule(recipe, learner)
     loader = make_clip_pair_loader(recipe, videos)
-    first = run_trainer(
-        module, loader, folder, recipe.training.epochs, start, progress, devices=recipe.devices
-    )
+    run_options = RunOptions(run, options.epochs, checkpoint, progress, recipe.devices)
+    result = run_trainer(module, loader, run_options)
     pretrained = PretrainedModel(learner.encoder.cpu().eval(), recipe, provenance)
-    if first:
-        write_pretrained_model(folder / ENCODER_FILE, pretrained)
+    if result.is_rank_zero:
+        write_pretrained_model(run / ENCODER_FILE, pretrained)
     return pretrained
 
 
 def make_pretrain_provenance(recipe: PretrainRecipe, videos: VideoSource) -> dict[str, Any]:
-    """Return the provenance of a run of `recipe` on `videos`."""
+    """Collect recipe, description of the videos, seed and versions, as plain values."""
     return {
         "recipe": recipe.model_dump(mode="json"),
         "data": {
@@ -94,52 +102,49 @@ def make_pretrain_provenance(recipe: PretrainRecipe, videos: VideoSource) -> dic
 
 
 def build_encoder(recipe: PretrainRecipe, provenance: dict[str, Any]) -> SpikingNetwork:
-    """Return the untrained network of `recipe` for the videos that `provenance` describes."""
+    """Build the untrained network of `recipe` for the videos that `provenance` describes."""
     data = provenance["data"]
     return build_model(recipe.network, tuple(data["shape"]), data["classes"], data["value_bits"])
 
 
-def write_pretrained_model(path: Path, pretrained: PretrainedModel) -> None:
-    """Write weights, recipe and provenance, whole or not at all; raises `FileError`."""
-    write_weights(path, pretrained.network, pretrained.recipe, pretrained.provenance)
+def write_pretrained_model(path: str | os.PathLike[str], pretrained: PretrainedModel) -> None:
+    """Write weights, recipe and provenance atomically; raises `FileError`."""
+    write_weights(Path(path), pretrained.network, pretrained.recipe, pretrained.provenance)
 
 
-def read_pretrained_model(path: Path) -> PretrainedModel:
-    """Read what `write_pretrained` wrote, from the file or the run's folder; raises `FileError`."""
-    file = path / ENCODER_FILE if path.is_dir() else path
-    if not file.is_file():
-        raise FileError(f"{path}: holds no {ENCODER_FILE}; pretrain first, or name the file itself")
+def read_pretrained_model(path: str | os.PathLike[str]) -> PretrainedModel:
+    """Read a pretrained model from its file or the folder of its run; raises `FileError`."""
+    file = find_weights(path, ENCODER_FILE, "pretrain")
     return PretrainedModel(*read_weights(file, PretrainRecipe, build_encoder))
 
 
 def make_clip_pair_loader(recipe: PretrainRecipe, videos: VideoSource) -> DataLoader[Batch]:
-    """Return batches of clips and later clips, in a new order and cut anew every epoch."""
+    """Create a loader of pairs of clips, in a new order and newly sampled every epoch."""
+    options = recipe.training
     return DataLoader(
-        ClipPairDataset(
-            videos, recipe.clips, recipe.training.seed, recipe.prednext.needs_later_clip
-        ),
-        recipe.training.batch_size,
-        sampler=EpochVideoSampler(len(videos.lengths), recipe.training.seed),
-        collate_fn=_identity,
+        ClipPairDataset(videos, recipe.clips, options.seed, recipe.prednext.needs_later_clip),
+        options.batch_size,
+        sampler=EpochVideoSampler(len(videos.lengths), options.seed),
+        collate_fn=identity,
         drop_last=True,
-        num_workers=recipe.training.num_workers,
-        persistent_workers=recipe.training.num_workers > 0,
-        generator=torch.Generator(),  # or it draws from the global one, at another time on resume
+        num_workers=options.num_workers,
+        persistent_workers=options.num_workers > 0,
+        generator=torch.Generator(),  # the global one would be drawn from at another time on resume
     )
 
 
 class EpochVideoSampler(EpochSampler):
-    """Numbers that say both which video and in which epoch: epoch * videos + video."""
+    """Indices that encode epoch and video: epoch * videos + video."""
 
     def __iter__(self) -> Iterator[int]:
         return iter([self.epoch * self.samples + video for video in super().__iter__()])
 
 
 class ClipPairDataset(Dataset[Batch]):
-    """A clip and a later one of the same video, where the seed, the epoch and the video say.
+    """A clip and a later one of the same video, sampled from the seed, the epoch and the video.
 
-    Batches are uint8 (timesteps, samples, channels, height, width); without `later`, that part is
-    empty.
+    Batches are uint8 (timesteps, samples, channels, height, width); without `later`, the second
+    part is empty.
     """
 
     def __init__(self, videos: VideoSource, clips: ClipOptions, seed: int, later: bool):
@@ -148,10 +153,10 @@ class ClipPairDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.videos.lengths)
 
-    def __getitems__(self, draws: list[int]) -> Batch:
+    def __getitems__(self, indices: list[int]) -> Batch:
         now, later = [], []
-        for draw in draws:
-            epoch, video = divmod(draw, len(self))
+        for index in indices:
+            epoch, video = divmod(index, len(self))
             length = int(self.videos.lengths[video])
             generator = np.random.default_rng((self.seed, epoch, video))
             starts = sample_clip_starts(length, self.clips, generator)
@@ -166,12 +171,8 @@ def _stack_clips(clips: list[Any]) -> Tensor:
     return torch.from_numpy(np.stack(clips, axis=1)) if clips else torch.empty(0)
 
 
-def _identity(batch: Any) -> Any:
-    return batch
-
-
 class PretrainingModule(lightning.LightningModule):
-    """One run's pretraining: the learner, its views, its optimiser."""
+    """One pretraining run: views, SSL module and optimizer."""
 
     def __init__(self, recipe: PretrainRecipe, learner: SSLModule):
         super().__init__()
@@ -181,29 +182,31 @@ class PretrainingModule(lightning.LightningModule):
         self.augmentation = make_augmentation(recipe.views, encoder.input_shape, encoder.value_bits)
 
     def on_fit_start(self) -> None:
+        """Synchronize batch norm between processes."""
         self.ssl_module.sync_batch_norm()
 
     def on_train_epoch_start(self) -> None:
+        """Seed the epoch."""
         seed_epoch(self.recipe.training.seed, self.current_epoch)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Update the momentum encoder; compute and log the loss."""
         if self.global_step:
             steps = int(self.trainer.estimated_stepping_batches)
             momentum = momentum_schedule(self.recipe.objective.momentum, self.global_step, steps)
             self.ssl_module.update_momentum_encoder(momentum)
         now, later = batch
-        parts, features = self.ssl_module(
+        losses, features = self.ssl_module(
             self._make_views(now), self._make_views(later) if later.numel() else None
         )
-        loss = torch.stack(list(parts.values())).sum()
-        spread = torch.nn.functional.normalize(features.mean(dim=0), dim=1).std(dim=0).mean()
-        told = {
-            **parts,
+        loss = torch.stack(list(losses.values())).sum()
+        metrics = {
+            **losses,
             "loss": loss,
             "temporal_consistency_error": temporal_consistency_error(features),
-            "feature_std": spread,
+            "feature_std": functional.normalize(features.mean(dim=0), dim=1).std(dim=0).mean(),
         }
-        for name, value in told.items():
+        for name, value in metrics.items():
             self.log(name, value.detach(), on_step=False, on_epoch=True, prog_bar=name == "loss")
         return loss
 
@@ -212,9 +215,12 @@ class PretrainingModule(lightning.LightningModule):
         return torch.cat([self.augmentation(values), self.augmentation(values)], dim=1)
 
     def configure_optimizers(self) -> Any:
-        fit = self.recipe.training
-        trained = [p for p in self.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(trained, lr=fit.lr, weight_decay=fit.weight_decay, fused=True)
+        """AdamW, with a learning rate that anneals to 0 along half a cosine."""
+        options = self.recipe.training
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(
+            parameters, lr=options.lr, weight_decay=options.weight_decay, fused=True
+        )
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        return [optimiser], [{"scheduler": schedule, "interval": "step"}]
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]

@@ -61,7 +61,7 @@ def test_training_lowers_the_loss_and_leaves_a_network_that_reads_back(tmp_path:
 
 
 def test_a_batch_larger_than_the_data_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="made has 7 training samples, a step takes 8; take"):
+    with pytest.raises(RecipeError, match="made has 7 training samples, a step takes 8; choose"):
         train_recipe(Recipe.model_validate(RECIPE), made(7), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -181,7 +181,7 @@ def test_the_epoch_chosen_is_a_quantised_one_that_validates_best(tmp_path: Path)
     training, validation = train_val_split(made(), 4, 3)
     assert validation is not None and len(training) == 28 and len(validation) == 12
     found = model_accuracy(trained.network, validation, quantized=True)[-1]
-    told = [float(epoch["validation"]) for epoch in history(tmp_path)]
+    told = [float(epoch["validation_accuracy"]) for epoch in history(tmp_path)]
     assert len(told) == EPOCHS and found == pytest.approx(max(told[-2:]))
 
 

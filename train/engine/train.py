@@ -1,0 +1,166 @@
+"""`pumice.train`: train a model or a recipe on a dataset."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, TypedDict, Unpack
+
+from torch import nn
+
+from ...runtime.config import validate
+from ...runtime.errors import RecipeError
+from ..data import Dataset, load
+from ..data.augment import AugmentOptions
+from ..data.options import DataOptions
+from ..losses.registry import LossOptions
+from ..models.registry import CustomOptions
+from ..nn.external import PROVENANCE, ExternalModel
+from ..nn.network import SpikingNetwork
+from ..recipes.loader import load_recipe
+from ..recipes.recipe import Recipe
+from .checkpoint import TrainedModel
+from .fit import train_recipe
+from .training_config import DeviceOptions, TrainingOptions
+
+Loss = str | Sequence[str] | Mapping[str, Any] | LossOptions
+CLASSIFICATION_LOSSES = ("cross_entropy", "tet")
+
+
+class TrainingSettings(TypedDict, total=False):
+    """Further settings of `train`: tables `[training]`, `[augment]` and `[devices]` of a recipe."""
+
+    batch_size: int
+    lr: float
+    weight_decay: float
+    seed: int
+    qat_epochs: int
+    accumulate_grad_batches: int
+    validation_per_class: int
+    select_epoch: Literal["last", "validation"]
+    gradient_checkpointing: bool
+    tensorboard: bool
+    augment: AugmentOptions | Mapping[str, Any]
+    devices: DeviceOptions | Mapping[str, Any]
+
+
+def train(
+    model: nn.Module | Recipe | str | os.PathLike[str],
+    data: Dataset | None = None,
+    epochs: int | None = None,
+    loss: Loss | None = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: bool | None = None,
+    **settings: Unpack[TrainingSettings],
+) -> TrainedModel:
+    """Train a model, or the network of a recipe, on a dataset.
+
+    The model is trained in place, ends in evaluation mode and carries its provenance to
+    `pumice.convert`. The last third of the epochs, about, is quantization-aware (`qat_epochs`).
+
+        pumice.train(model, data, epochs=18, loss="etc", augment={"shift": 1})
+        pumice.train("digits-events", epochs=3, out="runs/digits")
+
+    Args:
+        model: a spiking network; a torch module that maps events (timesteps, batch, *shape) to
+            logits (timesteps, batch, classes); or a recipe: its TOML file, its name or a `Recipe`.
+        data: dataset; None loads the recipe's.
+        epochs: passes over the training samples; default 20, or the recipe's.
+        loss: a name such as "etc", a list of names, or a mapping from name to weight or options
+            (`{"etc": 0.5}`, `{"etc": {"temperature": 2}}`). Cross-entropy is added where neither it
+            nor "tet" is among them. Default: cross-entropy, or the recipe's.
+        out: folder of checkpoints, history and weights; None keeps no files.
+        resume: continue the run in `out`, if there is one; it ends bit for bit as an unbroken run.
+        progress: show a progress bar; None shows one in a terminal or notebook.
+        **settings: further settings, see `TrainingOptions`: `batch_size`, `lr`, `weight_decay`,
+            `seed`, `qat_epochs`, ...; and the tables `augment` and `devices`.
+
+    Returns:
+        The trained network with its recipe, provenance and history.
+
+    Raises:
+        RecipeError: a setting is unknown or out of range, or the batch is larger than the data.
+        NetworkError: the model does not fit the data.
+        DataError: the recipe's dataset is missing or damaged.
+        FileError: `out` cannot be written, or holds a run that is not to be resumed.
+    """
+    if isinstance(model, nn.Module):
+        if data is None:
+            raise RecipeError(f"train: {type(model).__name__} needs a dataset; give data")
+        network = _as_network(model, data)
+        recipe = _recipe_of(network, data)
+    else:
+        network, recipe = None, model if isinstance(model, Recipe) else load_recipe(model)
+    recipe = _override(recipe, epochs, loss, dict(settings))
+    if data is None:
+        data = load(**recipe.data.model_dump())
+    if progress is None:
+        progress = sys.stderr.isatty() or "ipykernel" in sys.modules
+    if out is not None:
+        trained = train_recipe(recipe, data, Path(out), resume, progress, network)
+    elif resume:
+        raise RecipeError("train: resume needs the folder of the run; give out")
+    else:
+        with TemporaryDirectory(prefix="pumice-train-") as folder:
+            trained = train_recipe(recipe, data, Path(folder), False, progress, network)
+    if isinstance(network, ExternalModel):
+        setattr(network.module, PROVENANCE, trained.provenance)
+    return trained
+
+
+def parse_loss(loss: Loss) -> dict[str, Any]:
+    """Convert a loss in short form to the recipe's table `[loss]`; see `train`."""
+    if isinstance(loss, LossOptions):
+        return loss.model_dump(exclude_none=True)
+    if isinstance(loss, Mapping):
+        table = {
+            name: {"weight": value} if isinstance(value, int | float) else value
+            for name, value in loss.items()
+        }
+    else:
+        table = {name: {} for name in ([loss] if isinstance(loss, str) else loss)}
+    if not any(name in table for name in CLASSIFICATION_LOSSES):
+        table = {"cross_entropy": {}, **table}
+    return table
+
+
+def _as_network(model: nn.Module, data: Dataset) -> SpikingNetwork:
+    return model if isinstance(model, SpikingNetwork) else ExternalModel(model, data.input_shape)
+
+
+def _recipe_of(network: SpikingNetwork, data: Dataset) -> Recipe:
+    """Create the recipe that trains `network` on `data` with default settings."""
+    module = network.module if isinstance(network, ExternalModel) else network
+    options = network.options or CustomOptions(type=type(module).__qualname__)
+    known = set(DataOptions.model_fields)
+    table = {k: v for k, v in data.provenance.get("options", {}).items() if k in known}
+    table |= {"name": data.name, "timesteps": data.timesteps}
+    settings: dict[str, Any] = {"data": table, "network": options.model_dump()}
+    if isinstance(network, ExternalModel):
+        settings["training"] = {"qat_epochs": 0}
+    return validate(Recipe, settings, "train")
+
+
+def _override(
+    recipe: Recipe, epochs: int | None, loss: Loss | None, settings: dict[str, Any]
+) -> Recipe:
+    """Apply the arguments of `train`; `qat_epochs` stays the same fraction of the epochs."""
+    tables = recipe.model_dump()
+    for name in ("augment", "devices"):
+        given = settings.pop(name, None)
+        if given is not None:
+            tables[name] |= given if isinstance(given, Mapping) else given.model_dump()
+    training = tables["training"]
+    if epochs is not None:
+        if isinstance(epochs, int):
+            training["qat_epochs"] = epochs * training["qat_epochs"] // training["epochs"]
+        training["epochs"] = epochs
+    training |= settings
+    if loss is not None:
+        tables["loss"] = parse_loss(loss)
+    unknown = set(settings) - set(TrainingOptions.model_fields)
+    if unknown:  # the error names the argument, not a table
+        validate(TrainingOptions, settings, "train")
+    return validate(Recipe, tables, "train")
