@@ -40,15 +40,9 @@ from pumice.train.hrsnn import (
     simulate,
     train_stdp,
 )
-from pumice.train.hrsnn.options import Variant
-from pumice.train.hrsnn.search import (
-    Outcome,
-    Range,
-    SearchOptions,
-    TrialResult,
-    apply_overrides,
-    search,
-)
+from pumice.train.hrsnn.options import Variant, apply_overrides
+from pumice.train.hrsnn.search import Outcome, TrialResult, search
+from pumice.train.hrsnn.search_options import Range, SearchOptions
 
 SEARCHED_CELLS: tuple[Variant, ...] = ("HeN/HeS", "HoN/HoS")
 SEARCH_SEEDS, FINAL_SEEDS = (100, 101), (200, 201, 202, 203)  # seeds

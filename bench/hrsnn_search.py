@@ -20,14 +20,8 @@ import numpy as np
 from bench.hrsnn_data import STEPS, Fold, load_digits
 from bench.hrsnn_laws import evaluate_laws
 from bench.hrsnn_settings import network_options
-from pumice.train.hrsnn.search import (
-    Sampler,
-    SearchOptions,
-    TrialResult,
-    best_trial,
-    pareto_front,
-    search,
-)
+from pumice.train.hrsnn.search import TrialResult, best_trial, pareto_front, search
+from pumice.train.hrsnn.search_options import Sampler, SearchOptions
 
 SAMPLERS: tuple[Sampler, ...] = ("gp", "wasserstein", "random")
 TRAIN_SAMPLES = 600  # samples of the training part

@@ -1,4 +1,9 @@
-"""HRSNN: recurrent networks of unlike neurons that learn by unlike STDP, from search to chip."""
+"""HRSNN: heterogeneous recurrent SNNs trained by heterogeneous STDP (Chakraborty & Mukhopadhyay).
+
+"Heterogeneous Recurrent Spiking Neural Network for Spatio-Temporal Classification", Frontiers in
+Neuroscience 17:994517, 2023. From event data to an integer network: wiring, STDP with homeostasis,
+linear read-out, Bayesian optimization of the parameter distributions, and quantization.
+"""
 
 from .distributions import GammaDistribution as GammaDistribution
 from .encode import frame_differences as frame_differences

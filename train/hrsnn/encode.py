@@ -1,4 +1,7 @@
-"""From video and from events to spikes: uint8 (timesteps, 2, height, width), OFF and ON."""
+"""Encode video as events: thresholded frame differences, uint8 (timesteps, 2, height, width).
+
+Channel 0 is OFF, channel 1 ON.
+"""
 
 import os
 
@@ -8,31 +11,43 @@ from numpy.typing import NDArray
 
 from ...runtime.errors import DataError
 
+MIN_THRESHOLD = 1e-6
+
 
 def frame_differences(
     clip: NDArray[np.floating], spike_fraction: float = 0.05, timesteps: int | None = None
 ) -> NDArray[np.uint8]:
-    """Return where a grey `clip` (frames, height, width) changes, uint8 (frames - 1, 2, h, w).
+    """Encode a gray clip (frames, height, width) as thresholded differences of adjacent frames.
 
-    The difference of adjacent frames gives an ON spike above a threshold and an OFF spike below
-    its negative; the threshold is the quantile at which `share` of all pixels and steps spike, at
-    least 1e-6: a still clip gives none. `timesteps` takes the first of them. Raises `DataError`.
+    A difference above the threshold gives an ON spike, one below its negative an OFF spike.
+
+    Args:
+        clip: Gray levels, float (frames, height, width), 2 frames or more.
+        spike_fraction: Fraction of all pixels and timesteps that spike; it determines the
+            threshold, which is at least 1e-6, so that a still clip gives no spikes.
+        timesteps: Number of differences to encode, the first ones; by default all.
+
+    Returns:
+        Spikes, uint8 (frames - 1 or timesteps, 2, height, width).
+
+    Raises:
+        DataError: The clip has another shape, or `spike_fraction` is not between 0 and 1.
     """
     if clip.ndim != 3 or len(clip) < 2:
         raise DataError(f"clip: shape {clip.shape}, needs (2 frames or more, height, width)")
     if not 0 < spike_fraction < 1:
-        raise DataError(f"share is {spike_fraction}, needs between 0 and 1")
+        raise DataError(f"spike_fraction is {spike_fraction}, needs between 0 and 1")
     change = np.diff(clip.astype(np.float32), axis=0)[:timesteps]
-    threshold = max(float(np.quantile(np.abs(change), 1 - spike_fraction)), 1e-6)
+    threshold = max(float(np.quantile(np.abs(change), 1 - spike_fraction)), MIN_THRESHOLD)
     return np.stack([change < -threshold, change > threshold], axis=1).astype(np.uint8)
 
 
 def area_resize(
     clip: NDArray[np.integer | np.floating], height: int, width: int
 ) -> NDArray[np.float32]:
-    """Return a clip (frames, height, width) as means over areas, float32 (frames, height, width).
+    """Downscale a clip (frames, height, width) by area averaging, float32.
 
-    Raises `DataError` where the clip is smaller than what is asked for.
+    Raises `DataError` where the clip is smaller than `height` x `width`.
     """
     frames, rows, columns = clip.shape
     if rows < height or columns < width:
@@ -46,15 +61,16 @@ def area_resize(
 
 
 def read_grayscale(path: str | os.PathLike[str], height: int, width: int) -> NDArray[np.float32]:
-    """Return a video as grey images, means over areas, float32 (frames, height, width), 0..255.
+    """Read a video as gray frames by area averaging, float32 (frames, height, width), 0..255.
 
-    Raises `DataError` where the file is absent, is no video or is smaller than asked for.
+    Raises `DataError` where the file is missing, is not a video or is smaller than `height` x
+    `width`.
     """
     try:
         with av.open(os.fspath(path), metadata_errors="replace") as opened:
             frames = [frame.to_ndarray(format="gray") for frame in opened.decode(video=0)]
     except (OSError, IndexError, av.error.FFmpegError) as error:
-        raise DataError(f"{path}: is not a whole video ({error})") from error
+        raise DataError(f"{path}: is not a complete video ({error})") from error
     if not frames:
-        raise DataError(f"{path}: holds no frames; fetch it again")
+        raise DataError(f"{path}: has no frames; download it again")
     return area_resize(np.stack(frames), height, width)

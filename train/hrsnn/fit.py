@@ -1,4 +1,4 @@
-"""A recipe from data to a network on disk, beside its two controls; and its judge in a search."""
+"""Train and evaluate by a recipe, with controls; and the objective of a search."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...runtime.files import atomic_write, write_network
 from ..data import Dataset, FrameSet, hold_out
-from .learn import Response, simulate, train_stdp
+from .learn import simulate, train_stdp
 from .network import RecurrentNetwork, build_recurrent_network
 from .options import HrsnnOptions
 from .quantize import to_network
@@ -17,15 +17,15 @@ from .readout import LinearReadout, extract_features, fit_readout
 from .recipe import HrsnnRecipe
 from .search import Outcome
 
-Spikes = NDArray[np.uint8]
+EventArray = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Accuracies (0 to 1) of a trained network and its controls, and what an answer takes.
+    """Test accuracies (0 to 1) of a trained network and its controls, and its activity.
 
-    `raw`: the same read-out on the input itself; `untrained`: on the network as it was drawn.
-    `spikes` and `synops` are means a sample.
+    `raw`: the same read-out on the input events. `untrained`: on the network before training.
+    `spikes`, `synops`: mean number of spikes and of synaptic operations per sample.
     """
 
     accuracy: float
@@ -36,67 +36,75 @@ class EvaluationResult:
 
 
 def fit(recipe: HrsnnRecipe, data: Dataset, run: Path) -> EvaluationResult:
-    """Train by `recipe`, judge on the test samples, and write what came of it to the folder `run`.
+    """Train by a recipe, evaluate on the test samples, and write the results to a folder.
 
-    `network.pumice` is the network in the chip's integers, `readout.npz` the read-out on its
-    spikes, `weights` (classes, features) and `offsets` (classes,), and `result.json` the judgement.
-    Raises `EngineError` where rates run away.
+    Files: `network.pumice`, the quantized network; `readout.npz`, the read-out of its spikes with
+    `weights` (classes, features), `offsets` (classes,) and `bins`; `result.json`, the evaluation.
+
+    Args:
+        recipe: Network, learning and read-out.
+        data: Training and test samples.
+        run: Folder of the results; made if missing.
+
+    Raises:
+        EngineError: Activity runs away.
     """
-    first = build_recurrent_network(recipe.hrsnn, data.input_shape)
-    network = train_stdp(first, data.train.events, device=recipe.device)
-    found, classifier = evaluate(network, first, recipe, data.train, data.test)
+    untrained = build_recurrent_network(recipe.hrsnn, data.input_shape)
+    network = train_stdp(untrained, data.train.events, device=recipe.device)
+    result, readout = evaluate(network, untrained, recipe, data.train, data.test)
     run.mkdir(parents=True, exist_ok=True)
-    told = {"recipe": recipe.model_dump(mode="json"), "data": data.digest}
-    write_network(run / "network.pumice", to_network(network, told))
-    weights, offsets = classifier.linear_parameters()
+    provenance = {"recipe": recipe.model_dump(mode="json"), "data": data.digest}
+    write_network(run / "network.pumice", to_network(network, provenance))
+    weights, offsets = readout.linear_parameters()
     with atomic_write(run / "readout.npz") as temporary, temporary.open("wb") as file:
         np.savez(file, weights=weights, offsets=offsets, bins=recipe.readout.bins)
     with atomic_write(run / "result.json") as temporary:
-        temporary.write_text(json.dumps(told | asdict(found), indent=1), encoding="utf-8")
-    return found
+        temporary.write_text(json.dumps(provenance | asdict(result), indent=1), encoding="utf-8")
+    return result
 
 
 def evaluate(
     network: RecurrentNetwork,
-    first: RecurrentNetwork,
+    untrained: RecurrentNetwork,
     recipe: HrsnnRecipe,
     train: FrameSet,
     test: FrameSet,
 ) -> tuple[EvaluationResult, LinearReadout]:
-    """Return what `network` and its controls are worth, and its read-out."""
+    """Evaluate a trained network and its controls, raw input and untrained network.
+
+    Returns the result, and the read-out fitted to the training samples.
+    """
     kind, bins = recipe.readout.kind, recipe.readout.bins
 
-    def worth(fitted: Spikes, other: Spikes) -> tuple[float, LinearReadout]:
-        classifier = fit_readout(extract_features(fitted, bins), train.labels, kind)
-        return classifier.accuracy(extract_features(other, bins), test.labels), classifier
+    def fit_and_score(fitted: EventArray, scored: EventArray) -> tuple[float, LinearReadout]:
+        readout = fit_readout(extract_features(fitted, bins), train.labels, kind)
+        return readout.accuracy(extract_features(scored, bins), test.labels), readout
 
-    def answer(of: RecurrentNetwork, part: FrameSet) -> Response:
-        return simulate(of, part.events, recipe.device)
-
-    after = answer(network, test)
-    accuracy, classifier = worth(answer(network, train).spikes, after.spikes)
-    raw, _ = worth(train.events, test.events)
-    untrained, _ = worth(*(answer(first, part).spikes for part in (train, test)))
-    synops = float(after.synops.mean())
-    return EvaluationResult(accuracy, raw, untrained, after.spikes_per_sample, synops), classifier
+    response = simulate(network, test.events, recipe.device)
+    training_spikes = simulate(network, train.events, recipe.device).spikes
+    accuracy, readout = fit_and_score(training_spikes, response.spikes)
+    raw, _ = fit_and_score(train.events, test.events)
+    control, _ = fit_and_score(
+        *(simulate(untrained, part.events, recipe.device).spikes for part in (train, test))
+    )
+    synops = float(response.synops.mean())
+    return EvaluationResult(accuracy, raw, control, response.spikes_per_sample, synops), readout
 
 
 class SearchObjective:
-    """Accuracy and spikes of a set of options on validation samples, for a search."""
+    """Validation accuracy and spikes per sample of a set of options, for a search."""
 
     def __init__(self, recipe: HrsnnRecipe, data: Dataset) -> None:
         self.readout, self.device = recipe.readout, recipe.device
         self.train, self.validation = hold_out(data.train, recipe.validation, seed=0)
 
     def __call__(self, options: HrsnnOptions) -> Outcome:
-        """Train with `options` and return accuracy and spikes a sample."""
-        events = self.train.events
-        network = train_stdp(
-            build_recurrent_network(options, self.train.sample_shape), events, device=self.device
-        )
-        bins = self.readout.bins
-        given = extract_features(simulate(network, events, self.device).spikes, bins)
-        classifier = fit_readout(given, self.train.labels, self.readout.kind)
-        found = simulate(network, self.validation.events, self.device)
-        accuracy = classifier.accuracy(extract_features(found.spikes, bins), self.validation.labels)
-        return accuracy, found.spikes_per_sample
+        """Train with `options`; returns validation accuracy and spikes per sample."""
+        events, bins = self.train.events, self.readout.bins
+        untrained = build_recurrent_network(options, self.train.sample_shape)
+        network = train_stdp(untrained, events, device=self.device)
+        features = extract_features(simulate(network, events, self.device).spikes, bins)
+        readout = fit_readout(features, self.train.labels, self.readout.kind)
+        response = simulate(network, self.validation.events, self.device)
+        features = extract_features(response.spikes, bins)
+        return readout.accuracy(features, self.validation.labels), response.spikes_per_sample

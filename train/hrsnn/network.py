@@ -1,4 +1,4 @@
-"""The recurrent network: leaky neurons with time constants of their own, excited and inhibited."""
+"""Recurrent network of excitatory and inhibitory LIF neurons with heterogeneous constants."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,15 +25,26 @@ FloatArray = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class RecurrentNetwork(ValueEquality):
-    """Neurons and synapses, as they are now; learning gives a new one.
+    """Recurrent spiking network; training returns a new one.
 
         a_i[t] = sum_inputs w s[t] + sum_neurons w s[t - 1]
-        v_i[t] = kept_i v_i[t-1] + a_i[t];  a spike where v > threshold, and v = 0
+        v_i[t] = decay_factor_i v_i[t-1] + a_i[t];  a spike where v > threshold, then v = 0
 
-    `shape` (channels, height, width) of the input. `kept`: exp(-1 / tau_i), the share of its
-    voltage that a neuron keeps a step, and `threshold`, both float32 (neurons,), excitatory first.
-    `weights`: float32 (synapses,), of inhibitory sources at most 0 and of others at least 0 (Dale).
-    Arrays are read-only. Raises `NetworkError` where one does not fit.
+    Arrays are read-only.
+
+    Args:
+        shape: Shape of the input, (channels, height, width).
+        wiring: Sources and targets of the synapses.
+        decay_factor: exp(-1 / tau_i), the fraction of its voltage that a neuron retains per
+            timestep, float32 (neurons,), excitatory neurons first.
+        threshold: Float32 (neurons,).
+        weights: Float32 (synapses,), non-positive for inhibitory sources, else non-negative (Dale's
+            law).
+        stdp: Constants of plasticity.
+        options: Options that the network was built with.
+
+    Raises:
+        NetworkError: An array has another size or is not finite, or a weight has the wrong sign.
     """
 
     shape: Shape
@@ -57,56 +68,61 @@ class RecurrentNetwork(ValueEquality):
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         inhibitory = self.wiring.sources >= self.wiring.sizes.inputs + self.wiring.sizes.excitatory
-        wrong = np.flatnonzero(np.where(inhibitory, self.weights > 0, self.weights < 0))
-        if wrong.size:
+        invalid = np.flatnonzero(np.where(inhibitory, self.weights > 0, self.weights < 0))
+        if invalid.size:
             raise NetworkError(
-                f"synapse {wrong[0]}: weight {self.weights[wrong[0]]:g} has the wrong sign; "
+                f"synapse {invalid[0]}: weight {self.weights[invalid[0]]:g} has the wrong sign; "
                 "inhibitory neurons need at most 0, others at least 0"
             )
 
     def replace(self, **values: Any) -> "RecurrentNetwork":
-        """Return it with some arrays replaced."""
+        """Copy with some fields replaced."""
         return replace(self, **values)
 
 
 def build_recurrent_network(
     options: HrsnnOptions, shape: Shape, dtype: Any = np.float32
 ) -> RecurrentNetwork:
-    """Return an untrained network for inputs of `shape`, drawn from `options.seed`.
+    """Build an untrained network for inputs of `shape`, sampled from `options.seed`.
 
-    Places, wiring, first weights, time constants and plasticity have a random stream each, so
-    that laws with and without spread are compared on one wiring.
+    Positions, wiring, initial weights, time constants and plasticity have a random stream each, so
+    that homogeneous and heterogeneous distributions are compared on the same wiring.
     """
     streams = [np.random.default_rng([options.seed, k]) for k in range(5)]
     wiring = build_wiring(options, shape, streams[0], streams[1])
-    most = max_weights(wiring, options)
+    w_max = max_weights(wiring, options)
     inhibitory = wiring.sources >= wiring.sizes.inputs + wiring.sizes.excitatory
-    weights = np.where(inhibitory, -0.5, streams[2].uniform(0.25, 0.75, most.size)) * most
+    weights = np.where(inhibitory, -0.5, streams[2].uniform(0.25, 0.75, w_max.size)) * w_max
     tau = np.concatenate(
         [
             options.tau_mem_excitatory.sample(options.excitatory, streams[3]),
             options.tau_mem_inhibitory.sample(options.inhibitory, streams[3]),
         ]
     )
-    rule = sample_stdp_params(wiring, options, most, streams[4], dtype)
-    kept = np.exp(-1 / tau)
-    threshold = np.ones(len(kept))
+    stdp = sample_stdp_params(wiring, options, w_max, streams[4], dtype)
+    decay_factor = np.exp(-1 / tau)
+    threshold = np.ones(len(decay_factor))
     return RecurrentNetwork(
-        shape, wiring, kept.astype(dtype), threshold.astype(dtype), weights.astype(dtype), rule,
+        shape,
+        wiring,
+        decay_factor.astype(dtype),
+        threshold.astype(dtype),
+        weights.astype(dtype),
+        stdp,
         options,
-    )  # fmt: skip
+    )
 
 
 def build_wiring(
     options: HrsnnOptions,
     shape: Shape,
-    places: np.random.Generator,
-    draws: np.random.Generator,
+    position_generator: np.random.Generator,
+    wiring_generator: np.random.Generator,
 ) -> Wiring:
-    """Draw where neurons stand, and the synapses of all classes."""
+    """Sample the positions of the neurons and the synapses of all classes."""
     channels, height, width = shape
     sizes = PopulationSizes(channels * height * width, options.excitatory, options.inhibitory)
-    neurons = sample_positions(sizes.neurons, places)
+    neurons = sample_positions(sizes.neurons, position_generator)
     excitatory, inhibitory = (neurons[part] for part in sizes.populations.values())
     groups = {
         "input": (pixel_positions(shape), neurons * [1, 1, 0], 0, 0),
@@ -117,10 +133,12 @@ def build_wiring(
     }
     sources, targets, classes = [], [], []
     for number, name in enumerate(SYNAPSE_CLASSES):
-        of, to, first_source, first_target = groups[name]
+        source_positions, target_positions, first_source, first_target = groups[name]
         degree = options.input_degree if name == "input" else options.in_degree
-        reach = options.input_length_scale if name == "input" else options.length_scale
-        columns, rows = sample_neighbors(of, to, degree, reach, draws)
+        scale = options.input_length_scale if name == "input" else options.length_scale
+        columns, rows = sample_neighbors(
+            source_positions, target_positions, degree, scale, wiring_generator
+        )
         sources.append(columns + first_source)
         targets.append(rows + first_target)
         classes.append(np.full(len(rows), number))
@@ -128,10 +146,10 @@ def build_wiring(
 
 
 def max_weights(wiring: Wiring, options: HrsnnOptions) -> FloatArray:
-    """Return w_max of each synapse: twice its class's strength over the in-degree of that class."""
-    most = np.zeros(len(wiring.sources))
+    """w_max of each synapse: twice the strength of its class over the in-degree of that class."""
+    w_max = np.zeros(len(wiring.sources))
     for number, name in enumerate(SYNAPSE_CLASSES):
-        of = wiring.classes == number
-        degrees = np.bincount(wiring.targets[of], minlength=wiring.sizes.neurons)
-        most[of] = 2 * getattr(options.strengths, name) / degrees[wiring.targets[of]]
-    return most
+        members = wiring.classes == number
+        degrees = np.bincount(wiring.targets[members], minlength=wiring.sizes.neurons)
+        w_max[members] = 2 * getattr(options.strengths, name) / degrees[wiring.targets[members]]
+    return w_max

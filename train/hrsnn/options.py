@@ -1,9 +1,11 @@
-"""What a recipe says about a recurrent network that learns by STDP: table `[hrsnn]`."""
+"""Options of network, homeostasis and STDP: table `[hrsnn]` of a recipe."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...runtime.errors import RecipeError
 from .distributions import GammaDistribution
 
 Variant = Literal["HoN/HoS", "HeN/HoS", "HoN/HeS", "HeN/HeS"]
@@ -13,9 +15,9 @@ NEURON_DISTRIBUTIONS = ("tau_mem_excitatory", "tau_mem_inhibitory")
 
 
 class Strengths(BaseModel):
-    """The mean sum of the weights into a neuron, by class of synapse, in thresholds of 1.
+    """Mean sum of the initial weights onto a neuron, by class of synapse; the threshold is 1.
 
-    Two letters are source and target, `e` excitatory and `i` inhibitory.
+    The two letters of a class are source and target, `e` excitatory and `i` inhibitory.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,16 +30,23 @@ class Strengths(BaseModel):
 
 
 class HrsnnOptions(BaseModel):
-    """The network, what its constants are drawn from, and how it learns.
+    """Recurrent network, distributions of its constants, and learning.
 
-    `excitatory`, `inhibitory`: neurons. Each takes `in_degree` recurrent synapses of each class
-    and `input_degree` from the input, nearer sources more often: with a distance D, in units of
-    the box's side, the odds are exp(-(D / reach)^2), or `input_reach` from the input.
-    `membrane_*`: time constants in steps. `potentiation` and `depression` (A+ and A-) times
-    `rate`, `tau_plus` and `tau_minus` (steps) are the constants of STDP. `plastic`: the classes
-    that learn. `target_rate`: spikes a neuron and step that homeostasis holds, at `homeostasis` a
-    batch. `passes` over the training samples, `batch` of them at a time. `runaway`: the share of a
-    population that may fire at once before learning is stopped.
+    - `excitatory`, `inhibitory`: number of neurons.
+    - `in_degree`, `input_degree`: number of recurrent synapses of each class onto a neuron, and of
+      synapses from the input.
+    - `length_scale`, `input_length_scale`: lambda of the connection probability, which is
+      proportional to exp(-(D / lambda)^2) at distance D in units of the side of the box.
+    - `strengths`: mean sum of weights by class.
+    - `tau_mem_excitatory`, `tau_mem_inhibitory`: membrane time constants, timesteps.
+    - `plastic`: classes of synapses that learn.
+    - `learning_rate`: factor of the STDP amplitudes `potentiation` (A+) and `depression` (A-).
+    - `tau_plus`, `tau_minus`: time constants of STDP, timesteps.
+    - `target_rate`: firing rate that homeostasis approaches, spikes per neuron and timestep.
+    - `homeostasis_rate`: gain of homeostasis per batch.
+    - `epochs`, `batch_size`: passes over the training samples, and samples per batch.
+    - `max_activity`: fraction of a population above which its activity stops the training.
+    - `seed`: seed of positions, wiring, weights and constants.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,8 +75,28 @@ class HrsnnOptions(BaseModel):
 
 
 def apply_variant(options: HrsnnOptions, name: Variant) -> HrsnnOptions:
-    """Return `options` as one of the four cells: Ho laws lose their spread, He laws keep it."""
+    """Options of one of the four variants: homogeneous (Ho) or heterogeneous (He) distributions.
+
+    N is for neurons, S for synapses. Homogeneous distributions have a `cv` of 0.
+    """
     neurons, synapses = name.split("/")
-    narrow = [*(NEURON_DISTRIBUTIONS if neurons == "HoN" else ())]
-    narrow += [*(SYNAPSE_DISTRIBUTIONS if synapses == "HoS" else ())]
-    return options.model_copy(update={key: getattr(options, key).homogeneous() for key in narrow})
+    keys = [*(NEURON_DISTRIBUTIONS if neurons == "HoN" else ())]
+    keys += [*(SYNAPSE_DISTRIBUTIONS if synapses == "HoS" else ())]
+    return options.model_copy(update={key: getattr(options, key).homogeneous() for key in keys})
+
+
+def apply_overrides(options: HrsnnOptions, overrides: Mapping[str, float]) -> HrsnnOptions:
+    """Replace numbers by keys such as `tau_plus.mean`, and validate the options again.
+
+    Raises `RecipeError` where a key is unknown.
+    """
+    values = options.model_dump()
+    for key, value in overrides.items():
+        *tables, last = key.split(".")
+        table = values
+        for name in tables:
+            table = table.get(name, {})
+        if last not in table or isinstance(table[last], dict):
+            raise RecipeError(f"search.ranges: {key} is not a number of [hrsnn]")
+        table[last] = value
+    return HrsnnOptions.model_validate(values)

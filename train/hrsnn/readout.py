@@ -1,4 +1,4 @@
-"""The read-out: the only part that sees labels, a linear classifier on what neurons did."""
+"""Linear read-out of spike features: the only supervised part."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,15 +10,21 @@ from ...runtime.errors import DataError
 
 ReadoutKind = Literal["ridge", "logistic"]
 RIDGE_PENALTIES = np.logspace(0, 6, 13)
-TRACE_SMOOTHING = 0.2  # what the final trace takes of the newest step
+TRACE_SMOOTHING = 0.2  # weight of the newest timestep in the final trace
 Features = NDArray[np.float32]
 
 
 def extract_features(spikes: NDArray[np.uint8], bins: int) -> Features:
-    """Return counts in `bins` equal spans of time, then final traces, float32 (samples, features).
+    """Spike counts in time bins, then final exponential traces, float32 (samples, features).
 
-    `spikes`: uint8 (timesteps, samples, ...), of neurons or of the raw input. The trace of a neuron
-    is its spikes weighted by 0.8^(steps ago), times 0.2.
+    Args:
+        spikes: uint8 (timesteps, samples, ...), of neurons or of the raw input.
+        bins: Number of equal time bins.
+
+    The trace of a neuron is the sum of its spikes weighted by 0.8^(timesteps ago), times 0.2.
+
+    Raises:
+        DataError: There are more bins than timesteps.
     """
     timesteps, samples = spikes.shape[:2]
     if not 1 <= bins <= timesteps:
@@ -35,18 +41,18 @@ def extract_features(spikes: NDArray[np.uint8], bins: int) -> Features:
 
 @dataclass(frozen=True)
 class LinearReadout:
-    """A fitted classifier on features that are standardised by the training samples'."""
+    """Fitted linear classifier on features standardized by the training samples."""
 
     classifier: Any
 
-    def accuracy(self, given: Features, labels: NDArray[np.int64]) -> float:
-        """Return the share of right answers, 0 to 1."""
-        return float((self.classifier.predict(given) == labels).mean())
+    def accuracy(self, features: Features, labels: NDArray[np.int64]) -> float:
+        """Accuracy, 0 to 1."""
+        return float((self.classifier.predict(features) == labels).mean())
 
     def linear_parameters(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return weights (outputs, features) and offsets (outputs,) on features as they come.
+        """Weights (outputs, features) and offsets (outputs,) for features without standardization.
 
-        The largest of weights @ features + offsets is the class; of two classes there is one
+        The prediction is the largest of weights @ features + offsets; for two classes there is one
         output, above 0 for the second.
         """
         scaler, last = self.classifier[0], self.classifier[-1]
@@ -55,9 +61,9 @@ class LinearReadout:
 
 
 def fit_readout(
-    given: Features, labels: NDArray[np.int64], kind: ReadoutKind = "ridge"
+    features: Features, labels: NDArray[np.int64], kind: ReadoutKind = "ridge"
 ) -> LinearReadout:
-    """Fit a read-out to training samples; its penalty is chosen on these alone.
+    """Fit a read-out to training samples, which also determine its penalty.
 
     "ridge": one-against-all least squares, penalty by leave-one-out error in closed form;
     "logistic": multinomial logistic regression, penalty by three-fold cross-validation.
@@ -73,4 +79,4 @@ def fit_readout(
         else LogisticRegressionCV(Cs=5, cv=3, max_iter=500, **settings)
     )
     classifier = make_pipeline(StandardScaler(), last)
-    return LinearReadout(classifier.fit(given, labels))
+    return LinearReadout(classifier.fit(features, labels))

@@ -1,4 +1,4 @@
-"""The recipe of a recurrent network that learns by STDP, in one TOML file."""
+"""Recipe of an HRSNN: data, network, learning, read-out and search, in one TOML file."""
 
 from pathlib import Path
 
@@ -8,14 +8,12 @@ from .. import data as sets
 from ..data.options import DataOptions
 from .options import HrsnnOptions
 from .readout import ReadoutKind
-from .search import SearchOptions
+from .search_options import SearchOptions
 from .video import VideoSpikeOptions, load_video_dataset
-
-RECIPE_PACKAGE = "pumice.train.recipes.hrsnn"
 
 
 class ReadoutOptions(BaseModel):
-    """The read-out: what `kind` of classifier, on counts in `bins` spans of time."""
+    """Read-out: `kind` of classifier, on spike counts in `bins` time bins."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,11 +22,12 @@ class ReadoutOptions(BaseModel):
 
 
 class HrsnnRecipe(BaseModel):
-    """Data, network, read-out, and where a search looks.
+    """Data, network, read-out and search.
 
-    Samples are a data set of frames, `data`, or videos from files, `video`: one of them is given.
-    `validation` training samples of each class are held out for the search, which never sees test
-    samples. `device` is where neurons and synapses stand: "cpu", or one of torch's, such as "cuda".
+    - `data` or `video`: samples, a dataset of event frames or video files; one of the two tables.
+    - `hrsnn`, `readout`, `search`: network and learning, read-out, search.
+    - `validation`: training samples per class held out for the search, which uses no test samples.
+    - `device`: "cpu", or a torch device such as "cuda", that simulates the network.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +48,7 @@ class HrsnnRecipe(BaseModel):
 
 
 def load_samples(recipe: HrsnnRecipe, folder: Path | None = None) -> sets.Dataset:
-    """Return the samples that `recipe` names, from `folder` where given; raises `DataError`."""
+    """Load the samples of a recipe, from `folder` if any; raises `DataError`."""
     if recipe.video is not None:
         return load_video_dataset(recipe.video, folder)
     options = (recipe.data or DataOptions()).model_dump()

@@ -1,14 +1,14 @@
-"""Spike-timing-dependent plasticity with constants of each synapse's own.
+"""Spike-timing-dependent plasticity (STDP) with per-synapse constants.
 
 For a synapse from j to i with weight w, and spikes s of 0 or 1 at step t:
 
     x[t] = exp(-1 / tau_plus) x[t-1] + s_j[t]          y[t] = exp(-1 / tau_minus) y[t-1] + s_i[t]
     dw   = s_i[t] A_plus x[t] (w_max - w) - s_j[t] A_minus y[t] w
 
-Pairs of spikes add up, all with all; bounds are soft, so weights stay within 0..w_max (Guetig et
-al., J. Neuroscience 23:3697, 2003). A pair that is dt apart changes w by +-A exp(-|dt| / tau) times
-what the bound leaves; at dt = 0 both windows count, as in Lava's learning connections. In a batch
-every sample has its own traces, and the weights take the mean of the changes.
+Pair-based with all-to-all pairing and soft bounds, so weights stay within 0..w_max (Guetig et al.,
+J. Neuroscience 23:3697, 2003). A pair of spikes dt apart changes w by +-A exp(-|dt| / tau) times
+the distance to the bound; at dt = 0 both windows count, as in Lava's learning connections. In a
+batch every sample has its own traces, and the weights change by the mean over samples.
 """
 
 from typing import Any, NamedTuple
@@ -48,26 +48,26 @@ class StdpParams(NamedTuple):
 def sample_stdp_params(
     wiring: Wiring,
     options: HrsnnOptions,
-    most: FloatArray,
+    w_max: FloatArray,
     generator: np.random.Generator,
     dtype: DTypeLike = np.float32,
 ) -> StdpParams:
-    """Draw a rule for `wiring` from the laws in `options`; `most` (synapses,) is each w_max."""
+    """Sample the constants of all synapses; `w_max` (synapses,) are their upper bounds."""
     classes = [SYNAPSE_CLASSES.index(name) for name in options.plastic]
-    learns = np.isin(wiring.classes, classes)
+    plastic = np.isin(wiring.classes, classes)
     count = len(wiring.sources)
     plus, minus, tau_plus, tau_minus = (
         getattr(options, name).sample(count, generator) for name in SYNAPSE_DISTRIBUTIONS
     )
-    which = wiring.sources[learns]
-    first, last = (int(which.min()), int(which.max()) + 1) if which.size else (0, 0)
+    sources = wiring.sources[plastic]
+    first, last = (int(sources.min()), int(sources.max()) + 1) if sources.size else (0, 0)
     begin, end = wiring.indptr[first], wiring.indptr[last]
     arrays = (
         np.exp(-1 / tau_plus),
         np.exp(-1 / tau_minus),
-        options.learning_rate * plus * learns,
-        options.learning_rate * minus * learns,
-        most,
+        options.learning_rate * plus * plastic,
+        options.learning_rate * minus * plastic,
+        w_max,
     )
     targets = wiring.targets[begin:end]
     return StdpParams(
@@ -81,31 +81,31 @@ def sample_stdp_params(
 
 
 class Traces(NamedTuple):
-    """What STDP carries from step to step: `x` and `y` (batch, plastic), and room to work in."""
+    """STDP traces `x` and `y` (batch, plastic), and workspace `change` (plastic,)."""
 
     x: FloatArray
     y: FloatArray
     change: FloatArray
 
 
-def zero_traces(rule: StdpParams, batch: int) -> Traces:
-    """Return the traces of `batch` samples before their first spike."""
-    size = len(rule.a_plus)
-    dtype = rule.a_plus.dtype
+def zero_traces(stdp: StdpParams, batch: int) -> Traces:
+    """Traces of a batch at rest."""
+    size = len(stdp.a_plus)
+    dtype = stdp.a_plus.dtype
     return Traces(np.zeros((batch, size), dtype), np.zeros((batch, size), dtype),
                   np.zeros(size, dtype))  # fmt: skip
 
 
 def stdp_update(
     wiring: Wiring,
-    rule: StdpParams,
+    stdp: StdpParams,
     weights: FloatArray,
     traces: Traces,
     pre: FloatArray,
     post: FloatArray,
 ) -> None:
-    """Let `weights` (synapses,) learn from one step's spikes; changes them and the traces.
+    """Apply one timestep of STDP; `weights` (synapses,) and traces change in place.
 
     `pre` (batch, inputs + neurons) and `post` (batch, neurons) hold 0 and 1, of the same type.
     """
-    stdp_step(wiring.indptr, weights, rule, pre, post, *traces)
+    stdp_step(wiring.indptr, weights, stdp, pre, post, *traces)

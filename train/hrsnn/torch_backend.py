@@ -1,4 +1,4 @@
-"""What `kernels.advance` does, in torch, for samples that stand on a GPU."""
+"""Torch implementation of `kernels.run_batch`, for a GPU."""
 
 from typing import Any
 
@@ -21,58 +21,74 @@ def run_torch(
     weights: FloatArray,
     threshold: FloatArray,
     events: ByteArray,
-    learns: bool,
+    plastic: bool,
 ) -> tuple[ByteArray, NDArray[np.int64], FloatArray]:
-    """Run a batch from silence on the torch `device`; `weights` (synapses,) learn if `learns`.
+    """Run a batch from the resting state on a torch device; with `plastic`, `weights` learn.
 
-    `events` (timesteps, batch, inputs). Returns spikes uint8 (timesteps, batch, neurons), synaptic
-    operations int64 (batch,), and the share of each population that fired (timesteps, parts). The
-    order in which weights add up is the device's own, so sums may differ in their last bit. Raises
-    `EngineError` where torch has no such device.
+    The device determines the order in which weights are summed, so sums may differ from those of
+    the compiled loops in the last bit.
+
+    Args:
+        device: Torch device.
+        network: The network.
+        weights: Float (synapses,), updated in place with `plastic`.
+        threshold: Float (neurons,).
+        events: uint8 (timesteps, batch, inputs).
+        plastic: Apply STDP.
+
+    Returns:
+        Spikes, uint8 (timesteps, batch, neurons); synaptic operations, int64 (batch,); and the
+        fraction of firing neurons, float64 (timesteps, populations).
+
+    Raises:
+        EngineError: Torch has no such device.
     """
     _check_device(device)
 
-    def there(array: Any) -> torch.Tensor:
+    def to_device(array: Any) -> torch.Tensor:
         return torch.from_numpy(np.array(array)).to(device)
 
-    wiring, rule = network.wiring, network.stdp
-    sources, targets = there(wiring.sources).long(), there(wiring.targets).long()
-    out_degree = there(np.diff(wiring.indptr)).long()
-    w, kept, limit = there(weights), there(network.decay_factor), there(threshold)
-    seen = there(events)
+    wiring, stdp = network.wiring, network.stdp
+    sources, targets = to_device(wiring.sources).long(), to_device(wiring.targets).long()
+    out_degree = to_device(np.diff(wiring.indptr)).long()
+    w, decay_factor = to_device(weights), to_device(network.decay_factor)
+    limit, inputs = to_device(threshold), to_device(events)
     batch, first = events.shape[1], int(wiring.indptr[wiring.sizes.inputs])
-    learning = slice(rule.first_synapse, rule.first_synapse + len(rule.a_plus))
-    constants = [there(getattr(rule, name)) for name in ("decay_plus", "decay_minus", "a_plus",
-                                                         "a_minus", "w_max")]  # fmt: skip
-    voltage, arriving = w.new_zeros(batch, len(kept)), w.new_zeros(batch, len(kept))
-    x, y = w.new_zeros(batch, len(rule.a_plus)), w.new_zeros(batch, len(rule.a_plus))
+    learning = slice(stdp.first_synapse, stdp.first_synapse + len(stdp.a_plus))
+    constants = [
+        to_device(array)
+        for array in (stdp.decay_plus, stdp.decay_minus, stdp.a_plus, stdp.a_minus, stdp.w_max)
+    ]
+    voltage = w.new_zeros(batch, len(decay_factor))
+    activation = w.new_zeros(batch, len(decay_factor))
+    x, y = w.new_zeros(batch, len(stdp.a_plus)), w.new_zeros(batch, len(stdp.a_plus))
     spikes = []
     synops = torch.zeros(batch, dtype=torch.int64, device=device)
     for t in range(len(events)):
-        # Inputs arrive at once, spikes of neurons a step after they were sent.
-        given = seen[t].to(w.dtype)
-        arriving.index_add_(1, targets[:first], given[:, sources[:first]] * w[:first])
-        voltage = kept * voltage + arriving
-        fired = voltage > limit
-        voltage = voltage.masked_fill(fired, 0)
-        last = fired.to(w.dtype)
-        spikes.append(fired)
-        pre = torch.cat([given, last], dim=1)
-        sent = pre[:, sources[first:]] * w[first:]  # by what the weights are before they learn
-        arriving = torch.zeros_like(voltage).index_add_(1, targets[first:], sent)
+        # Inputs arrive in the same timestep, spikes of neurons in the next.
+        pre_input = inputs[t].to(w.dtype)
+        activation.index_add_(1, targets[:first], pre_input[:, sources[:first]] * w[:first])
+        voltage = decay_factor * voltage + activation
+        fires = voltage > limit
+        voltage = voltage.masked_fill(fires, 0)
+        post = fires.to(w.dtype)
+        spikes.append(fires)
+        pre = torch.cat([pre_input, post], dim=1)
+        sent = pre[:, sources[first:]] * w[first:]  # by the weights before they learn
+        activation = torch.zeros_like(voltage).index_add_(1, targets[first:], sent)
         synops += ((pre > 0) * out_degree).sum(dim=1)
-        if learns:
-            before, after = pre[:, sources[learning]], last[:, targets[learning]]
-            w[learning] = _stdp_step(w[learning], x, y, before, after, constants)
+        if plastic:
+            spikes_of_synapses = pre[:, sources[learning]], post[:, targets[learning]]
+            w[learning] = _stdp_step(w[learning], (x, y), spikes_of_synapses, constants)
     np.copyto(weights, w.cpu().numpy())
-    every = torch.stack(spikes)
-    shares = [
-        every[:, :, part].double().mean(dim=(1, 2)) for part in wiring.sizes.populations.values()
+    stacked = torch.stack(spikes)
+    activity = [
+        stacked[:, :, part].double().mean(dim=(1, 2)) for part in wiring.sizes.populations.values()
     ]
     return (
-        every.to(torch.uint8).cpu().numpy(),
+        stacked.to(torch.uint8).cpu().numpy(),
         synops.cpu().numpy(),
-        torch.stack(shares, dim=1).cpu().numpy(),
+        torch.stack(activity, dim=1).cpu().numpy(),
     )
 
 
@@ -80,34 +96,37 @@ def _check_device(device: str) -> None:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        told = str(error).splitlines()[0]
-        raise EngineError(f'device "{device}": {told}; "cpu" is always there') from error
+        message = str(error).splitlines()[0]
+        raise EngineError(f'device "{device}": {message}; "cpu" is always available') from error
 
 
 def _stdp_step(
     w: torch.Tensor,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    before: torch.Tensor,
-    after: torch.Tensor,
+    traces: tuple[torch.Tensor, torch.Tensor],
+    spikes: tuple[torch.Tensor, torch.Tensor],
     constants: list[torch.Tensor],
 ) -> torch.Tensor:
-    """Return weights (plastic,) after a step of STDP, as `stdp` has it; traces advance in place."""
-    kept_plus, kept_minus, plus, minus, most = constants
-    x.mul_(kept_plus).add_(before)
-    y.mul_(kept_minus).add_(after)
-    change = after * plus * x * (most - w) - before * minus * y * w
-    return torch.minimum((w + change.mean(dim=0)).clamp(min=0), most)
+    """New weights (plastic,) after a timestep of STDP; traces (batch, plastic) change in place.
 
-
-def first_runaway(shares: FloatArray, limit: float) -> tuple[int, int] | None:
-    """Return the step and the population at which activity, averaged over steps, passed `limit`.
-
-    `shares` (timesteps, populations) fired; the average is that of `kernels.advance`.
+    `spikes`: of the source and of the target of each synapse, (batch, plastic).
     """
-    activity = np.zeros(shares.shape[1])
-    for step, share in enumerate(shares):
-        activity += ACTIVITY_SMOOTHING * (share - activity)
-        if (activity > limit).any():
-            return step, int(np.argmax(activity > limit))
+    decay_plus, decay_minus, a_plus, a_minus, w_max = constants
+    (x, y), (pre, post) = traces, spikes
+    x.mul_(decay_plus).add_(pre)
+    y.mul_(decay_minus).add_(post)
+    change = post * a_plus * x * (w_max - w) - pre * a_minus * y * w
+    return torch.minimum((w + change.mean(dim=0)).clamp(min=0), w_max)
+
+
+def first_runaway(fractions: FloatArray, max_activity: float) -> tuple[int, int] | None:
+    """First timestep and population whose moving average of activity exceeds `max_activity`.
+
+    `fractions` (timesteps, populations) of firing neurons; the average is that of
+    `kernels.run_batch`.
+    """
+    activity = np.zeros(fractions.shape[1])
+    for step, fraction in enumerate(fractions):
+        activity += ACTIVITY_SMOOTHING * (fraction - activity)
+        if (activity > max_activity).any():
+            return step, int(np.argmax(activity > max_activity))
     return None

@@ -1,4 +1,4 @@
-"""Videos from files as spikes: where adjacent images differ, with a data set's own split."""
+"""Datasets of video files encoded as frame differences, with their own splits."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,19 +16,20 @@ from ..data.video_options import Part, VideoOptions
 from .encode import frame_differences
 
 SPLITS = {
-    "kth": "by persons, as its authors published it",
-    "ucf11": "by groups: 20 to 25 test",
-    "ucf101": "by groups, an official list",
+    "kth": "by person, as published by its authors",
+    "ucf11": "by group: 20 to 25 for test",
+    "ucf101": "by group, an official list",
     "hmdb51": "an official list",
     "minikinetics": "folders train and val",
 }
 
 
 class VideoSpikeOptions(VideoOptions):
-    """Which videos, and how they become spikes: table `[video]` of a recipe.
+    """Videos encoded as spikes: table `[video]` of a recipe.
 
-    They are seen grey and small. Of each, `clips` clips spread evenly over it are taken, of
-    `timesteps` differences between images `stride` apart; `share` of all pixels and steps spike.
+    Videos are gray and downscaled. `clips` evenly spaced clips are taken of each, with `timesteps`
+    differences between frames `stride` apart; the fraction `spike_fraction` of all pixels and
+    timesteps spikes.
     """
 
     name: Literal["kth", "ucf11", "ucf101", "hmdb51", "minikinetics"] = "kth"
@@ -43,43 +44,43 @@ class VideoSpikeOptions(VideoOptions):
 
 
 def load_video_dataset(options: VideoSpikeOptions, folder: Path | None = None) -> Dataset:
-    """Return the clips of `options`, or of the same set in `folder`, as ON and OFF spikes.
+    """Load a video dataset, from `folder` if any, as clips of ON and OFF spikes.
 
-    Those of a test video are no training samples: parts are split by persons or groups. Raises
-    `DataError` where files are absent, too many cannot be used, or a test class is not trained.
+    Parts are split by person or group: no video has clips in both. Raises `DataError` where files
+    are missing, too many cannot be used, or a class of the test part is not in the training part.
     """
-    chosen = options.model_copy(update={"folder": folder or options.folder})
+    located = options.model_copy(update={"folder": folder or options.folder})
     parts: dict[Part, VideoFolder] = {
-        "train": open_video_folder(chosen, part="train"),
-        "test": open_video_folder(chosen, part="test"),
+        "train": open_video_folder(located, part="train"),
+        "test": open_video_folder(located, part="test"),
     }
     names = parts["train"].classes
-    strange = sorted({*parts["test"].classes} - {*names})
-    if strange:
-        raise DataError(f"{options.name}: {', '.join(strange)}: only among the test videos")
+    unknown = sorted({*parts["test"].classes} - {*names})
+    if unknown:
+        raise DataError(f"{options.name}: {', '.join(unknown)}: only among the test videos")
     numbers = {name: k for k, name in enumerate(names)}
     train, test = (encode_videos(part, numbers, options) for part in parts.values())
-    told = {
+    provenance = {
         "source": f"{options.name}, difference of adjacent images",
         "split": SPLITS[options.name],
-        "left_out": [each for part in parts.values() for each in part.skipped],
+        "skipped": [reason for part in parts.values() for reason in part.skipped],
         "options": options.model_dump(mode="json", exclude={"folder", "splits"}),
     }
     digest = compute_digest(train, test, options.model_copy(update={"splits": None}))
-    return Dataset(options.name, train, test, len(names), digest, told)
+    return Dataset(options.name, train, test, len(names), digest, provenance)
 
 
 def encode_videos(
     videos: VideoFolder, numbers: Mapping[str, int], options: VideoSpikeOptions
 ) -> FrameSet:
     """Encode clips of `videos` as (timesteps, clips, 2, height, width); labels by `numbers`."""
-    cut = ClipOptions(timesteps=options.timesteps + 1, stride=options.stride)
+    clip_options = ClipOptions(timesteps=options.timesteps + 1, stride=options.stride)
     frames: list[NDArray[np.uint8]] = []
     labels = []
     for video, length in enumerate(videos.lengths.tolist()):
         label = numbers[videos.classes[videos.labels["class"][video]]]
-        for start in uniform_clip_starts(length, cut, options.clips).tolist():
-            images = videos.clip(video, frame_indices(start, cut, length))
+        for start in uniform_clip_starts(length, clip_options, options.clips).tolist():
+            images = videos.clip(video, frame_indices(start, clip_options, length))
             frames.append(
                 frame_differences(images.mean(axis=1, dtype=np.float32), options.spike_fraction)
             )

@@ -1,4 +1,4 @@
-"""A recipe from data to files."""
+"""Training by a recipe, from data to files."""
 
 import json
 from pathlib import Path
@@ -20,54 +20,52 @@ OPTIONS = HrsnnOptions(excitatory=40, inhibitory=10, in_degree=5, input_degree=6
 RECIPE = HrsnnRecipe(data=DataOptions(name="digit-motions"), hrsnn=OPTIONS, validation=3)
 
 
-def frames(samples: int, seed: int) -> FrameSet:
-    """Bars that run down or up a sensor of 4 x 4 pixels."""
-    random = np.random.default_rng(seed)
+def moving_bars(samples: int, seed: int) -> FrameSet:
+    """Bars that move down or up on a sensor of 4 x 4 pixels."""
+    generator = np.random.default_rng(seed)
     clips, labels = np.zeros((samples, 12, 2, 4, 4), np.uint8), np.arange(samples) % 2
     for clip, label in zip(clips, labels, strict=True):
         for t in range(12):
-            row = (t if label else -t) + random.integers(2)
-            clip[t, :, row % 4] = random.random((2, 4)) < 0.7
+            row = (t if label else -t) + generator.integers(2)
+            clip[t, :, row % 4] = generator.random((2, 4)) < 0.7
     return FrameSet(clips.swapaxes(0, 1), labels)
 
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
     """Train and test samples of the same two motions."""
-    return Dataset("bars", frames(40, 0), frames(20, 1), 2, "0" * 64)
+    return Dataset("bars", moving_bars(40, 0), moving_bars(20, 1), 2, "0" * 64)
 
 
-def test_a_run_leaves_a_network_its_read_out_and_its_judgement(
-    data: Dataset, tmp_path: Path
-) -> None:
-    found = fit(RECIPE, data, tmp_path)
-    assert found.accuracy > found.raw and found.spikes > 0 and found.synops > found.spikes
-    told = json.loads((tmp_path / "result.json").read_text())
-    assert (told["accuracy"], told["raw"]) == (found.accuracy, found.raw)
+def test_a_run_writes_network_read_out_and_result(data: Dataset, tmp_path: Path) -> None:
+    result = fit(RECIPE, data, tmp_path)
+    assert result.accuracy > result.raw and result.spikes > 0 and result.synops > result.spikes
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert (document["accuracy"], document["raw"]) == (result.accuracy, result.raw)
     network = read_network(tmp_path / "network.pumice")
     trace = cpu.run(network, data.test.events)
     spikes = np.concatenate([trace.spikes["excitatory"], trace.spikes["inhibitory"]], axis=2)
-    with np.load(tmp_path / "readout.npz") as held:
-        given = extract_features(spikes, int(held["bins"]))
-        scores = given @ held["weights"].T + held["offsets"]
-    answers = (scores[:, 0] > 0).astype(int)
-    assert (answers == data.test.labels).mean() > found.accuracy - 0.11
+    with np.load(tmp_path / "readout.npz") as readout:
+        features = extract_features(spikes, int(readout["bins"]))
+        scores = features @ readout["weights"].T + readout["offsets"]
+    predictions = (scores[:, 0] > 0).astype(int)
+    assert (predictions == data.test.labels).mean() > result.accuracy - 0.11
 
 
-def test_a_judge_of_a_search_looks_at_validation_samples(data: Dataset) -> None:
-    judge = SearchObjective(RECIPE, data)
-    accuracy, spikes = judge(OPTIONS)
-    assert len(judge.validation) == 6 and len(judge.train) == 34
+def test_the_search_objective_uses_validation_samples(data: Dataset) -> None:
+    objective = SearchObjective(RECIPE, data)
+    accuracy, spikes = objective(OPTIONS)
+    assert len(objective.validation) == 6 and len(objective.train) == 34
     assert 0.5 <= accuracy <= 1 and spikes > 0
 
 
 def test_shipped_recipes_can_be_read() -> None:
     assert list_recipes("hrsnn") == ["digit-motions"]
-    told = load_recipe("digit-motions", kind="hrsnn").data
-    assert told is not None and told.label == "motion"
+    document = load_recipe("digit-motions", kind="hrsnn").data
+    assert document is not None and document.label == "motion"
 
 
-def test_a_law_with_a_negative_mean_is_refused_with_its_line(tmp_path: Path) -> None:
+def test_a_distribution_with_a_negative_mean_is_rejected_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text(
         '[data]\nname = "digit-motions"\n[hrsnn]\ntau_plus = { mean = -3.0 }\n'
     )
@@ -76,6 +74,6 @@ def test_a_law_with_a_negative_mean_is_refused_with_its_line(tmp_path: Path) -> 
         load_recipe(str(tmp_path / "bad.toml"), kind="hrsnn")
 
 
-def test_a_recipe_that_is_not_there_names_those_that_are() -> None:
+def test_an_unknown_recipe_is_rejected_with_the_shipped_ones() -> None:
     with pytest.raises(RecipeError, match="nothing: no such file .* shipped are digit-motions"):
         load_recipe("nothing", kind="hrsnn")

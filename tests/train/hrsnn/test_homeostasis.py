@@ -1,4 +1,4 @@
-"""Thresholds against numbers worked by hand."""
+"""Threshold adaptation against numbers worked by hand."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,12 @@ import pytest
 from pumice.train.hrsnn.homeostasis import adapt_thresholds
 
 
-def test_thresholds_rise_above_the_target_rate_and_fall_below_it() -> None:
+def test_thresholds_rise_for_rates_above_the_target_and_fall_below() -> None:
     rates = np.array([0.15, 0.1, 0.05, 0.9])
-    found = adapt_thresholds(np.ones(4), rates, target=0.1, gain=0.2)
-    assert found == pytest.approx([np.exp(0.1), 1, np.exp(-0.1), np.exp(0.2)])
+    adapted = adapt_thresholds(np.ones(4), rates, target=0.1, gain=0.2)
+    assert adapted == pytest.approx([np.exp(0.1), 1, np.exp(-0.1), np.exp(0.2)])
 
 
 def test_thresholds_stay_within_their_range() -> None:
-    found = adapt_thresholds(np.array([0.05, 20.0]), np.array([0.0, 1.0]), target=0.1, gain=1.0)
-    assert found.tolist() == [0.05, 20.0]
+    adapted = adapt_thresholds(np.array([0.05, 20.0]), np.array([0.0, 1.0]), target=0.1, gain=1.0)
+    assert adapted.tolist() == [0.05, 20.0]

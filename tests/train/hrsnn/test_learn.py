@@ -1,4 +1,4 @@
-"""Unsupervised passes, and what frozen networks answer, beside a step-by-step loop in numpy."""
+"""STDP training, and simulation against a loop over timesteps in numpy."""
 
 import numpy as np
 import pytest
@@ -31,51 +31,53 @@ def network() -> RecurrentNetwork:
     return build_recurrent_network(OPTIONS, EVENTS.shape[2:], np.float64)
 
 
-def test_a_response_is_the_neurons_equations_step_by_step(network: RecurrentNetwork) -> None:
+def test_simulation_equals_a_dense_loop_over_timesteps(network: RecurrentNetwork) -> None:
     matrix = np.zeros((32 + 50, 50))
     matrix[network.wiring.sources, network.wiring.targets] = network.weights
     voltage, spikes, synops = np.zeros((12, 50)), np.zeros((12, 50)), np.zeros(12)
-    found = simulate(network, EVENTS)
+    response = simulate(network, EVENTS)
     for t in range(20):
-        sent = np.concatenate([EVENTS[t].reshape(12, -1), spikes], axis=1)
-        voltage = network.decay_factor * voltage + sent @ matrix
+        inputs = np.concatenate([EVENTS[t].reshape(12, -1), spikes], axis=1)
+        voltage = network.decay_factor * voltage + inputs @ matrix
         spikes = (voltage > network.threshold).astype(float)
         voltage[spikes > 0] = 0
-        assert (found.spikes[t] == spikes).all(), t
+        assert (response.spikes[t] == spikes).all(), t
         synops += EVENTS[t].reshape(12, -1) @ (matrix[:32] != 0).sum(axis=1)
         synops += spikes @ (matrix[32:] != 0).sum(axis=1)
-    assert found.synops.tolist() == synops.tolist()
-    assert found.spikes_per_sample == found.spikes.sum() / 12 > 10
+    assert response.synops.tolist() == synops.tolist()
+    assert response.spikes_per_sample == response.spikes.sum() / 12 > 10
 
 
-def test_learning_changes_plastic_synapses_alone(network: RecurrentNetwork) -> None:
-    after = train_stdp(network, EVENTS)
-    moved = after.weights != network.weights
-    assert not moved[network.wiring.classes == 0].any()
-    assert not moved[network.wiring.sources >= 32 + 40].any()
-    assert moved[network.wiring.classes == 1].mean() > 0.9
+def test_training_changes_plastic_synapses_only(network: RecurrentNetwork) -> None:
+    trained = train_stdp(network, EVENTS)
+    changed = trained.weights != network.weights
+    assert not changed[network.wiring.classes == 0].any()
+    assert not changed[network.wiring.sources >= 32 + 40].any()
+    assert changed[network.wiring.classes == 1].mean() > 0.9
 
 
-def test_learning_is_the_same_each_time(network: RecurrentNetwork) -> None:
+def test_training_is_deterministic(network: RecurrentNetwork) -> None:
     assert train_stdp(network, EVENTS) == train_stdp(network, EVENTS)
 
 
-def test_thresholds_bring_rates_to_the_target(network: RecurrentNetwork) -> None:
+def test_homeostasis_brings_rates_to_the_target(network: RecurrentNetwork) -> None:
     options = OPTIONS.model_copy(update={"epochs": 60, "target_rate": 0.25})
-    after = train_stdp(network.replace(options=options), EVENTS, plastic=False)
-    rates = simulate(after, EVENTS).spikes.mean(axis=(0, 1))
-    assert (after.weights == network.weights).all()
+    trained = train_stdp(network.replace(options=options), EVENTS, plastic=False)
+    rates = simulate(trained, EVENTS).spikes.mean(axis=(0, 1))
+    assert (trained.weights == network.weights).all()
     assert np.median(np.abs(rates - 0.25)) < 0.03
     assert np.median(np.abs(simulate(network, EVENTS).spikes.mean(axis=(0, 1)) - 0.25)) > 0.09
 
 
-def test_rates_that_run_away_stop_with_the_step_and_the_population() -> None:
-    wild = OPTIONS.model_copy(update={"strengths": Strengths(ee=60.0, ei=0.1, ie=0.1, input=9.0)})
+def test_runaway_activity_is_an_error_with_step_and_population() -> None:
+    unstable = OPTIONS.model_copy(
+        update={"strengths": Strengths(ee=60.0, ei=0.1, ie=0.1, input=9.0)}
+    )
     message = "excitatory: over 60 % of its neurons fire at step [0-9]+ of batch 0, epoch 0"
     with pytest.raises(EngineError, match=message):
-        train_stdp(build_recurrent_network(wild, EVENTS.shape[2:]), EVENTS)
+        train_stdp(build_recurrent_network(unstable, EVENTS.shape[2:]), EVENTS)
 
 
-def test_frames_of_another_shape_are_refused(network: RecurrentNetwork) -> None:
+def test_events_of_another_shape_are_rejected(network: RecurrentNetwork) -> None:
     with pytest.raises(DataError, match=r"the network takes uint8 \(timesteps, samples, 2, 4, 4\)"):
         simulate(network, EVENTS[..., :3])

@@ -1,4 +1,4 @@
-"""Memory capacity and other measures, on networks whose answer is known."""
+"""Memory capacity and other metrics, on networks with known values."""
 
 import numpy as np
 import pytest
@@ -14,37 +14,37 @@ OPTIONS = HrsnnOptions(excitatory=60, inhibitory=10, in_degree=5, input_degree=1
 SHAPE = (2, 6, 6)
 
 
-def test_a_network_that_never_fires_remembers_nothing() -> None:
+def test_a_silent_network_has_no_memory() -> None:
     network = build_recurrent_network(OPTIONS, SHAPE)
     assert memory_capacity(network.replace(threshold=np.full(70, 1e6))) == 0
 
 
-def test_neurons_that_keep_their_voltage_remember_more_than_those_that_lose_it() -> None:
+def test_slow_neurons_have_more_memory_than_memoryless_ones() -> None:
     network = build_recurrent_network(OPTIONS, SHAPE)
-    cut = np.where(network.wiring.sources < 72, network.weights, 0)  # no recurrence
-    kept, lost = (
-        memory_capacity(network.replace(weights=cut, decay_factor=np.full(70, share)))
-        for share in (0.9, 0.0)
+    feedforward = np.where(network.wiring.sources < 72, network.weights, 0)  # no recurrence
+    slow, fast = (
+        memory_capacity(network.replace(weights=feedforward, decay_factor=np.full(70, factor)))
+        for factor in (0.9, 0.0)
     )
-    assert kept > lost + 0.1
-    assert lost < 0.3  # spikes of a step tell of that step alone, but for chance
+    assert slow > fast + 0.1
+    assert fast < 0.3  # spikes depend on the current input only, up to chance
 
 
-def test_shares_of_weights_are_those_of_what_learns() -> None:
+def test_normalized_weights_are_those_of_plastic_synapses() -> None:
     network = build_recurrent_network(OPTIONS, SHAPE)
-    shares = normalized_weights(network)
-    learns = np.isin(network.wiring.classes, (1, 2))  # ee and ei
-    assert shares.size == learns.sum()
-    assert shares.min() >= 0.24 and shares.max() <= 0.76  # as drawn
+    fractions = normalized_weights(network)
+    plastic = np.isin(network.wiring.classes, (1, 2))  # ee and ei
+    assert fractions.size == plastic.sum()
+    assert fractions.min() >= 0.24 and fractions.max() <= 0.76  # initial weights
 
 
-def test_a_read_out_on_more_samples_is_no_worse() -> None:
-    random = np.random.default_rng(0)
+def test_accuracy_grows_with_the_number_of_training_samples() -> None:
+    generator = np.random.default_rng(0)
     labels = np.arange(120) % 2
-    chance = np.where(labels[:, None, None], 0.6, 0.4) * np.ones((120, 6, 20))
-    spikes = (random.random(chance.shape) < chance).astype(np.uint8)
+    rates = np.where(labels[:, None, None], 0.6, 0.4) * np.ones((120, 6, 20))
+    spikes = (generator.random(rates.shape) < rates).astype(np.uint8)
     spikes = spikes.swapaxes(0, 1)
     parts = (spikes[:, :80], labels[:80]), (spikes[:, 80:], labels[80:])
-    found = accuracy_by_train_fraction(*parts, fractions=(0.05, 1.0), bins=2)
-    assert found[1.0] > found[0.05] >= 0.4
-    assert found[1.0] == pytest.approx(1, abs=0.1)
+    accuracy = accuracy_by_train_fraction(*parts, fractions=(0.05, 1.0), bins=2)
+    assert accuracy[1.0] > accuracy[0.05] >= 0.4
+    assert accuracy[1.0] == pytest.approx(1, abs=0.1)

@@ -1,4 +1,4 @@
-"""The trained network on the chip: the same in every engine, and close to real numbers."""
+"""Quantized networks: equal in every engine, and close to the float network."""
 
 import numpy as np
 import pytest
@@ -31,19 +31,19 @@ EVENTS = (np.random.default_rng(0).random((12, 20, 2, 4, 4)) < 0.15).astype(np.u
 
 
 @pytest.fixture(scope="module")
-def trained() -> RecurrentNetwork:
-    """A network after three passes."""
+def trained_network() -> RecurrentNetwork:
+    """A network after three epochs."""
     return train_stdp(build_recurrent_network(OPTIONS, EVENTS.shape[2:]), EVENTS)
 
 
 @pytest.fixture(scope="module")
-def network(trained: RecurrentNetwork) -> Network:
-    """The same in integers."""
-    return to_network(trained)
+def network(trained_network: RecurrentNetwork) -> Network:
+    """The quantized network."""
+    return to_network(trained_network)
 
 
 @pytest.mark.parametrize("run", [cpu.run, run_onnx])
-def test_the_lowered_network_is_the_same_in_every_engine(
+def test_the_quantized_network_is_the_same_in_every_engine(
     network: Network, run: RunFunction
 ) -> None:
     expected = reference.run(network, EVENTS)
@@ -52,12 +52,12 @@ def test_the_lowered_network_is_the_same_in_every_engine(
 
 
 @pytest.mark.lava
-def test_the_lowered_network_is_the_same_in_lava(network: Network) -> None:
+def test_the_quantized_network_is_the_same_in_lava(network: Network) -> None:
     events = EVENTS[:, :3]
     assert_same(lava.run(network, events), reference.run(network, events))
 
 
-def test_weights_keep_their_sign_and_recurrence_takes_a_step(network: Network) -> None:
+def test_projections_have_one_sign_and_recurrent_ones_a_delay(network: Network) -> None:
     for projection in network.projections:
         connection = projection.connection
         assert isinstance(connection, Sparse)
@@ -67,19 +67,21 @@ def test_weights_keep_their_sign_and_recurrence_takes_a_step(network: Network) -
         assert projection.delay == (projection.source != "input")
 
 
-def test_each_neuron_keeps_its_time_constant(trained: RecurrentNetwork, network: Network) -> None:
+def test_each_neuron_has_its_time_constant(
+    trained_network: RecurrentNetwork, network: Network
+) -> None:
     names = "excitatory", "inhibitory"
     decays = np.concatenate([network.population(name).voltage_decay for name in names])
-    assert np.abs(decays / 4096 - (1 - trained.decay_factor)).max() <= 0.5 / 4096 + 1e-7
+    assert np.abs(decays / 4096 - (1 - trained_network.decay_factor)).max() <= 0.5 / 4096 + 1e-7
     assert np.unique(decays).size > 40
 
 
-def test_integers_fire_as_the_trained_network_does(
-    trained: RecurrentNetwork, network: Network
+def test_quantized_spikes_are_close_to_the_trained_network(
+    trained_network: RecurrentNetwork, network: Network
 ) -> None:
-    found = reference.run(network, EVENTS)
-    spikes = np.concatenate([found.spikes["excitatory"], found.spikes["inhibitory"]], axis=2)
-    expected = simulate(trained, EVENTS).spikes
+    trace = reference.run(network, EVENTS)
+    spikes = np.concatenate([trace.spikes["excitatory"], trace.spikes["inhibitory"]], axis=2)
+    expected = simulate(trained_network, EVENTS).spikes
     assert (spikes == expected).mean() > 0.98
     rates = [each.mean(axis=(0, 1)) for each in (spikes, expected)]
     assert np.corrcoef(*rates)[0, 1] > 0.98

@@ -1,4 +1,4 @@
-"""Features against numbers worked by hand, and read-outs on what can and cannot be told apart."""
+"""Features against numbers worked by hand, read-outs on separable data and on noise."""
 
 import numpy as np
 import pytest
@@ -8,23 +8,26 @@ from pumice.train.hrsnn import extract_features, fit_readout
 from pumice.train.hrsnn.readout import ReadoutKind
 
 
-def test_features_are_counts_in_spans_of_time_and_a_final_trace() -> None:
+def test_features_are_counts_in_time_bins_and_a_final_trace() -> None:
     spikes = np.array([[[1, 0]], [[1, 0]], [[0, 1]], [[1, 1]]], np.uint8)
-    found = extract_features(spikes, bins=2)
+    features = extract_features(spikes, bins=2)
     trace = [0.2 * (1 + 0.8**2 + 0.8**3), 0.2 * (1 + 0.8)]
-    assert found == pytest.approx(np.array([[2, 0, 1, 2, *trace]]))
+    assert features == pytest.approx(np.array([[2, 0, 1, 2, *trace]]))
 
 
-def test_more_spans_than_steps_are_refused() -> None:
+def test_more_bins_than_timesteps_are_rejected() -> None:
     with pytest.raises(DataError, match="bins is 5, but samples have 4 timesteps"):
         extract_features(np.zeros((4, 1, 2), np.uint8), 5)
 
 
 @pytest.mark.parametrize("kind", ["ridge", "logistic"])
-def test_a_read_out_learns_what_features_tell_and_no_more(kind: ReadoutKind) -> None:
-    random = np.random.default_rng(0)
+def test_accuracy_is_high_on_informative_features_and_at_chance_on_noise(kind: ReadoutKind) -> None:
+    generator = np.random.default_rng(0)
     labels = np.arange(90) % 3
-    noise = random.normal(size=(90, 4)).astype(np.float32)
-    told = noise + 3 * np.eye(3, 4, dtype=np.float32)[labels]
-    assert fit_readout(told[:60], labels[:60], kind).accuracy(told[60:], labels[60:]) > 0.9
+    noise = generator.normal(size=(90, 4)).astype(np.float32)
+    informative = noise + 3 * np.eye(3, 4, dtype=np.float32)[labels]
+    assert (
+        fit_readout(informative[:60], labels[:60], kind).accuracy(informative[60:], labels[60:])
+        > 0.9
+    )
     assert fit_readout(noise[:60], labels[:60], kind).accuracy(noise[60:], labels[60:]) < 0.7

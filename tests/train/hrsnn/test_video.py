@@ -1,4 +1,4 @@
-"""Videos from files as spikes: a part by persons, clips, and what is refused."""
+"""Video datasets as spikes: splits, clips and errors."""
 
 from pathlib import Path
 
@@ -30,8 +30,8 @@ epochs = 1
 """
 
 
-def written(file: Path, down: bool) -> None:
-    """A video of 12 images, in which a bright bar runs down or to the right."""
+def write_video(file: Path, down: bool) -> None:
+    """Write a video of 12 frames, in which a bright bar moves down or to the right."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(file), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
@@ -47,15 +47,15 @@ def written(file: Path, down: bool) -> None:
 
 @pytest.fixture
 def kth(tmp_path: Path) -> Path:
-    """Two classes of KTH, three persons who train and two who test."""
-    for kind in ("falling", "walking"):
+    """Two classes of KTH, with three persons for training and two for test."""
+    for label in ("falling", "walking"):
         for person in (11, 12, 13, 2, 22):
-            name = f"person{person:02}_{kind}_d1_uncomp.avi"
-            written(tmp_path / kind / name, down=kind == "falling")
+            name = f"person{person:02}_{label}_d1_uncomp.avi"
+            write_video(tmp_path / label / name, down=label == "falling")
     return tmp_path
 
 
-def test_persons_who_test_are_not_among_those_who_train(kth: Path) -> None:
+def test_parts_are_split_by_person(kth: Path) -> None:
     options = VideoSpikeOptions(
         folder=kth, height=8, width=16, timesteps=6, clips=2, spike_fraction=0.1
     )
@@ -66,53 +66,53 @@ def test_persons_who_test_are_not_among_those_who_train(kth: Path) -> None:
     assert 0 < data.train.events.mean() <= 0.06  # a pixel is ON or OFF
 
 
-def test_groups_of_ucf11_are_kept_together(tmp_path: Path) -> None:
+def test_ucf11_is_split_by_group(tmp_path: Path) -> None:
     for group in (1, 2, 25):
-        written(tmp_path / "diving" / f"v_diving_{group:02}_01.avi", down=True)
+        write_video(tmp_path / "diving" / f"v_diving_{group:02}_01.avi", down=True)
     data = load_video_dataset(
         VideoSpikeOptions(name="ucf11", folder=tmp_path, height=8, width=8, clips=1)
     )
     assert (len(data.train), len(data.test)) == (2, 1)
 
 
-def test_a_bar_that_runs_down_is_on_before_it_and_off_behind_it(kth: Path) -> None:
+def test_a_moving_bar_is_on_in_front_and_off_behind(kth: Path) -> None:
     options = VideoSpikeOptions(
         folder=kth, height=32, width=32, timesteps=6, clips=1, spike_fraction=0.2
     )
     falling = load_video_dataset(options).train.events[:, 0]
     row = np.arange(32)[:, None]
     off, on = (
-        (seen * row).sum(axis=(1, 2)) / seen.sum(axis=(1, 2)) for seen in falling.swapaxes(0, 1)
+        (frame * row).sum(axis=(1, 2)) / frame.sum(axis=(1, 2)) for frame in falling.swapaxes(0, 1)
     )
     assert (on > off + 4).all() and (np.diff(on) > 0).all()
 
 
-def test_a_recipe_names_videos(kth: Path, tmp_path: Path) -> None:
-    (tmp_path / "films.toml").write_text(RECIPE)
-    recipe = load_recipe(str(tmp_path / "films.toml"), kind="hrsnn")
-    found = fit(recipe, load_samples(recipe, kth), tmp_path / "run")
-    assert 0 <= found.accuracy <= 1 and found.spikes > 0
+def test_a_recipe_may_name_videos(kth: Path, tmp_path: Path) -> None:
+    (tmp_path / "videos.toml").write_text(RECIPE)
+    recipe = load_recipe(str(tmp_path / "videos.toml"), kind="hrsnn")
+    result = fit(recipe, load_samples(recipe, kth), tmp_path / "run")
+    assert 0 <= result.accuracy <= 1 and result.spikes > 0
     assert (tmp_path / "run" / "network.pumice").exists()
 
 
-def test_a_recipe_without_samples_is_refused(tmp_path: Path) -> None:
+def test_a_recipe_without_samples_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "none.toml").write_text("validation = 3\n")
     with pytest.raises(RecipeError, match=r"one of the tables \[data\] and \[video\]"):
         load_recipe(str(tmp_path / "none.toml"), kind="hrsnn")
 
 
-def test_data_and_videos_at_once_are_refused() -> None:
+def test_a_recipe_with_data_and_videos_is_rejected() -> None:
     with pytest.raises(ValueError, match="one of the tables"):
         HrsnnRecipe.model_validate({"data": {}, "video": {}})
 
 
-def test_a_class_that_only_tests_is_refused(kth: Path) -> None:
-    written(kth / "swimming" / "person02_swimming_d1_uncomp.avi", down=True)
+def test_a_class_of_the_test_part_only_is_rejected(kth: Path) -> None:
+    write_video(kth / "swimming" / "person02_swimming_d1_uncomp.avi", down=True)
     with pytest.raises(DataError, match="swimming: only among the test videos"):
         load_video_dataset(VideoSpikeOptions(folder=kth, height=8, width=8))
 
 
-def test_a_folder_without_the_persons_is_refused(tmp_path: Path) -> None:
-    written(tmp_path / "walking" / "person02_walking_d1_uncomp.avi", down=True)
+def test_a_folder_without_training_videos_is_rejected(tmp_path: Path) -> None:
+    write_video(tmp_path / "walking" / "person02_walking_d1_uncomp.avi", down=True)
     with pytest.raises(DataError, match="kth: no videos of the part train"):
         load_video_dataset(VideoSpikeOptions(folder=tmp_path))
