@@ -116,7 +116,7 @@ def to_scalar(value: Any, name: str) -> float:
 
 def _parse_unknown(layer: Any) -> tuple[ParsedLayer, str]:
     kind = type(layer).__name__
-    children = getattr(layer, "modules", tuple)()
+    children: Any = getattr(layer, "modules", tuple)()
     if any(type(child).__name__ in LAYER_PARSERS for child in children):
         raise UnsupportedLayerError(
             f"{kind} has a forward method of its own, which cannot be inspected",

@@ -1,1 +1,1 @@
-"""Passes from Network to Network that hold for every target."""
+"""Passes: transformations of an integer `Network` that change no spike."""

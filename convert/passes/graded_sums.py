@@ -1,8 +1,8 @@
-"""Sums of spikes as graded spikes, for chips whose messages carry numbers.
+"""Send sums of spikes as graded spikes, for chips whose messages carry integers.
 
-Where several populations reach another by the same weights, what counts is their sum. A population
-that adds them up and sends the sum takes each synapse once instead of once a source, and changes no
-spike:
+Where several populations project to another by the same weights, only their sum matters. A
+population that adds them up and sends the sum needs each synapse once instead of once per source,
+and changes no spike:
 
     sum over sources of W s_k = W (sum of s_k)
 """
@@ -19,30 +19,28 @@ ONE_TO_ONE = SumPool((1, 1), (1, 1))
 
 
 def use_graded_sums(network: Network) -> Network:
-    """Return `network` with one projection from a sum, where it has several of equal weights.
+    """Replace projections of equal weights into a population by one from a graded sum.
 
-    Sums of images alone, within 8 bits; all other projections stay as they are.
+    Applies to sums of images within 8 bits; all other projections stay.
     """
-    added: dict[tuple[str, ...], Population] = {}
+    sums: dict[tuple[str, ...], Population] = {}
     projections: list[Projection] = []
     for target in network.populations:
-        for alike in _group_by_weights(network, target.name):
-            sources = tuple(p.source for p in alike)
+        for group in _group_by_weights(network, target.name):
+            sources = tuple(p.source for p in group)
             total = sum(network.population(name).max_value for name in sources)
             if len(sources) == 1 or total.bit_length() > MAX_BITS:
-                projections += alike
+                projections += group
                 continue
-            if sources not in added:
-                added[sources] = _make_sum_population(network, sources, total.bit_length())
+            if sources not in sums:
+                sums[sources] = _make_sum_population(network, sources, total.bit_length())
+                name = sums[sources].name
                 projections += [
-                    Projection(
-                        f"{name}-{added[sources].name}", name, added[sources].name, ONE_TO_ONE
-                    )
-                    for name in sources
+                    Projection(f"{source}-{name}", source, name, ONE_TO_ONE) for source in sources
                 ]
-            name = added[sources].name
-            projections.append(replace(alike[0], name=f"{name}-{target.name}", source=name))
-    populations = (*network.populations, *added.values())
+            name = sums[sources].name
+            projections.append(replace(group[0], name=f"{name}-{target.name}", source=name))
+    populations = (*network.populations, *sums.values())
     return replace(network, populations=populations, projections=tuple(projections))
 
 
@@ -52,7 +50,7 @@ def _make_sum_population(network: Network, sources: tuple[str, ...], bits: int) 
 
 
 def _group_by_weights(network: Network, target: str) -> list[list[Projection]]:
-    """Return the projections into `target`, those together that differ in their source alone."""
+    """Projections into `target`, grouped where they differ only in name and source."""
     groups: list[list[Projection]] = []
     for projection in network.incoming(target):
         shape = network.population(projection.source).shape

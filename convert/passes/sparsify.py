@@ -1,4 +1,4 @@
-"""Dense connections that are mostly zeros, as lists of the synapses there are."""
+"""Store dense connections that are mostly zero, as of pruned layers, as lists of synapses."""
 
 from dataclasses import replace
 
@@ -7,11 +7,11 @@ import numpy as np
 from ...runtime.connections import Connection, Dense, Sparse
 from ...runtime.network import Network
 
-MAX_DENSITY = 0.25  # of all pairs; with more of them a matrix takes less room than a list
+MAX_DENSITY = 0.25  # above it a matrix takes less memory than a list
 
 
 def sparsify(network: Network) -> Network:
-    """Return `network` with a `Sparse` for each `Dense` of few synapses; spikes stay the same."""
+    """Replace each `Dense` connection of low density by a `Sparse` one; no spike changes."""
     projections = tuple(
         replace(projection, connection=_to_sparse(projection.connection))
         for projection in network.projections

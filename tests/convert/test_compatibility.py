@@ -143,7 +143,7 @@ def test_a_file_that_is_none_is_an_error_in_one_line(tmp_path: Path) -> None:
     for name, text in (
         ("a.net", "a.net: no such file"),
         ("a.txt", "a.txt: is none of .net, .nir and .pumice"),
-        ("b.nir", r"b.nir: is not a whole HDF5 file \([^\n]*\)$"),
+        ("b.nir", r"b.nir: is not a complete HDF5 file \([^\n]*\)$"),
     ):
         (tmp_path / "a.txt").touch()
         (tmp_path / "b.nir").write_bytes(b"no")

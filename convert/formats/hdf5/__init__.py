@@ -1,1 +1,1 @@
-"""HDF5 files, read in a process of their own."""
+"""HDF5 files, read in a subprocess, since damaged ones can hang or crash the HDF5 library."""

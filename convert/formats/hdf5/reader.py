@@ -1,7 +1,7 @@
-"""HDF5 files as plain arrays, read where a damaged one can do no harm.
+"""Read HDF5 files as plain arrays in a subprocess, where a damaged one can do no harm.
 
-On some damaged files the HDF5 library loops for ever or ends the process: 3 and 1 of 6,000 files
-with random bytes altered did (h5py 3.16). So another process reads them, see `hdf5_child`.
+On some damaged files the HDF5 library loops forever or ends the process: 3 and 1 of 6,000 files
+with random bytes altered did (h5py 3.16). So another process reads them; see `worker`.
 """
 
 import contextlib
@@ -29,18 +29,22 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class SandboxedReader:
-    """A process that reads HDF5 files, one after the other; it starts anew where one killed it.
+    """Process that reads HDF5 files one after the other, restarted when a file kills it.
 
-        with Reader() as reader:
+        with SandboxedReader() as reader:
             arrays = reader.read("network.net")
 
-    Raises `MissingPackage` where h5py is not installed.
+    Args:
+        timeout: Seconds per file.
+
+    Raises:
+        MissingPackage: h5py is not installed.
     """
 
-    def __init__(self, seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, timeout: float = TIMEOUT_SECONDS) -> None:
         if importlib.util.find_spec("h5py") is None:
             raise MissingPackage("h5py is not installed; pip install 'pumice[convert]'")
-        self._timeout = seconds
+        self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "SandboxedReader":
@@ -55,28 +59,31 @@ class SandboxedReader:
         self._terminate()
 
     def read(self, path: str | os.PathLike[str]) -> Arrays:
-        """Return every dataset of the file under its full name ("layer/0/weight").
+        """Read every dataset of a file, by its full name ("layer/0/weight").
 
-        Text comes as bytes of one length. Raises `FileError` where the file is absent, cut,
-        altered so that it cannot be read, or takes more than the reader's seconds.
+        Strings become bytes of one length.
+
+        Raises:
+            FileError: The file is absent, cut, altered so that it cannot be read, or takes more
+                than the timeout.
         """
         if not os.path.isfile(path):
             raise FileError(f"{path}: no such file")
-        answer = self._request(json.dumps(os.path.abspath(path)).encode() + b"\n")
-        if answer is None:
+        archive = self._request(json.dumps(os.path.abspath(path)).encode() + b"\n")
+        if archive is None:
             self._terminate()
             raise FileError(f"{path}: is damaged (the HDF5 library did not survive reading it)")
         try:
-            with np.load(io.BytesIO(answer)) as archive:
-                arrays = dict(archive)
+            with np.load(io.BytesIO(archive)) as loaded:
+                arrays = dict(loaded)
         except (ValueError, zipfile.BadZipFile) as error:
-            raise FileError(f"{path}: holds what is no array ({error})") from error
+            raise FileError(f"{path}: holds values that are no arrays ({error})") from error
         if "!error" in arrays:
-            raise FileError(f"{path}: is not a whole HDF5 file ({arrays['!error']})")
+            raise FileError(f"{path}: is not a complete HDF5 file ({arrays['!error']})")
         return arrays
 
     def _request(self, request: bytes) -> bytes | None:
-        """Return the child's answer, or nothing where it ended or had to be ended."""
+        """Send a request; returns the response, or None where the worker ended or was killed."""
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(WORKER_SCRIPT)],
@@ -84,31 +91,31 @@ class SandboxedReader:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
-        child = self._process
-        assert child.stdin is not None and child.stdout is not None
-        watch = threading.Timer(self._timeout, child.kill)
-        watch.start()
+        worker = self._process
+        assert worker.stdin is not None and worker.stdout is not None
+        timer = threading.Timer(self._timeout, worker.kill)
+        timer.start()
         try:
-            child.stdin.write(request)
-            child.stdin.flush()
-            head = child.stdout.read(8)
+            worker.stdin.write(request)
+            worker.stdin.flush()
+            head = worker.stdout.read(8)
             size = int.from_bytes(head, "little") if len(head) == 8 else -1
-            answer = child.stdout.read(size) if size >= 0 else b""
-            return answer if len(answer) == size else None
+            response = worker.stdout.read(size) if size >= 0 else b""
+            return response if len(response) == size else None
         except BrokenPipeError:
             return None
         finally:
-            watch.cancel()
+            timer.cancel()
 
     def _terminate(self) -> None:
-        child, self._process = self._process, None
-        if child is not None:
-            child.kill()
-            with contextlib.suppress(BrokenPipeError), child:
-                pass  # its pipes are closed, its end awaited
+        worker, self._process = self._process, None
+        if worker is not None:
+            worker.kill()
+            with contextlib.suppress(BrokenPipeError), worker:
+                pass  # closes its pipes and waits for its end
 
 
 def read_hdf5(path: str | os.PathLike[str]) -> Arrays:
-    """Return every dataset of one HDF5 file under its full name; see `Reader.read`."""
+    """Read every dataset of one HDF5 file by its full name; see `SandboxedReader.read`."""
     with SandboxedReader() as reader:
         return reader.read(path)

@@ -1,8 +1,8 @@
-"""The process that reads HDF5 files for `hdf5`, so that a damaged one can hang or crash only it.
+"""Worker process that reads HDF5 files for `reader`, so that a damaged file affects only it.
 
-A script, not a module to import: it needs numpy and h5py alone, which makes it start quickly. It
-takes one path as JSON a line, and answers each with eight bytes of length, then an `.npz` archive:
-the datasets under their full names, or the reason why there are none as `!error`.
+A script, not a module to import: it needs numpy and h5py alone, so that it starts quickly. It
+receives one path as JSON per line, and responds to each with eight bytes of length, then an `.npz`
+archive: the datasets by their full names, or the reason why there are none as `!error`.
 """
 
 import io
@@ -18,32 +18,32 @@ MAX_DEPTH = 16
 MAX_DATASETS = 100_000
 MAX_BYTES = 1 << 34
 SPARE_BYTES = 1 << 24
-MAX_COMPRESSION_RATIO = 1100  # deflate makes at best 1032 bytes of one
+MAX_COMPRESSION_RATIO = 1100  # deflate reaches at most 1032
 
 
-def main(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer every request until they end."""
+def main(requests: BinaryIO, responses: BinaryIO) -> None:
+    """Respond to all requests until they end."""
     for line in iter(requests.readline, b""):
         archive = io.BytesIO()
         np.savez(archive, **_read_file(json.loads(line)))
         content = archive.getvalue()
-        answers.write(len(content).to_bytes(8, "little") + content)
-        answers.flush()
+        responses.write(len(content).to_bytes(8, "little") + content)
+        responses.flush()
 
 
 def _read_file(path: str) -> dict[str, Any]:
     try:
-        room = min(MAX_BYTES, SPARE_BYTES + MAX_COMPRESSION_RATIO * os.path.getsize(path))
+        budget = min(MAX_BYTES, SPARE_BYTES + MAX_COMPRESSION_RATIO * os.path.getsize(path))
         with h5py.File(path, "r") as file:
-            found: dict[str, Any] = {}
-            _collect_datasets(file, "", 0, room, found)
-            return found
-    except Exception as error:  # h5py raises nearly every kind on a damaged file
+            datasets: dict[str, Any] = {}
+            _collect_datasets(file, "", 0, budget, datasets)
+            return datasets
+    except Exception as error:  # h5py raises nearly every type on a damaged file
         return {"!error": np.array(" ".join(str(error).split()) or type(error).__name__)}
 
 
 def _collect_datasets(
-    group: Any, prefix: str, depth: int, room: int, found: dict[str, Any]
+    group: Any, prefix: str, depth: int, budget: int, datasets: dict[str, Any]
 ) -> None:
     if depth > MAX_DEPTH:
         raise ValueError(f"its groups are nested more than {MAX_DEPTH} deep")
@@ -52,22 +52,22 @@ def _collect_datasets(
             raise ValueError(f"{prefix}{name} is a link, which may lead anywhere")
         item = group[name]
         if isinstance(item, h5py.Group):
-            _collect_datasets(item, f"{prefix}{name}/", depth + 1, room, found)
+            _collect_datasets(item, f"{prefix}{name}/", depth + 1, budget, datasets)
         elif isinstance(item, h5py.Dataset):
             if item.shape is None:
                 raise ValueError(f"{prefix}{name} is empty")
-            if len(found) == MAX_DATASETS:
+            if len(datasets) == MAX_DATASETS:
                 raise ValueError(f"it holds more than {MAX_DATASETS} datasets")
-            room -= item.nbytes
-            if room < 0:
+            budget -= item.nbytes
+            if budget < 0:
                 raise ValueError(
                     f"{prefix}{name} claims {item.nbytes} bytes, more than it can hold"
                 )
-            found[prefix + name] = _to_plain_array(item)
+            datasets[prefix + name] = _to_plain_array(item)
 
 
 def _to_plain_array(dataset: Any) -> Any:
-    """Return numbers as they are and text, which h5py gives as objects, as bytes of one length."""
+    """Numbers as they are; strings, which h5py reads as objects, as bytes of one length."""
     values = dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
     array = np.asarray(values)
     if array.dtype.kind in "OU":

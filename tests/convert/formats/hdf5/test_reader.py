@@ -28,7 +28,7 @@ def test_datasets_come_under_their_full_names(path: Path) -> None:
 
 def test_what_is_no_hdf5_file_is_refused_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_text("no")
-    with pytest.raises(FileError, match=r"a.h5: is not a whole HDF5 file \(.*\)$"):
+    with pytest.raises(FileError, match=r"a.h5: is not a complete HDF5 file \(.*\)$"):
         read_hdf5(tmp_path / "a.h5")
     with pytest.raises(FileError, match="no such file"):
         read_hdf5(tmp_path / "b.h5")
@@ -47,7 +47,7 @@ def test_links_and_claims_beyond_the_file_are_refused(path: Path) -> None:
 
 
 def test_a_reader_survives_the_end_of_its_process(path: Path) -> None:
-    with SandboxedReader(seconds=0.0) as reader:
+    with SandboxedReader(timeout=0.0) as reader:
         with pytest.raises(FileError, match="did not survive"):
             reader.read(path)
         reader._timeout = 60.0

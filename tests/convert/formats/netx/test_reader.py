@@ -307,7 +307,7 @@ def test_two_hundred_damaged_files_end_in_one_line_or_a_network(
 ) -> None:
     path = tmp_path / "damaged.net"
     said = []
-    with SandboxedReader(seconds=5) as reader:
+    with SandboxedReader(timeout=5) as reader:
         for content in damaged(whole.read_bytes(), how, 200):
             path.write_bytes(content)
             said.append(outcome(lambda: build_network(reader.read(path), None, 1, {})[0]))

@@ -63,7 +63,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[SandboxedReader]:
-    with SandboxedReader(seconds=20) as reader:
+    with SandboxedReader(timeout=20) as reader:
         yield reader
 
 
@@ -306,7 +306,7 @@ def test_two_hundred_damaged_files_end_in_one_line_or_the_network(
 ) -> None:
     write_nir(path, own())
     said, broken = [], tmp_path / "damaged.nir"
-    with SandboxedReader(seconds=5) as reader:
+    with SandboxedReader(timeout=5) as reader:
         for content in damaged(path.read_bytes(), how, 200):
             broken.write_bytes(content)
             said.append(outcome(lambda: build_network(reader.read(broken), None, None, 1, {})[0]))
