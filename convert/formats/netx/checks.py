@@ -1,7 +1,7 @@
-"""Which layers of a netx file can be carried over, by what rule, and where it is of two minds.
+"""Check which layers of a netx file are supported, and note where SLAYER and netx disagree.
 
 SLAYER trains a network, netx runs it on the chip, and in places they compute different things.
-pumice then follows SLAYER, because its integers are what the weights were trained for.
+pumice then follows SLAYER, because the weights were trained for its integers.
 """
 
 from dataclasses import replace
@@ -18,62 +18,69 @@ SUPPORTED_LAYERS = {
     "convT": "its transposed kernels as listed synapses, exactly",
     "pool": "sums over windows that do not overlap, exactly",
     "unpool": "its windows as listed synapses, exactly",
-    "flatten": "channel by channel, row by row",
+    "flatten": "flattened by channel, then by row",
     "dense": "its weights, exactly",
-    "dense_rec": "its weights and its own spikes one step later, exactly",
-    "average": "a read-out that adds up the spikes of each group",
+    "dense_rec": "its weights, and its own spikes one timestep later, exactly",
+    "average": "a read-out that integrates the spikes of each group",
 }
 POOLING_LAYERS = ("pool", "unpool")
 READOUT_THRESHOLD = 1 << 17
-# SLAYER rounds what enters an input layer with neurons to 1/32 and keeps it below 4.
+# SLAYER rounds the values of an input layer with neurons to 1/32 and keeps them below 4.
 INPUT_BITS = 7
 INPUT_EXPONENT = -5
 UNIT_WEIGHT = 64
-MAX_NORM_SHIFT = 3  # what SLAYER's norm clamps its exponent to, unless told otherwise
+MAX_NORM_SHIFT = 3  # what SLAYER's norm clamps its exponent to by default
 
 
 def check_layers(layers: list[Layer]) -> tuple[LayerDiagnostic, ...]:
-    """Return a finding for each of `layers`; raises `FileError` where an entry is unreadable."""
+    """Diagnose each layer.
+
+    Raises:
+        FileError: An entry is unreadable.
+    """
     return tuple(_add_notes(layer, _diagnose(layer)) for layer in layers)
 
 
 def _diagnose(layer: Layer) -> LayerDiagnostic:
-    neuron = layer.neuron_type()
-    if layer.kind not in SUPPORTED_LAYERS:
-        return _unsupported(
-            layer, f"a layer of type {layer.kind!r}", "use " + ", ".join(SUPPORTED_LAYERS)
-        )
-    if layer.has("weight/imag") or layer.has("weight/real"):
-        return _unsupported(layer, "complex weights of resonators", "use CUBA neurons")
-    if neuron and neuron not in SUPPORTED_NEURONS:
-        return _unsupported(layer, f"neurons of type {neuron}", "use CUBA neurons")
-    if layer.has("neuron/gradedSpike") and layer.integer("neuron/gradedSpike"):
-        return _unsupported(layer, "neurons with graded spikes", "train with graded_spike=False")
-    if layer.has("neuron/messageBits") and layer.integer("neuron/messageBits"):
-        return _unsupported(
-            layer, "neurons that send messages of several bits", "use binary spikes"
-        )
-    if layer.has("neuron/refDelay") and layer.integer("neuron/refDelay") > 1:
-        steps = layer.integer("neuron/refDelay")
-        return _unsupported(layer, f"a refractory time of {steps} steps", "use a refDelay of 1")
-    if layer.kind == "input" and np.any(layer.entries.get("bias", 0)) and neuron:
-        if np.any(layer.neuron_parameter("iDecay", 0) != 4096):
-            return _unsupported(
-                layer, "a bias that its current filters", "use a current_decay of 1"
-            )
-    if layer.kind in POOLING_LAYERS and _overlaps(layer):
-        return _unsupported(
-            layer,
-            "windows that overlap or are padded, which SLAYER lets run into the next channel",
-            "use a stride that equals the kernel, no padding and no dilation",
+    problem = _find_problem(layer) or _find_neuron_problem(layer)
+    if problem is not None:
+        reason, remedy = problem
+        return LayerDiagnostic(
+            layer.name, layer.kind, "unsupported", reason=f"has {reason}", remedy=remedy
         )
     return LayerDiagnostic(layer.name, layer.kind, "exact", SUPPORTED_LAYERS[layer.kind])
 
 
-def _unsupported(layer: Layer, reason: str, mend: str) -> LayerDiagnostic:
-    return LayerDiagnostic(
-        layer.name, layer.kind, "unsupported", reason=f"has {reason}", remedy=mend
-    )
+def _find_problem(layer: Layer) -> tuple[str, str] | None:
+    """Reason and remedy where the layer itself is not supported."""
+    if layer.kind not in SUPPORTED_LAYERS:
+        return f"a layer of type {layer.kind!r}", "use " + ", ".join(SUPPORTED_LAYERS)
+    if layer.has("weight/imag") or layer.has("weight/real"):
+        return "complex weights of resonators", "use CUBA neurons"
+    if layer.kind in POOLING_LAYERS and _overlaps(layer):
+        return (
+            "windows that overlap or are padded, which SLAYER lets run into the next channel",
+            "use a stride that equals the kernel, no padding and no dilation",
+        )
+    return None
+
+
+def _find_neuron_problem(layer: Layer) -> tuple[str, str] | None:
+    """Reason and remedy where the neurons of the layer are not supported."""
+    neuron = layer.neuron_type()
+    if neuron and neuron not in SUPPORTED_NEURONS:
+        return f"neurons of type {neuron}", "use CUBA neurons"
+    if layer.has("neuron/gradedSpike") and layer.integer("neuron/gradedSpike"):
+        return "neurons with graded spikes", "train with graded_spike=False"
+    if layer.has("neuron/messageBits") and layer.integer("neuron/messageBits"):
+        return "neurons that send messages of several bits", "use binary spikes"
+    if layer.has("neuron/refDelay") and layer.integer("neuron/refDelay") > 1:
+        steps = layer.integer("neuron/refDelay")
+        return f"a refractory time of {steps} steps", "use a refDelay of 1"
+    biased = layer.kind == "input" and neuron and np.any(layer.entries.get("bias", 0))
+    if biased and np.any(layer.neuron_parameter("iDecay", 0) != 4096):
+        return "a bias that its current filters", "use a current_decay of 1"
+    return None
 
 
 def _overlaps(layer: Layer) -> bool:
@@ -84,11 +91,11 @@ def _overlaps(layer: Layer) -> bool:
     )
 
 
-def _add_notes(layer: Layer, finding: LayerDiagnostic) -> LayerDiagnostic:
-    """Add to the rule of a layer what SLAYER and netx are of two minds about."""
-    if finding.support == "unsupported":
-        return finding
-    notes = [finding.conversion]
+def _add_notes(layer: Layer, diagnostic: LayerDiagnostic) -> LayerDiagnostic:
+    """Add to the conversion of a layer what SLAYER and netx disagree about."""
+    if diagnostic.support == "unsupported":
+        return diagnostic
+    notes = [diagnostic.conversion]
     if layer.has("bias") and np.any(layer.entries["bias"]):
         notes.append(
             "its bias counts from the first step as in SLAYER, whose layers are one step apart "
@@ -101,31 +108,32 @@ def _add_notes(layer: Layer, finding: LayerDiagnostic) -> LayerDiagnostic:
         )
     if layer.kind == "dense" and not layer.neuron_type():
         notes.append(
-            "without neurons, it adds up what arrives as in netx (SLAYER gives it step by step)"
+            "without neurons, it integrates its input as in netx (SLAYER gives the input of each "
+            "step)"
         )
     if layer.kind == "input" and layer.neuron_type():
-        notes.append("its input is whole numbers from 0 to 127, in 1/32 of SLAYER's unit")
+        notes.append("its input is integers from 0 to 127, in 1/32 of SLAYER's unit")
     reason = ""
     if layer.kind == "input" and layer.neuron_type() and input_weight(layer)[1] < 0:
-        reason = "its weight times 1/32 is no whole number, so that products are rounded down"
+        reason = "its weight times 1/32 is no integer, so that products are rounded down"
     if norm_shift(layer):
         reason = (
-            "its norm divides by a power of two, which is put into the threshold or the weights: "
+            "its norm divides by a power of two, which is moved into the threshold or the weights: "
             "SLAYER rounds after it (netx ignores it)"
         )
-    verdict: Support = "approximate" if reason else "exact"
-    return replace(finding, support=verdict, conversion="; ".join(notes), reason=reason)
+    support: Support = "approximate" if reason else "exact"
+    return replace(diagnostic, support=support, conversion="; ".join(notes), reason=reason)
 
 
 def norm_shift(layer: Layer) -> int:
-    """Return the power of two that SLAYER's `WgtScaleBatchNorm` divides the current by."""
+    """Power of two that SLAYER's `WgtScaleBatchNorm` divides the current by."""
     if not layer.has("neuron/weight_exp"):
         return 0
     return min(max(layer.integer("neuron/weight_exp"), -MAX_NORM_SHIFT), MAX_NORM_SHIFT)
 
 
 def input_weight(layer: Layer) -> tuple[int, int]:
-    """Return the weight and exponent that an input layer's values of 1/32 come with."""
+    """Weight and exponent of the values of 1/32 of an input layer."""
     weight = layer.integer("weight") if layer.has("weight") else UNIT_WEIGHT
     exponent = INPUT_EXPONENT
     while exponent < 0 and weight % 2 == 0:

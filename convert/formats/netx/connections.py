@@ -1,4 +1,4 @@
-"""The connections of netx layers: integers as the chip holds them, windows as synapses, delays."""
+"""Connections of netx layers: 8-bit weights, pooling windows as synapses, and delays."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,14 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....runtime.connections import (
-    Connection,
-    Conv,
-    Dense,
-    Sparse,
-    SumPool,
-    as_depthwise_conv,
-)
+from ....runtime.connections import Connection, Conv, Dense, Sparse, SumPool, as_depthwise_conv
 from ....runtime.errors import FileError, NetworkError
 from ....runtime.projection import EXPONENT_RANGE
 from .checks import input_weight
@@ -25,29 +18,39 @@ MAX_SYNAPSES = 1 << 28
 
 
 def to_8_bit(weights: Weights, who: str) -> tuple[Weights, int]:
-    """Return integers that 8-bit synapses hold, and an exponent, whose product is `weights`.
+    """Express weights as integers of 8-bit synapses and an exponent.
 
-    Synapses hold even numbers from -256 to 254, or of one sign up to 255. An exponent of -1 is for
-    odd weights of mixed sign, above 0 for larger ones. Raises `FileError` where none will do.
+    Synapses hold even integers from -256 to 254, or of one sign up to 255. An exponent of -1 is
+    for odd weights of mixed sign, above 0 for larger ones.
+
+    Raises:
+        FileError: No exponent represents the weights.
     """
     low, high = int(weights.min(initial=0)), int(weights.max(initial=0))
     mixed = low < 0 < high
-    step = int(np.bitwise_or.reduce(weights, axis=None))
+    set_bits = int(np.bitwise_or.reduce(weights, axis=None))
     for exponent in (0, -1, *range(1, EXPONENT_RANGE[1] + 1)):
         divisor = 1 << exponent if exponent >= 0 else 1
         scaled = weights // divisor if exponent >= 0 else weights * 2
-        least, most = int(scaled.min(initial=0)), int(scaled.max(initial=0))
-        even = step % (2 * divisor) == 0 or exponent < 0
-        fits = least >= -256 and most <= 254 and even if mixed else least >= -255 and most <= 255
-        if step % divisor == 0 and fits:
+        minimum, maximum = int(scaled.min(initial=0)), int(scaled.max(initial=0))
+        if mixed:
+            even = set_bits % (2 * divisor) == 0 or exponent < 0
+            fits = minimum >= -256 and maximum <= 254 and even
+        else:
+            fits = minimum >= -255 and maximum <= 255
+        if set_bits % divisor == 0 and fits:
             return scaled, exponent
     raise FileError(f"{who}: weights {low} to {high}, which 8 bits and an exponent do not hold")
 
 
 def build_connection(layer: Layer, source: Shape) -> tuple[Connection, int]:
-    """Return what connects a population of shape `source` to `layer`, and its weight exponent.
+    """Build the connection from a population of shape `source` to `layer`.
 
-    Raises `FileError` where shapes do not meet or weights are no 8-bit integers.
+    Returns:
+        The connection and its weight exponent.
+
+    Raises:
+        FileError: Shapes do not match or weights are no 8-bit integers.
     """
     target = layer.shape()
     if layer.kind == "average":
@@ -59,24 +62,24 @@ def build_connection(layer: Layer, source: Shape) -> tuple[Connection, int]:
         return dense_connection(weights, int(np.prod(target)), layer.name), exponent
     if len(source) != 3 or len(target) != 3:
         raise FileError(f"{layer.name}: maps {source} to {target}, needs images")
+    kernels = _check_kernels(weights, layer.name)
     if layer.kind == "conv":
-        return Conv(_check_kernels(weights, layer.name), *_conv_geometry(layer)), exponent
+        return Conv(kernels, *_conv_geometry(layer)), exponent
     if layer.kind == "convT":
-        kernels = _check_kernels(weights, layer.name)
-        return conv_transpose_connection(
-            Conv(kernels, *_conv_geometry(layer)), source, target, layer.name
-        ), exponent
-    kernel = _check_kernels(weights, layer.name)[0, 0]
+        conv = Conv(kernels, *_conv_geometry(layer))
+        return conv_transpose_connection(conv, source, target, layer.name), exponent
+    kernel = kernels[0, 0]
     if kernel.shape != layer.pair("kernelSize", 1):
         raise FileError(f"{layer.name}: weights of shape {kernel.shape}, not its kernelSize")
     if layer.kind == "unpool":
-        wide = _window_connection(kernel, target, source, layer.name)
-        return replace(wide, rows=wide.columns, columns=wide.rows, shape=wide.shape[::-1]), exponent
+        pool = _window_connection(kernel, target, source, layer.name)
+        reverse = replace(pool, rows=pool.columns, columns=pool.rows, shape=pool.shape[::-1])
+        return reverse, exponent
     return pool_connection(kernel, source, target, layer.name), exponent
 
 
 def _input_connection(layer: Layer, source: Shape) -> tuple[Connection, int]:
-    """Return one synapse for each value, and its exponent; see `netx_rules.value_weight`."""
+    """One synapse per value, and its exponent; see `checks.input_weight`."""
     weight, exponent = input_weight(layer)
     if len(source) == 3:
         return SumPool((1, 1), (1, 1), weight=weight), exponent
@@ -84,15 +87,17 @@ def _input_connection(layer: Layer, source: Shape) -> tuple[Connection, int]:
 
 
 def identity_connection(neurons: int, weight: int) -> Sparse:
-    """Return a synapse of `weight` from each neuron to the one at its place."""
-    places = np.arange(neurons)
-    return Sparse(np.full(neurons, weight), places, places, (neurons, neurons))
+    """One-to-one connection of `weight`."""
+    indices = np.arange(neurons)
+    return Sparse(np.full(neurons, weight), indices, indices, (neurons, neurons))
 
 
 def dense_connection(weights: Weights, neurons: int, who: str) -> Dense:
-    """Return dense `weights` into `neurons`; raises `FileError` where they are not as many each."""
+    """Dense connection into `neurons`; raises `FileError` where the weights do not divide."""
     if weights.size % neurons:
-        raise FileError(f"{who}: {weights.size} weights, needs as many for each of {neurons}")
+        raise FileError(
+            f"{who}: {weights.size} weights, needs the same number for each of {neurons}"
+        )
     return Dense(weights.reshape(neurons, -1))
 
 
@@ -112,16 +117,16 @@ def _conv_geometry(layer: Layer) -> tuple[Any, Any, Any, int]:
 
 
 def _group_connection(layer: Layer, sources: int, targets: int) -> Sparse:
-    """Return one synapse from each source to its group: `targets` groups of neighbours."""
+    """One synapse from each source to its group, of neighboring sources."""
     if sources % targets:
-        raise FileError(f"{layer.name}: {sources} neurons cannot be cut into {targets} groups")
+        raise FileError(f"{layer.name}: {sources} neurons do not divide into {targets} groups")
     columns = np.arange(sources)
     rows = columns // (sources // targets)
     return Sparse(np.ones(sources, np.int16), rows, columns, (targets, sources))
 
 
 def pool_connection(kernel: Weights, source: Shape, target: Shape, who: str) -> Connection:
-    """Return sums over windows side by side, which at the far edges may be cut short."""
+    """Sums over adjacent windows, which may be truncated at the far edges."""
     size = kernel.shape[0], kernel.shape[1]
     weight = int(kernel.flat[0])
     if (kernel == weight).all():
@@ -130,12 +135,12 @@ def pool_connection(kernel: Weights, source: Shape, target: Shape, who: str) -> 
             if pool.target_shape(source) == target:
                 return pool
         except NetworkError:
-            pass  # a window larger than the source: all of it is in one cut window
+            pass  # a window larger than the source: all of it is in one truncated window
     return _window_connection(kernel, source, target, who)
 
 
 def _window_connection(kernel: Weights, source: Shape, target: Shape, who: str) -> Sparse:
-    """Return a synapse for each place of `kernel` in windows side by side, within `source`."""
+    """One synapse per kernel tap of adjacent windows within `source`."""
     (height, width), (channels, rows, columns) = kernel.shape, target
     needed = (channels, -(-source[1] // height), -(-source[2] // width))
     if channels != source[0] or not all(a <= b for a, b in zip(target, needed, strict=True)):
@@ -143,13 +148,14 @@ def _window_connection(kernel: Weights, source: Shape, target: Shape, who: str) 
     c, y, x, j, k = np.indices((channels, rows, columns, height, width)).reshape(5, -1)
     down, right = y * height + j, x * width + k
     inside = (down < source[1]) & (right < source[2])
-    to = np.ravel_multi_index((c, y, x), target)[inside]
-    at = np.ravel_multi_index((c[inside], down[inside], right[inside]), source)
-    return Sparse(kernel[j, k][inside], to, at, (int(np.prod(target)), int(np.prod(source))))
+    targets = np.ravel_multi_index((c, y, x), target)[inside]
+    sources = np.ravel_multi_index((c[inside], down[inside], right[inside]), source)
+    shape = int(np.prod(target)), int(np.prod(source))
+    return Sparse(kernel[j, k][inside], targets, sources, shape)
 
 
 def conv_transpose_connection(conv: Conv, source: Shape, target: Shape, who: str) -> Sparse:
-    """Return the transpose of the convolution `conv` from `target` to `source`, as synapses.
+    """Transposed convolution as listed synapses: the transpose of `conv` from target to source.
 
     `conv.weights` are torch's for a transposed convolution: (inputs, outputs / groups, ...).
     """
@@ -158,29 +164,32 @@ def conv_transpose_connection(conv: Conv, source: Shape, target: Shape, who: str
         raise FileError(f"{who}: its transposed kernels do not map {source} to {target}")
     if conv.weights.size * source[1] * source[2] > MAX_SYNAPSES:
         raise FileError(f"{who}: would list more than {MAX_SYNAPSES} synapses")
-    into, j, k = conv.weights.shape[1:]
-    i, o, j, k, y, x = np.indices((source[0], into, j, k, *source[1:])).reshape(6, -1)
+    outputs, j, k = conv.weights.shape[1:]
+    i, o, j, k, y, x = np.indices((source[0], outputs, j, k, *source[1:])).reshape(6, -1)
     down = y * conv.stride[0] - conv.padding[0] + j * conv.dilation[0]
     right = x * conv.stride[1] - conv.padding[1] + k * conv.dilation[1]
     weights = conv.weights[i, o, j, k]
-    keep = (down >= 0) & (down < target[1]) & (right >= 0) & (right < target[2]) & (weights != 0)
-    channel = i // (source[0] // conv.groups) * into + o
-    to = np.ravel_multi_index((channel[keep], down[keep], right[keep]), target)
-    at = np.ravel_multi_index((i[keep], y[keep], x[keep]), source)
-    return Sparse(weights[keep], to, at, (int(np.prod(target)), int(np.prod(source))))
+    inside = (down >= 0) & (down < target[1]) & (right >= 0) & (right < target[2])
+    keep = inside & (weights != 0)
+    channel = i // (source[0] // conv.groups) * outputs + o
+    targets = np.ravel_multi_index((channel[keep], down[keep], right[keep]), target)
+    sources = np.ravel_multi_index((i[keep], y[keep], x[keep]), source)
+    return Sparse(weights[keep], targets, sources, (int(np.prod(target)), int(np.prod(source))))
 
 
-def select_sources(connection: Connection, source: Shape, chosen: NDArray[np.bool_]) -> Connection:
-    """Return `connection` from the `chosen` neurons of its source alone, bool of shape `source`.
+def select_sources(
+    connection: Connection, source: Shape, selected: NDArray[np.bool_]
+) -> Connection:
+    """Restrict a connection to the `selected` neurons of its source, bool of shape `source`.
 
-    Of an image, whole channels are chosen.
+    Of an image, entire channels are selected.
     """
     if isinstance(connection, SumPool):
         connection = as_depthwise_conv(connection, source[0])
     if isinstance(connection, Dense):
-        return replace(connection, weights=connection.weights * chosen.reshape(-1))
+        return replace(connection, weights=connection.weights * selected.reshape(-1))
     if isinstance(connection, Sparse):
-        keep = chosen.reshape(-1)[connection.columns]
+        keep = selected.reshape(-1)[connection.columns]
         return replace(
             connection,
             weights=connection.weights[keep],
@@ -190,5 +199,5 @@ def select_sources(connection: Connection, source: Shape, chosen: NDArray[np.boo
     outputs, inputs = connection.weights.shape[:2]
     group = np.arange(outputs)[:, None] // (outputs // connection.groups)
     channel = group * inputs + np.arange(inputs)
-    there = chosen.reshape(source[0], -1)[:, 0][channel]
-    return replace(connection, weights=connection.weights * there[:, :, None, None])
+    mask = selected.reshape(source[0], -1)[:, 0][channel]
+    return replace(connection, weights=connection.weights * mask[:, :, None, None])

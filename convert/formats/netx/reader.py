@@ -1,9 +1,9 @@
-"""Networks from netx `.net` files, which SLAYER (lava-dl) writes: the integers as they stand there.
+"""Read netx `.net` files, which SLAYER (lava-dl) writes: integers, taken over unchanged.
 
-SLAYER's block gives its spikes one step later to the next. Where no neuron has a bias, that only
-shifts the run of each layer as a whole, so that it is left out: the spikes of layer `k` (from 0) at
-step `t` are SLAYER's at step `t + k`. A bias makes the difference heard, so with one anywhere the
-projections between blocks get a delay of one step. The last block's own shift stays left out.
+A SLAYER block passes its spikes on one timestep later. Where no neuron has a bias, that only shifts
+the run of each layer, so it is left out: the spikes of layer `k` (from 0) at timestep `t` are
+SLAYER's at `t + k`. A bias makes the difference matter, so with one anywhere the projections
+between blocks get a delay of one timestep. The shift of the last block is always left out.
 """
 
 import hashlib
@@ -23,12 +23,7 @@ from ....runtime.population import Population
 from ....runtime.projection import Projection
 from ...diagnostics import LayerDiagnostic, raise_if_unsupported
 from ..hdf5.reader import read_hdf5
-from .checks import (
-    INPUT_BITS,
-    READOUT_THRESHOLD,
-    check_layers,
-    norm_shift,
-)
+from .checks import INPUT_BITS, READOUT_THRESHOLD, check_layers, norm_shift
 from .connections import (
     build_connection,
     dense_connection,
@@ -47,17 +42,25 @@ INTEGRATOR_DEFAULTS = {"iDecay": 0, "vDecay": 4096, "vThMant": READOUT_THRESHOLD
 def read_netx(
     path: str | os.PathLike[str], input_shape: Shape | None = None, value_bits: int = 1
 ) -> tuple[Network, tuple[LayerDiagnostic, ...]]:
-    """Return the network of a `.net` file, and how each layer was carried over.
+    """Read a netx `.net` file.
 
-    `input_shape` is (channels, height, width) or (neurons,), needed where the file has no input
-    layer and begins with a convolution. The input carries values of `value_bits` bits. Raises
-    `FileError` where the file is damaged or holds a layer that cannot be carried over.
+    Args:
+        path: The file.
+        input_shape: (channels, height, width) or (neurons,); needed where the file has no input
+            layer and begins with a convolution.
+        value_bits: Bits of an input value.
+
+    Returns:
+        The network, and a diagnostic per layer.
+
+    Raises:
+        FileError: The file is absent or damaged, or holds an unsupported layer.
     """
     arrays = read_hdf5(path)
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    made_by = {"source": Path(path).name, "format": "netx", "sha256": digest}
+    provenance = {"source": Path(path).name, "format": "netx", "sha256": digest}
     try:
-        return build_network(arrays, input_shape, value_bits, made_by)
+        return build_network(arrays, input_shape, value_bits, provenance)
     except FileError as error:
         raise FileError(f"{path}: {error}") from None
 
@@ -68,12 +71,12 @@ def build_network(
     value_bits: int,
     provenance: Mapping[str, Any],
 ) -> tuple[Network, tuple[LayerDiagnostic, ...]]:
-    """Return the network of the contents of a `.net` file; see `read_netx`."""
-    found = read_layers(file)
-    findings = check_layers(found)
-    raise_if_unsupported(findings, FileError)
+    """Build the network of the datasets of a `.net` file; see `read_netx`."""
+    layers = read_layers(file)
+    diagnostics = check_layers(layers)
+    raise_if_unsupported(diagnostics, FileError)
     try:
-        return _assemble(found, input_shape, value_bits, provenance), findings
+        return _assemble(layers, input_shape, value_bits, provenance), diagnostics
     except FileError:
         raise
     except (NetworkError, MemoryError) as error:
@@ -82,10 +85,10 @@ def build_network(
 
 @dataclass(frozen=True)
 class _Cursor:
-    """The last population so far, and by how many steps its spikes leave late.
+    """The last population so far, and the delay of its spikes.
 
-    `late` is the delay of each neuron's axon, int64 of the population's shape; `hop` the step
-    between SLAYER's blocks. After a `flat` end only dense layers may come.
+    `axon_delay` is that of each neuron, int64 of the population's shape; `block_delay` the
+    timestep between SLAYER's blocks. After a `flat` one only dense layers may follow.
     """
 
     population: Population
@@ -95,66 +98,67 @@ class _Cursor:
 
 
 def _assemble(
-    found: list[Layer], input_shape: Shape | None, value_bits: int, provenance: Mapping[str, Any]
+    layers: list[Layer], input_shape: Shape | None, value_bits: int, provenance: Mapping[str, Any]
 ) -> Network:
-    biased = any(layer.has("bias") and np.any(layer.integers("bias")) for layer in found)
-    shape, bits = _input_shape_and_bits(found, input_shape, value_bits)
-    end = _Cursor(Population("input", shape, "input", value_bits=bits), np.zeros(shape, np.int64))
-    populations, projections = [end.population], []
-    for layer in found:
-        if layer.kind == "input" and layer is not found[0]:
+    biased = any(layer.has("bias") and np.any(layer.integers("bias")) for layer in layers)
+    shape, bits = _input_shape_and_bits(layers, input_shape, value_bits)
+    inputs = Population("input", shape, "input", value_bits=bits)
+    cursor = _Cursor(inputs, np.zeros(shape, np.int64))
+    populations, projections = [inputs], []
+    for layer in layers:
+        if layer.kind == "input" and layer is not layers[0]:
             raise FileError(f"{layer.name}: is an input, needs to be the first layer")
         if layer.kind == "flatten":
-            end = replace(end, flat=True)
+            cursor = replace(cursor, flat=True)
         elif layer.kind != "input" or layer.neuron_type():
-            end, joined = _append_layer(end, layer, biased)
-            populations.append(end.population)
-            projections += joined
+            cursor, incoming = _append_layer(cursor, layer, biased)
+            populations.append(cursor.population)
+            projections += incoming
     if not projections:
         raise FileError("has no layer with weights, so it is no network")
-    if end.axon_delay.any():
-        last = end.population
+    if cursor.axon_delay.any():
+        last = cursor.population
         relay = Population(f"{last.name}_late", last.shape, voltage_decay=4096, threshold=1)
         populations.append(relay)
-        projections += _split_by_delay(
-            last, relay, identity_connection(last.neurons, 2), 0, end.axon_delay
-        )
+        identity = identity_connection(last.neurons, 2)
+        projections += _split_by_delay(last, relay, identity, 0, cursor.axon_delay)
     return Network(tuple(populations), tuple(projections), provenance=provenance)
 
 
 def _input_shape_and_bits(
-    found: list[Layer], input_shape: Shape | None, value_bits: int
+    layers: list[Layer], input_shape: Shape | None, value_bits: int
 ) -> tuple[Shape, int]:
-    """Return the shape of the input, and how many bits its values have."""
-    first = found[0]
+    first = layers[0]
     if first.kind == "input":
         return first.shape(), INPUT_BITS if first.neuron_type() else value_bits
     if input_shape is not None:
         return tuple(input_shape), value_bits
     if first.kind in ("dense", "dense_rec"):
         return (first.integers("weight").size // int(np.prod(first.shape())),), value_bits
-    raise FileError(f"{first.name}: comes first, and the file has no input; give its input_shape")
+    raise FileError(
+        f"{first.name}: is the first layer, and the file has no input layer; give its input_shape"
+    )
 
 
-def _append_layer(end: _Cursor, layer: Layer, biased: bool) -> tuple[_Cursor, list[Projection]]:
-    """Return the end after `layer`, and the projections into it."""
-    source, population = end.population, _build_population(layer, end.population.shape)
-    if end.flat and layer.kind not in FLAT_LAYERS:
+def _append_layer(cursor: _Cursor, layer: Layer, biased: bool) -> tuple[_Cursor, list[Projection]]:
+    """Append `layer`; returns the new cursor and the projections into it."""
+    source, population = cursor.population, _build_population(layer, cursor.population.shape)
+    if cursor.flat and layer.kind not in FLAT_LAYERS:
         raise FileError(f"{layer.name}: follows a flatten layer, needs to be dense")
     connection, exponent = build_connection(layer, source.shape)
     exponent += max(-norm_shift(layer), 0)
-    incoming, outgoing = _layer_delays(layer, source, population)
-    late = end.axon_delay + end.block_delay + incoming
-    joined = _split_by_delay(source, population, connection, exponent, late)
+    source_delay, axon_delay = _layer_delays(layer, source, population)
+    delay = cursor.axon_delay + cursor.block_delay + source_delay
+    projections = _split_by_delay(source, population, connection, exponent, delay)
     if layer.kind == "dense_rec":
         who = f"{layer.name}: weight_rec"
         weights, exponent = to_8_bit(layer.integers("weight_rec"), who)
         loop = dense_connection(weights, population.neurons, who)
         exponent += max(-norm_shift(layer), 0)
         name = population.name
-        joined.append(Projection(f"{name}-{name}", name, name, loop, exponent, delay=1))
-    hop = int(biased and (not layer.has("delayShift") or layer.integer("delayShift") > 0))
-    return _Cursor(population, outgoing, hop), joined
+        projections.append(Projection(f"{name}-{name}", name, name, loop, exponent, delay=1))
+    shifted = not layer.has("delayShift") or layer.integer("delayShift") > 0
+    return _Cursor(population, axon_delay, int(biased and shifted)), projections
 
 
 def _build_population(layer: Layer, source: Shape) -> Population:
@@ -172,9 +176,9 @@ def _build_population(layer: Layer, source: Shape) -> Population:
         if not layer.neuron_type() and layer.kind not in FLAT_LAYERS:
             raise FileError(f"{layer.name}: has no neurons")
         values[key] = layer.neuron_parameter(key, INTEGRATOR_DEFAULTS[key])
-    divided = norm_shift(layer)
+    shift = norm_shift(layer)
     bias = layer.integers("bias").reshape(-1) if layer.has("bias") else np.zeros(1, np.int64)
-    bias = bias << max(-divided, 0)
+    bias = bias << max(-shift, 0)
     silent = bool(np.min(values["vThMant"]) >= READOUT_THRESHOLD)
     return Population(
         layer.name,
@@ -182,7 +186,7 @@ def _build_population(layer: Layer, source: Shape) -> Population:
         "integrator" if silent else "cuba",
         current_decay=values["iDecay"],
         voltage_decay=values["vDecay"],
-        threshold=0 if silent else values["vThMant"] << max(divided, 0),
+        threshold=0 if silent else values["vThMant"] << max(shift, 0),
         bias=int(bias[0]) if bias.size == 1 else bias,
     )
 
@@ -190,13 +194,13 @@ def _build_population(layer: Layer, source: Shape) -> Population:
 def _layer_delays(
     layer: Layer, source: Population, population: Population
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the delays of `layer` as steps of each source neuron and of each of its own."""
+    """Delays of `layer` in timesteps, of each source neuron and of each of its own axons."""
     none, own = np.zeros(source.shape, np.int64), np.zeros(population.shape, np.int64)
     if not layer.has("delay"):
         return none, own
     delay = layer.integers("delay")
     if population.kind == "integrator" and delay.min() == delay.max():
-        return none + delay.min(), own  # it sends no spikes, so those it gets are late
+        return none + delay.min(), own  # it sends no spikes, so its inputs are delayed instead
     if delay.size == 1 or delay.shape == population.shape[:1]:
         return none, own + delay.reshape(-1, *[1] * (own.ndim - 1))
     if delay.size == source.neurons:
@@ -212,11 +216,11 @@ def _split_by_delay(
     target: Population,
     connection: Connection,
     exponent: int,
-    late: NDArray[np.int64],
+    delays: NDArray[np.int64],
 ) -> list[Projection]:
-    """Return the projections that carry `connection`, one for each delay that occurs."""
+    """Projections of `connection`, one for each delay among the source neurons."""
     name = f"{source.name}-{target.name}"
-    steps = [int(value) for value in np.unique(late)]
+    steps = [int(value) for value in np.unique(delays)]
     if len(steps) == 1:
         return [Projection(name, source.name, target.name, connection, exponent, steps[0])]
     return [
@@ -224,7 +228,7 @@ def _split_by_delay(
             f"{name}-{delay}",
             source.name,
             target.name,
-            select_sources(connection, source.shape, late == delay),
+            select_sources(connection, source.shape, delays == delay),
             exponent,
             delay,
         )

@@ -1,4 +1,4 @@
-"""One layer of a netx file: its entries by name, each checked when it is asked for."""
+"""Layers of a netx file: entries by name, validated when they are read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ MAX_LAYERS = 10_000
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer by its position, its type (`conv`, `dense` ...) and its entries."""
+    """A layer: its position, its type (`conv`, `dense` ...) and its entries.
+
+    All methods but `has` raise `FileError` where an entry is not what it should be.
+    """
 
     position: int
     kind: str
@@ -24,7 +27,7 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """What its population is called."""
+        """Name of its population."""
         return f"{self.kind}{self.position}"
 
     def has(self, key: str) -> bool:
@@ -32,7 +35,7 @@ class Layer:
         return key in self.entries
 
     def integers(self, key: str) -> NDArray[Any]:
-        """Return the whole numbers of entry `key`, int64; raises `FileError`."""
+        """Integers of entry `key`, int64."""
         if key not in self.entries:
             raise FileError(f"{self.name}: has no {key!r}")
         if not self.entries[key].size:
@@ -40,21 +43,21 @@ class Layer:
         return as_readonly(self.entries[key], np.int64, f"{self.name}: {key}", FileError)
 
     def integer(self, key: str) -> int:
-        """Return the one whole number of entry `key`; raises `FileError`."""
+        """The one integer of entry `key`."""
         values = self.integers(key)
         if values.size != 1:
             raise FileError(f"{self.name}: {key} holds {values.size} numbers, needs one")
         return int(values.reshape(()))
 
-    def pair(self, key: str, least: int) -> tuple[int, int]:
-        """Return entry `key`, one number or two (height, width); raises `FileError`."""
+    def pair(self, key: str, minimum: int) -> tuple[int, int]:
+        """Entry `key`, one integer or two (height, width)."""
         values = self.integers(key).reshape(-1)
-        if values.size not in (1, 2) or int(values.min()) < least:
-            raise FileError(f"{self.name}: {key} is {values}, needs two numbers from {least}")
+        if values.size not in (1, 2) or int(values.min()) < minimum:
+            raise FileError(f"{self.name}: {key} is {values}, needs two numbers from {minimum}")
         return int(values[0]), int(values[-1])
 
     def shape(self) -> tuple[int, ...]:
-        """Return the shape of its neurons; raises `FileError`."""
+        """Shape of its neurons."""
         sizes = tuple(int(size) for size in self.integers("shape").reshape(-1))
         if len(sizes) == 2:
             sizes = (1, *sizes)
@@ -62,20 +65,26 @@ class Layer:
             raise FileError(f"{self.name}: shape {sizes} is not (neurons,) or three sizes")
         return sizes
 
-    def neuron_parameter(self, key: str, otherwise: int) -> Any:
-        """Return the neurons' `key`, one number or an array, or `otherwise` where it is absent."""
+    def neuron_parameter(self, key: str, default: int) -> Any:
+        """Neuron parameter `key`, one integer or an array, or `default` where it is absent."""
         if not self.has(f"neuron/{key}"):
-            return otherwise
+            return default
         values = self.integers(f"neuron/{key}")
         return int(values.reshape(())) if values.size == 1 else values
 
     def neuron_type(self) -> str:
-        """Return the type of its neurons, empty where it has none; raises `FileError`."""
-        return _read_text(self.entries, "neuron/type", self.name) if self.has("neuron/type") else ""
+        """Type of its neurons, empty where it has none."""
+        if not self.has("neuron/type"):
+            return ""
+        return _read_text(self.entries, "neuron/type", self.name)
 
 
 def read_layers(file: Arrays) -> list[Layer]:
-    """Return the layers of a file in their order; raises `FileError` where there are none."""
+    """Group the datasets of a `.net` file into layers, in their order.
+
+    Raises:
+        FileError: There are no layers, or one is missing.
+    """
     grouped: dict[str, dict[str, NDArray[Any]]] = {}
     for path, values in file.items():
         top, _, rest = path.partition("/")
@@ -86,13 +95,13 @@ def read_layers(file: Arrays) -> list[Layer]:
         raise FileError("has no group 'layer', so it is no netx file")
     if len(grouped) > MAX_LAYERS:
         raise FileError(f"has {len(grouped)} layers, needs at most {MAX_LAYERS}")
-    found = []
+    layers = []
     for position in range(len(grouped)):
         if str(position) not in grouped:
             raise FileError(f"has {len(grouped)} layers, but none is number {position}")
         entries = grouped[str(position)]
-        found.append(Layer(position, _read_text(entries, "type", f"layer {position}"), entries))
-    return found
+        layers.append(Layer(position, _read_text(entries, "type", f"layer {position}"), entries))
+    return layers
 
 
 def _read_text(entries: Arrays, key: str, who: str) -> str:

@@ -1,9 +1,9 @@
-"""Networks as netx `.net` files, which lava-dl loads and runs with the same spikes.
+"""Export to netx `.net` files, which lava-dl loads and runs with the same spikes.
 
-netx takes a chain of layers and has one step of delay from layer to layer, so what population `k`
-(from 1) does here at step `t` it does there at step `t + k`. Where neurons have a bias, load the
+netx takes a chain of layers and has one timestep of delay from layer to layer, so the spikes of
+population `k` (from 1) at timestep `t` are netx's at `t + k`. Where neurons have a bias, load the
 file with `netx.hdf5.Network(path, reset_interval=timesteps, reset_offset=1)`: only then does each
-layer's bias count from that layer's first step, as it does here.
+layer's bias count from that layer's first timestep, as it does here.
 """
 
 import os
@@ -13,14 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....runtime.connections import (
-    Connection,
-    Conv,
-    Dense,
-    Sparse,
-    SumPool,
-    as_depthwise_conv,
-)
+from ....runtime.connections import Connection, Conv, Dense, Sparse, SumPool, as_depthwise_conv
 from ....runtime.errors import MissingPackage, NetworkError
 from ....runtime.files import atomic_write
 from ....runtime.network import Network
@@ -39,11 +32,18 @@ Integers = NDArray[np.int64]
 
 
 def write_netx(path: str | os.PathLike[str], network: Network, round_bias: bool = False) -> None:
-    """Write `network` to `path` as a `.net` file, whole or not at all.
+    """Export a network to a netx `.net` file, written atomically.
 
-    Names, provenance and an early exit are lost, and how many bits an input value has. Raises
-    `NetworkError` where netx could not run the network with the same spikes, naming what stands in
-    the way.
+    Names, provenance, the early exit and the bits of an input value are lost.
+
+    Args:
+        path: The file.
+        network: The network, a chain of populations.
+        round_bias: Round biases first; see `round_biases`.
+
+    Raises:
+        NetworkError: netx could not run the network with the same spikes; names the cause.
+        FileError: The file cannot be written.
     """
     layers = _layer_list(round_biases(network) if round_bias else network)
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
@@ -54,21 +54,21 @@ def write_netx(path: str | os.PathLike[str], network: Network, round_bias: bool 
 
 
 def round_biases(network: Network) -> Network:
-    """Return `network` with its biases rounded to whole weight units, all that a `.net` file holds.
+    """Round biases to integer weight units, the only ones that a `.net` file represents.
 
-    This can change its spikes: run both, and compare.
+    This can change spikes: run both networks, and compare.
     """
     low, high = LIMITS["bias"]
-    rounded = []
+    populations = []
     for population in network.populations:
         exact = population.bias * 2.0 ** (population.bias_exponent - BIAS_EXPONENT)
         bias = np.clip(np.rint(exact), low, high)
-        rounded.append(replace(population, bias=bias, bias_exponent=BIAS_EXPONENT))
-    return replace(network, populations=tuple(rounded))
+        populations.append(replace(population, bias=bias, bias_exponent=BIAS_EXPONENT))
+    return replace(network, populations=tuple(populations))
 
 
 def _layer_list(network: Network) -> list[Entries]:
-    """Return the entries of each layer."""
+    """Entries of each layer."""
     source, *chain = _population_chain(network)
     layers: list[Entries] = [{"type": np.bytes_("input"), "shape": source.shape}]
     flat = len(source.shape) == 1
@@ -84,24 +84,26 @@ def _layer_list(network: Network) -> list[Entries]:
         layers.append(entries)
         source = population
     if network.output != source.name:
-        raise NetworkError(f"{network.output}: is the output, a .net file answers with its end")
+        raise NetworkError(
+            f"{network.output}: is the output; that of a .net file is its last layer, {source.name}"
+        )
     return layers
 
 
 def _population_chain(network: Network) -> list[Population]:
-    """Return all populations, each after the one that reaches it."""
+    """All populations, each after the one that projects to it."""
     if len(network.inputs) != 1:
         raise NetworkError(f"network: has {len(network.inputs)} inputs, a .net file takes one")
     for population in network.topological_order:
         if population.value_bits > 1:
-            raise NetworkError(f"{population.name}: sends graded spikes, netx reads plain ones")
+            raise NetworkError(f"{population.name}: sends graded spikes, netx reads binary ones")
     chain = [network.inputs[0]]
     while len(chain) < len(network.populations):
         last = chain[-1].name
         names = {p.target for p in network.projections if p.source == last != p.target}
         if len(names) != 1 or names & {population.name for population in chain}:
-            found = ", ".join(sorted(names)) or "nothing"
-            raise NetworkError(f"{last}: projects to {found}; a .net file is a chain")
+            targets = ", ".join(sorted(names)) or "nothing"
+            raise NetworkError(f"{last}: projects to {targets}; a .net file is a chain")
         chain.append(network.population(names.pop()))
     return chain
 
@@ -109,14 +111,14 @@ def _population_chain(network: Network) -> list[Population]:
 def _incoming_projections(
     network: Network, population: Population, source: Population
 ) -> tuple[Projection, Projection | None]:
-    """Return the projection from `source`, and from `population` itself where there is one."""
+    """The projection from `source`, and that from `population` to itself, if any."""
     incoming = network.incoming(population.name)
     forward = [p for p in incoming if p.source == source.name]
     loops = [p for p in incoming if p.source == population.name]
     if len(forward) != 1 or len(loops) > 1 or len(incoming) != len(forward) + len(loops):
         names = ", ".join(p.source for p in incoming) or "nothing"
         raise NetworkError(
-            f"{population.name}: is reached from {names}; in a .net file, a chain, it would be "
+            f"{population.name}: gets input from {names}; in a .net file, a chain, it would be "
             f"from {source.name} alone, once, and from itself"
         )
     loop = loops[0] if loops else None
@@ -128,20 +130,40 @@ def _incoming_projections(
 def _layer_entries(
     forward: Projection, loop: Projection | None, source: Population, target: Population
 ) -> Entries:
-    entries = _neuron_entries(target)
     connection: Connection = forward.connection
     if isinstance(connection, SumPool):
         connection = as_depthwise_conv(connection, source.shape[0])
+    entries = _neuron_entries(target)
     weights = _scaled_weights(forward, connection)
     if isinstance(connection, Conv):
         if forward.delay or loop:
             raise NetworkError(f"{forward.name}: netx has no delays or loops of convolutions")
-        entries |= {"type": np.bytes_("conv"), "shape": target.shape, "groups": connection.groups}
-        entries |= {"inChannels": source.shape[0], "outChannels": target.shape[0]}
-        entries |= {key: getattr(connection, key) for key in ("stride", "padding", "dilation")}
-        return entries | {"kernelSize": connection.kernel, "weight": weights}
+        return entries | _conv_entries(connection, source, target) | {"weight": weights}
     if len(target.shape) == 3:
         raise NetworkError(f"{target.name}: is an image, but {forward.name} gives a flat layer")
+    return entries | _dense_entries(forward, loop, source, target, weights)
+
+
+def _conv_entries(connection: Conv, source: Population, target: Population) -> Entries:
+    return {
+        "type": np.bytes_("conv"),
+        "shape": target.shape,
+        "groups": connection.groups,
+        "inChannels": source.shape[0],
+        "outChannels": target.shape[0],
+        **{key: getattr(connection, key) for key in ("stride", "padding", "dilation")},
+        "kernelSize": connection.kernel,
+    }
+
+
+def _dense_entries(
+    forward: Projection,
+    loop: Projection | None,
+    source: Population,
+    target: Population,
+    weights: Integers,
+) -> Entries:
+    entries: Entries = {"type": np.bytes_("dense"), "shape": target.shape, "weight": weights}
     if forward.delay:
         if np.any(target.bias) or loop:
             raise NetworkError(
@@ -149,25 +171,22 @@ def _layer_entries(
                 "and no loop"
             )
         entries["delay"] = np.full(target.neurons, forward.delay)
-    entries |= {"type": np.bytes_("dense"), "shape": target.shape, "weight": weights}
     entries |= {"inFeatures": source.neurons, "outFeatures": target.neurons}
     if loop:
-        entries |= {
-            "type": np.bytes_("dense_rec"),
-            "weight_rec": _scaled_weights(loop, loop.connection),
-        }
+        recurrent = _scaled_weights(loop, loop.connection)
+        entries |= {"type": np.bytes_("dense_rec"), "weight_rec": recurrent}
     parts = [entries[key] for key in ("weight", "weight_rec") if key in entries]
     if not _netx_preserves(*parts):
         low, high = min(part.min() for part in parts), max(part.max() for part in parts)
         raise NetworkError(
-            f"{forward.name}: netx would change its weights, {low} to {high}; it keeps even ones "
-            "of mixed sign up to 254, and not zeros alone"
+            f"{forward.name}: netx would change its weights, {low} to {high}; it preserves even "
+            "ones of mixed sign up to 254, and not zeros alone"
         )
     return entries
 
 
 def _neuron_entries(population: Population) -> Entries:
-    """Return the entries that say what the neurons of a layer do."""
+    """Entries of the neurons of a layer."""
     silent = population.kind == "integrator"
     values = {
         "iDecay": population.current_decay,
@@ -178,48 +197,48 @@ def _neuron_entries(population: Population) -> Entries:
     for key, array in {**values, "bias": bias}.items():
         if array.size not in (1, population.shape[0]):
             raise NetworkError(
-                f"{population.name}: {key} of each neuron, a .net file has one for each channel"
+                f"{population.name}: {key} of each neuron, a .net file has one per channel"
             )
     entries: Entries = {
         f"neuron/{key}": array.reshape(() if array.size == 1 else -1)
         for key, array in values.items()
     }
     entries |= {"neuron/type": "CUBA", "neuron/refDelay": 1, "neuron/gradedSpike": False}
-    entries["delayShift"] = 0  # lets `read_netx` know that layers are not a step apart here
+    entries["delayShift"] = 0  # tells `read_netx` that layers are not one timestep apart here
     if np.any(bias):
         low, high = LIMITS["bias"]
         if np.any(bias != np.rint(bias)) or bias.min() < low or bias.max() > high:
             raise NetworkError(
-                f"{population.name}: its bias is no whole number of weight units from {low} to "
-                f"{high}, all that a .net file holds; see with_whole_biases"
+                f"{population.name}: its bias is no integer number of weight units from {low} to "
+                f"{high}, as a .net file needs; see round_biases"
             )
         entries["bias"] = np.broadcast_to(bias.reshape(-1), population.shape[:1]).astype(np.int32)
     return entries
 
 
 def _scaled_weights(projection: Projection, connection: Connection) -> Integers:
-    """Return the weights of `projection` with its exponent in them."""
+    """Weights of `projection` multiplied by two to the power of its exponent."""
     assert not isinstance(connection, SumPool)
-    stored = connection.weights.astype(np.int64)
+    weights = connection.weights.astype(np.int64)
     if isinstance(connection, Sparse):
         dense = np.zeros(connection.shape, np.int64)
-        dense[connection.rows, connection.columns] = stored
-        stored = dense
+        dense[connection.rows, connection.columns] = weights
+        weights = dense
     exponent = projection.weight_exponent
-    scaled = stored << exponent if exponent >= 0 else stored >> -exponent
-    if exponent < 0 and np.any(scaled << -exponent != stored):
+    scaled = weights << exponent if exponent >= 0 else weights >> -exponent
+    if exponent < 0 and np.any(scaled << -exponent != weights):
         raise NetworkError(
             f"{projection.name}: has a weight_exponent of {exponent}; a .net file has none, and "
-            "its weights are no whole numbers without"
+            "its weights are no integers without it"
         )
     return scaled
 
 
 def _netx_preserves(*parts: Integers) -> bool:
-    """Return whether a dense layer of netx computes with just these weights.
+    """Whether a dense layer of netx computes with exactly these weights.
 
     netx shifts all `parts` up together (`optimize_weight_bits`), and for each of them Lava's Dense
-    clips to 8 bits and drops the low bits that netx held for unused.
+    clips to 8 bits and drops the low bits that netx considers unused.
     """
     weights = np.concatenate([part.reshape(-1) for part in parts])
     low, high = int(weights.min()), int(weights.max())

@@ -97,7 +97,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "late bias": ({"populations": 4, "bias": 1}, "e: has a delay"),
     "large": ({"projections": 2, "weight_exponent": 3}, "netx would change its weights"),
     "zeros": ({"projections": 4, "connection": Dense(np.zeros((5, 9)))}, "not zeros alone"),
-    "fine bias": ({"populations": 3, "bias_exponent": 2}, "see with_whole_biases"),
+    "fine bias": ({"populations": 3, "bias_exponent": 2}, "see round_biases"),
     "each neuron": (
         {"populations": 1, "threshold": np.arange(96).reshape(4, 6, 4)},
         "vThMant of each neuron",
@@ -134,5 +134,5 @@ def test_graded_spikes_are_refused() -> None:
         Projection("first", "in", "sums", Dense(np.eye(2))),
         Projection("second", "sums", "out", Dense(np.eye(2))),
     )
-    with pytest.raises(NetworkError, match="sums: sends graded spikes, netx reads plain ones"):
+    with pytest.raises(NetworkError, match="sums: sends graded spikes, netx reads binary ones"):
         write_netx("graded.net", Network(populations, projections))
