@@ -1,4 +1,4 @@
-"""The reference engine: plain numpy, slow and right; every other engine is tested equal to it."""
+"""Reference engine: plain numpy, slow; every other engine is tested equal to it, bit for bit."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,15 @@ Values = NDArray[np.uint8]
 
 
 def run(network: Network, events: Events, record: Record = "all") -> Trace:
-    """Run `network` on `events`, uint8 (timesteps, batch, *input shape), from a silent state.
+    """Run `network` on `events` from zero state.
 
-    Raises `EngineError` where the events do not fit the inputs.
+    Args:
+        network: Network to run.
+        events: uint8 (timesteps, batch, *input shape), or a mapping by input population.
+        record: "output", "all" or "states", see `Trace`.
+
+    Raises:
+        EngineError: The events do not fit the inputs.
     """
     spikes = validate_events(network, events)
     timesteps, batch = next(iter(spikes.values())).shape[:2]
@@ -35,14 +41,14 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
     for now in range(timesteps):
         for population in network.topological_order:
             activation = _activation(network, population, spikes, now)
-            current, voltage, fired = lif_step(population, *states[population.name], activation)
+            current, voltage, sent = lif_step(population, *states[population.name], activation)
             states[population.name] = current, voltage
             if population.name in currents:
                 currents[population.name][now] = current
             if population.name in voltages:
                 voltages[population.name][now] = voltage
             if population.name in spikes:
-                spikes[population.name][now] = fired
+                spikes[population.name][now] = sent
     counts = {name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}
     full = Trace(timesteps, batch, spikes, counts, voltages, currents=currents, network=network)
     return select_recorded(network, apply_early_exit(network, full), record)
@@ -51,18 +57,19 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
 def _activation(
     network: Network, population: Population, spikes: dict[str, Values], now: int
 ) -> States:
+    """Sum the weighted inputs of a population at timestep `now`, int64 (batch, *shape)."""
     batch = next(iter(spikes.values())).shape[1]
     total = np.zeros((batch, *population.shape), np.int64)
     for projection in network.incoming(population.name):
         if now >= projection.delay:
             values = spikes[projection.source][now - projection.delay].astype(np.int64)
-            summed = accumulate(projection.connection, values)
-            total += shift(summed, projection.weight_exponent).reshape(total.shape)
+            sums = accumulate(projection.connection, values)
+            total += shift(sums, projection.weight_exponent).reshape(total.shape)
     return total
 
 
 def accumulate(connection: Connection, values: States) -> States:
-    """Return the weighted sums that `values` (batch, *source) bring, int64 (batch, *target)."""
+    """Compute the weighted sums of `values` (batch, *source), int64 (batch, *target)."""
     if isinstance(connection, SumPool):
         connection = as_depthwise_conv(connection, values.shape[1])
     if isinstance(connection, Conv):
@@ -71,23 +78,23 @@ def accumulate(connection: Connection, values: States) -> States:
     if isinstance(connection, Dense):
         dense: States = flat @ connection.weights.astype(np.int64).T
         return dense
-    summed = np.zeros((connection.shape[0], len(values)), np.int64)
-    np.add.at(summed, connection.rows, flat.T[connection.columns] * connection.weights[:, None])
-    return summed.T
+    sums = np.zeros((connection.shape[0], len(values)), np.int64)
+    np.add.at(sums, connection.rows, flat.T[connection.columns] * connection.weights[:, None])
+    return sums.T
 
 
 def _convolve(conv: Conv, values: States) -> States:
-    """Add up, for each kernel position, the strided window of the padded input it looks at."""
+    """Convolve by adding up, for each kernel position, a strided view of the padded input."""
     channels, rows, columns = conv.target_shape(values.shape[1:])
     (top, left), (down, right) = conv.padding, conv.stride
     padded = np.pad(values, ((0, 0), (0, 0), (top, top), (left, left)))
     padded = padded.reshape(len(values), conv.groups, -1, *padded.shape[2:])
     weights = conv.weights.astype(np.int64).reshape(conv.groups, -1, *conv.weights.shape[1:])
-    summed = np.zeros((len(values), conv.groups, channels // conv.groups, rows, columns), np.int64)
+    sums = np.zeros((len(values), conv.groups, channels // conv.groups, rows, columns), np.int64)
     for j, k in np.ndindex(conv.kernel):
         y, x = j * conv.dilation[0], k * conv.dilation[1]
         window = padded[
             ..., y : y + (rows - 1) * down + 1 : down, x : x + (columns - 1) * right + 1 : right
         ]
-        summed += np.einsum("goi,bgiyx->bgoyx", weights[..., j, k], window)
-    return summed.reshape(len(values), channels, rows, columns)
+        sums += np.einsum("goi,bgiyx->bgoyx", weights[..., j, k], window)
+    return sums.reshape(len(values), channels, rows, columns)

@@ -1,5 +1,9 @@
-"""Networks run live: events in, answers out, in bounded memory."""
+"""Streaming inference: event sources, decoders, binning and classification in bounded memory."""
 
+from .binning import Sensor as Sensor
+from .binning import TimeBin as TimeBin
+from .binning import bin_events as bin_events
+from .binning import infer_sensor as infer_sensor
 from .chunks import EventChunk as EventChunk
 from .chunks import StreamStats as StreamStats
 from .classify import Prediction as Prediction
@@ -15,7 +19,3 @@ from .sources import iter_chunks as iter_chunks
 from .sources import iter_socket as iter_socket
 from .sources import open_listener as open_listener
 from .sources import replay_in_real_time as replay_in_real_time
-from .windows import Sensor as Sensor
-from .windows import TimeBin as TimeBin
-from .windows import bin_events as bin_events
-from .windows import infer_sensor as infer_sensor

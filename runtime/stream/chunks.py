@@ -1,4 +1,4 @@
-"""Events as a stream brings them: pieces of any length, and a count of what was wrong with them."""
+"""Chunks of an event stream, and statistics of the stream."""
 
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -8,10 +8,14 @@ from numpy.typing import NDArray
 
 
 class EventChunk(NamedTuple):
-    """Some events of a stream: column `x`, row `y`, `polarity` (0 darker, 1 brighter), time `t`.
+    """Consecutive events of a stream, any number of them; unchecked until they are binned.
 
-    All int64 (events,); `t` in microseconds. `fresh` where another recording begins, with a clock
-    of its own. Nothing is checked before `windows` takes them.
+    Attributes:
+        x: Columns, int64 (events,).
+        y: Rows, int64 (events,).
+        polarity: 0 darker, 1 brighter, int64 (events,).
+        t: Timestamps in microseconds, int64 (events,).
+        new_stream: Whether another recording begins here, with a clock of its own.
     """
 
     x: NDArray[np.int64]
@@ -23,13 +27,19 @@ class EventChunk(NamedTuple):
 
 @dataclass
 class StreamStats:
-    """What became of a stream's events so far; the only thing here that changes.
+    """Running counts of a stream, updated in place.
 
-    `events` were taken. Left out were `off_sensor` (outside the sensor, or no polarity), `backward`
-    (earlier than one before them) and `dropped` (in `dropped_windows` whole windows, the oldest,
-    when input outran the machine); what could not be read as events at all counts in `malformed`
-    (lines or cut events). `jumps` counts times the clock leapt ahead and the state began anew,
-    `peers` the connections that ended. `windows` were computed, `answers` given.
+    Attributes:
+        events: Events that were binned.
+        off_sensor: Events left out since they are outside the sensor or have no valid polarity.
+        out_of_order: Events left out since they are earlier than one before them.
+        malformed: Lines or partial events that could not be decoded.
+        time_jumps: Jumps of the clock at which the state was reset.
+        connections: Connections that ended.
+        dropped_events: Events in dropped time bins.
+        dropped_bins: Time bins dropped, oldest first, when input was faster than inference.
+        time_bins: Time bins that the network computed.
+        predictions: Predictions made.
     """
 
     events: int = 0
@@ -44,5 +54,5 @@ class StreamStats:
     predictions: int = 0
 
     def as_dict(self) -> dict[str, int]:
-        """Return all counts by name."""
+        """Convert to a dictionary of counts by name."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""A network run live: windows in, answers out."""
+"""Classify a stream of time bins."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,19 +12,24 @@ from ..engines import cpu
 from ..errors import DataError
 from ..network import Network
 from ..trace import logits_over_time
+from .binning import TimeBin
 from .chunks import StreamStats
-from .windows import TimeBin
 
 StateCarryOver = Literal["nothing", "hidden", "all"]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says at `end` (microseconds) after `step` windows of `events` in all.
+    """Prediction of a stream classifier.
 
-    `step` is counted from the last start. `answer` is the class, the first of equals; `margin` how
-    far it leads the second, in the unit of the output (1/64 weights of an integrator, spikes
-    otherwise). `milliseconds` is how long the last of these windows took to compute.
+    Attributes:
+        end: End of the last time bin, microseconds.
+        step: Number of time bins since the last reset.
+        events: Number of events in them.
+        class_index: Class with the largest logit, the first of ties.
+        margin: Difference between the two largest logits, in 1/64 of a weight unit where the output
+            is an integrator, in spikes otherwise.
+        milliseconds: Time that the last time bin took to compute.
     """
 
     end: int
@@ -43,50 +48,58 @@ def classify_stream(
     carry_state: StateCarryOver = "nothing",
     every_step: bool = False,
 ) -> Iterator[Prediction]:
-    """Yield an answer after every `steps` windows, or with `each` after every window.
+    """Classify a stream, with a prediction after every `steps` time bins.
 
-    After `steps` windows the network starts again; it may `keep` "nothing", so that an answer is
-    what `run` says of these windows alone, its "hidden" state, so that only the output begins
-    again, or "all" of it, so that answers slide: an integrator then says all it ever summed up,
-    a spiking output what it sent since the last answer. A network with an early exit answers when
-    it stops, and rests for what is left of the `steps`.
+    A network with an early exit predicts when it exits, and rests for the remaining `steps`.
 
-    Raises `DataError` where `steps` is < 1, or an early exit is to keep anything.
+    Args:
+        network: Network with one input.
+        time_bins: Time bins of the stream.
+        steps: Number of time bins after which a prediction is made and state is reset.
+        stats: Counts, updated in place.
+        carry_state: State that is carried over the reset: "nothing", so that a prediction is that
+            of `run` on these time bins alone; "hidden", so that only the output is reset; or "all",
+            so that an integrator accumulates over the entire stream, and a spiking output counts
+            its spikes since the last prediction.
+        every_step: Whether to predict after every time bin.
+
+    Raises:
+        DataError: `steps` is below 1, or state is to be carried over with an early exit.
     """
     if steps < 1:
-        raise DataError(f"an answer after {steps} steps, needs 1 or more")
+        raise DataError(f"a prediction after {steps} time bins, needs 1 or more")
     if network.early_exit and carry_state != "nothing":
         raise DataError(
-            f"an early exit judges answers from silence; it cannot keep {carry_state!r}"
+            f"carry_state={carry_state!r}: an early exit needs zero state, use 'nothing'"
         )
-    live = _StreamState(network, carry_state)
+    state = _StreamState(network, carry_state)
     step = events = 0
-    for window in time_bins:
-        began = perf_counter()
-        if window.new_stream:
-            live.reset(everything=True)
+    for time_bin in time_bins:
+        start = perf_counter()
+        if time_bin.new_stream:
+            state.reset(everything=True)
             step = events = 0
-        step, events = step + 1, events + window.events
-        resting = live.has_exited
+        step, events = step + 1, events + time_bin.events
+        resting = state.has_exited
         if not resting:
-            values = live.process(window)
+            logits = state.process(time_bin)
             stats.time_bins += 1
-        if not resting and (every_step or step == steps or live.has_exited):
-            second, first = np.sort(values)[-2:] if len(values) > 1 else (0, values[0])
-            took = 1000 * (perf_counter() - began)
+        if not resting and (every_step or step == steps or state.has_exited):
+            second, first = np.sort(logits)[-2:] if len(logits) > 1 else (0, logits[0])
+            milliseconds = 1000 * (perf_counter() - start)
             stats.predictions += 1
-            margin = int(first - second)
-            yield Prediction(window.end, step, events, int(values.argmax()), margin, took)
+            margin, predicted = int(first - second), int(logits.argmax())
+            yield Prediction(time_bin.end, step, events, predicted, margin, milliseconds)
         if step == steps:
-            live.reset()
+            state.reset()
             step = events = 0
 
 
 class _StreamState:
-    """The states of one network that goes on, and the spikes of its output since the last start."""
+    """State of one network between time bins, and its logits since the last reset."""
 
-    def __init__(self, network: Network, keep: StateCarryOver) -> None:
-        self.network, self.carry_state = network, keep
+    def __init__(self, network: Network, carry_state: StateCarryOver) -> None:
+        self.network, self.carry_state = network, carry_state
         self.states = cpu.initial_state(network, 1)
         order = (*network.inputs, *network.topological_order)
         names = [population.name for population in order]
@@ -95,9 +108,9 @@ class _StreamState:
         self.logits = np.zeros(self.output.stop - first, np.int64)
         self.is_spiking = network.population(network.output).kind == "cuba"
 
-    def process(self, window: TimeBin) -> NDArray[np.int64]:
-        """Compute one window; return what the output says now, int64 (classes,)."""
-        frame = window.frame[None, None]
+    def process(self, time_bin: TimeBin) -> NDArray[np.int64]:
+        """Run one timestep on a time bin; returns the logits, int64 (classes,)."""
+        frame = time_bin.frame[None, None]
         trace = cpu.run_from_state(self.network, self.states, frame, "output", threads=1)
         now = logits_over_time(self.network, trace)[0, 0]
         self.logits = self.logits + now if self.is_spiking else now
@@ -105,11 +118,11 @@ class _StreamState:
 
     @property
     def has_exited(self) -> bool:
-        """Whether it has answered early."""
+        """Early exit taken since the last reset."""
         return bool(self.states.clock[0, 1])
 
     def reset(self, everything: bool = False) -> None:
-        """Forget what `keep` does not keep, or `everything`."""
+        """Reset the state that is not carried over, or `everything`."""
         self.logits = np.zeros_like(self.logits)
         if everything or self.carry_state == "nothing":
             for array in self.states:

@@ -1,50 +1,50 @@
-"""A short queue between a source that will not wait and a network that may be slower."""
+"""Bounded queue that drops the oldest time bins when input is faster than inference."""
 
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from .binning import TimeBin
 from .chunks import StreamStats
-from .windows import TimeBin
 
 
 def drop_oldest(
     time_bins: Iterable[TimeBin], queue_size: int, stats: StreamStats, stop: threading.Event
 ) -> Iterator[TimeBin]:
-    """Yield `windows`, read ahead on a thread of their own, at most `depth` of them waiting.
+    """Read time bins ahead on a thread, at most `queue_size` of them, dropping the oldest.
 
-    When input outruns the reader the oldest whole windows are dropped and counted in `tally`, with
-    their events; the next one is then `fresh`, since what it follows was never computed. An
-    exception of the source is raised here. When the iteration ends `stop` is set, and the thread
-    ends with the next window or when its source does.
+    Dropped time bins are counted in `stats`, with their events; the next one then starts a new
+    stream, since the one before it was never computed. An exception of the source is raised here.
+    When the iteration ends, `stop` is set, and the thread ends with the next time bin or when its
+    source does.
     """
     queue = _Queue(queue_size, stats)
     reader = threading.Thread(target=queue.fill, args=(time_bins,), daemon=True, name="stream")
     reader.start()
     try:
-        while (window := queue.take()) is not None:
-            yield window
+        while (time_bin := queue.take()) is not None:
+            yield time_bin
     finally:
         stop.set()
         queue.stop()
 
 
 class _Queue:
-    def __init__(self, depth: int, tally: StreamStats) -> None:
+    def __init__(self, max_size: int, stats: StreamStats) -> None:
         self.bins: deque[TimeBin] = deque()
-        self.max_size, self.stats = depth, tally
+        self.max_size, self.stats = max_size, stats
         self.condition = threading.Condition()
         self.exhausted = self.cancelled = False
         self.error: BaseException | None = None
 
-    def fill(self, windows: Iterable[TimeBin]) -> None:
-        """Read `windows` until they end or nobody takes them any more."""
+    def fill(self, time_bins: Iterable[TimeBin]) -> None:
+        """Read `time_bins` until they end or the queue is stopped."""
         try:
-            for window in windows:
+            for time_bin in time_bins:
                 with self.condition:
                     if self.cancelled:
                         return
-                    self._put(window)
+                    self._put(time_bin)
                     self.condition.notify()
         except BaseException as error:
             self.error = error
@@ -53,18 +53,18 @@ class _Queue:
                 self.exhausted = True
                 self.condition.notify()
 
-    def _put(self, window: TimeBin) -> None:
-        self.bins.append(window)
+    def _put(self, time_bin: TimeBin) -> None:
+        self.bins.append(time_bin)
         if len(self.bins) > self.max_size:
-            lost = self.bins.popleft()
+            dropped = self.bins.popleft()
             self.stats.dropped_bins += 1
-            self.stats.dropped_events += lost.events
+            self.stats.dropped_events += dropped.events
             self.bins[0] = self.bins[0]._replace(new_stream=True)
 
     def take(self) -> TimeBin | None:
-        """Return the oldest window, waiting for one; `None` at the end."""
+        """Wait for the oldest time bin; None at the end."""
         with self.condition:
-            # A wait without a limit could not be interrupted everywhere.
+            # A wait without a timeout could not be interrupted on every platform.
             while not self.bins and not self.exhausted:
                 self.condition.wait(0.5)
             if self.bins:
@@ -74,7 +74,7 @@ class _Queue:
         return None
 
     def stop(self) -> None:
-        """Let the reader end with its next window."""
+        """Make the reader end with its next time bin."""
         with self.condition:
             self.cancelled = True
             self.bins.clear()

@@ -1,5 +1,6 @@
-"""Recordings in the files of sensor makers, read by libraries that know them."""
+"""Read event-camera recordings: AER, CSV, AEDAT, EVT, DAT and Event Stream files."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,55 +8,59 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, MissingPackage
+from ..errors import DataError
+from ..extras import import_extra
 from .aedat import read_aedat
 from .chunks import EventChunk, StreamStats
 from .decoders import Aer40Decoder, CsvDecoder
 from .sources import iter_file
 
-# faery reads these piece by piece
+# read by faery, chunk by chunk
 FAERY_FORMATS = {
     ".aedat4": "AEDAT 4",
     ".raw": "EVT 2, 2.1 and 3",
     ".dat": "DAT",
     ".es": "Event Stream",
 }
-CHUNK_EVENTS = 1 << 16  # events
+CHUNK_EVENTS = 1 << 16
 
 
-def read_recording(path: Path, tally: StreamStats) -> Iterator[EventChunk]:
-    """Yield the events of the recording at `path`, by the end of its name.
+def read_recording(path: str | os.PathLike[str], stats: StreamStats) -> Iterator[EventChunk]:
+    """Read the events of a recording, in the format that its suffix names.
 
-    `.bin` and `.bs2` are five bytes an event, `.csv` and `.txt` lines `t,x,y,polarity`, `.aedat`
-    is AEDAT 2.0 or 3.1; `.aedat4`, `.raw` (EVT 2 and 3), `.dat` and `.es` are read by faery.
+    `.bin` and `.bs2` are 40-bit AER, `.csv` and `.txt` lines `t,x,y,polarity`, `.aedat` AEDAT 2.0
+    or 3.1; `.aedat4`, `.raw` (EVT 2 and 3), `.dat` and `.es` are read by faery.
 
-    Raises `DataError` where the file is absent, damaged or of another kind, and `MissingPackage`
-    where the library is not installed.
+    Args:
+        path: File of the recording.
+        stats: Counts malformed input.
+
+    Raises:
+        DataError: The file is absent, damaged or of an unknown format.
+        MissingPackage: faery is needed and not installed (extra `streams`).
     """
+    path = Path(path)
     readers: dict[str, Callable[[Path, StreamStats], Iterator[EventChunk]]] = {
-        **dict.fromkeys((".bin", ".bs2"), lambda path, tally: iter_file(path, Aer40Decoder(tally))),
-        **dict.fromkeys((".csv", ".txt"), lambda path, tally: iter_file(path, CsvDecoder(tally))),
+        **dict.fromkeys((".bin", ".bs2"), lambda path, stats: iter_file(path, Aer40Decoder(stats))),
+        **dict.fromkeys((".csv", ".txt"), lambda path, stats: iter_file(path, CsvDecoder(stats))),
         **dict.fromkeys(FAERY_FORMATS, _read_with_faery),
         ".aedat": read_aedat,
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"{path}: unknown kind of recording; known are {', '.join(readers)}")
+        raise DataError(f"{path}: unknown recording format; known are {', '.join(readers)}")
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    return reader(path, tally)
+    return reader(path, stats)
 
 
-def _read_with_faery(path: Path, tally: StreamStats) -> Iterator[EventChunk]:
-    try:
-        import faery
-    except ModuleNotFoundError:
-        raise MissingPackage(f"{path}: needs faery: pip install 'pumice[streams]'") from None
+def _read_with_faery(path: Path, stats: StreamStats) -> Iterator[EventChunk]:
+    faery = import_extra("faery", "streams", str(path))
     try:
         for packet in faery.events_stream_from_file(path):
             yield from _split_chunks(packet, "on")
-    except Exception as error:  # its Rust core raises what it likes
-        raise DataError(f"{path}: is not a whole recording ({_one_line(error)})") from error
+    except Exception as error:  # its Rust core raises errors of many kinds
+        raise DataError(f"{path}: is truncated or damaged ({_one_line(error)})") from error
 
 
 def _split_chunks(events: NDArray[Any], polarity: str) -> Iterator[EventChunk]:

@@ -1,29 +1,29 @@
-"""Where a stream's bytes come from: a file, standard input, or a socket of this host."""
+"""Event sources: files, standard input, and TCP or UDP sockets of this host."""
 
 import ipaddress
+import os
 import select
 import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from ..errors import DataError
+from .binning import MAX_GAP_US
 from .chunks import EventChunk, StreamStats
 from .decoders import NO_EVENTS, Decoder
-from .windows import MAX_GAP_US
 
-READ_SIZE = 1 << 16  # bytes at a time; no more of a stream is ever held
+READ_SIZE = 1 << 16  # bytes read at a time; no more of a stream is buffered
 MAX_DATAGRAM = 1 << 16
-POLL_SECONDS = 0.2  # seconds between looks at whether a stream was stopped
+POLL_SECONDS = 0.2  # interval at which `stop` is checked
 MAX_CHUNK_US = 5_000  # microseconds
 
 
 def iter_chunks(source: BinaryIO, decoder: Decoder) -> Iterator[EventChunk]:
-    """Yield the events of an open file or of standard input as they come."""
+    """Decode an open file or standard input as bytes arrive."""
     # read1 returns what is there instead of waiting for a whole buffer
     read = getattr(source, "read1", source.read)
     while data := read(READ_SIZE):
@@ -31,20 +31,20 @@ def iter_chunks(source: BinaryIO, decoder: Decoder) -> Iterator[EventChunk]:
     decoder.reset()
 
 
-def iter_file(path: Path, decoder: Decoder) -> Iterator[EventChunk]:
-    """Yield the events of the file at `path`; raises `DataError` where it cannot be read."""
+def iter_file(path: str | os.PathLike[str], decoder: Decoder) -> Iterator[EventChunk]:
+    """Decode the file at `path`; raises `DataError` where it cannot be read."""
     try:
-        with path.open("rb") as opened:
-            yield from iter_chunks(opened, decoder)
+        with open(path, "rb") as file:
+            yield from iter_chunks(file, decoder)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def open_listener(address: str) -> tuple[socket.socket, bool]:
-    """Return the socket that listens at `address`, and whether it is a TCP one.
+    """Open a listening socket on this host; returns it, and whether it is TCP.
 
     `address` is such as `tcp://127.0.0.1:5000` or `udp://localhost:5000`. Raises `DataError` where
-    it is of another form or not of this host, or is taken.
+    it has another form, is not of this host, or is in use.
     """
     scheme, _, rest = address.partition("://")
     host, _, port = rest.rpartition(":")
@@ -52,67 +52,73 @@ def open_listener(address: str) -> tuple[socket.socket, bool]:
         raise DataError(f"{address}: needs the form tcp://127.0.0.1:PORT or udp://127.0.0.1:PORT")
     host = "127.0.0.1" if host == "localhost" else host.strip("[]")
     try:
-        of_this_host = ipaddress.ip_address(host).is_loopback
+        is_local = ipaddress.ip_address(host).is_loopback
     except ValueError:
-        of_this_host = False
-    if not of_this_host:
+        is_local = False
+    if not is_local:
         raise DataError(f"{address}: is not an address of this host; use 127.0.0.1 or [::1]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     kind = socket.SOCK_STREAM if scheme == "tcp" else socket.SOCK_DGRAM
-    opened = socket.socket(family, kind)
+    listener = socket.socket(family, kind)
     try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((host, int(port)))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, int(port)))
         if scheme == "tcp":
-            opened.listen(1)
+            listener.listen(1)
     except OSError as error:
-        opened.close()
+        listener.close()
         raise DataError(f"{address}: cannot be opened: {error.strerror}") from error
-    return opened, scheme == "tcp"
+    return listener, scheme == "tcp"
 
 
 def iter_socket(
-    opened: socket.socket,
+    listener: socket.socket,
     tcp: bool,
     decoder: Decoder,
     stats: StreamStats,
     stop: threading.Event,
     exit_on_disconnect: bool = False,
 ) -> Iterator[EventChunk]:
-    """Yield events from a listening socket, one peer after the other, until `stop` is set.
+    """Receive events on a listening socket, one connection after the other, until `stop` is set.
 
-    A TCP peer that went is counted, and the next one begins another recording; with `once` the
-    stream ends there. Every datagram stands for itself: an event it leaves incomplete is left out.
+    Args:
+        listener: Socket, which is closed at the end.
+        tcp: Whether it is TCP. Every UDP datagram is decoded on its own.
+        decoder: Decoder of the bytes.
+        stats: Counts ended connections and malformed input.
+        stop: Ends the stream.
+        exit_on_disconnect: Whether the stream ends with the first TCP connection, instead of
+            continuing with the next one as a new stream.
     """
-    with opened:
+    with listener:
         while not stop.is_set():
-            if not _is_readable(opened):
+            if not _is_readable(listener):
                 continue
             if not tcp:
-                yield decoder.decode(opened.recv(MAX_DATAGRAM))
+                yield decoder.decode(listener.recv(MAX_DATAGRAM))
                 decoder.flush()
                 continue
             yield NO_EVENTS._replace(new_stream=True)
-            yield from _iter_connection(opened.accept()[0], decoder, stop)
+            yield from _iter_connection(listener.accept()[0], decoder, stop)
             decoder.reset()
             stats.connections += 1
             if exit_on_disconnect:
                 return
 
 
-def _is_readable(opened: socket.socket) -> bool:
-    return bool(select.select([opened], [], [], POLL_SECONDS)[0])
+def _is_readable(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], POLL_SECONDS)[0])
 
 
 def _iter_connection(
-    peer: socket.socket, decoder: Decoder, stop: threading.Event
+    connection: socket.socket, decoder: Decoder, stop: threading.Event
 ) -> Iterator[EventChunk]:
-    with peer:
+    with connection:
         while not stop.is_set():
-            if not _is_readable(peer):
+            if not _is_readable(connection):
                 continue
             try:
-                data = peer.recv(READ_SIZE)
+                data = connection.recv(READ_SIZE)
             except ConnectionError:
                 return
             if not data:
@@ -121,23 +127,23 @@ def _iter_connection(
 
 
 def replay_in_real_time(chunks: Iterable[EventChunk], speed: float = 1.0) -> Iterator[EventChunk]:
-    """Yield events when their time has come, `speed` times as fast as they were recorded.
+    """Delay events to their timestamps, `speed` times as fast as they were recorded.
 
-    They are cut into parts of at most 5 ms. Where time leaps by more than 10 seconds, or another
-    recording begins, the clock starts again.
+    Chunks are split to at most 5 ms. Where time jumps by more than 10 seconds, or a new stream
+    starts, the clock is restarted.
     """
-    start, began, before = 0, 0.0, None
-    for piece in chunks:
-        t = np.maximum.accumulate(piece.t)
+    first, start, previous = 0, 0.0, None
+    for chunk in chunks:
+        t = np.maximum.accumulate(chunk.t)
         cuts = np.flatnonzero(np.diff(t // MAX_CHUNK_US)) + 1
-        parts = zip(*(np.split(array, cuts) for array in piece[:4]), strict=True)
+        parts = zip(*(np.split(array, cuts) for array in chunk[:4]), strict=True)
         for number, (x, y, polarity, times) in enumerate(parts):
-            part = EventChunk(x, y, polarity, times, piece.new_stream and number == 0)
+            part = EventChunk(x, y, polarity, times, chunk.new_stream and number == 0)
             if len(part.t):
                 last = int(part.t[-1])
-                if before is None or part.new_stream or abs(last - before) > MAX_GAP_US:
-                    start, began = int(part.t[0]), time.perf_counter()
-                due = began + (last - start) / 1e6 / speed
+                if previous is None or part.new_stream or abs(last - previous) > MAX_GAP_US:
+                    first, start = int(part.t[0]), time.perf_counter()
+                due = start + (last - first) / 1e6 / speed
                 time.sleep(max(0.0, due - time.perf_counter()))
-                before = last
+                previous = last
             yield part

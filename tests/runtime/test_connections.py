@@ -93,7 +93,11 @@ def test_a_window_that_cannot_be_is_refused(make: Callable[[], Connection], said
     [
         (Dense(np.array([[1, 2]])), (3,), "2 inputs, but (3,) is 3"),
         (sparse([1], [0], [0], (1, 2)), (3,), "2 inputs, but (3,) is 3"),
-        (Conv(np.ones((1, 2, 1, 1))), (3, 4, 4), "takes (2, height, width), but the source is (3, 4"),
+        (
+            Conv(np.ones((1, 2, 1, 1))),
+            (3, 4, 4),
+            "takes (2, height, width), but the source is (3, 4",
+        ),
         (Conv(np.ones((1, 2, 1, 1))), (32,), "takes (2, height, width), but the source is (32,)"),
         (SumPool((2, 2), (2, 2)), (8,), "takes (channels, height, width)"),
         (SumPool((5, 2), (2, 2)), (1, 4, 4), "a window of 5 does not fit into 4 plus padding on"),

@@ -1,4 +1,4 @@
-"""From which share of active sources products are faster than events: measured once a machine."""
+"""Autotune the activity above which a layer's dense path beats the event-driven path, per CPU."""
 
 import functools
 import hashlib
@@ -30,28 +30,25 @@ from .structs import (
 )
 
 NEVER_DENSE, DEFAULT_THRESHOLD = 2.0, 0.1
-MIN_SYNAPSES = 2**12  # synapses that are not worth measuring
-MAX_WINDOWS, MAX_INPUTS, MAX_OUTPUTS = (
-    16,
-    4096,
-    1024,
-)  # of larger layers so many are measured, along each axis
-MIN_FRACTION, MAX_FRACTION = (
-    0.002,
-    0.5,
-)  # shares that are tried; from more on products are not worth a thought
+MIN_SYNAPSES = 2**12  # below that a layer is not worth measuring
+MAX_WINDOWS, MAX_INPUTS, MAX_OUTPUTS = 16, 4096, 1024  # measured part of a layer, along each axis
+MIN_FRACTION, MAX_FRACTION = 0.002, 0.5  # range of active fractions that is searched
 BISECTIONS = 5
-TIMESTEPS, WARMUP_RUNS = 8, 2  # steps of a run; runs of a turn, of which the first may lack weights
-REPEATS, SECONDS = 4, 0.003  # turns, and how long they take at least
+TIMESTEPS, WARMUP_RUNS = 8, 2  # timesteps of a run; runs of a repeat, the first with a cold cache
+REPEATS, SECONDS = 4, 0.003  # minimum number of repeats, and minimum duration of them all
 WEIGHT_PATTERN = np.array([-2, 2, 2], np.int16)
 
 
 def dense_threshold(conv: Conv, source: Shape) -> float:
-    """Return the share of active sources from which on products of `conv` are faster.
+    """Look up or measure the fraction of active sources above which the dense path is faster.
 
-    `source` is the shape (channels, height, width) of what it reads. What was measured is kept in
-    the user's cache folder, for this processor and these loops: a layer of new sizes takes a few
-    hundredths of a second, a large one tenths, once. No result depends on it.
+    Results are cached in the user's cache folder, per processor and version of the loops: a new
+    layer takes some hundredths of a second, a large one tenths, once. No result of a run depends on
+    it.
+
+    Args:
+        conv: Layer; dense layers are convolutions of a 1 x 1 map.
+        source: Shape (channels, height, width) of its source.
     """
     conv, source = _shrink_layer(conv, source)
     outputs, inputs, *kernel = conv.weights.shape
@@ -60,15 +57,15 @@ def dense_threshold(conv: Conv, source: Shape) -> float:
         return DEFAULT_THRESHOLD
     sizes = (conv.groups, outputs, inputs, *kernel, *conv.stride, *conv.padding, *conv.dilation)
     key = " ".join(map(str, (*sizes, *source)))
-    known = _load_cache()
-    if key not in known:
-        known[key] = _measure(conv, source)
-        _save_cache(known)
-    return known[key]
+    cache = _load_cache()
+    if key not in cache:
+        cache[key] = _measure(conv, source)
+        _save_cache(cache)
+    return cache[key]
 
 
 def _shrink_layer(conv: Conv, source: Shape) -> tuple[Conv, Shape]:
-    """Return a layer that costs each window as much as `conv`, where that has many."""
+    """Shrink a large layer to one with the same cost per output position."""
     outputs, inputs, *kernel = conv.weights.shape
     if conv.groups == 1:
         outputs, inputs = min(outputs, MAX_OUTPUTS), min(inputs, MAX_INPUTS)
@@ -79,32 +76,32 @@ def _shrink_layer(conv: Conv, source: Shape) -> tuple[Conv, Shape]:
         )
     ]
     weights = np.resize(WEIGHT_PATTERN, (outputs, inputs, *kernel))
-    like = Conv(weights, conv.stride, conv.padding, conv.dilation, conv.groups)
-    return like, (inputs * conv.groups, *across)
+    shrunk = Conv(weights, conv.stride, conv.padding, conv.dilation, conv.groups)
+    return shrunk, (inputs * conv.groups, *across)
 
 
 @functools.cache
 def _load_cache() -> dict[str, float]:
-    """Return what was measured before, by sizes."""
+    """Load the thresholds measured before, by layer sizes."""
     file = _cache_file()
     try:
-        found = json.loads(file.read_text(encoding="utf-8")) if file else {}
-        shares = {key: float(share) for key, share in found.items()}
+        entries = json.loads(file.read_text(encoding="utf-8")) if file else {}
+        fractions = {key: float(fraction) for key, fraction in entries.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
-    return {key: share for key, share in shares.items() if MIN_FRACTION <= share <= NEVER_DENSE}
+    return {k: value for k, value in fractions.items() if MIN_FRACTION <= value <= NEVER_DENSE}
 
 
-def _save_cache(known: dict[str, float]) -> None:
-    """Write what was measured, where that can be."""
+def _save_cache(cache: dict[str, float]) -> None:
+    """Save the measured thresholds, where that is possible."""
     file = _cache_file()
     if file:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(file) as temporary:
-                temporary.write_text(json.dumps(known), encoding="utf-8")
+                temporary.write_text(json.dumps(cache), encoding="utf-8")
         except (OSError, FileError):
-            pass  # it is measured again next time
+            pass  # measured again next time
 
 
 def _cache_file() -> Path | None:
@@ -114,7 +111,7 @@ def _cache_file() -> Path | None:
 
 
 def _cpu_model() -> str:
-    """Return what the system calls the processor."""
+    """Look up the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line for line in lines if line.startswith("model name"))
@@ -123,56 +120,56 @@ def _cpu_model() -> str:
 
 
 def _measure(conv: Conv, source: Shape) -> float:
-    """Return from which share on products are faster, in the fastest of a few runs.
+    """Measure the fraction of active sources at which both paths take equally long.
 
-    The share is closed in from both sides; between the last two, it is where a straight line
-    between what products gained at both crosses zero.
+    The fraction is bracketed by bisection; between the last two bounds, the time that the dense
+    path saves is interpolated linearly to zero.
     """
     target = conv.target_shape(source)
     populations = Population("in", source, "input"), Population("out", target, threshold=1000)
     network = Network(populations, (Projection("p", "in", "out", conv),))
-    multiplied = compile_network(network, lambda *_: 0.0)
-    added = multiplied._replace(projections=multiplied.projections.copy())
-    added.projections["product"] = 0
-    ways = [(way, zero_state(way, 1), allocate_workspace(way)) for way in (added, multiplied)]
+    dense = compile_network(network, lambda *_: 0.0)
+    sparse = dense._replace(projections=dense.projections.copy())
+    sparse.projections["product"] = 0
+    paths = [(path, zero_state(path, 1), allocate_workspace(path)) for path in (sparse, dense)]
     random = np.random.default_rng(0).random((TIMESTEPS, *source), np.float32)
 
-    def gained(share: float) -> float:
-        """Return the seconds that products save."""
-        events = (random < share).astype(np.uint8).reshape(-1)
+    def time_saved(fraction: float) -> float:
+        """Measure the seconds that the dense path saves."""
+        events = (random < fraction).astype(np.uint8).reshape(-1)
         events.flags.writeable = False  # as in all runs, or the loops would be compiled twice
-        least = [math.inf, math.inf]
-        end, turns = time.perf_counter() + SECONDS, 0
-        while turns < REPEATS or time.perf_counter() < end:
-            turns += 1
-            for number, way in enumerate(ways):
-                took = min(_time_run(*way, events) for _ in range(WARMUP_RUNS))
-                least[number] = min(least[number], took)
-        return least[0] - least[1]
+        best = [math.inf, math.inf]
+        end, repeats = time.perf_counter() + SECONDS, 0
+        while repeats < REPEATS or time.perf_counter() < end:
+            repeats += 1
+            for number, path in enumerate(paths):
+                seconds = min(_time_run(*path, events) for _ in range(WARMUP_RUNS))
+                best[number] = min(best[number], seconds)
+        return best[0] - best[1]
 
     low, high = MIN_FRACTION, MAX_FRACTION
-    lost, won = gained(low), gained(high)
-    if won < 0:
+    saved_low, saved_high = time_saved(low), time_saved(high)
+    if saved_high < 0:
         return NEVER_DENSE
-    if lost >= 0:
+    if saved_low >= 0:
         return MIN_FRACTION
     for _ in range(BISECTIONS):
-        between = math.sqrt(low * high)
-        here = gained(between)
-        if here < 0:
-            low, lost = between, here
+        middle = math.sqrt(low * high)
+        saved = time_saved(middle)
+        if saved < 0:
+            low, saved_low = middle, saved
         else:
-            high, won = between, here
-    return low + (high - low) * lost / (lost - won)
+            high, saved_high = middle, saved
+    return low + (high - low) * saved_low / (saved_low - saved_high)
 
 
-def _time_run(layout: CompiledNetwork, states: State, scratch: Workspace, events: Bytes) -> float:
-    """Return how long a run takes."""
-    nothing, nowhere = np.zeros(0, np.int32), np.full(len(layout.populations), -1)
-    counts, steps = np.zeros((1, layout.sizes[1]), np.int32), np.zeros(1, np.int64)
+def _time_run(compiled: CompiledNetwork, states: State, scratch: Workspace, events: Bytes) -> float:
+    """Time one run, in seconds."""
+    empty, unrecorded = np.zeros(0, np.int32), np.full(len(compiled.populations), -1)
+    counts, steps = np.zeros((1, compiled.sizes[1]), np.int32), np.zeros(1, np.int64)
     recording = Recording(
-        TIMESTEPS, 1, events, np.zeros(0, np.uint8), nowhere, nothing, nowhere, counts, steps
+        TIMESTEPS, 1, events, np.zeros(0, np.uint8), unrecorded, empty, unrecorded, counts, steps
     )
     start = time.perf_counter()
-    kernels.run_samples(layout, states, recording, scratch, True, *partitions(1))
+    kernels.run_samples(compiled, states, recording, scratch, True, *partitions(1))
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Threads that wait for the next run, because to start one takes as long as a small batch."""
+"""Thread pools that outlive a run, since starting threads takes as long as a small batch."""
 
 import os
 import sys
@@ -9,39 +9,39 @@ _idle_pools: list[ThreadPoolExecutor] = []
 
 
 def parallel_for(
-    work: Callable[[int], None], count: int, give_up: Callable[[], None] = lambda: None
+    work: Callable[[int], None], count: int, abort: Callable[[], None] = lambda: None
 ) -> None:
-    """Call `work` with each number below `count`, each on a thread, of which this is one.
+    """Call `work(number)` for each number below `count`, each on a thread, this one included.
 
-    Where one of them fails or cannot start, it calls `give_up`, that others do not wait for it, and
-    raises what was raised when all have ended.
+    Where a call fails or a thread cannot start, `abort` is called, which must release the others
+    from waiting, and the exception is raised when all have ended.
     """
     if count == 1:
         work(0)
         return
 
-    def do(number: int) -> None:
+    def call(number: int) -> None:
         try:
             work(number)
         except BaseException:
-            give_up()
+            abort()
             raise
 
     pool = _take_pool()
     try:
-        others = [pool.submit(do, number) for number in range(1, count)]
-        do(0)
-        for done in others:
-            done.result()
+        futures = [pool.submit(call, number) for number in range(1, count)]
+        call(0)
+        for future in futures:
+            future.result()
     except BaseException:
-        give_up()
+        abort()
         pool.shutdown()
         raise
     _idle_pools.append(pool)
 
 
 def _take_pool() -> ThreadPoolExecutor:
-    """Return a pool that nobody else uses; it starts a thread for what finds none waiting."""
+    """Take an idle pool or make one; it starts a thread for a call that finds none idle."""
     try:
         return _idle_pools.pop()
     except IndexError:
@@ -49,7 +49,7 @@ def _take_pool() -> ThreadPoolExecutor:
 
 
 def shutdown_idle_pools() -> None:
-    """End the threads that wait for a run: the child of a fork would have none of them."""
+    """End the idle threads: they would be missing in the child of a fork."""
     while _idle_pools:
         _take_pool().shutdown()
 

@@ -70,9 +70,9 @@ def test_many_events_come_in_pieces(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"#!AER-DAT1.0\r\n", "is AEDAT 1.0; needs 2.0 or 3.1"),
-        (b"nothing", "is AEDAT of no version"),
-        (b"#!AER-DAT2.0\r\n# AEChip: a.b.Cochlea\r\n", "is of Cochlea; known are DVS128"),
+        (b"#!AER-DAT1.0\r\n", "has AEDAT version 1.0, needs 2.0 or 3.1"),
+        (b"nothing", "has AEDAT version none"),
+        (b"#!AER-DAT2.0\r\n# AEChip: a.b.Cochlea\r\n", "is of the chip Cochlea; known are DVS128"),
     ],
 )
 def test_other_files_are_refused(data: bytes, told: str, tmp_path: Path) -> None:

@@ -93,10 +93,10 @@ def test_an_early_exit_answers_when_it_stops_and_rests(network: Network) -> None
 
 def test_an_early_exit_that_should_remember_is_refused() -> None:
     eager = replace(NETWORK, early_exit=EarlyExit((5,)))
-    with pytest.raises(DataError, match="it cannot keep 'all'"):
+    with pytest.raises(DataError, match="an early exit needs zero state"):
         list(classify_stream(eager, stream(), 5, StreamStats(), carry_state="all"))
 
 
 def test_no_step_gives_no_answer() -> None:
-    with pytest.raises(DataError, match="an answer after 0 steps, needs 1 or more"):
+    with pytest.raises(DataError, match="a prediction after 0 time bins, needs 1 or more"):
         list(classify_stream(NETWORK, stream(), 0, StreamStats()))

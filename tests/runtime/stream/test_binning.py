@@ -118,10 +118,10 @@ def test_a_sensor_is_found_from_the_network() -> None:
 @pytest.mark.parametrize(
     ("network", "pool", "size", "told"),
     [
-        (taking(72), 1, None, "in: is flat, .*name the sensor's size"),
+        (taking(72), 1, None, "in: is flat, .*give the sensor's size"),
         (taking(72), 1, (6, 7), "in: has shape .72,., but a sensor of 6 x 7"),
-        (NETWORK, 1, (9, 6), "but a sensor of 9 x 6 pooled by 1 gives .1 or 2, 6, 9."),
-        (NETWORK, 4, (6, 6), "cannot be pooled by 4"),
+        (NETWORK, 1, (9, 6), "but a sensor of 9 x 6 downsampled by 1 gives .1 or 2, 6, 9."),
+        (NETWORK, 4, (6, 6), "cannot be downsampled by 4"),
         (NETWORK, 1, (0, 6), "width is 0, needs 1 or more"),
     ],
 )
