@@ -1,9 +1,10 @@
-"""Engines side by side: `python -m bench.engines [--quick]`, in the environment of `make peers`.
+"""Compare the speed of engines: `python -m bench.engines [--quick]`, after `make peers`.
 
-One thread each, where not said otherwise. All are first held to the spikes of pumice's reference;
-then they take turns, so that a busy machine is busy for all. The fast engine runs as it chooses,
-and with events or products alone. What is not installed, or cannot do a network, is named.
-Writes bench/results/engines.json and .png; figures are medians, of a step in microseconds.
+Every engine runs on one thread, unless stated otherwise. Each is first verified to give the spikes
+of the reference engine. Then the engines take turns, so that other load on the machine affects all
+of them. The CPU engine runs with its own choice of kernels, and with event-driven or dense kernels
+only. Engines that are not installed or do not support a network are listed. Writes
+bench/results/engines.json and .png with the median time per step in microseconds.
 """
 
 import argparse
@@ -31,12 +32,12 @@ LONG_RUN_TIMESTEPS = (10, 510)
 
 
 def make_peers(network: Network, batch: int) -> dict[str, Callable[[], peers.Peer]]:
-    """Return by name what makes each peer for samples in batches of `batch`."""
+    """Factories of all peers by name, for samples in batches of `batch`."""
     return {
-        "pumice fast": lambda: peers.pumice_cpu(network),
-        "pumice fast, two threads": lambda: peers.pumice_cpu(network, 2),
-        "pumice fast, events alone": lambda: peers.pumice_fixed_path(network, False),
-        "pumice fast, products alone": lambda: peers.pumice_fixed_path(network, True),
+        "pumice cpu": lambda: peers.pumice_cpu(network),
+        "pumice cpu, two threads": lambda: peers.pumice_cpu(network, 2),
+        "pumice cpu, event-driven": lambda: peers.pumice_fixed_path(network, False),
+        "pumice cpu, dense": lambda: peers.pumice_fixed_path(network, True),
         "pumice onnx": lambda: peers.pumice_onnx(network),
         "numpy": lambda: peers.numpy_reference(network),
         "torch": lambda: peers.torch_plain(network),
@@ -49,106 +50,104 @@ def make_peers(network: Network, batch: int) -> dict[str, Callable[[], peers.Pee
 def check_peers(
     network: Network, events: peers.Spikes
 ) -> tuple[dict[str, peers.Peer], dict[str, str]]:
-    """Return the peers that give the right spikes, and why the others do not take part."""
-    wanted = peers.numpy_reference(network)(events)
-    found: dict[str, peers.Peer] = {}
-    left_out: dict[str, str] = {}
+    """Build all peers; return those that give the expected spikes, and the reason for the rest."""
+    expected = peers.numpy_reference(network)(events)
+    verified: dict[str, peers.Peer] = {}
+    skipped: dict[str, str] = {}
     for name, make in make_peers(network, events.shape[1]).items():
         try:
             peer = make()
-            answer = peer(events)
+            spikes = peer(events).reshape(expected.shape)
         except (ImportError, NotImplementedError) as error:
-            left_out[name] = f"{type(error).__name__}: {error}"
+            skipped[name] = f"{type(error).__name__}: {error}"
             continue
-        if np.array_equal(answer.reshape(wanted.shape), wanted):
-            found[name] = peer
+        if np.array_equal(spikes, expected):
+            verified[name] = peer
         else:
-            left_out[name] = (
-                f"{np.count_nonzero(answer.reshape(wanted.shape) != wanted)} spikes differ"
-            )
-    return found, left_out
+            skipped[name] = f"{np.count_nonzero(spikes != expected)} spikes differ"
+    return verified, skipped
 
 
 def time_peers(
-    found: dict[str, peers.Peer], events: peers.Spikes, seconds: float
+    verified: dict[str, peers.Peer], events: peers.Spikes, seconds: float
 ) -> dict[str, list[float]]:
-    """Return the seconds of each peer's runs: turns in drawn order, until all had `seconds`."""
-    times: dict[str, list[float]] = {name: [] for name in found}
-    random, names = np.random.default_rng(0), list(found)
+    """Time the runs of each peer in seconds: turns in random order, until all had `seconds`."""
+    times: dict[str, list[float]] = {name: [] for name in verified}
+    random, names = np.random.default_rng(0), list(verified)
     while waiting := [n for n, t in times.items() if len(t) < 3 or sum(t) <= seconds]:
         for name in random.permutation(names):
             if name in waiting:
                 start = time.perf_counter()
-                found[name](events)
+                verified[name](events)
                 times[name].append(time.perf_counter() - start)
     return times
 
 
 def time_long_run(run: Any, network: Network, events: peers.Spikes) -> float:
-    """Return the seconds of a step in a long run: what more steps cost, start not counted."""
-    took = []
+    """Time a step of a long run in seconds: the slope over timesteps, which excludes start-up."""
+    seconds = []
     for steps in LONG_RUN_TIMESTEPS:
-        given = np.concatenate([events] * (steps // TIMESTEPS))
+        long_events = np.concatenate([events] * (steps // TIMESTEPS))
         start = time.perf_counter()
-        run(network, given, "output")
-        took.append(time.perf_counter() - start)
-    return (took[1] - took[0]) / (LONG_RUN_TIMESTEPS[1] - LONG_RUN_TIMESTEPS[0])
+        run(network, long_events, "output")
+        seconds.append(time.perf_counter() - start)
+    return (seconds[1] - seconds[0]) / (LONG_RUN_TIMESTEPS[1] - LONG_RUN_TIMESTEPS[0])
 
 
 def time_long_runs(network: Network, events: peers.Spikes) -> dict[str, float | str]:
-    """Return the seconds of a step in Lava's simulator and in the fast engine, or why not."""
+    """Time a step of a long run in the CPU engine and in Lava's simulator, or the import error."""
     own = [time_long_run(cpu.run, network, events) for _ in range(30)]
-    found: dict[str, float | str] = {"pumice fast, long run": float(np.median(own))}
+    seconds: dict[str, float | str] = {"pumice cpu, long run": float(np.median(own))}
     try:
         from pumice.deploy.lava.run import run
 
-        found["lava, long run"] = time_long_run(run, network, events)
+        seconds["lava, long run"] = time_long_run(run, network, events)
     except ImportError as error:
-        found["lava, long run"] = str(error)
-    return found
+        seconds["lava, long run"] = str(error)
+    return seconds
 
 
 def measure_cell(name: str, rate: float, batch: int, seconds: float, lava: bool) -> dict[str, Any]:
-    """Return one row of the table: a network at one activity, single sample or batch."""
+    """Measure one row of the table: a network at one activity and batch size."""
     network = calibrate_rates(NETS[name](), rate)
     events = random_events(network, rate, batch)
-    found, left_out = check_peers(network, events)
+    verified, skipped = check_peers(network, events)
     trace = cpu.run(network, events)
     counts = count_ops(network, trace)
-    shares = [trace.spikes[p.name].mean() for p in network.topological_order]
-    times = time_peers(found, events, seconds)
+    rates = [trace.spikes[p.name].mean() for p in network.topological_order]
+    times = time_peers(verified, events, seconds)
     steps = TIMESTEPS * batch
     row: dict[str, Any] = {
         "network": name,
         "rate": rate,
         "batch": batch,
-        "activity": float(np.mean(shares)),
-        "operations": float(counts.total_synaptic_operations.sum()) / steps,
+        "activity": float(np.mean(rates)),
+        "synaptic_operations": float(counts.total_synaptic_operations.sum()) / steps,
         "microseconds": {n: 1e6 * float(np.median(t)) / steps for n, t in times.items()},
         "runs": {n: len(t) for n, t in times.items()},
-        "left out": left_out,
+        "skipped": skipped,
     }
     if lava:
-        for who, step in time_long_runs(network, events).items():
+        for engine, step in time_long_runs(network, events).items():
             if isinstance(step, str):
-                left_out[who] = step
+                skipped[engine] = step
             else:
-                row["microseconds"][who] = 1e6 * step
+                row["microseconds"][engine] = 1e6 * step
     return row
 
 
 def format_row(row: dict[str, Any]) -> str:
-    """Return a row as one line: microseconds a step, and times slower than pumice's fast engine."""
-    own = row["microseconds"]["pumice fast"]
+    """Format a row as one line: microseconds per step, and the ratio to pumice's CPU engine."""
+    own = row["microseconds"]["pumice cpu"]
     parts = [f"{n} {t:,.0f} ({t / own:.2f}x)" for n, t in row["microseconds"].items()]
     return (
         f"{row['network']}, batch {row['batch']}, {100 * row['rate']:g} % "
-        f"({row['operations'] / own / 1e3:.2f} GSOP/s): {'; '.join(parts)}"
+        f"({row['synaptic_operations'] / own / 1e3:.2f} GSOP/s): {'; '.join(parts)}"
     )
 
 
 def plot_rows(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw microseconds a step against activity, a panel for each network and batch."""
+    """Plot microseconds per step against activity, one panel per network and batch size."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -159,44 +158,46 @@ def plot_rows(rows: list[dict[str, Any]], path: Path) -> None:
         1, len(panels), figsize=(4.2 * len(panels), 4), squeeze=False, layout="constrained"
     )
     for axis, panel in zip(axes[0], panels, strict=True):
-        here = [row for row in rows if (row["network"], row["batch"]) == panel]
-        for name in sorted({n for row in here for n in row["microseconds"]}):
-            points = [(100 * r["rate"], r["microseconds"].get(name)) for r in here]
+        panel_rows = [row for row in rows if (row["network"], row["batch"]) == panel]
+        for name in sorted({n for row in panel_rows for n in row["microseconds"]}):
+            points = [(100 * r["rate"], r["microseconds"].get(name)) for r in panel_rows]
             axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)
         axis.set(xscale="log", yscale="log", title=f"{panel[0]}, batch {panel[1]}")
-        axis.set(xlabel="activity, %", ylabel="microseconds a step and sample")
+        axis.set(xlabel="activity, %", ylabel="microseconds per step and sample")
     axes[0, 0].legend(fontsize=7)
     figure.savefig(path, dpi=110)
 
 
 def main() -> None:
-    """Time all engines and write what came out."""
+    """Time all engines and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one network, one activity")
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each engine and cell")
-    given = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="one network at one activity")
+    parser.add_argument("--seconds", type=float, default=1.0, help="per engine and row")
+    arguments = parser.parse_args()
     try:
         import torch
     except ImportError:
         raise SystemExit("bench.engines needs torch: run it with .venv-peers/bin/python") from None
     torch.set_num_threads(1)
     RESULTS.mkdir(exist_ok=True)
-    names = ["conv 34x34"] if given.quick else list(NETS)
-    rates = (0.05,) if given.quick else RATES
+    names = ["conv 34x34"] if arguments.quick else list(NETS)
+    rates = (0.05,) if arguments.quick else RATES
     rows: list[dict[str, Any]] = []
     for name in names:
-        for batch in (1, 4 if given.quick else BATCHES[name]):
+        for batch in (1, 4 if arguments.quick else BATCHES[name]):
             for rate in rates:
                 lava = batch == 1 and rate == 0.05 and name in ("conv 34x34", "recurrent 2000")
-                row = measure_cell(name, rate, batch, 0.2 if given.quick else given.seconds, lava)
+                row = measure_cell(
+                    name, rate, batch, 0.2 if arguments.quick else arguments.seconds, lava
+                )
                 rows.append(row)
                 print(format_row(row), flush=True)
-                for peer, why in row["left out"].items():
-                    print(f"    {peer} is left out: {why}", flush=True)
-                if not given.quick:
+                for peer, reason in row["skipped"].items():
+                    print(f"    {peer} skipped: {reason}", flush=True)
+                if not arguments.quick:
                     text = json.dumps({"timesteps": TIMESTEPS, "rows": rows}, indent=1)
                     (RESULTS / "engines.json").write_text(text + "\n")
-    if not given.quick:
+    if not arguments.quick:
         plot_rows(rows, RESULTS / "engines.png")
 
 

@@ -1,9 +1,10 @@
-"""Events against products, layer by layer: `python -m bench.layers`, one thread, two minutes.
+"""Compare event-driven and dense kernels layer by layer: `python -m bench.layers`, two minutes.
 
-Each layer stands alone, between an input of random events and neurons that never fire. It runs by
-events alone, by products alone, and as the fast engine chooses; they take turns. Told are the
-medians of a step, how much longer the choice took than the better of both, and synaptic operations
-a second by events: of the whole step, neurons included, and of the kernel that adds them up, alone.
+Each layer connects an input of random events to neurons that never fire, on one thread. It runs
+with event-driven kernels, with dense kernels, and with the choice of the CPU engine; the three take
+turns. The table gives the median time per step, the ratio of the engine's choice to the better of
+both, and synaptic operations per second with event-driven kernels: of the complete step including
+the neurons, and of the scatter kernel only.
 """
 
 import os
@@ -24,13 +25,13 @@ from pumice.runtime.op_counts import count_ops
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 TIMESTEPS, BATCH, TURNS = 80, 2, 15
-MIN_EVENTS = 30_000  # that the kernel adds up in a turn, at least
-THRESHOLD = 131_071  # the highest
+MIN_EVENTS = 30_000  # accumulated by the kernel in a turn
+THRESHOLD = 131_071  # the maximum
 Layer = tuple[Conv | Dense, tuple[int, ...]]
 
 
 def make_layers() -> list[Layer]:
-    """Return layers of the networks that `bench.engines` runs, and wider ones."""
+    """Layers of the networks of `bench.engines`, and wider ones."""
     random = np.random.default_rng(0)
 
     def weights(*shape: int) -> NDArray[np.int16]:
@@ -38,8 +39,8 @@ def make_layers() -> list[Layer]:
 
     def conv(outputs: int, inputs: int, side: int, size: int, stride: int = 1) -> Layer:
         padding = (side // 2, side // 2)
-        made = Conv(weights(outputs, inputs, side, side), (stride, stride), padding)
-        return made, (inputs, size, size)
+        connection = Conv(weights(outputs, inputs, side, side), (stride, stride), padding)
+        return connection, (inputs, size, size)
 
     return [
         conv(16, 2, 3, 34, 2),
@@ -58,7 +59,7 @@ def make_layers() -> list[Layer]:
 def scatter_steps(
     layout: Any, weights: Any, active: Any, ends: Any, sums: Any, nothing: Any, repeats: int
 ) -> None:
-    """Add up the events of each step, and again."""
+    """Accumulate the events of each step, `repeats` times."""
     projection = layout.projections[0]
     for _ in range(repeats):
         first = 0
@@ -71,15 +72,15 @@ def scatter_steps(
 
 
 def time_kernel(network: Network, events: NDArray[np.uint8]) -> float:
-    """Return the seconds that the events of a step take to be added up, and nothing else."""
+    """Time the accumulation of the events of a step in seconds, without the neurons."""
     layout = cpu.engine.compiled_network(network)
     sums = allocate_workspace(layout).sums
-    weights = layout.weights.view(np.int8)  # they are of either sign
+    weights = layout.weights.view(np.int8)  # signed
     steps = events.reshape(-1, *events.shape[2:])
     if steps.ndim == 4:
-        steps = steps.transpose(0, 2, 3, 1)  # as the loops have them
-    found = [np.flatnonzero(step).astype(np.int32) for step in steps]
-    ends, active = np.cumsum([len(each) for each in found]), np.concatenate(found)
+        steps = steps.transpose(0, 2, 3, 1)  # the axis order of the kernels
+    indices = [np.flatnonzero(step).astype(np.int32) for step in steps]
+    ends, active = np.cumsum([len(each) for each in indices]), np.concatenate(indices)
     repeats = 1 + int(MIN_EVENTS / len(active))
     times = []
     for _ in range(TURNS + 1):  # the first compiles
@@ -90,34 +91,36 @@ def time_kernel(network: Network, events: NDArray[np.uint8]) -> float:
 
 
 def measure_layer(layer: Layer) -> list[tuple[float, NDArray[np.float64], float, float]]:
-    """Return for each activity the seconds a step (turn, way), by events, products and as chosen.
+    """Measure a layer at each activity.
 
-    Before them stands the activity, behind them the synaptic operations of a step and the seconds
-    that to add them up takes alone.
+    Returns:
+        For each activity: the activity, the seconds per step (turns, 3) with event-driven kernels,
+        dense kernels and the engine's choice, the synaptic operations per step, and the seconds
+        that their accumulation takes.
     """
     connection, shape = layer
     target = Population("out", connection.target_shape(shape), threshold=THRESHOLD)
     populations = Population("in", shape, "input"), target
     network = Network(populations, (Projection("p", "in", "out", connection),))
     table = cpu.engine.compiled_network(network).projections
-    ways = 0, 1, int(table["product"][0])
-    found = []
+    paths = 0, 1, int(table["product"][0])
+    results = []
     for rate in RATES:
         random = np.random.default_rng(1).random((TIMESTEPS, BATCH, *shape))
         events = (random < rate).astype(np.uint8)
         operations = count_ops(
             network, cpu.run(network, events, threads=1)
         ).total_synaptic_operations.sum()
-        times = np.zeros((TURNS, len(ways)))
+        times = np.zeros((TURNS, len(paths)))
         for turn in range(TURNS):
-            for way in np.random.default_rng(turn).permutation(len(ways)):
-                table["product"] = ways[way]
-                cpu.run(network, events, "output", 1)  # its weights are in the cache from now on
-                times[turn, way] = min(_time_run(network, events) for _ in range(3))
+            for path in np.random.default_rng(turn).permutation(len(paths)):
+                table["product"] = paths[path]
+                cpu.run(network, events, "output", 1)  # warms the cache
+                times[turn, path] = min(_time_run(network, events) for _ in range(3))
         steps = TIMESTEPS * BATCH
-        alone = time_kernel(network, events)
-        found.append((rate, times / steps, float(operations) / steps, alone))
-    return found
+        kernel = time_kernel(network, events)
+        results.append((rate, times / steps, float(operations) / steps, kernel))
+    return results
 
 
 def _time_run(network: Network, events: NDArray[np.uint8]) -> float:
@@ -132,16 +135,17 @@ def main() -> None:
         sizes = " x ".join(map(str, connection.weights.shape))
         print(f"\n## {type(connection).__name__} {sizes}, from {' x '.join(map(str, shape))}\n")
         print(
-            "| active | events, us | products, us | chosen, us | to the better | GSOP/s | kernel |"
+            "| activity | event-driven, us | dense, us | engine's choice, us | ratio to best |"
+            " GSOP/s | GSOP/s, kernel |"
         )
         print("|---|---|---|---|---|---|---|")
-        for rate, seconds, operations, alone in measure_layer((connection, shape)):
-            events, products, chosen = medians = 1e6 * np.median(seconds, axis=0)
-            told = [f"{100 * rate:g} %", f"{events:.1f}", f"{products:.1f}", f"{chosen:.1f}"]
-            better = seconds[:, np.argmin(medians[:2])]
-            told.append(f"{np.median(seconds[:, 2] / better):.2f}")
-            told += [f"{operations / events / 1e3:.1f}", f"{operations / alone / 1e9:.1f}"]
-            print(f"| {' | '.join(told)} |", flush=True)
+        for rate, seconds, operations, kernel in measure_layer((connection, shape)):
+            medians = 1e6 * np.median(seconds, axis=0)
+            cells = [f"{100 * rate:g} %", *(f"{median:.1f}" for median in medians)]
+            best = seconds[:, np.argmin(medians[:2])]
+            cells.append(f"{np.median(seconds[:, 2] / best):.2f}")
+            cells += [f"{operations / medians[0] / 1e3:.1f}", f"{operations / kernel / 1e9:.1f}"]
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

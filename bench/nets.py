@@ -1,4 +1,4 @@
-"""Networks to time engines on, with thresholds at which every population is about as active."""
+"""Networks for benchmarks of engines, with thresholds that give every population the same rate."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ TIMESTEPS = 10
 
 
 def pilotnet() -> Network:
-    """PilotNet as its authors drew it: 66 x 200 x 3, five convolutions, four dense layers."""
+    """PilotNet as published: 66 x 200 x 3, five convolutions, four dense layers."""
     random = np.random.default_rng(0)
     image: shapes.Shape = (3, 66, 200)
     layers: list[tuple[str, Conv | Dense, shapes.Shape]] = []
@@ -31,11 +31,11 @@ def pilotnet() -> Network:
 
 
 def recurrent(neurons: int = 2000, inputs: int = 500) -> Network:
-    """Neurons, each with a twentieth of the others and a tenth of the inputs; ten outputs."""
+    """Recurrent network: connection probability 0.05 recurrent and 0.1 from inputs; ten outputs."""
     random = np.random.default_rng(0)
 
-    def sparse(targets: int, sources: int, share: float) -> Sparse:
-        rows, columns = np.nonzero(random.random((targets, sources)) < share)
+    def sparse(targets: int, sources: int, density: float) -> Sparse:
+        rows, columns = np.nonzero(random.random((targets, sources)) < density)
         weights = shapes.random_weights(random, 8, rows.size)
         return Sparse(weights, rows, columns, (targets, sources))
 
@@ -56,7 +56,7 @@ def recurrent(neurons: int = 2000, inputs: int = 500) -> Network:
 
 
 def sew_resnet18() -> Network:
-    """SEW-ResNet-18 at 32 x 32, read by the spikes of its last layer."""
+    """SEW-ResNet-18 at 32 x 32, with a spiking output layer."""
     network = shapes.sew_resnet18(32, 64, 10)
     last = Population("classes", (10,))
     return Network((*network.populations[:-1], last), network.projections)
@@ -71,41 +71,42 @@ NETS: dict[str, Callable[[], Network]] = {
 
 
 def random_events(network: Network, rate: float, batch: int, seed: int = 1) -> NDArray[np.uint8]:
-    """Random events, uint8 (timesteps, batch, *input shape), a share `rate` of them 1."""
+    """Random events, uint8 (timesteps, batch, *input shape), each 1 with probability `rate`."""
     shape = (TIMESTEPS, batch, *network.inputs[0].shape)
     return (np.random.default_rng(seed).random(shape, np.float32) < rate).astype(np.uint8)
 
 
 def calibrate_rates(network: Network, rate: float) -> Network:
-    """Return `network` of neurons that integrate and fire, in a share `rate` of all steps or so.
+    """Replace the neurons of `network` by integrate-and-fire neurons that spike at about `rate`.
 
-    Thresholds are found population after population on random events of that rate; what comes back
-    with a delay is taken for such events as well.
+    Thresholds are calibrated population by population on random events of that rate; delayed
+    projections are fed random events as well.
     """
     import torch
 
     values = {network.inputs[0].name: torch.from_numpy(random_events(network, rate, 2)).float()}
-    found = {p.name: p for p in network.populations}
+    populations = {p.name: p for p in network.populations}
     for population in network.topological_order:
         drive: Any = 0
         for term in incoming_terms(network, population.name):
-            seen: list[Any] = [
+            inputs: list[Any] = [
                 torch.from_numpy(
-                    np.random.default_rng(2).random((TIMESTEPS, 2, *found[source].shape)) < rate
+                    np.random.default_rng(2).random((TIMESTEPS, 2, *populations[source].shape))
+                    < rate
                 ).float()
                 if term.delay
                 else values[source]
                 for source in term.sources
             ]
-            drive = drive + to_torch(term.connection)(sum(seen[1:], seen[0]).flatten(0, 1))
+            drive = drive + to_torch(term.connection)(sum(inputs[1:], inputs[0]).flatten(0, 1))
         drive = drive.view(TIMESTEPS, 2, *population.shape)
         low, high = 0, 100_000
         while high - low > 1:
             middle = (low + high) // 2
-            fired = float(integrate_and_fire(drive, middle).mean())
-            low, high = (middle, high) if fired > rate else (low, middle)
+            spike_rate = float(integrate_and_fire(drive, middle).mean())
+            low, high = (middle, high) if spike_rate > rate else (low, middle)
         values[population.name] = integrate_and_fire(drive, high)
-        found[population.name] = replace(
+        populations[population.name] = replace(
             population, current_decay=4096, voltage_decay=0, threshold=high
         )
-    return Network(tuple(found.values()), network.projections, network.output)
+    return Network(tuple(populations.values()), network.projections, network.output)

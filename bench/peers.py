@@ -1,7 +1,7 @@
-"""What else computes a spiking network, each as one function from events to the output's spikes.
+"""Peer implementations of a spiking network, each a function from events to output spikes.
 
-All take the same `Network` of neurons that integrate and fire (no decay), where floating-point sums
-of whole numbers are exact: every peer must give the same spikes before it is timed.
+All run the same `Network` of integrate-and-fire neurons without decay, for which floating-point
+sums of integers are exact: every peer must give the same spikes before it is timed.
 """
 
 import types
@@ -23,7 +23,7 @@ Peer = Callable[[Spikes], Spikes]  # events (timesteps, batch, *shape) to output
 
 @dataclass(frozen=True)
 class Term:
-    """A linear map that several sources share: their values are added first, as peers would."""
+    """A linear map that several sources share; their values are summed before it is applied."""
 
     sources: tuple[str, ...]
     connection: Any
@@ -31,32 +31,32 @@ class Term:
 
 
 def incoming_terms(network: Network, name: str) -> list[Term]:
-    """Return what adds up in population `name`."""
-    found: list[Term] = []
+    """Group the incoming projections of population `name` that share a connection."""
+    grouped: list[Term] = []
     for p in network.incoming(name):
-        for k, term in enumerate(found):
+        for k, term in enumerate(grouped):
             if term.connection is p.connection and term.delay == p.delay:
-                found[k] = Term((*term.sources, p.source), term.connection, term.delay)
+                grouped[k] = Term((*term.sources, p.source), term.connection, term.delay)
                 break
         else:
-            found.append(Term((p.source,), p.connection, p.delay))
-    return found
+            grouped.append(Term((p.source,), p.connection, p.delay))
+    return grouped
 
 
 def pumice_cpu(network: Network, threads: int = 1) -> Peer:
-    """The fast engine."""
+    """The CPU engine of pumice."""
     out = network.output
     return lambda events: cpu.run(network, events, "output", threads).spikes[out]
 
 
-def pumice_fixed_path(network: Network, multiplied: bool) -> Peer:
-    """Events alone, or products wherever something is active: what the fast engine chooses from."""
-    alone = replace(network)  # which has a layout of its own
-    table = cpu.engine.compiled_network(alone).projections
+def pumice_fixed_path(network: Network, dense: bool) -> Peer:
+    """The CPU engine of pumice with only event-driven kernels, or only dense ones."""
+    copy = replace(network)  # has a compiled network of its own
+    table = cpu.engine.compiled_network(copy).projections
     if table["sparse"].all():
-        raise NotImplementedError("sparse projections are never multiplied")
-    table["product"] = (1 - table["sparse"]) * multiplied
-    return pumice_cpu(alone)
+        raise NotImplementedError("sparse projections have no dense kernel")
+    table["product"] = (1 - table["sparse"]) * dense
+    return pumice_cpu(copy)
 
 
 def pumice_onnx(network: Network) -> Peer:
@@ -66,12 +66,12 @@ def pumice_onnx(network: Network) -> Peer:
 
 
 def numpy_reference(network: Network) -> Peer:
-    """The reference engine: plain numpy."""
+    """The reference engine of pumice in numpy."""
     return lambda events: reference.run(network, events, "output").spikes[network.output]
 
 
 def to_torch(connection: Any) -> "Any":
-    """Return a connection as a function of a tensor (batch, *source shape), without gradient."""
+    """Convert a connection to a function of a tensor (batch, *source shape), without gradient."""
     import torch
     from torch.nn import functional
 
@@ -98,22 +98,22 @@ def to_torch(connection: Any) -> "Any":
 
 
 def integrate_and_fire(drive: Any, threshold: float) -> Any:
-    """Neurons of torch over all steps of `drive` (timesteps, batch, *shape)."""
+    """Integrate-and-fire neurons in torch; `drive` is (timesteps, batch, *shape)."""
     import torch
 
     voltage, spikes = torch.zeros_like(drive[0]), []
     for now in drive:
         voltage = voltage + now
-        fired = (voltage > threshold).to(drive.dtype)
-        voltage = voltage * (1 - fired)
-        spikes.append(fired)
+        spike = (voltage > threshold).to(drive.dtype)
+        voltage = voltage * (1 - spike)
+        spikes.append(spike)
     return torch.stack(spikes)
 
 
 def run_layerwise(
     network: Network, neurons: Callable[[str], Callable[[Any], Any]]
 ) -> Callable[[Any], Any]:
-    """Return `network` layer by layer, each over all steps; step by step if it is recurrent."""
+    """Build a forward function that runs layer by layer, or step by step if it is recurrent."""
     import torch
 
     layers = []
@@ -142,12 +142,12 @@ def run_layerwise(
             for population, maps, _ in layers:
                 drive: Any = 0
                 for term, apply in maps:
-                    seen = before if term.delay else state
-                    drive = drive + apply(sum(seen[source] for source in term.sources))
+                    values = before if term.delay else state
+                    drive = drive + apply(sum(values[source] for source in term.sources))
                 total = voltage[population.name] + drive.view(-1, *population.shape)
-                fired = (total > float(population.threshold)).to(now.dtype)
-                voltage[population.name] = total * (1 - fired)
-                state[population.name] = fired
+                spike = (total > float(population.threshold)).to(now.dtype)
+                voltage[population.name] = total * (1 - spike)
+                state[population.name] = spike
             steps.append(state[network.output])
         return torch.stack(steps)
 
@@ -159,41 +159,41 @@ def _as_peer(forward: Callable[[Any], Any]) -> Peer:
 
     def run(events: Spikes) -> Spikes:
         with torch.inference_mode():
-            given = torch.from_numpy(events).to(torch.float32)
-            answer: Spikes = forward(given).to(torch.uint8).numpy()
-        return answer
+            values = torch.from_numpy(events).to(torch.float32)
+            spikes: Spikes = forward(values).to(torch.uint8).numpy()
+        return spikes
 
     return run
 
 
 def torch_plain(network: Network) -> Peer:
-    """Plain torch, float32."""
+    """torch, float32."""
 
     def neurons(name: str) -> Callable[[Any], Any]:
-        level = float(network.population(name).threshold)
-        return lambda drive: integrate_and_fire(drive, level)
+        threshold = float(network.population(name).threshold)
+        return lambda drive: integrate_and_fire(drive, threshold)
 
     return _as_peer(run_layerwise(network, neurons))
 
 
 def spikingjelly(network: Network) -> Peer:
-    """SpikingJelly's multi-step neurons, torch backend, float32; it fires at `>=`."""
+    """SpikingJelly's multi-step neurons, torch backend, float32 (it spikes at `>=`)."""
     from spikingjelly.activation_based import functional, neuron
 
     if any(p.delay for p in network.projections):
-        raise NotImplementedError("recurrent over layers")
-    made = []
+        raise NotImplementedError("recurrence across layers")
+    nodes = []
 
     def neurons(name: str) -> Callable[[Any], Any]:
-        level = float(network.population(name).threshold) + 0.5
-        node = neuron.IFNode(v_threshold=level, v_reset=0.0, step_mode="m")
-        made.append(node.eval())
+        threshold = float(network.population(name).threshold) + 0.5
+        node = neuron.IFNode(v_threshold=threshold, v_reset=0.0, step_mode="m")
+        nodes.append(node.eval())
         return lambda drive: node(drive)
 
     forward = run_layerwise(network, neurons)
 
     def once(events: Any) -> Any:
-        for node in made:
+        for node in nodes:
             functional.reset_net(node)
         return forward(events)
 
@@ -201,7 +201,7 @@ def spikingjelly(network: Network) -> Peer:
 
 
 def onnx_float(network: Network, timesteps: int, batch: int) -> Peer:
-    """The same steps as float32 graph in ONNX Runtime, written by torch with all steps unrolled."""
+    """A float32 ONNX graph in ONNX Runtime, exported by torch with all steps unrolled."""
     import io
 
     import onnxruntime
@@ -223,12 +223,12 @@ def onnx_float(network: Network, timesteps: int, batch: int) -> Peer:
             return self.walk(events)
 
     if any(isinstance(p.connection, Sparse) for p in network.projections):
-        raise NotImplementedError("no sparse product")
+        raise NotImplementedError("no sparse matrix product")
     shape = (timesteps, batch, *network.inputs[0].shape)
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        export: Any = torch.onnx.export  # it takes an open file, whatever its types say
+        export: Any = torch.onnx.export  # accepts an open file, which its type hints omit
         export(Module(), (torch.zeros(shape),), file, dynamo=False)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -239,14 +239,14 @@ def onnx_float(network: Network, timesteps: int, batch: int) -> Peer:
     name = session.get_inputs()[0].name
 
     def run(events: Spikes) -> Spikes:
-        answer: Spikes = session.run(None, {name: events.astype(np.float32)})[0].astype(np.uint8)
-        return answer
+        spikes: Spikes = session.run(None, {name: events.astype(np.float32)})[0].astype(np.uint8)
+        return spikes
 
     return run
 
 
 def slayer(network: Network) -> Peer:
-    """lava-dl SLAYER's CUBA blocks with the same integers, for a chain of layers."""
+    """lava-dl SLAYER's CUBA blocks with the same integers, for a sequential network."""
     import sys
 
     import torch
@@ -254,18 +254,18 @@ def slayer(network: Network) -> Peer:
     from pumice.runtime.lava_compat import patch_lava
 
     if len(network.projections) != len(network.topological_order):
-        raise NotImplementedError("not a chain")
+        raise NotImplementedError("not sequential")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch_lava()
-        detection = "lava.lib.dl.slayer.object_detection"  # it wants cv2
+        detection = "lava.lib.dl.slayer.object_detection"  # requires cv2
         sys.modules.setdefault(detection, types.ModuleType(detection))
         from lava.lib.dl import slayer as library
     blocks = []
     for population in network.topological_order:
         (projection,) = network.incoming(population.name)
         neuron = {
-            "threshold": (float(population.threshold) + 1) / 64,  # it fires at `>=`
+            "threshold": (float(population.threshold) + 1) / 64,  # SLAYER spikes at `>=`
             "current_decay": 1.0,
             "voltage_decay": 0.0,
         }
@@ -303,7 +303,7 @@ def slayer(network: Network) -> Peer:
                 if neuron is not None:
                     neuron.current_state = neuron.voltage_state = torch.zeros(1)
                 values = block(values)
-            answer: Spikes = np.moveaxis(values.numpy(), -1, 0).astype(np.uint8)
-        return answer
+            spikes: Spikes = np.moveaxis(values.numpy(), -1, 0).astype(np.uint8)
+        return spikes
 
     return run

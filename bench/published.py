@@ -1,8 +1,8 @@
-"""What Lava's compiler printed for Loihi 2, and what was measured there, row by row.
+"""Published output of Lava's compiler for Loihi 2, and measurements on the chip, layer by layer.
 
-From the notebooks pilotnet_snn/benchmark, pilotnet_sdnn/benchmark, mnist/run and oxford/run in
-https://github.com/lava-nc/lava-dl/tree/main/tutorials/lava/lib/dl/netx, turned round: the compiler
-prints the output first. The rows of PilotNet are those of the LIF network.
+Source: the notebooks pilotnet_snn/benchmark, pilotnet_sdnn/benchmark, mnist/run and oxford/run in
+https://github.com/lava-nc/lava-dl/tree/main/tutorials/lava/lib/dl/netx, in reverse order, since the
+compiler prints the output first. The rows of PilotNet are those of the LIF network.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: its largest strip (channels, height, width), means over its cores, and the cores.
+    """One layer: its largest strip (channels, height, width), means over its cores, number of cores.
 
     `axons_out` is the compiler's AxonMap, `routes` its AxonMem.
     """
@@ -46,7 +46,7 @@ OXFORD = (
     Row("dense1", (86,), 200, 85, 5400, 85, 0, 3),
     Row("dense2", (100,), 256, 100, 8064, 100, 0, 2),
 )
-# PilotNet LIF, 16 steps a frame, 10,000 steps, one frame repeated: 408.91 frames a second and
-# 1.093544 mJ of dynamic energy a frame.
-MICROJOULES_A_STEP = 68.3
-MICROSECONDS_A_STEP = 152.8
+# PilotNet LIF, 16 steps per frame, 10,000 steps, one frame repeated: 408.91 frames per second and
+# 1.093544 mJ of dynamic energy per frame.
+MICROJOULES_PER_STEP = 68.3
+MICROSECONDS_PER_STEP = 152.8

@@ -1,9 +1,10 @@
-"""What fewer bits cost in accuracy: `python -m bench.quantization --folder N-MNIST`, ten minutes.
+"""Accuracy against weight bits: `python -m bench.quantization --folder N-MNIST`, ten minutes.
 
-The recipe `nmnist`, a third of the recordings held out, others for each seed: in real numbers;
-rounded after training, naively and by search on training samples, with a scale a layer and a scale
-a channel; and trained as integers for its last third. What is known goes to a JSON file after each
-training, and a table in Markdown is printed at the end.
+Trains the recipe `nmnist` with a third of the recordings held out, a different third for each seed:
+in float; with post-training quantization, with and without calibration on training samples, with
+one scale per layer and per channel; and with quantization-aware training in the last third of the
+epochs. Results are written to a JSON file after each training run, and a Markdown table is printed
+at the end.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from pumice.runtime.files import atomic_write
 BITS = (8, 7, 6, 5, 4)
 TRAINED_BITS = (8, 4)
 CALIBRATION = 128
-TEST_PER_CLASS = 30  # of each class
+TEST_PER_CLASS = 30
 QUICK = (
     "training.epochs=6",
     "training.qat_epochs=2",
@@ -37,14 +38,14 @@ RunKey = tuple[int, int]
 
 
 def list_runs(seeds: int) -> Iterator[RunKey]:
-    """Give seed and bits of every training; 0 bits are real numbers."""
+    """Yield seed and bits of every training run; 0 bits mean float."""
     for seed in range(seeds):
         for bits in (0, *TRAINED_BITS):
             yield seed, bits
 
 
 def measure_run(part: RunKey, folder: Path, quick: bool) -> list[Cell]:
-    """Train one network and return how often each form of it is right on the samples held out."""
+    """Train one network and measure the accuracy of each of its forms on the held-out samples."""
     import torch
 
     from pumice.train import load_recipe, model_accuracy, train_recipe
@@ -61,43 +62,51 @@ def measure_run(part: RunKey, folder: Path, quick: bool) -> list[Cell]:
     with tempfile.TemporaryDirectory() as run:
         trained = train_recipe(recipe, data, Path(run) / "run")
     seconds = perf_counter() - start
-    right = float(model_accuracy(trained.network, data.test, bool(bits))[-1])
-    name = f"trained with {bits} bits" if bits else "real numbers"
-    cell = {"seed": seed, "form": name, "bits": bits or 32, "accuracy": right, "seconds": seconds}
+    accuracy = float(model_accuracy(trained.network, data.test, bool(bits))[-1])
+    name = f"quantization-aware, {bits} bits" if bits else "float"
+    cell = {
+        "seed": seed,
+        "form": name,
+        "bits": bits or 32,
+        "accuracy": accuracy,
+        "seconds": seconds,
+    }
     return [cell] if bits else [cell, *measure_quantized(trained.network, data, seed, quick)]
 
 
 def measure_quantized(network: Any, data: Any, seed: int, quick: bool) -> list[Cell]:
-    """Return the accuracy of `network` rounded after training, in every way."""
+    """Measure the accuracy of `network` after every form of post-training quantization."""
     from pumice.convert.quantize.calibration import calibrate
     from pumice.convert.quantize.float_network import set_weight_bits, use_per_channel_scales
     from pumice.convert.quantize.quantize import quantize_network
     from pumice.runtime.engines.cpu.engine import run
     from pumice.train import network_accuracy, to_float_network
 
-    graph = to_float_network(network)
+    model = to_float_network(network)
     events = data.train.events[:, :CALIBRATION]
     cells = []
     for bits in TRAINED_BITS if quick else BITS:
-        for scale, given in (("layer", graph), ("channel", use_per_channel_scales(graph))):
+        for scale, scaled in (("layer", model), ("channel", use_per_channel_scales(model))):
             for search in (False, True):
                 start = perf_counter()
-                found, told = calibrate(set_weight_bits(given, bits), events, search)
+                calibrated, layers = calibrate(set_weight_bits(scaled, bits), events, search)
                 seconds = perf_counter() - start
-                right = float(network_accuracy(quantize_network(found)[0], data.test, run)[-1])
-                changed = sum(layer.spike_errors for layer in told) / sum(
-                    layer.spikes for layer in told
+                accuracy = float(
+                    network_accuracy(quantize_network(calibrated)[0], data.test, run)[-1]
                 )
-                form = f"{'searched' if search else 'rounded'}, a scale a {scale}"
+                changed = sum(layer.spike_errors for layer in layers) / sum(
+                    layer.spikes for layer in layers
+                )
+                form = f"{'calibrated' if search else 'rounded'}, one scale per {scale}"
                 cells.append(
-                    {"seed": seed, "form": form, "bits": bits, "accuracy": right,
+                    {"seed": seed, "form": form, "bits": bits, "accuracy": accuracy,
                      "spikes_changed": changed, "seconds": seconds}
                 )  # fmt: skip
     return cells
 
 
 def load_split(options: dict[str, Any], seed: int, quick: bool) -> Any:
-    """Return all recordings, a third of them held out by `seed`."""
+    """Load all recordings and hold out a third of them, chosen by `seed`."""
     from pumice.train.data import FrameSet, load
     from pumice.train.data.dataset import hold_out
 
@@ -114,61 +123,64 @@ def load_split(options: dict[str, Any], seed: int, quick: bool) -> Any:
 
 
 def summarize(cells: list[Cell]) -> list[dict[str, Any]]:
-    """Return mean accuracy by form and bits, and what it loses against real numbers, in points."""
-    real = {cell["seed"]: cell["accuracy"] for cell in cells if cell["bits"] == 32}
+    """Summarize accuracy by form and bits, and its loss against float in percentage points."""
+    baseline = {cell["seed"]: cell["accuracy"] for cell in cells if cell["bits"] == 32}
     rows = []
     for form, bits in dict.fromkeys((cell["form"], cell["bits"]) for cell in cells):
-        chosen = [c for c in cells if (c["form"], c["bits"]) == (form, bits) and c["seed"] in real]
+        chosen = [
+            c for c in cells if (c["form"], c["bits"]) == (form, bits) and c["seed"] in baseline
+        ]
         if chosen:
-            lost = [100 * (real[c["seed"]] - c["accuracy"]) for c in chosen]
+            lost = [100 * (baseline[c["seed"]] - c["accuracy"]) for c in chosen]
             mean = 100 * float(np.mean([c["accuracy"] for c in chosen]))
             spikes = float(np.mean([c.get("spikes_changed", np.nan) for c in chosen]))
             rows.append(
                 {"form": form, "bits": bits, "seeds": len(chosen), "accuracy": mean,
-                 "lost": float(np.mean(lost)), "most_lost": max(lost),
+                 "lost": float(np.mean(lost)), "max_lost": max(lost),
                  "spikes_changed": None if np.isnan(spikes) else spikes}
             )  # fmt: skip
     return rows
 
 
 def write_results(path: Path, cells: list[Cell], arguments: dict[str, Any]) -> None:
-    """Write all that is known so far."""
+    """Write the results so far."""
     document = {"arguments": arguments, "summary": summarize(cells), "cells": cells}
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
 def main() -> None:
-    """Measure every part in processes of their own, and print a table."""
+    """Measure all runs in separate processes and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="where N-MNIST's recordings are")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of N-MNIST")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="a smaller network, one seed")
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("bench/results/quantisation.json")
     )
-    given = parser.parse_args()
-    seeds = 1 if given.quick else given.seeds
-    arguments = {"folder": given.folder.name, "seeds": seeds, "quick": given.quick}
+    arguments = parser.parse_args()
+    seeds = 1 if arguments.quick else arguments.seeds
+    settings = {"folder": arguments.folder.name, "seeds": seeds, "quick": arguments.quick}
     cells: list[Cell] = []
     spawn = multiprocessing.get_context("spawn")  # forked threads of torch would hang
-    with ProcessPoolExecutor(given.jobs, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(arguments.jobs, mp_context=spawn) as pool:
         waiting = [
-            pool.submit(measure_run, part, given.folder, given.quick) for part in list_runs(seeds)
+            pool.submit(measure_run, part, arguments.folder, arguments.quick)
+            for part in list_runs(seeds)
         ]
         for done in as_completed(waiting):
             cells += done.result()
             cells.sort(key=lambda cell: (cell["seed"], -cell["bits"]))
-            write_results(given.output, cells, arguments)
-    print("| form | bits | accuracy | points lost | most lost | spikes changed |")
+            write_results(arguments.output, cells, settings)
+    print("| form | bits | accuracy | points lost | maximum | spikes changed |")
     print("|---|---|---|---|---|---|")
     for row in summarize(cells):
         changed = row["spikes_changed"]
         spikes = "" if changed is None else f"{100 * changed:.2f} %"
         print(
             f"| {row['form']} | {row['bits']} | {row['accuracy']:.2f} % | {row['lost']:+.2f} "
-            f"| {row['most_lost']:+.2f} | {spikes} |"
+            f"| {row['max_lost']:+.2f} | {spikes} |"
         )
 
 

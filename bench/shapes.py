@@ -1,8 +1,8 @@
-"""Networks of known shape with drawn weights: those that others have placed, and a large one.
+"""Networks of published shapes with random weights, for placement benchmarks, and a large one.
 
 The shapes of PilotNet, MNIST and Oxford are those of the notebooks in
-https://github.com/lava-nc/lava-dl/tree/main/tutorials/lava/lib/dl/netx. Only shapes and the bits of
-weights matter to placement.
+https://github.com/lava-nc/lava-dl/tree/main/tutorials/lava/lib/dl/netx. Placement depends only on
+shapes and the bits of weights.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Pair = tuple[int, int]
 
 
 def random_weights(random: np.random.Generator, bits: int, *shape: int) -> NDArray[np.int16]:
-    """Weights of mixed sign that need exactly `bits` bits (8 of them as even numbers)."""
+    """Random signed weights that need exactly `bits` bits (even numbers for 8 bits)."""
     half = 1 << (bits - 1)
     weights = random.integers(-half, half, shape).astype(np.int16)
     weights.flat[0], weights.flat[-1] = -half, 1
@@ -27,13 +27,13 @@ def random_weights(random: np.random.Generator, bits: int, *shape: int) -> NDArr
 def chain(
     image: Shape, layers: Sequence[tuple[str, Conv | Dense, Shape]], on_chip: bool = False
 ) -> Network:
-    """One population after the other. With `on_chip` the first stands on cores as well."""
+    """Build a sequential network; with `on_chip` its first population is placed on cores, too."""
     first = Population("input", image, "cuba" if on_chip else "input", threshold=1)
     populations, projections = [first], []
     for name, connection, shape in layers:
         populations.append(Population(name, shape, threshold=64))
         projections.append(Projection(f"to_{name}", populations[-2].name, name, connection))
-    if on_chip:  # a network needs an input: one that reaches a single neuron
+    if on_chip:  # a network needs an input, here of a single neuron
         populations.insert(0, Population("outside", (1,), "input"))
     return Network(tuple(populations), tuple(projections))
 
@@ -41,7 +41,7 @@ def chain(
 def pilotnet(on_chip: bool = True) -> Network:
     """PilotNet as LIF network: 200 x 66 pixels, five convolutions, four dense layers.
 
-    The bits of the weights are those with which the published words come out.
+    The bits of the weights reproduce the published numbers of memory words.
     """
     random = np.random.default_rng(0)
     image: Shape = (3, 66, 200)
@@ -67,7 +67,7 @@ def pilotnet(on_chip: bool = True) -> Network:
 
 
 def dense_net(*sizes: int) -> Network:
-    """Dense layers of 8-bit weights."""
+    """Sequential network of dense layers with 8-bit weights."""
     random = np.random.default_rng(0)
     layers = [
         (f"dense{number}", Dense(random_weights(random, 8, outputs, inputs)), (outputs,))
@@ -77,7 +77,7 @@ def dense_net(*sizes: int) -> Network:
 
 
 def conv_net(image: Shape, strides: tuple[int, ...], hidden: int, classes: int = 10) -> Network:
-    """Two convolutions of 16 and 32 channels and two dense layers: what the shipped recipes train.
+    """Two convolutions of 16 and 32 channels and two dense layers, as in the shipped recipes.
 
     `digits-events` is `conv_net((2, 16, 16), (1, 2), 128)`, `nmnist` with (2, 34, 34), (2, 2), 512.
     """
@@ -94,7 +94,7 @@ def conv_net(image: Shape, strides: tuple[int, ...], hidden: int, classes: int =
 
 
 def sew_resnet18(side: int = 128, channels: int = 64, classes: int = 101) -> Network:
-    """SEW-ResNet-18 with ADD: every consumer of a sum takes each of its terms with equal weights.
+    """SEW-ResNet-18 with ADD: each consumer of a sum has one projection per term, of equal weights.
 
     At 128 x 128 it has 876,544 spiking neurons and an integrator.
     """

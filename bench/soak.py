@@ -1,9 +1,9 @@
-"""A stream of recorded events without end: `python -m bench.soak [--minutes 30]`.
+"""Soak test of an endless event stream: `python -m bench.soak [--minutes 30]`.
 
-The N-MNIST recordings of `../shared/data` (or `PUMICE_TEST_DATA`) follow each other in a loop, as
-fast as they are taken, through the net 34x34x2 -> 16c -> 32c -> 512 -> 10. Every minute it prints
-the most memory held so far, the windows of 10 ms computed, and what they took; in the end what
-became of all events. It fails where one is missing from the account.
+The N-MNIST recordings of `../shared/data` (or `PUMICE_TEST_DATA`) are replayed in a loop at full
+speed through the network 34x34x2 -> 16c -> 32c -> 512 -> 10. Every minute the benchmark prints the
+peak memory, the number of time bins of 10 ms and their latency; at the end, the statistics of all
+events. It fails if an event is missing from the statistics.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from bench.nets import NETS, calibrate_rates
 from pumice.runtime.stream import EventChunk, Sensor, StreamStats, bin_events, classify_stream
 from pumice.train.data.recordings import read_recordings
 
-SIDE, STEPS, WINDOW = 34, 10, 10_000  # pixels, windows an answer, microseconds a window
+SIDE, STEPS, WINDOW = 34, 10, 10_000  # pixels, bins per prediction, bin width in microseconds
 
 
 def iter_recordings(folder: Path, seconds: float, sent: list[int]) -> Iterator[EventChunk]:
-    """Give one recording after the other until the time is over; note how many events each has."""
+    """Yield recordings until the time is over; adds the number of their events to `sent`."""
     (file,) = (folder / "nmnist900").glob("*.npz")
     recordings = [
         EventChunk(
@@ -33,47 +33,47 @@ def iter_recordings(folder: Path, seconds: float, sent: list[int]) -> Iterator[E
     ]
     end = time.monotonic() + seconds
     while True:
-        for piece in recordings:
+        for chunk in recordings:
             if time.monotonic() > end:
                 return
-            sent[0] += len(piece.t)
-            yield piece
+            sent[0] += len(chunk.t)
+            yield chunk
 
 
 def main() -> None:
-    """Stream, and tell how it goes."""
+    """Stream for the given time and print statistics."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     folder = Path(os.environ.get("PUMICE_TEST_DATA", "../shared/data"))
     network = calibrate_rates(NETS["conv 34x34"](), 0.05)
-    tally, sent, took = StreamStats(), [0], []
-    told = time.monotonic()
+    stats, sent, latencies = StreamStats(), [0], []
+    last_print = time.monotonic()
     stream = bin_events(
         network,
         Sensor(SIDE, SIDE, bin_us=WINDOW),
-        iter_recordings(folder, 60 * given.minutes, sent),
-        tally,
+        iter_recordings(folder, 60 * arguments.minutes, sent),
+        stats,
     )
-    for answer in classify_stream(network, stream, STEPS, tally, every_step=True):
-        took.append(answer.milliseconds)
-        if time.monotonic() > told + 60:
-            print_progress(tally, took)
-            told, took = time.monotonic(), []
-    print_progress(tally, took)
-    print(tally.as_dict())
-    missing = sent[0] - tally.events - tally.off_sensor - tally.out_of_order - tally.dropped_events
-    print(f"{sent[0]:,} events sent, {missing} of them not accounted for")
+    for prediction in classify_stream(network, stream, STEPS, stats, every_step=True):
+        latencies.append(prediction.milliseconds)
+        if time.monotonic() > last_print + 60:
+            print_progress(stats, latencies)
+            last_print, latencies = time.monotonic(), []
+    print_progress(stats, latencies)
+    print(stats.as_dict())
+    missing = sent[0] - stats.events - stats.off_sensor - stats.out_of_order - stats.dropped_events
+    print(f"{sent[0]:,} events sent, {missing} of them missing from the statistics")
     raise SystemExit(missing != 0)
 
 
-def print_progress(tally: StreamStats, took: list[float]) -> None:
-    """Print a line about the windows of the last minute."""
+def print_progress(stats: StreamStats, latencies: list[float]) -> None:
+    """Print peak memory, and the latency of the time bins of the last minute."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    middle, most = np.percentile(took, (50, 99))
+    p50, p99 = np.percentile(latencies, (50, 99))
     print(
-        f"{peak:.0f} MB, {tally.time_bins:,} windows; of the last {len(took):,}: "
-        f"median {middle:.3f} ms, 99 % within {most:.3f} ms, longest {max(took):.1f} ms",
+        f"{peak:.0f} MB, {stats.time_bins:,} time bins; latency of the last {len(latencies):,}: "
+        f"p50 {p50:.3f} ms, p99 {p99:.3f} ms, maximum {max(latencies):.1f} ms",
         flush=True,
     )
 

@@ -1,11 +1,10 @@
-"""Two threads against one: `python -m bench.threads`, up to eight minutes, after `make peers`.
+"""Scaling from one thread to two: `python -m bench.threads`, eight minutes, after `make peers`.
 
-The networks of `bench.engines` at 5 % activity, in batches of several sizes, as one who works
-through a data set runs them: batch after batch on one thread for a while, on two, and two runs of
-one thread each beside one another, in drawn order. Told are medians, and what came of two runs
-beside one another, which is about what two threads can give: on processors that share a core, or
-that others use, less than twice as much. SEW-ResNet-18 at 128 x 128 pixels runs one sample at a
-time, which both threads share.
+The networks of `bench.engines` at 5 % activity run batch after batch on one thread, on two threads,
+and as two concurrent single-threaded runs, in random order and for several batch sizes. The table
+gives medians; the gain of two concurrent runs bounds what two threads can reach, which is less than
+two where processors share a core or carry other load. SEW-ResNet-18 at 128 x 128 pixels runs one
+sample at a time, which both threads share.
 """
 
 import argparse
@@ -32,41 +31,41 @@ BATCHES = {
 
 
 def measure_scaling(network: Network, batch: int, turns: int) -> tuple[float, float, float]:
-    """Return the seconds of a run on one thread, on two, and of two runs beside one another."""
+    """Measure the seconds of a run on one thread, on two, and of two concurrent runs."""
     events = random_events(network, RATE, batch)
 
     def run(threads: int) -> None:
         cpu.run(network, events, "output", threads)
 
-    ways = (lambda: run(1), lambda: run(2), lambda: parallel_for(lambda _: run(1), 2))
-    times: tuple[list[float], ...] = tuple([] for _ in ways)
+    modes = (lambda: run(1), lambda: run(2), lambda: parallel_for(lambda _: run(1), 2))
+    times: tuple[list[float], ...] = tuple([] for _ in modes)
     for turn in range(turns):
-        for way in np.random.default_rng(turn).permutation(len(ways)):
-            ways[way]()
-            taken: list[float] = []
-            while len(taken) < MIN_RUNS or sum(taken) < TURN_SECONDS:
+        for mode in np.random.default_rng(turn).permutation(len(modes)):
+            modes[mode]()
+            seconds: list[float] = []
+            while len(seconds) < MIN_RUNS or sum(seconds) < TURN_SECONDS:
                 start = time.perf_counter()
-                ways[way]()
-                taken.append(time.perf_counter() - start)
-            times[way].append(float(np.median(taken)))
-    one, two, both = (float(np.median(taken)) for taken in times)
-    return one, two, both
+                modes[mode]()
+                seconds.append(time.perf_counter() - start)
+            times[mode].append(float(np.median(seconds)))
+    one, two, concurrent = (float(np.median(seconds)) for seconds in times)
+    return one, two, concurrent
 
 
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=16, help="of each number of threads")
-    given = parser.parse_args()
-    print("| network | samples | one thread, ms | two, ms | times | two runs beside one another |")
+    parser.add_argument("--turns", type=int, default=16, help="per number of threads")
+    arguments = parser.parse_args()
+    print("| network | samples | one thread, ms | two, ms | speedup | speedup, concurrent runs |")
     print("|---|---|---|---|---|---|")
     rows = [(name, NETS[name], batch) for name, sizes in BATCHES.items() for batch in sizes]
     rows.append(("sew-resnet18 128x128", lambda: shapes.sew_resnet18(128, 64, 101), 1))
-    for name, made, batch in rows:
-        network = made() if batch == 1 else calibrate_rates(made(), RATE)
-        one, two, both = measure_scaling(network, batch, given.turns)
-        told = f"{1e3 * one:.1f} | {1e3 * two:.1f} | {one / two:.2f} | {2 * one / both:.2f}"
-        print(f"| {name} | {batch} | {told} |", flush=True)
+    for name, build, batch in rows:
+        network = build() if batch == 1 else calibrate_rates(build(), RATE)
+        one, two, concurrent = measure_scaling(network, batch, arguments.turns)
+        cells = f"{1e3 * one:.1f} | {1e3 * two:.1f} | {one / two:.2f} | {2 * one / concurrent:.2f}"
+        print(f"| {name} | {batch} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

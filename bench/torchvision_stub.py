@@ -1,7 +1,7 @@
-"""Imported before Lightning, lets it be imported beside a torchvision that fails.
+"""Replace torchvision by a stub; import this module before Lightning.
 
-The peers' environment holds torchvision's CUDA wheel and a CPU torch; Lightning's metrics import
-torchvision wherever it is installed. Nothing that is measured uses it.
+The peers' environment has torchvision's CUDA wheel and a CPU torch, and Lightning's metrics import
+torchvision wherever it is installed, which then fails. No benchmark uses it.
 """
 
 import sys

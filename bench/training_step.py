@@ -1,9 +1,10 @@
-"""A training step against SpikingJelly's: `.venv-peers/bin/python -m bench.training_step`.
+"""Time a training step against SpikingJelly: `.venv-peers/bin/python -m bench.training_step`.
 
-The small convolutional network at four time steps, forward, backward and update, and the neuron
-alone, forward and backward over 8.4 million element-steps; both in one run on one thread, taking
-turns. Before it is timed, SpikingJelly's network is given the same weights and must give the same
-logits. Without SpikingJelly (`make peers` installs it) only ours is timed. `--quick` repeats less.
+Measures the small convolutional network at four timesteps (forward, backward and update) and the
+neuron layer (forward and backward over 8.4 million element-steps), on one thread, with both
+libraries taking turns. SpikingJelly's network has the same weights and must give the same logits
+before it is timed. Without SpikingJelly (`make peers` installs it) only pumice is timed. `--quick`
+uses fewer repetitions.
 """
 
 import argparse
@@ -25,13 +26,13 @@ from pumice.train.nn.neuron import NeuronConfig, lif
 TIMESTEPS, BATCH, SHAPE, CLASSES = 4, 32, (2, 34, 34), 10
 OPTIONS = ConvOptions(channels=(16, 32), kernels=(3, 3), strides=(2, 2), hidden=(512,))
 NEURONS = (TIMESTEPS, 32, 65536)  # 8.4 million element-steps
-STEP_LIMIT, NEURON_LIMIT = 1.0, 0.25  # ours, as a share of SpikingJelly's time
+STEP_LIMIT, NEURON_LIMIT = 1.0, 0.25  # maximum ratio of pumice's time to SpikingJelly's
 
 Step = Callable[[], object]
 
 
 def main() -> None:
-    """Time both, print both and their ratios."""
+    """Time both libraries; print the times and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="five rounds instead of forty")
     rounds = 5 if parser.parse_args().quick else 40
@@ -49,7 +50,7 @@ def main() -> None:
         steps["SpikingJelly"] = training_step(theirs, events, labels, make_reset(theirs))
         neurons["SpikingJelly"] = neuron_step(spikingjelly_neurons())
     except ModuleNotFoundError as error:
-        print(f"{error.name} is not installed: ours alone (make peers installs it)")
+        print(f"{error.name} is not installed: timing pumice only (make peers installs it)")
     quantised = build_model(OPTIONS, SHAPE, CLASSES, 1).quantize()
     steps["pumice, as integers"] = training_step(quantised, events, labels)
     print_times("training step", time_steps(steps, rounds), STEP_LIMIT)
@@ -59,37 +60,37 @@ def main() -> None:
 def training_step(
     network: nn.Module, events: Tensor, labels: Tensor, reset: Step = lambda: None
 ) -> Step:
-    """Return what does one step of training: forward, backward, update."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+    """Build one training step: forward, backward, update."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
 
     def step() -> None:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         cross_entropy(network(events), labels).backward()
-        optimiser.step()
+        optimizer.step()
         reset()
 
     return step
 
 
 def neuron_step(layer: Callable[[Tensor], Tensor]) -> Step:
-    """Return what runs a layer of neurons forward and backward."""
-    given = torch.randn(NEURONS).requires_grad_()
+    """Build a forward and backward pass of a neuron layer."""
+    inputs = torch.randn(NEURONS).requires_grad_()
     gradient = torch.randn(NEURONS)
 
     def step() -> None:
-        given.grad = None
-        layer(given).backward(gradient)
+        inputs.grad = None
+        layer(inputs).backward(gradient)
 
     return step
 
 
 def pumice_neurons(activation: Tensor) -> Tensor:
-    """Run our neurons, which lose half of their voltage each step."""
+    """Run pumice's LIF neurons with a voltage decay of 0.5."""
     return lif(activation, activation.new_zeros(()), 1.0, NeuronConfig(), False)
 
 
 def spikingjelly_neurons() -> Callable[[Tensor], Tensor]:
-    """Return SpikingJelly's neurons of the same rule, in its torch backend."""
+    """Build SpikingJelly's neurons with the same dynamics, in its torch backend."""
     from spikingjelly.activation_based import functional
 
     node = spikingjelly_node()
@@ -103,7 +104,7 @@ def spikingjelly_neurons() -> Callable[[Tensor], Tensor]:
 
 
 def spikingjelly_node() -> Any:
-    """Return neurons that lose half of their voltage a step, in the default backend, torch."""
+    """Build LIF neurons with a voltage decay of 0.5, in the default backend, torch."""
     from spikingjelly.activation_based import neuron, surrogate
 
     return neuron.LIFNode(
@@ -118,7 +119,7 @@ def spikingjelly_node() -> Any:
 
 
 def spikingjelly_network(ours: SpikingNetwork) -> nn.Module:
-    """Return the same network of SpikingJelly's layers, with the same weights."""
+    """Build the same network from SpikingJelly's layers, with the same weights."""
     from spikingjelly.activation_based import layer
 
     parts: list[nn.Module] = []
@@ -127,21 +128,21 @@ def spikingjelly_network(ours: SpikingNetwork) -> nn.Module:
         linear = way.linear
         if isinstance(linear, nn.Conv2d):
             sizes = linear.in_channels, linear.out_channels, linear.kernel_size, linear.stride
-            made = layer.Conv2d(*sizes, linear.padding, bias=False, step_mode="m")
+            module = layer.Conv2d(*sizes, linear.padding, bias=False, step_mode="m")
             norm = layer.BatchNorm2d(linear.out_channels, step_mode="m")
         else:
             if not any(isinstance(part, layer.Flatten) for part in parts):
                 parts.append(layer.Flatten(step_mode="m"))
             last = linear.bias is not None
-            made = layer.Linear(linear.in_features, linear.out_features, last, step_mode="m")
+            module = layer.Linear(linear.in_features, linear.out_features, last, step_mode="m")
             norm = None if last else BatchNormOverSteps(nn.BatchNorm1d(linear.out_features))
-        made.load_state_dict(linear.state_dict())
-        parts += [made, *([norm, spikingjelly_node()] if norm is not None else [])]
+        module.load_state_dict(linear.state_dict())
+        parts += [module, *([norm, spikingjelly_node()] if norm is not None else [])]
     return nn.Sequential(*parts)
 
 
 class BatchNormOverSteps(nn.Module):
-    """Batch norm of flat layers over all steps at once; SpikingJelly's own wants images."""
+    """Batch norm of flat layers over all steps at once; SpikingJelly's own requires images."""
 
     def __init__(self, norm: nn.Module):
         super().__init__()
@@ -153,42 +154,42 @@ class BatchNormOverSteps(nn.Module):
 
 
 def make_reset(network: nn.Module) -> Step:
-    """Return what brings SpikingJelly's network back to silence."""
+    """Build a function that resets the state of SpikingJelly's network."""
     from spikingjelly.activation_based import functional
 
     return lambda: functional.reset_net(network)
 
 
 def check_same_logits(ours: nn.Module, theirs: nn.Module, events: Tensor) -> None:
-    """Stop unless both networks give the same logits, up to a rare spike at the very threshold."""
+    """Exit unless both networks give the same logits, up to rare spikes at the threshold."""
     with torch.no_grad():
-        one, other = ours(events), theirs(events)
+        logits, expected = ours(events), theirs(events)
     make_reset(theirs)()
-    off = float((one - other).abs().mean() / one.abs().mean())
-    print(f"logits differ by {off:.1e} of their size")
-    if off > 1e-2:
-        raise SystemExit("the networks are not the same: no comparison")
+    error = float((logits - expected).abs().mean() / logits.abs().mean())
+    print(f"relative difference of the logits: {error:.1e}")
+    if error > 1e-2:
+        raise SystemExit("the networks differ and cannot be compared")
 
 
 def time_steps(steps: dict[str, Step], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each; they take turns, after two rounds that are not counted."""
-    took: dict[str, list[float]] = {name: [] for name in steps}
+    """Median seconds of each step; they take turns, after two warm-up rounds."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds + 2):
         for name, step in steps.items():
-            began = time.perf_counter()
+            start = time.perf_counter()
             step()
-            took[name].append(time.perf_counter() - began)
-    return {name: statistics.median(times[2:]) for name, times in took.items()}
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times[2:]) for name, times in seconds.items()}
 
 
-def print_times(what: str, seconds: dict[str, float], limit: float) -> None:
-    """Print the times, and ours as a share of theirs."""
+def print_times(title: str, seconds: dict[str, float], limit: float) -> None:
+    """Print the times, and the ratio of pumice to SpikingJelly."""
     for name, each in seconds.items():
-        print(f"{what:15}{name:22}{1000 * each:9.2f} ms")
+        print(f"{title:15}{name:22}{1000 * each:9.2f} ms")
     if "SpikingJelly" in seconds:
-        share = seconds["pumice"] / seconds["SpikingJelly"]
-        verdict = "met" if share <= limit else "MISSED"
-        print(f"{what:15}ours / SpikingJelly   {share:9.2f}     {verdict} (<= {limit:g})")
+        ratio = seconds["pumice"] / seconds["SpikingJelly"]
+        verdict = "met" if ratio <= limit else "MISSED"
+        print(f"{title:15}pumice / SpikingJelly {ratio:9.2f}     {verdict} (<= {limit:g})")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The root command: what `pumice` says before a verb takes over, and how it ends."""
+"""The command `pumice`: its verbs, its exit codes and its one-line error messages."""
 
 import os
 import sys
@@ -25,7 +25,8 @@ from .train_hrsnn import train_hrsnn
 from .verify import verify
 
 app = typer.Typer(
-    help="Take a spiking network from training to a Loihi-style chip, and prove nothing changed.",
+    help="Train spiking neural networks, quantize them, deploy them to neuromorphic chips and "
+    "verify them bit for bit.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # with rich, --help takes twice as long
@@ -34,14 +35,14 @@ VERBS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
     "pretrain": pretrain,
-    "hrsnn": train_hrsnn,
-    "eval": evaluate,
+    "train-hrsnn": train_hrsnn,
+    "evaluate": evaluate,
     "check": check,
     "convert": convert,
-    "exit": calibrate_exit,
+    "calibrate-exit": calibrate_exit,
     "run": run,
     "stream": stream,
-    "conform": verify,
+    "verify": verify,
     "export": export,
     "profile": profile,
     "report": report,
@@ -50,11 +51,12 @@ VERBS: dict[str, Callable[..., None]] = {
 }
 for name, verb in VERBS.items():
     app.command(name)(verb)
+app.command("eval", hidden=True)(evaluate)
 
 
-def show_version(wanted: bool) -> None:
-    """Print the installed version and leave, where `--version` was given."""
-    if wanted:
+def show_version(requested: bool) -> None:
+    """Print the installed version and exit, if `--version` was given."""
+    if requested:
         from importlib import metadata
 
         typer.echo(f"pumice {metadata.version('pumice')}")
@@ -65,25 +67,26 @@ def show_version(wanted: bool) -> None:
 def root(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
+        typer.Option("--version", callback=show_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Take the options that stand before a verb."""
+    """Parse the options that precede a verb."""
 
 
 def main() -> None:
-    """Run `pumice` with the arguments of this process, and end it with the verb's status."""
-    # Before torch and numba load OpenMP: their idle threads would spin against each other's,
-    # which makes training on two cores up to ten times slower.
+    """Run `pumice` with the arguments of this process and exit with the status of the verb."""
+    # Set before torch and numba load OpenMP: the idle threads of one runtime otherwise spin
+    # against those of the other, which makes training on two cores up to ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(run_command(sys.argv[1:]))
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run `pumice` with `arguments`; return 0 when done, 1 when the answer is no.
+    """Run `pumice` with `arguments` and return its exit code.
 
-    2 when it was used wrongly or could not work, after one line on standard error; 130 when it
-    was interrupted.
+    Returns:
+        0 for success, 1 for a failed check, 2 for a usage or input error (after one line on
+        standard error), 130 for an interrupt.
     """
     try:
         status = app(list(arguments) or ["--help"], prog_name="pumice", standalone_mode=False)
@@ -95,7 +98,7 @@ def run_command(arguments: Sequence[str]) -> int:
         return print_error(
             f"needs {error.name}, which is not installed; {install_hint(error.name)}"
         )
-    except OSError as error:  # what no module has put into words, such as a full standard output
+    except OSError as error:  # not wrapped by a module, for example a full standard output
         return print_error(str(error))
     except Exception as error:
         from ..runtime.errors import PumiceError
@@ -107,6 +110,6 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def print_error(message: str) -> int:
-    """Say on one line of standard error why nothing was done, and return status 2."""
+    """Print `message` as one line on standard error and return exit code 2."""
     typer.echo(f"pumice: {' '.join(message.split())}", err=True)
     return 2

@@ -1,4 +1,4 @@
-"""`pumice check`: what becomes of each node of a model, before any work is put into it."""
+"""`pumice check`: report each layer of a model as exact, approximate or unsupported."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 TargetName = Annotated[
     str | None,
-    typer.Option("--target", metavar="NAME", help="Place it on this chip too: a name or a file."),
+    typer.Option(
+        "--target", metavar="NAME", help="Also place the network on this target (name or file)."
+    ),
 ]
 
 
@@ -26,33 +28,34 @@ def check(
     reset: ResetRule = None,
     as_json: Json = False,
 ) -> None:
-    """Say which nodes of a model a chip can hold, and why not.
+    """Report each layer of a model as exact, approximate or unsupported, with the reason.
 
-    Ends with status 1 where a node is refused.
+    Exit code 1 if a layer is unsupported.
     """
-    from ..convert import compatibility as core
-    from .models import import_options, load_model
+    from ..convert import ImportOptions, check_compatibility
+    from ..train.model_loader import load_model
+    from .import_options import parse_import_settings
     from .output import print_json, print_table
 
-    given = import_options(input_shape, value_bits, dt, reset)
-    report = core.check_compatibility(load_model(model), make_placer(target), given)
+    options = ImportOptions(**parse_import_settings(input_shape, value_bits, dt, reset))
+    report = check_compatibility(load_model(model), make_placer(target), options)
     report = replace(report, model=model)
     if as_json:
         print_json(report.to_dict())
     else:
         rows = []
-        for finding in report.diagnostics:
-            told = "; ".join(filter(None, (finding.conversion, finding.reason, finding.remedy)))
-            rows.append((finding.node, finding.kind, finding.support, told))
-        print_table(("node", "kind", "verdict", "how, or why and what to change"), rows, ())
-        refused = f", {len(report.unsupported)} refused" if report.unsupported else ""
-        typer.echo(f"{report.model}: {report.supported_percent:.0f} % can be carried over{refused}")
+        for layer in report.diagnostics:
+            details = "; ".join(filter(None, (layer.conversion, layer.reason, layer.remedy)))
+            rows.append((layer.node, layer.kind, layer.support, details))
+        print_table(("node", "kind", "support", "conversion, or reason and remedy"), rows, ())
+        unsupported = f", {len(report.unsupported)} unsupported" if report.unsupported else ""
+        typer.echo(f"{report.model}: {report.supported_percent:.0f} % supported{unsupported}")
     if report.unsupported:
         raise typer.Exit(1)
 
 
 def make_placer(target: str | None) -> "Callable[[Network], Any] | None":
-    """Return what puts a network on the cores of `target`, None where none is named."""
+    """Build a function that places a network on `target`; None without a target."""
     if target is None:
         return None
     from ..deploy.placement.place import place

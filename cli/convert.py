@@ -1,8 +1,7 @@
-"""`pumice convert`: from a trained network, or another library's file or layers, to integers."""
+"""`pumice convert`: quantize a trained or imported model to an integer network."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,37 +18,35 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ..convert.quantize.quantize import ProjectionQuantization
-
+    from ..convert import QuantizationReport
 
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Where to (beside the model)."),
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Output file (default: next to the model)."
+    ),
 ]
 WeightBits = Annotated[
-    int | None, typer.Option("--weight-bits", min=4, max=8, help="Round weights to so many bits.")
+    int | None, typer.Option("--weight-bits", min=4, max=8, help="Bits per weight.")
 ]
 PerChannel = Annotated[
-    bool, typer.Option("--by-channel", help="Round each channel at a scale of its own.")
+    bool, typer.Option("--per-channel", help="Use one weight scale per channel.")
 ]
 Calibrate = Annotated[
-    bool, typer.Option("--calibrate", help="Search on training samples what rounding should keep.")
+    bool, typer.Option("--calibrate", help="Calibrate clipping ranges on training samples.")
 ]
 MixedPrecision = Annotated[
     float | None,
     typer.Option(
-        "--mixed",
-        metavar="SHARE",
+        "--mixed-precision",
+        metavar="FRACTION",
         min=0,
         max=1,
-        help="Take bits away, layer by layer, while no more than this share of training samples "
-        "is answered otherwise.",
+        help="Reduce bits per layer while at most this fraction of predictions changes.",
     ),
 ]
 CalibrationSamples = Annotated[
-    int, typer.Option("--samples", min=1, help="How many samples to search on.")
+    int, typer.Option("--samples", min=1, help="Number of calibration samples.")
 ]
 
 
@@ -57,9 +54,9 @@ def convert(
     model: ModelName,
     output: Output = None,
     weight_bits: WeightBits = None,
-    by_channel: PerChannel = False,
+    per_channel: PerChannel = False,
     calibrate: Calibrate = False,
-    mixed: MixedPrecision = None,
+    mixed_precision: MixedPrecision = None,
     data: DataName = None,
     folder: DataFolder = None,
     events: EventsFile = None,
@@ -70,97 +67,85 @@ def convert(
     reset: ResetRule = None,
     as_json: Json = False,
 ) -> None:
-    """Turn a trained network into integers, a .pumice file."""
-    from ..convert.importers.open import import_model
-    from ..convert.quantize.float_network import FloatNetwork, set_weight_bits
-    from ..convert.quantize.float_network import use_per_channel_scales as each_channel
-    from ..convert.quantize.quantize import quantize_network
-    from ..runtime import network_digest, write_network
-    from .models import import_options, load_model
+    """Quantize a trained or imported model to an integer network (.pumice).
+
+    Prints the quantization error of each layer.
+    """
+    from ..runtime import network_digest
+    from ..train.data.inputs import read_inputs
+    from ..train.export import convert_with_report, to_importable
+    from ..train.model_loader import load_model
+    from .import_options import parse_import_settings
     from .output import print_json
 
-    made = import_model(load_model(model), import_options(input_shape, value_bits, dt, reset))
-    told: dict[str, Any] = {}
-    if isinstance(made, FloatNetwork):
-        made = set_weight_bits(made, weight_bits) if weight_bits else made
-        made = each_channel(made) if by_channel else made
-        if calibrate or mixed is not None:
-            from .calibration import calibrate_on_inputs
-
-            made, told = calibrate_on_inputs(made, mixed, data, folder, events, samples)
-    elif weight_bits or by_channel or calibrate or mixed is not None:
-        raise _already_quantized(model)
-    network, rounded = quantize_network(made) if isinstance(made, FloatNetwork) else (made, ())
+    settings = parse_import_settings(input_shape, value_bits, dt, reset)
+    imported = to_importable(load_model(model), **settings)
+    calibration = None
+    if calibrate or mixed_precision is not None:
+        calibration = read_inputs(imported, data, folder, events, samples, part="train")
+    network, report = convert_with_report(
+        imported, weight_bits, per_channel, calibration, mixed_precision, samples
+    )
     path = output or default_output(model)
-    write_network(path, network)
+    network.save(path)
     if as_json:
-        parts = [asdict(part) for part in rounded]
-        document = {"network": network_digest(network), "file": str(path), "rounded": parts}
-        print_json({**document, **told})
+        document = {"network": network_digest(network), "file": str(path)}
+        print_json(document | report.to_dict())
         return
-    print_quantization_errors(rounded)
-    print_calibration(told)
+    print_quantization(report)
     typer.echo(path)
 
 
-def _already_quantized(model: str) -> Exception:
-    from ..runtime.errors import NetworkError
-
-    return NetworkError(f"{model}: holds integers, which nothing rounds; leave out bits and search")
-
-
-def print_quantization_errors(rounded: "Sequence[ProjectionQuantization]") -> None:
-    """Print what rounding did to each projection, where it was rounded here."""
-    from .output import print_table
+def print_quantization(report: "QuantizationReport") -> None:
+    """Print the quantization error of each projection, and the results of calibration."""
+    from .output import format_percent, print_facts, print_table
 
     rows = [
         (
-            r.name,
-            str(r.weight_bits),
-            f"{100 * r.weight_error:.2f} %",
-            f"{r.clipped_weights:,}",
-            f"{100 * r.bias_error:.2f} %",
+            each.name,
+            str(each.weight_bits),
+            f"{100 * each.weight_error:.2f} %",
+            f"{each.clipped:,}",
+            f"{100 * each.bias_error:.2f} %",
         )
-        for r in rounded
+        for each in report.projections
     ]
     if rows:
-        header = ("projection", "bits", "weights off by", "cut", "bias off by")
+        header = ("projection", "bits", "weight error", "clipped", "bias error")
         print_table(header, rows, right=(1, 2, 3, 4))
-
-
-def print_calibration(told: "Mapping[str, Any]") -> None:
-    """Print what a search found, where there was one."""
-    from .output import print_facts, print_table
-
     rows = [
         (
-            layer["name"],
-            str(layer["bits"]),
-            f"{layer['least']:+.3g} to {layer['most']:+.3g}",
-            f"{layer['cut']:.2f}",
-            f"{layer['spikes']:,}",
-            f"{100 * layer['rounded_error']:.2f} %",
-            f"{100 * layer['error']:.2f} %",
+            layer.name,
+            str(layer.weight_bits),
+            f"{layer.min_weight:+.3g} to {layer.max_weight:+.3g}",
+            f"{layer.clip_fraction:.2f}",
+            f"{layer.spikes:,}",
+            f"{100 * layer.uncalibrated_error:.2f} %",
+            f"{100 * layer.error:.2f} %",
         )
-        for layer in told.get("calibrated", ())
+        for layer in report.calibration
     ]
     if rows:
-        header = ("population", "bits", "weights", "cut at", "spikes", "off if rounded", "off")
+        header = ("population", "bits", "weights", "clip", "spikes", "uncalibrated error", "error")
         print_table(header, rows, right=(1, 2, 3, 4, 5, 6))
-    if "mixed" in told:
-        mixed = told["mixed"]
+    mixed = report.mixed_precision
+    if mixed is not None:
+        fraction = 100 * mixed.memory_bits / mixed.full_memory_bits
         print_facts(
             {
-                "bits by population": ", ".join(f"{n} {b}" for n, b in mixed["bits"].items()),
-                "answered otherwise": f"{100 * mixed['harm']:.2f} %",
-                "memory of weights": f"{mixed['memory'] / 8:,.0f} bytes, "
-                f"{100 * mixed['memory'] / mixed['full']:.0f} % of 8 bits",
+                "bits by population": ", ".join(f"{n} {b}" for n, b in mixed.bits.items()),
+                "changed predictions": format_percent(mixed.accuracy_drop),
+                "weight memory": f"{mixed.memory_bits / 8:,.0f} bytes, {fraction:.0f} % of 8 bits",
             }
         )
 
 
 def default_output(model: str) -> Path:
-    """Return where the network of `model` goes if nothing is said; raises `NetworkError`."""
+    """Choose the output file for `model`.
+
+    Raises:
+        NetworkError: The model is a .pumice file, which would be overwritten.
+    """
     from ..runtime.errors import NetworkError
 
     path = Path(model)
@@ -169,7 +154,7 @@ def default_output(model: str) -> Path:
     if path.suffix == ".safetensors":
         return path.with_name("network.pumice")
     if path.suffix == ".pumice":
-        raise NetworkError(f"{model}: is a network in integers already; name another with --output")
+        raise NetworkError(f"{model}: is already an integer network; name another with --output")
     if path.suffix in (".net", ".nir"):
         return path.with_suffix(".pumice")
     return Path(f"{model.rpartition(':')[2]}.pumice")

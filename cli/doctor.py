@@ -1,4 +1,4 @@
-"""`pumice doctor`: what is installed, what is missing, and which command mends it."""
+"""`pumice doctor`: list installed and missing packages, and install what is missing."""
 
 import os
 import platform
@@ -19,19 +19,20 @@ LAVA = {
     "lava-nc": ("--no-deps", "--ignore-requires-python", "lava-nc==0.10.0"),
     "lava-dl": ("--no-deps", "--ignore-requires-python", "lava-dl==0.6.0"),
 }
-PACKAGE_OF_MODULE = {
-    "lava": "lava-nc",
-    "sklearn": "scikit-learn",
-}  # where they differ from the package
+PACKAGE_OF_MODULE = {"lava": "lava-nc", "sklearn": "scikit-learn"}  # where the names differ
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
 EXTRA_PATTERN = re.compile(r"""extra == ["']([a-z]+)["']""")
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package that pumice or one of its extras needs; `version` is empty where it is absent.
+    """A dependency of pumice or of one of its extras.
 
-    `extra` is empty for what every install needs; `install` are pip's arguments that bring it.
+    Attributes:
+        name: Name on PyPI.
+        extra: The extra that requires it; empty for a dependency of every installation.
+        version: The installed version; empty if it is not installed.
+        install: The arguments of pip that install it.
     """
 
     name: str
@@ -41,82 +42,79 @@ class Package:
 
 
 def doctor(
-    fix: Annotated[bool, typer.Option("--fix", help="Install what is missing, with pip.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Install missing packages with pip.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what is installed and what is missing, and mend it.
+    """List installed and missing packages, and install what is missing.
 
-    Ends with status 1 where something that every install needs is missing.
+    Exit code 1 if a package that every installation requires is missing.
     """
-    from .output import print_facts, print_json
+    from .output import print_facts, print_json, print_progress
 
-    found = list_packages()
+    packages = list_packages()
     if fix:
-        for command in install_commands(found):
-            typer.echo(" ".join(command), err=True)
+        for command in install_commands(packages):
+            print_progress(" ".join(command))
             if subprocess.run(command, stdout=sys.stderr).returncode:
                 raise typer.Exit(1)
-        found = list_packages()
+        packages = list_packages()
     if as_json:
-        print_json(
-            {
-                "machine": machine_info(),
-                "packages": [asdict(p) for p in found],
-                "mend": install_commands(found),
-            }
-        )
+        document = {"machine": machine_info(), "packages": [asdict(p) for p in packages]}
+        print_json({**document, "install_commands": install_commands(packages)})
     else:
         print_facts(machine_info())
-        _print_packages(found)
-    if any(not package.version and not package.extra for package in found):
+        _print_packages(packages)
+    if any(not package.version and not package.extra for package in packages):
         raise typer.Exit(1)
 
 
 def list_packages() -> list[Package]:
-    """Return every package that pumice's own metadata names, and Lava; imports none of them."""
+    """List every package in the metadata of pumice, and Lava, without importing any."""
     from importlib import metadata
 
-    found: dict[str, Package] = {}
+    packages: dict[str, Package] = {}
     for line in metadata.requires("pumice") or []:
-        wanted, _, marker = line.partition(";")
-        named, extra = NAME_PATTERN.match(wanted), EXTRA_PATTERN.search(marker)
-        if named and named[0] != "pumice" and named[0] not in found:
-            name = named[0]
-            version = _version(name)
-            found[name] = Package(name, extra[1] if extra else "", version, (wanted.strip(),))
-    for name, install in LAVA.items():
-        found[name] = Package(name, "lava", _version(name), install)
-    return list(found.values())
+        requirement, _, marker = line.partition(";")
+        name, extra = NAME_PATTERN.match(requirement), EXTRA_PATTERN.search(marker)
+        if name and name[0] != "pumice" and name[0] not in packages:
+            packages[name[0]] = Package(
+                name[0], extra[1] if extra else "", _version(name[0]), (requirement.strip(),)
+            )
+    for lava, install in LAVA.items():
+        packages[lava] = Package(lava, "lava", _version(lava), install)
+    return list(packages.values())
 
 
 def install_hint(module: str) -> str:
-    """Return what to do about a module that is not installed: the extra that brings it, if any."""
+    """Name the command that installs a missing module: its extra, or `pumice doctor --fix`."""
     root = module.partition(".")[0]
-    wanted = PACKAGE_OF_MODULE.get(root, root.replace("_", "-"))
-    extra = next((p.extra for p in list_packages() if p.name == wanted and wanted not in LAVA), "")
+    package = PACKAGE_OF_MODULE.get(root, root.replace("_", "-"))
+    extra = next(
+        (p.extra for p in list_packages() if p.name == package and package not in LAVA), ""
+    )
     if extra:
-        return f"the extra {extra!r} brings it: pip install 'pumice[{extra}]'"
-    return "mend it: pumice doctor --fix"
+        return f"the extra {extra!r} provides it: pip install 'pumice[{extra}]'"
+    return "to install it: pumice doctor --fix"
 
 
-def install_commands(found: list[Package]) -> list[list[str]]:
-    """Return the pip commands that install what is missing, the GPL-licensed `events` left out."""
+def install_commands(packages: list[Package]) -> list[list[str]]:
+    """List the pip commands that install missing packages, except the GPL-licensed `events`."""
     pip = [sys.executable, "-m", "pip", "install"]
-    absent = [p for p in found if not p.version and p.extra != "events"]
-    plain = [p.install[0] for p in absent if p.name not in LAVA]
+    missing = [p for p in packages if not p.version and p.extra != "events"]
+    plain = [p.install[0] for p in missing if p.name not in LAVA]
     first = [[*pip, *plain]] if plain else []
-    return first + [[*pip, *p.install] for p in absent if p.name in LAVA]
+    return first + [[*pip, *p.install] for p in missing if p.name in LAVA]
 
 
 def machine_info() -> dict[str, str]:
-    """Return what the machine offers: Python, processors, a compiler, free disk."""
+    """Describe the machine: versions, processors, compiler, free disk space."""
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "pumice": _version("pumice"),
         "python": f"{platform.python_version()} at {sys.executable}",
-        "machine": f"{platform.system()} {platform.machine()}, {usable} processors",
-        "compiler": compiler or "none; only SLAYER's own kernels need one",
+        "machine": f"{platform.system()} {platform.machine()}, {cores} processors",
+        "compiler": compiler or "none; required only by SLAYER's own kernels",
         "free disk": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.1f} GB",
     }
 
@@ -130,15 +128,13 @@ def _version(name: str) -> str:
         return ""
 
 
-def _print_packages(found: list[Package]) -> None:
-    for extra in dict.fromkeys(package.extra for package in found):
-        members = [package for package in found if package.extra == extra]
-        typer.echo(
-            f"\n{extra or 'needed'}: "
-            + ", ".join(f"{p.name} {p.version}" for p in members if p.version)
-        )
-        absent = [p.name for p in members if not p.version]
-        if absent:
-            typer.echo(f"  missing: {', '.join(absent)}")
-    for command in install_commands(found):
-        typer.echo(f"\nto mend: {' '.join(command)}")
+def _print_packages(packages: list[Package]) -> None:
+    for extra in dict.fromkeys(package.extra for package in packages):
+        members = [package for package in packages if package.extra == extra]
+        installed = ", ".join(f"{p.name} {p.version}" for p in members if p.version)
+        typer.echo(f"\n{extra or 'required'}: {installed}")
+        missing = [p.name for p in members if not p.version]
+        if missing:
+            typer.echo(f"  missing: {', '.join(missing)}")
+    for command in install_commands(packages):
+        typer.echo(f"\nto install: {' '.join(command)}")

@@ -1,4 +1,4 @@
-"""`pumice export`: a network as a file that others run."""
+"""`pumice export`: write a network as ONNX, NIR or netx."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,61 +18,57 @@ def export(
     file: NetworkFile,
     to: Annotated[
         Format,
-        typer.Option("--to", help="The format; netx is the .net file of lava-dl."),
+        typer.Option("--to", help="Output format; netx is the .net file of lava-dl."),
     ] = "onnx",
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Where to (beside the network)."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Output file (default: next to the network)."
+        ),
     ] = None,
     step: Annotated[
         bool,
-        typer.Option("--step", help="ONNX of one timestep with its states outside, for streaming."),
+        typer.Option("--step", help="ONNX model of one timestep with external state."),
     ] = False,
-    whole_biases: Annotated[
+    round_biases: Annotated[
         bool,
         typer.Option(
-            "--whole-biases",
-            help="Round biases to whole weight units, all that netx holds; may change spikes.",
+            "--round-biases",
+            help="Round biases to multiples of the weight unit, as netx needs; may change spikes.",
         ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a network in a format that others run."""
+    """Write a network as ONNX, NIR or netx."""
     from ..runtime import network_digest, read_network
-    from .output import print_json
+    from .output import print_json, print_progress
 
     network = read_network(file)
-    if whole_biases:
-        from ..convert.formats.netx.writer import round_biases
+    if round_biases:
+        from ..convert.formats.netx.writer import round_biases as round_all
 
-        network = round_biases(network)
+        network = round_all(network)
     path = output or file.with_suffix(SUFFIXES[to] if not step else ".step.onnx")
     _write(path, network, to, step)
     size = path.stat().st_size
-    lost = ["early exit"] if network.early_exit and to != "onnx" else []
+    omitted = ["early exit"] if network.early_exit and to != "onnx" else []
     if as_json:
-        told = {"network": network_digest(network), "format": to, "file": str(path), "bytes": size}
-        print_json({**told, "left_out": lost})
+        document = {"network": network_digest(network), "format": to, "file": str(path)}
+        print_json({**document, "bytes": size, "omitted": omitted})
         return
     typer.echo(f"{path}: {size:,} bytes")
-    for each in lost:
-        typer.echo(f"left out: {each}; what runs {to} runs all time steps", err=True)
+    for feature in omitted:
+        print_progress(f"omitted: {feature}; {to} files run all timesteps")
 
 
 def _write(path: Path, network: "Network", to: Format, step: bool) -> None:
     from ..runtime.errors import NetworkError
 
-    if step and to != "onnx":
-        raise NetworkError(f"--step: {to} has no files of one timestep; leave it out")
-    if to == "nir":
-        from ..convert.formats.nir.files import write_nir
-
-        write_nir(path, network)
-    elif to == "netx":
-        from ..convert.formats.netx.writer import write_netx
-
-        write_netx(path, network)
+    if to == "onnx":
+        network.to_onnx(path, step=step)
+    elif step:
+        raise NetworkError(f"--step: {to} has no single-step files; leave it out")
+    elif to == "nir":
+        network.to_nir(path)
     else:
-        from ..convert.formats.onnx.writer import write_onnx
-
-        write_onnx(path, network, step=step)
+        network.to_netx(path)

@@ -1,4 +1,4 @@
-"""Options that several verbs take."""
+"""Command-line options that several verbs share."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 import typer
 
 EngineName = Literal["reference", "cpu", "onnx", "lava"]
-ENGINES: tuple[EngineName, ...] = ("reference", "cpu", "onnx", "lava")
 
-NetworkFile = Annotated[Path, typer.Argument(metavar="FILE", help="A network, as .pumice file.")]
+NetworkFile = Annotated[Path, typer.Argument(metavar="FILE", help="Network, a .pumice file.")]
 ModelName = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A .net, .nir or .pumice file, the folder of a training run, or torch layers: "
-        "FILE.py:NAME or PACKAGE.MODULE:NAME, where NAME may be a function that makes them.",
+        help="A .net, .nir or .pumice file, the folder of a training run, or torch layers as "
+        "FILE.py:NAME or PACKAGE.MODULE:NAME, where NAME is a module or a function that returns "
+        "one.",
     ),
 ]
 InputShape = Annotated[
@@ -22,56 +22,63 @@ InputShape = Annotated[
     typer.Option(
         "--input-shape",
         metavar="SIZES",
-        help="What layers are fed where they do not say: channels,height,width or neurons.",
+        help="Input shape of torch layers: channels,height,width or the number of neurons.",
     ),
 ]
 ValueBits = Annotated[
-    int, typer.Option("--value-bits", min=1, max=8, help="The bits of a value that comes in.")
+    int, typer.Option("--value-bits", min=1, max=8, help="Bits of each input value.")
 ]
 TimeStep = Annotated[
-    float | None, typer.Option("--dt", help="The seconds of a time step, for a .nir file.")
+    float | None, typer.Option("--dt", help="Time step of a .nir file, in seconds.")
 ]
 ResetRule = Annotated[
     Literal["zero"] | None,
-    typer.Option("--reset", help="What a spike does to a voltage, where a .nir file is silent."),
+    typer.Option("--reset", help="Reset of the voltage after a spike, if a .nir file omits it."),
 ]
 DataName = Annotated[
     str | None,
-    typer.Option("--data", metavar="NAME", help="Take the test samples of this data set."),
+    typer.Option("--data", metavar="NAME", help="Use the test samples of this dataset."),
 ]
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--folder", metavar="FOLDER", help="Where the files of that data set are."),
+    typer.Option("--folder", metavar="FOLDER", help="Folder that holds the files of the dataset."),
 ]
 EventsFile = Annotated[
     Path | None,
     typer.Option(
         "--events",
         metavar="FILE",
-        help="Take events from this .npz: one array (timesteps, samples, ...) by the name of each "
-        "input, and 'labels' if known.",
+        help="Use the events of this .npz: one array (timesteps, samples, ...) per input, under "
+        "its name, and optionally 'labels'.",
     ),
 ]
-Samples = Annotated[
-    int | None, typer.Option("--samples", min=1, help="Stop after so many samples.")
-]
+Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Maximum number of samples.")]
 Timesteps = Annotated[
-    int | None, typer.Option("--timesteps", min=1, help="Stop each sample after so many timesteps.")
+    int | None, typer.Option("--timesteps", min=1, help="Maximum number of timesteps per sample.")
 ]
-Engine = Annotated[EngineName, typer.Option("--engine", help="What computes the network.")]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")
-]
-
+Engine = Annotated[EngineName, typer.Option("--engine", help="Engine that runs the network.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 RecipeFile = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")
 ]
-Changes = Annotated[
+Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a setting: training.epochs=3."),
+    typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a setting, for example {}."),
 ]
 RunOutput = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="RUN", help="Where to (runs/NAME OF THE RECIPE)."),
+    typer.Option("-o", "--output", metavar="RUN", help="Run folder (default: runs/RECIPE)."),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help="Target name or TOML file; may be repeated (default: loihi1, loihi2 and cmos45).",
+    ),
+]
+HostTimingFlag = Annotated[
+    bool,
+    typer.Option("--host", help="Also time 100 single samples on this machine, with RAPL energy."),
+]

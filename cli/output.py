@@ -1,15 +1,16 @@
-"""What is printed: one JSON document, or tables for people; progress on standard error."""
+"""Output formats of the verbs: one JSON document, or tables; progress goes to standard error."""
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import typer
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print `document` as JSON, the only thing on standard output."""
+    """Print `document` as JSON on standard output."""
     typer.echo(json.dumps(document, indent=2))
 
 
@@ -20,14 +21,24 @@ def print_facts(facts: Mapping[str, str]) -> None:
         typer.echo(f"{name:<{width}}  {value}")
 
 
+def print_progress(message: str) -> None:
+    """Print one line on standard error."""
+    typer.echo(message, err=True)
+
+
+def format_percent(fraction: float) -> str:
+    """Format a fraction between 0 and 1 as percent with one decimal."""
+    return f"{100 * fraction:.1f} %"
+
+
 def accuracy_facts(accuracy: Sequence[float]) -> dict[str, str]:
-    """Return accuracy by timestep, 0 to 1, as facts to print: at the end, and on the way."""
-    curve = " ".join(f"{100 * share:.1f}" for share in accuracy)
-    return {"right": f"{100 * accuracy[-1]:.1f} %", "by timestep": f"{curve} %"}
+    """Format the accuracy after the last timestep and after each timestep."""
+    curve = " ".join(f"{100 * fraction:.1f}" for fraction in accuracy)
+    return {"accuracy": format_percent(accuracy[-1]), "by timestep": f"{curve} %"}
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int]) -> None:
-    """Print a table; the columns numbered in `right` are aligned to the right."""
+    """Print a table that wraps long cells; `right` lists the columns aligned to the right."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -43,7 +54,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Seq
 def print_columns(
     header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()
 ) -> None:
-    """Print a table whose lines are never folded, however long; also `right` as above."""
+    """Print a table without wrapping; `right` lists the columns aligned to the right."""
     table = [list(header), *map(list, rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for number, row in enumerate(table):
@@ -57,11 +68,18 @@ def print_columns(
             typer.echo("\u2500" * (sum(widths[:-1]) + 2 * len(widths) - 2 + last))
 
 
-def progress(steps: Sequence[int], what: str) -> Iterable[int]:
-    """Yield `steps`, with a bar on standard error where a person watches."""
+def track_progress(steps: Sequence[int], label: str) -> Iterable[int]:
+    """Yield `steps`, with a progress bar on standard error if it is a terminal."""
     if not sys.stderr.isatty():
         return steps
     from rich.console import Console
     from rich.progress import track
 
-    return track(steps, what, console=Console(stderr=True), transient=True)
+    return track(steps, label, console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[bool]:
+    """Redirect prints of libraries to standard error; yields whether that is a terminal."""
+    with redirect_stdout(sys.stderr):
+        yield sys.stderr.isatty()

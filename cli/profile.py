@@ -1,6 +1,7 @@
-"""`pumice profile`: where a network fits, how long it takes and what it costs, on each target."""
+"""`pumice profile`: placement, energy and latency of a network on each target."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,33 +11,17 @@ from .options import (
     DataFolder,
     DataName,
     Engine,
-    EngineName,
     EventsFile,
+    HostTimingFlag,
     Json,
     NetworkFile,
+    Targets,
     Timesteps,
 )
 
 if TYPE_CHECKING:
     from ..deploy.lava import ProcessTime
-    from ..deploy.profile import Profile
-    from ..report import HostTiming
-    from ..runtime import Network, Trace
-    from ..train.data.inputs import Inputs
-
-TARGETS = ("loihi1", "loihi2", "cmos45")
-Target = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--target",
-        metavar="NAME",
-        help="A shipped target or a TOML file; may be given again (loihi1, loihi2 and cmos45).",
-    ),
-]
-HostFlag = Annotated[
-    bool,
-    typer.Option("--host", help="Time 100 single samples on this machine as well, with joules."),
-]
+    from ..runtime.host_timing import HostTiming
 
 
 def profile(
@@ -44,113 +29,73 @@ def profile(
     data: DataName = None,
     folder: DataFolder = None,
     events: EventsFile = None,
-    target: Target = None,
+    target: Targets = None,
     engine: Engine = "cpu",
     samples: Annotated[
-        int, typer.Option("--samples", min=1, help="Take the means of so many samples.")
+        int, typer.Option("--samples", min=1, help="Number of samples to average over.")
     ] = 128,
     timesteps: Timesteps = None,
-    host: HostFlag = False,
+    host: HostTimingFlag = False,
     lava: Annotated[
         bool,
-        typer.Option("--lava", help="Run a sample in Lava's simulator, and time each process."),
+        typer.Option("--lava", help="Time each Lava process on one sample in Lava's simulator."),
     ] = False,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write every figure as a line.")
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write all values as CSV.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one page.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as HTML.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say where a network fits, how long it takes and what it costs.
+    """Estimate the cores, energy and latency of a network on each target.
 
-    Every figure is a count of real samples times a constant of the target. Ends with status 1
-    where the network does not fit a target, and says by how much.
+    Each value is an operation count, averaged over samples, times a constant of the target. Exit
+    code 1 if the network exceeds the capacity of a target.
     """
-    from ..deploy.profile import profile, profiles_to_dict
+    from ..deploy.lava import measure
+    from ..deploy.profile import profile as profile_on
+    from ..deploy.profile import profiles_to_dict
     from ..deploy.targets.target import read_target
+    from ..report.pipeline import DEFAULT_TARGETS
+    from ..report.profile_files import write_profile_csv, write_profile_page
     from ..runtime import read_network
+    from ..runtime.engines.run import run
+    from ..runtime.host_timing import time_engine
     from ..train.data.inputs import read_inputs
-    from . import profile_tables as tables
-    from .engines import get_engine as engine_of
     from .output import print_json
+    from .profile_tables import print_machine, print_profile
 
     network = read_network(file)
-    targets = [read_target(name) for name in dict.fromkeys(target or TARGETS)]
+    targets = [read_target(name) for name in dict.fromkeys(target or DEFAULT_TARGETS)]
     inputs = read_inputs(network, data, folder, events, samples, timesteps)
-    trace = engine_of(engine)(network, inputs.events, "all")
-    profiles = [profile(network, trace, each) for each in targets]
-    machine = measure_host(network, inputs, engine) if host else None
-    processes = _time_lava_processes(network, inputs) if lava else ()
+    trace = run(network, inputs, engine)
+    profiles = [profile_on(network, trace, each) for each in targets]
+    machine = time_engine(network, inputs, engine) if host else None
+    processes = measure(network, inputs.slice(0, 1).events, "output")[1].processes if lava else ()
     if csv:
-        tables.write_csv(csv, profiles)
+        write_profile_csv(csv, profiles)
     if html:
-        _write_page(html, file.stem, network, inputs, trace, profiles, machine)
-    if as_json:
-        told = profiles_to_dict(network, trace, profiles)
-        print_json(
-            {
-                "network": file.name,
-                "inputs": inputs.name,
-                **told,
-                **_measured_fields(machine, processes),
-            }
+        title = f"{file.stem} on {inputs.name}"
+        write_profile_page(
+            html, network, trace, profiles, title=title, labels=inputs.labels, host=machine
         )
+    if as_json:
+        document = {"network": file.name, "inputs": inputs.name}
+        document |= profiles_to_dict(network, trace, profiles)
+        print_json(document | _measurements(machine, processes))
     else:
-        tables.print_profile(network, trace, inputs.name, profiles)
-        tables.print_machine(machine, processes)
+        print_profile(network, trace, inputs.name, profiles)
+        print_machine(machine, processes)
     if any(each.placement_error for each in profiles):
         raise typer.Exit(1)
 
 
-def measure_host(network: "Network", inputs: "Inputs", name: EngineName) -> "HostTiming":
-    """Return what single samples of `inputs` take on this machine, on the engine of that name."""
-    from ..runtime.host_timing import time_engine
-
-    return time_engine(network, inputs, name)
-
-
-def _time_lava_processes(network: "Network", inputs: "Inputs") -> "Sequence[ProcessTime]":
-    """Return what each process of Lava's simulator takes in a step of the first sample."""
-    from ..deploy.lava import measure
-
-    return measure(network, inputs.slice(0, 1).events, "output")[1].processes
-
-
-def _measured_fields(
+def _measurements(
     machine: "HostTiming | None", processes: "Sequence[ProcessTime]"
 ) -> dict[str, Any]:
-    """Return as JSON values what was measured here, where it was asked for."""
-    from dataclasses import asdict
-
-    found: dict[str, Any] = {"host": asdict(machine)} if machine else {}
+    """JSON values of the measurements on this machine, if there are any."""
+    measured: dict[str, Any] = {"host": asdict(machine)} if machine else {}
     if processes:
-        found["lava"] = [asdict(each) for each in processes]
-    return found
-
-
-def _write_page(
-    path: Path,
-    name: str,
-    network: "Network",
-    inputs: "Inputs",
-    trace: "Trace",
-    profiles: "list[Profile]",
-    machine: "HostTiming | None",
-) -> None:
-    from ..report import Measurements, assemble_report, to_energies, to_placements
-    from ..report.render import render
-    from ..runtime.files import atomic_write
-
-    report = assemble_report(
-        network,
-        trace,
-        f"{name} on {inputs.name}",
-        labels=inputs.labels,
-        measurements=Measurements(
-            energies=to_energies(profiles), placements=to_placements(profiles), host=machine
-        ),
-    )
-    with atomic_write(path) as temporary:
-        temporary.write_text(render(report), encoding="utf-8")
+        measured["lava"] = [asdict(each) for each in processes]
+    return measured

@@ -1,9 +1,6 @@
-"""A profile as tables that can be worked out again by hand, and as lines of CSV."""
+"""Tables of a profile: counts, placement, and every term of each energy and latency estimate."""
 
-import csv
-from collections.abc import Iterator, Sequence
-from io import StringIO
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -16,25 +13,10 @@ if TYPE_CHECKING:
     from ..deploy.cost.latency import Latency
     from ..deploy.lava import ProcessTime
     from ..deploy.profile import Profile
-    from ..report import HostTiming
     from ..runtime import Network, Trace
+    from ..runtime.host_timing import HostTiming
 
 Range = tuple[float, float]
-COLUMNS = (
-    "target",
-    "list",
-    "certainty",
-    "part",
-    "population",
-    "what",
-    "count_least",
-    "count_most",
-    "each_least",
-    "each_most",
-    "unit",
-    "least",
-    "most",
-)
 
 
 def print_profile(
@@ -43,17 +25,17 @@ def print_profile(
     name: str,
     profiles: "Sequence[Profile]",
 ) -> None:
-    """Print what was counted, where it fits, and each bill and time with all that it adds up."""
+    """Print operation counts, placements, and every term of each energy and latency estimate."""
     from ..runtime.op_counts import count_ops
 
     counts = count_ops(network, trace)
     facts = {
-        "counted on": f"{trace.batch:,} samples of {name}, {trace.timesteps} timesteps each",
-        "an inference": f"{counts.total_events.mean():,.3f} events, "
+        "inputs": f"{trace.batch:,} samples of {name}, {trace.timesteps} timesteps each",
+        "per inference (mean)": f"{counts.total_events.mean():,.3f} events, "
         f"{counts.total_synaptic_operations.mean():,.3f} synaptic operations, "
-        f"{counts.total_neuron_updates:,} neuron updates (means)",
-        "the network": f"{sum(p.neurons for p in network.topological_order):,} neurons, "
-        f"{counts.synapses:,} connections",
+        f"{counts.total_neuron_updates:,} neuron updates",
+        "network": f"{sum(p.neurons for p in network.topological_order):,} neurons, "
+        f"{counts.synapses:,} synapses",
     }
     print_facts(facts)
     _print_fit(profiles)
@@ -61,23 +43,23 @@ def print_profile(
         if profile.placement_error:
             continue
         _print_usage(profile)
-        for bill in profile.cost.energies:
-            _print_energy(profile.cost, bill)
+        for estimate in profile.cost.energies:
+            _print_energy(profile.cost, estimate)
         _print_population_energy(profile.cost)
         for latency in profile.cost.latencies:
             _print_latency(profile.cost, latency)
 
 
 def print_machine(host: "HostTiming | None", processes: "Sequence[ProcessTime]") -> None:
-    """Print what was measured on this machine: single samples, and Lava's processes."""
+    """Print the measurements on this machine: single samples, and Lava processes."""
     from ..report.format import format_time
 
     if host:
         _print_host(host)
     if processes:
-        typer.echo("\nLava's simulator: a step of each process, mean over one sample")
+        typer.echo("\nLava's simulator: mean time per step of each process, on one sample")
         rows = [(p.process, p.kind, format_time(p.busy), format_time(p.elapsed)) for p in processes]
-        print_columns(("process", "kind", "works", "works and waits"), rows, (2, 3))
+        print_columns(("process", "kind", "busy", "elapsed"), rows, (2, 3))
 
 
 def _print_fit(profiles: "Sequence[Profile]") -> None:
@@ -89,11 +71,11 @@ def _print_fit(profiles: "Sequence[Profile]") -> None:
         if each.placement_error:
             rows.append((each.target.title, "does not fit", *[""] * 6))
         elif each.program is None or each.cost.traffic is None:
-            rows.append((each.target.title, "no cores: arithmetic alone", *[""] * 6))
+            rows.append((each.target.title, "no cores: arithmetic only", *[""] * 6))
         else:
             program, traffic = each.program, each.cost.traffic
             full = [most_used_resource(core.usage, program.limits) for core in program.cores]
-            name, share = max(full, key=lambda pair: pair[1])
+            resource, fraction = max(full, key=lambda pair: pair[1])
             hops = sum(traffic.hops_x.values()), sum(traffic.hops_y.values())
             rows.append(
                 (
@@ -101,25 +83,34 @@ def _print_fit(profiles: "Sequence[Profile]") -> None:
                     f"{len(program.cores):,}",
                     f"{each.lower_bound:,}",
                     f"{program.chips:,}",
-                    f"{format_percent(share)} of {name}",
+                    f"{format_percent(fraction)} of {resource}",
                     f"{sum(traffic.messages.values()):,.3f}",
                     f"{hops[0]:,.3f}",
                     f"{hops[1]:,.3f}",
                 )
             )
     typer.echo()
-    header = ("target", "cores", "at least", "chips", "fullest", "messages", "hops x", "hops y")
+    header = (
+        "target",
+        "cores",
+        "lower bound",
+        "chips",
+        "fullest core",
+        "messages",
+        "hops x",
+        "hops y",
+    )
     print_columns(header, rows, (1, 2, 3, 5, 6, 7))
     for each in profiles:
         if each.placement_error:
-            typer.echo(f"{each.target.title} does not hold it. {each.placement_error}")
+            typer.echo(f"{each.target.title} cannot hold the network. {each.placement_error}")
 
 
 def _print_usage(profile: "Profile") -> None:
     if profile.program is None:
         return
     limits = {key: limit for key, limit in profile.program.limits.items() if limit}
-    header = ("population", "neurons", "cores", "slices", "largest", *limits)
+    header = ("population", "neurons", "cores", "slices", "largest slice", *limits)
     rows = [
         (
             use.population,
@@ -131,58 +122,53 @@ def _print_usage(profile: "Profile") -> None:
         )
         for use in profile.utilization
     ]
-    typer.echo(f"\n{profile.target.title}: the most that a slice takes of a core")
+    typer.echo(f"\n{profile.target.title}: maximum utilization of a core by one slice")
     print_columns(header, rows, (1, 2, 3, *range(5, len(header))))
 
 
-def _print_energy(cost: "Cost", bill: "EnergyEstimate") -> None:
-    """Print a bill: the lines add up, and with the error of the list make the total."""
+def _print_energy(cost: "Cost", estimate: "EnergyEstimate") -> None:
+    """Print the terms of an estimate; their sum, with the error of the model, is the total."""
     rows = [
         (kind, _format_count(count), _format_price(price, 1e12, "pJ"), _format_energy(total))
-        for kind, (count, price, total) in group_by_kind(bill).items()
+        for kind, (count, price, total) in group_by_kind(estimate).items()
     ]
+    about = f"{cost.title}, {estimate.about} ({estimate.model}, {estimate.certainty})"
+    typer.echo(f"\n{about}: energy per inference")
+    error = f"+- {100 * estimate.error:g} %" if estimate.error else ""
+    rows.append(("total", error, "", _format_energy(estimate.total)))
+    print_columns(("operation", "count", "energy each", "energy"), rows, (1, 2, 3))
+    synapses = cost.workload.synapses
+    mac = estimate.ann_energy / max(synapses, 1)
+    per_synapse = sum(cost.workload.synaptic_operations.values()) / max(synapses, 1)
     typer.echo(
-        f"\n{cost.title}, {bill.about} ({bill.model}, {bill.certainty}): energy an inference"
+        f"ANN baseline: {synapses:,} multiply-accumulates x {mac * 1e12:.6g} pJ = "
+        f"{_format_energy((estimate.ann_energy,) * 2)}. The synaptic energy equals it at "
+        f"{estimate.break_even:.4g} operations per synapse; this network has {per_synapse:.4g}."
     )
-    error = f"{100 * bill.error:g} % either way" if bill.error else ""
-    print_columns(
-        ("what", "count", "each", "energy"), [*rows, ("total", error, "", _format_energy(bill.total))],
-        (1, 2, 3),
-    )  # fmt: skip
-    connections, product = (
-        cost.workload.synapses,
-        bill.ann_energy / max(cost.workload.synapses, 1),
-    )
-    here = sum(cost.workload.synaptic_operations.values()) / max(connections, 1)
-    typer.echo(
-        f"The same network as an ANN: {connections:,} connections x {product * 1e12:.6g} pJ = "
-        f"{_format_energy((bill.ann_energy,) * 2)}. Synapses alone break even at "
-        f"{bill.break_even:.4g} operations a connection; here {here:.4g}."
-    )
-    typer.echo(f"Leaves out: {bill.excludes}.")
+    typer.echo(f"Excludes: {estimate.excludes}.")
 
 
 def _print_population_energy(cost: "Cost") -> None:
-    """Print what each population costs by each list, before the errors of the lists."""
-    tables = [bill.sum_by("population") for bill in cost.energies]
+    """Print the energy of each population by each model, without the errors of the models."""
+    tables = [estimate.sum_by("population") for estimate in cost.energies]
     names = [p.name for p in cost.workload.network.populations if any(p.name in t for t in tables)]
     rows = [(name, *(_format_energy(t.get(name, (0.0, 0.0))) for t in tables)) for name in names]
-    typer.echo(f"\n{cost.title}: energy an inference by population")
-    header = ("population", *(bill.model for bill in cost.energies))
+    typer.echo(f"\n{cost.title}: energy per inference by population")
+    header = ("population", *(estimate.model for estimate in cost.energies))
     print_columns(header, rows, range(1, len(header)))
 
 
-def group_by_kind(bill: "EnergyEstimate") -> dict[str, tuple[Range, Range, Range]]:
-    """Return for each kind of work its count, its price each, and what that comes to."""
-    found: dict[str, tuple[Range, Range, Range]] = {}
-    for item in bill.items:
-        count, _, total = found.get(item.kind, ((0.0, 0.0), item.price, (0.0, 0.0)))
-        found[item.kind] = (
+def group_by_kind(estimate: "EnergyEstimate") -> dict[str, tuple[Range, Range, Range]]:
+    """Sum count, price and energy of an estimate by the kind of operation."""
+    groups: dict[str, tuple[Range, Range, Range]] = {}
+    for item in estimate.items:
+        count, _, total = groups.get(item.kind, ((0.0, 0.0), item.price, (0.0, 0.0)))
+        groups[item.kind] = (
             (count[0] + item.count[0], count[1] + item.count[1]),
             item.price,
             (total[0] + item.joules[0], total[1] + item.joules[1]),
         )
-    return found
+    return groups
 
 
 def _print_latency(cost: "Cost", latency: "Latency") -> None:
@@ -190,28 +176,29 @@ def _print_latency(cost: "Cost", latency: "Latency") -> None:
 
     typer.echo(f"\n{cost.title}, {latency.about} ({latency.model}, {latency.certainty}): time")
     slow, fast = latency.throughput
+    steps = f"{cost.workload.timesteps} steps and {latency.depth} of pipeline delay"
     print_facts(
         {
-            "a step": format_time_range(latency.mean_step),
-            "an inference": f"{format_time_range(latency.inference)}: {cost.workload.timesteps} steps, and "
-            f"{latency.depth} until the answer is through",
-            "throughput": f"{slow:,.0f} to {fast:,.0f} inferences a second",
-            "the longest step": f"{format_time_range(latency.max_step)}; its busiest core, at the most:",
+            "mean step": format_time_range(latency.mean_step),
+            "inference": f"{format_time_range(latency.inference)}: {steps}",
+            "throughput": f"{slow:,.0f} to {fast:,.0f} inferences per second",
+            "longest step": f"{format_time_range(latency.max_step)}; upper bound on its busiest "
+            "core:",
         }
     )
     rows = [
         (
-            share.kind,
-            _format_count((share.count,) * 2),
-            f"{share.price * 1e9:.6g} ns",
-            format_si(share.count * share.price, "s", 4),
+            item.kind,
+            _format_count((item.count,) * 2),
+            f"{item.price * 1e9:.6g} ns",
+            format_si(item.count * item.price, "s", 4),
         )
-        for share in latency.max_step_items
+        for item in latency.max_step_items
     ]
-    error = f"{100 * latency.error:g} % more" if latency.error else ""
-    total = ("the longest step", error, "", format_si(latency.max_step[1], "s", 4))
-    print_columns(("what", "count", "each", "time"), [*rows, total], (1, 2, 3))
-    typer.echo(f"Leaves out: {latency.excludes}.")
+    error = f"+ {100 * latency.error:g} %" if latency.error else ""
+    total = ("longest step", error, "", format_si(latency.max_step[1], "s", 4))
+    print_columns(("operation", "count", "time each", "time"), [*rows, total], (1, 2, 3))
+    typer.echo(f"Excludes: {latency.excludes}.")
 
 
 def _print_host(host: "HostTiming") -> None:
@@ -221,61 +208,23 @@ def _print_host(host: "HostTiming") -> None:
         f"\nThis machine: {host.processor}, engine {host.engine}, {host.runs} single samples"
     )
     rows = [
-        (what, *map(format_time, three))
-        for what, three in (("a step", host.step), ("an inference", host.inference))
-        if three
+        (name, *map(format_time, percentiles))
+        for name, percentiles in (("step", host.step), ("inference", host.inference))
+        if percentiles
     ]
-    print_columns(("what", "p50", "p95", "p99"), rows, (1, 2, 3))
-    told = "no RAPL counter can be read here" if host.joules is None else format_energy(host.joules)
-    typer.echo(f"Energy an inference, idle power included: {told}.")
-
-
-def write_csv(path: Path, profiles: "Sequence[Profile]") -> None:
-    """Write every line of every bill and time of `profiles`; raises `FileError` where it cannot."""
-    from ..runtime.files import atomic_write
-
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for profile in profiles:
-        writer.writerows(_csv_rows(profile))
-    with atomic_write(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
-
-
-def _csv_rows(profile: "Profile") -> Iterator[tuple[object, ...]]:
-    cost, name = profile.cost, profile.target.name
-    if profile.placement_error:
-        yield name, "", "", "placement_error", "", profile.placement_error, *[""] * 7
-        return
-    if profile.program:
-        for what, number in (
-            ("cores", len(profile.program.cores)),
-            ("cores at least", profile.lower_bound),
-            ("chips", profile.program.chips),
-        ):
-            yield name, "", "", "placement", "", what, number, number, "", "", "", "", ""
-    for bill in cost.energies:
-        about = name, bill.model, bill.certainty, "energy"
-        for item in bill.items:
-            yield *about, item.population, item.kind, *item.count, *item.price, "J", *item.joules
-        yield *about, "", "total", "", "", "", "", "J", *bill.total
-        yield *about, "", "as an ANN", "", "", "", "", "J", *(bill.ann_energy,) * 2
-    for latency in cost.latencies:
-        about = name, latency.model, latency.certainty, "time"
-        for what in ("mean_step", "max_step", "inference"):
-            yield *about, "", what, "", "", "", "", "s", *getattr(latency, what)
-        yield *about, "", "throughput", "", "", "", "", "1/s", *latency.throughput
+    print_columns(("duration of", "p50", "p95", "p99"), rows, (1, 2, 3))
+    energy = "no readable RAPL counter" if host.joules is None else format_energy(host.joules)
+    typer.echo(f"Energy per inference, including idle power: {energy}.")
 
 
 def _format_count(count: Range) -> str:
-    least, most = (f"{value:,.3f}".rstrip("0").rstrip(".") for value in count)
-    return least if least == most else f"{least} to {most}"
+    low, high = (f"{value:,.3f}".rstrip("0").rstrip(".") for value in count)
+    return low if low == high else f"{low} to {high}"
 
 
 def _format_price(price: Range, scale: float, unit: str) -> str:
-    least, most = (f"{value * scale:.6g}" for value in price)
-    return f"{least} {unit}" if least == most else f"{least} to {most} {unit}"
+    low, high = (f"{value * scale:.6g}" for value in price)
+    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
 def _format_energy(total: Range) -> str:

@@ -1,113 +1,114 @@
-"""`pumice stream`: answers while events come in, as JSON lines."""
+"""`pumice stream`: classify events as they arrive, and print predictions as JSON lines."""
 
 import json
 import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from .options import NetworkFile
 
-if TYPE_CHECKING:
-    from ..runtime import Network
-    from ..runtime.stream import EventChunk, StreamStats
-
-CarryState = Literal["nothing", "hidden", "all"]
-Format = Literal["five-byte", "csv"]
-
-
 Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A recording, '-' for standard input, tcp://127.0.0.1:PORT or udp://127.0.0.1:PORT to "
-        "listen at.",
+        help="A recording, '-' for standard input, or tcp://127.0.0.1:PORT or "
+        "udp://127.0.0.1:PORT to listen at.",
     ),
 ]
-BinMs = Annotated[
-    float, typer.Option("--window", min=0.001, help="Milliseconds that a timestep takes in.")
-]
+BinMs = Annotated[float, typer.Option("--bin-ms", min=0.001, help="Bin width of one timestep, ms.")]
 Steps = Annotated[
-    int | None, typer.Option("--steps", min=1, help="Timesteps to an answer (as it was trained).")
+    int | None,
+    typer.Option("--steps", min=1, help="Timesteps per prediction (default: as in training)."),
 ]
-CarryStateOption = Annotated[
-    CarryState, typer.Option("--keep", help="What stays from one answer to the next.")
+CarryState = Annotated[
+    Literal["nothing", "hidden", "all"],
+    typer.Option("--carry-state", help="Neuron state kept between predictions."),
 ]
-EveryStep = Annotated[bool, typer.Option("--each", help="Answer after every timestep.")]
-InputFormat = Annotated[Format, typer.Option("--format", help="Of standard input and sockets.")]
+EveryStep = Annotated[
+    bool, typer.Option("--every-step", help="Print a prediction after every timestep.")
+]
+InputFormat = Annotated[
+    Literal["five-byte", "csv"],
+    typer.Option("--format", help="Event format of standard input and sockets."),
+]
 Downsample = Annotated[
-    int | None, typer.Option("--pool", min=1, help="Join squares of N x N pixels.")
+    int | None,
+    typer.Option(
+        "--downsample",
+        min=1,
+        metavar="N",
+        help="Merge N x N pixels into one (default: as in training).",
+    ),
 ]
 SensorSize = Annotated[
     str | None,
-    typer.Option("--sensor", metavar="WxH", help="Its pixels, where the input is flat."),
+    typer.Option("--sensor", metavar="WxH", help="Sensor size in pixels, for a flat input."),
 ]
 NoRealTime = Annotated[
-    bool, typer.Option("--full-speed", help="Play a recording as fast as it computes.")
+    bool, typer.Option("--no-real-time", help="Replay a recording as fast as possible.")
 ]
 Repeat = Annotated[
-    int, typer.Option("--repeat", min=0, help="Play a recording so often; 0: for ever.")
+    int,
+    typer.Option("--repeat", min=0, help="Number of replays of a recording; 0 repeats forever."),
 ]
 QueueSize = Annotated[
     int,
-    typer.Option("--waiting", min=1, help="Windows that may wait; of more the oldest are dropped."),
+    typer.Option(
+        "--queue-size", min=1, help="Maximum number of pending bins; the oldest are dropped."
+    ),
 ]
 ExitOnDisconnect = Annotated[
-    bool, typer.Option("--once", help="End when the first TCP peer has gone.")
+    bool, typer.Option("--exit-on-disconnect", help="Exit when the first TCP client disconnects.")
 ]
 
 
 def stream(
     file: NetworkFile,
     source: Source,
-    window: BinMs = 10.0,
+    bin_ms: BinMs = 10.0,
     steps: Steps = None,
-    keep: CarryStateOption = "nothing",
-    each: EveryStep = False,
-    form: InputFormat = "five-byte",
-    pool: Downsample = None,
+    carry_state: CarryState = "nothing",
+    every_step: EveryStep = False,
+    input_format: InputFormat = "five-byte",
+    downsample: Downsample = None,
     sensor: SensorSize = None,
-    full_speed: NoRealTime = False,
+    no_real_time: NoRealTime = False,
     repeat: Repeat = 1,
-    waiting: QueueSize = 100,
-    once: ExitOnDisconnect = False,
+    queue_size: QueueSize = 100,
+    exit_on_disconnect: ExitOnDisconnect = False,
 ) -> None:
-    """Answer while events come in, in lines of JSON.
+    """Classify events as they arrive, and print predictions as JSON lines.
 
-    On standard error, at the end, one JSON line counts what came in and what was left out.
+    At the end, one JSON line on standard error counts the events that were read and dropped.
     """
     from ..runtime import read_network
-    from ..runtime.stream import StreamStats, bin_events, classify_stream, drop_oldest, infer_sensor
+    from ..runtime.stream.live import StreamOptions, classify_source
 
     network = read_network(file)
-    size = _parse_size(sensor)
-    trained = _recipe_options(network)
-    geometry = infer_sensor(network, pool or trained.get("pool", 1), round(1000 * window), size)
-    tally, stop = StreamStats(), threading.Event()
-    waits = full_speed and "://" not in source and source != "-"
-    pieces = _open_chunks(source, form, tally, stop, repeat, once, full_speed)
-    seen = bin_events(network, geometry, pieces, tally)
-    if not waits:
-        seen = drop_oldest(seen, waiting, tally, stop)
-    wanted = steps or trained.get("timesteps", 10)
+    options = StreamOptions(
+        bin_ms=bin_ms,
+        timesteps=steps,
+        carry_state=carry_state,
+        every_step=every_step,
+        format=input_format,
+        downsample=downsample,
+        sensor_size=_parse_size(sensor),
+        real_time=not no_real_time,
+        repeat=repeat,
+        queue_size=queue_size,
+        exit_on_disconnect=exit_on_disconnect,
+    )
+    live = classify_source(network, source, options)
+    predictions = iter(live)
     try:
-        for answer in classify_stream(network, seen, wanted, tally, keep, each):
-            sys.stdout.write(json.dumps(asdict(answer)) + "\n")
+        for prediction in predictions:
+            sys.stdout.write(json.dumps(asdict(prediction)) + "\n")
             sys.stdout.flush()
     finally:
-        stop.set()
-        typer.echo(json.dumps(tally.as_dict()), err=True)
-
-
-def _recipe_options(network: "Network") -> dict[str, int]:
-    """Return the `pool` and `timesteps` of the data that trained `network`, as far as it says."""
-    recipe = network.provenance.get("recipe")
-    data = recipe.get("data", {}) if isinstance(recipe, dict) else {}
-    return {key: data[key] for key in ("pool", "timesteps") if isinstance(data.get(key), int)}
+        live.close()
+        typer.echo(json.dumps(live.stats.as_dict()), err=True)
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:
@@ -119,44 +120,3 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
     if not (width.isdecimal() and height.isdecimal()):
         raise DataError(f"--sensor {text}: needs the form 128x96, width x height")
     return int(width), int(height)
-
-
-def _open_chunks(
-    source: str,
-    form: Format,
-    tally: "StreamStats",
-    stop: threading.Event,
-    repeat: int,
-    once: bool,
-    full_speed: bool,
-) -> "Iterator[EventChunk]":
-    from ..runtime.stream import (
-        iter_chunks,
-        iter_socket,
-        make_decoder,
-        open_listener,
-        read_recording,
-        replay_in_real_time,
-    )
-
-    if source == "-":
-        return iter_chunks(sys.stdin.buffer, make_decoder(form, tally))
-    if "://" in source:
-        opened, tcp = open_listener(source)
-        return iter_socket(opened, tcp, make_decoder(form, tally), tally, stop, once)
-    path = Path(source)
-    read_recording(path, tally)  # a wrong name is told before anything else
-    played = _repeat_recording(path, tally, repeat)
-    return played if full_speed else replay_in_real_time(played)
-
-
-def _repeat_recording(path: Path, tally: "StreamStats", times: int) -> "Iterator[EventChunk]":
-    """Yield the recording at `path` so many `times`, or for ever, each time as another one."""
-    from ..runtime.stream import read_recording
-    from ..runtime.stream.decoders import NO_EVENTS
-
-    done = 0
-    while not times or done < times:
-        yield NO_EVENTS._replace(new_stream=True)
-        yield from read_recording(path, tally)
-        done += 1

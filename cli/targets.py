@@ -1,4 +1,4 @@
-"""`pumice targets`: which chips there are, and every constant of one with its source."""
+"""`pumice targets`: list the hardware targets, or print every constant of one with its source."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,37 +13,37 @@ if TYPE_CHECKING:
 def targets(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A shipped target, or a TOML file of your own."),
+        typer.Argument(metavar="[NAME]", help="A shipped target, or a TOML file."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the targets, or explain every constant of one."""
-    from ..deploy.targets.target import list_targets as shipped
-    from ..deploy.targets.target import read_target
+    """List the hardware targets, or print every constant of one."""
+    from ..deploy.targets.target import list_targets, read_target
     from .output import print_json
 
     if name is not None:
         target = read_target(name)
         print_json(_target_to_dict(target)) if as_json else _print_constants(target)
         return
-    found = [read_target(each) for each in shipped()]
+    shipped = [read_target(each) for each in list_targets()]
     if as_json:
-        print_json({"targets": [_target_to_dict(each) for each in found]})
+        print_json({"targets": [_target_to_dict(target) for target in shipped]})
     else:
-        _print_list(found)
+        _print_list(shipped)
 
 
-def _print_list(found: "list[Target]") -> None:
+def _print_list(shipped: "list[Target]") -> None:
     from .output import print_columns
 
     rows = []
-    for target in found:
+    for target in shipped:
         chip = target.chip
         cores = f"{chip.chips.value:,} x {chip.cores.value}" if chip else "-"
-        lists = ", ".join(dict.fromkeys((*target.energy, *target.time)))
-        rows.append((target.name, target.title, cores, lists, target.about))
-    print_columns(("target", "title", "chips x cores", "price lists", "about"), rows, right=(2,))
-    typer.echo("Explain one with: pumice targets NAME. Your own is a TOML file like these.")
+        models = ", ".join(dict.fromkeys((*target.energy, *target.time)))
+        rows.append((target.name, target.title, cores, models, target.about))
+    header = ("target", "title", "chips x cores", "energy and time models", "about")
+    print_columns(header, rows, right=(2,))
+    typer.echo("Details: pumice targets NAME. A custom target is a TOML file of the same format.")
 
 
 def _print_constants(target: "Target") -> None:
@@ -51,7 +51,7 @@ def _print_constants(target: "Target") -> None:
     from .output import print_columns
 
     typer.echo(f"{target.title}: {target.about}\n")
-    header = ("constant", "value", "unit", "source", "how sure", "note")
+    header = ("constant", "value", "unit", "source", "certainty", "note")
     rows = [
         (
             key,
@@ -65,20 +65,20 @@ def _print_constants(target: "Target") -> None:
     ]
     print_columns(header, rows, right=(1,))
     for model, excludes in _excludes(target).items():
-        typer.echo(f"{model} leaves out: {excludes}.")
+        typer.echo(f"{model} excludes: {excludes}.")
     typer.echo("\nSources")
     for key, source in target.sources.items():
         typer.echo(f"  {key}: {source}")
 
 
 def _format_value(constant: "Constant") -> str:
-    """Return the value as text, and its range where it has one."""
+    """Format a value, with its range if it has one."""
     value = constant.value
     text = f"{value:,}" if isinstance(value, int) else f"{value}"
-    least, most = getattr(constant, "min", None), getattr(constant, "max", None)
-    if least is None and most is None:
+    low, high = (getattr(constant, key, None) for key in ("min", "max"))
+    if low is None and high is None:
         return text
-    return f"{text} ({value if least is None else least:g} to {value if most is None else most:g})"
+    return f"{text} ({value if low is None else low:g} to {value if high is None else high:g})"
 
 
 def _target_to_dict(target: "Target") -> dict[str, Any]:

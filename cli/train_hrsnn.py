@@ -1,85 +1,85 @@
-"""`pumice hrsnn`: a recurrent network learns by STDP, or is searched for."""
+"""`pumice train-hrsnn`: train a heterogeneous recurrent SNN by STDP, or search its parameters."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Changes, DataFolder, Json, RecipeFile, RunOutput
+from .options import DataFolder, Json, Overrides, RecipeFile, RunOutput
 
 if TYPE_CHECKING:
-    from ..train.data import Dataset
-    from ..train.hrsnn.recipe import HrsnnRecipe
+    from ..train.hrsnn.fit import EvaluationResult
+    from ..train.hrsnn.search import TrialResult
 
 
 def train_hrsnn(
     recipe: RecipeFile,
-    change: Changes = None,
+    override: Overrides = None,
     output: RunOutput = None,
     folder: DataFolder = None,
-    look: Annotated[
-        bool, typer.Option("--search", help="Look for better laws; goes on where it was stopped.")
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search", help="Search parameter distributions; continues an earlier search."
+        ),
     ] = False,
     worker: Annotated[
-        int, typer.Option("--worker", min=0, help="A number of its own for each that searches.")
+        int,
+        typer.Option("--worker", min=0, help="Index of this process in a parallel search."),
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Let a network of unlike neurons learn by STDP."""
+    """Train a heterogeneous recurrent SNN by STDP."""
     from dataclasses import asdict
 
+    from ..train.hrsnn.fit import fit, search_recipe
     from ..train.hrsnn.recipe import load_samples
+    from ..train.hrsnn.search import pareto_front
     from ..train.recipes.loader import load_recipe
-    from .output import print_facts, print_json
+    from .output import print_json
 
-    settings = load_recipe(recipe, change or (), kind="hrsnn")
+    settings = load_recipe(recipe, override or (), kind="hrsnn")
     run = output or Path("runs") / f"hrsnn-{Path(recipe).stem}"
     data = load_samples(settings, folder)
-    if look:
-        run_search(settings, data, run, worker, as_json)
+    if search:
+        study, trials = search_recipe(settings, data, run, worker)
+        front = pareto_front(trials)
+        document = {"study": str(study), "trials": len(trials), "front": list(map(asdict, front))}
+        print_json(document) if as_json else _print_front(front)
         return
-    from ..train.hrsnn.fit import fit
-
-    found = fit(settings, data, run)
+    result = fit(settings, data, run)
     if as_json:
-        print_json({"run": str(run), **asdict(found)})
-        return
+        print_json({"run": str(run), **asdict(result)})
+    else:
+        _print_result(result, run)
+
+
+def _print_result(result: "EvaluationResult", run: Path) -> None:
+    from .output import format_percent, print_facts
+
     print_facts(
         {
-            "right": f"{100 * found.accuracy:.1f} %",
-            "untrained": f"{100 * found.untrained:.1f} %",
-            "raw input": f"{100 * found.raw:.1f} %",
-            "spikes": f"{found.spikes:,.0f} a sample",
-            "operations": f"{found.synops:,.0f} synaptic, a sample",
+            "accuracy": format_percent(result.accuracy),
+            "untrained network": format_percent(result.untrained),
+            "raw input": format_percent(result.raw),
+            "spikes": f"{result.spikes:,.0f} per sample",
+            "synaptic operations": f"{result.synops:,.0f} per sample",
             "network": str(run / "network.pumice"),
         }
     )
 
 
-def run_search(
-    recipe: "HrsnnRecipe", data: "Dataset", run: Path, worker: int, as_json: bool
-) -> None:
-    """Search, and print the trials that nothing beats in accuracy and spikes at once."""
-    from ..train.hrsnn.fit import SearchObjective
-    from ..train.hrsnn.search import pareto_front, search
-    from .output import print_json, print_table
+def _print_front(front: "Sequence[TrialResult]") -> None:
+    """Print the trials that are Pareto-optimal in accuracy and spikes."""
+    from .output import format_percent, print_table
 
-    run.mkdir(parents=True, exist_ok=True)
-    study = run / "search.journal"
-    found = search(recipe.hrsnn, recipe.search, SearchObjective(recipe, data), study, worker)
-    kept = pareto_front(found)
-    if as_json:
-        told = [
-            {"accuracy": f.accuracy, "spikes": f.spikes, "hrsnn": dict(f.overrides)} for f in kept
-        ]
-        print_json({"study": str(study), "trials": len(found), "front": told})
-        return
     rows = [
         (
-            f"{100 * each.accuracy:.1f} %",
-            f"{each.spikes:,.0f}",
-            " ".join(f"--set hrsnn.{key}={value:.4g}" for key, value in each.overrides.items()),
+            format_percent(trial.accuracy),
+            f"{trial.spikes:,.0f}",
+            " ".join(f"--set hrsnn.{key}={value:.4g}" for key, value in trial.overrides.items()),
         )
-        for each in kept
+        for trial in front
     ]
-    print_table(("right, validation", "spikes a sample", "settings"), rows, right=(0, 1))
+    print_table(("validation accuracy", "spikes per sample", "settings"), rows, right=(0, 1))

@@ -1,26 +1,31 @@
-"""`pumice conform`: whether all engines give the same, bit for bit."""
+"""`pumice verify`: compare engines with the reference bit for bit."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import DataFolder, DataName, EventsFile, Json, NetworkFile, Samples, Timesteps
 
+if TYPE_CHECKING:
+    from ..runtime.verify import VerificationReport
+
 DEFAULT_SAMPLES = 4
 DEFAULT_TIMESTEPS = 16
+EngineNames = Annotated[
+    str | None,
+    typer.Option(
+        "--engines",
+        metavar="NAMES",
+        help="Engines to compare with the reference, separated by commas (default: all that are "
+        "installed).",
+    ),
+]
 
 
 def verify(
     file: NetworkFile,
-    engines: Annotated[
-        str | None,
-        typer.Option(
-            "--engines",
-            metavar="NAMES",
-            help="Compare these with the reference, with commas between (all that are installed).",
-        ),
-    ] = None,
+    engines: EngineNames = None,
     data: DataName = None,
     folder: DataFolder = None,
     events: EventsFile = None,
@@ -28,17 +33,16 @@ def verify(
     timesteps: Timesteps = None,
     as_json: Json = False,
 ) -> None:
-    """Compare all engines on a network, value by value.
+    """Compare engines with the reference engine, value by value.
 
-    Takes 4 samples of 16 timesteps of random events, from sparse to dense, unless --data or
-    --events names others. Ends with status 1 where an engine differs or fails.
+    Without --data or --events the inputs are 4 samples of 16 timesteps of random events, from
+    sparse to dense. Exit code 1 if an engine differs or fails.
     """
-    from ..report.format import verification_sentence
     from ..runtime import read_network
-    from ..runtime import verify as core
+    from ..runtime.engines.registry import select_engines
+    from ..runtime.verify import verify as verify_engines
     from ..train.data.inputs import random_inputs, read_inputs
-    from .engines import get_engine, select_engines
-    from .output import print_json, print_table
+    from .output import print_json
 
     network = read_network(file)
     names = select_engines(engines)
@@ -47,15 +51,27 @@ def verify(
     else:
         shape = samples or DEFAULT_SAMPLES, timesteps or DEFAULT_TIMESTEPS
         inputs = random_inputs(network, *shape)
-    certificate = core.verify(network, inputs.events, {name: get_engine(name) for name in names})
+    report = verify_engines(network, inputs.events, names)
     if as_json:
-        print_json({"agreed": certificate.passed, "inputs": inputs.name, **asdict(certificate)})
+        print_json({"passed": report.passed, "inputs": inputs.name, **asdict(report)})
     else:
-        rows = [
-            (v.engine, f"{v.spikes:,}", f"{v.values:,}", v.failure or str(v.divergence or "same"))
-            for v in certificate.results
-        ]
-        print_table(("engine", "spikes", "values", "compared with the reference"), rows, (1, 2))
-        typer.echo(verification_sentence(certificate))
-    if not certificate.passed:
+        _print_report(report)
+    if not report.passed:
         raise typer.Exit(1)
+
+
+def _print_report(report: "VerificationReport") -> None:
+    from ..report.format import verification_sentence
+    from .output import print_table
+
+    rows = [
+        (
+            result.engine,
+            f"{result.spikes:,}",
+            f"{result.values:,}",
+            result.failure or str(result.divergence or "equal"),
+        )
+        for result in report.results
+    ]
+    print_table(("engine", "spikes", "values", "compared with the reference"), rows, (1, 2))
+    typer.echo(verification_sentence(report))

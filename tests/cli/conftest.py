@@ -1,4 +1,4 @@
-"""The small network of the command-line tests and events for it, as files; small data."""
+"""Fixtures of the command-line tests: a small network, events for it, and small datasets."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def network(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def events(tmp_path: Path) -> Path:
-    """A file with seven samples of five timesteps, and their labels."""
+    """A file of seven samples of five timesteps, with labels."""
     path = tmp_path / "events.npz"
     np.savez(path, events=EVENTS, labels=LABELS)
     return path
@@ -30,7 +30,7 @@ def events(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bars(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty clips of a vertical or horizontal bar replace all datasets."""
+    """Replace all datasets by twenty clips of a vertical or horizontal bar."""
     rng = np.random.default_rng(8)
     labels = np.arange(20) % 2
     frames = (rng.random((20, 4, 2, 6, 6)) < 0.1).astype(np.uint8)

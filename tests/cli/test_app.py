@@ -26,16 +26,16 @@ VERBS = [
 
 
 def test_without_a_verb_it_says_what_verbs_there_are() -> None:
-    answer = pumice()
-    told = answer.out.partition("Commands:")[2]
-    assert answer.status == 0 and all(f"  {verb} " in told for verb in VERBS)
+    result = pumice()
+    told = result.out.partition("Commands:")[2]
+    assert result.status == 0 and all(f"  {verb} " in told for verb in VERBS)
     assert "..." not in told
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_itself_and_speaks_json(verb: str) -> None:
-    answer = pumice(verb, "--help")
-    assert answer.status == 0 and "--json" in answer.out
+    result = pumice(verb, "--help")
+    assert result.status == 0 and "--json" in result.out
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_every_verb_explains_itself_and_speaks_json(verb: str) -> None:
     ],
 )
 def test_wrong_use_is_one_line_and_status_2(arguments: tuple[str, ...]) -> None:
-    answer = pumice(*arguments)
-    assert (answer.status, answer.out) == (2, "")
-    assert answer.err.startswith("pumice: ") and answer.err.count("\n") == 1
+    result = pumice(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("pumice: ") and result.err.count("\n") == 1
 
 
 def with_verb(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -83,8 +83,8 @@ def test_what_a_user_can_mend_is_one_line(
     monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
     with_verb(monkeypatch, error)
-    answer = pumice("one")
-    assert answer.status == 2 and answer.err.startswith(said)
+    result = pumice("one")
+    assert result.status == 2 and result.err.startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_a_fault_of_our_own_is_not_hidden(
 
 def test_an_interrupt_is_quiet_and_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
     with_verb(monkeypatch, KeyboardInterrupt())
-    answer = pumice("one")
-    assert (answer.status, answer.out, answer.err) == (130, "", "")
+    result = pumice("one")
+    assert (result.status, result.out, result.err) == (130, "", "")
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -40,28 +40,28 @@ def layers(tmp_path: Path) -> Path:
 
 
 def test_every_node_of_a_model_is_told_with_a_percentage(layers: Path) -> None:
-    answer = pumice("check", f"{layers}:net", "--input-shape", "2,6,6", "--json")
-    told = {finding["node"]: finding["support"] for finding in answer.document["diagnostics"]}
+    result = pumice("check", f"{layers}:net", "--input-shape", "2,6,6", "--json")
+    told = {finding["node"]: finding["support"] for finding in result.document["diagnostics"]}
     assert told == {
         "conv2d0": "exact", "ifnode1": "approximate", "flatten2": "exact", "linear3": "exact",
         "output": "approximate",
     }  # fmt: skip
-    assert (answer.status, answer.document["supported_percent"]) == (0, 100.0)
+    assert (result.status, result.document["supported_percent"]) == (0, 100.0)
 
 
 def test_a_refusal_says_why_and_what_to_change_and_is_status_1(layers: Path) -> None:
-    answer = pumice("check", f"{layers}:soft", "--input-shape", "4")
-    assert answer.status == 1 and answer.err == ""
-    assert "SoftNode is not a supported layer" in answer.out
-    assert answer.out.endswith(f"{layers}:soft: 50 % can be carried over, 1 refused\n")
+    result = pumice("check", f"{layers}:soft", "--input-shape", "4")
+    assert result.status == 1 and result.err == ""
+    assert "SoftNode is no layer that can be carried over" in result.out
+    assert result.out.endswith(f"{layers}:soft: 50 % can be carried over, 1 refused\n")
 
 
 def test_files_of_every_kind_are_taken(network: Path) -> None:
     write_nir(network.with_suffix(".nir"), NETWORK)
     write_netx(network.with_suffix(".net"), NETWORK)
     for suffix in (".pumice", ".nir", ".net"):
-        answer = pumice("check", network.with_suffix(suffix), "--json")
-        assert {f["support"] for f in answer.document["diagnostics"]} == {"exact"}
+        result = pumice("check", network.with_suffix(suffix), "--json")
+        assert {f["support"] for f in result.document["diagnostics"]} == {"exact"}
 
 
 def test_a_layer_of_a_file_is_refused_by_its_name(network: Path) -> None:
@@ -70,16 +70,15 @@ def test_a_layer_of_a_file_is_refused_by_its_name(network: Path) -> None:
     with h5py.File(path, "a") as file:
         del file["layer/1/neuron/type"]
         file["layer/1/neuron/type"] = "RF_PHASE"
-    answer = pumice("check", path)
-    text = " ".join(answer.out.split())
-    assert answer.status == 1 and "RF_PHASE" in text and "use CUBA neurons" in text
+    result = pumice("check", path)
+    assert result.status == 1 and "RF_PHASE" in result.out and "use CUBA neurons" in result.out
 
 
 def test_a_target_that_cannot_hold_it_refuses(network: Path, tmp_path: Path) -> None:
     assert pumice("check", network, "--target", "loihi1").status == 0
-    answer = pumice("check", network, "--target", "cmos45", "--json")
-    assert answer.status == 1
-    assert answer.document["diagnostics"][-1]["node"] == "target"
+    result = pumice("check", network, "--target", "cmos45", "--json")
+    assert result.status == 1
+    assert result.document["diagnostics"][-1]["node"] == "target"
 
 
 @pytest.mark.parametrize(
@@ -95,16 +94,16 @@ def test_a_target_that_cannot_hold_it_refuses(network: Path, tmp_path: Path) -> 
     ],
 )
 def test_what_is_no_model_is_one_line(layers: Path, model: str, said: str) -> None:
-    answer = pumice("check", model.format(layers))
+    result = pumice("check", model.format(layers))
     if said == "status 1":  # the shape it is fed is all that is missing
-        assert answer.status == 1 and "does not specify its shape" in " ".join(answer.out.split())
+        assert result.status == 1 and "nothing of its shape" in " ".join(result.out.split())
     else:
-        assert answer.status == 2 and said in answer.err and answer.err.count("\n") == 1
+        assert result.status == 2 and said in result.err and result.err.count("\n") == 1
 
 
 def test_a_shape_that_is_none_is_one_line(layers: Path) -> None:
-    answer = pumice("check", f"{layers}:net", "--input-shape", "2,x,6")
-    assert answer.status == 2 and "needs one number of neurons, or channels" in answer.err
+    result = pumice("check", f"{layers}:net", "--input-shape", "2,x,6")
+    assert result.status == 2 and "needs one number of neurons, or channels" in result.err
 
 
 def said_of_damaged(path: Path, how: str, count: int) -> list[str]:
@@ -113,10 +112,10 @@ def said_of_damaged(path: Path, how: str, count: int) -> list[str]:
     for content in damaged(path.read_bytes(), how, count):
         broken = path.with_name(f"broken{path.suffix}")
         broken.write_bytes(content)
-        answer = pumice("check", broken, "--dt", "0.001")
-        assert answer.err.count("\n") == (answer.status == 2) and "Traceback" not in answer.err
-        if answer.status == 2:
-            said.append(answer.err)
+        result = pumice("check", broken, "--dt", "0.001")
+        assert result.err.count("\n") == (result.status == 2) and "Traceback" not in result.err
+        if result.status == 2:
+            said.append(result.err)
     return said
 
 

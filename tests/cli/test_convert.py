@@ -41,36 +41,36 @@ def test_layers_in_memory_are_rounded_and_it_is_told(tmp_path: Path) -> None:
 
 
 def test_a_network_in_integers_is_not_converted_again(network: Path) -> None:
-    answer = pumice("convert", network)
-    assert answer.status == 2 and "is a network in integers already" in answer.err
+    result = pumice("convert", network)
+    assert result.status == 2 and "is a network in integers already" in result.err
 
 
 def test_a_node_that_cannot_be_carried_over_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "layers.py").write_text("from torch import nn\nnet = [nn.GRU(3, 2)]\n")
-    answer = pumice("convert", f"{tmp_path / 'layers.py'}:net", "--input-shape", "3")
-    assert answer.status == 2 and "GRU is not a supported layer" in answer.err
+    result = pumice("convert", f"{tmp_path / 'layers.py'}:net", "--input-shape", "3")
+    assert result.status == 2 and "GRU is no layer that can be carried over" in result.err
 
 
 def test_few_bits_are_calibrated_on_events_and_told_of(tmp_path: Path, events: Path) -> None:
     (tmp_path / "layers.py").write_text(LAYERS)
     path = tmp_path / "made.pumice"
     arguments = f"{tmp_path / 'layers.py'}:net", "--input-shape", "2,6,6", "-o", path
-    search = "--weight-bits", "5", "--by-channel", "--calibrate", "--events", events
+    search = "--weight-bits", "5", "--per-channel", "--calibrate", "--events", events
     told = pumice("convert", *arguments, *search, "--json").document
     assert [layer["bits"] for layer in told["calibrated"]] == [5, 5]
     assert told["samples"] == 7
     network = read_network(path)
     assert all(weight_bits(p.connection) <= 5 for p in network.projections)
     assert network.population("ifnode2").threshold.size == 9
-    said = pumice("convert", *arguments, *search, "--mixed", "0.3")
+    said = pumice("convert", *arguments, *search, "--mixed-precision", "0.3")
     assert said.status == 0 and "bits by population" in said.out
 
 
 def test_what_holds_integers_is_not_rounded_again(network: Path) -> None:
     path = network.with_suffix(".net")
     write_netx(path, NETWORK)
-    answer = pumice("convert", path, "--weight-bits", "4")
-    assert answer.status == 2 and "holds integers, which nothing rounds" in answer.err
+    result = pumice("convert", path, "--weight-bits", "4")
+    assert result.status == 2 and "holds integers, which nothing rounds" in result.err
 
 
 def test_training_samples_of_a_run_are_searched_on(tmp_path: Path, bars: None) -> None:

@@ -41,18 +41,18 @@ def test_the_demo_goes_the_whole_way_and_does_nothing_twice(
         "training.qat_epochs=1",
     )
     changes = [option for change in (*small, *short) for option in ("--set", change)]
-    answer = pumice("demo", "-o", tmp_path / "run", *changes, "--json")
-    assert answer.status == 0 and "training 2 epochs" in answer.err
+    result = pumice("demo", "-o", tmp_path / "run", *changes, "--json")
+    assert result.status == 0 and "training 2 epochs" in result.err
     assert (tmp_path / "run" / "model.onnx").stat().st_size > 1000
     network = read_network(tmp_path / "run" / "model.pumice")
-    assert answer.document["network"] == network_digest(network)
-    assert [curve["name"] for curve in answer.document["curves"]] == ["float", "integers", "Lava"]
+    assert result.document["network"] == network_digest(network)
+    assert [curve["name"] for curve in result.document["curves"]] == ["float", "integers", "Lava"]
     again = pumice("demo", "-o", tmp_path / "run", *changes)
     assert again.status == 0
     assert again.out.splitlines()[-1] == str(tmp_path / "run" / "report.html")
     for said in ("accuracy stopped at timestep", "synaptic operations", "none differs"):
         assert said in again.out
-    assert (tmp_path / "run" / "report.json").read_text() == answer.out
+    assert (tmp_path / "run" / "report.json").read_text() == result.out
 
 
 def test_the_demo_without_labels_tells_its_controls(

@@ -38,37 +38,38 @@ def run(recipe: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_the_three_curves_stand_apart(recipe: Path, run: Path, tmp_path: Path) -> None:
+def test_the_three_accuracy_curves_are_kept_apart(recipe: Path, run: Path, tmp_path: Path) -> None:
     pumice("train", recipe, "-o", tmp_path / "two", "--set", "data.timesteps=2")
-    told = pumice("eval", run, "--retrained", tmp_path / "two", "--json").document
-    assert len(told["accuracy"]) == len(told["agreement"]) == len(told["calibration_error"]) == 4
-    assert told["agreement"][-1] == 1.0 and list(told["retrained"]) == ["4"]  # bars have 4 steps
-    assert [point["risk"] for point in told["anytime"]] == [0.1]  # of 12 samples, 1/13 is 0.08
-    assert told["epoch"] == "last" and 1 <= told["anytime"][0]["steps"] <= 4
+    result = pumice("evaluate", run, "--retrained", tmp_path / "two", "--json").document
+    assert [len(result[key]) for key in ("accuracy", "agreement", "calibration_error")] == [4] * 3
+    assert result["agreement"][-1] == 1.0 and list(result["retrained"]) == ["4"]  # of the clips
+    losses = [point["max_accuracy_loss"] for point in result["early_exit"]]
+    assert losses == [0.1]  # with 12 samples, 1/13 is 0.08
+    assert result["select_epoch"] == "last" and 1 <= result["early_exit"][0]["mean_steps"] <= 4
 
 
-def test_people_see_them(run: Path) -> None:
-    out = pumice("eval", run).out
-    assert "agreement with the last" in out and "stopped early, risk" in out
+def test_the_curves_are_printed(run: Path) -> None:
+    out = pumice("evaluate", run).out
+    assert "agreement with the last" in out and "early exit, maximum accuracy loss" in out
 
 
-def test_a_run_of_another_recipe_is_no_point_of_the_retrained_curve(
+def test_a_run_of_another_recipe_is_an_error(
     recipe: Path, run: Path, tmp_path: Path
 ) -> None:
     pumice("train", recipe, "-o", tmp_path / "other", "--set", "training.epochs=1")
-    answer = pumice("eval", run, "--retrained", tmp_path / "other")
-    assert answer.status == 2 and "differs from the run in [training]" in answer.err
+    result = pumice("evaluate", run, "--retrained", tmp_path / "other")
+    assert result.status == 2 and "differs from the run in [training]" in result.err
 
 
-def test_quantised_is_as_converted(run: Path) -> None:
-    told = pumice("eval", run, "--quantised", "--json").document
+def test_the_quantized_accuracy_is_that_of_the_converted_network(run: Path) -> None:
+    result = pumice("evaluate", run, "--quantized", "--json").document
     network = convert(read_trained_model(run))
     test = sets.load("digits-events").test
-    assert told["accuracy"] == network_accuracy(network, test, cpu.run).tolist()
+    assert result["accuracy"] == network_accuracy(network, test, cpu.run).tolist()
 
 
-def test_early_stops_are_set_on_the_samples_the_recipe_kept(run: Path) -> None:
+def test_early_exit_is_calibrated_on_the_validation_samples(run: Path) -> None:
     pumice("convert", run)
-    told = pumice("exit", run / "network.pumice", "--loss", "0.1", "--json").document
-    assert told["held_out"] == 12 and told["samples"] == 20
-    assert told["full_accuracy"] - told["accuracy"] <= 0.5
+    result = pumice("calibrate-exit", run / "network.pumice", "--loss", "0.1", "--json").document
+    assert result["calibration"]["samples"] == 12 and result["samples"] == 20
+    assert result["full_accuracy"] - result["accuracy"] <= 0.5

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import EVENTS, NETWORK, Answer, pumice
+from command import EVENTS, NETWORK, CommandResult, pumice
 
 from bench import shapes
 from pumice.deploy.cost.estimate import estimate_cost
@@ -21,7 +21,7 @@ KEYS = {"hops along x": "hop_x", "hops along y": "hop_y", "messages": "message",
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Answer:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> CommandResult:
     """`pumice profile` of a network of the demo's shape, for both Loihis and CMOS."""
     folder = tmp_path_factory.mktemp("profile")
     random = np.random.default_rng(2)
@@ -66,7 +66,7 @@ def constant(kind: str, target: str, model: str, what: str) -> float:
     return float(price["value"]) * UNITS[price["unit"][0].replace("u", "µ")]
 
 
-def test_every_energy_can_be_worked_out_by_hand(demo: Answer) -> None:
+def test_every_energy_can_be_worked_out_by_hand(demo: CommandResult) -> None:
     found = tables(demo.out, "energy an inference")
     assert len(found) == 6
     for (target, model), rows in found.items():
@@ -83,7 +83,7 @@ def test_every_energy_can_be_worked_out_by_hand(demo: Answer) -> None:
         assert ends[-1] == pytest.approx(total * (1 + share), rel=5.1e-4)
 
 
-def test_every_longest_step_can_be_worked_out_by_hand(demo: Answer) -> None:
+def test_every_longest_step_can_be_worked_out_by_hand(demo: CommandResult) -> None:
     found = tables(demo.out, "time")
     assert len(found) == 4
     for (target, model), rows in found.items():
@@ -97,7 +97,7 @@ def test_every_longest_step_can_be_worked_out_by_hand(demo: Answer) -> None:
         assert number(rows[-1][-1]) == pytest.approx(total * (1 + share), rel=5.1e-4)
 
 
-def test_the_break_even_can_be_worked_out_by_hand(demo: Answer) -> None:
+def test_the_break_even_can_be_worked_out_by_hand(demo: CommandResult) -> None:
     lines = re.findall(
         r"ANN: ([\d,]+) connections x ([\d.]+) pJ = (\S+ .J)\. .* at (\S+) operations .* (\S+)\.\n",
         demo.out,
@@ -119,7 +119,7 @@ def test_the_break_even_can_be_worked_out_by_hand(demo: Answer) -> None:
     )
 
 
-def test_cores_and_their_bound_are_those_of_the_placement(demo: Answer) -> None:
+def test_cores_and_their_bound_are_those_of_the_placement(demo: CommandResult) -> None:
     network = shapes.conv_net((2, 16, 16), (1, 2), 128)
     for title, name in (("Loihi 1", "loihi1"), ("Loihi 2", "loihi2")):
         row = re.search(rf"^{title} +(\d+) +(\d+) +1 ", demo.out, re.MULTILINE)
@@ -134,7 +134,7 @@ def test_json_has_the_same_figures_as_the_library(network: Path, events: Path) -
     cost = estimate_cost(NETWORK, trace, target, place(NETWORK, target))
     (found,) = told["targets"]
     assert [each["total"] for each in found["energy"]] == [list(b.total) for b in cost.energies]
-    assert found["placement"]["cores"] == 1 and found["placement_error"] is None
+    assert found["placement"]["cores"] == 1 and found["refusal"] is None
     assert len(found["energy_by_step"]["davies2018"]) == 5
     assert told["spikes_per_inference"] > 0 and "SynapticOperations" in told["neurobench"]
 
@@ -172,22 +172,22 @@ def test_what_does_not_fit_is_told_and_ends_with_one(
         text = text.replace(old, new, 1)
     small.write_text(text)
     options = ("--target", small, "--target", "cmos45")
-    answer = pumice("profile", network, "--events", events, *options)
-    assert answer.status == 1
+    result = pumice("profile", network, "--events", events, *options)
+    assert result.status == 1
     assert (
         "Small does not hold it. network: 31 neurons, but the 1 cores of loihi1 hold 30: 1 too"
-        in (answer.out)
+        in (result.out)
     )
-    assert "use fewer channels or a lower resolution" in answer.out
-    assert "CMOS at 45 nm, floating point" in answer.out
+    assert "fewer channels or a lower resolution would help" in result.out
+    assert "CMOS at 45 nm, floating point" in result.out
     document = pumice("profile", network, "--events", events, *options, "--json").document
-    assert "1 too many" in document["targets"][0]["placement_error"]
+    assert "1 too many" in document["targets"][0]["refusal"]
 
 
 def test_the_host_is_metered_where_asked(network: Path, events: Path) -> None:
     options = ("--target", "cmos45", "--host")
-    answer = pumice("profile", network, "--events", events, *options)
-    assert re.search(r"an inference +\S+ .s +\S+ .s +\S+ .s", answer.out)
+    result = pumice("profile", network, "--events", events, *options)
+    assert re.search(r"an inference +\S+ .s +\S+ .s +\S+ .s", result.out)
     told = pumice("profile", network, "--events", events, *options, "--json").document["host"]
     assert told["runs"] == 100 and len(told["inference"]) == 3
 
@@ -209,5 +209,5 @@ def test_a_page_is_written_where_asked(network: Path, events: Path, tmp_path: Pa
 
 
 def test_a_target_that_is_none_is_refused(network: Path, events: Path) -> None:
-    answer = pumice("profile", network, "--events", events, "--target", "loihi9")
-    assert answer.status == 2 and "there are cmos45, generic8, loihi1, loihi2" in answer.err
+    result = pumice("profile", network, "--events", events, "--target", "loihi9")
+    assert result.status == 2 and "there are cmos45, generic8, loihi1, loihi2" in result.err

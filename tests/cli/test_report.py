@@ -17,11 +17,11 @@ def test_a_report_holds_what_was_measured_and_proven(
     curve = tmp_path / "float.json"
     curve.write_text(json.dumps({"accuracy": [0.1, 0.2, 0.3, 0.4, 0.5]}))
     options = ("--engines", "cpu", "--curve", f"float={curve}", "-o", tmp_path / "out")
-    answer = pumice("report", network, "--events", events, *options)
+    result = pumice("report", network, "--events", events, *options)
     told = read_report(tmp_path / "out" / "report.json")
-    assert answer.status == 0
+    assert result.status == 0
     endings = ("json", "csv", "html")
-    assert answer.out.split() == [str(tmp_path / "out" / f"report.{end}") for end in endings]
+    assert result.out.split() == [str(tmp_path / "out" / f"report.{end}") for end in endings]
     assert told.network == network_digest(NETWORK) and told.title == "net on events.npz"
     assert [curve.name for curve in told.curves] == ["float", "integers"]
     assert (
@@ -39,9 +39,9 @@ def test_a_report_holds_what_was_measured_and_proven(
 
 def test_json_is_the_report_itself(network: Path, events: Path, tmp_path: Path) -> None:
     options = ("--engines", "reference", "-o", tmp_path / "out", "--json", "--title", "A title")
-    answer = pumice("report", network, "--events", events, *options)
-    assert answer.out == (tmp_path / "out" / "report.json").read_text()
-    assert answer.document["title"] == "A title" and answer.document["verification"] is None
+    result = pumice("report", network, "--events", events, *options)
+    assert result.out == (tmp_path / "out" / "report.json").read_text()
+    assert result.document["title"] == "A title" and result.document["verification"] is None
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_curve_that_is_none_is_refused(
 ) -> None:
     (tmp_path / "float.json").write_text(content)
     options = ("--engines", "reference", "--curve", f"float={tmp_path / 'float.json'}")
-    answer = pumice("report", network, "--events", events, *options, "-o", tmp_path / "out")
-    assert answer.status == 2 and said in answer.err
+    result = pumice("report", network, "--events", events, *options, "-o", tmp_path / "out")
+    assert result.status == 2 and said in result.err
     assert not (tmp_path / "out").exists()
 
 
@@ -70,9 +70,9 @@ def test_reports_are_compared_side_by_side(network: Path, events: Path, tmp_path
         options = ("--engines", "reference", "--timesteps", steps, "--title", name)
         pumice("report", network, "--events", events, *options, "-o", tmp_path / name)
         files.append(tmp_path / name / "report.json")
-    answer = pumice("report", "--compare", *files, "-o", tmp_path)
+    result = pumice("report", "--compare", *files, "-o", tmp_path)
     page = tmp_path / "compare.html"
-    assert answer.status == 0 and answer.out.strip() == str(page)
+    assert result.status == 0 and result.out.strip() == str(page)
     assert "Accuracy against energy: Loihi 1, before silicon" in page.read_text()
     rows = pumice("report", "--compare", *files, "-o", tmp_path, "--json").document["reports"]
     assert [row["title"] for row in rows] == ["a", "b"]
@@ -82,13 +82,13 @@ def test_reports_are_compared_side_by_side(network: Path, events: Path, tmp_path
 
 def test_one_report_is_no_comparison(network: Path, events: Path, tmp_path: Path) -> None:
     pumice("report", network, "--events", events, "--engines", "reference", "-o", tmp_path)
-    answer = pumice("report", "--compare", tmp_path / "report.json")
-    assert answer.status == 2 and "1 report, needs two or more" in answer.err
+    result = pumice("report", "--compare", tmp_path / "report.json")
+    assert result.status == 2 and "1 report, needs two or more" in result.err
 
 
 def test_several_networks_make_no_report(network: Path, events: Path) -> None:
-    answer = pumice("report", network, network, "--events", events)
-    assert answer.status == 2 and "one network at a time" in answer.err
+    result = pumice("report", network, network, "--events", events)
+    assert result.status == 2 and "one network at a time" in result.err
 
 
 def test_a_network_that_stops_early_has_its_exits_in_the_report(

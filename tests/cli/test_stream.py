@@ -1,4 +1,4 @@
-"""`pumice stream`: JSON lines that are what a run says, and an account of what was left out."""
+"""`pumice stream`: predictions equal those of a run, and the statistics count all events."""
 
 import io
 import json
@@ -15,59 +15,64 @@ from command import EVENTS, NETWORK, pumice
 from pumice.runtime import logits_over_time
 from pumice.runtime.engines import reference
 
-WINDOW = 10_000  # microseconds
+BIN_US = 10_000
 COMMAND = "import sys; from pumice.cli.app import main; main()"
 
 
-def recorded(frames: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> bytes:
-    """Five bytes for each event of `frames` (timesteps, 2, 6, 6), the first at time 0."""
+def encode_events(frames: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> bytes:
+    """Encode `frames` (timesteps, 2, 6, 6) as five bytes per event, the first at time 0."""
     step, p, y, x = np.nonzero(frames)
-    t = step * WINDOW
+    t = step * BIN_US
     assert step[0] == 0
-    parts = (x, y, p << 7 | t >> 16, t >> 8 & 0xFF, t & 0xFF)
-    return np.stack(parts, 1).astype(np.uint8).tobytes()
+    columns = (x, y, p << 7 | t >> 16, t >> 8 & 0xFF, t & 0xFF)
+    return np.stack(columns, 1).astype(np.uint8).tobytes()
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """The third sample as a recording."""
+def recording(tmp_path: Path) -> Path:
+    """The third sample as a recording, with three stray bytes at its end."""
     path = tmp_path / "third.bin"
-    path.write_bytes(recorded(EVENTS[:, 2]) + b"cut")
+    path.write_bytes(encode_events(EVENTS[:, 2]) + b"cut")
     return path
 
 
-def expected() -> list[int]:
-    values = logits_over_time(NETWORK, reference.run(NETWORK, EVENTS[:, 2:3]))
-    told: list[int] = values[:, 0].argmax(1).tolist()
-    return told
+def expected_classes() -> list[int]:
+    logits = logits_over_time(NETWORK, reference.run(NETWORK, EVENTS[:, 2:3]))
+    classes: list[int] = logits[:, 0].argmax(1).tolist()
+    return classes
 
 
-def test_answers_are_those_of_a_run_and_the_account_balances(network: Path, file: Path) -> None:
-    told = pumice("stream", network, file, "--steps", 5, "--each", "--full-speed", "--repeat", 3)
-    lines = [json.loads(line) for line in told.out.splitlines()]
-    counts = json.loads(told.err)
-    assert told.status == 0
-    assert [line["answer"] for line in lines] == 3 * expected()
-    assert [line["step"] for line in lines] == 3 * [1, 2, 3, 4, 5]
-    assert counts["events"] == 3 * int(EVENTS[:, 2].sum()) and counts["malformed"] == 3
-    assert (counts["windows"], counts["answers"], counts["dropped"]) == (15, 15, 0)
-
-
-def test_a_recording_at_its_own_speed_says_the_same(network: Path, file: Path) -> None:
-    told = pumice("stream", network, file, "--steps", 5)
-    assert json.loads(told.out)["answer"] == expected()[-1]
-
-
-def test_standard_input_says_the_same(
-    network: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+def test_predictions_equal_a_run_and_the_statistics_count_all_events(
+    network: Path, recording: Path
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
-    told = pumice("stream", network, "-", "--steps", 5)
-    assert json.loads(told.out)["answer"] == expected()[-1]
+    options = ("--steps", 5, "--every-step", "--no-real-time", "--repeat", 3)
+    result = pumice("stream", network, recording, *options)
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    stats = json.loads(result.err)
+    assert result.status == 0
+    assert [line["class_index"] for line in lines] == 3 * expected_classes()
+    assert [line["step"] for line in lines] == 3 * [1, 2, 3, 4, 5]
+    assert stats["events"] == 3 * int(EVENTS[:, 2].sum()) and stats["malformed"] == 3
+    assert (stats["time_bins"], stats["predictions"], stats["dropped_events"]) == (15, 15, 0)
+
+
+def test_a_recording_in_real_time_gives_the_same_prediction(
+    network: Path, recording: Path
+) -> None:
+    result = pumice("stream", network, recording, "--steps", 5)
+    assert json.loads(result.out)["class_index"] == expected_classes()[-1]
+
+
+def test_standard_input_gives_the_same_prediction(
+    network: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(recording.read_bytes())))
+    result = pumice("stream", network, "-", "--steps", 5)
+    assert json.loads(result.out)["class_index"] == expected_classes()[-1]
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (("nowhere.bin",), "nowhere.bin: no such file"),
         (("tcp://8.8.8.8:80",), "tcp://8.8.8.8:80: is not an address of this host"),
@@ -75,25 +80,26 @@ def test_standard_input_says_the_same(
         (("-", "--sensor", "9x9"), "a sensor of 9 x 9"),
     ],
 )
-def test_what_cannot_be_streamed_is_one_line(
-    network: Path, options: tuple[str, ...], told: str
+def test_an_unusable_source_is_an_error_of_one_line(
+    network: Path, options: tuple[str, ...], message: str
 ) -> None:
-    answer = pumice("stream", network, *options)
-    assert answer.status == 2 and told in answer.err and answer.out == ""
+    result = pumice("stream", network, *options)
+    assert result.status == 2 and message in result.err and result.out == ""
 
 
-def test_ctrl_c_ends_it_with_the_account(network: Path, file: Path) -> None:
-    running = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "stream", network, file, "--repeat", "0", "--each"],
+def test_ctrl_c_ends_the_stream_with_statistics(network: Path, recording: Path) -> None:
+    options = ("--repeat", "0", "--every-step")
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "stream", network, recording, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         env=os.environ,
     )
-    assert running.stdout is not None
-    running.stdout.readline()
-    running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert json.loads(err.splitlines()[0])["windows"] >= 1 and "Traceback" not in err
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(err.splitlines()[0])["time_bins"] >= 1 and "Traceback" not in err

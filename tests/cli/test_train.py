@@ -32,35 +32,35 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_way_from_a_recipe_to_a_report(recipe: Path, tmp_path: Path) -> None:
+def test_a_recipe_is_trained_evaluated_converted_and_reported(recipe: Path, tmp_path: Path) -> None:
     run, curve = tmp_path / "run", tmp_path / "float.json"
     trained = pumice("train", recipe, "-o", run, "--json")
     assert trained.document["run"] == str(run)
-    judged = pumice("eval", run, "--json")
-    curve.write_text(judged.out)
-    told = pumice("convert", run, "--json").document
+    evaluated = pumice("evaluate", run, "--json")
+    curve.write_text(evaluated.out)
+    conversion = pumice("convert", run, "--json").document
     network = read_network(run / "network.pumice")
-    assert told["network"] == network_digest(network)
-    assert [part["name"] for part in told["rounded"]] == [p.name for p in network.projections]
+    assert conversion["network"] == network_digest(network)
+    assert [part["name"] for part in conversion["projections"]] == [p.name for p in network.projections]
     options = ("--curve", f"float={curve}", "--engines", "cpu", "-o", run)
     assert pumice("report", run / "network.pumice", *options).status == 0
     report = read_report(run / "report.json")
-    assert list(report.curves[0].accuracy) == judged.document["accuracy"]
-    quantised = pumice("eval", run, "--quantised", "--json").document
-    assert list(report.curves[1].accuracy) == quantised["accuracy"]
+    assert list(report.curves[0].accuracy) == evaluated.document["accuracy"]
+    quantized = pumice("evaluate", run, "--quantized", "--json").document
+    assert list(report.curves[1].accuracy) == quantized["accuracy"]
     assert report.title == "network on digits-events"
 
 
-def test_an_evaluation_is_that_of_the_test_samples(recipe: Path, tmp_path: Path) -> None:
+def test_an_evaluation_uses_the_test_samples(recipe: Path, tmp_path: Path) -> None:
     pumice("train", recipe, "-o", tmp_path / "run")
-    told = pumice("eval", tmp_path / "run", "--json").document
+    evaluation = pumice("evaluate", tmp_path / "run", "--json").document
     trained = read_trained_model(tmp_path / "run")
     test = sets.load("digits-events").test
-    assert told["samples"] == 20
-    assert told["accuracy"] == model_accuracy(trained.network, test, False).tolist()
+    assert evaluation["samples"] == 20
+    assert evaluation["accuracy"] == model_accuracy(trained.network, test, False).tolist()
 
 
-def test_a_setting_can_be_changed_and_a_wrong_one_is_named(recipe: Path, tmp_path: Path) -> None:
+def test_a_setting_can_be_overridden_and_an_unknown_one_is_an_error(recipe: Path, tmp_path: Path) -> None:
     changed = pumice(
         "train", recipe, "-o", tmp_path / "run", "--set", "training.epochs=1", "--json"
     )
@@ -69,7 +69,7 @@ def test_a_setting_can_be_changed_and_a_wrong_one_is_named(recipe: Path, tmp_pat
     assert wrong.status == 2 and "epoch" in wrong.err and not (tmp_path / "other").exists()
 
 
-def test_a_run_is_not_overwritten_but_gone_on_with(recipe: Path, tmp_path: Path) -> None:
+def test_a_run_is_not_overwritten_but_resumed(recipe: Path, tmp_path: Path) -> None:
     run = ("train", recipe, "-o", tmp_path / "run")
     assert pumice(*run).status == 0
     again = pumice(*run)
@@ -77,7 +77,7 @@ def test_a_run_is_not_overwritten_but_gone_on_with(recipe: Path, tmp_path: Path)
     assert pumice(*run, "--resume").status == 0
 
 
-def test_people_see_what_rounding_did(recipe: Path, tmp_path: Path) -> None:
+def test_the_quantization_errors_are_printed(recipe: Path, tmp_path: Path) -> None:
     pumice("train", recipe, "-o", tmp_path / "run")
-    answer = pumice("convert", tmp_path / "run", "-o", tmp_path / "net.pumice")
-    assert "weights off by" in answer.out and answer.out.endswith(f"{tmp_path / 'net.pumice'}\n")
+    result = pumice("convert", tmp_path / "run", "-o", tmp_path / "net.pumice")
+    assert "weight error" in result.out and result.out.endswith(f"{tmp_path / 'net.pumice'}\n")

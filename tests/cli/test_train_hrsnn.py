@@ -1,4 +1,4 @@
-"""`pumice hrsnn` on twenty small clips."""
+"""`pumice train-hrsnn` on twenty small clips."""
 
 from pathlib import Path
 
@@ -34,17 +34,17 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_recipe_gives_a_network_and_what_it_is_worth(recipe: Path, tmp_path: Path) -> None:
-    told = pumice("hrsnn", recipe, "-o", tmp_path / "run", "--json").document
-    assert 0.5 < told["accuracy"] <= 1 and 0 <= told["untrained"] <= 1
+def test_a_recipe_trains_a_network_and_reports_its_accuracy(recipe: Path, tmp_path: Path) -> None:
+    result = pumice("train-hrsnn", recipe, "-o", tmp_path / "run", "--json").document
+    assert 0.5 < result["accuracy"] <= 1 and 0 <= result["untrained"] <= 1
     assert read_network(tmp_path / "run" / "network.pumice").output == "excitatory"
-    shown = pumice("hrsnn", recipe, "-o", tmp_path / "run").out
-    assert f"right       {100 * told['accuracy']:.1f} %" in shown
+    printed = pumice("train-hrsnn", recipe, "-o", tmp_path / "run").out
+    assert f"accuracy             {100 * result['accuracy']:.1f} %" in printed
 
 
-def test_a_search_goes_on_and_shows_what_nothing_beats(recipe: Path, tmp_path: Path) -> None:
-    run = ("hrsnn", recipe, "-o", tmp_path / "run", "--search")
+def test_a_search_continues_and_prints_its_pareto_front(recipe: Path, tmp_path: Path) -> None:
+    run = ("train-hrsnn", recipe, "-o", tmp_path / "run", "--search")
     assert pumice(*run, "--json").document["trials"] == 2
-    told = pumice(*run, "--set", "search.trials=3", "--json").document
-    assert told["trials"] == 3 and told["front"]
+    search = pumice(*run, "--set", "search.trials=3", "--json").document
+    assert search["trials"] == 3 and search["front"]
     assert "--set hrsnn.target_rate=" in pumice(*run).out.replace("\n", "")

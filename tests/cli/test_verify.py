@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 from command import pumice
 
-from pumice.cli import engines
 from pumice.runtime import Network, Trace
 from pumice.runtime.engines import reference
+from pumice.runtime.engines.registry import Engine
 
 
-def wrong(network: Network, events: Any, record: Any = "all") -> Trace:
-    """The reference, but for one spike."""
+def run_with_one_wrong_spike(network: Network, events: Any, record: Any = "all") -> Trace:
     trace = reference.run(network, events, record)
     spikes = dict(trace.spikes)
     spikes["conv"] = spikes["conv"].copy()
@@ -20,42 +19,43 @@ def wrong(network: Network, events: Any, record: Any = "all") -> Trace:
 
 
 @pytest.fixture
-def a_wrong_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = {"reference": reference.run, "cpu": wrong, "onnx": reference.run}
-    monkeypatch.setattr(engines, "get_engine", table.__getitem__)
+def wrong_cpu_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(engine: Engine) -> Any:
+        return run_with_one_wrong_spike if engine.name == "cpu" else reference.run
+
+    monkeypatch.setattr(Engine, "load", load)
 
 
-def test_engines_that_agree_are_certified(network: Path) -> None:
-    answer = pumice("conform", network, "--engines", "fast,onnx", "--json")
-    told = answer.document
-    assert answer.status == 0 and told["agreed"] and told["inputs"] == "random events"
-    assert [verdict["engine"] for verdict in told["verdicts"]] == ["cpu", "onnx"]
-    assert (told["samples"], told["timesteps"]) == (4, 16)
-    assert min(verdict["spikes"] for verdict in told["verdicts"]) == 4 * 16 * (72 + 27)
+def test_equal_engines_pass(network: Path) -> None:
+    result = pumice("verify", network, "--engines", "cpu,onnx", "--json")
+    report = result.document
+    assert result.status == 0 and report["passed"] and report["inputs"] == "random events"
+    assert [each["engine"] for each in report["results"]] == ["cpu", "onnx"]
+    assert (report["samples"], report["timesteps"]) == (4, 16)
+    assert min(each["spikes"] for each in report["results"]) == 4 * 16 * (72 + 27)
 
 
-def test_given_events_are_taken_instead_of_random_ones(network: Path, events: Path) -> None:
-    cut = ("--events", events, "--samples", 2, "--timesteps", 3)
-    told = pumice("conform", network, "--engines", "cpu", *cut, "--json").document
-    assert (told["samples"], told["timesteps"], told["inputs"]) == (2, 3, "events.npz")
+def test_an_events_file_replaces_random_events(network: Path, events: Path) -> None:
+    options = ("--events", events, "--samples", 2, "--timesteps", 3)
+    report = pumice("verify", network, "--engines", "cpu", *options, "--json").document
+    assert (report["samples"], report["timesteps"], report["inputs"]) == (2, 3, "events.npz")
 
 
-@pytest.mark.usefixtures("a_wrong_engine")
-def test_a_difference_is_named_and_ends_with_status_1(network: Path) -> None:
-    answer = pumice("conform", network, "--engines", "fast,onnx")
-    assert answer.status == 1
-    assert "fast: step 3, sample 1, conv[5]: spike is" in " ".join(answer.out.split())
-    assert "Not every engine agrees with the reference engine: see fast." in answer.out
+@pytest.mark.usefixtures("wrong_cpu_engine")
+def test_the_first_difference_is_printed_and_the_exit_code_is_1(network: Path) -> None:
+    result = pumice("verify", network, "--engines", "cpu,onnx")
+    assert result.status == 1
+    assert "cpu: step 3, sample 1, conv[5]: spike is" in " ".join(result.out.split())
 
 
-@pytest.mark.usefixtures("a_wrong_engine")
-def test_a_difference_is_told_in_json_too(network: Path) -> None:
-    answer = pumice("conform", network, "--engines", "fast,onnx", "--json")
-    assert answer.status == 1 and not answer.document["agreed"]
-    assert answer.document["verdicts"][0]["divergence"]["neuron"] == 5
-    assert answer.document["verdicts"][1]["divergence"] is None
+@pytest.mark.usefixtures("wrong_cpu_engine")
+def test_the_first_difference_is_in_the_json_document(network: Path) -> None:
+    result = pumice("verify", network, "--engines", "cpu,onnx", "--json")
+    assert result.status == 1 and not result.document["passed"]
+    assert result.document["results"][0]["divergence"]["neuron"] == 5
+    assert result.document["results"][1]["divergence"] is None
 
 
-def test_the_reference_alone_proves_nothing(network: Path) -> None:
-    answer = pumice("conform", network, "--engines", "reference")
-    assert answer.status == 2 and "needs the reference and one more" in answer.err
+def test_the_reference_alone_is_a_usage_error(network: Path) -> None:
+    result = pumice("verify", network, "--engines", "reference")
+    assert result.status == 2 and "needs the reference and one more" in result.err

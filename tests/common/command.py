@@ -1,4 +1,4 @@
-"""`pumice(verb, option, ...)` as on the command line, and a small network to feed it."""
+"""Run `pumice VERB OPTION ...` in this process, and a small network with inputs for it."""
 
 import json
 from contextlib import redirect_stderr, redirect_stdout
@@ -27,8 +27,8 @@ LABELS = np.array([0, 1, 2, 3, 0, 1, 2])
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What `pumice` did: its status, and what stood on standard output and error."""
+class CommandResult:
+    """Exit code, standard output and standard error of a command."""
 
     status: int
     out: str
@@ -36,12 +36,12 @@ class Answer:
 
     @property
     def document(self) -> Any:
-        """Standard output as the one JSON document it is to be."""
+        """Standard output, parsed as one JSON document."""
         return json.loads(self.out)
 
 
-def pumice(*arguments: object) -> Answer:
+def pumice(*arguments: object) -> CommandResult:
     """Run `pumice` with `arguments` in this process."""
     with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
         status = run_command([str(argument) for argument in arguments])
-    return Answer(status, out.getvalue(), err.getvalue())
+    return CommandResult(status, out.getvalue(), err.getvalue())

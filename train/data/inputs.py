@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,7 @@ def read_inputs(
     events: PathLike | None = None,
     samples: int | None = None,
     timesteps: int | None = None,
+    part: Literal["train", "test"] = "test",
 ) -> Inputs:
     """Read the inputs of a network from a dataset or from a file of events.
 
@@ -77,6 +78,7 @@ def read_inputs(
         events: File of events (see `file_inputs`).
         samples: Number of samples to keep, the first ones.
         timesteps: Number of timesteps to keep, the first ones.
+        part: Part of the dataset.
 
     Raises:
         DataError: Both or neither are given, files cannot be read, or inputs do not fit the
@@ -86,18 +88,21 @@ def read_inputs(
         raise DataError("--data and --events: needs one of them")
     if events:
         return file_inputs(network, events).slice(None, samples, timesteps)
-    return dataset_inputs(network, data, folder).slice(None, samples, timesteps)
+    return dataset_inputs(network, data, folder, part).slice(None, samples, timesteps)
 
 
 def dataset_inputs(
-    network: TakesInputs, name: str | None = None, folder: PathLike | None = None
+    network: TakesInputs,
+    name: str | None = None,
+    folder: PathLike | None = None,
+    part: Literal["train", "test"] = "test",
 ) -> Inputs:
-    """Test samples of a dataset, with the frame options of the network's training data.
+    """Samples of a dataset, with the frame options of the network's training data.
 
     Raises `DataError` where there are none, files are damaged or the network takes other shapes.
     """
     data = load_named_dataset(network, name, folder)
-    return to_inputs(network, data.test, data.name)
+    return to_inputs(network, data.train if part == "train" else data.test, data.name)
 
 
 def load_named_dataset(

@@ -15,7 +15,7 @@ from .options import HrsnnOptions
 from .quantize import to_network
 from .readout import LinearReadout, extract_features, fit_readout
 from .recipe import HrsnnRecipe
-from .search import Outcome
+from .search import Outcome, TrialResult, search
 
 EventArray = NDArray[np.uint8]
 
@@ -108,3 +108,23 @@ class SearchObjective:
         response = simulate(network, self.validation.events, self.device)
         features = extract_features(response.spikes, bins)
         return readout.accuracy(features, self.validation.labels), response.spikes_per_sample
+
+
+def search_recipe(
+    recipe: HrsnnRecipe, data: Dataset, run: Path, worker: int = 0
+) -> tuple[Path, list[TrialResult]]:
+    """Search the parameters of `recipe`; continues the study in the folder `run`.
+
+    Args:
+        recipe: The recipe; its table `[search]` holds the ranges.
+        data: The dataset, of which training samples are held out for validation.
+        run: The folder of the study.
+        worker: Index of this process in a parallel search.
+
+    Returns:
+        The file of the study, and all completed trials.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    study = run / "search.journal"
+    objective = SearchObjective(recipe, data)
+    return study, search(recipe.hrsnn, recipe.search, objective, study, worker)

@@ -1,0 +1,27 @@
+"""Parse the options that describe an imported model."""
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ..train.export import ImportSettings
+
+
+def parse_import_settings(
+    input_shape: str | None, value_bits: int, dt: float | None, reset: Literal["zero"] | None
+) -> "ImportSettings":
+    """Parse settings of `convert`; raises `NetworkError` for an invalid shape."""
+    shape = _parse_shape(input_shape)
+    return {"input_shape": shape, "value_bits": value_bits, "dt": dt, "reset": reset}
+
+
+def _parse_shape(text: str | None) -> tuple[int, ...] | None:
+    from ..runtime.errors import NetworkError
+
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) not in (1, 3) or not all(part.strip().isdecimal() for part in parts):
+        raise NetworkError(
+            f"--input-shape {text}: needs one number of neurons, or channels,height,width"
+        )
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,133 @@
+"""Classify a live or recorded event source: open it, bin its events, run the network."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..network import Network
+from .chunks import EventChunk, StreamStats
+from .classify import Prediction, StateCarryOver, classify_stream
+from .decoders import NO_EVENTS, Format, make_decoder
+from .drop_queue import drop_oldest
+from .recordings import read_recording
+from .sources import iter_chunks, iter_socket, open_listener, replay_in_real_time
+from .windows import bin_events, infer_sensor
+
+DEFAULT_TIMESTEPS = 10  # per prediction, for a network without a recipe in its provenance
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """Settings of `classify_source`.
+
+    Attributes:
+        bin_ms: Width of a time bin, which is one timestep, in ms.
+        timesteps: Timesteps per prediction; None for those of the training recipe, or 10.
+        carry_state: Neuron state kept between predictions.
+        every_step: Emit a prediction after every timestep.
+        format: Event format of standard input and sockets.
+        downsample: Side of the square of pixels that is merged into one; None for that of the
+            training recipe, or 1.
+        sensor_size: Width and height in pixels; None infers them from the input shape.
+        real_time: Replay recordings at the speed of their timestamps.
+        repeat: Number of times that a recording is replayed; 0 repeats it without end.
+        queue_size: Maximum number of pending bins; the oldest are dropped.
+        exit_on_disconnect: End when the first TCP client disconnects.
+    """
+
+    bin_ms: float = 10.0
+    timesteps: int | None = None
+    carry_state: StateCarryOver = "nothing"
+    every_step: bool = False
+    format: Format = "five-byte"
+    downsample: int | None = None
+    sensor_size: tuple[int, int] | None = None
+    real_time: bool = True
+    repeat: int = 1
+    queue_size: int = 100
+    exit_on_disconnect: bool = False
+
+
+@dataclass
+class LiveStream:
+    """An open source; iterate over it for predictions, and read `stats` at any time."""
+
+    network: Network
+    source: str
+    options: StreamOptions
+    stats: StreamStats = field(default_factory=StreamStats)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        """Yield predictions until the source ends."""
+        options, recipe = self.options, _recipe_data(self.network)
+        sensor = infer_sensor(
+            self.network,
+            options.downsample or recipe.get("downsample", recipe.get("pool", 1)),
+            round(1000 * options.bin_ms),
+            options.sensor_size,
+        )
+        is_recording = "://" not in self.source and self.source != "-"
+        bins = bin_events(self.network, sensor, self._open_chunks(), self.stats)
+        if options.real_time or not is_recording:
+            bins = drop_oldest(bins, options.queue_size, self.stats, self._stop)
+        timesteps = options.timesteps or recipe.get("timesteps", DEFAULT_TIMESTEPS)
+        return classify_stream(
+            self.network, bins, timesteps, self.stats, options.carry_state, options.every_step
+        )
+
+    def close(self) -> None:
+        """Stop the reader thread."""
+        self._stop.set()
+
+    def _open_chunks(self) -> Iterator[EventChunk]:
+        options = self.options
+        if self.source == "-":
+            return iter_chunks(sys.stdin.buffer, make_decoder(options.format, self.stats))
+        if "://" in self.source:
+            listener, tcp = open_listener(self.source)
+            decoder = make_decoder(options.format, self.stats)
+            return iter_socket(
+                listener, tcp, decoder, self.stats, self._stop, options.exit_on_disconnect
+            )
+        read_recording(Path(self.source), self.stats)  # raises at once if the file cannot be read
+        chunks = self._repeat_recording()
+        return replay_in_real_time(chunks) if options.real_time else chunks
+
+    def _repeat_recording(self) -> Iterator[EventChunk]:
+        """Yield the recording `repeat` times, each time as a new stream."""
+        played = 0
+        while not self.options.repeat or played < self.options.repeat:
+            yield NO_EVENTS._replace(new_stream=True)
+            yield from read_recording(Path(self.source), self.stats)
+            played += 1
+
+
+def classify_source(
+    network: Network, source: str, options: StreamOptions | None = None
+) -> LiveStream:
+    """Classify the events of a source as they arrive.
+
+    Args:
+        network: Network with one input population.
+        source: Path of a recording, `-` for standard input, or `tcp://HOST:PORT` or
+            `udp://HOST:PORT` of this host to listen at.
+        options: Settings; None for the defaults.
+
+    Returns:
+        An iterable of predictions. Call `close` when done.
+
+    Raises:
+        DataError: The source cannot be opened or does not fit the input (when iterated).
+    """
+    return LiveStream(network, source, options or StreamOptions())
+
+
+def _recipe_data(network: Network) -> dict[str, Any]:
+    """Integer settings of the table `[data]` of the recipe that trained `network`."""
+    recipe = network.provenance.get("recipe")
+    data = recipe.get("data", {}) if isinstance(recipe, dict) else {}
+    return {key: value for key, value in data.items() if isinstance(value, int)}
