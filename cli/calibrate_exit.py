@@ -46,9 +46,9 @@ def calibrate_exit(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Set early-exit thresholds on held-out samples, and evaluate them on the test samples.
+    """Calibrate early exit on held-out samples.
 
-    A sample exits when the margin of its prediction exceeds the threshold. The thresholds have the
+    The thresholds are evaluated on the test samples. A sample exits when the margin of its prediction exceeds the threshold. The thresholds have the
     guarantee of conformal risk control (see pumice.runtime.exit_calibration).
     """
     from ..report.early_exit import compare_early_exit

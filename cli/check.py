@@ -28,9 +28,9 @@ def check(
     reset: ResetRule = None,
     as_json: Json = False,
 ) -> None:
-    """Report each layer of a model as exact, approximate or unsupported, with the reason.
+    """Check which layers of a model are supported.
 
-    Exit code 1 if a layer is unsupported.
+    Reports each layer as exact, approximate or unsupported, with reason and remedy. Exit code 1 if a layer is unsupported.
     """
     from ..convert import ImportOptions, check_compatibility
     from ..train.model_loader import load_model

@@ -67,9 +67,9 @@ def convert(
     reset: ResetRule = None,
     as_json: Json = False,
 ) -> None:
-    """Quantize a trained or imported model to an integer network (.pumice).
+    """Quantize a model to an integer network.
 
-    Prints the quantization error of each layer.
+    Writes a .pumice file and prints the quantization error of each layer.
     """
     from ..runtime import network_digest
     from ..train.data.inputs import read_inputs
@@ -105,7 +105,7 @@ def print_quantization(report: "QuantizationReport") -> None:
             each.name,
             str(each.weight_bits),
             f"{100 * each.weight_error:.2f} %",
-            f"{each.clipped:,}",
+            f"{each.clipped_weights:,}",
             f"{100 * each.bias_error:.2f} %",
         )
         for each in report.projections

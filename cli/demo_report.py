@@ -37,7 +37,7 @@ def write_demo_report(
     inputs = dataset_inputs(network, None)
     installed = available_engines()
     engine = "cpu" if "cpu" in installed else "reference"
-    engines = {"int8": engine} | ({"Lava": "lava"} if "lava" in installed else {})
+    engines = {"integer": engine} | ({"Lava": "lava"} if "lava" in installed else {})
     curves = [AccuracyCurve("float", tuple(float_accuracy))]
     for name, each in engines.items():
         print_progress(f"running {inputs.samples} samples on engine {each}")

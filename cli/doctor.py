@@ -45,7 +45,7 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Install missing packages with pip.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List installed and missing packages, and install what is missing.
+    """List installed packages, and install missing ones.
 
     Exit code 1 if a package that every installation requires is missing.
     """

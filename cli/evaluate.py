@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Protocol = Literal["all", "knn", "probe", "retrieval", "consistency", "collapse", "finetune"]
 SCALAR_METRICS = {
-    "consistency": ("consistency_error", "consistency_error_per_step"),
+    "consistency": ("consistency_error", "by_step"),
     "collapse": ("feature_std", "effective_rank"),
 }
 RunFolder = Annotated[
@@ -41,7 +41,7 @@ def evaluate(
     folder: DataFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Evaluate the accuracy of a trained network at every timestep.
+    """Evaluate a trained network at every timestep.
 
     Reports the accuracy when stopped after each timestep, of runs retrained for fewer timesteps,
     and with early exit, whose thresholds are calibrated on the validation samples of the recipe

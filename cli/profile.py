@@ -48,7 +48,7 @@ def profile(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate the cores, energy and latency of a network on each target.
+    """Estimate cores, energy and latency on each target.
 
     Each value is an operation count, averaged over samples, times a constant of the target. Exit
     code 1 if the network exceeds the capacity of a target.

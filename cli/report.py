@@ -1,6 +1,5 @@
 """`pumice report`: report accuracy, cost and verification of a network, or compare reports."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,9 +67,9 @@ def report(
     ] = Path("report"),
     as_json: Json = False,
 ) -> None:
-    """Write the report of a network as HTML, JSON and CSV, or compare reports.
+    """Write the report of a network, or compare reports.
 
-    Without --data or --events the inputs are the test samples of the dataset that trained it. Exit
+    The report has the formats HTML, JSON and CSV. Without --data or --events the inputs are the test samples of the dataset that trained it. Exit
     code 1 if an engine differs from the reference.
     """
     from ..report import build_report, to_json, write_report
@@ -85,7 +84,7 @@ def report(
     if len(files) > 1:
         raise DataError(f"{files[1]}: only one network; --compare takes several report.json")
     network = read_network(files[0])
-    curves = [read_curve(argument) for argument in curve or []]
+    curves = [_parse_curve(argument) for argument in curve or []]
     inputs = read_inputs(network, data, folder, events, samples, timesteps)
     result = build_report(
         network,
@@ -115,20 +114,16 @@ def _compare(files: Sequence[Path], title: str | None, output: Path, as_json: bo
         typer.echo(path)
 
 
-def read_curve(argument: str) -> "AccuracyCurve":
-    """Read a curve given as NAME=FILE, where FILE is a JSON document with a list `accuracy`.
+def _parse_curve(argument: str) -> "AccuracyCurve":
+    """Read a curve given as NAME=FILE.
 
     Raises:
-        DataError: The argument or the document has another form.
+        DataError: The argument or the file has another form.
     """
-    from ..report import AccuracyCurve
+    from ..report import read_curve
     from ..runtime.errors import DataError
 
     name, _, file = argument.partition("=")
     if not file:
         raise DataError(f"--curve {argument}: needs NAME=FILE")
-    try:
-        values = json.loads(Path(file).read_text(encoding="utf-8"))["accuracy"]
-        return AccuracyCurve(name, tuple(float(value) for value in values))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"--curve {argument}: has no list 'accuracy' ({error})") from error
+    return read_curve(name, file)

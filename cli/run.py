@@ -27,7 +27,7 @@ def run(
     timesteps: Timesteps = None,
     as_json: Json = False,
 ) -> None:
-    """Run a network; print its accuracy, spikes and synaptic operations.
+    """Run a network and report accuracy and operation counts.
 
     Without --data or --events the inputs are the test samples of the dataset that trained it.
     """

@@ -79,9 +79,9 @@ def stream(
     queue_size: QueueSize = 100,
     exit_on_disconnect: ExitOnDisconnect = False,
 ) -> None:
-    """Classify events as they arrive, and print predictions as JSON lines.
+    """Classify events as they arrive.
 
-    At the end, one JSON line on standard error counts the events that were read and dropped.
+    Prints predictions as JSON lines. At the end, one JSON line on standard error counts the events that were read and dropped.
     """
     from ..runtime import read_network
     from ..runtime.stream.live import StreamOptions, classify_source

@@ -17,7 +17,7 @@ def targets(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the hardware targets, or print every constant of one."""
+    """List hardware targets, or the constants of one."""
     from ..deploy.targets.target import list_targets, read_target
     from .output import print_json
 

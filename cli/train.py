@@ -15,7 +15,10 @@ def train(
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
-    """Train a network by a recipe, and write its weights and history to a run folder."""
+    """Train a network by a recipe.
+
+    Writes weights, history and provenance to a run folder.
+    """
     from ..train import load_recipe, train_recipe
     from ..train.recipes.dataset import load_recipe_dataset
     from .output import print_json, stdout_to_stderr

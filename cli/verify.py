@@ -33,7 +33,7 @@ def verify(
     timesteps: Timesteps = None,
     as_json: Json = False,
 ) -> None:
-    """Compare engines with the reference engine, value by value.
+    """Verify engines against the reference, bit for bit.
 
     Without --data or --events the inputs are 4 samples of 16 timesteps of random events, from
     sparse to dense. Exit code 1 if an engine differs or fails.

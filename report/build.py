@@ -77,7 +77,7 @@ def assemble_report(
         trace: Its trace, recorded with `record="all"`.
         title: Headline.
         labels: True classes, int64 (samples,); with them the accuracy of `trace` becomes the last
-            curve, named "integers", unless there is one of that name.
+            curve, named "integer", unless there is one of that name.
         classes: Names of the classes; numbers by default.
         sample_index: Sample whose spikes are drawn.
         measurements: Curves, energy estimates, placements and so on.
@@ -91,8 +91,8 @@ def assemble_report(
     metrics = neurobench_metrics(network, trace)
     if labels is not None:
         accuracy = accuracy_over_time(network, trace, labels).tolist()
-        if all(curve.name != "integers" for curve in curves):
-            curves.append(AccuracyCurve("integers", tuple(accuracy)))
+        if all(curve.name != "integer" for curve in curves):
+            curves.append(AccuracyCurve("integer", tuple(accuracy)))
         metrics["ClassificationAccuracy"] = accuracy[-1]
     return Report(
         title=title,

@@ -75,8 +75,8 @@ def join_words(words: Sequence[str]) -> str:
 
 def main_curve(report: Report) -> AccuracyCurve | None:
     """Return the curve of the integer network, or the last there is."""
-    integers = [curve for curve in report.curves if curve.name == "integers"]
-    return next(iter((*integers, *report.curves[-1:])), None)
+    integer = [curve for curve in report.curves if curve.name == "integer"]
+    return next(iter((*integer, *report.curves[-1:])), None)
 
 
 def summarize(report: Report) -> str:

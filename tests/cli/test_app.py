@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -13,29 +14,41 @@ from pumice.runtime.errors import PumiceError
 VERBS = [
     "demo",
     "train",
-    "eval",
+    "pretrain",
+    "train-hrsnn",
+    "evaluate",
     "check",
     "convert",
-    "exit",
+    "calibrate-exit",
     "run",
-    "conform",
+    "verify",
     "export",
+    "profile",
     "report",
+    "targets",
     "doctor",
 ]
 
 
-def test_without_a_verb_it_says_what_verbs_there_are() -> None:
+DIALECT = re.compile(r"\b(told|unlike|beside|mend|said|onto|whole|so many|how often)\b")
+
+
+def test_without_a_verb_all_verbs_are_listed() -> None:
     result = pumice()
-    told = result.out.partition("Commands:")[2]
-    assert result.status == 0 and all(f"  {verb} " in told for verb in VERBS)
-    assert "..." not in told
+    listed = result.out.partition("Commands:")[2]
+    assert result.status == 0 and all(f"  {verb} " in listed for verb in VERBS)
+    assert "..." not in listed and "  eval " not in listed
+
+
+def test_eval_is_an_alias_of_evaluate() -> None:
+    assert pumice("eval", "--help").status == 0
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself_and_speaks_json(verb: str) -> None:
+def test_every_verb_has_help_and_a_json_option(verb: str) -> None:
     result = pumice(verb, "--help")
     assert result.status == 0 and "--json" in result.out
+    assert not DIALECT.search(result.out)
 
 
 @pytest.mark.parametrize(
@@ -47,22 +60,22 @@ def test_every_verb_explains_itself_and_speaks_json(verb: str) -> None:
         ("run", "absent.pumice", "--engine", "magic"),
         ("run", "absent.pumice", "--samples", "0"),
         ("run", "absent.pumice", "--sample", "3"),
-        ("conform", "absent.pumice", "--engines", "magic"),
+        ("verify", "absent.pumice", "--engines", "magic"),
         ("report", "absent.pumice", "--curve", "float"),
         ("export", "absent.pumice", "--to", "tape"),
         ("train", "absent.toml"),
-        ("eval", "absent"),
+        ("evaluate", "absent"),
         ("convert", "absent"),
         ("--nonsense",),
     ],
 )
-def test_wrong_use_is_one_line_and_status_2(arguments: tuple[str, ...]) -> None:
+def test_a_usage_error_is_one_line_and_exit_code_2(arguments: tuple[str, ...]) -> None:
     result = pumice(*arguments)
     assert (result.status, result.out) == (2, "")
     assert result.err.startswith("pumice: ") and result.err.count("\n") == 1
 
 
-def with_verb(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+def replace_verbs(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail() -> None:
         raise error
 
@@ -73,43 +86,43 @@ def with_verb(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (PumiceError("conv3: has\n two lines"), "pumice: conv3: has two lines\n"),
         (ModuleNotFoundError("No module", name="torch"), "pumice: needs torch, which is not"),
     ],
 )
-def test_what_a_user_can_mend_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+def test_an_error_of_the_user_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
-    with_verb(monkeypatch, error)
+    replace_verbs(monkeypatch, error)
     result = pumice("one")
-    assert result.status == 2 and result.err.startswith(said)
+    assert result.status == 2 and result.err.startswith(message)
 
 
 @pytest.mark.parametrize(
     "error", [ZeroDivisionError(), ModuleNotFoundError("No module", name="pumice.nowhere")]
 )
-def test_a_fault_of_our_own_is_not_hidden(
+def test_an_internal_error_is_not_caught(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    with_verb(monkeypatch, error)
+    replace_verbs(monkeypatch, error)
     with pytest.raises(type(error)):
         pumice("one")
 
 
-def test_an_interrupt_is_quiet_and_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_verb(monkeypatch, KeyboardInterrupt())
+def test_an_interrupt_prints_nothing_and_gives_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_verbs(monkeypatch, KeyboardInterrupt())
     result = pumice("one")
     assert (result.status, result.out, result.err) == (130, "", "")
 
 
-def test_the_version_is_that_of_the_package() -> None:
+def test_the_version_is_printed() -> None:
     assert pumice("--version").out == f"pumice {metadata.version('pumice')}\n"
 
 
-def test_the_installed_command_ends_with_the_status_of_its_verb() -> None:
+def test_the_installed_command_returns_the_exit_code_of_its_verb() -> None:
     command = [str(Path(sys.executable).with_name("pumice")), "run", "absent.pumice"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "pumice: absent.pumice: no such file\n"
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr == "pumice: absent.pumice: no such file\n"

@@ -22,7 +22,7 @@ KEYS = {"hops along x": "hop_x", "hops along y": "hop_y", "messages": "message",
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> CommandResult:
-    """`pumice profile` of a network of the demo's shape, for both Loihis and CMOS."""
+    """Output of `pumice profile` for a network of the demo's shape on Loihi 1, Loihi 2 and CMOS."""
     folder = tmp_path_factory.mktemp("profile")
     random = np.random.default_rng(2)
     events = (random.random((8, 3, 2, 16, 16)) < 0.1).astype(np.uint8)
@@ -32,74 +32,75 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> CommandResult:
 
 
 def tables(out: str, ending: str) -> dict[tuple[str, str], list[list[str]]]:
-    """The tables under titles that end so, by target and price list, as rows of cells."""
-    found = {}
+    """Parse the tables whose title ends with `ending`, by target and model, as rows of cells."""
+    parsed = {}
     for block in out.split("\n\n"):
         title = re.match(rf"(Loihi 1|Loihi 2|CMOS)[^\n]*\((\w+), \w+\): {ending}\n", block)
         if title:
             lines = [re.split(r"  +", line.strip()) for line in block.splitlines()]
-            start = next(k for k, cells in enumerate(lines) if cells[0] == "what") + 2
+            start = next(k for k, cells in enumerate(lines) if cells[0] == "operation") + 2
             rows = [cells for cells in lines[start:] if len(cells) > 1]
-            found[title[1], title[2]] = rows
-    return found
+            parsed[title[1], title[2]] = rows
+    return parsed
 
 
 def number(text: str) -> float:
-    """The value of "1,234.5", "23.6 pJ" or "1.234 µs", without unit."""
+    """Parse "1,234.5", "23.6 pJ" or "1.234 µs" into SI units."""
     digits, _, unit = text.partition(" ")
     return float(digits.replace(",", "")) * UNITS[unit[:-1]]
 
 
 def constants(name: str) -> Any:
-    """The target's file as plain TOML, without pumice's own models."""
+    """Read the TOML file of a target without pumice's models."""
     return tomllib.loads(resources.files("pumice.deploy.targets").joinpath(name).read_text())
 
 
 FILES = {"Loihi 1": "loihi1.toml", "Loihi 2": "loihi2.toml", "CMOS": "cmos45.toml"}
 
 
-def constant(kind: str, target: str, model: str, what: str) -> float:
-    """The constant by which a row is to be multiplied, looked up as a reader would."""
+def constant(kind: str, target: str, model: str, operation: str) -> float:
+    """Look up the constant that a row is multiplied by."""
     prices = constants(FILES[target])[kind][model]
-    key = KEYS.get(what, what.replace(" ", "_").removesuffix("s"))
+    key = KEYS.get(operation, operation.replace(" ", "_").removesuffix("s"))
     price = prices[key] if key in prices else prices["operation"]
     return float(price["value"]) * UNITS[price["unit"][0].replace("u", "µ")]
 
 
-def test_every_energy_can_be_worked_out_by_hand(demo: CommandResult) -> None:
-    found = tables(demo.out, "energy an inference")
-    assert len(found) == 6
-    for (target, model), rows in found.items():
+def test_every_energy_is_count_times_constant(demo: CommandResult) -> None:
+    parsed = tables(demo.out, "energy per inference")
+    assert len(parsed) == 6
+    for (target, model), rows in parsed.items():
         total = 0.0
-        for what, count, each, energy in rows[:-1]:
-            price = constant("energy", target, model, what)
+        for operation, count, each, energy in rows[:-1]:
+            price = constant("energy", target, model, operation)
             assert number(each) == pytest.approx(price)
             assert number(energy) == pytest.approx(number(count) * price, rel=5.1e-4)
             total += number(count) * price
-        *_, told = rows[-1]
-        share = constants(FILES[target])["energy"][model].get("error", {"value": 0})["value"] / 100
-        ends = [number(end) for end in told.split(" to ")]
-        assert ends[0] == pytest.approx(total * (1 - share), rel=5.1e-4)
-        assert ends[-1] == pytest.approx(total * (1 + share), rel=5.1e-4)
+        *_, printed = rows[-1]
+        error = constants(FILES[target])["energy"][model].get("error", {"value": 0})["value"] / 100
+        ends = [number(end) for end in printed.split(" to ")]
+        assert ends[0] == pytest.approx(total * (1 - error), rel=5.1e-4)
+        assert ends[-1] == pytest.approx(total * (1 + error), rel=5.1e-4)
 
 
-def test_every_longest_step_can_be_worked_out_by_hand(demo: CommandResult) -> None:
-    found = tables(demo.out, "time")
-    assert len(found) == 4
-    for (target, model), rows in found.items():
+def test_every_longest_step_is_count_times_constant(demo: CommandResult) -> None:
+    parsed = tables(demo.out, "time")
+    assert len(parsed) == 4
+    for (target, model), rows in parsed.items():
         total = 0.0
-        for what, count, each, time in rows[:-1]:
-            price = constant("time", target, model, what)
+        for operation, count, each, time in rows[:-1]:
+            price = constant("time", target, model, operation)
             assert number(each) == pytest.approx(price)
             assert number(time) == pytest.approx(number(count) * price, rel=5.1e-4)
             total += number(count) * price
-        share = constants(FILES[target])["time"][model].get("error", {"value": 0})["value"] / 100
-        assert number(rows[-1][-1]) == pytest.approx(total * (1 + share), rel=5.1e-4)
+        error = constants(FILES[target])["time"][model].get("error", {"value": 0})["value"] / 100
+        assert number(rows[-1][-1]) == pytest.approx(total * (1 + error), rel=5.1e-4)
 
 
-def test_the_break_even_can_be_worked_out_by_hand(demo: CommandResult) -> None:
+def test_the_break_even_follows_from_the_prices(demo: CommandResult) -> None:
     lines = re.findall(
-        r"ANN: ([\d,]+) connections x ([\d.]+) pJ = (\S+ .J)\. .* at (\S+) operations .* (\S+)\.\n",
+        r"ANN baseline: ([\d,]+) multiply-accumulates x ([\d.]+) pJ = (\S+ .J)\. "
+        r".* at (\S+) operations .* (\S+)\.\n",
         demo.out,
     )
     assert len(lines) == 6
@@ -119,7 +120,7 @@ def test_the_break_even_can_be_worked_out_by_hand(demo: CommandResult) -> None:
     )
 
 
-def test_cores_and_their_bound_are_those_of_the_placement(demo: CommandResult) -> None:
+def test_cores_and_lower_bound_are_those_of_the_placement(demo: CommandResult) -> None:
     network = shapes.conv_net((2, 16, 16), (1, 2), 128)
     for title, name in (("Loihi 1", "loihi1"), ("Loihi 2", "loihi2")):
         row = re.search(rf"^{title} +(\d+) +(\d+) +1 ", demo.out, re.MULTILINE)
@@ -127,37 +128,40 @@ def test_cores_and_their_bound_are_those_of_the_placement(demo: CommandResult) -
         assert int(row[2]) <= int(row[1])
 
 
-def test_json_has_the_same_figures_as_the_library(network: Path, events: Path) -> None:
-    told = pumice("profile", network, "--events", events, "--target", "loihi1", "--json").document
+def test_the_json_document_has_the_values_of_the_library(network: Path, events: Path) -> None:
+    options = ("--target", "loihi1", "--json")
+    document = pumice("profile", network, "--events", events, *options).document
     trace = run(NETWORK, EVENTS, "all")
     target = read_target("loihi1")
     cost = estimate_cost(NETWORK, trace, target, place(NETWORK, target))
-    (found,) = told["targets"]
-    assert [each["total"] for each in found["energy"]] == [list(b.total) for b in cost.energies]
-    assert found["placement"]["cores"] == 1 and found["refusal"] is None
-    assert len(found["energy_by_step"]["davies2018"]) == 5
-    assert told["spikes_per_inference"] > 0 and "SynapticOperations" in told["neurobench"]
+    (loihi,) = document["targets"]
+    assert [each["total"] for each in loihi["energy"]] == [list(b.total) for b in cost.energies]
+    assert loihi["placement"]["cores"] == 1 and loihi["placement_error"] is None
+    assert len(loihi["energy_by_step"]["davies2018"]) == 5
+    assert document["spikes_per_inference"] > 0
+    assert "SynapticOperations" in document["neurobench"]
 
 
-def test_csv_lines_add_up_to_their_totals(network: Path, events: Path, tmp_path: Path) -> None:
+def test_csv_rows_add_up_to_their_totals(network: Path, events: Path, tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     assert pumice("profile", network, "--events", events, "--csv", path).status == 0
     with path.open() as opened:
         rows = list(csv.DictReader(opened))
     for model in ("davies2018", "float32", "int8"):
-        lines = [r for r in rows if r["list"] == model and r["part"] == "energy"]
+        lines = [r for r in rows if r["model"] == model and r["section"] == "energy"]
         for target in {row["target"] for row in lines}:
             own = [row for row in lines if row["target"] == target]
-            items = [float(row["most"]) for row in own if row["what"] not in ("total", "as an ANN")]
-            total = next(float(row["most"]) for row in own if row["what"] == "total")
+            sums = ("total", "ANN baseline")
+            items = [float(row["max"]) for row in own if row["item"] not in sums]
+            total = next(float(row["max"]) for row in own if row["item"] == "total")
             assert sum(items) == pytest.approx(total)
             for row in own:
-                if row["count_most"]:
-                    product = float(row["count_most"]) * float(row["each_most"])
-                    assert float(row["most"]) == pytest.approx(product)
+                if row["count_max"]:
+                    product = float(row["count_max"]) * float(row["price_max"])
+                    assert float(row["max"]) == pytest.approx(product)
 
 
-def test_what_does_not_fit_is_told_and_ends_with_one(
+def test_exceeded_capacity_is_reported_with_exit_code_1(
     network: Path, events: Path, tmp_path: Path
 ) -> None:
     """NETWORK has 31 neurons; a chip of one core with 30 lacks one."""
@@ -175,32 +179,32 @@ def test_what_does_not_fit_is_told_and_ends_with_one(
     result = pumice("profile", network, "--events", events, *options)
     assert result.status == 1
     assert (
-        "Small does not hold it. network: 31 neurons, but the 1 cores of loihi1 hold 30: 1 too"
+        "Small cannot hold the network. network: 31 neurons, but the 1 cores of loihi1 hold 30: 1 too"
         in (result.out)
     )
     assert "fewer channels or a lower resolution would help" in result.out
     assert "CMOS at 45 nm, floating point" in result.out
     document = pumice("profile", network, "--events", events, *options, "--json").document
-    assert "1 too many" in document["targets"][0]["refusal"]
+    assert "1 too many" in document["targets"][0]["placement_error"]
 
 
-def test_the_host_is_metered_where_asked(network: Path, events: Path) -> None:
+def test_the_host_is_timed_on_request(network: Path, events: Path) -> None:
     options = ("--target", "cmos45", "--host")
     result = pumice("profile", network, "--events", events, *options)
-    assert re.search(r"an inference +\S+ .s +\S+ .s +\S+ .s", result.out)
-    told = pumice("profile", network, "--events", events, *options, "--json").document["host"]
-    assert told["runs"] == 100 and len(told["inference"]) == 3
+    assert re.search(r"inference +\S+ .s +\S+ .s +\S+ .s", result.out)
+    host = pumice("profile", network, "--events", events, *options, "--json").document["host"]
+    assert host["runs"] == 100 and len(host["inference"]) == 3
 
 
 @pytest.mark.lava
-def test_the_processes_of_lava_are_timed_where_asked(network: Path, events: Path) -> None:
+def test_lava_processes_are_timed_on_request(network: Path, events: Path) -> None:
     options = ("--target", "cmos45", "--lava")
     out = pumice("profile", network, "--events", events, *options).out
     assert re.search(r"^conv +LIFReset +\S+ .s +\S+ .s$", out, re.MULTILINE)
     assert re.search(r"^second +(Delayed)?Dense +\S+ .s +\S+ .s$", out, re.MULTILINE)
 
 
-def test_a_page_is_written_where_asked(network: Path, events: Path, tmp_path: Path) -> None:
+def test_the_report_is_written_as_html_on_request(network: Path, events: Path, tmp_path: Path) -> None:
     page = tmp_path / "out.html"
     pumice("profile", network, "--events", events, "--html", page)
     assert page.read_text().startswith("<!doctype html>")
@@ -208,6 +212,6 @@ def test_a_page_is_written_where_asked(network: Path, events: Path, tmp_path: Pa
     assert pumice("profile", network, "--events", events, "--html", absent).status == 2
 
 
-def test_a_target_that_is_none_is_refused(network: Path, events: Path) -> None:
+def test_an_unknown_target_is_an_error(network: Path, events: Path) -> None:
     result = pumice("profile", network, "--events", events, "--target", "loihi9")
     assert result.status == 2 and "there are cmos45, generic8, loihi1, loihi2" in result.err

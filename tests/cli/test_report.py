@@ -11,33 +11,33 @@ from pumice.runtime.engines.reference import run
 from pumice.runtime.op_counts import count_ops
 
 
-def test_a_report_holds_what_was_measured_and_proven(
+def test_a_report_holds_accuracy_cost_and_verification(
     network: Path, events: Path, tmp_path: Path
 ) -> None:
     curve = tmp_path / "float.json"
     curve.write_text(json.dumps({"accuracy": [0.1, 0.2, 0.3, 0.4, 0.5]}))
     options = ("--engines", "cpu", "--curve", f"float={curve}", "-o", tmp_path / "out")
     result = pumice("report", network, "--events", events, *options)
-    told = read_report(tmp_path / "out" / "report.json")
+    report = read_report(tmp_path / "out" / "report.json")
     assert result.status == 0
     endings = ("json", "csv", "html")
     assert result.out.split() == [str(tmp_path / "out" / f"report.{end}") for end in endings]
-    assert told.network == network_digest(NETWORK) and told.title == "net on events.npz"
-    assert [curve.name for curve in told.curves] == ["float", "integers"]
+    assert report.network == network_digest(NETWORK) and report.title == "net on events.npz"
+    assert [curve.name for curve in report.curves] == ["float", "integer"]
     assert (
-        told.cumulative_operations[-1]
+        report.cumulative_operations[-1]
         == count_ops(NETWORK, run(NETWORK, EVENTS)).total_synaptic_operations.mean()
     )
-    assert told.verification and told.verification.passed and told.verification.samples == 4
-    assert [energy.model.split(",")[0] for energy in told.energies] == [
+    assert report.verification and report.verification.passed and report.verification.samples == 4
+    assert [energy.model.split(",")[0] for energy in report.energies] == [
         *["Loihi 1"] * 2,
         *["Loihi 2"] * 2,
         *["CMOS at 45 nm"] * 2,
     ]
-    assert [placed.target for placed in told.placements] == ["Loihi 1", "Loihi 2"]
+    assert [placement.target for placement in report.placements] == ["Loihi 1", "Loihi 2"]
 
 
-def test_json_is_the_report_itself(network: Path, events: Path, tmp_path: Path) -> None:
+def test_the_json_document_is_the_report(network: Path, events: Path, tmp_path: Path) -> None:
     options = ("--engines", "reference", "-o", tmp_path / "out", "--json", "--title", "A title")
     result = pumice("report", network, "--events", events, *options)
     assert result.out == (tmp_path / "out" / "report.json").read_text()
@@ -45,26 +45,26 @@ def test_json_is_the_report_itself(network: Path, events: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        ("", "no list 'accuracy' in it"),
-        ("{}", "no list 'accuracy' in it"),
-        ('{"accuracy": null}', "no list 'accuracy' in it"),
-        ('{"accuracy": ["a"]}', "no list 'accuracy' in it"),
+        ("", "has no list 'accuracy'"),
+        ("{}", "has no list 'accuracy'"),
+        ('{"accuracy": null}', "has no list 'accuracy'"),
+        ('{"accuracy": ["a"]}', "has no list 'accuracy'"),
         ('{"accuracy": [0.5]}', "curve float: 1 values, but there are 5 timesteps"),
     ],
 )
-def test_a_curve_that_is_none_is_refused(
-    network: Path, events: Path, tmp_path: Path, content: str, said: str
+def test_an_invalid_curve_is_an_error(
+    network: Path, events: Path, tmp_path: Path, content: str, message: str
 ) -> None:
     (tmp_path / "float.json").write_text(content)
     options = ("--engines", "reference", "--curve", f"float={tmp_path / 'float.json'}")
     result = pumice("report", network, "--events", events, *options, "-o", tmp_path / "out")
-    assert result.status == 2 and said in result.err
+    assert result.status == 2 and message in result.err
     assert not (tmp_path / "out").exists()
 
 
-def test_reports_are_compared_side_by_side(network: Path, events: Path, tmp_path: Path) -> None:
+def test_reports_are_compared(network: Path, events: Path, tmp_path: Path) -> None:
     files = []
     for name, steps in (("a", 5), ("b", 3)):
         options = ("--engines", "reference", "--timesteps", steps, "--title", name)
@@ -80,25 +80,25 @@ def test_reports_are_compared_side_by_side(network: Path, events: Path, tmp_path
     assert rows[0]["operations"] > rows[1]["operations"]
 
 
-def test_one_report_is_no_comparison(network: Path, events: Path, tmp_path: Path) -> None:
+def test_a_comparison_needs_two_reports(network: Path, events: Path, tmp_path: Path) -> None:
     pumice("report", network, "--events", events, "--engines", "reference", "-o", tmp_path)
     result = pumice("report", "--compare", tmp_path / "report.json")
     assert result.status == 2 and "1 report, needs two or more" in result.err
 
 
-def test_several_networks_make_no_report(network: Path, events: Path) -> None:
+def test_several_networks_are_an_error(network: Path, events: Path) -> None:
     result = pumice("report", network, network, "--events", events)
-    assert result.status == 2 and "one network at a time" in result.err
+    assert result.status == 2 and "only one network" in result.err
 
 
-def test_a_network_that_stops_early_has_its_exits_in_the_report(
+def test_early_exits_are_in_the_report(
     events: Path, tmp_path: Path
 ) -> None:
-    stopping = replace(NETWORK, early_exit=EarlyExit((0,) * 4))
-    write_network(tmp_path / "net.pumice", stopping)
+    exiting = replace(NETWORK, early_exit=EarlyExit((0,) * 4))
+    write_network(tmp_path / "net.pumice", exiting)
     options = ("--engines", "reference", "-o", tmp_path / "out")
     pumice("report", tmp_path / "net.pumice", "--events", events, *options)
     exits = read_report(tmp_path / "out" / "report.json").early_exit
-    steps = run(stopping, EVENTS).steps
+    steps = run(exiting, EVENTS).steps
     assert exits and exits.counts == tuple(int((steps == k).sum()) for k in range(1, 6))
     assert exits.mean_steps == steps.mean() < 5

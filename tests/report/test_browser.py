@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
     made = report()
     write_report(path, made)
-    better = replace(made, title="another", curves=(AccuracyCurve("integers", (0.9,) * 8),))
+    better = replace(made, title="another", curves=(AccuracyCurve("integer", (0.9,) * 8),))
     write_comparison(path, [made, better], "both")
     return path
 

@@ -74,7 +74,7 @@ def test_labels_bring_the_curve_of_the_integers_and_its_end() -> None:
     given = AccuracyCurve("float", (0.5,) * 6)
     labels = np.array([2, 2, 2, 2, 0])
     told = report(labels, curves=(given,))
-    assert [curve.name for curve in told.curves] == ["float", "integers"]
+    assert [curve.name for curve in told.curves] == ["float", "integer"]
     right = [
         np.mean(trace().voltages["read"][step].argmax(axis=1) == labels).item() for step in range(6)
     ]
@@ -83,7 +83,7 @@ def test_labels_bring_the_curve_of_the_integers_and_its_end() -> None:
 
 
 def test_a_curve_called_integers_takes_the_place_of_the_measured_one() -> None:
-    given = (AccuracyCurve("integers", (0.5,) * 6), AccuracyCurve("Lava", (0.5,) * 6))
+    given = (AccuracyCurve("integer", (0.5,) * 6), AccuracyCurve("Lava", (0.5,) * 6))
     assert report(np.zeros(5, np.int64), curves=given).curves == given
 
 

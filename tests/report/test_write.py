@@ -43,7 +43,7 @@ FULL = replace(
     BARE,
     curves=(
         AccuracyCurve("float", (0.5, 0.75)),
-        AccuracyCurve("integers", (0.5, 0.625)),
+        AccuracyCurve("integer", (0.5, 0.625)),
         AccuracyCurve("Lava", (0.5, 0.625)),
     ),
     energies=(
@@ -165,7 +165,7 @@ def test_equal_curves_share_one_line() -> None:
     page = render(FULL)
     assert page.count('<polyline class="line first"') == 3  # accuracy, operations, output
     assert page.count('<polyline class="line third"') == 0
-    assert ">integers</text>" in page and ">Lava</text>" in page
+    assert ">integer</text>" in page and ">Lava</text>" in page
 
 
 def test_what_was_not_measured_has_no_section() -> None:
