@@ -44,9 +44,7 @@ def write_demo_report(
         curves.append(AccuracyCurve(name, evaluate_network(network, inputs, each).accuracy or ()))
     print_progress(f"verifying {', '.join(installed)}")
     title = f"{inputs.name}: from training to the chip"
-    report = build_report(
-        network, inputs, title, engine=engine, engines="reference", curves=curves
-    )
+    report = build_report(network, inputs, title, engine=engine, engines="reference", curves=curves)
     report = replace(report, verification=verify(network, inputs.slice(0, VERIFY_SAMPLES)))
     paths = [*(output / file for file in files), *write_report(output, report)]
     typer.echo(to_json(report), nl=False) if as_json else print_report(report, paths)

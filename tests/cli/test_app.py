@@ -103,15 +103,15 @@ def test_an_error_of_the_user_is_one_line(
 @pytest.mark.parametrize(
     "error", [ZeroDivisionError(), ModuleNotFoundError("No module", name="pumice.nowhere")]
 )
-def test_an_internal_error_is_not_caught(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_an_internal_error_is_not_caught(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     replace_verbs(monkeypatch, error)
     with pytest.raises(type(error)):
         pumice("one")
 
 
-def test_an_interrupt_prints_nothing_and_gives_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_prints_nothing_and_gives_exit_code_130(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     replace_verbs(monkeypatch, KeyboardInterrupt())
     result = pumice("one")
     assert (result.status, result.out, result.err) == (130, "", "")

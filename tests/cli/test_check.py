@@ -96,7 +96,7 @@ def test_a_target_without_capacity_is_reported(network: Path, tmp_path: Path) ->
 def test_an_invalid_model_is_an_error_of_one_line(layers: Path, model: str, message: str) -> None:
     result = pumice("check", model.format(layers))
     if message == "status 1":  # only the input shape is missing
-        assert result.status == 1 and "nothing of its shape" in " ".join(result.out.split())
+        assert result.status == 1 and "does not specify its shape" in " ".join(result.out.split())
     else:
         assert result.status == 2 and message in result.err and result.err.count("\n") == 1
 

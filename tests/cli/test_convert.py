@@ -48,7 +48,7 @@ def test_an_integer_network_is_not_overwritten(network: Path) -> None:
 def test_an_unsupported_layer_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "layers.py").write_text("from torch import nn\nnet = [nn.GRU(3, 2)]\n")
     result = pumice("convert", f"{tmp_path / 'layers.py'}:net", "--input-shape", "3")
-    assert result.status == 2 and "GRU is no layer that can be carried over" in result.err
+    assert result.status == 2 and "GRU is not a supported layer" in result.err
 
 
 def test_clipping_ranges_are_calibrated_on_events(tmp_path: Path, events: Path) -> None:

@@ -55,7 +55,9 @@ def test_a_missing_required_package_gives_exit_code_1(monkeypatch: pytest.Monkey
     without(monkeypatch, "numba")
     result = pumice("doctor", "--json")
     assert result.status == 1
-    assert result.document["install_commands"] == [[sys.executable, "-m", "pip", "install", "numba"]]
+    assert result.document["install_commands"] == [
+        [sys.executable, "-m", "pip", "install", "numba"]
+    ]
 
 
 @pytest.mark.parametrize(("outcome", "status"), [(0, 0), (1, 1)])

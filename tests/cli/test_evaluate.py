@@ -53,9 +53,7 @@ def test_the_curves_are_printed(run: Path) -> None:
     assert "agreement with the last" in out and "early exit, maximum accuracy loss" in out
 
 
-def test_a_run_of_another_recipe_is_an_error(
-    recipe: Path, run: Path, tmp_path: Path
-) -> None:
+def test_a_run_of_another_recipe_is_an_error(recipe: Path, run: Path, tmp_path: Path) -> None:
     pumice("train", recipe, "-o", tmp_path / "other", "--set", "training.epochs=1")
     result = pumice("evaluate", run, "--retrained", tmp_path / "other")
     assert result.status == 2 and "differs from the run in [training]" in result.err

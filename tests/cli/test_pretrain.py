@@ -58,7 +58,9 @@ def test_a_pretrained_network_is_evaluated_by_every_protocol(run: Path) -> None:
 def test_one_protocol_prints_only_its_own_scores(run: Path) -> None:
     result = pumice("evaluate", run, "--protocol", "consistency")
     assert (
-        "consistency error" in result.out and "R@1" not in result.out and "feature std" not in result.out
+        "consistency error" in result.out
+        and "R@1" not in result.out
+        and "feature std" not in result.out
     )
 
 

@@ -204,7 +204,9 @@ def test_lava_processes_are_timed_on_request(network: Path, events: Path) -> Non
     assert re.search(r"^second +(Delayed)?Dense +\S+ .s +\S+ .s$", out, re.MULTILINE)
 
 
-def test_the_report_is_written_as_html_on_request(network: Path, events: Path, tmp_path: Path) -> None:
+def test_the_report_is_written_as_html_on_request(
+    network: Path, events: Path, tmp_path: Path
+) -> None:
     page = tmp_path / "out.html"
     pumice("profile", network, "--events", events, "--html", page)
     assert page.read_text().startswith("<!doctype html>")

@@ -91,9 +91,7 @@ def test_several_networks_are_an_error(network: Path, events: Path) -> None:
     assert result.status == 2 and "only one network" in result.err
 
 
-def test_early_exits_are_in_the_report(
-    events: Path, tmp_path: Path
-) -> None:
+def test_early_exits_are_in_the_report(events: Path, tmp_path: Path) -> None:
     exiting = replace(NETWORK, early_exit=EarlyExit((0,) * 4))
     write_network(tmp_path / "net.pumice", exiting)
     options = ("--engines", "reference", "-o", tmp_path / "out")

@@ -56,9 +56,7 @@ def test_predictions_equal_a_run_and_the_statistics_count_all_events(
     assert (stats["time_bins"], stats["predictions"], stats["dropped_events"]) == (15, 15, 0)
 
 
-def test_a_recording_in_real_time_gives_the_same_prediction(
-    network: Path, recording: Path
-) -> None:
+def test_a_recording_in_real_time_gives_the_same_prediction(network: Path, recording: Path) -> None:
     result = pumice("stream", network, recording, "--steps", 5)
     assert json.loads(result.out)["class_index"] == expected_classes()[-1]
 

@@ -41,7 +41,9 @@ def test_a_recipe_is_trained_evaluated_converted_and_reported(recipe: Path, tmp_
     conversion = pumice("convert", run, "--json").document
     network = read_network(run / "network.pumice")
     assert conversion["network"] == network_digest(network)
-    assert [part["name"] for part in conversion["projections"]] == [p.name for p in network.projections]
+    assert [part["name"] for part in conversion["projections"]] == [
+        p.name for p in network.projections
+    ]
     options = ("--curve", f"float={curve}", "--engines", "cpu", "-o", run)
     assert pumice("report", run / "network.pumice", *options).status == 0
     report = read_report(run / "report.json")
@@ -60,7 +62,9 @@ def test_an_evaluation_uses_the_test_samples(recipe: Path, tmp_path: Path) -> No
     assert evaluation["accuracy"] == model_accuracy(trained.network, test, False).tolist()
 
 
-def test_a_setting_can_be_overridden_and_an_unknown_one_is_an_error(recipe: Path, tmp_path: Path) -> None:
+def test_a_setting_can_be_overridden_and_an_unknown_one_is_an_error(
+    recipe: Path, tmp_path: Path
+) -> None:
     changed = pumice(
         "train", recipe, "-o", tmp_path / "run", "--set", "training.epochs=1", "--json"
     )
