@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: its largest strip (channels, height, width), means over its cores, number of cores.
+    """One layer: its largest strip (channels, height, width), means over its cores, core count.
 
     `axons_out` is the compiler's AxonMap, `routes` its AxonMem.
     """

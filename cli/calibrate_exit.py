@@ -11,45 +11,50 @@ if TYPE_CHECKING:
     from ..report.early_exit import EarlyExitComparison
 
 
+Loss = Annotated[
+    float | None,
+    typer.Option("--loss", min=0, max=1, help="Maximum loss of accuracy, 0 to 1 (default: 0.01)."),
+]
+Coverage = Annotated[
+    float | None,
+    typer.Option(
+        "--coverage",
+        min=0,
+        max=1,
+        help="Minimum probability that the prediction equals that after all timesteps.",
+    ),
+]
+HeldOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--held-out",
+        metavar="FILE",
+        help="Calibrate on this .npz (see --events) instead of validation samples.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Output file (default: FILE with suffix -exit)."
+    ),
+]
+
+
 def calibrate_exit(
     file: NetworkFile,
-    loss: Annotated[
-        float | None,
-        typer.Option(
-            "--loss", min=0, max=1, help="Maximum loss of accuracy, 0 to 1 (default: 0.01)."
-        ),
-    ] = None,
-    coverage: Annotated[
-        float | None,
-        typer.Option(
-            "--coverage",
-            min=0,
-            max=1,
-            help="Minimum probability that the prediction equals that after all timesteps.",
-        ),
-    ] = None,
-    held_out: Annotated[
-        Path | None,
-        typer.Option(
-            "--held-out",
-            metavar="FILE",
-            help="Calibrate on this .npz (see --events) instead of validation samples.",
-        ),
-    ] = None,
+    loss: Loss = None,
+    coverage: Coverage = None,
+    held_out: HeldOut = None,
     folder: DataFolder = None,
     events: EventsFile = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Output file (default: FILE with suffix -exit)."
-        ),
-    ] = None,
+    output: Output = None,
     as_json: Json = False,
 ) -> None:
     """Calibrate early exit on held-out samples.
 
-    The thresholds are evaluated on the test samples. A sample exits when the margin of its prediction exceeds the threshold. The thresholds have the
-    guarantee of conformal risk control (see pumice.runtime.exit_calibration).
+    A sample exits when the margin of its prediction exceeds the threshold of the timestep. The
+    thresholds have the guarantee of conformal risk control (see pumice.runtime.exit_calibration),
+    and are evaluated on the test samples.
     """
     from ..report.early_exit import compare_early_exit
     from ..runtime import read_network, write_network

@@ -30,7 +30,8 @@ def check(
 ) -> None:
     """Check which layers of a model are supported.
 
-    Reports each layer as exact, approximate or unsupported, with reason and remedy. Exit code 1 if a layer is unsupported.
+    Reports each layer as exact, approximate or unsupported, with reason and remedy. Exit code 1 if
+    a layer is unsupported.
     """
     from ..convert import ImportOptions, check_compatibility
     from ..train.model_loader import load_model

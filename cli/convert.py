@@ -19,6 +19,8 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..convert import QuantizationReport
+    from ..convert.quantize.calibration import LayerCalibration
+    from ..convert.quantize.quantize import ProjectionQuantization
 
 Output = Annotated[
     Path | None,
@@ -100,34 +102,12 @@ def print_quantization(report: "QuantizationReport") -> None:
     """Print the quantization error of each projection, and the results of calibration."""
     from .output import format_percent, print_facts, print_table
 
-    rows = [
-        (
-            each.name,
-            str(each.weight_bits),
-            f"{100 * each.weight_error:.2f} %",
-            f"{each.clipped_weights:,}",
-            f"{100 * each.bias_error:.2f} %",
-        )
-        for each in report.projections
-    ]
-    if rows:
-        header = ("projection", "bits", "weight error", "clipped", "bias error")
-        print_table(header, rows, right=(1, 2, 3, 4))
-    rows = [
-        (
-            layer.name,
-            str(layer.weight_bits),
-            f"{layer.min_weight:+.3g} to {layer.max_weight:+.3g}",
-            f"{layer.clip_fraction:.2f}",
-            f"{layer.spikes:,}",
-            f"{100 * layer.uncalibrated_error:.2f} %",
-            f"{100 * layer.error:.2f} %",
-        )
-        for layer in report.calibration
-    ]
-    if rows:
-        header = ("population", "bits", "weights", "clip", "spikes", "uncalibrated error", "error")
-        print_table(header, rows, right=(1, 2, 3, 4, 5, 6))
+    if report.projections:
+        columns = ("projection", "bits", "weight error", "clipped", "bias error")
+        print_table(columns, map(_projection_row, report.projections), right=(1, 2, 3, 4))
+    if report.calibration:
+        names = ("population", "bits", "weights", "clip", "spikes", "uncalibrated error", "error")
+        print_table(names, map(_calibration_row, report.calibration), right=(1, 2, 3, 4, 5, 6))
     mixed = report.mixed_precision
     if mixed is not None:
         fraction = 100 * mixed.memory_bits / mixed.full_memory_bits
@@ -138,6 +118,28 @@ def print_quantization(report: "QuantizationReport") -> None:
                 "weight memory": f"{mixed.memory_bits / 8:,.0f} bytes, {fraction:.0f} % of 8 bits",
             }
         )
+
+
+def _projection_row(projection: "ProjectionQuantization") -> tuple[str, ...]:
+    return (
+        projection.name,
+        str(projection.weight_bits),
+        f"{100 * projection.weight_error:.2f} %",
+        f"{projection.clipped_weights:,}",
+        f"{100 * projection.bias_error:.2f} %",
+    )
+
+
+def _calibration_row(layer: "LayerCalibration") -> tuple[str, ...]:
+    return (
+        layer.name,
+        str(layer.weight_bits),
+        f"{layer.min_weight:+.3g} to {layer.max_weight:+.3g}",
+        f"{layer.clip_fraction:.2f}",
+        f"{layer.spikes:,}",
+        f"{100 * layer.uncalibrated_error:.2f} %",
+        f"{100 * layer.error:.2f} %",
+    )
 
 
 def default_output(model: str) -> Path:

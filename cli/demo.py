@@ -22,7 +22,8 @@ def demo(
 ) -> None:
     """Run the complete workflow on handwritten digits.
 
-    Trains, converts, verifies, runs in Lava and writes the report. Completed steps are not repeated. Exit code 1 if an engine differs from the reference.
+    Trains, converts, verifies, runs in Lava and writes the report. Completed steps are not
+    repeated. Exit code 1 if an engine differs from the reference.
     """
     from ..train import convert, load_recipe, model_accuracy, train_recipe
     from ..train.recipes.dataset import load_recipe_dataset

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .demo_report import write_demo_report
 from .output import print_progress, stdout_to_stderr
 
 RECIPE = "digit-motions"
 LABELS_PER_CLASS = 20
-DATA = {"label": "digit", "values": "gray", "timesteps": 16}
+DATA: dict[str, Any] = {"label": "digit", "values": "gray", "timesteps": 16}
 
 
 def prednext_demo(output: Path, overrides: Sequence[str], as_json: bool) -> None:

@@ -23,6 +23,19 @@ if TYPE_CHECKING:
     from ..deploy.lava import ProcessTime
     from ..runtime.host_timing import HostTiming
 
+MeanSamples = Annotated[
+    int, typer.Option("--samples", min=1, help="Number of samples to average over.")
+]
+LavaFlag = Annotated[
+    bool, typer.Option("--lava", help="Time each Lava process on one sample in Lava's simulator.")
+]
+CsvFile = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write all values as CSV.")
+]
+HtmlFile = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the report as HTML.")
+]
+
 
 def profile(
     file: NetworkFile,
@@ -31,21 +44,12 @@ def profile(
     events: EventsFile = None,
     target: Targets = None,
     engine: Engine = "cpu",
-    samples: Annotated[
-        int, typer.Option("--samples", min=1, help="Number of samples to average over.")
-    ] = 128,
+    samples: MeanSamples = 128,
     timesteps: Timesteps = None,
     host: HostTimingFlag = False,
-    lava: Annotated[
-        bool,
-        typer.Option("--lava", help="Time each Lava process on one sample in Lava's simulator."),
-    ] = False,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write all values as CSV.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as HTML.")
-    ] = None,
+    lava: LavaFlag = False,
+    csv: CsvFile = None,
+    html: HtmlFile = None,
     as_json: Json = False,
 ) -> None:
     """Estimate cores, energy and latency on each target.

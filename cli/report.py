@@ -69,8 +69,9 @@ def report(
 ) -> None:
     """Write the report of a network, or compare reports.
 
-    The report has the formats HTML, JSON and CSV. Without --data or --events the inputs are the test samples of the dataset that trained it. Exit
-    code 1 if an engine differs from the reference.
+    The report has the formats HTML, JSON and CSV. Without --data or --events the inputs are the
+    test samples of the dataset that trained the network. Exit code 1 if an engine differs from the
+    reference.
     """
     from ..report import build_report, to_json, write_report
     from ..report.pipeline import DEFAULT_TARGETS

@@ -81,7 +81,8 @@ def stream(
 ) -> None:
     """Classify events as they arrive.
 
-    Prints predictions as JSON lines. At the end, one JSON line on standard error counts the events that were read and dropped.
+    Prints predictions as JSON lines. At the end, one JSON line on standard error counts the events
+    that were read and dropped.
     """
     from ..runtime import read_network
     from ..runtime.stream.live import StreamOptions, classify_source

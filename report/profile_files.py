@@ -75,7 +75,7 @@ def write_profile_page(
 def _csv_rows(profile: Profile) -> Iterator[tuple[object, ...]]:
     cost, name = profile.cost, profile.target.name
     if profile.placement_error:
-        yield name, "", "", "error", "", profile.placement_error, *[""] * 7
+        yield name, "", "", "placement_error", "", profile.placement_error, *[""] * 7
         return
     if profile.program:
         for item, count in (

@@ -178,11 +178,9 @@ def test_exceeded_capacity_is_reported_with_exit_code_1(
     options = ("--target", small, "--target", "cmos45")
     result = pumice("profile", network, "--events", events, *options)
     assert result.status == 1
-    assert (
-        "Small cannot hold the network. network: 31 neurons, but the 1 cores of loihi1 hold 30: 1 too"
-        in (result.out)
-    )
-    assert "fewer channels or a lower resolution would help" in result.out
+    error = "network: 31 neurons, but the 1 cores of loihi1 hold 30: 1 too"
+    assert f"Small cannot hold the network. {error}" in result.out
+    assert "use fewer channels or a lower resolution" in result.out
     assert "CMOS at 45 nm, floating point" in result.out
     document = pumice("profile", network, "--events", events, *options, "--json").document
     assert "1 too many" in document["targets"][0]["placement_error"]

@@ -149,7 +149,7 @@ def test_what_users_write_cannot_become_markup() -> None:
 def test_the_page_says_what_the_report_holds() -> None:
     page = render(FULL)
     for words in (
-        "right for 75.0 % in float, 62.5 % in integers and 62.5 % in Lava, on 3 samples",
+        "right for 75.0 % in float, 62.5 % in integer and 62.5 % in Lava, on 3 samples",
         "3.00 nJ to 4.00 nJ",
         "Left out: the rest. Source: a paper.",
         "A sample of class 1, wrongly answered 0.",

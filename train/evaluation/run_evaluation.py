@@ -8,6 +8,7 @@ and stopped after each. *Retrained*: trained for fewer timesteps and run for all
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ...runtime.engines import cpu
@@ -89,8 +90,8 @@ def evaluate_run(
     Raises:
         DataError: A retrained run differs in more than its timesteps, or files are missing.
     """
-    trained = read_trained_model(run)
-    others = [read_trained_model(other) for other in retrained]
+    trained = read_trained_model(Path(run))
+    others = [read_trained_model(Path(other)) for other in retrained]
     for path, other in zip(retrained, others, strict=True):
         _check_same_recipe(trained, other, path)
     data = load_recipe_dataset(trained.recipe, folder)
