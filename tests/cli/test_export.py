@@ -74,7 +74,7 @@ def test_an_unsupported_feature_is_an_error_of_one_line(tmp_path: Path) -> None:
     path = tmp_path / "net.pumice"
     write_network(path, network)
     result = pumice("export", path, "--to", "netx")
-    assert result.status == 2 and "no whole number of weight units" in result.err
+    assert result.status == 2 and "no integer number of weight units" in result.err
     assert pumice("export", path, "--to", "netx", "--round-biases").status == 0
     result = pumice("export", path, "--to", "nir", "--step")
     assert result.status == 2 and "nir has no single-step files" in result.err

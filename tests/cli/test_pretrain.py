@@ -66,7 +66,7 @@ def test_one_protocol_prints_only_its_own_scores(run: Path) -> None:
 
 def test_a_run_is_not_overwritten_without_resume(run: Path) -> None:
     result = pumice("pretrain", run.parent / "flicker.toml", "-o", run)
-    assert result.status == 2 and "go on with --resume" in result.err
+    assert result.status == 2 and "resume it (--resume)" in result.err
     again = pumice("pretrain", run.parent / "flicker.toml", "-o", run, "--resume")
     assert again.status == 0
 
