@@ -41,7 +41,7 @@ def write(path: Path, events: Events) -> None:
 
 
 def active_columns(events: NDArray[np.uint8]) -> list[int]:
-    return np.flatnonzero(events[:, 1].any(axis=(0, 1))).tolist()
+    return [int(column) for column in np.flatnonzero(events[:, 1].any(axis=(0, 1)))]
 
 
 @pytest.mark.parametrize("suffix", [".bin", ".csv", ".npz"])
