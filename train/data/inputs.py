@@ -19,6 +19,7 @@ from .dataset import Dataset, FrameSet
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError)  # what zip files raise
 RATES = (0.02, 0.5)  # fraction of pixels with an event, in the first and the last random sample
 PathLike = str | os.PathLike[str]
+Part = Literal["train", "test", "validation"]
 
 
 class TakesInputs(Protocol):
@@ -66,7 +67,7 @@ def read_inputs(
     events: PathLike | None = None,
     samples: int | None = None,
     timesteps: int | None = None,
-    part: Literal["train", "test"] = "test",
+    part: Part = "test",
 ) -> Inputs:
     """Read the inputs of a network from a dataset or from a file of events.
 
@@ -95,14 +96,17 @@ def dataset_inputs(
     network: TakesInputs,
     name: str | None = None,
     folder: PathLike | None = None,
-    part: Literal["train", "test"] = "test",
+    part: Part = "test",
 ) -> Inputs:
-    """Samples of a dataset, with the frame options of the network's training data.
+    """Samples of a part of a dataset, with the frame options of the network's training data.
 
     Raises `DataError` where there are none, files are damaged or the network takes other shapes.
     """
     data = load_named_dataset(network, name, folder)
-    return to_inputs(network, data.train if part == "train" else data.test, data.name)
+    samples: FrameSet | None = getattr(data, part)
+    if samples is None:
+        raise DataError(f"{data.name}: has no {part} part; use train or test")
+    return to_inputs(network, samples, data.name)
 
 
 def load_named_dataset(

@@ -1,5 +1,6 @@
 """Torch implementation of `kernels.run_batch`, for a GPU."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,51 +45,76 @@ def run_torch(
         EngineError: Torch has no such device.
     """
     _check_device(device)
-
-    def to_device(array: Any) -> torch.Tensor:
-        return torch.from_numpy(np.array(array)).to(device)
-
-    wiring, stdp = network.wiring, network.stdp
-    sources, targets = to_device(wiring.sources).long(), to_device(wiring.targets).long()
-    out_degree = to_device(np.diff(wiring.indptr)).long()
-    w, decay_factor = to_device(weights), to_device(network.decay_factor)
-    limit, inputs = to_device(threshold), to_device(events)
-    batch, first = events.shape[1], int(wiring.indptr[wiring.sizes.inputs])
-    learning = slice(stdp.first_synapse, stdp.first_synapse + len(stdp.a_plus))
-    constants = [
-        to_device(array)
-        for array in (stdp.decay_plus, stdp.decay_minus, stdp.a_plus, stdp.a_minus, stdp.w_max)
-    ]
-    voltage = w.new_zeros(batch, len(decay_factor))
-    activation = w.new_zeros(batch, len(decay_factor))
-    x, y = w.new_zeros(batch, len(stdp.a_plus)), w.new_zeros(batch, len(stdp.a_plus))
+    tensors = _to_tensors(network, weights, threshold, device)
+    w, first = tensors.weights, tensors.first_recurrent
+    inputs = torch.from_numpy(np.array(events)).to(device)
+    batch, neurons = events.shape[1], len(threshold)
+    voltage, activation = w.new_zeros(batch, neurons), w.new_zeros(batch, neurons)
+    x, y = (w.new_zeros(batch, len(network.stdp.a_plus)) for _ in range(2))
     spikes = []
     synops = torch.zeros(batch, dtype=torch.int64, device=device)
-    for t in range(len(events)):
+    for pre_input in inputs:
         # Inputs arrive in the same timestep, spikes of neurons in the next.
-        pre_input = inputs[t].to(w.dtype)
-        activation.index_add_(1, targets[:first], pre_input[:, sources[:first]] * w[:first])
-        voltage = decay_factor * voltage + activation
-        fires = voltage > limit
+        pre = pre_input.to(w.dtype)
+        sent = pre[:, tensors.sources[:first]] * w[:first]
+        activation.index_add_(1, tensors.targets[:first], sent)
+        voltage = tensors.decay_factor * voltage + activation
+        fires = voltage > tensors.threshold
         voltage = voltage.masked_fill(fires, 0)
         post = fires.to(w.dtype)
         spikes.append(fires)
-        pre = torch.cat([pre_input, post], dim=1)
-        sent = pre[:, sources[first:]] * w[first:]  # by the weights before they learn
-        activation = torch.zeros_like(voltage).index_add_(1, targets[first:], sent)
-        synops += ((pre > 0) * out_degree).sum(dim=1)
+        pre = torch.cat([pre, post], dim=1)
+        sent = pre[:, tensors.sources[first:]] * w[first:]  # by the weights before they learn
+        activation = torch.zeros_like(voltage).index_add_(1, tensors.targets[first:], sent)
+        synops += ((pre > 0) * tensors.out_degree).sum(dim=1)
         if plastic:
-            spikes_of_synapses = pre[:, sources[learning]], post[:, targets[learning]]
-            w[learning] = _stdp_step(w[learning], (x, y), spikes_of_synapses, constants)
+            k = tensors.plastic
+            synapse_spikes = pre[:, tensors.sources[k]], post[:, tensors.targets[k]]
+            w[k] = _stdp_step(w[k], (x, y), synapse_spikes, tensors.stdp)
     np.copyto(weights, w.cpu().numpy())
     stacked = torch.stack(spikes)
-    activity = [
-        stacked[:, :, part].double().mean(dim=(1, 2)) for part in wiring.sizes.populations.values()
-    ]
+    populations = network.wiring.sizes.populations.values()
+    activity = [stacked[:, :, part].double().mean(dim=(1, 2)) for part in populations]
     return (
         stacked.to(torch.uint8).cpu().numpy(),
         synops.cpu().numpy(),
         torch.stack(activity, dim=1).cpu().numpy(),
+    )
+
+
+@dataclass(frozen=True)
+class _Tensors:
+    """A network on a device; `stdp` are decay+, decay-, A+, A- and w_max of plastic synapses."""
+
+    sources: torch.Tensor
+    targets: torch.Tensor
+    out_degree: torch.Tensor
+    weights: torch.Tensor
+    decay_factor: torch.Tensor
+    threshold: torch.Tensor
+    stdp: list[torch.Tensor]
+    plastic: slice
+    first_recurrent: int
+
+
+def _to_tensors(
+    network: RecurrentNetwork, weights: FloatArray, threshold: FloatArray, device: str
+) -> _Tensors:
+    def to_device(array: Any) -> torch.Tensor:
+        return torch.from_numpy(np.array(array)).to(device)
+
+    wiring, stdp = network.wiring, network.stdp
+    constants = (stdp.decay_plus, stdp.decay_minus, stdp.a_plus, stdp.a_minus, stdp.w_max)
+    return _Tensors(
+        to_device(wiring.sources).long(),
+        to_device(wiring.targets).long(),
+        to_device(np.diff(wiring.indptr)).long(),
+        to_device(weights),
+        to_device(network.decay_factor),
+        to_device(threshold),
+        [to_device(array) for array in constants],
+        slice(stdp.first_synapse, stdp.first_synapse + len(stdp.a_plus)),
+        int(wiring.indptr[wiring.sizes.inputs]),
     )
 
 

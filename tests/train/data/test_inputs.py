@@ -149,6 +149,12 @@ def test_another_dataset_has_default_options(requested: dict[str, Any]) -> None:
     assert requested == {"name": "nmnist", "folder": Path("there")}
 
 
+def test_other_parts_may_be_read(requested: dict[str, Any]) -> None:
+    assert read_inputs(NETWORK, "digits", part="train").samples == 7
+    with pytest.raises(DataError, match="digits: has no validation part; use train or test"):
+        read_inputs(NETWORK, "digits", part="validation")
+
+
 def test_a_flat_input_takes_frames_in_c_order(requested: dict[str, Any]) -> None:
     flat = Network(
         (Population("in", (72,), kind="input"), Population("out", (1,))),
