@@ -1,4 +1,4 @@
-"""The Lava process graph of a network; the only place that imports Lava, and only when it runs."""
+"""Lava back end: the only package that imports Lava, and only when a network runs in it."""
 
 from .build import build as build
 from .hardware import unsupported_features as unsupported_features

@@ -1,4 +1,4 @@
-"""The Lava processes of a network, for programs of your own."""
+"""Build the Lava processes of a network, for use in your own Lava programs."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def build(network: Network, timesteps: int) -> "ProcessGraph":
-    """Return the connected Lava processes of `network`, with samples of `timesteps` steps each.
+    """Build the connected Lava processes of `network`, with samples of `timesteps` steps each.
 
     Feed its inputs, connect to any port, and run it in a process without threads:
 
@@ -20,9 +20,12 @@ def build(network: Network, timesteps: int) -> "ProcessGraph":
         steps = RunSteps(graph.schedule.total_steps(timesteps=100, samples=1))
         source.run(steps, Loihi2SimCfg(select_tag="fixed_pt"))
 
-    `{Conv: PySparseConvModel}` of `pumice.deploy.lava.models.conv` as the configuration's
-    `exception_proc_model_map` makes convolutions quick. Raises `MissingPackage` where Lava is not
-    installed, and `EngineError` for a cycle that is too quick (see `pumice.deploy.passes.schedule`).
+    For fast convolutions, pass `{Conv: PySparseConvModel}` (`pumice.deploy.lava.models.conv`) as
+    the configuration's `exception_proc_model_map`.
+
+    Raises:
+        MissingPackage: Lava is not installed.
+        EngineError: A cycle of the network is too short (see `pumice.deploy.passes.schedule`).
     """
     patch_lava()
     from .graph import build_process_graph

@@ -1,4 +1,4 @@
-"""Running connected Lava processes to an end, or to the error of the one that failed.
+"""Run connected Lava processes to completion, or to the error of the one that failed.
 
 Import it after `prepare()`.
 """
@@ -21,9 +21,9 @@ ERROR_SECONDS = 5.0
 
 
 class AnonymousMemory:
-    """Stands in for Lava's shared memory: inherited by forked processes, gone with the last one.
+    """Replacement of Lava's shared memory, inherited by forked processes and freed with the last.
 
-    Blocks with a name, in `/dev/shm`, would outlive processes that are killed.
+    Named blocks in `/dev/shm` would outlive processes that are killed.
     """
 
     def start(self) -> None:
@@ -33,19 +33,20 @@ class AnonymousMemory:
         """Do nothing: there is no process to stop."""
 
     def create_shared_memory(self, size: int) -> Any:
-        """Return a block of `size` bytes, as its `buf`."""
+        """Allocate a block of `size` bytes, as its `buf`."""
         return type("Block", (), {"buf": memoryview(mmap.mmap(-1, size))})
 
 
 def use_anonymous_memory() -> None:
-    """Have Lava share memory without names; for a process of its own, in the simulator."""
+    """Make Lava share memory without names; for a dedicated process, in the simulator."""
     infrastructure.SharedMemoryManager = AnonymousMemory
 
 
 def execute(processes: Sequence[AbstractProcess], steps: int, configuration: RunConfig) -> None:
-    """Run `processes` and all that they are connected with for `steps` steps.
+    """Run `processes` and all that they are connected to for `steps` steps.
 
-    Raises `EngineError` as soon as a model fails, with its text.
+    Raises:
+        EngineError: A model failed; raised at once, with its message.
     """
     for process in processes:
         if process.runtime is None:  # each connected part of the graph has a runtime of its own
@@ -54,19 +55,19 @@ def execute(processes: Sequence[AbstractProcess], steps: int, configuration: Run
 
 
 def _wait_until_done(runtime: Any) -> None:
-    """Return when all steps are done; Lava's own way would hang or hide the error of a model."""
-    answers = runtime.service_to_runtime
+    """Wait until all steps are done; Lava's own wait hangs or hides the error of a model."""
+    responses = runtime.service_to_runtime
     end = float("inf")
     while time.monotonic() < end:
         for failure in _iter_failures(runtime):
             raise EngineError(failure)
-        if end == float("inf") and any(port.probe() for port in answers):
-            if all(enum_equal(port.recv(), MGMT_RESPONSE.DONE) for port in answers):
+        if end == float("inf") and any(port.probe() for port in responses):
+            if all(enum_equal(port.recv(), MGMT_RESPONSE.DONE) for port in responses):
                 runtime._is_running = False
                 return
-            end = time.monotonic() + ERROR_SECONDS  # the failed model is about to say why
+            end = time.monotonic() + ERROR_SECONDS  # the failed model will report its error
         time.sleep(POLL_SECONDS)
-    raise EngineError("a process failed and did not say why")
+    raise EngineError("a process failed without a message")
 
 
 def _iter_failures(runtime: Any) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""The Lava processes of a network. Import it after `prepare()`.
+"""Lava process graph of a network; import after `patch_lava()`.
 
-Lava orders images (width, height, channels), so every array of a population is turned round
-(`array.T`), and the weights between flat neurons are permuted to match. Its `Conv` convolves where
-torch correlates, so kernels are mirrored.
+Lava orders images (width, height, channels), so every array of a population is transposed
+(`array.T`), and the weights between flat neurons are permuted to match. Its `Conv` is a true
+convolution, unlike torch's cross-correlation, so kernels are mirrored.
 """
 
 from collections.abc import Mapping
@@ -25,18 +25,18 @@ from ..passes.schedule import Schedule, schedule
 from .models.delayed import DelayedConv, DelayedDense, DelayedSparse
 from .models.graded import GradedReset
 
-UNREACHABLE_THRESHOLD = 1 << 17  # a threshold that no 24-bit voltage exceeds
-MAX_LAVA_CONV_SIZE = 127  # Lava's own model of Conv keeps sizes and groups in 8 bits
+UNREACHABLE_THRESHOLD = 1 << 17  # no 24-bit voltage exceeds this threshold
+MAX_LAVA_CONV_SIZE = 127  # Lava's model of Conv stores sizes and groups in 8 bits
 
 
 @dataclass(frozen=True)
 class ProcessGraph:
-    """Connected Lava processes: a `LIFReset` a population, a connection a projection.
+    """Connected Lava processes: a `LIFReset` per population, a connection per projection.
 
-    Populations whose spikes are graded are a `GradedReset`, a process of ours. Input
-    populations have no process: connect the port that sends their events, of shape (width, height,
-    channels) or (neurons,), with `feed`. What a population does at step `n` of
-    sample `m` it does here at step `m * timesteps + n + schedule.depths[name]`.
+    Populations with graded spikes are a `GradedReset`, a process of pumice. Input populations have
+    no process: connect the port that sends their events, of shape (width, height, channels) or
+    (neurons,), with `feed`. Step `n` of sample `m` of a population is step
+    `m * timesteps + n + schedule.depths[name]` here.
     """
 
     network: Network
@@ -46,27 +46,27 @@ class ProcessGraph:
     projections: Mapping[str, AbstractProcess]
 
     def feed(self, name: str, port: OutPort) -> None:
-        """Connect `port` with all that the input population `name` projects to."""
+        """Connect `port` to all targets of the input population `name`."""
         for projection in self.network.projections:
             if projection.source == name:
                 _connect(port, self.projections[projection.name].s_in)
 
 
 def build_process_graph(network: Network, timesteps: int) -> ProcessGraph:
-    """Make the processes of `network`, reset every `timesteps` steps; see `build`."""
-    planned = schedule(network)
+    """Build the processes of `network`, reset every `timesteps` steps; see `build`."""
+    timing = schedule(network)
     populations = {
-        population.name: _make_neurons(population, planned.depths[population.name], timesteps)
+        population.name: _make_neurons(population, timing.depths[population.name], timesteps)
         for population in network.topological_order
     }
     projections = {}
     for projection in network.projections:
-        connection = _make_connection(network, projection, planned, timesteps)
+        connection = _make_connection(network, projection, timing, timesteps)
         _connect(connection.a_out, populations[projection.target].a_in)
         if projection.source in populations:
             _connect(populations[projection.source].s_out, connection.s_in)
         projections[projection.name] = connection
-    return ProcessGraph(network, timesteps, planned, populations, projections)
+    return ProcessGraph(network, timesteps, timing, populations, projections)
 
 
 def _connect(out: OutPort, into: InPort) -> None:
@@ -74,20 +74,20 @@ def _connect(out: OutPort, into: InPort) -> None:
 
 
 def _make_neurons(population: Population, depth: int, timesteps: int) -> LIFReset:
-    def turned(values: NDArray[np.int32]) -> Any:
+    def transpose(values: NDArray[np.int32]) -> Any:
         return values.T if values.ndim else int(values)
 
-    # Lava adds 1 to du, and resets where its step, counted from 1, leaves the rest `reset_offset`.
+    # Lava adds 1 to du, and resets if (step counted from 1) % reset_interval == reset_offset.
     graded = population.kind == "cuba" and population.value_bits > 1
-    kind: Any = partial(GradedReset, largest=population.max_value) if graded else LIFReset
+    kind: Any = partial(GradedReset, max_value=population.max_value) if graded else LIFReset
     neurons: LIFReset = kind(
         shape=population.shape[::-1],
-        du=turned(population.current_decay - 1),
-        dv=turned(population.voltage_decay),
+        du=transpose(population.current_decay - 1),
+        dv=transpose(population.voltage_decay),
         vth=UNREACHABLE_THRESHOLD
         if population.kind == "integrator"
-        else turned(population.threshold),
-        bias_mant=turned(population.bias),
+        else transpose(population.threshold),
+        bias_mant=transpose(population.bias),
         bias_exp=population.bias_exponent,
         reset_interval=timesteps,
         reset_offset=depth + 1,
@@ -97,7 +97,7 @@ def _make_neurons(population: Population, depth: int, timesteps: int) -> LIFRese
 
 
 def _make_connection(
-    network: Network, projection: Projection, planned: Schedule, timesteps: int
+    network: Network, projection: Projection, timing: Schedule, timesteps: int
 ) -> AbstractProcess:
     source, target = network.population(projection.source), network.population(projection.target)
     bits = 0 if source.max_value == 1 else source.value_bits
@@ -106,13 +106,15 @@ def _make_connection(
         "weight_exp": projection.weight_exponent,
         "num_message_bits": bits,
     }
-    connection, lag = projection.connection, planned.lags[projection.name]
-    own = lag > 1 or projection.delay > 0
+    connection, lag = projection.connection, timing.lags[projection.name]
+    needs_own_model = lag > 1 or projection.delay > 0
     if isinstance(connection, connections.SumPool):
         connection = connections.as_depthwise_conv(connection, source.shape[0])
     if isinstance(connection, connections.Conv):
         common |= _conv_parameters(connection, source.shape)
-        own |= projection.weight_exponent != 0 or _max_conv_size(connection) > MAX_LAVA_CONV_SIZE
+        needs_own_model |= (
+            projection.weight_exponent != 0 or _max_conv_size(connection) > MAX_LAVA_CONV_SIZE
+        )
     elif isinstance(connection, connections.Dense):
         order = np.ix_(_lava_order(target.shape), _lava_order(source.shape))
         common |= {"weights": connection.weights[order].astype(np.int32)}
@@ -124,14 +126,14 @@ def _make_connection(
         connections.Sparse: (Sparse, DelayedSparse),
     }
     plain, delayed = kinds[type(connection)]
-    if not own:
+    if not needs_own_model:
         return plain(**common)
-    depth = planned.depths[target.name]
+    depth = timing.depths[target.name]
     return delayed(lag=lag, delay=projection.delay, depth=depth, timesteps=timesteps, **common)
 
 
 def _lava_order(shape: tuple[int, ...]) -> NDArray[np.intp]:
-    """Return, for each place in Lava's order, which neuron of a population of `shape` is there."""
+    """Index of the neuron at each position of Lava's order, for a population of `shape`."""
     return np.arange(np.prod(shape)).reshape(shape).T.reshape(-1)
 
 

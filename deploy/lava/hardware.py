@@ -1,8 +1,7 @@
-"""The same graph on Loihi 2, where Intel's package is installed.
+"""Run a process graph on Loihi 2, if Intel's package is installed.
 
-That package belongs to Intel's research community and cannot be had otherwise. What is done here
-follows its published examples and is tested with a stand-in for it, never on a chip: let `conform`
-compare.
+That package is for members of Intel's research community only. The code follows its published
+examples and is tested with a stand-in for it, never on a chip: compare the engines with `verify`.
 """
 
 import importlib.util
@@ -14,11 +13,16 @@ from numpy.typing import NDArray
 
 from ...runtime import Conv, Network, SumPool
 from ...runtime.errors import EngineError
+from ...runtime.trace import Record
 from ..passes.schedule import schedule
 
 
 def check_available() -> None:
-    """Raise `EngineError` where Intel's package is not installed."""
+    """Check that Intel's package is installed.
+
+    Raises:
+        EngineError: It is not.
+    """
     try:
         found = importlib.util.find_spec("lava.utils.loihi2_profiler")
     except ModuleNotFoundError:
@@ -31,44 +35,52 @@ def check_available() -> None:
 
 
 def unsupported_features(network: Network, timesteps: int) -> Iterator[str]:
-    """Say, a line each, what keeps `network` from Loihi 2; needs neither Lava nor a chip.
+    """List the features of `network` that Loihi 2 does not support, one line each.
 
-    Of Lava's processes the chip has `LIFReset`, `Dense`, `Sparse` and `Conv`. Delays and relays are
-    models of ours that run in the simulator only.
+    Needs neither Lava nor a chip. Of Lava's processes the chip has `LIFReset`, `Dense`, `Sparse`
+    and `Conv`; delays and graded spikes are models of pumice that run in the simulator only.
     """
     lags = schedule(network).lags
     for projection in network.projections:
         if projection.delay:
             yield f"{projection.name}: a delay that ends with the sample has no model for the chip"
         elif lags[projection.name] > 1:
-            late = lags[projection.name] - 1
-            yield f"{projection.name}: skips {late} hops; put in relays (pumice.deploy.passes.relays)"
+            yield (
+                f"{projection.name}: skips {lags[projection.name] - 1} hops; insert relay "
+                "populations (pumice.deploy.passes.relays)"
+            )
         if projection.weight_exponent and isinstance(projection.connection, Conv | SumPool):
             yield f"{projection.name}: Lava's Conv has no weight_exponent; scale the weights"
     for population in network.topological_order:
         for key in ("current_decay", "voltage_decay", "threshold"):
             if getattr(population, key).size > 1:
-                yield f"{population.name}: {key} differs between neurons, the chip has one a core"
+                yield f"{population.name}: {key} differs between neurons, the chip has one per core"
         if population.kind == "cuba" and population.value_bits > 1:
-            yield f"{population.name}: graded spikes have no model for the chip, send one bit"
+            yield f"{population.name}: graded spikes have no model for the chip; send one bit"
         if population.kind == "integrator":
-            yield f"{population.name}: voltages cannot be read at each step; let it spike"
+            yield f"{population.name}: voltages cannot be read at each step; make it spike"
     if timesteps & (timesteps - 1):
-        yield f"{timesteps} timesteps: neurons reset on the chip after a power of two"
+        yield f"{timesteps} timesteps: neurons reset on the chip after a power of two; use one"
 
 
-def check_supported(network: Network, timesteps: int) -> None:
-    """Raise `EngineError` with the first of the obstacles, and how many there are."""
-    found = list(unsupported_features(network, timesteps))
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise EngineError(f"loihi2: {found[0]}{more}")
+def check_supported(network: Network, timesteps: int, record: Record) -> None:
+    """Check that Loihi 2 can run `network` and record what `record` asks for.
+
+    Raises:
+        EngineError: It cannot; the message has the first reason, and the number of others.
+    """
+    reasons = list(unsupported_features(network, timesteps))
+    if record == "states":
+        reasons.append("currents and voltages cannot be read at each step; use record='all'")
+    if reasons:
+        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+        raise EngineError(f"loihi2: {reasons[0]}{more}")
 
 
 def make_probes(steps: int) -> tuple[Any, Any]:
-    """Return Intel's probes of power and of time, for a run of so many steps.
+    """Create Intel's power and time probes for a run of `steps` steps.
 
-    What they are called and what they tell is that of the notebooks of lava-dl,
+    Their names and attributes are those of lava-dl's notebook
     tutorials/lava/lib/dl/netx/pilotnet_snn/benchmark.ipynb.
     """
     from lava.utils import loihi2_profiler
@@ -82,10 +94,17 @@ def run_on_chip(
     steps: int,
     probes: Sequence[Any] = (),
 ) -> dict[str, Any]:
-    """Run `graph`, and return the spikes of each population, axes turned: (steps, *shape).
+    """Run a process graph on the chip.
 
-    `events` are (steps, *shape). Spikes pass between host and chip through Intel's adapters.
-    `probes` are called before and after the run.
+    Args:
+        graph: The `ProcessGraph`.
+        events: By input population, uint8 (steps, *shape). Spikes pass between host and chip
+            through Intel's adapters.
+        steps: Number of steps.
+        probes: Callbacks before and after the run.
+
+    Returns:
+        The spikes of each population, axes in the network's order: (steps, *shape).
     """
     from lava.magma.core.run_configs import Loihi2HwCfg
     from lava.proc.embedded_io.spike import NxToPyAdapter, PyToNxAdapter
@@ -94,18 +113,18 @@ def run_on_chip(
     from .execute import execute
 
     for name, values in events.items():
-        sent = source.RingBuffer(data=values.T)
+        sender = source.RingBuffer(data=values.T)
         population = graph.network.population(name)
         bits = 0 if population.max_value == 1 else population.value_bits
-        into = PyToNxAdapter(shape=sent.s_out.shape, num_message_bits=bits)
-        sent.s_out.connect(into.inp)
-        graph.feed(name, into.out)
+        to_chip = PyToNxAdapter(shape=sender.s_out.shape, num_message_bits=bits)
+        sender.s_out.connect(to_chip.inp)
+        graph.feed(name, to_chip.out)
     sinks = {}
     for name, neurons in graph.populations.items():
-        out = NxToPyAdapter(shape=neurons.s_out.shape)
+        from_chip = NxToPyAdapter(shape=neurons.s_out.shape)
         sinks[name] = sink.RingBuffer(shape=neurons.s_out.shape, buffer=steps)
-        neurons.s_out.connect(out.inp)
-        out.out.connect(sinks[name].a_in)
+        neurons.s_out.connect(from_chip.inp)
+        from_chip.out.connect(sinks[name].a_in)
     models = {
         source.RingBuffer: source.PySendModelFixed,
         sink.RingBuffer: sink.PyReceiveModelFixed,
@@ -114,7 +133,7 @@ def run_on_chip(
         select_tag="fixed_pt", exception_proc_model_map=models, callback_fxs=list(probes)
     )
     execute(list(sinks.values()), steps, configuration)
-    spikes = {name: kept.data.get().astype(np.uint8).T for name, kept in sinks.items()}
-    for runtime in {kept.runtime for kept in sinks.values()}:
+    spikes = {name: each.data.get().astype(np.uint8).T for name, each in sinks.items()}
+    for runtime in {each.runtime for each in sinks.values()}:
         runtime.stop()
     return spikes

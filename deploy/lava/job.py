@@ -1,4 +1,4 @@
-"""What is asked of the process that runs Lava, and the folder that carries it there and back."""
+"""Job of the Lava worker process, and the folder that carries job and result between processes."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,9 +18,9 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Job:
-    """How to run a network: `samples` of `timesteps` steps each, one after the other.
+    """Settings of a run: `samples` of `timesteps` steps each, one after the other.
 
-    Where it is to be `measured`, the child also tells what it took (`measure`).
+    With `record_timing` the worker also measures the time (see `measure`).
     """
 
     timesteps: int
@@ -32,7 +32,7 @@ class Job:
 
 
 def write_job(folder: Path, job: Job, network: Network, events: Arrays) -> None:
-    """Write what `read_job` reads; `events` are uint8 (timesteps, batch, *shape) an input."""
+    """Write a job; `events` are uint8 (timesteps, batch, *shape) by input population."""
     (folder / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
     write_network(folder / "network.pumice", network)
     for population in network.inputs:
@@ -41,57 +41,64 @@ def write_job(folder: Path, job: Job, network: Network, events: Arrays) -> None:
 
 
 def read_job(folder: Path) -> tuple[Job, Network, Arrays]:
-    """Return the job, its network and the events of each input, (samples * timesteps, *shape)."""
+    """Read the job, its network and the events of each input, (samples * timesteps, *shape)."""
     job = Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
     network = read_network(folder / "network.pumice")
-    places = {p.name: _array_path(folder, network, "events", p) for p in network.inputs}
-    return job, network, {name: _open_array(place, "r") for name, place in places.items()}
+    paths = {p.name: _array_path(folder, network, "events", p) for p in network.inputs}
+    return job, network, {name: _open_array(path, "r") for name, path in paths.items()}
 
 
 def allocate_result(folder: Path, job: Job, network: Network, population: Population) -> Arrays:
-    """Return arrays of zeros that `read_answer` reads once they are filled, by any process.
+    """Allocate the arrays that `job` records of `population`, as zeros in memory-mapped files.
 
-    `spikes` uint8 and `voltages` int32 (samples * timesteps, *shape), `counts` int32 (samples,
-    *shape): those that are asked of `population`.
+    Any process may fill them; `read_result` reads them.
+
+    Returns:
+        Of `spikes` uint8, `voltages` int32 and `currents` int32, (samples * timesteps, *shape)
+        each, and `counts` int32 (samples, *shape), those that are recorded.
     """
     steps = job.samples * job.timesteps
-    kinds: dict[str, tuple[type, int]] = {"voltages": (np.int32, steps)}
+    kinds: dict[str, tuple[type, int]] = {}
+    if job.record == "states":
+        kinds["currents"] = (np.int32, steps)
+    if job.record == "states" or population.kind == "integrator":
+        kinds["voltages"] = (np.int32, steps)
     if population.kind != "integrator":
-        kinds = {"counts": (np.int32, job.samples)}
-        if job.record == "all" or population.name == network.output:
+        kinds["counts"] = (np.int32, job.samples)
+        if job.record != "output" or population.name == network.output:
             kinds["spikes"] = (np.uint8, steps)
     arrays = {}
-    for what, (dtype, size) in kinds.items():
-        place = _array_path(folder, network, what, population)
-        np.save(place, np.zeros((size, *population.shape), dtype))  # takes its room on the disk now
-        arrays[what] = _open_array(place, "r+")
+    for kind, (dtype, size) in kinds.items():
+        path = _array_path(folder, network, kind, population)
+        np.save(path, np.zeros((size, *population.shape), dtype))  # reserves disk space now
+        arrays[kind] = _open_array(path, "r+")
     return arrays
 
 
 def read_result(folder: Path, job: Job, network: Network, events: Arrays) -> Trace:
-    """Return the trace of a job that has run on `events`, as given to `write_job`."""
-    found: dict[str, Arrays] = {"spikes": {}, "counts": {}, "voltages": {}}
-    if job.record == "all":
-        found["spikes"] |= events
+    """Read the trace of a job that has run on `events`, as given to `write_job`."""
+    result: dict[str, Arrays] = {"spikes": {}, "counts": {}, "voltages": {}, "currents": {}}
+    if job.record != "output":
+        result["spikes"] |= events
     for name, array in events.items():
-        found["counts"][name] = (array > 0).sum(axis=0, dtype=np.int32)
-    for what, arrays in found.items():
+        result["counts"][name] = (array > 0).sum(axis=0, dtype=np.int32)
+    for kind, arrays in result.items():
         for population in network.topological_order:
-            place = _array_path(folder, network, what, population)
-            if place.exists():
-                array = np.load(place, allow_pickle=False)
-                if what != "counts":
+            path = _array_path(folder, network, kind, population)
+            if path.exists():
+                array = np.load(path, allow_pickle=False)
+                if kind != "counts":
                     shape = job.samples, job.timesteps, *population.shape
                     array = np.ascontiguousarray(array.reshape(shape).swapaxes(0, 1))
                 arrays[population.name] = array
-    return Trace(job.timesteps, job.samples, found["spikes"], found["counts"], found["voltages"])
+    return Trace(job.timesteps, job.samples, **result, network=network)
 
 
-def _array_path(folder: Path, network: Network, what: str, population: Population) -> Path:
+def _array_path(folder: Path, network: Network, kind: str, population: Population) -> Path:
     names = [p.name for p in network.populations]
-    return folder / f"{what}-{names.index(population.name)}.npy"
+    return folder / f"{kind}-{names.index(population.name)}.npy"
 
 
-def _open_array(place: Path, mode: Literal["r", "r+"]) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(place, mmap_mode=mode, allow_pickle=False)
+def _open_array(path: Path, mode: Literal["r", "r+"]) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
     return array

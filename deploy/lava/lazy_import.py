@@ -1,4 +1,4 @@
-"""What must happen before Lava can be imported, and what of it can wait."""
+"""Lazy import of a module that Lava imports but rarely uses."""
 
 import importlib
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class LazyModule(ModuleType):
-    """Stands in for the module of its name until an attribute is asked of it."""
+    """Placeholder that imports the module of its name on first attribute access."""
 
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get(self.__name__) is self:
@@ -16,8 +16,9 @@ class LazyModule(ModuleType):
 
 
 def lazy_import(name: str) -> None:
-    """Have the module `name` loaded when it is first used, not when it is imported.
+    """Defer loading the module `name` from its import to its first use.
 
-    Lava imports scipy.signal, which takes longer than all else, for its own model of `Conv` alone.
+    Lava imports scipy.signal, which takes longer than all other imports together, only for its own
+    model of `Conv`.
     """
     sys.modules.setdefault(name, LazyModule(name))

@@ -1,17 +1,17 @@
 """STDP by Lava's own learning rules: a masked `LearningDense` per group of time constants.
 
-Lava holds one pair of trace time constants a connection. Synapses that share theirs are a group,
-and a group is a connection of its own. Its matrix is dense: tag 1 holds A+ and tag 2 A-, and both
-are 0 where there is no synapse, so that none grows. The rule is
+Lava has one pair of trace time constants per connection. Synapses that share theirs are a group,
+and each group is a connection. Its matrix is dense: tag 1 holds A+ and tag 2 A-, and both are 0 if
+there is no synapse, so that none grows. The rule is
 
     dw = 2^-k t y0 x1 (1 - w) - 2^-k d x0 y1 w
 
-which is what `pumice.train.hrsnn.stdp` does, in units of w_max. Rules take whole numbers only, so
-all weights and thresholds are divided by w_max on the way in, and multiplied on the way out.
+which equals `pumice.train.hrsnn.stdp` in units of w_max. Rules take integers only, so all weights
+and thresholds are divided by w_max on the way in, and multiplied on the way out.
 
-In fixed point one connection holds all synapses of a projection: its two traces a side are mixed
-by the tags, as `pumice.runtime.plasticity` says. Lava's model of that is an approximation of the
-chip by its own words, and draws other numbers to round by: the two agree in their statistics.
+In fixed point, one connection holds all synapses of a projection: its two traces per side are mixed
+by the tags (see `pumice.runtime.plasticity`). Lava's model of this approximates the chip, according
+to its documentation, and draws other random numbers for rounding: the two agree statistically.
 """
 
 import json
@@ -32,7 +32,7 @@ from ...runtime.plasticity import PlasticityRule, validate_rules
 from .subprocess_guard import run_guarded
 
 TIMEOUT_SECONDS = 240.0
-RULE_EXPONENT = 7  # k of the rule; what it takes away is in the tags
+RULE_EXPONENT = 7  # k of the rule; the tags are scaled by 2^k
 TAG_SCALE = 2**RULE_EXPONENT
 FLOAT_RULE = f"2^-{RULE_EXPONENT}*t*y0*x1*(1-w)-2^-{RULE_EXPONENT}*d*x0*y1*w"
 FloatArray = NDArray[np.float64]
@@ -41,23 +41,30 @@ Arrays = dict[str, Any]
 
 @dataclass(frozen=True)
 class LearningGroup:
-    """Synapses of one pair of time constants: dense matrices (neurons, neurons), target first.
+    """Synapses of one pair of time constants, as dense matrices (neurons, neurons), target first.
 
-    `weights` are 0 where `plus` and `minus` are: there is no synapse.
+    Attributes:
+        weights: Initial weights, 0 if there is no synapse.
+        a_plus: A+ of each synapse, 0 if there is none.
+        a_minus: A- of each synapse, 0 if there is none.
+        tau_plus: Time constant of the presynaptic trace, in steps.
+        tau_minus: Time constant of the postsynaptic trace, in steps.
     """
 
     weights: FloatArray
-    plus: FloatArray
-    minus: FloatArray
+    a_plus: FloatArray
+    a_minus: FloatArray
     tau_plus: float
     tau_minus: float
 
 
 @dataclass(frozen=True)
 class LearningResult:
-    """What came of learning: weights of each group, (neurons, neurons), and all spikes.
+    """Result of learning.
 
-    `spikes` uint8 (timesteps, neurons).
+    Attributes:
+        weights: Weights of each group, (neurons, neurons).
+        spikes: uint8 (timesteps, neurons).
     """
 
     weights: tuple[FloatArray, ...]
@@ -72,30 +79,40 @@ def learn_in_lava(
     decay_factor: FloatArray,
     threshold: FloatArray,
     w_max: float,
-    seconds: float = TIMEOUT_SECONDS,
+    timeout: float = TIMEOUT_SECONDS,
 ) -> LearningResult:
-    """Run recurrent neurons that learn in Lava's simulator, in floating point.
+    """Train recurrent neurons by STDP in Lava's simulator, in floating point.
 
-    `events` uint8 (timesteps, inputs), `inputs` the weights (neurons, inputs) from them, `fixed`
-    the recurrent weights (neurons, neurons) that do not learn, `kept` and `threshold` (neurons,),
-    `most` the largest weight that learning may reach. Everything happens in a process of its own.
-    Raises `EngineError` where Lava fails or is not done after `seconds`, and `MissingPackage`
-    without it.
+    Runs in a process of its own.
+
+    Args:
+        events: uint8 (timesteps, inputs).
+        inputs: Weights from the inputs, (neurons, inputs).
+        fixed: Recurrent weights that do not learn, (neurons, neurons).
+        groups: Synapses that learn.
+        decay_factor: Factor of the voltage in each step, (neurons,).
+        threshold: Firing thresholds, (neurons,).
+        w_max: Upper bound of the weights that learn.
+        timeout: Time limit in seconds.
+
+    Raises:
+        EngineError: Lava fails, or is not done in time.
+        MissingPackage: Lava is not installed.
     """
-    arrays: Arrays = {"events": events, "kept": decay_factor}
+    arrays: Arrays = {"events": events, "decay_factor": decay_factor}
     arrays |= {"inputs": inputs / w_max, "fixed": fixed / w_max, "threshold": threshold / w_max}
     rules = []
     for number, group in enumerate(groups):
         arrays[f"weights{number}"] = group.weights / w_max
         arrays |= {
-            f"tag1{number}": group.plus * TAG_SCALE,
-            f"tag2{number}": group.minus * TAG_SCALE,
+            f"tag1{number}": group.a_plus * TAG_SCALE,
+            f"tag2{number}": group.a_minus * TAG_SCALE,
         }
         taus = (group.tau_plus, 0.0), (group.tau_minus, 0.0)
         rules.append({"dw": FLOAT_RULE, "impulse": 1.0, "taus": taus})
-    found = _run_worker(arrays, rules, "floating_pt", seconds)
-    weights = tuple(w_max * found[f"weights{number}"] for number in range(len(groups)))
-    return LearningResult(weights, found["spikes"])
+    result = _run_worker(arrays, rules, "floating_pt", timeout)
+    weights = tuple(w_max * result[f"weights{number}"] for number in range(len(groups)))
+    return LearningResult(weights, result["spikes"])
 
 
 def learn_in_lava_fixed(
@@ -103,13 +120,21 @@ def learn_in_lava_fixed(
     name: str,
     rule: PlasticityRule,
     events: NDArray[np.uint8],
-    seconds: float = TIMEOUT_SECONDS,
+    timeout: float = TIMEOUT_SECONDS,
 ) -> LearningResult:
-    """Run `network` in Lava's fixed point while its projection `name` learns by `rule`.
+    """Train the projection `name` of `network` by `rule` in Lava's simulator, in fixed point.
 
-    For networks of one input and one population of neurons that projects to itself. `events`:
-    uint8 (timesteps, inputs), one sample. Raises as `learn_in_lava` does, and `NetworkError` where
-    the rule does not fit.
+    Args:
+        network: A network of one input and one population of neurons that projects to itself.
+        name: The projection that learns.
+        rule: The plasticity rule.
+        events: uint8 (timesteps, inputs), one sample.
+        timeout: Time limit in seconds.
+
+    Raises:
+        NetworkError: The rule does not fit the network.
+        EngineError: Lava fails, or is not done in time.
+        MissingPackage: Lava is not installed.
     """
     validate_rules(network, {name: rule})
     (neurons,) = network.topological_order
@@ -132,37 +157,37 @@ def learn_in_lava_fixed(
         "tag10": tags[0],
         "tag20": tags[1],
     }
-    up, down = (f"{size}*2^{rule.exponent - 7}" for size in (rule.potentiation, rule.depression))
+    up, down = (f"{rate}*2^{rule.exponent - 7}" for rate in (rule.potentiation, rule.depression))
     dw = f"{up}*t*y0*x1*(255-w)+{up}*d*y0*x2*(255-w)-{down}*t*x0*y1*w-{down}*d*x0*y2*w"
     taus = [
-        [float(-1 / np.log(kept / DECAY_ONE)) for kept in side]
+        [float(-1 / np.log(factor / DECAY_ONE)) for factor in side]
         for side in (rule.pre_decay_factors, rule.post_decay_factors)
     ]
     rules = [{"dw": dw, "impulse": float(rule.impulse), "taus": taus}]
-    found = _run_worker(arrays, rules, "fixed_pt", seconds)
-    return LearningResult((found["weights0"],), found["spikes"])
+    result = _run_worker(arrays, rules, "fixed_pt", timeout)
+    return LearningResult((result["weights0"],), result["spikes"])
 
 
 def _to_dense(connection: Connection) -> NDArray[np.int64]:
-    """Return a `Sparse` as a matrix (targets, sources)."""
+    """Convert a `Sparse` to a matrix (targets, sources)."""
     matrix = np.zeros(getattr(connection, "shape", (0, 0)), np.int64)
     if not isinstance(connection, Sparse):
-        raise NetworkError("lava: learns where all projections are sparse; make them so")
+        raise NetworkError("lava: learning needs sparse projections; convert the others to sparse")
     matrix[connection.rows, connection.columns] = connection.weights
     return matrix
 
 
-def _run_worker(arrays: Arrays, rules: list[Any], form: str, seconds: float) -> Arrays:
-    """Do the job in a process of its own; return its weights and spikes."""
+def _run_worker(arrays: Arrays, rules: list[Any], number_format: str, timeout: float) -> Arrays:
+    """Run the job in a process of its own, for its weights and spikes."""
     check_installed()
     with tempfile.TemporaryDirectory(prefix="pumice-lava-") as name:
         folder = Path(name)
-        np.savez(folder / "given.npz", **arrays)
-        job = {"form": form, "rules": rules}
+        np.savez(folder / "inputs.npz", **arrays)
+        job = {"number_format": number_format, "rules": rules}
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         log = folder / "log.txt"
-        if run_guarded(["-m", "pumice.deploy.lava.learning_worker", str(folder)], log, seconds):
-            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise EngineError(f"lava: {said[-1] if said else 'ended and said nothing'}")
-        with np.load(folder / "found.npz", allow_pickle=False) as found:
-            return dict(found)
+        if run_guarded(["-m", "pumice.deploy.lava.learning_worker", str(folder)], log, timeout):
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise EngineError(f"lava: {lines[-1] if lines else 'ended without a message'}")
+        with np.load(folder / "result.npz", allow_pickle=False) as result:
+            return dict(result)

@@ -1,7 +1,7 @@
-"""The process that runs Lava: reads a job from a folder, writes the answer there.
+"""Worker process that runs Lava: reads a job from a folder and writes the result there.
 
-Lava starts a process for each of its own by forking, so it gets a fresh one to fork from, without
-the threads of torch, numba or a notebook.
+Lava forks one process for each of its processes, so it gets a fresh one to fork from, without the
+threads of torch, numba or a notebook.
 """
 
 import logging
@@ -23,13 +23,13 @@ from .timing import attach_timers, write_probe_readings, write_process_times
 
 
 def main(folder: Path) -> int:
-    """Do the job in `folder`; where that fails, say why in `error.txt` there and return 1."""
+    """Run the job in `folder`; on failure, write the reason to `error.txt` there and return 1."""
     die_with_parent()
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     try:
         _run_job(folder)
-    except Exception as error:  # whatever Lava raises is for the user to read
+    except Exception as error:  # any error of Lava is reported to the user
         traceback.print_exc()
         text = str(error) if isinstance(error, PumiceError) else f"{type(error).__name__}: {error}"
         (folder / "error.txt").write_text(" ".join(text.split()), encoding="utf-8")
@@ -49,15 +49,15 @@ def _run_job(folder: Path) -> None:
     job, network, events = read_job(folder)
     graph = build_process_graph(network, job.timesteps)
     events = {p.source: events[p.source] for p in network.projections if p.source in events}
-    answers = {p.name: allocate_result(folder, job, network, p) for p in network.topological_order}
+    result = {p.name: allocate_result(folder, job, network, p) for p in network.topological_order}
     if job.target == "loihi2":
-        _run_on_chip(folder, graph, job, events, answers)
+        _run_on_chip(folder, graph, job, events, result)
     else:
-        _simulate(folder, graph, job, events, answers)
+        _simulate(folder, graph, job, events, result)
 
 
 def _simulate(
-    folder: Path, graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]
+    folder: Path, graph: Any, job: Job, events: Arrays, result: dict[str, Arrays]
 ) -> None:
     from lava.magma.core.run_configs import Loihi2SimCfg
     from lava.proc.conv.process import Conv
@@ -71,9 +71,8 @@ def _simulate(
     from .models.zero_copy_source import PyZeroCopySendModel
 
     for name, neurons in graph.populations.items():
-        recording = Recording(
-            graph.schedule.depths[name], job.timesteps, job.samples, **answers[name]
-        )
+        depth = graph.schedule.depths[name]
+        recording = Recording(depth, job.timesteps, job.samples, **result[name])
         neurons.proc_params["recording"] = recording
     sources = {name: RingBuffer(data=values.T) for name, values in events.items()}
     for name, source in sources.items():
@@ -89,14 +88,14 @@ def _simulate(
     processes = [*sources.values(), *graph.populations.values(), *graph.projections.values()]
     steps = graph.schedule.total_steps(job.timesteps, job.samples)
     configuration = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
-    clocks = attach_timers(folder, processes) if job.record_timing else None
+    timers = attach_timers(folder, processes) if job.record_timing else None
     execute(processes, steps, configuration)
-    if clocks is not None:
-        write_process_times(folder, processes, clocks, steps)
+    if timers is not None:
+        write_process_times(folder, processes, timers, steps)
 
 
 def _run_on_chip(
-    folder: Path, graph: Any, job: Job, events: Arrays, answers: dict[str, Arrays]
+    folder: Path, graph: Any, job: Job, events: Arrays, result: dict[str, Arrays]
 ) -> None:
     steps = graph.schedule.total_steps(job.timesteps, job.samples)
     probes = make_probes(steps) if job.record_timing else ()
@@ -107,12 +106,12 @@ def _run_on_chip(
         first = graph.schedule.depths[name]
         fired = fired[first : first + job.samples * job.timesteps]
         by_sample = fired.reshape(job.samples, job.timesteps, *fired.shape[1:])
-        answers[name]["counts"][:] = by_sample.sum(axis=1)
-        if "spikes" in answers[name]:
-            answers[name]["spikes"][:] = fired
+        result[name]["counts"][:] = by_sample.sum(axis=1)
+        if "spikes" in result[name]:
+            result[name]["spikes"][:] = fired
 
 
 if __name__ == "__main__":
     status = main(Path(sys.argv[1]))
     sys.stderr.flush()
-    os._exit(status)  # at a usual exit, Lava's objects wait for processes that are gone
+    os._exit(status)  # on a normal exit, Lava's objects wait for processes that are gone

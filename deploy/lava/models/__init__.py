@@ -1,5 +1,5 @@
-"""Models of Lava processes: what Lava lacks or is slow at.
+"""Lava process models that Lava lacks, or whose own version is slow.
 
-Lava's compiler runs each file of this folder on its own when it looks for the model of a process,
-so they import nothing relative.
+Lava's compiler executes each file of this folder on its own when it searches the model of a
+process, so they use no relative imports.
 """

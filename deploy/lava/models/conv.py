@@ -1,4 +1,4 @@
-"""Convolution as one sparse matrix product a step, with `weight_exp`, which Lava's model ignores.
+"""Convolution as one sparse matrix product per step, with `weight_exp` (Lava's model ignores it).
 
 Lava's own model calls `scipy.signal.convolve2d` for each pair of channels.
 """
@@ -19,13 +19,13 @@ from scipy.sparse import csr_matrix
 
 
 class AbstractPySparseConvModel(AbstractPyConvModel):
-    """Convolution in integers: the weighted sum, wrapped to 24 bits, times 2^weight_exp."""
+    """Integer convolution: the weighted sum, wrapped to 24 bits, times 2^weight_exp."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
     a_buf: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32, precision=24)
     weight: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32, precision=8)
-    # Lava gives these eight bits, too few for 128 groups or a stride of 128.
+    # Lava stores these in eight bits, too few for 128 groups or a stride of 128.
     kernel_size: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32)
     stride: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32)
     padding: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32)
@@ -37,7 +37,7 @@ class AbstractPySparseConvModel(AbstractPyConvModel):
         self.matrix: csr_matrix | None = None
 
     def run_spk(self) -> None:
-        """Send the sums of the step before, then form those of this step."""
+        """Send the sums of the previous step, then accumulate those of this step."""
         if self.matrix is None:
             self.matrix = self._build_matrix()
         self.a_out.send(self.a_buf)
@@ -50,7 +50,7 @@ class AbstractPySparseConvModel(AbstractPyConvModel):
         self.a_buf = summed << exponent if exponent >= 0 else summed >> -exponent
 
     def _build_matrix(self) -> csr_matrix:
-        """Return the synapses as a matrix (targets, sources), neurons in C order of (W, H, C)."""
+        """Build the synapse matrix (targets, sources), neurons in C order of (W, H, C)."""
         sources = np.arange(np.prod(self.s_in.shape)).reshape(self.s_in.shape)
         targets = np.arange(np.prod(self.a_out.shape)).reshape(self.a_out.shape)
         groups = self.groups.item()
@@ -58,18 +58,18 @@ class AbstractPySparseConvModel(AbstractPyConvModel):
         kernels = self.weight.reshape(groups, outputs, *self.weight.shape[1:])[:, :, ::-1, ::-1]
         parts = []
         for tap in np.ndindex(*self.weight.shape[1:3]):
-            at = [self._tap_pairs(axis, place) for axis, place in enumerate(tap)]
-            into = targets[np.ix_(at[0][0], at[1][0])]
-            out_of = sources[np.ix_(at[0][1], at[1][1])]
-            rows = into.reshape(*into.shape[:2], groups, outputs, 1)
-            columns = out_of.reshape(*out_of.shape[:2], groups, 1, inputs)
-            joined = np.broadcast_arrays(rows, columns, kernels[:, :, tap[0], tap[1], :])
-            parts.append([array.reshape(-1) for array in joined])
-        into, out_of, weights = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        return csr_matrix((weights, (into, out_of)), (targets.size, sources.size), np.int32)
+            pairs = [self._tap_pairs(axis, offset) for axis, offset in enumerate(tap)]
+            at_targets = targets[np.ix_(pairs[0][0], pairs[1][0])]
+            at_sources = sources[np.ix_(pairs[0][1], pairs[1][1])]
+            rows = at_targets.reshape(*at_targets.shape[:2], groups, outputs, 1)
+            columns = at_sources.reshape(*at_sources.shape[:2], groups, 1, inputs)
+            synapses = np.broadcast_arrays(rows, columns, kernels[:, :, tap[0], tap[1], :])
+            parts.append([array.reshape(-1) for array in synapses])
+        rows, columns, weights = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return csr_matrix((weights, (rows, columns)), (targets.size, sources.size), np.int32)
 
     def _tap_pairs(self, axis: int, tap: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the targets along `axis` whose kernel has `tap` inside the source, and where."""
+        """Targets along `axis` whose kernel tap is inside the source, and the source positions."""
         targets = np.arange(self.a_out.shape[axis])
         sources = targets * self.stride[axis] - self.padding[axis] + tap * self.dilation[axis]
         inside = (sources >= 0) & (sources < self.s_in.shape[axis])
@@ -80,4 +80,4 @@ class AbstractPySparseConvModel(AbstractPyConvModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PySparseConvModel(AbstractPySparseConvModel):
-    """The model that takes the place of Lava's for `Conv`."""
+    """The model that replaces Lava's for `Conv`."""

@@ -1,7 +1,7 @@
-"""Connections that hold what they carry back, and forget it where a sample ends.
+"""Delayed connections, which discard pending messages at the end of a sample.
 
-Lava's own connections take one step, and the reset of a neuron does not clear what is under way to
-it: the last spikes of a sample would reach the next one.
+Lava's own connections take one step, and the reset of a neuron does not clear the messages in
+transit to it: the last spikes of a sample would reach the next one.
 """
 
 from collections import deque
@@ -24,9 +24,9 @@ Arrivals = NDArray[Any]
 
 
 class Delayed:
-    """Parameters of a connection of `lag` steps between samples of `timesteps` steps.
+    """Parameters of a connection of `lag` steps, for samples of `timesteps` steps.
 
-    `depth` is the target's. The first `delay` steps of a sample get nothing.
+    `depth` is that of the target. The first `delay` steps of a sample receive nothing.
     """
 
     proc_params: Any
@@ -41,46 +41,46 @@ class Delayed:
 
 
 class DelayedDense(Delayed, Dense):
-    """A `Dense` that arrives later."""
+    """A `Dense` with delay."""
 
 
 class DelayedSparse(Delayed, Sparse):
-    """A `Sparse` that arrives later."""
+    """A `Sparse` with delay."""
 
 
 class DelayedConv(Delayed, Conv):
-    """A `Conv` that arrives later, and is scaled by its `weight_exp`."""
+    """A `Conv` with delay, scaled by its `weight_exp`."""
 
 
 class DelayBuffer:
-    """What a model of a `Delayed` connection keeps between steps."""
+    """Mixin for the model of a `Delayed` connection: a queue of pending sums."""
 
     proc_params: Any
     time_step: int
-    a_buff: Any  # what Lava's model sends at the next step
-    a_buf: Any  # the same, as `Conv` spells it
+    a_buff: Any  # sums that Lava's model sends at the next step
+    a_buf: Any  # the same in `Conv`
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)  # type: ignore[call-arg]
         self.pending: deque[Arrivals] = deque()
 
     def delay_arrivals(self, arrivals: Arrivals) -> Arrivals:
-        """Take the sums of this step; return what arrives at the next, which is `time_step`."""
+        """Queue the sums of this step, and take those that arrive at the next, `time_step`."""
         self.pending.append(arrivals)
-        of = self.proc_params
-        early = (self.time_step - of["depth"]) % of["timesteps"] < of["delay"]
-        due = self.pending.popleft() if len(self.pending) == of["lag"] else None
-        return np.zeros_like(arrivals) if early or due is None else due
+        parameters = self.proc_params
+        step = (self.time_step - parameters["depth"]) % parameters["timesteps"]
+        due = self.pending.popleft() if len(self.pending) == parameters["lag"] else None
+        return np.zeros_like(arrivals) if step < parameters["delay"] or due is None else due
 
 
 @implements(proc=DelayedDense, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
 class PyDelayedDenseModel(DelayBuffer, AbstractPyDenseModelBitAcc):
-    """Lava's bit-accurate sums, sent later."""
+    """Lava's bit-accurate sums, delayed."""
 
     def run_spk(self) -> None:
-        """Send what is due, then form the sums of this step."""
+        """Send the sums that are due, then accumulate those of this step."""
         super().run_spk()
         self.a_buff = self.delay_arrivals(self.a_buff)
 
@@ -89,10 +89,10 @@ class PyDelayedDenseModel(DelayBuffer, AbstractPyDenseModelBitAcc):
 @requires(CPU)
 @tag("fixed_pt")
 class PyDelayedSparseModel(DelayBuffer, AbstractPySparseModelBitAcc):
-    """Lava's bit-accurate sums, sent later."""
+    """Lava's bit-accurate sums, delayed."""
 
     def run_spk(self) -> None:
-        """Send what is due, then form the sums of this step."""
+        """Send the sums that are due, then accumulate those of this step."""
         super().run_spk()
         self.a_buff = self.delay_arrivals(self.a_buff)
 
@@ -101,9 +101,9 @@ class PyDelayedSparseModel(DelayBuffer, AbstractPySparseModelBitAcc):
 @requires(CPU)
 @tag("fixed_pt")
 class PyDelayedConvModel(DelayBuffer, AbstractPySparseConvModel):
-    """The sparse matrix product, sent later."""
+    """The sparse matrix product, delayed."""
 
     def run_spk(self) -> None:
-        """Send what is due, then form the sums of this step."""
+        """Send the sums that are due, then accumulate those of this step."""
         super().run_spk()
         self.a_buf = self.delay_arrivals(self.a_buf)

@@ -1,7 +1,7 @@
-"""Lava's neurons with a probe: they write down what they do while they run.
+"""Recording LIF models: Lava's neurons, which record their spikes and states while they run.
 
-A sink of its own for each population would cost a process, a channel and a copy each step, and
-Lava reads a variable back one value at a time.
+A sink process for each population would cost a process, a channel and a copy each step, and Lava
+reads a variable back one value at a time.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,19 @@ from pumice.deploy.lava.models.graded import PyGradedLifModel
 
 @dataclass(frozen=True)
 class Recording:
-    """Where the neurons of a population write, and when they live through which sample.
+    """Arrays that a population records to, and the schedule of its samples.
 
-    Arrays shared with the process that reads them, axes in the network's order: `spikes` uint8 and
-    `voltages` int32 (samples * timesteps, *shape), `counts` int32 (samples, *shape); None where it
-    is not asked for.
+    The arrays are shared with the process that reads them, axes in the network's order; None if not
+    recorded.
+
+    Attributes:
+        depth: Depth of the population, in steps.
+        timesteps: Number of timesteps of a sample.
+        samples: Number of samples.
+        spikes: uint8 (samples * timesteps, *shape).
+        counts: int32 (samples, *shape).
+        voltages: int32 (samples * timesteps, *shape).
+        currents: int32 (samples * timesteps, *shape).
     """
 
     depth: int
@@ -29,13 +37,15 @@ class Recording:
     spikes: NDArray[np.uint8] | None = None
     counts: NDArray[np.int32] | None = None
     voltages: NDArray[np.int32] | None = None
+    currents: NDArray[np.int32] | None = None
 
 
 class RecordingMixin:
-    """What a model of neurons does beside its work: it writes it down after each step."""
+    """Mixin for a model of neurons that records after each step."""
 
     sent: NDArray[Any]
     time_step: int
+    u: NDArray[np.int32]
     v: NDArray[np.int32]
 
     def __init__(self, proc_params: Any) -> None:
@@ -43,12 +53,12 @@ class RecordingMixin:
         self.recording: Recording = proc_params["recording"]
 
     def spiking_activation(self) -> NDArray[Any]:
-        """Return what the neurons send, and remember it."""
+        """Compute the values that the neurons send, and store them."""
         self.sent = super().spiking_activation()  # type: ignore[misc]
         return self.sent
 
     def run_spk(self) -> None:
-        """Do what Lava's model does, then write it down."""
+        """Run one step, then record it."""
         super().run_spk()  # type: ignore[misc]
         recording = self.recording
         now = self.time_step - 1 - recording.depth
@@ -60,11 +70,13 @@ class RecordingMixin:
             recording.counts[now // recording.timesteps] += self.sent.T > 0
         if recording.voltages is not None:
             recording.voltages[now] = self.v.T
+        if recording.currents is not None:
+            recording.currents[now] = self.u.T
 
 
 class PyRecordingLifModel(RecordingMixin, PyLifResetModelBitAcc):
-    """Lava's bit-accurate `LIFReset`, unchanged."""
+    """Lava's bit-accurate `LIFReset`, recorded."""
 
 
 class PyRecordingGradedModel(RecordingMixin, PyGradedLifModel):
-    """The same, of neurons whose spikes carry a value."""
+    """Neurons with graded spikes, recorded."""

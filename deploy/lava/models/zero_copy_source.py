@@ -1,4 +1,4 @@
-"""Lava's source of events, without its copy of them."""
+"""Zero-copy source: Lava's event source, without its copy of the events."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from lava.proc.io.source import PySendModelFixed
 
 
 class PyZeroCopySendModel(PySendModelFixed):
-    """Sends the same; `data` stays what it was given, say a mapped file of bytes.
+    """Sends the same events, with `data` as it is, such as a memory-mapped file of bytes.
 
-    Lava copies variables that are arrays into 32 bits an element, and hands on all others.
+    Lava copies array variables into 32 bits per element, and passes on all others.
     """
 
     data: Any = LavaPyType(int, np.uint8)

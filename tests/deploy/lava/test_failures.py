@@ -125,7 +125,7 @@ def test_a_run_that_hangs_ends_in_time(sabotage: Callable[[str], None]) -> None:
     sabotage("time.sleep(1000)")
     start = time.monotonic()
     with pytest.raises(EngineError, match="lava: no end after 5 s; raise the time limit"):
-        run(NETWORK, EVENTS, seconds=5)
+        run(NETWORK, EVENTS, timeout=5)
     assert time.monotonic() - start < 20
 
 
@@ -140,7 +140,7 @@ def test_python_that_cannot_start_shows_its_last_words(
 
 def test_a_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    with pytest.raises(EngineError, match="^lava: .*/nowhere/.*; mend this and run again$"):
+    with pytest.raises(EngineError, match="^lava: .*/nowhere/.*; fix this and run again$"):
         run(NETWORK, EVENTS)
 
 

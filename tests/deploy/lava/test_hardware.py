@@ -77,13 +77,19 @@ def test_what_the_chip_has_no_model_for_is_refused() -> None:
         run(ZOO, events, target="loihi2")
 
 
+@pytest.mark.usefixtures("chip")
+def test_states_cannot_be_recorded_on_the_chip() -> None:
+    with pytest.raises(EngineError, match="loihi2: currents and voltages cannot be read at each"):
+        run(PLAIN, EVENTS, "states", target="loihi2")
+
+
 def test_a_plain_network_meets_no_obstacle() -> None:
     assert list(unsupported_features(PLAIN, timesteps=8)) == []
 
 
 def test_timesteps_must_be_a_power_of_two() -> None:
     said = list(unsupported_features(PLAIN, timesteps=10))
-    assert said == ["10 timesteps: neurons reset on the chip after a power of two"]
+    assert said == ["10 timesteps: neurons reset on the chip after a power of two; use one"]
 
 
 @pytest.mark.parametrize(
@@ -93,10 +99,10 @@ def test_timesteps_must_be_a_power_of_two() -> None:
         ("loop", "loop_1: a delay that ends with the sample has no model for the chip"),
         (
             "reached_early",
-            "reached_early_2: skips 2 hops; put in relays (pumice.deploy.passes.relays)",
+            "reached_early_2: skips 2 hops; insert relay populations (pumice.deploy.passes.relays)",
         ),
-        ("per_neuron", "per_neuron: threshold differs between neurons, the chip has one a core"),
-        ("voltage", "voltage: voltages cannot be read at each step; let it spike"),
+        ("per_neuron", "per_neuron: threshold differs between neurons, the chip has one per core"),
+        ("voltage", "voltage: voltages cannot be read at each step; make it spike"),
     ],
 )
 def test_each_obstacle_is_named(name: str, text: str) -> None:

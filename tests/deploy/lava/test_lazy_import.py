@@ -51,7 +51,8 @@ def test_preparing_changes_nothing_for_others() -> None:
 
 def test_a_module_imported_late_loads_when_asked() -> None:
     code = (
-        "import sys\nfrom pumice.deploy.lava.lazy_import import lazy_import\nlazy_import('colorsys')\n"
+        "import sys\nfrom pumice.deploy.lava.lazy_import import lazy_import\n"
+        "lazy_import('colorsys')\n"
         "import colorsys\nprint(sys.modules['colorsys'].__dict__.get('rgb_to_hsv'))\n"
         "print(colorsys.rgb_to_hsv(0, 0, 0), sys.modules['colorsys'] is colorsys)"
     )

@@ -102,7 +102,7 @@ def test_lava_learns_the_weights_of_the_trainer(
     dense[network.wiring.targets, network.wiring.sources] = trained[0]
     _, groups = matrices(network)
     for group, found in zip(groups, in_lava.weights, strict=True):
-        expected = np.where(group.plus > 0, dense[:, 32:], 0)
+        expected = np.where(group.a_plus > 0, dense[:, 32:], 0)
         assert np.abs(found - expected).max() < 1e-9
         assert np.abs(found - group.weights).max() > 0.01  # it learned
 

@@ -96,6 +96,12 @@ def test_lava_own_convolution_agrees(expected: Trace) -> None:
     assert_same(run(ZOO, EVENTS, conv="lava"), expected)
 
 
+def test_currents_and_voltages_of_every_population_are_recorded() -> None:
+    states = run(ZOO, EVENTS, record="states")
+    assert set(states.currents) == {population.name for population in ZOO.topological_order}
+    assert_same(states, reference.run(ZOO, EVENTS, record="states"))
+
+
 def test_the_output_alone_is_recorded_with_all_counts(expected: Trace) -> None:
     found = run(ZOO, EVENTS, record="output")
     assert list(found.spikes) == ["answer"]
@@ -118,7 +124,7 @@ def test_any_network_in_lava_is_the_reference(drawn: tuple[Network, Events]) -> 
 
 
 @settings(max_examples=MOST_EXAMPLES // 3)
-@given(stopping_runs(), st.sampled_from(["all", "output"]))
+@given(stopping_runs(), st.sampled_from(["all", "output", "states"]))
 def test_lava_stops_where_the_reference_does(drawn: tuple[Network, Events], record: Any) -> None:
     network, events = drawn
     assert_same(run(network, events, record), reference.run(network, events, record))

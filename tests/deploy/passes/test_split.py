@@ -28,7 +28,7 @@ Events = dict[str, NDArray[np.uint8]]
 def followed(program: Program, events: Events) -> tuple[SplitNetwork, Trace]:
     """What the slices of `program` do, put together again."""
     cut = split_by_core(program)
-    return cut, merge_trace(program, cut, run(cut.network, events, "all"))
+    return cut, merge_trace(program, cut, run(cut.network, events, "states"))
 
 
 @settings(max_examples=25)
@@ -40,7 +40,7 @@ def test_slices_do_what_the_network_does(drawn: tuple[Network, Events], target: 
     except (PlacementError, EngineError):
         return
     cut, found = followed(program, events)
-    assert_same(found, select_recorded(network, run(network, events, "all"), "all"))
+    assert_same(found, select_recorded(network, run(network, events, "states"), "states"))
     for name in {p.name for p in network.topological_order} - set(cut.unsplit):
         slices = [part for part in cut.parts.values() if part.population == name]
         assert slices == [part for _, part in program.slices(name)]
@@ -49,7 +49,7 @@ def test_slices_do_what_the_network_does(drawn: tuple[Network, Events], target: 
 def test_a_network_of_every_kind_on_small_cores_is_the_same_network() -> None:
     program = place(ZOO, chip(neurons=11, cores=128, chips=4))
     cut, found = followed(program, EVENTS)
-    assert_same(found, run(ZOO, EVENTS, "all"))
+    assert_same(found, run(ZOO, EVENTS, "states"))
     assert len(cut.network.topological_order) > 1.5 * len(ZOO.topological_order)
 
 
@@ -117,4 +117,4 @@ def test_the_network_of_the_demo_is_followed_on_loihi_1() -> None:
     events = (np.random.default_rng(1).random((3, 1, 2, 16, 16)) < 0.1).astype(np.uint8)
     cut, found = followed(program, {"input": events})
     assert len(cut.network.topological_order) == sum(1 for _ in program.slices()) > 4
-    assert_same(found, run(network, events, "all"))
+    assert_same(found, run(network, events, "states"))
