@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .runtime import PumiceError as PumiceError
     from .runtime import Trace as Trace
     from .runtime import read_network
+    from .runtime.engines.run import run as run
     from .runtime.verify import verify as verify
     from .train import data
     from .train import models as models
@@ -55,6 +56,7 @@ EXPORTS = {
     "models": "pumice.train.models",
     "place": "pumice.deploy.placement.place:place",
     "profile": "pumice.deploy.profile:profile",
+    "run": "pumice.runtime.engines.run:run",
     "train": "pumice.train.engine.train:train",
     "verify": "pumice.runtime.verify:verify",
 }
