@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..network import Network
+from .binning import bin_events, infer_sensor
 from .chunks import EventChunk, StreamStats
 from .classify import Prediction, StateCarryOver, classify_stream
 from .decoders import NO_EVENTS, Format, make_decoder
 from .drop_queue import drop_oldest
 from .recordings import read_recording
 from .sources import iter_chunks, iter_socket, open_listener, replay_in_real_time
-from .windows import bin_events, infer_sensor
 
 DEFAULT_TIMESTEPS = 10  # per prediction, for a network without a recipe in its provenance
 
