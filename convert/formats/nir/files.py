@@ -1,8 +1,8 @@
-"""NIR files: any network of theirs read, and ours written so that it comes back as it was.
+"""Read NIR files of any program, and write networks so that they come back unchanged.
 
-A file written here carries the network's integers twice: as real numbers, for every program, and
-as a scheme in the graph's metadata that says how to get the integers back. What is read back is
-written again and compared, value for value, so that a changed file is not taken for the original.
+A file written here holds the integers of the network twice: as floats, for every program, and as
+metadata of the graph that restores the exact integers. What is read back is encoded again and
+compared value for value, so that an edited file is not taken for the original.
 """
 
 import json
@@ -19,7 +19,6 @@ from ....runtime.files import atomic_write
 from ....runtime.network import Network
 from ...diagnostics import LayerDiagnostic, raise_if_unsupported
 from ...quantize.float_network import FloatNetwork
-from ...quantize.quantize import quantize_network
 from ..hdf5.reader import Arrays, read_hdf5
 from .graph import build_float_network
 from .metadata import METADATA_KEY, decode_network, encode_network
@@ -33,13 +32,22 @@ def read_nir(
     dt: float | None = None,
     reset: Reset | None = None,
     value_bits: int = 1,
-) -> tuple[Network, tuple[LayerDiagnostic, ...]]:
-    """Return the network of a `.nir` file, and how each of its nodes was carried over.
+) -> tuple[Network | FloatNetwork, tuple[LayerDiagnostic, ...]]:
+    """Read a NIR file.
 
-    A file that pumice wrote comes back as it was, and takes none of the options. Another's is
-    taken in steps of `dt` seconds, with the `reset` given where it says nothing of that, its input
-    of `value_bits` bits, and is rounded to integers. Raises `FileError` where the file is damaged,
-    or holds or lacks something so that it cannot be carried over.
+    Args:
+        path: The file.
+        dt: Seconds per timestep, for files of other programs.
+        reset: Reset of their neurons where the file does not specify it.
+        value_bits: Bits of an input value.
+
+    Returns:
+        The network, and a diagnostic per node. A file that pumice wrote gives the integer
+        `Network` and takes none of the options; another gives a `FloatNetwork`, to be quantized by
+        `convert.quantize_model`.
+
+    Raises:
+        FileError: The file is absent or damaged, a node is not supported, or an option is missing.
     """
     arrays = read_hdf5(path)
     try:
@@ -54,16 +62,16 @@ def build_network(
     reset: Reset | None,
     value_bits: int,
     provenance: Mapping[str, Any],
-) -> tuple[Network, tuple[LayerDiagnostic, ...]]:
-    """Return the network of the contents of a `.nir` file; see `read_nir`."""
+) -> tuple[Network | FloatNetwork, tuple[LayerDiagnostic, ...]]:
+    """Build the network of the datasets of a NIR file; see `read_nir`."""
     file = parse_nir(arrays)
     if METADATA_KEY in file.metadata:
         return decode_network(file, arrays), exact_diagnostics(file)
     try:
-        found = to_float_network(file, dt, reset, value_bits, provenance)
-        return quantize_network(found)[0], check_nodes(file.nodes, dt or 0, reset)
+        network = to_float_network(file, dt, reset, value_bits, provenance)
     except NetworkError as error:
         raise FileError(str(error)) from None
+    return network, check_nodes(file.nodes, dt or 0, reset)
 
 
 def to_float_network(
@@ -73,49 +81,60 @@ def to_float_network(
     value_bits: int,
     provenance: Mapping[str, Any],
 ) -> FloatNetwork:
-    """Return what another program's `file` holds, in real numbers; see `read_nir`.
+    """Build the float network of another program's file; see `read_nir`.
 
-    Raises `FileError`, and `NetworkError` where the whole makes no network.
+    Raises:
+        FileError: A node is not supported, or an option is missing.
+        NetworkError: The nodes make no network.
     """
     if dt is None:
-        raise FileError("says nothing of time steps; give dt, the seconds of one")
+        raise FileError("does not specify its timestep; give dt, in seconds")
     if not 0 < dt < np.inf:
         raise FileError(f"dt is {dt}, needs seconds above zero")
     raise_if_unsupported(check_nodes(file.nodes, dt, reset), FileError)
-    found = build_float_network(file, dt, reset, value_bits)
-    return replace(found, provenance={"format": "nir", "dt": dt, **provenance})
+    network = build_float_network(file, dt, reset, value_bits)
+    return replace(network, provenance={"format": "nir", "dt": dt, **provenance})
 
 
 def exact_diagnostics(file: NirFile) -> tuple[LayerDiagnostic, ...]:
-    """Return findings for the nodes of a file that pumice wrote."""
+    """Diagnostics of a file that pumice wrote."""
     return tuple(
-        LayerDiagnostic(n.name, n.kind, "exact", "its integers") for n in file.nodes.values()
+        LayerDiagnostic(node.name, node.kind, "exact", "its integers")
+        for node in file.nodes.values()
     )
 
 
 def write_nir(path: str | os.PathLike[str], network: Network, dt: float = 1e-3) -> None:
-    """Write `network` to `path` as a NIR graph in steps of `dt` seconds, whole or not at all.
+    """Export a network to a NIR file, written atomically.
 
-    An early exit is lost. Raises `NetworkError` where NIR has no node for a part of it, and
-    `FileError`.
+    An early exit is lost.
+
+    Args:
+        path: The file.
+        network: The network.
+        dt: Seconds per timestep.
+
+    Raises:
+        NetworkError: NIR has no node for a part of the network.
+        FileError: The file cannot be written.
     """
     try:
         import nir
     except ImportError:
         raise MissingPackage("nir is not installed; pip install 'pumice[convert]'") from None
-    found = to_nir_graph(network, dt)
-    nodes = {name: _make_node(nir, values) for name, values in found.nodes.items()}
+    graph = to_nir_graph(network, dt)
+    nodes = {name: _make_node(nir, values) for name, values in graph.nodes.items()}
     try:
-        told = json.dumps(encode_network(network, found, dt), sort_keys=True)
+        encoded = json.dumps(encode_network(network, graph, dt), sort_keys=True)
     except (TypeError, ValueError) as error:
         raise FileError(f"{path}: the provenance cannot be written as JSON ({error})") from error
-    made = nir.NIRGraph(nodes, found.edges, {METADATA_KEY: told}, type_check=False)
+    document = nir.NIRGraph(nodes, graph.edges, {METADATA_KEY: encoded}, type_check=False)
     with atomic_write(path) as temporary:
-        nir.write(temporary, made)
+        nir.write(temporary, document)
 
 
 def _make_node(nir: Any, values: Mapping[str, Any]) -> Any:
-    """Return a node of the `nir` package; three of its kinds call things differently in files."""
+    """Make a node of the `nir` package, three of whose types name things differently in files."""
     values = dict(values)
     kind = values.pop("type")
     if kind == "Input":

@@ -1,4 +1,4 @@
-"""How a network's integers are told in a NIR file, and had back from it, or seen to be changed."""
+"""Store the exact integer network as metadata in a NIR file, restore it, and detect edits since."""
 
 import json
 from collections.abc import Mapping
@@ -6,13 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ....runtime.connections import (
-    Connection,
-    Conv,
-    Dense,
-    Sparse,
-    SumPool,
-)
+from ....runtime.connections import Connection, Conv, Dense, Sparse, SumPool
 from ....runtime.errors import FileError, PumiceError
 from ....runtime.network import Network
 from ....runtime.population import LIMITS, Population
@@ -25,8 +19,8 @@ METADATA_KEY = "pumice"
 FORMAT_VERSION = 1
 
 
-def encode_network(network: Network, found: NirGraph, dt: float) -> dict[str, Any]:
-    """Return what the nodes leave out of `network`, and where they hold its weights."""
+def encode_network(network: Network, graph: NirGraph, dt: float) -> dict[str, Any]:
+    """Encode what the nodes of `graph` leave out of `network`, and which hold its weights."""
     populations = []
     for p in network.populations:
         parameters = {key: getattr(p, key).tolist() for key in LIMITS}
@@ -48,7 +42,7 @@ def encode_network(network: Network, found: NirGraph, dt: float) -> dict[str, An
             "weight_exponent": p.weight_exponent,
             "delay": p.delay,
             "connection": _encode_connection(p),
-            "node": found.projection_nodes[p.name],
+            "node": graph.projection_nodes[p.name],
         }
         for p in network.projections
     ]
@@ -69,9 +63,9 @@ def _encode_connection(projection: Projection) -> dict[str, Any]:
     elif isinstance(connection, Conv):
         keys = "stride", "padding", "dilation", "groups"
     elif isinstance(connection, Sparse):
-        none = connection.weights == 0
-        zeros = np.stack([connection.rows[none], connection.columns[none]], axis=1)
-        return {"kind": "sparse", "zeros": zeros.tolist()}
+        zero = connection.weights == 0
+        indices = np.stack([connection.rows[zero], connection.columns[zero]], axis=1)
+        return {"kind": "sparse", "zeros": indices.tolist()}
     else:
         return {"kind": "dense"}
     kind = "sum_pool" if isinstance(connection, SumPool) else "conv"
@@ -79,63 +73,64 @@ def _encode_connection(projection: Projection) -> dict[str, Any]:
 
 
 def decode_network(file: NirFile, arrays: Arrays) -> Network:
-    """Return the network that the scheme in `file` describes.
+    """Restore the network that the metadata of `file` describes.
 
-    Raises `FileError` where there is a scheme, but the rest of the file is not what it was.
+    Raises:
+        FileError: The file was altered since it was written.
     """
     try:
-        told = json.loads(file.metadata[METADATA_KEY])
-        if told["format"] != FORMAT_VERSION:
-            raise FileError(f"format {told['format']}; this pumice reads {FORMAT_VERSION}")
-        populations = tuple(Population(**values) for values in told["populations"])
-        projections = tuple(_decode_projection(file, values) for values in told["projections"])
-        network = Network(populations, projections, told["output"], told["provenance"])
-        found = to_nir_graph(network, told["dt"])
+        encoded = json.loads(file.metadata[METADATA_KEY])
+        if encoded["format"] != FORMAT_VERSION:
+            raise FileError(f"format {encoded['format']}; this pumice reads {FORMAT_VERSION}")
+        populations = tuple(Population(**values) for values in encoded["populations"])
+        projections = tuple(_decode_projection(file, values) for values in encoded["projections"])
+        network = Network(populations, projections, encoded["output"], encoded["provenance"])
+        graph = to_nir_graph(network, encoded["dt"])
     except FileError:
         raise
     except (PumiceError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         text = " ".join(str(error).split())
-        raise FileError(f"was altered: its scheme makes no network ({text})") from None
-    changed = _first_difference(found, file, arrays)
-    if changed:
+        raise FileError(f"was altered: its metadata makes no network ({text})") from None
+    difference = _first_difference(graph, file, arrays)
+    if difference:
         raise FileError(
-            f"{changed}: was altered since pumice wrote it; to read its real numbers, take the "
-            f"entry {METADATA_PREFIX}{METADATA_KEY} out of the file"
+            f"{difference}: was altered since pumice wrote it; to read its floats, delete the "
+            f"entry {METADATA_PREFIX}{METADATA_KEY} from the file"
         )
     return network
 
 
-def _decode_projection(file: NirFile, values: Mapping[str, Any]) -> Projection:
-    values = dict(values)
-    node, described = file.nodes[values.pop("node")], dict(values["connection"])
-    kind = described.pop("kind")
+def _decode_projection(file: NirFile, encoded: Mapping[str, Any]) -> Projection:
+    values = dict(encoded)
+    node, options = file.nodes[values.pop("node")], dict(values["connection"])
+    kind = options.pop("kind")
     if kind == "sum_pool":
-        return Projection(**{**values, "connection": SumPool(**described)})
+        return Projection(**{**values, "connection": SumPool(**options)})
     weights = node.floats("weight") / 2.0 ** values["weight_exponent"]
     connection: Connection
     if kind == "conv":
-        connection = Conv(weights, **described)
+        connection = Conv(weights, **options)
     elif kind == "sparse":
-        there = weights != 0
-        for row, column in described["zeros"]:
-            there[row, column] = True
-        rows, columns = np.nonzero(there)
-        connection = Sparse(weights[there], rows, columns, (len(weights), weights.shape[1]))
+        listed = weights != 0
+        for row, column in options["zeros"]:
+            listed[row, column] = True
+        rows, columns = np.nonzero(listed)
+        connection = Sparse(weights[listed], rows, columns, (len(weights), weights.shape[1]))
     else:
         connection = Dense(weights)
     return Projection(**{**values, "connection": connection})
 
 
-def _first_difference(found: NirGraph, file: NirFile, arrays: Arrays) -> str:
-    """Return what first differs between `found` and the file, empty where nothing does."""
-    if set(found.edges) != set(file.edges):
+def _first_difference(graph: NirGraph, file: NirFile, arrays: Arrays) -> str:
+    """What first differs between `graph` and the file, empty where nothing does."""
+    if set(graph.edges) != set(file.edges):
         return "edges"
-    for name in (*found.nodes, *file.nodes):
-        if name not in found.nodes or name not in file.nodes:
+    for name in (*graph.nodes, *file.nodes):
+        if name not in graph.nodes or name not in file.nodes:
             return name
-        for key, value in found.nodes[name].items():
-            given = arrays.get(f"{NODES_PREFIX}{name}/{key}")
+        for key, value in graph.nodes[name].items():
+            stored = arrays.get(f"{NODES_PREFIX}{name}/{key}")
             expected = value.encode() if isinstance(value, str) else value
-            if given is None or not np.array_equal(given, expected):
+            if stored is None or not np.array_equal(stored, expected):
                 return f"{name}/{key}"
     return ""

@@ -1,11 +1,12 @@
-"""Each kind of NIR node: what it comes to in discrete time, and which cannot be carried over.
+"""Convert each kind of NIR node to discrete time, and check which are supported.
 
-NIR's neurons are differential equations. With steps of `dt` seconds, forward Euler makes of them
+NIR's neurons are differential equations. With timesteps of `dt` seconds, forward Euler gives
 
     u = (1 - dt/tau_syn) u + w_in dt/tau_syn x
     v = (1 - dt/tau_mem) v + dt/tau_mem (r u + v_leak)
 
-as NIR's paper and most of its readers do (Pedersen et al., Nature Communications 15, 8122, 2024).
+as NIR's paper and most of its readers have it (Pedersen et al., Nature Communications 15, 8122,
+2024).
 """
 
 from collections.abc import Callable, Mapping
@@ -17,14 +18,7 @@ from numpy.typing import NDArray
 
 from ....runtime.errors import FileError
 from ...diagnostics import LayerDiagnostic, UnsupportedLayerError
-from ...quantize.linear_ops import (
-    AffineOp,
-    ConvOp,
-    FlattenOp,
-    LinearOp,
-    Op,
-    PoolOp,
-)
+from ...quantize.linear_ops import AffineOp, ConvOp, FlattenOp, LinearOp, Op, PoolOp
 from ...quantize.neuron_params import NeuronParams
 from .reader import NirNode
 
@@ -37,7 +31,7 @@ SPIKING_KINDS = ("IF", "LIF", "CubaLIF")
 
 @dataclass(frozen=True)
 class Delay:
-    """Delays by `steps`."""
+    """A delay of `steps` timesteps."""
 
     steps: int
 
@@ -45,33 +39,42 @@ class Delay:
 def check_nodes(
     nodes: Mapping[str, NirNode], dt: float, reset: Reset | None
 ) -> tuple[LayerDiagnostic, ...]:
-    """Return a finding for each of `nodes`; raises `FileError` where values are unreadable."""
-    findings = []
+    """Diagnose each node.
+
+    Raises:
+        FileError: Values of a node are unreadable.
+    """
+    diagnostics = []
     for node in nodes.values():
         try:
-            rule = _describe_conversion(node, dt, reset)
-            findings.append(LayerDiagnostic(node.name, node.kind, "exact", rule))
-        except UnsupportedLayerError as refusal:
-            findings.append(
-                LayerDiagnostic(
-                    node.name, node.kind, "unsupported", "", refusal.reason, refusal.remedy
-                )
+            conversion = _describe_conversion(node, dt, reset)
+            diagnostics.append(LayerDiagnostic(node.name, node.kind, "exact", conversion))
+        except UnsupportedLayerError as error:
+            reason, remedy = error.reason, error.remedy
+            diagnostics.append(
+                LayerDiagnostic(node.name, node.kind, "unsupported", "", reason, remedy)
             )
-    return tuple(findings)
+    return tuple(diagnostics)
 
 
 def _describe_conversion(node: NirNode, dt: float, reset: Reset | None) -> str:
     if node.kind in NEURON_KINDS:
         convert_neuron(node, dt, reset)
-        return f"forward Euler with steps of {dt:g} s"
+        return f"forward Euler with timesteps of {dt:g} s"
     if node.kind in ("Input", "Output"):
-        return "events from outside" if node.kind == "Input" else "its answer"
+        return "events from outside" if node.kind == "Input" else "the output of the network"
     convert_op(node, dt)
-    return "its values" if node.kind != "Delay" else f"rounded to steps of {dt:g} s"
+    return "its values" if node.kind != "Delay" else f"rounded to timesteps of {dt:g} s"
 
 
 def convert_neuron(node: NirNode, dt: float, reset: Reset | None) -> NeuronParams:
-    """Return a neuron node in steps of `dt` seconds; raises `Refused`, `FileError`."""
+    """Convert a neuron node to timesteps of `dt` seconds.
+
+    Raises:
+        UnsupportedLayerError: It resets to another value, has a threshold of zero or below, or a
+            time constant below `dt`.
+        FileError: Its values are unreadable.
+    """
     if node.kind in SPIKING_KINDS:
         _check_reset(node, reset)
     shapes = {node.floats(key).shape for key in NEURON_PARAMETERS if key in node.values}
@@ -84,9 +87,8 @@ def convert_neuron(node: NirNode, dt: float, reset: Reset | None) -> NeuronParam
     if node.kind in ("IF", "I"):
         voltage_decay, gain = np.zeros(1), gain * dt
     else:
-        voltage_decay = _decay_fraction(
-            node, "tau" if node.kind in ("LIF", "LI") else "tau_mem", dt
-        )
+        tau = "tau" if node.kind in ("LIF", "LI") else "tau_mem"
+        voltage_decay = _decay_fraction(node, tau, dt)
         gain = gain * voltage_decay
     if "w_in" in node.values:
         gain = gain * node.floats("w_in") * current_decay
@@ -94,20 +96,16 @@ def convert_neuron(node: NirNode, dt: float, reset: Reset | None) -> NeuronParam
     threshold = node.floats("v_threshold") if node.kind in SPIKING_KINDS else np.ones(1)
     if threshold.min() <= 0:
         raise UnsupportedLayerError(f"v_threshold is {threshold.min():g}", "use one above zero")
+    spiking = node.kind in SPIKING_KINDS
     return NeuronParams(
-        gain,
-        leak * voltage_decay,
-        threshold,
-        current_decay,
-        voltage_decay,
-        node.kind in SPIKING_KINDS,
+        gain, leak * voltage_decay, threshold, current_decay, voltage_decay, spiking
     )
 
 
 def _check_reset(node: NirNode, reset: Reset | None) -> None:
     if "v_reset" not in node.values and reset is None:
         raise UnsupportedLayerError(
-            "says nothing of its reset", 'give reset="zero" where it resets to zero'
+            "does not specify its reset", 'give reset="zero" where it resets to zero'
         )
     if "v_reset" in node.values and np.any(node.floats("v_reset") != 0):
         raise UnsupportedLayerError(
@@ -119,13 +117,18 @@ def _decay_fraction(node: NirNode, key: str, dt: float) -> Float64Array:
     taus = node.floats(key)
     if taus.min() < dt:
         raise UnsupportedLayerError(
-            f"{key} is {taus.min():g} s, below the step of {dt:g} s", "lower dt"
+            f"{key} is {taus.min():g} s, below the timestep of {dt:g} s", "lower dt"
         )
     return dt / taus
 
 
 def convert_op(node: NirNode, dt: float) -> Op | Delay:
-    """Return a node without state as a step; raises `Refused`, `FileError`."""
+    """Convert a stateless node to a linear operation or a delay.
+
+    Raises:
+        UnsupportedLayerError: The node is not supported.
+        FileError: Its values are unreadable.
+    """
     if "nodes" in {key.partition("/")[0] for key in node.values} or node.kind == "NIRGraph":
         raise UnsupportedLayerError("is a graph within the graph", "write it without nesting")
     if node.kind not in OP_CONVERTERS:
@@ -151,16 +154,16 @@ def _convert_conv(node: NirNode, dt: float) -> Op:
     if weights.ndim != 4 or bias.shape != weights.shape[:1] or groups < 1 or len(weights) % groups:
         raise FileError(f"{node.name}: weights {weights.shape}, bias {bias.shape}, {groups} groups")
     stride, dilation = node.pair("stride", 1), node.pair("dilation", 1)
-    word = node.text("padding")
-    if word == "valid":
+    mode = node.text("padding")
+    if mode == "valid":
         padding = (0, 0)
-    elif word == "same":
-        room = [d * (size - 1) for d, size in zip(dilation, weights.shape[2:], strict=True)]
-        if stride != (1, 1) or room[0] % 2 or room[1] % 2:
+    elif mode == "same":
+        extra = [d * (size - 1) for d, size in zip(dilation, weights.shape[2:], strict=True)]
+        if stride != (1, 1) or extra[0] % 2 or extra[1] % 2:
             raise UnsupportedLayerError(
                 "padding is 'same' with a stride or an even kernel", "give numbers"
             )
-        padding = room[0] // 2, room[1] // 2
+        padding = extra[0] // 2, extra[1] // 2
     else:
         padding = node.pair("padding", 0)
     return ConvOp(weights, bias, stride, padding, dilation, groups)
@@ -172,8 +175,8 @@ def _convert_sum_pool(node: NirNode, dt: float) -> Op:
 
 def _convert_avg_pool(node: NirNode, dt: float) -> Op:
     kernel = node.pair("kernel_size", 1)
-    share = 1 / (kernel[0] * kernel[1])
-    return PoolOp(kernel, node.pair("stride", 1), node.pair("padding", 0), share)
+    scale = 1 / (kernel[0] * kernel[1])
+    return PoolOp(kernel, node.pair("stride", 1), node.pair("padding", 0), scale)
 
 
 def _convert_scale(node: NirNode, dt: float) -> Op:
@@ -181,7 +184,7 @@ def _convert_scale(node: NirNode, dt: float) -> Op:
     if np.ptp(scale) == 0 and scale.ndim == 3:
         return PoolOp((1, 1), (1, 1), scale=float(scale.flat[0]))
     if scale.ndim == 3 and np.ptp(scale, axis=(1, 2)).any():
-        raise UnsupportedLayerError("scale differs within a channel", "use one scale a channel")
+        raise UnsupportedLayerError("scale differs within a channel", "use one scale per channel")
     gain = scale.reshape(scale.shape[0], -1)[:, 0]
     return AffineOp(gain, np.zeros_like(gain))
 

@@ -1,7 +1,7 @@
-"""A NIR file as it stands: nodes with their values, and edges, each checked when asked for.
+"""Parse a NIR file: nodes with their values, and edges, each validated when it is read.
 
-It is read without the `nir` package, whose readers fill in what a file leaves out: here it matters
-whether a reset was written.
+The file is read without the `nir` package, whose readers fill in what a file leaves out: here it
+matters whether a reset was written.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,17 @@ METADATA_PREFIX = "node/metadata/"
 
 @dataclass(frozen=True)
 class NirNode:
-    """A node by its name, its type (`Linear`, `LIF` ...) and its values."""
+    """A node: its name, its type (`Linear`, `LIF` ...) and its values.
+
+    All methods but `text` raise `FileError` where a value is not what it should be.
+    """
 
     name: str
     kind: str
     values: Arrays
 
     def floats(self, key: str) -> NDArray[np.float64]:
-        """Return the finite numbers of `key`, float64; raises `FileError`."""
+        """Finite numbers of `key`, float64."""
         if key not in self.values:
             raise FileError(f"{self.name}: a {self.kind} without {key!r}")
         values = self.values[key]
@@ -38,26 +41,26 @@ class NirNode:
         return values.astype(np.float64)
 
     def integers(self, key: str) -> tuple[int, ...]:
-        """Return the whole numbers of `key`; raises `FileError`."""
+        """Integers of `key`."""
         values = self.floats(key).reshape(-1)
         if np.any(values != np.rint(values)) or np.abs(values).max() > 2**31:
-            raise FileError(f"{self.name}: {key} is {values}, needs whole numbers")
+            raise FileError(f"{self.name}: {key} is {values}, needs integers")
         return tuple(int(value) for value in values)
 
-    def pair(self, key: str, least: int) -> tuple[int, int]:
-        """Return `key`, one number or two (height, width); raises `FileError`."""
+    def pair(self, key: str, minimum: int) -> tuple[int, int]:
+        """Value of `key`, one integer or two (height, width)."""
         values = self.integers(key)
-        if len(values) > 2 or min(values) < least:
-            raise FileError(f"{self.name}: {key} is {values}, needs two numbers from {least}")
+        if len(values) > 2 or min(values) < minimum:
+            raise FileError(f"{self.name}: {key} is {values}, needs two numbers from {minimum}")
         return values[0], values[-1]
 
     def text(self, key: str) -> str:
-        """Return the text of `key`, empty where it is none."""
+        """Text of `key`, empty where it is none."""
         values = self.values.get(key, np.zeros(0))
         return values.item().decode(errors="replace") if _is_text(values) else ""
 
     def shape(self, key: str) -> tuple[int, ...]:
-        """Return `key` as a shape of neurons; raises `FileError`."""
+        """Value of `key` as a shape of neurons."""
         sizes = self.integers(key)
         if len(sizes) not in (1, 3) or min(sizes) < 1:
             raise FileError(
@@ -68,19 +71,19 @@ class NirNode:
 
 @dataclass(frozen=True)
 class NirFile:
-    """The nodes by name, the edges between them, and the text among the graph's metadata."""
+    """The nodes by name, the edges between them, and the texts of the graph's metadata."""
 
     nodes: Mapping[str, NirNode]
     edges: tuple[tuple[str, str], ...]
     metadata: Mapping[str, str]
 
     def predecessors(self, name: str) -> list[str]:
-        """Return the nodes with an edge to `name`."""
+        """Nodes with an edge to `name`."""
         return [source for source, target in self.edges if target == name]
 
 
 def parse_nir(file: Arrays) -> NirFile:
-    """Return the graph of a file's contents; raises `FileError` where they hold none."""
+    """Parse the datasets of a NIR file; raises `FileError` where they hold no graph."""
     grouped: dict[str, dict[str, NDArray[Any]]] = {}
     for path, values in file.items():
         if path.startswith(NODES_PREFIX):
@@ -95,12 +98,12 @@ def parse_nir(file: Arrays) -> NirFile:
     edges = file.get("node/edges")
     if edges is None or not nodes:
         raise FileError("holds no nodes and edges, so it is no NIR file")
-    texts = {
+    metadata = {
         path.removeprefix(METADATA_PREFIX): values.item().decode(errors="replace")
         for path, values in file.items()
         if path.startswith(METADATA_PREFIX) and _is_text(values)
     }
-    return NirFile(nodes, _parse_edges(edges, nodes), texts)
+    return NirFile(nodes, _parse_edges(edges, nodes), metadata)
 
 
 def _is_text(values: NDArray[Any]) -> bool:

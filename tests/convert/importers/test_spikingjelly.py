@@ -213,7 +213,10 @@ def test_what_cannot_be_carried_over_is_named_with_its_parameter(sj: Any) -> Non
 
 def test_an_order_that_makes_no_network_is_named(sj: Any) -> None:
     for layers, text in (
-        ([sj.Conv2d(2, 3, 3), sj.MaxPool2d(2), sj.IFNode()], "takes the maximum of the output of conv2d0"),
+        (
+            [sj.Conv2d(2, 3, 3), sj.MaxPool2d(2), sj.IFNode()],
+            "takes the maximum of the output of conv2d0",
+        ),
         ([sj.Conv2d(2, 3, 3), sj.Linear(3, 2), sj.IFNode()], "linear1: follows conv2d0 with no"),
         ([sj.Flatten()], "has no neurons"),
         ([sj.Linear(5, 2), sj.IFNode()], r"linear0: takes 5 neurons, but gets \(2, 8, 8\), 128"),

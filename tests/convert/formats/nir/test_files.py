@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from strategies import networks
 from torch.nn import functional
 
+from pumice.convert import FloatNetwork, quantize_model
 from pumice.convert.formats.hdf5.reader import SandboxedReader, read_hdf5
 from pumice.convert.formats.nir.files import build_network, read_nir, write_nir
 from pumice.convert.formats.nir.graph import build_float_network
@@ -67,9 +68,24 @@ def reader() -> Iterator[SandboxedReader]:
         yield reader
 
 
-def read_again(path: Path, reader: SandboxedReader, network: Network) -> Network:
+def read_own(path: Path, reader: SandboxedReader) -> Network:
+    """Read a file that pumice wrote."""
+    network, _ = build_network(reader.read(path), None, None, 1, {})
+    assert isinstance(network, Network)
+    return network
+
+
+def write_and_read(path: Path, reader: SandboxedReader, network: Network) -> Network:
     write_nir(path, network)
-    return build_network(reader.read(path), None, None, 1, {})[0]
+    return read_own(path, reader)
+
+
+def quantize(network: Network | FloatNetwork) -> Network:
+    """Quantize another program's network; raises `FileError` where that fails."""
+    try:
+        return quantize_model(network)[0]
+    except NetworkError as error:
+        raise FileError(str(error)) from None
 
 
 @given(networks())
@@ -78,7 +94,7 @@ def test_a_network_comes_back_as_it_was(
 ) -> None:
     assume(len(network.inputs) == 1)
     try:
-        assert read_again(path, reader, network) == network
+        assert write_and_read(path, reader, network) == network
     except NetworkError as error:
         assert "is dense into an image" in str(error)
 
@@ -87,7 +103,7 @@ def test_a_network_comes_back_as_it_was(
 def test_every_kind_of_projection_comes_back(
     path: Path, reader: SandboxedReader, decay: int
 ) -> None:
-    again = read_again(path, reader, own(decay))
+    again = write_and_read(path, reader, own(decay))
     assert again == own(decay)
     assert dict(again.provenance) == {"seed": 3}
 
@@ -130,7 +146,7 @@ def test_a_changed_file_is_not_taken_for_the_original(path: Path) -> None:
     with h5py.File(path, "a") as file:
         del file["node/metadata/pumice"]
         file["node/metadata/pumice"] = "{}"
-    with pytest.raises(FileError, match="was altered: its scheme makes no network"):
+    with pytest.raises(FileError, match="was altered: its metadata makes no network"):
         read_nir(path)
 
 
@@ -238,7 +254,8 @@ def test_another_programs_network_does_what_its_equations_say(path: Path) -> Non
 
 def test_it_is_rounded_to_integers_and_told_of(path: Path) -> None:
     nir.write(path, others())
-    network, findings = read_nir(path, dt=DT)
+    imported, findings = read_nir(path, dt=DT)
+    network, _ = quantize_model(imported)
     assert network.output == "li" and network.population("if").kind == "cuba"
     assert {f.node: f.support for f in findings} == dict.fromkeys(others().nodes, "exact")
     assert [p.delay for p in network.projections if p.source == p.target == "if"] == [1]
@@ -289,13 +306,13 @@ def test_what_cannot_be_carried_over_is_named_in_one_line(name: str, path: Path)
 
 def test_it_asks_for_what_the_file_is_silent_about(path: Path) -> None:
     nir.write(path, small())
-    with pytest.raises(FileError, match="says nothing of time steps; give dt"):
+    with pytest.raises(FileError, match="does not specify its timestep; give dt"):
         read_nir(path)
     with pytest.raises(FileError, match="dt is -1, needs seconds above zero"):
         read_nir(path, dt=-1)
     with h5py.File(path, "a") as file:
         del file["node/nodes/lif/v_reset"]
-    with pytest.raises(FileError, match='lif: says nothing of its reset; give reset="zero"'):
+    with pytest.raises(FileError, match='lif: does not specify its reset; give reset="zero"'):
         read_nir(path, dt=DT)
     assert read_nir(path, dt=DT, reset="zero")[0].output == "lif"
 
@@ -309,7 +326,7 @@ def test_two_hundred_damaged_files_end_in_one_line_or_the_network(
     with SandboxedReader(timeout=5) as reader:
         for content in damaged(path.read_bytes(), how, 200):
             broken.write_bytes(content)
-            said.append(outcome(lambda: build_network(reader.read(broken), None, None, 1, {})[0]))
+            said.append(outcome(lambda: read_own(broken, reader)))
     assert all(word == own() for word in said if isinstance(word, Network))
     assert sum(isinstance(word, str) for word in said) >= (200 if how == "cut" else 60)
 
@@ -317,7 +334,7 @@ def test_two_hundred_damaged_files_end_in_one_line_or_the_network(
 def test_entries_lost_or_out_of_shape_end_in_one_line_or_a_network(path: Path) -> None:
     nir.write(path, others())
     said = [
-        outcome(lambda: build_network(arrays, DT, None, 1, {})[0])  # noqa: B023
+        outcome(lambda: quantize(build_network(arrays, DT, None, 1, {})[0]))  # noqa: B023
         for arrays in mangled(read_hdf5(path), 1000)
     ]
     assert sum(isinstance(word, str) for word in said) > 500
