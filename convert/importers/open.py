@@ -38,7 +38,7 @@ Provenance = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What a model may not specify itself.
+    """Options for what a model does not specify itself.
 
     Attributes:
         input_shape: (channels, height, width) or (neurons,), for torch layers and `.net` files

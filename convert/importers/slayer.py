@@ -45,7 +45,7 @@ def from_slayer(
 
 
 def is_slayer(module: Any) -> bool:
-    """Whether `module` consists of SLAYER blocks."""
+    """Test whether `module` consists of SLAYER blocks."""
     return any(hasattr(block, "export_hdf5") for block in _list_blocks(module))
 
 

@@ -31,7 +31,7 @@ class Layer:
         return f"{self.kind}{self.position}"
 
     def has(self, key: str) -> bool:
-        """Whether there is an entry `key`."""
+        """Test for an entry `key`."""
         return key in self.entries
 
     def integers(self, key: str) -> NDArray[Any]:

@@ -235,7 +235,7 @@ def _scaled_weights(projection: Projection, connection: Connection) -> Integers:
 
 
 def _netx_preserves(*parts: Integers) -> bool:
-    """Whether a dense layer of netx computes with exactly these weights.
+    """Test that a dense layer of netx computes with exactly these weights.
 
     netx shifts all `parts` up together (`optimize_weight_bits`), and for each of them Lava's Dense
     clips to 8 bits and drops the low bits that netx considers unused.

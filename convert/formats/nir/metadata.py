@@ -122,7 +122,7 @@ def _decode_projection(file: NirFile, encoded: Mapping[str, Any]) -> Projection:
 
 
 def _first_difference(graph: NirGraph, file: NirFile, arrays: Arrays) -> str:
-    """What first differs between `graph` and the file, empty where nothing does."""
+    """First difference between `graph` and the file, empty where there is none."""
     if set(graph.edges) != set(file.edges):
         return "edges"
     for name in (*graph.nodes, *file.nodes):
