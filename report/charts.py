@@ -1,4 +1,4 @@
-"""Charts as inline SVG: lines over timesteps, and spikes as marks. Colours are the page's."""
+"""Charts as inline SVG: line charts, histograms and spike rasters, styled by the page's CSS."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 from .model import SpikeRaster
 
 WIDTH, HEIGHT = 420, 250
-LEFT, RIGHT, TOP, BOTTOM = 50, 88, 12, 40  # margins, for marks and labels
+LEFT, RIGHT, TOP, BOTTOM = 50, 88, 12, 40  # margins, for ticks and labels
 PLOT_SIZE = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 LABEL_GAP = 16
 SCALE_HEIGHT = 42
@@ -18,9 +18,13 @@ Position = Callable[[float], float]
 
 @dataclass(frozen=True)
 class Line:
-    """Values from step 1 on; the `labels` stand at the end, `style` is a class of the page.
+    """Line of a chart.
 
-    `at` are the places along the horizontal axis, if not steps.
+    Attributes:
+        labels: Labels at its end.
+        values: Values, from timestep 1.
+        style: CSS class.
+        x: Positions along the horizontal axis, where they are not timesteps.
     """
 
     labels: tuple[str, ...]
@@ -31,7 +35,7 @@ class Line:
 
 @dataclass(frozen=True)
 class SecondaryScale:
-    """A further scale below the steps: what each of them is worth, and in what."""
+    """Secondary scale below the timesteps: its name, and a text for each timestep."""
 
     name: str
     values: tuple[str, ...]
@@ -39,7 +43,7 @@ class SecondaryScale:
 
 @dataclass(frozen=True)
 class XAxis:
-    """The horizontal axis, where it is not steps: its name, and what writes its marks."""
+    """Horizontal axis that is not timesteps: its name, and a formatter given the largest tick."""
 
     name: str
     make_formatter: Callable[[float], Formatter]
@@ -54,10 +58,19 @@ def line_chart(
     scales: Sequence[SecondaryScale] = (),
     x_axis: XAxis | None = None,
 ) -> str:
-    """Return the SVG of `lines` over timesteps, or what `across` says.
+    """Draw lines over timesteps, or over another axis.
 
-    `said` is the chart in words, for those who cannot see it. `written` is given the largest mark
-    of the vertical axis and returns what writes one. The axis holds all values, `low` and `high`.
+    Args:
+        lines: Lines to draw.
+        alt_text: Description for screen readers.
+        make_formatter: Makes the formatter of the vertical axis, given its largest tick.
+        low: Value that the vertical axis includes at least.
+        high: The same, at its upper end.
+        scales: Secondary scales below the timesteps.
+        x_axis: Horizontal axis, if not timesteps.
+
+    Returns:
+        An SVG element.
     """
     values = [value for line in lines for value in line.values]
     marks = ticks(min(low, *values), max(high, *values))
@@ -66,26 +79,26 @@ def line_chart(
     def y(value: float) -> float:
         return TOP + PLOT_SIZE[1] * (marks[-1] - value) / (marks[-1] - marks[0])
 
-    write = make_formatter(max(abs(marks[0]), abs(marks[-1])))
-    parts = [_text(LEFT - 8, y(mark) + 4, write(mark), "end") for mark in marks]
+    format_tick = make_formatter(max(abs(marks[0]), abs(marks[-1])))
+    parts = [_text(LEFT - 8, y(mark) + 4, format_tick(mark), "end") for mark in marks]
     parts += [
         f'<path class="grid" d="M{LEFT} {y(mark):.1f}H{LEFT + PLOT_SIZE[0]}"/>' for mark in marks
     ]
     parts += below
     for line in lines:
-        at = line.x or range(1, len(line.values) + 1)
-        places = [(x(a), y(v)) for a, v in zip(at, line.values, strict=True)]
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
+        positions = line.x or range(1, len(line.values) + 1)
+        coordinates = [(x(a), y(v)) for a, v in zip(positions, line.values, strict=True)]
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in coordinates)
         parts.append(f'<polyline class="line {line.style}" points="{points}"/>')
-        dotted = places if scales or x_axis else places[-1:]
+        dotted = coordinates if scales or x_axis else coordinates[-1:]
         parts += [_dot(a, b, line.style) for a, b in dotted]
     labels = [(label, line) for line in lines for label in line.labels]
     heights = separate_labels([y(line.values[-1]) for _, line in labels], TOP, HEIGHT - BOTTOM)
-    for (label, line), height in zip(labels, heights, strict=True):
-        parts.append(_text(LEFT + PLOT_SIZE[0] + 9, height + 4, label, f"label {line.style}"))
-    tall = HEIGHT + SCALE_HEIGHT * len(scales)
+    for (label, line), top in zip(labels, heights, strict=True):
+        parts.append(_text(LEFT + PLOT_SIZE[0] + 9, top + 4, label, f"label {line.style}"))
+    height = HEIGHT + SCALE_HEIGHT * len(scales)
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {tall}" role="img" '
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(alt_text)}">{"".join(parts)}</svg>'
     )
 
@@ -93,7 +106,7 @@ def line_chart(
 def _timestep_axis(
     lines: Sequence[Line], scales: Sequence[SecondaryScale]
 ) -> tuple[Position, list[str]]:
-    """Return where each step stands, and what is written below."""
+    """Make the timestep axis: the position of a timestep, and the SVG of its labels."""
     steps = max(len(line.values) for line in lines)
 
     def x(step: float) -> float:
@@ -104,44 +117,44 @@ def _timestep_axis(
     for row, scale in enumerate(
         (SecondaryScale("timestep", tuple(map(str, range(1, steps + 1)))), *scales)
     ):
-        at = HEIGHT - 22 + SCALE_HEIGHT * row
-        parts += [_text(x(step), at, scale.values[step - 1], "middle") for step in marks]
-        parts.append(_text(LEFT + PLOT_SIZE[0] / 2, at + 16, scale.name, "middle name"))
+        y = HEIGHT - 22 + SCALE_HEIGHT * row
+        parts += [_text(x(step), y, scale.values[step - 1], "middle") for step in marks]
+        parts.append(_text(LEFT + PLOT_SIZE[0] / 2, y + 16, scale.name, "middle name"))
     return x, parts
 
 
-def _value_axis(lines: Sequence[Line], across: XAxis) -> tuple[Position, list[str]]:
-    """Return where each value along the horizontal axis stands, and what is written below."""
-    largest = max(place for line in lines for place in line.x)
-    marks = ticks(0, largest, 4)
-    write = across.make_formatter(marks[-1])
+def _value_axis(lines: Sequence[Line], axis: XAxis) -> tuple[Position, list[str]]:
+    """Make a horizontal axis of values: the position of a value, and the SVG of its labels."""
+    marks = ticks(0, max(value for line in lines for value in line.x), 4)
+    format_tick = axis.make_formatter(marks[-1])
 
     def x(value: float) -> float:
         return LEFT + PLOT_SIZE[0] * value / marks[-1]
 
-    parts = [_text(x(mark), HEIGHT - 22, write(mark), "middle") for mark in marks]
-    parts.append(_text(LEFT + PLOT_SIZE[0] / 2, HEIGHT - 6, across.name, "middle name"))
+    parts = [_text(x(mark), HEIGHT - 22, format_tick(mark), "middle") for mark in marks]
+    parts.append(_text(LEFT + PLOT_SIZE[0] / 2, HEIGHT - 6, axis.name, "middle name"))
     return x, parts
 
 
 def histogram(counts: Sequence[int], alt_text: str) -> str:
-    """Return the SVG of one bar a timestep, as high as its count."""
+    """Draw a histogram with one bar per timestep, as an SVG element."""
     marks = ticks(0, max(*counts, 1))
-    wide = PLOT_SIZE[0] / len(counts)
+    width = PLOT_SIZE[0] / len(counts)
     parts = []
     for mark in marks:
         y = TOP + PLOT_SIZE[1] * (1 - mark / marks[-1])
         parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{LEFT + PLOT_SIZE[0]}"/>')
         parts.append(_text(LEFT - 8, y + 4, f"{mark:,.0f}" if mark == int(mark) else "", "end"))
     for step, count in enumerate(counts):
-        tall = PLOT_SIZE[1] * count / marks[-1]
+        height = PLOT_SIZE[1] * count / marks[-1]
         parts.append(
-            f'<rect class="dot first" x="{LEFT + wide * (step + 0.1):.1f}" '
-            f'y="{TOP + PLOT_SIZE[1] - tall:.1f}" width="{0.8 * wide:.1f}" height="{tall:.1f}">'
+            f'<rect class="dot first" x="{LEFT + width * (step + 0.1):.1f}" '
+            f'y="{TOP + PLOT_SIZE[1] - height:.1f}" '
+            f'width="{0.8 * width:.1f}" height="{height:.1f}">'
             f"<title>{count} after timestep {step + 1}</title></rect>"
         )
     for step in _timestep_ticks(len(counts)):
-        parts.append(_text(LEFT + wide * (step - 0.5), HEIGHT - 22, str(step), "middle"))
+        parts.append(_text(LEFT + width * (step - 0.5), HEIGHT - 22, str(step), "middle"))
     parts.append(_text(LEFT + PLOT_SIZE[0] / 2, HEIGHT - 6, "timestep", "middle name"))
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -149,20 +162,21 @@ def histogram(counts: Sequence[int], alt_text: str) -> str:
     )
 
 
-def raster(strip: SpikeRaster, timesteps: int) -> str:
-    """Return the SVG of one population's spikes: time to the right, a row a neuron."""
+def raster(spikes: SpikeRaster, timesteps: int) -> str:
+    """Draw a spike raster, time to the right and one row per neuron, as an SVG element."""
     path = "".join(
-        f"M{step}.1 {row}.1h.8v.8h-.8z" for step, row in zip(strip.steps, strip.rows, strict=True)
+        f"M{step}.1 {row}.1h.8v.8h-.8z" for step, row in zip(spikes.steps, spikes.rows, strict=True)
     )
-    said = f"{len(strip.steps)} events of {strip.num_rows} neurons of {strip.population}"
+    alt_text = f"{len(spikes.steps)} events of {spikes.num_rows} neurons of {spikes.population}"
     return (
-        f'<svg class="raster" viewBox="0 0 {timesteps} {strip.num_rows}" preserveAspectRatio="none" '
-        f'role="img" aria-label="{escape(said)}"><path d="{path}"/></svg>'
+        f'<svg class="raster" viewBox="0 0 {timesteps} {spikes.num_rows}" '
+        f'preserveAspectRatio="none" role="img" aria-label="{escape(alt_text)}">'
+        f'<path d="{path}"/></svg>'
     )
 
 
 def ticks(low: float, high: float, max_ticks: int = 5) -> list[float]:
-    """Return about `most` round, even values, from at most `low` to at least `high`.
+    """Compute about `max_ticks` round, equidistant ticks that cover `low` to `high`.
 
     >>> ticks(0.13, 0.87)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -176,7 +190,7 @@ def ticks(low: float, high: float, max_ticks: int = 5) -> list[float]:
 
 
 def separate_labels(heights: Sequence[float], top: float, bottom: float) -> list[float]:
-    """Return `heights` moved until labels there stand apart, in the same order."""
+    """Move label heights apart to at least `LABEL_GAP`, in the same order."""
     order = sorted(range(len(heights)), key=lambda k: heights[k])
     moved = list(heights)
     for above, below in zip(order, order[1:], strict=False):
@@ -192,11 +206,11 @@ def _dot(x: float, y: float, style: str) -> str:
     return f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
 
 
-def _text(x: float, y: float, words: str, style: str) -> str:
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(words)}</text>'
+def _text(x: float, y: float, text: str, style: str) -> str:
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
 
 
 def _timestep_ticks(steps: int) -> list[int]:
-    """Return the steps to write: the first, the last, and round ones that stand clear of both."""
+    """Select the labeled timesteps: the first, the last, and round ones clear of both."""
     even = {int(mark) for mark in ticks(1, steps) if mark == int(mark)}
     return sorted({1, steps} | {mark for mark in even if 1 + steps / 8 < mark < steps * 7 / 8})

@@ -1,4 +1,4 @@
-"""The report as lines of CSV: every figure once, in base units."""
+"""Report as CSV: every figure once, in base units."""
 
 import csv
 from collections.abc import Iterator
@@ -6,22 +6,22 @@ from io import StringIO
 
 from .model import Report
 
-COLUMNS = ("part", "of", "name", "timestep", "unit", "least", "most")
+COLUMNS = ("part", "of", "name", "timestep", "unit", "min", "max")
 Row = tuple[object, ...]
 
 
 def to_csv(report: Report) -> str:
-    """Return every figure of `report`, one a line, with its range where it has one."""
+    """Serialize a report as CSV, one figure per line, with its range."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for lines in (
+    for rows in (
         _count_rows(report),
         _curve_rows(report),
         _energy_rows(report),
         _placement_rows(report),
     ):
-        writer.writerows(lines)
+        writer.writerows(rows)
     return text.getvalue()
 
 
@@ -29,23 +29,16 @@ def _count_rows(report: Report) -> Iterator[Row]:
     for p in report.populations:
         yield "population", p.name, "neurons", "", "", p.neurons, p.neurons
         yield "population", p.name, "events", "", "", p.events, p.events
-        yield "population", p.name, "updates", "", "", p.neuron_updates, p.neuron_updates
+        yield "population", p.name, "neuron_updates", "", "", p.neuron_updates, p.neuron_updates
     for q in report.projections:
         yield "projection", q.name, "synapses", "", "", q.synapses, q.synapses
-        yield (
-            "projection",
-            q.name,
-            "operations",
-            "",
-            "",
-            q.synaptic_operations,
-            q.synaptic_operations,
-        )
+        operations = q.synaptic_operations
+        yield "projection", q.name, "synaptic_operations", "", "", operations, operations
 
 
 def _curve_rows(report: Report) -> Iterator[Row]:
     for name, values in (
-        ("operations", report.cumulative_operations),
+        ("synaptic_operations", report.cumulative_operations),
         ("events", report.cumulative_events),
     ):
         for step, value in enumerate(values, 1):
@@ -65,7 +58,7 @@ def _energy_rows(report: Report) -> Iterator[Row]:
                 yield "energy", energy.model, f"{name}: {kind}", "", "J", *bounds
         for step, bounds in enumerate(energy.by_step, 1):
             yield "energy", energy.model, "total", step, "J", *bounds
-        yield "energy", energy.model, "as an ANN", "", "J", *(energy.ann_energy,) * 2
+        yield "energy", energy.model, "ann", "", "J", *(energy.ann_energy,) * 2
 
 
 def _placement_rows(report: Report) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Numbers and outcomes as a reader says them."""
+"""Format numbers, ranges and results as text."""
 
 from collections.abc import Callable, Sequence
 from math import log10
@@ -11,104 +11,105 @@ MINUS = "\u2212"
 
 
 def format_count(value: float) -> str:
-    """Return a count as text: 1,234,568, 12.3 or 0.00432."""
+    """Format a count: 1,234,568, 12.3 or 0.00432."""
     if value == round(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
-def axis_formatter(largest: float) -> Callable[[float], str]:
-    """Return what writes the marks of an axis that reaches `largest`: 0, 5 k, 10 k."""
-    divisor, unit = (1e6, " M") if largest >= 1e6 else (1e3, " k") if largest >= 1e4 else (1, "")
+def axis_formatter(max_value: float) -> Callable[[float], str]:
+    """Make the formatter of the ticks of an axis up to `max_value`: 0, 5 k, 10 k."""
+    divisor, unit = (
+        (1e6, " M") if max_value >= 1e6 else (1e3, " k") if max_value >= 1e4 else (1, "")
+    )
 
-    def written(value: float) -> str:
+    def format_tick(value: float) -> str:
         text = f"{value / divisor:.3g}" if unit or value != round(value) else f"{value:,.0f}"
         return f"{text.replace('-', MINUS)}{unit if value else ''}"
 
-    return written
+    return format_tick
 
 
 def format_si(value: float, unit: str, figures: int = 3) -> str:
-    """Return a value of `unit` with so many figures and a prefix: 1.23 µJ, 45.0 ns.
+    """Format a value with an SI prefix and significant figures: 1.23 µJ, 45.0 ns.
 
-    Nothing is smaller than a 1e-12 of the unit: 0.40 pJ.
+    The smallest prefix is pico: 0.40 pJ.
     """
     if value <= 0:
         return f"0 {unit}"
-    shown = float(f"{value:.{figures - 1}e}")
-    step = min(max(int((log10(shown) + 12 + 1e-9) // 3), 0), len(PREFIXES) - 1)
-    text = shown / 10 ** (3 * step - 12)
-    digits = max(figures - 1 - max(int(log10(text) + 1e-9), 0), 0)
-    return f"{text:.{digits}f} {PREFIXES[step]}{unit}"
+    rounded = float(f"{value:.{figures - 1}e}")
+    step = min(max(int((log10(rounded) + 12 + 1e-9) // 3), 0), len(PREFIXES) - 1)
+    scaled = rounded / 10 ** (3 * step - 12)
+    digits = max(figures - 1 - max(int(log10(scaled) + 1e-9), 0), 0)
+    return f"{scaled:.{digits}f} {PREFIXES[step]}{unit}"
 
 
 def format_energy(value: float) -> str:
-    """Return an energy with three figures and a prefix: 1.23 µJ."""
+    """Format joules: 1.23 µJ."""
     return format_si(value, "J")
 
 
 def format_time(value: float) -> str:
-    """Return a time with three figures and a prefix: 1.23 µs."""
+    """Format seconds: 1.23 µs."""
     return format_si(value, "s")
 
 
-def format_range(bounds: tuple[float, float], told: Callable[[float], str] = format_energy) -> str:
-    """Return a value with a least and a most: "1.23 µJ to 2.34 µJ", or one where they agree."""
-    least, most = map(told, bounds)
-    return least if least == most else f"{least} to {most}"
+def format_range(
+    bounds: tuple[float, float], formatter: Callable[[float], str] = format_energy
+) -> str:
+    """Format a range: "1.23 µJ to 2.34 µJ", or one value where both ends agree."""
+    low, high = map(formatter, bounds)
+    return low if low == high else f"{low} to {high}"
 
 
 def format_time_range(bounds: tuple[float, float]) -> str:
-    """Return a time with a least and a most."""
+    """Format a range of seconds."""
     return format_range(bounds, format_time)
 
 
-def format_percent(share: float) -> str:
-    """Return a share of 1 in percent, with one decimal."""
-    return f"{100 * share:.1f} %"
+def format_percent(fraction: float) -> str:
+    """Format a fraction in percent, with one decimal."""
+    return f"{100 * fraction:.1f} %"
 
 
 def join_words(words: Sequence[str]) -> str:
-    """Return words as a sentence has them: "a", "a and b", "a, b and c"."""
+    """Join words to an enumeration: "a", "a and b", "a, b and c"."""
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def main_curve(report: Report) -> AccuracyCurve | None:
-    """Return the curve of the integer network, or the last there is."""
+    """Select the curve of the integer network, or else the last one."""
     integer = [curve for curve in report.curves if curve.name == "integer"]
     return next(iter((*integer, *report.curves[-1:])), None)
 
 
 def summarize(report: Report) -> str:
-    """Return what the report comes to, in two or three sentences."""
-    said = f"It ran {format_count(report.samples)} samples for {format_count(report.timesteps)} timesteps each."
+    """Summarize a report in two or three sentences."""
+    samples, timesteps = format_count(report.samples), format_count(report.timesteps)
+    text = f"{samples} samples were run for {timesteps} timesteps each."
     if report.curves:
-        shares = [
-            f"{format_percent(curve.accuracy[-1])} in {curve.name}" for curve in report.curves
-        ]
-        said = (
-            f"After {format_count(report.timesteps)} timesteps the answer is right for {join_words(shares)}, "
-            f"on {format_count(report.samples)} samples."
+        accuracies = [f"{format_percent(c.accuracy[-1])} ({c.name})" for c in report.curves]
+        text = (
+            f"The accuracy after {timesteps} timesteps is {join_words(accuracies)}, "
+            f"on {samples} samples."
         )
-    said += (
-        f" One inference sends {format_count(round(report.events))} events, which take "
+    text += (
+        f" One inference sends {format_count(round(report.events))} events, which cause "
         f"{format_count(round(report.cumulative_operations[-1]))} synaptic operations."
     )
-    return f"{said} {verification_sentence(report.verification)}" if report.verification else said
+    return f"{text} {verification_sentence(report.verification)}" if report.verification else text
 
 
-def verification_sentence(certificate: VerificationReport) -> str:
-    """Return in one sentence whether the engines agreed, or how many did not."""
-    verdicts = certificate.results
-    compared = sum(verdict.spikes + verdict.values for verdict in verdicts)
-    names = join_words([verdict.engine for verdict in verdicts])
-    if certificate.passed:
-        give = "gives" if len(verdicts) == 1 else "give"
+def verification_sentence(verification: VerificationReport) -> str:
+    """Summarize a verification in one sentence."""
+    results, reference = verification.results, verification.reference
+    compared = sum(result.spikes + result.values for result in results)
+    if verification.passed:
+        names = join_words([result.engine for result in results])
+        subject = f"Engine {names} equals" if len(results) == 1 else f"Engines {names} equal"
         return (
-            f"{names[:1].upper()}{names[1:]} {give} bit for bit what the {certificate.reference} "
-            f"engine gives: {format_count(compared)} values compared, none differs."
+            f"{subject} the {reference} engine bit for bit: "
+            f"{format_count(compared)} values compared, no difference."
         )
-    wrong = [verdict.engine for verdict in verdicts if not verdict.passed]
-    return (
-        f"Not every engine agrees with the {certificate.reference} engine: see {join_words(wrong)}."
-    )
+    failed = join_words([result.engine for result in results if not result.passed])
+    return f"Not every engine equals the {reference} engine: see {failed}."

@@ -1,4 +1,4 @@
-"""The report as data: what it says, before anyone decides how it looks."""
+"""Report model: plain data that JSON, CSV and HTML are written from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from .placement import Placement, Range
 
 @dataclass(frozen=True)
 class PopulationActivity:
-    """One population: `events` it sends per inference (mean), and the neuron `updates` it needs."""
+    """Activity of a population: events and neuron updates per inference (means)."""
 
     name: str
     kind: str
@@ -25,7 +25,7 @@ class PopulationActivity:
 
 @dataclass(frozen=True)
 class ProjectionActivity:
-    """One projection: its `synapses`, and its synaptic `operations` per inference (mean)."""
+    """Activity of a projection: synapses, and synaptic operations per inference (mean)."""
 
     name: str
     source: str
@@ -37,7 +37,7 @@ class ProjectionActivity:
 
 @dataclass(frozen=True)
 class AccuracyCurve:
-    """Accuracy, 0 to 1, after each timestep: of the `name`d way to compute the network."""
+    """Accuracy after each timestep, 0 to 1, of one way to compute the network, by its `name`."""
 
     name: str
     accuracy: tuple[float, ...]
@@ -45,14 +45,22 @@ class AccuracyCurve:
 
 @dataclass(frozen=True)
 class Energy:
-    """What one inference costs by one price list, in joules.
+    """Energy of one inference by one energy model, in joules; ranges are (min, max).
 
-    `joules` gives for each kind of work the least and the most, and `populations` the same for each
-    population; `artificial` the cost of the same connections in an artificial network, one
-    multiply-accumulate each in a single pass, and `break_even` the synaptic operations a connection
-    at which both cost the same, updates aside. `by_step` is the total of an inference that stops
-    after 1, 2, ... timesteps. `error` is the share by which the list's authors found it wrong:
-    totals are widened by it. `certainty` is that of the least certain price.
+    Attributes:
+        model: Name of the target and the energy model.
+        source: Publications that the prices are from.
+        excludes: Work that the model does not price.
+        joules: Range by unit of work.
+        ann_energy: Energy of an artificial neural network of the same connections, one
+            multiply-accumulate each in a single pass.
+        break_even: Synaptic operations per synapse at which the synaptic energy equals that of the
+            ANN; neuron updates are not counted.
+        populations: Range by population and unit of work.
+        by_step: Total of an inference that stops after 1, 2, ... timesteps.
+        relative_error: Error of the model according to its authors, a fraction by which totals are
+            widened.
+        certainty: Certainty of the least certain price.
     """
 
     model: str
@@ -68,18 +76,23 @@ class Energy:
 
     @property
     def total(self) -> Range:
-        """All kinds of work together: the least and the most, in joules."""
+        """Sum over all units of work, (min, max) in joules."""
         return (
-            sum(least for least, _ in self.joules.values()) * (1 - self.relative_error),
-            sum(most for _, most in self.joules.values()) * (1 + self.relative_error),
+            sum(low for low, _ in self.joules.values()) * (1 - self.relative_error),
+            sum(high for _, high in self.joules.values()) * (1 + self.relative_error),
         )
 
 
 @dataclass(frozen=True)
 class SpikeRaster:
-    """The spikes of one population in one sample: neuron `rows[k]` fires in step `steps[k]`.
+    """Spikes of one population in one sample: row `rows[k]` fires in timestep `steps[k]`.
 
-    Of `neurons` neurons `shown` are drawn, evenly spaced; rows count from 0 to `shown` - 1.
+    Attributes:
+        population: Name of the population.
+        neurons: Number of its neurons.
+        num_rows: Number of evenly spaced neurons in the raster; rows are 0 to `num_rows` - 1.
+        steps: Index of the timestep of each spike, from 0.
+        rows: Row of each spike.
     """
 
     population: str
@@ -91,10 +104,14 @@ class SpikeRaster:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: its spikes, and what the output says of each class after each step.
+    """One sample: spikes of all populations, and the logits over time.
 
-    `label` is the true class, empty where it is not known; `answer` the one given after the last
-    step. `outputs[class][step]` is a spike count or, in weight units, a voltage.
+    Attributes:
+        label: True class, empty where it is not known.
+        prediction: Predicted class after the last timestep.
+        classes: Names of the classes.
+        rasters: Spikes of each population.
+        logits: Logit by class and timestep: a spike count or, in weight units, a voltage.
     """
 
     label: str
@@ -106,11 +123,31 @@ class Sample:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the report says of one network on one set of samples.
+    """Report on one network and one set of samples.
 
-    `operations[k]` are the synaptic operations, and `sent[k]` the events, of an inference that
-    stops after k + 1 timesteps (means). Raises `DataError` where a curve, or `exits`, has not one
-    value a timestep.
+    Attributes:
+        title: Headline.
+        network: SHA-256 of the network.
+        timesteps: Number of timesteps.
+        samples: Number of samples.
+        synapses: Synapses of the network.
+        populations: Activity by population.
+        projections: Activity by projection.
+        cumulative_operations: Synaptic operations of an inference that stops after 1, 2, ...
+            timesteps (means).
+        curves: Accuracy curves.
+        energies: Energy estimates.
+        cumulative_events: Events of an inference that stops after 1, 2, ... timesteps (means).
+        placements: Placements on targets.
+        host: Timing on this machine.
+        early_exit: Exit statistics.
+        sample: One sample in detail.
+        verification: Comparison of engines.
+        neurobench: NeuroBench metrics.
+        provenance: Provenance of the network, flattened.
+
+    Raises:
+        DataError: A curve, or `early_exit`, does not have one value per timestep.
     """
 
     title: str
@@ -141,7 +178,8 @@ class Report:
                 )
         if self.early_exit and len(self.early_exit.counts) != self.timesteps:
             raise DataError(
-                f"exits: {len(self.early_exit.counts)} counts, but there are {self.timesteps} timesteps"
+                f"exits: {len(self.early_exit.counts)} counts, "
+                f"but there are {self.timesteps} timesteps"
             )
 
     @property

@@ -1,17 +1,24 @@
-"""What the report says of a network on the cores of a target, and of the machine it ran on."""
+"""Report model of placements: cores, utilization and latency on a target."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Range = tuple[float, float]  # the least and the most
+Range = tuple[float, float]  # (min, max)
 
 
 @dataclass(frozen=True)
 class CoreLoad:
-    """One core in use, on the tile (x, y) of its chip: how full, and how busy.
+    """Load of one core in use.
 
-    `fill` is the share, 0 to 1, of what is `scarcest` there; `busy` are the seconds that it works
-    in a step, on average.
+    Attributes:
+        chip: Index of the chip.
+        number: Index of the core on the chip.
+        x: Column of its tile.
+        y: Row of its tile.
+        utilization: Fraction of the bottleneck resource that is taken, 0 to 1.
+        bottleneck: Resource of which the largest fraction is taken.
+        busy_seconds: Mean busy time per timestep.
+        populations: Names of the populations on the core.
     """
 
     chip: int
@@ -26,9 +33,15 @@ class CoreLoad:
 
 @dataclass(frozen=True)
 class PopulationUsage:
-    """One population on its cores: its slices, the `largest` of them, and what they take at most.
+    """Resources that one population takes.
 
-    `shares` are of each limit of a core, 0 to 1.
+    Attributes:
+        population: Name of the population.
+        neurons: Number of its neurons.
+        cores: Number of cores it is on.
+        slices: Number of its slices.
+        max_slice_shape: Shape of the largest slice.
+        utilization: Largest fraction of each resource of a core that a slice takes, 0 to 1.
     """
 
     population: str
@@ -41,10 +54,17 @@ class PopulationUsage:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds by one list of times: of a step (mean), the longest one, and an inference.
+    """Latency by one model, ranges in seconds.
 
-    `throughput` are inferences a second when samples follow one another, `depth` the steps by
-    which the answer comes later than the input's last.
+    Attributes:
+        model: Name of the target and the latency model.
+        source: Publications that the times are from.
+        excludes: Work that the model leaves out.
+        pipeline_depth: Timesteps by which the output lags behind the input.
+        step: Mean timestep.
+        worst: Longest timestep.
+        inference: Inference.
+        throughput: Inferences per second when samples follow one another.
     """
 
     model: str
@@ -59,10 +79,19 @@ class Timing:
 
 @dataclass(frozen=True)
 class Placement:
-    """A network on the cores of a target, or the `refusal` that says why it does not fit.
+    """Placement of a network on a target, or the reason why it does not fit.
 
-    Each of the target's chips has `width` x `height` tiles with `on_tile` cores each. `at_least` is
-    the number of cores below which no placement exists.
+    Attributes:
+        target: Title of the target.
+        min_cores: Lower bound of the number of cores of any placement.
+        chips: Number of chips in use.
+        width: Tiles of a chip along x.
+        height: Tiles of a chip along y.
+        cores_per_tile: Number of cores of a tile.
+        cores: Cores in use.
+        population_usage: Resources by population.
+        timings: Latency by each model of the target.
+        error: Why the network does not fit, else empty.
     """
 
     target: str

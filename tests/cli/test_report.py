@@ -77,7 +77,7 @@ def test_reports_are_compared(network: Path, events: Path, tmp_path: Path) -> No
     rows = pumice("report", "--compare", *files, "-o", tmp_path, "--json").document["reports"]
     assert [row["title"] for row in rows] == ["a", "b"]
     assert [row["timesteps"] for row in rows] == [5, 3]
-    assert rows[0]["operations"] > rows[1]["operations"]
+    assert rows[0]["synaptic_operations"] > rows[1]["synaptic_operations"]
 
 
 def test_a_comparison_needs_two_reports(network: Path, events: Path, tmp_path: Path) -> None:

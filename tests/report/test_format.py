@@ -77,10 +77,10 @@ def test_a_proof_is_claimed_only_where_all_agree() -> None:
     good, bad = EngineResult("cpu", 90, 10), EngineResult("lava", 90, 10, wrong)
     proven = VerificationReport("", "", 5, 2, "reference", (good,), {})
     assert words.verification_sentence(proven) == (
-        "Cpu gives bit for bit what the reference engine gives: 100 values compared, none differs."
+        "Engine cpu equals the reference engine bit for bit: 100 values compared, no difference."
     )
     failed = VerificationReport("", "", 5, 2, "reference", (good, bad), {})
     assert (
         words.verification_sentence(failed)
-        == "Not every engine agrees with the reference engine: see lava."
+        == "Not every engine equals the reference engine: see lava."
     )

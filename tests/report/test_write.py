@@ -120,13 +120,13 @@ def test_every_energy_is_a_line_of_the_table_that_adds_up() -> None:
     text = to_csv(replace(FULL, energies=(energy,), cumulative_events=(1.0, 3.5)))
     rows = list(csv.DictReader(StringIO(text)))
     own = [row for row in rows if row["part"] == "energy"]
-    assert sum(float(row["most"]) for row in own if ":" in row["name"]) == pytest.approx(5e-9)
-    assert [row["least"] for row in own if row["name"] == "total"] == ["1e-09", "4e-09"]
-    assert [row["most"] for row in rows if row["name"] == "events" and row["timestep"]] == [
+    assert sum(float(row["max"]) for row in own if ":" in row["name"]) == pytest.approx(5e-9)
+    assert [row["min"] for row in own if row["name"] == "total"] == ["1e-09", "4e-09"]
+    assert [row["max"] for row in rows if row["name"] == "events" and row["timestep"]] == [
         "1.0",
         "3.5",
     ]
-    assert [row["most"] for row in rows if row["of"] == "float"] == ["0.5", "0.75"]
+    assert [row["max"] for row in rows if row["of"] == "float"] == ["0.5", "0.75"]
 
 
 def test_what_does_not_fit_is_told_on_the_page() -> None:
@@ -149,11 +149,11 @@ def test_what_users_write_cannot_become_markup() -> None:
 def test_the_page_says_what_the_report_holds() -> None:
     page = render(FULL)
     for words in (
-        "right for 75.0 % in float, 62.5 % in integer and 62.5 % in Lava, on 3 samples",
+        "after 2 timesteps is 75.0 % (float), 62.5 % (integer) and 62.5 % (Lava), on 3 samples",
         "3.00 nJ to 4.00 nJ",
-        "Left out: the rest. Source: a paper.",
-        "A sample of class 1, wrongly answered 0.",
-        "Not every engine agrees with the reference engine: see onnx and lava.",
+        "Not included: the rest. Source: a paper.",
+        "A sample of class 1, incorrectly predicted as 0.",
+        "Not every engine equals the reference engine: see onnx and lava.",
         "onnx: step 1, sample 2, out[3]: spike is 1, needs 0",
         "prefers-color-scheme: dark",
         "@media print",
@@ -170,7 +170,12 @@ def test_equal_curves_share_one_line() -> None:
 
 def test_what_was_not_measured_has_no_section() -> None:
     page = render(BARE)
-    for heading in ("Energy", "One sample", "Conformance", "Share of right answers"):
+    for heading in (
+        "Estimated energy",
+        "Spikes of one sample",
+        "Verification",
+        "<h3>Accuracy</h3>",
+    ):
         assert f"{heading}" not in page
 
 
