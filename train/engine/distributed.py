@@ -1,7 +1,7 @@
-"""What several training processes share: features, and the statistics of batch norm.
+"""Collective operations of training processes: gathered features, synchronized batch norm.
 
 Each process then computes the loss of the whole batch, and gradients, averaged over processes, are
-those of one process that has it all.
+those of a single process with the whole batch.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from .trainer import rank_and_world_size
 
 
 def is_single_process() -> bool:
-    """Whether one process trains by itself."""
+    """True where no other process trains along."""
     return rank_and_world_size()[1] == 1
 
 
@@ -29,16 +29,16 @@ class _AllGather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        summed = gradients[0].contiguous()
-        distributed.all_reduce(summed)
+        total = gradients[0].contiguous()
+        distributed.all_reduce(total)
         start = rank_and_world_size()[0] * ctx.size
-        return summed.narrow(ctx.axis, start, ctx.size), None
+        return total.narrow(ctx.axis, start, ctx.size), None
 
 
 def all_gather(own: Tensor, axis: int) -> Tensor:
-    """Return the tensors of all processes, one after another along `axis`, with gradients.
+    """Concatenate the tensors of all processes along `axis`, with gradients.
 
-    All must have one shape. Alone, a process gets its own back.
+    All have one shape. A single process gets its own tensor back.
     """
     if is_single_process():
         return own
@@ -61,12 +61,12 @@ class _AllReduce(torch.autograd.Function):
 
 
 def _all_reduce(own: Tensor) -> Tensor:
-    summed: Tensor = _AllReduce.apply(own)  # type: ignore[no-untyped-call]
-    return summed
+    total: Tensor = _AllReduce.apply(own)  # type: ignore[no-untyped-call]
+    return total
 
 
 def _sync_batch_norm_forward(norm: _BatchNorm, values: Tensor) -> Tensor:
-    """Normalise by the statistics of all processes' batches, (samples, channels, ...)."""
+    """Normalize (samples, channels, ...) by the statistics of all processes' batches."""
     if not norm.training or is_single_process():
         return functional.batch_norm(
             values,
@@ -82,22 +82,22 @@ def _sync_batch_norm_forward(norm: _BatchNorm, values: Tensor) -> Tensor:
     shape = [-1 if axis == 1 else 1 for axis in range(values.dim())]
     count = values.numel() // values.shape[1] * rank_and_world_size()[1]
     mean = _all_reduce(values.sum(dim=axes)) / count
-    centred = values - mean.view(shape)
-    variance = _all_reduce(centred.square().sum(dim=axes)) / count
+    centered = values - mean.view(shape)
+    variance = _all_reduce(centered.square().sum(dim=axes)) / count
     if norm.running_mean is not None and norm.running_var is not None:
-        share = norm.momentum or 0.0
-        norm.running_mean.lerp_(mean.detach(), share)
-        norm.running_var.lerp_(variance.detach() * count / (count - 1), share)
-    normed: Tensor = centred * (variance + norm.eps).rsqrt().view(shape)
+        momentum = norm.momentum or 0.0
+        norm.running_mean.lerp_(mean.detach(), momentum)
+        norm.running_var.lerp_(variance.detach() * count / (count - 1), momentum)
+    normalized: Tensor = centered * (variance + norm.eps).rsqrt().view(shape)
     if norm.weight is not None:
-        normed = normed * norm.weight.view(shape) + norm.bias.view(shape)
-    return normed
+        normalized = normalized * norm.weight.view(shape) + norm.bias.view(shape)
+    return normalized
 
 
 def sync_batch_norm(module: nn.Module) -> None:
     """Let every batch norm of `module` use the statistics of all processes' batches.
 
-    torch's own SyncBatchNorm does the same on GPUs only.
+    torch's SyncBatchNorm does the same on GPUs only.
     """
     if is_single_process():
         return

@@ -52,7 +52,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """Whether this process has rank 0, which writes the files, and the metrics of each epoch."""
+    """Metrics of each epoch; `is_rank_zero` in the one process that writes the files."""
 
     is_rank_zero: bool
     history: list[dict[str, float]]

@@ -1,4 +1,4 @@
-"""Batch norm's statistics, taken anew: those of training belong to other weights or time steps."""
+"""Recalibration of batch norm's running statistics for other weights or numbers of timesteps."""
 
 from collections.abc import Iterable
 
@@ -10,22 +10,25 @@ from .network import SpikingNetwork
 
 @torch.no_grad()
 def recalibrate_batch_norm(network: SpikingNetwork, batches: Iterable[Tensor]) -> None:
-    """Set the running statistics of batch norm to the mean over `batches` of their statistics.
+    """Set the running statistics of batch norm to the mean of the batch statistics.
 
-    `batches` are events (timesteps, batch, *input_shape), with as many time steps as the network
-    is to run for. Weights stay as they are, and so does the mode of the network and of its layers.
+    Args:
+        network: network in floats; its weights and modes stay as they are.
+        batches: events (timesteps, batch, *input_shape), of as many timesteps as the network is to
+            run for.
     """
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
-    training, quantised = network.training, [layer.quantized for layer in network.layer_list]
+    training = network.training
+    quantized = [layer.quantized for layer in network.layer_list]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over all batches
+        norm.momentum = None  # a cumulative mean over all batches
     network.train().quantize(False)
     for events in batches:
         network(events)
     network.train(training)
-    for layer, mode in zip(network.layer_list, quantised, strict=True):
+    for layer, mode in zip(network.layer_list, quantized, strict=True):
         layer.quantized = mode
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -1,8 +1,8 @@
-"""Layers: neurons, and the projections that drive them, in real numbers or as on the chip.
+"""Spiking layers: neurons and the projections that drive them, in floats or in integers.
 
-Tensors are (timesteps, batch, *shape). While a layer is not `quantised` it computes in real
-numbers with live batch norm. Once quantised, batch norm's running statistics are frozen and folded,
-and the forward pass is the converted network's, integer for integer; gradients pass the rounding.
+Tensors are (timesteps, batch, *shape). A layer computes in floats with live batch norm until it is
+`quantized`. Then batch norm's running statistics are frozen and folded, and the forward pass equals
+the converted network's, integer for integer; gradients pass the rounding straight through.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,19 +12,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...convert.quantize import scales as rounding
+from ...convert.quantize import scales
 from ...convert.quantize.float_network import FloatPopulation, FloatProjection
 from .neuron import NeuronConfig, lif
 from .projections import InputSpec, Linear, Projection, Shape
 
 
 class SpikingLayer(nn.Module):
-    """Neurons called `name` that follow `rule`, driven by the sum of their `projections`.
+    """Neurons driven by the sum of their projections.
 
-    Takes for each projection what it reads, whole numbers; gives spikes, or voltages in real units
-    where the rule does not spike. A layer of a flat target flattens its sources. Once quantised,
-    its weights have `bits` bits. `reach` is the largest voltage seen in training of one that does
-    not spike: its integers must hold it.
+    The forward pass takes the input of each projection, integers, and returns spikes, or voltages
+    in float units for an integrator. A layer with a flat shape flattens its inputs.
+
+    Args:
+        name: name of the layer, and of its population once converted.
+        projections: what drives it; they are summed.
+        neuron: decays, surrogate gradient, spiking or not.
+        threshold: firing threshold.
+        weight_bits: bits of the weights once quantized, 4 to 8.
+
+    Attributes:
+        max_abs_voltage: largest absolute voltage of an integrator in training, which its integers
+            must hold.
+        quantized: whether the forward pass is in integers.
     """
 
     max_abs_voltage: Tensor
@@ -35,7 +45,7 @@ class SpikingLayer(nn.Module):
         projections: Sequence[Projection],
         neuron: NeuronConfig,
         threshold: float = 1.0,
-        weight_bits: int = rounding.WEIGHT_BITS,
+        weight_bits: int = scales.WEIGHT_BITS,
     ):
         super().__init__()
         self.name = name
@@ -49,119 +59,118 @@ class SpikingLayer(nn.Module):
 
     @property
     def projection_list(self) -> list[Projection]:
-        """Its projections."""
+        """The projections, typed."""
         return [p for p in self.projections if isinstance(p, Projection)]
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
-        """What each of its projections reads."""
+        """Input of each projection."""
         return tuple(projection.input_spec for projection in self.projection_list)
 
     @property
     def linear(self) -> Linear:
-        """The linear map of its first projection."""
+        """Linear operation of the first projection."""
         linear = self.projection_list[0].linear
         assert linear is not None
         return linear
 
-    def forward(self, *values: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Compute spikes, or an integrator's voltages, from the input of each projection."""
         if self.quantized:
-            return self._forward_quantized(values)
-        activation = _sum_tensors(
-            [way(value) for way, value in zip(self.projection_list, values, strict=False)]
-        )
+            return self._forward_quantized(inputs)
+        pairs = zip(self.projection_list, inputs, strict=False)  # a recurrent one has no input here
+        activation = _sum_tensors([projection(values) for projection, values in pairs])
         out = self.activate(activation, activation.new_zeros(()), self.threshold, None)
         if self.training and not self.neuron.spiking:
             torch.maximum(self.max_abs_voltage, out.detach().abs().max(), out=self.max_abs_voltage)
         return out
 
     def activate(
-        self, activation: Tensor, bias: Tensor, level: float, weights: list[Tensor] | None
+        self, activation: Tensor, bias: Tensor, threshold: float, weights: list[Tensor] | None
     ) -> Tensor:
-        """Return what neurons driven by `activation` send; with rounded `weights`, in integers."""
-        return lif(activation, bias, level, self.neuron, weights is not None)
+        """Run the neurons on `activation`, in integers where quantized `weights` are given."""
+        return lif(activation, bias, threshold, self.neuron, weights is not None)
 
-    def _forward_quantized(self, values: Sequence[Tensor]) -> Tensor:
-        folded = [way.fold_batch_norm() for way in self.projection_list]
-        peaks = [rounding.max_abs(weights.detach()) for weights, _ in folded]
-        threshold = self.threshold if self.neuron.spiking else 0.0
-        reach = 0.0 if self.neuron.spiking else float(self.max_abs_voltage)
-        scale = rounding.population_scale(peaks, threshold, self.weight_bits, reach)
+    def _forward_quantized(self, inputs: Sequence[Tensor]) -> Tensor:
+        folded = [projection.fold_batch_norm() for projection in self.projection_list]
+        peaks = [scales.max_abs(weights.detach()) for weights, _ in folded]
+        spiking = self.neuron.spiking
+        scale = scales.population_scale(
+            peaks,
+            self.threshold if spiking else 0.0,
+            self.weight_bits,
+            0.0 if spiking else float(self.max_abs_voltage),
+        )
         weights = [
             self._quantize_weights(each, peak, scale)
             for (each, _), peak in zip(folded, peaks, strict=True)
         ]
-        driven = zip(self.projection_list, values, weights, strict=False)  # a loop drives itself
-        activation = _sum_tensors([way.project(value, each) for way, value, each in driven])
+        driven = zip(self.projection_list, inputs, weights, strict=False)
+        activation = _sum_tensors([p.project(values, each) for p, values, each in driven])
         bias = _sum_tensors([bias for _, bias in folded])
-        shift = rounding.bias_exponent(float(bias.detach().abs().max()), scale)
-        mantissa = rounding.quantize_bias(bias, scale, shift)
-        added = _straight_through(bias * (scale * rounding.ALIGN), mantissa * 2.0**shift)
-        added = added.view(-1, *([1] * (activation.dim() - 3)))
-        level = rounding.quantize_threshold(self.threshold, scale)
-        out = self.activate(activation, added, level, weights)
-        return out if self.neuron.spiking else out * (1.0 / (scale * rounding.ALIGN))
+        exponent = scales.bias_exponent(float(bias.detach().abs().max()), scale)
+        mantissa = scales.quantize_bias(bias, scale, exponent)
+        bias = _straight_through(bias * (scale * scales.ALIGN), mantissa * 2.0**exponent)
+        bias = bias.view(-1, *([1] * (activation.dim() - 3)))
+        threshold = scales.quantize_threshold(self.threshold, scale)
+        out = self.activate(activation, bias, threshold, weights)
+        return out if spiking else out * (1.0 / (scale * scales.ALIGN))
 
     def _quantize_weights(self, weights: Tensor, peak: float, scale: float) -> Tensor:
-        """Return `weights` as the whole numbers they count as, exponent and all."""
-        exponent = rounding.weight_exponent(peak, scale, self.weight_bits)
-        rounded = (
-            rounding.quantize_weights(weights, scale, exponent, self.weight_bits) * 2.0**exponent
-        )
-        return _straight_through(weights * scale, rounded)
+        """Quantize to integers, weight exponent included."""
+        exponent = scales.weight_exponent(peak, scale, self.weight_bits)
+        mantissa = scales.quantize_weights(weights, scale, exponent, self.weight_bits)
+        return _straight_through(weights * scale, mantissa * 2.0**exponent)
 
-    def output_shape(self, *values: Tensor) -> Shape:
-        """Return the shape of its neurons, where its projections read `values`."""
-        arriving = self.projection_list[0].project(values[0], self.projection_list[0].weights)
-        return tuple(arriving.shape[2:])
+    def output_shape(self, *inputs: Tensor) -> Shape:
+        """Shape of the population, for inputs like these."""
+        first = self.projection_list[0]
+        return tuple(first.project(inputs[0], first.weights).shape[2:])
 
     def to_float(
-        self, shape: Shape, shapes: dict[str, Shape]
+        self, shape: Shape, source_shapes: dict[str, Shape]
     ) -> tuple[FloatPopulation, list[FloatProjection]]:
-        """Return this layer in the real numbers it would be rounded from.
+        """Export to the converter's float network, batch norm folded.
 
-        `shape` is its own, `shapes` those of the populations before it.
+        `shape` is the layer's own, `source_shapes` those of the populations before it.
         """
         with torch.no_grad():
-            bias = (
-                _sum_tensors([way.fold_batch_norm()[1] for way in self.projection_list])
-                .cpu()
-                .numpy()
-            )
-        rule = self.neuron
-        neurons = FloatPopulation(
+            biases = [projection.fold_batch_norm()[1] for projection in self.projection_list]
+            bias = _sum_tensors(biases).cpu().numpy()
+        neuron = self.neuron
+        population = FloatPopulation(
             self.name,
             shape,
             np.broadcast_to(bias, shape[:1]),
-            self.threshold if rule.spiking else 0.0,
-            rule.current_decay / rounding.DECAY_ONE,
-            rule.voltage_decay / rounding.DECAY_ONE,
-            rule.spiking,
-            max_abs_voltage=0.0 if rule.spiking else float(self.max_abs_voltage),
+            self.threshold if neuron.spiking else 0.0,
+            neuron.current_decay / scales.DECAY_ONE,
+            neuron.voltage_decay / scales.DECAY_ONE,
+            neuron.spiking,
+            max_abs_voltage=0.0 if neuron.spiking else float(self.max_abs_voltage),
         )
-        shapes = {**shapes, self.name: shape}
-        synapses = [
+        shapes = {**source_shapes, self.name: shape}
+        projections = [
             replace(each, weight_bits=self.weight_bits)
-            for way in self.projection_list
-            for each in way.to_float(self.name, shapes[way.input_spec.sources[0]])
+            for projection in self.projection_list
+            for each in projection.to_float(self.name, shapes[projection.input_spec.sources[0]])
         ]
-        return neurons, synapses
+        return population, projections
 
 
-def _sum_tensors(parts: Sequence[Tensor]) -> Tensor:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
+def _sum_tensors(tensors: Sequence[Tensor]) -> Tensor:
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = total + tensor
     return total
 
 
-def _straight_through(real: Tensor, rounded: Tensor) -> Tensor:
-    """Return `rounded` exactly, with the gradient of `real`."""
-    return rounded.detach() + (real - real.detach())
+def _straight_through(values: Tensor, rounded: Tensor) -> Tensor:
+    """Straight-through estimator: exactly `rounded`, with the gradient of `values`."""
+    return rounded.detach() + (values - values.detach())
 
 
-def set_quantized(layers: Iterable[nn.Module], quantized: bool) -> None:
-    """Switch every layer among `layers` to integers or back; frozen batch norm keeps its mode."""
-    for module in layers:
+def set_quantized(modules: Iterable[nn.Module], quantized: bool) -> None:
+    """Switch every spiking layer among `modules` to integers or back to floats."""
+    for module in modules:
         if isinstance(module, SpikingLayer):
             module.quantized = quantized

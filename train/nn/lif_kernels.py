@@ -1,9 +1,9 @@
-"""The neuron's loops on a CPU: many steps of many neurons, forward and back, in one pass each.
+"""Compiled CPU kernels of leaky integrate-and-fire layers: forward and backward through time.
 
-Arrays are (timesteps, rows, neurons). The inner loops run over slices, one step of one block of
-neurons at a time, which is what LLVM needs to use the vector unit; a block's state stays in cache.
-The forward pass in integers is `pumice.runtime.arithmetic` restated for 32-bit lanes: a state times
-a 12-bit decay needs 36 bits, but with |x| = 4096 h + l it is h k + (l k >> 12): all terms fit.
+Arrays are (timesteps, rows, neurons). The inner loops run over slices, one timestep of one block of
+neurons at a time, which LLVM vectorizes; a block's state stays in cache. The forward pass in
+integers is `pumice.runtime.arithmetic` for 32-bit lanes: a state times a 12-bit decay factor needs
+36 bits, but with |x| = 4096 h + l it is h k + (l k >> 12), whose terms all fit.
 """
 
 from typing import Any
@@ -16,15 +16,17 @@ from ...runtime.arithmetic import ALIGN_BITS, DECAY_BITS, DECAY_ONE, STATE_HALF
 BLOCK_SIZE = 1024
 SURROGATES = ("triangle", "rectangle", "atan", "fast_sigmoid")
 
-NumbaArg = Any  # numba's functions take arrays and scalars of the stated types only
+NumbaArg = Any  # a numpy array or scalar of the type that the docstring states
 
 
 @njit(inline="always")
-def _decay(state: NumbaArg, kept: NumbaArg) -> NumbaArg:
+def _decay(state: NumbaArg, factor: NumbaArg) -> NumbaArg:
     size = np.int32(abs(state))
     high, low = np.int32(size >> np.int32(DECAY_BITS)), np.int32(size & np.int32(DECAY_ONE - 1))
-    left = np.int32(np.int32(high * kept) + np.int32(np.int32(low * kept) >> np.int32(DECAY_BITS)))
-    return np.int32(-left) if state < 0 else left
+    decayed = np.int32(
+        np.int32(high * factor) + np.int32(np.int32(low * factor) >> np.int32(DECAY_BITS))
+    )
+    return np.int32(-decayed) if state < 0 else decayed
 
 
 @njit(error_model="numpy")
@@ -33,25 +35,25 @@ def _lif_step_int(
     bias: NumbaArg,
     current: NumbaArg,
     voltage: NumbaArg,
-    before: NumbaArg,
+    pre_reset: NumbaArg,
     out: NumbaArg,
-    kept_current: NumbaArg,
-    kept_voltage: NumbaArg,
+    current_factor: NumbaArg,
+    voltage_factor: NumbaArg,
     threshold: NumbaArg,
-    fires: NumbaArg,
+    spiking: NumbaArg,
 ) -> None:
     for i in range(len(activation)):
-        arriving = np.int32(np.int32(activation[i]) << np.int32(ALIGN_BITS))
-        u = np.int32(_decay(current[i], kept_current) + arriving)
+        increment = np.int32(np.int32(activation[i]) << np.int32(ALIGN_BITS))
+        u = np.int32(_decay(current[i], current_factor) + increment)
         u = np.int32(u - np.int32(2 * STATE_HALF)) if u > STATE_HALF else u
         u = np.int32(u + np.int32(2 * STATE_HALF)) if u <= -STATE_HALF else u
-        v = np.int32(np.int32(_decay(voltage[i], kept_voltage) + u) + bias[i])
+        v = np.int32(np.int32(_decay(voltage[i], voltage_factor) + u) + bias[i])
         v = min(max(v, np.int32(1 - STATE_HALF)), np.int32(STATE_HALF - 1))
-        spike = fires and v > threshold
+        spike = spiking and v > threshold
         current[i] = u
         voltage[i] = np.int32(0) if spike else v
-        before[i] = np.float32(v)
-        out[i] = np.float32(spike) if fires else np.float32(v)
+        pre_reset[i] = np.float32(v)
+        out[i] = np.float32(spike) if spiking else np.float32(v)
 
 
 @njit(error_model="numpy")
@@ -60,38 +62,39 @@ def _lif_step_float(
     bias: NumbaArg,
     current: NumbaArg,
     voltage: NumbaArg,
-    before: NumbaArg,
+    pre_reset: NumbaArg,
     out: NumbaArg,
-    kept_current: NumbaArg,
-    kept_voltage: NumbaArg,
+    current_factor: NumbaArg,
+    voltage_factor: NumbaArg,
     threshold: NumbaArg,
-    fires: NumbaArg,
+    spiking: NumbaArg,
 ) -> None:
     for i in range(len(activation)):
-        u = current[i] * kept_current + activation[i]
-        v = voltage[i] * kept_voltage + u + bias[i]
-        spike = fires and v > threshold
+        u = current[i] * current_factor + activation[i]
+        v = voltage[i] * voltage_factor + u + bias[i]
+        spike = spiking and v > threshold
         current[i] = u
         voltage[i] = np.float32(0) if spike else v
-        before[i] = v
-        out[i] = np.float32(spike) if fires else v
+        pre_reset[i] = v
+        out[i] = np.float32(spike) if spiking else v
 
 
 @njit(parallel=True, error_model="numpy", cache=True)
 def lif_forward_int(
     activation: NumbaArg,
     bias: NumbaArg,
-    kept_current: NumbaArg,
-    kept_voltage: NumbaArg,
+    current_factor: NumbaArg,
+    voltage_factor: NumbaArg,
     threshold: NumbaArg,
-    fires: NumbaArg,
+    spiking: NumbaArg,
     out: NumbaArg,
     voltages: NumbaArg,
 ) -> None:
-    """Run the chip's rule on float32 arrays that hold integers; all scalars are int32.
+    """Run the integer neuron model on float32 arrays that hold integers; all scalars are int32.
 
-    `out` gets spikes (or voltages), `voltages` those before the reset. `bias` (neurons,) and
-    `threshold` are in 1/64 weight units, `kept_current` and `kept_voltage` are 4096 - decay.
+    Writes spikes (or voltages) to `out`, and the voltages before the reset to `voltages`. `bias`
+    (neurons,) and `threshold` are in 1/64 weight units; `current_factor` and `voltage_factor` are
+    4096 - decay.
     """
     timesteps, rows, neurons = activation.shape
     blocks = (neurons + BLOCK_SIZE - 1) // BLOCK_SIZE
@@ -107,10 +110,10 @@ def lif_forward_int(
                 voltage,
                 voltages[now, row, start:stop],
                 out[now, row, start:stop],
-                kept_current,
-                kept_voltage,
+                current_factor,
+                voltage_factor,
                 threshold,
-                fires,
+                spiking,
             )
 
 
@@ -118,14 +121,14 @@ def lif_forward_int(
 def lif_forward_float(
     activation: NumbaArg,
     bias: NumbaArg,
-    kept_current: NumbaArg,
-    kept_voltage: NumbaArg,
+    current_factor: NumbaArg,
+    voltage_factor: NumbaArg,
     threshold: NumbaArg,
-    fires: NumbaArg,
+    spiking: NumbaArg,
     out: NumbaArg,
     voltages: NumbaArg,
 ) -> None:
-    """Run the same rule in real numbers, without rounding, wrap or saturation; all is float32."""
+    """Run the neuron model in floats, without rounding, wrap or saturation; all is float32."""
     timesteps, rows, neurons = activation.shape
     blocks = (neurons + BLOCK_SIZE - 1) // BLOCK_SIZE
     for job in prange(rows * blocks):
@@ -140,17 +143,17 @@ def lif_forward_float(
                 voltage,
                 voltages[now, row, start:stop],
                 out[now, row, start:stop],
-                kept_current,
-                kept_voltage,
+                current_factor,
+                voltage_factor,
                 threshold,
-                fires,
+                spiking,
             )
 
 
 @njit(inline="always")
-def _surrogate_derivative(share: NumbaArg, surrogate: NumbaArg) -> NumbaArg:
-    """Return the surrogate derivative at x = v / threshold - 1, of height 1 at x = 0."""
-    x = share - np.float32(1)
+def _surrogate_derivative(ratio: NumbaArg, surrogate: NumbaArg) -> NumbaArg:
+    """Surrogate derivative at x = `ratio` - 1 = v / threshold - 1, of height 1 at x = 0."""
+    x = ratio - np.float32(1)
     if surrogate == 0:
         return max(np.float32(0), np.float32(1) - abs(x))
     if surrogate == 1:
@@ -165,51 +168,52 @@ def _surrogate_derivative(share: NumbaArg, surrogate: NumbaArg) -> NumbaArg:
 @njit(error_model="numpy", fastmath={"nsz", "contract", "reassoc"})
 def _lif_step_backward(
     gradient: NumbaArg,
-    before: NumbaArg,
-    by_activation: NumbaArg,
-    by_current: NumbaArg,
-    by_voltage: NumbaArg,
-    by_bias: NumbaArg,
-    kept_current: NumbaArg,
-    kept_voltage: NumbaArg,
+    pre_reset: NumbaArg,
+    grad_activation: NumbaArg,
+    grad_current: NumbaArg,
+    grad_voltage: NumbaArg,
+    grad_bias: NumbaArg,
+    current_factor: NumbaArg,
+    voltage_factor: NumbaArg,
     threshold: NumbaArg,
     inverse: NumbaArg,
     unit: NumbaArg,
-    fires: NumbaArg,
+    spiking: NumbaArg,
     surrogate: NumbaArg,
 ) -> None:
     for i in range(len(gradient)):
         g = gradient[i]
-        carried = kept_voltage * by_voltage[i]
-        if fires:
-            g = g * _surrogate_derivative(before[i] * inverse, surrogate) * inverse
-            carried = carried if before[i] <= threshold else np.float32(0)
-        v = g + carried
-        u = v + kept_current * by_current[i]
-        by_voltage[i] = v
-        by_current[i] = u
-        by_activation[i] = u * unit
-        by_bias[i] += v
+        carry = voltage_factor * grad_voltage[i]
+        if spiking:
+            g = g * _surrogate_derivative(pre_reset[i] * inverse, surrogate) * inverse
+            carry = carry if pre_reset[i] <= threshold else np.float32(0)
+        v = g + carry
+        u = v + current_factor * grad_current[i]
+        grad_voltage[i] = v
+        grad_current[i] = u
+        grad_activation[i] = u * unit
+        grad_bias[i] += v
 
 
 @njit(parallel=True, error_model="numpy", cache=True)
 def lif_backward(
     gradient: NumbaArg,
     voltages: NumbaArg,
-    kept_current: NumbaArg,
-    kept_voltage: NumbaArg,
+    current_factor: NumbaArg,
+    voltage_factor: NumbaArg,
     threshold: NumbaArg,
     unit: NumbaArg,
-    fires: NumbaArg,
+    spiking: NumbaArg,
     surrogate: NumbaArg,
-    by_activation: NumbaArg,
-    by_bias: NumbaArg,
+    grad_activation: NumbaArg,
+    grad_bias: NumbaArg,
 ) -> None:
-    """Walk the steps backwards; `by_bias` is (rows, neurons), `voltages` those before the reset.
+    """Back-propagate through time.
 
-    All float32; `unit` is what one unit of activation adds to the current. The derivative of a
-    spike is the surrogate's (an index into `SURROGATES`); the reset is taken as given (detached),
-    rounding and saturation as the identity.
+    Writes the gradients of the activation and, (rows, neurons), of the bias. `voltages` are those
+    before the reset; `unit` is what one unit of activation adds to the current; all is float32. A
+    spike has the derivative of the surrogate, an index into `SURROGATES`; the reset is detached,
+    rounding and saturation are straight-through.
     """
     timesteps, rows, neurons = gradient.shape
     blocks = (neurons + BLOCK_SIZE - 1) // BLOCK_SIZE
@@ -217,24 +221,24 @@ def lif_backward(
     for job in prange(rows * blocks):
         row, start = job // blocks, (job % blocks) * BLOCK_SIZE
         stop = min(neurons, start + BLOCK_SIZE)
-        by_current = np.zeros(stop - start, np.float32)
-        by_voltage = np.zeros(stop - start, np.float32)
-        total = by_bias[row, start:stop]
+        grad_current = np.zeros(stop - start, np.float32)
+        grad_voltage = np.zeros(stop - start, np.float32)
+        total = grad_bias[row, start:stop]
         total[:] = 0
-        for back in range(timesteps):
-            now = timesteps - 1 - back
+        for step in range(timesteps):
+            now = timesteps - 1 - step
             _lif_step_backward(
                 gradient[now, row, start:stop],
                 voltages[now, row, start:stop],
-                by_activation[now, row, start:stop],
-                by_current,
-                by_voltage,
+                grad_activation[now, row, start:stop],
+                grad_current,
+                grad_voltage,
                 total,
-                kept_current,
-                kept_voltage,
+                current_factor,
+                voltage_factor,
                 threshold,
                 inverse,
                 unit,
-                fires,
+                spiking,
                 surrogate,
             )

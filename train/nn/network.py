@@ -101,7 +101,7 @@ class SpikingNetwork(nn.Module):
 
     @property
     def quantized(self) -> bool:
-        """Whether the first layer computes in integers."""
+        """True while the forward pass is that of the integer network."""
         return bool(self.layer_list) and self.layer_list[0].quantized
 
     @property

@@ -1,4 +1,4 @@
-"""Projections in training: what leads from populations to the neurons of a layer, all of it linear.
+"""Projections in training: the linear operations from populations to the neurons of a layer.
 
 Tensors are (timesteps, batch, *shape).
 """
@@ -12,12 +12,7 @@ from torch.nn import functional
 
 from ...convert.quantize.float_network import FloatProjection
 from ...convert.quantize.fuse import fuse_linear_ops
-from ...convert.quantize.linear_ops import (
-    ConvOp,
-    LinearOp,
-    Op,
-    PoolOp,
-)
+from ...convert.quantize.linear_ops import ConvOp, LinearOp, Op, PoolOp
 from ...runtime.errors import NetworkError
 
 Linear = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
@@ -28,40 +23,47 @@ Sources = tuple[str, ...]
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a projection reads: its `sources` added up, then summed over windows side by side."""
+    """Input of a projection: the sum of its `sources`, sum-pooled over windows of `pool_size`."""
 
     sources: Sources
     pool_size: Pair = (1, 1)
 
 
-def gather_input(known: dict[InputSpec, Tensor], reads: InputSpec) -> Tensor:
-    """Return what `reads` names, from the populations in `known`; each sum is made once, and kept.
+def gather_input(outputs: dict[InputSpec, Tensor], spec: InputSpec) -> Tensor:
+    """Compute the input `spec` from the outputs of populations; integers stay integers.
 
-    Whole numbers stay whole.
+    Each sum and each pool is computed once and cached in `outputs`.
     """
-    if reads not in known:
-        if reads.pool_size != (1, 1):
-            known[reads] = sum_pool(gather_input(known, InputSpec(reads.sources)), reads.pool_size)
+    if spec not in outputs:
+        if spec.pool_size != (1, 1):
+            unpooled = gather_input(outputs, InputSpec(spec.sources))
+            outputs[spec] = sum_pool(unpooled, spec.pool_size)
         else:
-            *before, last = reads.sources
-            known[reads] = gather_input(known, InputSpec(tuple(before))) + known[InputSpec((last,))]
-    return known[reads]
+            *before, last = spec.sources
+            partial_sum = gather_input(outputs, InputSpec(tuple(before)))
+            outputs[spec] = partial_sum + outputs[InputSpec((last,))]
+    return outputs[spec]
 
 
-def sum_pool(values: Tensor, window: Pair) -> Tensor:
-    """Return the sums over windows that lie side by side."""
-    pooled = functional.avg_pool2d(values.flatten(0, 1), window, divisor_override=1)
+def sum_pool(values: Tensor, pool_size: Pair) -> Tensor:
+    """Sum pooling over non-overlapping windows."""
+    pooled = functional.avg_pool2d(values.flatten(0, 1), pool_size, divisor_override=1)
     return pooled.view(*values.shape[:2], *pooled.shape[1:])
 
 
 class Projection(nn.Module):
-    """What `reads` names, through `linear` and, where asked for, batch norm.
+    """A linear operation on an input, with optional batch norm.
 
-    The divisor of an average over windows is part of the weights. Without `linear`, each neuron
-    goes to the one in its place, with weight 1. `reads` of several sources lower to a projection
-    each, with the same weights: a sum has no population of its own. `delay` is what they lower to:
-    who calls hands over what was sent so many steps before. A transposed convolution, of one group,
-    lowers to the synapses it has.
+    The divisor of average pooling is part of the weights. An input of several sources becomes one
+    projection per source once converted, all with the same weights, since a sum has no population
+    of its own. A transposed convolution, of one group, is converted to its list of synapses.
+
+    Args:
+        input_spec: the input.
+        linear: convolution, transposed convolution or dense layer; None connects each neuron to the
+            one in its place with weight 1.
+        norm: batch norm of the linear operation's output.
+        delay: delay of the converted synapses in timesteps; the caller passes delayed values.
     """
 
     one: Tensor
@@ -81,24 +83,24 @@ class Projection(nn.Module):
         self.register_buffer("one", torch.ones(1), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return what arrives, in real numbers and with live batch norm."""
+        """Compute the activation in floats, with live batch norm."""
         bias = None if self.linear is None else self.linear.bias
         activation = self.project(values, self.weights, bias)
         if self.norm is None:
             return activation
-        normed: Tensor = self.norm(activation.flatten(0, 1))
-        return normed.view(activation.shape)
+        normalized: Tensor = self.norm(activation.flatten(0, 1))
+        return normalized.view(activation.shape)
 
     @property
     def weights(self) -> Tensor:
-        """The weights before batch norm, with the divisor of an average."""
+        """Weights before batch norm, with the divisor of average pooling."""
         if self.linear is None:
             return self.one
         height, width = self.input_spec.pool_size
         return self.linear.weight * (1 / (height * width))
 
     def project(self, values: Tensor, weights: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return the linear map with other `weights` and `bias`, (timesteps, batch, *shape)."""
+        """Apply the linear operation with other `weights` and `bias`."""
         if self.linear is None:
             return values * weights
         merged = values.flatten(0, 1)
@@ -118,19 +120,17 @@ class Projection(nn.Module):
     ) -> Tensor:
         conv = self.linear
         assert isinstance(conv, nn.ConvTranspose2d) and isinstance(conv.padding, tuple)
-        further = conv.output_padding, conv.groups, conv.dilation
-        return functional.conv_transpose2d(
-            values, weights, bias, conv.stride, conv.padding, *further
-        )
+        geometry = conv.stride, conv.padding, conv.output_padding, conv.groups, conv.dilation
+        return functional.conv_transpose2d(values, weights, bias, *geometry)
 
     def fold_batch_norm(self) -> tuple[Tensor, Tensor]:
-        """Return weights and bias with batch norm's running statistics folded in, float32.
+        """Fold batch norm's running statistics into weights and bias, float32.
 
         w' = w g / sqrt(var + eps), b' = beta + (b - mean) g / sqrt(var + eps)
         """
         weights = self.weights
-        outputs = 1 if isinstance(self.linear, nn.ConvTranspose2d) else 0  # the axis they lie on
-        bias = weights.new_zeros(weights.shape[outputs])
+        axis = 1 if isinstance(self.linear, nn.ConvTranspose2d) else 0  # of the output channels
+        bias = weights.new_zeros(weights.shape[axis])
         if self.linear is not None and self.linear.bias is not None:
             bias = self.linear.bias
         norm = self.norm
@@ -138,30 +138,29 @@ class Projection(nn.Module):
             assert norm.running_var is not None and norm.running_mean is not None
             gain = norm.weight / (norm.running_var + norm.eps).sqrt()
             bias = norm.bias + (bias - norm.running_mean) * gain
-            weights = weights * gain.view(-1, *([1] * (weights.dim() - 1 - outputs)))
+            weights = weights * gain.view(-1, *([1] * (weights.dim() - 1 - axis)))
         return weights, bias
 
-    def to_float(self, target: str, shape: Shape) -> list[FloatProjection]:
-        """Return a projection to `target` from each source, all of `shape`, in real numbers."""
-        window = self.input_spec.pool_size
+    def to_float(self, target: str, source_shape: Shape) -> list[FloatProjection]:
+        """Export one float projection to `target` per source, all of `source_shape`."""
+        pool_size = self.input_spec.pool_size
         folded = self.fold_batch_norm()[0].detach().cpu()
         weights = folded.double().numpy()
-        pooled = window != (1, 1) or (self.linear is None and len(shape) == 3)
-        steps: list[tuple[str, Op]] = [(target, PoolOp(window, window))] if pooled else []
+        pools = pool_size != (1, 1) or (self.linear is None and len(source_shape) == 3)
+        ops: list[tuple[str, Op]] = [(target, PoolOp(pool_size, pool_size))] if pools else []
         if isinstance(self.linear, nn.Conv2d):
             conv = self.linear
             geometry = _as_pair(conv.stride), _as_pair(conv.padding), _as_pair(conv.dilation)
-            none = np.zeros(len(weights))
-            steps.append((target, ConvOp(weights, none, *geometry, conv.groups)))
+            ops.append((target, ConvOp(weights, np.zeros(len(weights)), *geometry, conv.groups)))
         elif isinstance(self.linear, nn.ConvTranspose2d):
-            each = torch.eye(int(np.prod(shape))).view(-1, *shape)
-            matrix = self._conv_transpose(each, folded).flatten(1).T.double().numpy()
-            steps.append((target, LinearOp(matrix, np.zeros(len(matrix)))))
+            basis = torch.eye(int(np.prod(source_shape))).view(-1, *source_shape)
+            matrix = self._conv_transpose(basis, folded).flatten(1).T.double().numpy()
+            ops.append((target, LinearOp(matrix, np.zeros(len(matrix)))))
         elif self.linear is not None:
-            steps.append((target, LinearOp(weights, np.zeros(len(weights)))))
+            ops.append((target, LinearOp(weights, np.zeros(len(weights)))))
         sources = self.input_spec.sources
-        step = fuse_linear_ops(steps, shape)
-        first = step.to_projection(f"{sources[0]}-{target}", sources[0], target, self.delay)
+        fused = fuse_linear_ops(ops, source_shape)
+        first = fused.to_projection(f"{sources[0]}-{target}", sources[0], target, self.delay)
         return [replace(first, name=f"{name}-{target}", source=name) for name in sources]
 
 

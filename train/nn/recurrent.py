@@ -1,7 +1,7 @@
-"""Layers whose neurons reach each other one step later.
+"""Recurrent spiking layers: neurons with synapses among themselves, with a delay of one step.
 
-The activation of a step needs the spikes of the step before, so time is a loop here; the arithmetic
-and the gradient of a step are those of `dynamics`.
+The activation of a step needs the spikes of the step before, so that time is a loop here; the
+arithmetic and the gradient of a step are those of `neuron`.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,10 @@ from .projections import InputSpec, Linear, Projection
 
 
 class RecurrentLayer(SpikingLayer):
-    """A layer that also reads its own spikes through `loop`, with a delay of one step.
+    """A spiking layer that also reads its own spikes, with a delay of one timestep.
 
-    `loop` has no bias and no batch norm, whose statistics would be those of single steps.
+    The recurrent synapses have no bias and no batch norm, whose statistics would be those of single
+    steps. Arguments are those of `SpikingLayer`, and the linear operation `recurrent`.
     """
 
     def __init__(
@@ -36,72 +37,72 @@ class RecurrentLayer(SpikingLayer):
 
     @property
     def projection_list(self) -> list[Projection]:
-        """Its projections, the loop last."""
+        """The projections, the recurrent one last."""
         return [*super().projection_list, self.recurrent]
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
-        """What each of its projections reads, less the loop."""
-        return tuple(way.input_spec for way in super().projection_list)
+        """Input of each projection but the recurrent one."""
+        return tuple(projection.input_spec for projection in super().projection_list)
 
     def activate(
-        self, activation: Tensor, bias: Tensor, level: float, weights: list[Tensor] | None
+        self, activation: Tensor, bias: Tensor, threshold: float, weights: list[Tensor] | None
     ) -> Tensor:
-        """Return the spikes of all steps, one after the other."""
-        looped = self.recurrent.weights if weights is None else weights[-1]
+        """Run the neurons one timestep after the other."""
+        recurrent = self.recurrent.weights if weights is None else weights[-1]
         unit = 1.0 if weights is None else float(ALIGN)
         current = voltage = torch.zeros_like(activation[0])
         spikes = torch.zeros_like(activation[:1])
-        sent = []
+        outputs = []
         step: Any = _LifStep.apply
-        for arriving in activation:
-            arriving = arriving + self.recurrent.project(spikes, looped).view_as(arriving)
+        for increment in activation:
+            increment = increment + self.recurrent.project(spikes, recurrent).view_as(increment)
             current, voltage, out = step(
-                arriving, bias, current, voltage, level * unit, self.neuron, unit
+                increment, bias, current, voltage, threshold * unit, self.neuron, unit
             )
             spikes = out.unsqueeze(0)
-            sent.append(out)
-        return torch.stack(sent)
+            outputs.append(out)
+        return torch.stack(outputs)
 
 
 class _LifStep(torch.autograd.Function):
-    """One step of neurons from their states, as `dynamics` does all of them at once."""
+    """One timestep of neurons from their states, as `neuron.lif` runs all of them at once."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        arriving: Tensor,
+        increment: Tensor,
         bias: Tensor,
         current: Tensor,
         voltage: Tensor,
-        level: float,
-        rule: NeuronConfig,
+        threshold: float,
+        neuron: NeuronConfig,
         unit: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         integers = unit > 1
-        number = torch.int64 if integers else arriving.dtype
+        dtype = torch.int64 if integers else increment.dtype
         current, voltage = membrane_update(
-            current.to(number), voltage.to(number), arriving.to(number), bias.to(number), rule
+            current.to(dtype), voltage.to(dtype), increment.to(dtype), bias.to(dtype), neuron
         )
-        current, voltage = current.to(arriving.dtype), voltage.to(arriving.dtype)
+        current, voltage = current.to(increment.dtype), voltage.to(increment.dtype)
         ctx.save_for_backward(voltage)
-        ctx.settings = (level, rule, unit, bias.shape)
-        spikes = voltage > level
-        return current, voltage.masked_fill(spikes, 0), spikes.to(arriving.dtype)
+        ctx.settings = (threshold, neuron, unit, bias.shape)
+        spikes = voltage > threshold
+        return current, voltage.masked_fill(spikes, 0), spikes.to(increment.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (voltage,) = ctx.saved_tensors
-        level, rule, unit, bias_shape = ctx.settings
-        by_current, by_voltage, by_spikes = gradients
-        surrogate = surrogate_derivative(voltage / level - 1, rule.surrogate) / level
-        by_voltage = by_spikes * surrogate + by_voltage * (voltage <= level)
-        by_current = by_current + by_voltage
+        threshold, neuron, unit, bias_shape = ctx.settings
+        grad_current, grad_voltage, grad_spikes = gradients
+        surrogate = surrogate_derivative(voltage / threshold - 1, neuron.surrogate) / threshold
+        grad_voltage = grad_spikes * surrogate + grad_voltage * (voltage <= threshold)
+        grad_current = grad_current + grad_voltage
         return (
-            by_current * unit,
-            by_voltage.sum_to_size(bias_shape),
-            by_current * (1 - rule.current_decay / DECAY_ONE),
-            by_voltage * (1 - rule.voltage_decay / DECAY_ONE),
+            grad_current * unit,
+            grad_voltage.sum_to_size(bias_shape),
+            grad_current * (1 - neuron.current_decay / DECAY_ONE),
+            grad_voltage * (1 - neuron.voltage_decay / DECAY_ONE),
             None,
             None,
             None,

@@ -1,6 +1,7 @@
-"""Gates: neurons without a state or a weight to learn, that combine spikes and answer in spikes.
+"""Logic gates on spikes: stateless neurons without weights to learn (max pooling, OR, IAND).
 
-Each is a threshold on a sum, which is how it lowers; torch computes it such that a gradient flows.
+Converted, each is a threshold on a weighted sum; in torch each is computed such that gradients
+flow.
 """
 
 from typing import Literal
@@ -18,11 +19,21 @@ GATE_WEIGHTS = {"max": (1.0,), "or": (1.0, 1.0), "iand": (-1.0, 1.0)}
 
 
 class Gate(nn.Module):
-    """Spikes called `name`, of `sources` that are populations of spikes each.
+    """A logic gate on the spikes of one or two populations.
 
-    `max` fires where any spike of its window does, `or` where either source does, `iand` where the
-    second does and the first does not: (1 - first) * second (SEW-ResNet, Fang et al., NeurIPS 2021,
-    with the block's own spikes first).
+    Args:
+        name: name of the layer, and of its population once converted.
+        kind: "max" fires where any spike of its window does (max pooling of binary spikes), "or"
+            where either source does, "iand" where the second does and the first does not:
+            (1 - first) * second (SEW-ResNet, Fang et al., NeurIPS 2021, with the block's own spikes
+            first).
+        sources: the populations, one for "max", else two.
+        window: pooling window of "max".
+        stride: stride of the window.
+        padding: zero padding of the window.
+
+    Raises:
+        NetworkError: the number of sources does not fit the kind.
     """
 
     def __init__(
@@ -35,41 +46,45 @@ class Gate(nn.Module):
         padding: Pair = (0, 0),
     ):
         super().__init__()
-        if len(sources) != len(GATE_WEIGHTS[kind]):
+        expected = len(GATE_WEIGHTS[kind])
+        if len(sources) != expected:
             raise NetworkError(
-                f"{name}: {kind} takes spikes of {len(GATE_WEIGHTS[kind])} populations, not the sum of "
+                f"{name}: {kind} takes spikes of {expected} populations, not the sum of "
                 f"{len(sources)}; connect by or, or by iand"
             )
         self.name, self.kind, self.sources = name, kind, sources
         self.window, self.stride, self.padding = window, stride, padding
-        self.quantized = False  # it computes the same either way
+        self.quantized = False  # the forward pass is the same in integers
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
-        """What it reads, one after the other."""
+        """Input of each source."""
         return tuple(InputSpec((source,)) for source in self.sources)
 
-    def forward(self, *values: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Compute the gate's spikes (timesteps, batch, *shape) from those of its sources."""
         if self.kind == "max":
-            (spikes,) = values
+            (spikes,) = inputs
             merged = functional.max_pool2d(
                 spikes.flatten(0, 1), self.window, self.stride, self.padding
             )
             return merged.view(*spikes.shape[:2], *merged.shape[1:])
-        first, second = values
+        first, second = inputs
         return (1 - first) * second if self.kind == "iand" else first + second - first * second
 
-    def output_shape(self, *values: Tensor) -> Shape:
-        """Return the shape of its neurons, where it reads `values`."""
-        return tuple(self(*values).shape[2:])
+    def output_shape(self, *inputs: Tensor) -> Shape:
+        """Shape of the population, for inputs like these."""
+        return tuple(self(*inputs).shape[2:])
 
     def to_float(
-        self, shape: Shape, shapes: dict[str, Shape]
+        self, shape: Shape, source_shapes: dict[str, Shape]
     ) -> tuple[FloatPopulation, list[FloatProjection]]:
-        """Return it as neurons that forget at once and fire above one half."""
+        """Export as neurons with full decay and threshold 1/2."""
         bias = np.zeros(shape[:1], np.float32)
-        neurons = FloatPopulation(self.name, shape, bias, 0.5, current_decay=1.0, voltage_decay=1.0)
-        synapses = [
+        population = FloatPopulation(
+            self.name, shape, bias, 0.5, current_decay=1.0, voltage_decay=1.0
+        )
+        projections = [
             FloatProjection(
                 f"{source}-{self.name}",
                 source,
@@ -82,4 +97,4 @@ class Gate(nn.Module):
             )
             for source, weight in zip(self.sources, GATE_WEIGHTS[self.kind], strict=True)
         ]
-        return neurons, synapses
+        return population, projections
