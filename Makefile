@@ -1,5 +1,5 @@
-# make demo   builds .venv, then trains, converts, conforms, runs in Lava and writes the report
-# make test   builds .venv, then runs linters, type checks and tests
+# make demo   builds .venv, then trains, converts, verifies, runs in Lava and writes the report
+# make test   builds .venv, then runs the linters, the type checker and the tests
 # Both need python3 >= 3.11 with venv and pip, and nothing else.
 
 BIN := .venv/bin
@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install -qq
 PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$python && break; done)
-NO_PYTHON := pumice needs python3 >= 3.11 with venv and pip; name one: make PYTHON=/path/to/python3
+NO_PYTHON := pumice needs python3 >= 3.11 with venv and pip; set it: make PYTHON=/path/to/python3
 
 .PHONY: install demo test peers clean
 
@@ -23,12 +23,12 @@ test: install
 
 install: .venv/installed
 
-# The stamp is written last, so an install cut short is taken up again. On Linux, PyPI's torch brings CUDA (several GB);
-# a CPU wheel of the same version is taken instead where pip is offered one (PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL).
-# Lava and SLAYER declare Python 3.10 only and numpy < 2; they run on these versions, hence the last install.
+# The stamp is written last, so that an interrupted installation is repeated. On Linux, PyPI's torch includes CUDA
+# (several GB); a CPU wheel of the same version is preferred if pip finds one (PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL).
+# Lava and SLAYER declare Python 3.10 only and numpy < 2 but run on these versions, hence the last command.
 .venv/installed: pyproject.toml constraints.txt Makefile
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
-	@echo "Installing pumice into .venv: 2 GB, some minutes the first time"
+	@echo "Installing pumice into .venv (2 GB; the first installation takes some minutes)"
 	rm -f $@
 	$(PYTHON) -m venv .venv
 	$(PIP) -c constraints.txt pip setuptools
@@ -36,8 +36,8 @@ install: .venv/installed
 	$(PIP) --no-deps --ignore-requires-python lava-nc==0.10.0 lava-dl==0.6.0
 	touch $@
 
-# What bench/ measures pumice against. BindsNET is left out: it wants another torch. SpikingJelly's model zoo does not
-# import beside a CPU torch (torchvision's wheel is a CUDA one); its neurons, layers and losses do.
+# The libraries that bench/ compares with. BindsNET is excluded, since it requires another torch. SpikingJelly's model
+# zoo cannot be imported with a CPU torch (torchvision's wheel is a CUDA one); its neurons, layers and losses can.
 peers: .venv-peers/installed
 
 .venv-peers/installed: pyproject.toml constraints.txt Makefile

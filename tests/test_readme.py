@@ -1,49 +1,46 @@
-"""What the README shows is run, so that it stays true."""
+"""The commands, the Python example and the links of the README are valid."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.main import get_command
 
 from pumice.cli.app import app
-from pumice.runtime import Conv, Network, Population, Projection, write_network
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def blocks(language: str) -> list[str]:
+def code_blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
 def commands() -> list[list[str]]:
-    lines = "\n".join(blocks("sh")).splitlines()
+    lines = "\n".join(code_blocks("sh")).splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
-def test_the_python_example_runs_on_a_network_of_the_demos_shape(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    weights = 2 * np.random.default_rng(1).integers(-60, 60, (10, 2, 16, 16))
-    network = Network(
-        (Population("input", (2, 16, 16), "input"), Population("output", (10, 1, 1), "integrator")),
-        (Projection("read", "input", "output", Conv(weights)),),
-    )
-    (tmp_path / "demo").mkdir()
-    write_network(tmp_path / "demo" / "model.pumice", network)
-    monkeypatch.chdir(tmp_path)
-    (example,) = blocks("python")
-    exec(compile(example, "README.md", "exec"), {})
-    assert re.search(
-        r"class after each time step: \[\d( \d){7}\]\nspikes: ", capsys.readouterr().out
-    )
+def notebook_example() -> str:
+    """The example that tests/test_api.py runs."""
+    module = ast.parse((ROOT / "tests" / "test_api.py").read_text(encoding="utf-8"))
+    assigned = [node for node in module.body if isinstance(node, ast.Assign)]
+    (example,) = [node for node in assigned if ast.unparse(node.targets[0]) == "NOTEBOOK"]
+    text = ast.literal_eval(example.value)
+    assert isinstance(text, str)
+    return text
+
+
+def test_the_python_example_is_the_one_that_is_tested() -> None:
+    (example,) = code_blocks("python")
+    assert ast.dump(ast.parse(example)) == ast.dump(ast.parse(notebook_example()))
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_every_command_names_a_verb_and_options_that_exist(words: list[str]) -> None:
+def test_every_command_has_a_verb_and_options_that_exist(words: list[str]) -> None:
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
         return
@@ -52,6 +49,21 @@ def test_every_command_names_a_verb_and_options_that_exist(words: list[str]) -> 
     verb.make_context(words[1], words[2:])
 
 
-def test_the_pictures_are_there() -> None:
-    for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
-        assert (ROOT / picture).stat().st_size > 10_000
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_local_links_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (document.parent / link).exists(), link
+
+
+def test_files_named_in_the_documents_exist() -> None:
+    """Paths in backquotes such as `runtime/arithmetic.py` or `train/data/`."""
+    for document in DOCUMENTS:
+        folders = "train|convert|deploy|runtime|report|cli|bench|tests|docs"
+        for path in re.findall(rf"`((?:{folders})/[\w./]*)`", document.read_text(encoding="utf-8")):
+            assert (ROOT / path).exists(), f"{document.name}: {path}"
+
+
+@pytest.mark.parametrize("word", ["told", "unlike", "beside", "mend"])
+def test_the_readme_is_in_plain_words(word: str) -> None:
+    assert not re.search(rf"\b{word}", README)
