@@ -111,17 +111,33 @@ def _make_dataset(name: str, parts: dict[str, FrameSet], classes: int) -> Datase
 
 
 def _read_dataset(dataset: SizedDataset, axis: int) -> tuple[NDArray[Any], Labels]:
-    pairs = [dataset[k] for k in range(len(dataset))]
-    if not pairs:
+    samples, labels = [], []
+    for k in range(len(dataset)):
+        try:
+            sample, label = dataset[k]
+            samples.append(_to_array(sample))
+            labels.append(int(label))
+        except (TypeError, ValueError, RuntimeError) as error:
+            message = " ".join(str(error).split())
+            raise DataError(
+                f"dataset: sample {k} is not a pair of array and label ({message})"
+            ) from error
+    if not samples:
         raise DataError("dataset: has no samples, needs 1 or more")
-    samples = [np.asarray(sample) for sample, _ in pairs]
     shapes = sorted({sample.shape for sample in samples})
     if len(shapes) > 1:
         raise DataError(
             f"dataset: samples have shapes {', '.join(map(str, shapes[:3]))}; "
             "needs one shape: pad, crop or bin them"
         )
-    return np.stack(samples, axis=axis), np.array([int(label) for _, label in pairs], np.int64)
+    return np.stack(samples, axis=axis), np.array(labels, np.int64)
+
+
+def _to_array(sample: Any) -> NDArray[Any]:
+    array = np.asarray(sample)
+    if hasattr(sample, "getbands") and array.ndim == 3:  # a PIL image: channels last
+        return np.moveaxis(array, -1, 0)
+    return array
 
 
 def _scale_to_bytes(samples: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

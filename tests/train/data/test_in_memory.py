@@ -1,5 +1,7 @@
 """Datasets of arrays and of map-style torch datasets."""
 
+import copy
+import pickle
 import re
 from typing import Any
 
@@ -118,3 +120,35 @@ def test_samples_of_several_shapes_are_rejected() -> None:
     message = "dataset: samples have shapes (3, 2, 2), (4, 2, 2); needs one shape"
     with pytest.raises(DataError, match=re.escape(message)):
         from_torch(samples, samples)
+
+
+@pytest.mark.parametrize("pair", [np.zeros((2, 2)), (np.zeros((2, 2)), "cat"), (np.zeros(2),)])
+def test_samples_without_an_integer_label_are_rejected(pair: Any) -> None:
+    message = "dataset: sample 1 is not a pair of array and label"
+    with pytest.raises(DataError, match=message) as caught:
+        from_torch([(np.zeros((2, 2)), 0), pair], [(np.zeros((2, 2)), 0)], timesteps=1)
+    assert "\n" not in str(caught.value)
+
+
+class PilImage:
+    """Stands for a PIL image: an array with channels last."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self.pixels = pixels
+
+    def getbands(self) -> tuple[str, ...]:
+        return ("R", "G", "B")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
+        return self.pixels
+
+
+def test_pil_images_have_their_channels_moved_first() -> None:
+    images = [(PilImage(np.moveaxis(image, 0, -1)), 0) for image in IMAGES]
+    data = from_torch(images, images[:1], timesteps=2)
+    assert np.array_equal(data.train.events[0], IMAGES)
+
+
+def test_a_dataset_survives_pickling_and_deep_copies() -> None:
+    data = from_arrays(*halves(EVENTS, axis=1))
+    assert pickle.loads(pickle.dumps(data)) == copy.deepcopy(data) == data
