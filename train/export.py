@@ -1,16 +1,18 @@
 """Conversion of trained models, files and third-party modules to the integer `Network`."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
 from ..convert.importers.open import ImportOptions, import_model
 from ..convert.pipeline import MAX_CALIBRATION_SAMPLES, QuantizationReport, quantize_model
 from ..convert.quantize.float_network import FloatNetwork
 from ..runtime.network import Network
-from .data import Dataset
-from .engine.checkpoint import TrainedModel, read_trained_model
+from .data import Dataset, FrameSet
+from .data.inputs import to_inputs
+from .engine.checkpoint import TrainedModel
+from .model_loader import load_model
 from .models.slayer import SlayerNet
 from .nn.external import PROVENANCE, ExternalModel
 from .nn.network import SpikingNetwork, to_float_network
@@ -37,8 +39,9 @@ def convert(
     """Convert a model to the integer `Network` that every engine and target runs.
 
     Args:
-        model: a trained network or `TrainedModel`; the path of a training run, or of a `.pumice`,
-            `.nir` or `.net` file; or a torch module of SpikingJelly, snnTorch or SLAYER layers.
+        model: a trained network or `TrainedModel`; a torch module of SpikingJelly, snnTorch or
+            SLAYER layers; the path of a training run or of a `.pumice`, `.nir` or `.net` file; or
+            "FILE.py:NAME" or "PACKAGE.MODULE:NAME" of a module in Python code.
         weight_bits: bits of all weights, 4 to 8; None keeps those the network was trained for.
         per_channel: quantize each channel with its own scale.
         calibrate: samples to search clipping ranges on: a dataset (its training part), a part of
@@ -80,11 +83,15 @@ def convert_with_report(
     **import_settings: Unpack[ImportSettings],
 ) -> tuple[Network, QuantizationReport]:
     """Convert a model as `convert` does; also return the quantization errors."""
+    imported = to_importable(model, **import_settings)
+    samples = calibrate.train if isinstance(calibrate, Dataset) else calibrate
+    if isinstance(samples, FrameSet):
+        samples = to_inputs(imported, samples[:calibration_samples], "calibrate")
     return quantize_model(
-        to_importable(model, **import_settings),
+        imported,
         weight_bits=weight_bits,
         per_channel=per_channel,
-        calibration=calibrate.train if isinstance(calibrate, Dataset) else calibrate,
+        calibration=samples,
         mixed_precision=mixed_precision,
         max_samples=calibration_samples,
     )
@@ -96,13 +103,11 @@ def to_importable(model: Any, **import_settings: Unpack[ImportSettings]) -> Floa
     Arguments and errors are those of `convert`.
     """
     if isinstance(model, str | os.PathLike):
-        path = Path(model)
-        if path.is_dir() or path.suffix == ".safetensors":
-            model = read_trained_model(path)
+        model = load_model(model)
     if isinstance(model, TrainedModel):
-        return replace(_export(model.network), provenance=model.provenance)
+        return replace(export_network(model.network), provenance=model.provenance)
     if isinstance(model, SpikingNetwork):
-        return _export(model)
+        return export_network(model)
     provenance = getattr(model, PROVENANCE, None)
     if provenance is None:
         return import_model(model, ImportOptions(**import_settings))
@@ -111,13 +116,20 @@ def to_importable(model: Any, **import_settings: Unpack[ImportSettings]) -> Floa
         "value_bits": provenance["data"]["value_bits"],
         **import_settings,
     }
-    return replace(import_model(model, ImportOptions(**settings)), provenance=provenance)
+    return _with_provenance(import_model(model, ImportOptions(**settings)), provenance)
 
 
-def _export(network: SpikingNetwork) -> FloatNetwork | Network:
+def export_network(network: SpikingNetwork) -> FloatNetwork | Network:
+    """Export a trained network with its provenance: in floats, or in integers (SLAYER)."""
     if isinstance(network, ExternalModel):
         options = ImportOptions(tuple(network.input_shape), network.value_bits)
-        return replace(import_model(network.module, options), provenance=network.provenance or {})
+        return _with_provenance(import_model(network.module, options), network.provenance)
     if isinstance(network, SlayerNet):
         return replace(network.to_network(), provenance=network.provenance or {})
     return to_float_network(network)
+
+
+def _with_provenance(
+    imported: FloatNetwork | Network, provenance: Mapping[str, Any] | None
+) -> FloatNetwork | Network:
+    return replace(imported, provenance={**imported.provenance, **(provenance or {})})

@@ -33,22 +33,24 @@ def load_model(name: str | os.PathLike[str]) -> Any:
     text = os.fspath(name)
     location, colon, attribute = text.rpartition(":")
     if colon and not Path(text).exists():
-        return _to_float_network(_instantiate(text, _load_attribute(text, location, attribute)))
+        return _export_own(_instantiate(text, _load_attribute(text, location, attribute)))
     path = Path(text)
     if path.is_dir() or path.suffix == ".safetensors":
-        from .export import to_importable
+        from .engine.checkpoint import read_trained_model
+        from .export import export_network
 
-        return to_importable(path)
+        return export_network(read_trained_model(path).network)
     return path
 
 
-def _to_float_network(model: Any) -> Any:
-    """Convert a `SpikingNetwork` to a float network; return any other model unchanged."""
+def _export_own(model: Any) -> Any:
+    """Export a `SpikingNetwork` to the converter; return any other model unchanged."""
     if "pumice.train.nn.network" in sys.modules:
-        from .nn.network import SpikingNetwork, to_float_network
+        from .export import export_network
+        from .nn.network import SpikingNetwork
 
         if isinstance(model, SpikingNetwork):
-            return to_float_network(model)
+            return export_network(model)
     return model
 
 

@@ -146,6 +146,14 @@ def test_a_model_that_does_not_fit_the_data_is_one_line(data: Dataset) -> None:
         ConvNet((2, 8, 8), 3, kernels=[3, 3, 3])
 
 
+def test_a_network_of_flat_inputs_is_trained_and_calibrated_on_frames(data: Dataset) -> None:
+    model = ConvNet([2 * 8 * 8], 3, channels=[], hidden=[8])
+    train(model, data, **SETTINGS)
+    network = convert(model, calibrate=data, calibration_samples=8)
+    assert evaluate(network, data).shape == (4,)
+    assert np.array_equal(evaluate(convert(model), data), evaluate(model, data, quantized=True))
+
+
 class Summing(nn.Module):
     """A linear classifier of the pixels so far, as another library's module."""
 
