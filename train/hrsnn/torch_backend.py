@@ -72,14 +72,16 @@ def run_torch(
             synapse_spikes = pre[:, tensors.sources[k]], post[:, tensors.targets[k]]
             w[k] = _stdp_step(w[k], (x, y), synapse_spikes, tensors.stdp)
     np.copyto(weights, w.cpu().numpy())
-    stacked = torch.stack(spikes)
+    fired = torch.stack(spikes)
+    return fired.byte().cpu().numpy(), synops.cpu().numpy(), _activity(network, fired)
+
+
+def _activity(network: RecurrentNetwork, fired: torch.Tensor) -> FloatArray:
+    """Fraction of firing neurons, float64 (timesteps, populations)."""
     populations = network.wiring.sizes.populations.values()
-    activity = [stacked[:, :, part].double().mean(dim=(1, 2)) for part in populations]
-    return (
-        stacked.to(torch.uint8).cpu().numpy(),
-        synops.cpu().numpy(),
-        torch.stack(activity, dim=1).cpu().numpy(),
-    )
+    activity = [fired[:, :, part].double().mean(dim=(1, 2)) for part in populations]
+    array: FloatArray = torch.stack(activity, dim=1).cpu().numpy()
+    return array
 
 
 @dataclass(frozen=True)
