@@ -1,12 +1,14 @@
 """Profile: placement, energy, latency and utilization of a network on a target."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..runtime import Network, Program, Trace
 from ..runtime.errors import EngineError, PlacementError
-from .cost.estimate import Cost, costs_to_dict, estimate_cost
+from ..runtime.text_table import TextTable, count_of
+from .cost.energy import Range
+from .cost.estimate import STATIC_POWER_NOTE, Cost, costs_to_dict, estimate_cost
 from .placement.lower_bound import min_cores
 from .placement.place import PlacementSolution, solve_placement
 from .placement.problem import make_problem
@@ -14,7 +16,7 @@ from .placement.utilization import PopulationUsage, compute_utilization
 from .targets.target import Target, TargetLike, as_target, list_targets
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Profile:
     """Profile of a network on a target.
 
@@ -35,6 +37,40 @@ class Profile:
     utilization: tuple[PopulationUsage, ...] = ()
     lower_bound: int = 0
     placement_error: str = ""
+
+    def __repr__(self) -> str:
+        """Describe in one line."""
+        parts = [self.target.name]
+        if self.program:
+            parts.append(count_of(len(self.program.cores), "core"))
+        if self.placement_error:
+            parts.append(f"not placed: {self.placement_error}")
+        parts += [f"{_microjoules(each.total)} ({each.model})" for each in self.cost.energies[:1]]
+        parts += [f"{_microseconds(each.inference)}" for each in self.cost.latencies[:1]]
+        return f"Profile({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def summary(self) -> "ProfileSummary":
+        """Summarize utilization, energy and latency; prints as tables."""
+        return ProfileSummary(tuple(_summary_tables(self)))
+
+
+@dataclass(frozen=True, repr=False)
+class ProfileSummary:
+    """Printable summary of a profile: utilization, energy and latency."""
+
+    tables: tuple[TextTable, ...]
+
+    def __str__(self) -> str:
+        """Format as tables of text."""
+        return "\n\n".join(map(str, self.tables))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "".join(table._repr_html_() for table in self.tables)
 
 
 def profile(network: Network | Program, trace: Trace, target: TargetLike | None = None) -> Profile:
@@ -146,3 +182,73 @@ def _placement_to_dict(profile: Profile) -> dict[str, Any] | None:
             for core in program.cores
         ],
     }
+
+
+def _summary_tables(profile: Profile) -> Iterator[TextTable]:
+    cost, target = profile.cost, profile.target
+    if profile.program:
+        limits = {key: limit for key, limit in profile.program.limits.items() if limit}
+        yield TextTable(
+            ("population", "neurons", "slices", "cores", *limits),
+            tuple(
+                (
+                    usage.population,
+                    f"{usage.neurons:,}",
+                    f"{usage.slices:,}",
+                    f"{usage.cores:,}",
+                    *(f"{usage.max.get(key, 0) / limit:.1%}" for key, limit in limits.items()),
+                )
+                for usage in profile.utilization
+            ),
+            ("neurons", "slices", "cores", *limits),
+            title=f"{target.title}: maximum utilization of a core by one slice",
+            footer=(
+                f"{count_of(len(profile.program.cores), 'core')} on "
+                f"{count_of(profile.program.chips, 'chip')}; "
+                f"lower bound {count_of(profile.lower_bound, 'core')}"
+            ),
+        )
+    yield TextTable(
+        ("price list", "certainty", "energy per inference", "as an ANN"),
+        tuple(
+            (
+                f"{each.about} ({each.model})",
+                each.certainty,
+                _microjoules(each.total),
+                _microjoules((each.ann_energy,) * 2),
+            )
+            for each in cost.energies
+        ),
+        ("energy per inference", "as an ANN"),
+        title=profile.placement_error or f"{target.title}: energy",
+        footer=STATIC_POWER_NOTE,
+    )
+    if cost.latencies:
+        yield TextTable(
+            ("price list", "certainty", "step", "inference", "inferences per second"),
+            tuple(
+                (
+                    f"{each.about} ({each.model})",
+                    each.certainty,
+                    _microseconds(each.mean_step),
+                    _microseconds(each.inference),
+                    _format_range(each.throughput),
+                )
+                for each in cost.latencies
+            ),
+            ("step", "inference", "inferences per second"),
+            title=f"{target.title}: latency",
+        )
+
+
+def _format_range(values: Range, scale: float = 1.0) -> str:
+    low, high = (f"{value * scale:,.4g}" for value in values)
+    return low if low == high else f"{low} to {high}"
+
+
+def _microjoules(joules: Range) -> str:
+    return f"{_format_range(joules, 1e6)} µJ"
+
+
+def _microseconds(seconds: Range) -> str:
+    return f"{_format_range(seconds, 1e6)} µs"

@@ -11,6 +11,7 @@ import numpy as np
 from .arrays import as_int, init_values, rebuild
 from .errors import NetworkError
 from .network import Network
+from .text_table import TextTable, count_of
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Core:
         return rebuild, (type(self), init_values(self))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Program:
     """Network placed on the cores of a target. Input populations are on no core.
 
@@ -109,6 +110,23 @@ class Program:
         object.__setattr__(self, "cores", tuple(self.cores))
         _check_neurons(self)
         _check_cores(self)
+
+    def __repr__(self) -> str:
+        """Describe in one line."""
+        neurons = sum(population.neurons for population in self.network.topological_order)
+        return (
+            f"Program({self.target}: {count_of(neurons, 'neuron')} on "
+            f"{count_of(len(self.cores), 'core')}, {count_of(self.chips, 'chip')})"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def summary(self) -> TextTable:
+        """Summarize the placement: slices and cores by population; prints as a table."""
+        from .summary import summarize_program
+
+        return summarize_program(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Program):

@@ -1,18 +1,19 @@
-"""Printable summary of a network: layers, shapes, weight bits, parameters and synapses."""
+"""Printable summaries of a network (layers, bits, parameters) and of a program (cores)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 
 from .connections import Connection, SumPool, connection_kind
 from .network import Network
 from .op_counts import fan_out
+from .program import Program
 from .projection import Projection
+from .text_table import TextTable, count_of
 
 COLUMNS = ("population", "kind", "shape", "incoming", "weight bits", "parameters", "synapses")
 RIGHT_ALIGNED = COLUMNS[4:]
+PROGRAM_COLUMNS = ("population", "shape", "neurons", "slices", "largest slice", "cores")
 MAX_LISTED = 3
 
 
@@ -63,30 +64,16 @@ class NetworkSummary:
 
     def __str__(self) -> str:
         """Format as a table of text."""
-        rows = [COLUMNS, *map(_cells, self.layers)]
-        widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS))]
-        lines = [
-            "  ".join(
-                cell.rjust(width) if column in RIGHT_ALIGNED else cell.ljust(width)
-                for cell, width, column in zip(row, widths, COLUMNS, strict=True)
-            ).rstrip()
-            for row in rows
-        ]
-        lines.insert(1, "-" * max(map(len, lines)))
-        return "\n".join([*lines, self._totals()])
+        return str(self._table())
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(column)}</th>" for column in COLUMNS)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(layer))}</tr>"
-            for layer in self.layers
-        )
-        return (
-            f"<table><caption>{escape(self._totals())}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
+        return self._table()._repr_html_()
+
+    def _table(self) -> TextTable:
+        rows = tuple(map(_cells, self.layers))
+        return TextTable(COLUMNS, rows, RIGHT_ALIGNED, footer=self._totals())
 
     def _totals(self) -> str:
         return (
@@ -112,6 +99,36 @@ def summarize_network(network: Network) -> NetworkSummary:
             )
         )
     return NetworkSummary(tuple(layers), network.output)
+
+
+def summarize_program(program: Program) -> TextTable:
+    """Summarize a program: slices and cores by population, and the fullest core."""
+    rows = []
+    for population in program.network.topological_order:
+        placed = list(program.slices(population.name))
+        largest = max((part for _, part in placed), key=lambda part: part.neurons)
+        rows.append(
+            (
+                population.name,
+                " x ".join(map(str, population.shape)),
+                f"{population.neurons:,}",
+                f"{len(placed):,}",
+                " x ".join(map(str, largest.shape)),
+                f"{len({core for core, _ in placed}):,}",
+            )
+        )
+    fractions = {
+        resource: max(core.usage.get(resource, 0) for core in program.cores) / limit
+        for resource, limit in program.limits.items()
+        if limit
+    }
+    cores, chips = count_of(len(program.cores), "core"), count_of(program.chips, "chip")
+    footer = f"{cores} on {chips} of {program.target}"
+    if fractions:
+        resource = max(fractions, key=lambda key: fractions[key])
+        footer += f"; up to {fractions[resource]:.0%} of {resource} in use"
+    right_aligned = ("neurons", "slices", "cores")
+    return TextTable(PROGRAM_COLUMNS, tuple(rows), right_aligned, footer=footer)
 
 
 def weight_bits(connection: Connection) -> int:
@@ -146,7 +163,7 @@ def _count_synapses(network: Network, projection: Projection) -> int:
     return int(fan_out(projection.connection, source.shape).sum(dtype=np.int64))
 
 
-def _cells(layer: LayerSummary) -> Sequence[str]:
+def _cells(layer: LayerSummary) -> tuple[str, ...]:
     incoming = list(layer.incoming[:MAX_LISTED])
     if len(layer.incoming) > MAX_LISTED:
         incoming.append(f"{len(layer.incoming) - MAX_LISTED} more")
