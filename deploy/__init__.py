@@ -1,1 +1,1 @@
-"""From a `Network` to a `Program`: targets, placement and cost."""
+"""Deployment of a network: targets, placement, cost estimation and the Lava back end."""

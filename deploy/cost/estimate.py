@@ -1,4 +1,4 @@
-"""What a network costs on a target: work counted, then priced in energy and in time."""
+"""Cost of an inference on a target: counted operations, priced in energy and in time."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,17 +12,22 @@ from .latency import Latency, estimate_latency
 from .traffic import Traffic, count_traffic_by_step
 from .workload import Workload, count_workload_by_step
 
-STATIC_POWER_NOTE = (
-    "static power is not in any figure: it depends on the board and was not measured"
-)
+STATIC_POWER_NOTE = "static power is excluded: it depends on the board and was not measured"
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one inference costs on a target, by each of its price lists; means over samples.
+    """Cost of one inference on a target by each of its price lists, as means over samples.
 
-    Messages are counted and priced, and times told, where a placement is known. `by_step` has by
-    price list the joules of an inference that stops after 1, 2, ... timesteps.
+    Attributes:
+        target: Name of the target.
+        title: Title of the target.
+        workload: Events, updates and synaptic operations.
+        energies: Energy by each price list.
+        energy_by_step: By price list, the energy of an inference that stops after 1, 2, ...
+            timesteps, (min, max) in joules.
+        traffic: Messages; None without a placement.
+        latencies: Latency by each list of times; empty without a placement.
     """
 
     target: str
@@ -37,53 +42,60 @@ class Cost:
 def estimate_cost(
     network: Network, trace: Trace, target: Target, program: Program | None = None
 ) -> Cost:
-    """Return what `network` costs in `trace`, recorded with `record="all"`, on `target`.
+    """Estimate the cost of the inferences in `trace` on `target`.
 
-    `program` is its placement on that target. Raises `EngineError` where spikes were not recorded.
+    Args:
+        network: The network.
+        trace: A run of it with every spike recorded (`record="all"`).
+        target: The target.
+        program: Its placement on that target; without it, messages and latency are left out.
+
+    Raises:
+        EngineError: The trace lacks spikes.
     """
-    works = count_workload_by_step(network, trace, target)
-    traffics: tuple[Traffic | None, ...] = (None,) * len(works)
+    workloads = count_workload_by_step(network, trace, target)
+    traffic: tuple[Traffic | None, ...] = (None,) * len(workloads)
     loads = None
     if program:
-        traffics, loads = count_traffic_by_step(program, trace, target)
-    bills = {
+        traffic, loads = count_traffic_by_step(program, trace, target)
+    estimates = {
         name: [
-            estimate_energy(target, name, work, traffic, ann_mac_energy(target, name))
-            for work, traffic in zip(works, traffics, strict=True)
+            estimate_energy(target, name, workload, messages, ann_mac_energy(target, name))
+            for workload, messages in zip(workloads, traffic, strict=True)
         ]
         for name in target.energy
     }
     return Cost(
         target.name,
         target.title,
-        works[-1],
-        tuple(each[-1] for each in bills.values()),
-        {name: tuple(each.total for each in stopped) for name, stopped in bills.items()},
-        traffics[-1],
+        workloads[-1],
+        tuple(by_step[-1] for by_step in estimates.values()),
+        {name: tuple(each.total for each in by_step) for name, by_step in estimates.items()},
+        traffic[-1],
         tuple(estimate_latency(target, name, loads) for name in target.time) if loads else (),
     )
 
 
 def ann_mac_energy(target: Target, model: str) -> Energy:
-    """Return what an artificial network is said to pay for each connection beside a price list.
+    """Energy of one multiply-accumulate in the ANN baseline used for comparison with a price list.
 
-    Where the list is one of arithmetic, a product and a sum by the same list.
+    For a list of arithmetic, a multiplication and an addition by the same list.
     """
     own = target.energy[model].graded_operation
     return own if own and target.chip is None else default_mac_energy()
 
 
 def default_mac_energy() -> Energy:
-    """Return what an artificial network pays for each connection: 4.6 pJ at 45 nm."""
+    """Energy of one multiply-accumulate in the ANN baseline: 4.6 pJ, 32-bit floats at 45 nm."""
     price = read_target("cmos45").energy["float32"].graded_operation
     assert price
     return price
 
 
 def costs_to_dict(network: Network, trace: Trace, costs: Iterable[Cost]) -> dict[str, Any]:
-    """Return all figures as JSON values; under `neurobench` those of NeuroBench, by its names.
+    """Convert costs to JSON values, and under `neurobench` NeuroBench's metrics, by their names.
 
-    Joules and seconds are ranges, from the least to the most.
+    Joules and seconds are ranges, [min, max].
     """
     costs = list(costs)
     spikes = sum(
@@ -104,11 +116,11 @@ def costs_to_dict(network: Network, trace: Trace, costs: Iterable[Cost]) -> dict
 
 
 def _cost_to_dict(cost: Cost) -> dict[str, Any]:
-    work = {k: v for k, v in vars(cost.workload).items() if k != "network"}
+    workload = {k: v for k, v in vars(cost.workload).items() if k != "network"}
     return {
         "target": cost.target,
         "title": cost.title,
-        "work": {k: dict(v) if hasattr(v, "items") else v for k, v in work.items()},
+        "workload": {k: dict(v) if hasattr(v, "items") else v for k, v in workload.items()},
         "traffic": {k: dict(v) for k, v in vars(cost.traffic).items()} if cost.traffic else None,
         "energy": [
             {

@@ -91,7 +91,15 @@ def read_result(folder: Path, job: Job, network: Network, events: Arrays) -> Tra
                     shape = job.samples, job.timesteps, *population.shape
                     array = np.ascontiguousarray(array.reshape(shape).swapaxes(0, 1))
                 arrays[population.name] = array
-    return Trace(job.timesteps, job.samples, **result, network=network)
+    return Trace(
+        job.timesteps,
+        job.samples,
+        result["spikes"],
+        result["counts"],
+        result["voltages"],
+        currents=result["currents"],
+        network=network,
+    )
 
 
 def _array_path(folder: Path, network: Network, kind: str, population: Population) -> Path:

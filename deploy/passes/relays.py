@@ -1,7 +1,8 @@
-"""Relays: neurons that pass spikes on a step later, where a chip cannot hold them back that long.
+"""Relay populations on skip connections, for chips whose synaptic delays are too short.
 
-On a chip each hop takes a step, so what skips layers would arrive early (see `schedule`). Delays
-mend that where the chip has them; else relays do, neurons that fire at each spike and forget it:
+On a chip each hop takes one step, so spikes that skip layers would arrive early (see `schedule`).
+Synaptic delays compensate for this if the chip has them; otherwise relays do, memoryless neurons
+that repeat each spike one step later:
 
     source -> relay -> relay -> target
 """
@@ -10,21 +11,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...runtime import (
-    Network,
-    Population,
-    Projection,
-    SumPool,
-)
+from ...runtime import Network, Population, Projection, SumPool
 from ...runtime.connections import Connection, Sparse
 from .schedule import schedule
 
 
 def insert_relays(network: Network, max_wait: int = 0) -> Network:
-    """Return `network` with relays where spikes would wait more than `waits` steps.
+    """Insert relay populations on projections whose spikes would wait more than `max_wait` steps.
 
-    What a relay passes on is shared by all that skip as far. Layer by layer the network computes
-    the same; pipelined, every projection without a delay of its own waits `waits` steps at most.
+    Projections of the same source share their relays. Executed layer by layer, the network computes
+    the same spikes; pipelined, no projection without a delay of its own waits longer than
+    `max_wait`.
     """
     depths = schedule(network).depths
     relays: dict[tuple[str, int], Population] = {}
@@ -36,9 +33,9 @@ def insert_relays(network: Network, max_wait: int = 0) -> Network:
             if (projection.source, hop) not in relays:
                 relay = _make_relay(network.population(projection.source), hop)
                 relays[projection.source, hop] = relay
-                one_to_one = _identity_connection(relay)
+                identity = _identity_connection(relay)
                 projections.append(
-                    Projection(f"{source}-{relay.name}", source, relay.name, one_to_one)
+                    Projection(f"{source}-{relay.name}", source, relay.name, identity)
                 )
             source = relays[projection.source, hop].name
         projections.append(replace(projection, source=source))
@@ -52,8 +49,9 @@ def _make_relay(source: Population, hop: int) -> Population:
 
 
 def _identity_connection(relay: Population) -> Connection:
-    """Return a connection of weight 1 from each neuron to the one in its place."""
+    """One-to-one connection of weight 1."""
     if len(relay.shape) == 3:
         return SumPool((1, 1), (1, 1))
-    every = np.arange(relay.neurons)
-    return Sparse(np.ones(len(every), np.int16), every, every, (len(every), len(every)))
+    neurons = np.arange(relay.neurons)
+    weights = np.ones(relay.neurons, np.int16)
+    return Sparse(weights, neurons, neurons, (relay.neurons, relay.neurons))

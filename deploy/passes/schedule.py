@@ -1,9 +1,9 @@
-"""When each population computes, where every hop between populations costs one step.
+"""Pipeline schedule: the step at which each population computes, at one step per hop.
 
-Within a step, the arithmetic evaluates populations in order, one after the other. A chip takes a
-step for each hop. So each population gets a depth, and what the arithmetic does at step `n` of
-sample `m` happens there at step `m * timesteps + n + depth`. With s and t the depths of a
-projection's source and target, its spikes have
+Within a step, the arithmetic evaluates populations in topological order. A chip takes one step for
+each hop. So each population has a depth, and step `n` of sample `m` of the arithmetic is step
+`m * timesteps + n + depth` of the chip. With s and t the depths of a projection's source and
+target, its spikes have
 
     lag = t - s + delay
 
@@ -20,43 +20,44 @@ from ...runtime.errors import EngineError
 
 @dataclass(frozen=True)
 class Schedule:
-    """The depth of each population (inputs 0) and the lag of each projection, both in steps."""
+    """Depth of each population (inputs: 0) and lag of each projection, in steps."""
 
     depths: Mapping[str, int]
     lags: Mapping[str, int]
 
     def total_steps(self, timesteps: int, samples: int) -> int:
-        """Return how many steps `samples` of `timesteps` each take, until all have passed."""
+        """Number of steps until `samples` of `timesteps` each have passed all populations."""
         return timesteps * samples + max(self.depths.values())
 
 
 def schedule(network: Network) -> Schedule:
-    """Return the smallest depths with a lag of at least one everywhere.
+    """Compute the smallest depths at which every lag is at least one (Bellman-Ford longest paths).
 
-    Longest paths by Bellman and Ford. Raises `EngineError`, naming the cycle, where a cycle has
-    more hops than delay: its spikes would have to arrive before a chip can carry them.
+    Raises:
+        EngineError: A cycle has more hops than delay, so that its spikes would have to arrive
+            earlier than a chip can send them; the message names its projections.
     """
     depths = {population.name: 0 for population in network.populations}
-    last: dict[str, Projection] = {}  # which projection set each depth
-    late = ""
+    last: dict[str, Projection] = {}  # the projection that set each depth
+    changed = ""
     for _ in network.populations:
-        late = ""
+        changed = ""
         for projection in network.projections:
             needed = depths[projection.source] + 1 - projection.delay
             if needed > depths[projection.target]:
-                late = projection.target
-                depths[late], last[late] = needed, projection
-        if not late:
+                changed = projection.target
+                depths[changed], last[changed] = needed, projection
+        if not changed:
             break
-    if late:
-        raise EngineError(_describe_fast_cycle(_find_cycle(last, late)))
+    if changed:
+        raise EngineError(_describe_fast_cycle(_find_cycle(last, changed)))
     lags = {p.name: depths[p.target] - depths[p.source] + p.delay for p in network.projections}
     return Schedule(MappingProxyType(depths), MappingProxyType(lags))
 
 
-def _find_cycle(last: Mapping[str, Projection], late: str) -> list[Projection]:
-    """Return the cycle that set the depth of `late`: back far enough, one is on it."""
-    inside = last[late]
+def _find_cycle(last: Mapping[str, Projection], start: str) -> list[Projection]:
+    """Find the cycle that set the depth of `start`: far enough back, every projection is on it."""
+    inside = last[start]
     for _ in last:
         inside = last[inside.source]
     cycle = [inside]
@@ -70,6 +71,6 @@ def _describe_fast_cycle(cycle: list[Projection]) -> str:
     delay = sum(projection.delay for projection in cycle)
     missing = len(cycle) - delay
     return (
-        f"{names}: this cycle has {len(cycle)} hops and a delay of {delay} in all, but a hop takes "
-        f"a step on the chip; raise the delay of one by {missing}"
+        f"{names}: this cycle has {len(cycle)} hops and a total delay of {delay}, but a hop takes "
+        f"one step on the chip; raise the delay of one by {missing}"
     )

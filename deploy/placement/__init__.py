@@ -1,1 +1,1 @@
-"""Placement of a network on the cores of a target."""
+"""Placement: problem, tiling, partition, packing, mesh and lower bound."""

@@ -12,7 +12,7 @@ from .lower_bound import bottleneck_resource
 from .problem import RESOURCES, PlacementProblem, ResourceVector
 from .resources import FanOutIndex, slice_resources
 from .slice_fan_in import count_valid_kernel_taps
-from .synaptic_memory import weight_bits
+from .synaptic_memory import stored_weight_bits
 
 STATE_BITS = 24
 DEFAULT_REMEDY = "use fewer channels, a lower resolution or weights of fewer bits"
@@ -116,7 +116,7 @@ def fan_in(projection: Projection, source: Population, target: Population) -> ND
 
 def _check_projection(problem: PlacementProblem, projection: Projection) -> None:
     name = problem.target.name
-    bits, max_bits = weight_bits(projection.connection), problem.synapse.weight_bits.value
+    bits, max_bits = stored_weight_bits(projection.connection), problem.synapse.weight_bits.value
     if bits > max_bits:
         raise PlacementError(
             f"{projection.name}: weights of {bits} bits, but {name} stores {max_bits}: "

@@ -1,4 +1,4 @@
-"""How synapses lie in a core's memory: the bits of each, and the words of each list."""
+"""Synaptic memory of a core: bits per synapse, and memory words per list of synapses."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ IntArray = NDArray[np.int64]
 
 
 def has_shared_kernel(synapse: Synapse, connection: Connection) -> bool:
-    """Whether a core holds the kernel of `connection` once, whatever pixels are on it."""
+    """True if a core stores the kernel of `connection` once, for all pixels it holds."""
     return isinstance(connection, Conv | SumPool) and synapse.convolution.value != "neuron"
 
 
-def weight_bits(connection: Connection) -> int:
-    """Return how many bits hold each weight once the power of two common to all is left out.
+def stored_weight_bits(connection: Connection) -> int:
+    """Compute the bits that store each weight, without the power of two common to all.
 
-    Two's complement where signs are mixed; the power of two goes into the layer's exponent.
+    Two's complement if signs are mixed; the power of two goes into the layer's exponent.
     """
-    given = connection.weight if isinstance(connection, SumPool) else connection.weights
-    weights = np.atleast_1d(np.asarray(given, np.int64))
+    values = connection.weight if isinstance(connection, SumPool) else connection.weights
+    weights = np.atleast_1d(np.asarray(values, np.int64))
     union = int(np.bitwise_or.reduce(np.abs(weights), axis=None))
     common = max(union & -union, 1)
     low, high = (int(x) // common for x in (weights.min(initial=0), weights.max(initial=0)))
@@ -34,52 +34,56 @@ def weight_bits(connection: Connection) -> int:
 
 
 def synapse_bits(synapse: Synapse, projection: Projection, lag: int) -> int:
-    """Return the bits of each synapse of `projection`, whose messages travel `lag` steps.
+    """Compute the bits of each synapse of `projection`, whose messages travel `lag` steps.
 
-    The weight, the steps it waits beyond the first, and an index where a kernel is not shared.
+    These are the bits of the weight, of the delay beyond the first step, and of an index unless the
+    kernel is shared.
     """
     connection = projection.connection
-    bits = weight_bits(connection) + (lag - 1).bit_length()
+    bits = stored_weight_bits(connection) + (lag - 1).bit_length()
     if has_shared_kernel(synapse, connection):
         return bits
-    listed = isinstance(connection, Sparse | Conv | SumPool)
-    index = synapse.sparse_index_bits if listed else synapse.dense_index_bits
+    sparse = isinstance(connection, Sparse | Conv | SumPool)
+    index = synapse.sparse_index_bits if sparse else synapse.dense_index_bits
     return bits + index.value
 
 
 def synapse_list_words(synapse: Synapse, synapses: NDArray[Any], bits: int) -> IntArray:
-    """Return how many words lists of so many `synapses` take, int64 of the same shape.
+    """Compute the memory words of lists of `synapses` synapses each, int64 of the same shape.
 
-    ceil((n * bits + head) / word), for each piece of a list that is cut: for Loihi 2 the rule of
-    its compiler's tables, for Loihi 1 that of nengo-loihi. A list without synapses takes none.
+    ceil((n * bits + head) / word) for each piece of a list that is split: for Loihi 2 the rule of
+    its compiler's tables, for Loihi 1 that of nengo-loihi. A list without synapses takes no words.
     """
     head, word = synapse.list_bits.value, synapse.word_bits.value
     piece = synapse.list_synapses.value if synapse.list_synapses else np.iinfo(np.int64).max
     full, rest = np.divmod(np.asarray(synapses, np.int64), piece)
-    whole = -(-(min(piece, 1 << 40) * bits + head) // word)
-    words: IntArray = full * whole + np.where(rest > 0, -(-(rest * bits + head) // word), 0)
+    words_per_piece = -(-(min(piece, 1 << 40) * bits + head) // word)
+    words: IntArray = full * words_per_piece + np.where(
+        rest > 0, -(-(rest * bits + head) // word), 0
+    )
     return words
 
 
 def slice_synapse_words(
-    synapse: Synapse, connection: Connection, reach: SliceFanIn, bits: int
+    synapse: Synapse, connection: Connection, fan_in: SliceFanIn, bits: int
 ) -> int:
-    """Return how many words hold the synapses of `connection` on the slice that `reach` meets."""
+    """Compute the memory words of the synapses of `connection` on the slice of `fan_in`."""
     if has_shared_kernel(synapse, connection):
         assert isinstance(connection, Conv | SumPool)
         taps = connection.kernel[0] * connection.kernel[1]
-        seen = all(axis.any() for axis in reach.axes)
-        return taps * int(synapse_list_words(synapse, reach.axes[0], bits).sum()) * seen
-    # Few different numbers stand in each axis: price each combination of them once.
-    values, times = np.ones(1, np.int64), np.ones(1, np.int64)
-    for axis in reach.axes:
-        own, often = np.unique(axis, return_counts=True)
-        values, times = np.outer(values, own).ravel(), np.outer(times, often).ravel()
-    return int(synapse_list_words(synapse, values, bits) @ times)
+        any_synapse = all(axis.any() for axis in fan_in.axes)
+        return taps * int(synapse_list_words(synapse, fan_in.axes[0], bits).sum()) * any_synapse
+    # Each axis has few distinct values: compute each combination of them once.
+    lengths, counts = np.ones(1, np.int64), np.ones(1, np.int64)
+    for axis in fan_in.axes:
+        own_lengths, own_counts = np.unique(axis, return_counts=True)
+        lengths = np.outer(lengths, own_lengths).ravel()
+        counts = np.outer(counts, own_counts).ravel()
+    return int(synapse_list_words(synapse, lengths, bits) @ counts)
 
 
-def slice_axon_count(synapse: Synapse, connection: Connection, reach: SliceFanIn) -> int:
-    """Return how many lists messages select on the slice that `reach` meets."""
+def slice_axon_count(synapse: Synapse, connection: Connection, fan_in: SliceFanIn) -> int:
+    """Count the synapse lists that messages select on the slice of `fan_in`."""
     if not has_shared_kernel(synapse, connection):
-        return reach.sources
-    return min(reach.pixels, 1) if synapse.convolution.value == "projection" else reach.pixels
+        return fan_in.sources
+    return min(fan_in.pixels, 1) if synapse.convolution.value == "projection" else fan_in.pixels

@@ -1,1 +1,1 @@
-"""Targets as data: limits, energies and times, each with its source."""
+"""Targets: limits, energies and times of a chip, each with its source."""

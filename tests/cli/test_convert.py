@@ -5,7 +5,7 @@ from command import EVENTS, NETWORK, pumice
 
 from pumice.convert.formats.netx.writer import write_netx
 from pumice.convert.formats.nir.files import write_nir
-from pumice.deploy.placement.synaptic_memory import weight_bits
+from pumice.deploy.placement.synaptic_memory import stored_weight_bits
 from pumice.runtime import network_digest, read_network
 from pumice.runtime.engines.reference import run
 
@@ -60,7 +60,7 @@ def test_clipping_ranges_are_calibrated_on_events(tmp_path: Path, events: Path) 
     assert [layer["weight_bits"] for layer in document["calibration"]] == [5, 5]
     assert document["samples"] == 7
     network = read_network(path)
-    assert all(weight_bits(p.connection) <= 5 for p in network.projections)
+    assert all(stored_weight_bits(p.connection) <= 5 for p in network.projections)
     assert network.population("ifnode2").threshold.size == 9
     result = pumice("convert", *arguments, *search, "--mixed-precision", "0.3")
     assert result.status == 0 and "bits by population" in result.out

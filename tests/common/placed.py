@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pumice.deploy.passes.schedule import schedule
-from pumice.deploy.placement.synaptic_memory import weight_bits
+from pumice.deploy.placement.synaptic_memory import stored_weight_bits
 from pumice.deploy.targets.target import Target
 from pumice.runtime import Conv, Network, Program, Projection, Slice, Sparse, SumPool
 from pumice.runtime.connections import as_depthwise_conv
@@ -53,7 +53,7 @@ def inward(network: Network, target: Target, projection: Projection, part: Slice
     source, connection = network.population(projection.source), projection.connection
     met = pairs(network, projection)[held(network, part)]
     lag = schedule(network).lags[projection.name]
-    bits = weight_bits(connection) + (lag - 1).bit_length()
+    bits = stored_weight_bits(connection) + (lag - 1).bit_length()
     copies = -(-source.value_bits // target.neuron.message_bits.value)
     way = target.synapse.convolution.value
     if not isinstance(connection, Conv | SumPool) or way == "neuron":

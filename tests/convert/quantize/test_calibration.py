@@ -16,7 +16,7 @@ from pumice.convert.quantize.float_network import (
     use_per_channel_scales,
 )
 from pumice.convert.quantize.quantize import quantize_network
-from pumice.deploy.placement.synaptic_memory import weight_bits
+from pumice.deploy.placement.synaptic_memory import stored_weight_bits
 from pumice.runtime.engines import reference
 
 rng = np.random.default_rng(1)
@@ -82,7 +82,7 @@ def test_bits_are_chosen_by_the_population_reached() -> None:
     graph = set_weight_bits(set_weight_bits(GRAPH, 6), {"loop": 4})
     assert [s.weight_bits for s in graph.projections] == [6, 4, 4, 6]
     network, _ = quantize_network(calibrate(graph, EVENTS)[0])
-    held = [weight_bits(p.connection) for p in network.projections]
+    held = [stored_weight_bits(p.connection) for p in network.projections]
     assert all(bits <= s.weight_bits for bits, s in zip(held, graph.projections, strict=True))
 
 

@@ -8,7 +8,7 @@ from pumice.convert.quantize.float_network import FloatNetwork, FloatPopulation,
 from pumice.convert.quantize.float_simulator import simulate_float_network
 from pumice.convert.quantize.mixed_precision import search_bit_widths
 from pumice.convert.quantize.quantize import quantize_network
-from pumice.deploy.placement.synaptic_memory import weight_bits
+from pumice.deploy.placement.synaptic_memory import stored_weight_bits
 from pumice.runtime import logits_over_time
 from pumice.runtime.engines import reference
 
@@ -49,7 +49,7 @@ def test_a_suggestion_keeps_within_its_budget_and_is_the_network_that_was_judged
     assert found.accuracy_drop == harm <= budget
     network, _ = quantize_network(found.network)
     for projection in network.projections:
-        assert weight_bits(projection.connection) <= found.bits[projection.target]
+        assert stored_weight_bits(projection.connection) <= found.bits[projection.target]
     counts = {"conv": 72, "out": 400}
     assert found.memory_bits == sum(n * found.bits[name] for name, n in counts.items())
     assert found.full_memory_bits == 8 * 472

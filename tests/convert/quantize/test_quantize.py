@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pumice.convert.quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
 from pumice.convert.quantize.quantize import quantize_network
-from pumice.deploy.placement.synaptic_memory import weight_bits
+from pumice.deploy.placement.synaptic_memory import stored_weight_bits
 from pumice.runtime import Conv, Dense, SumPool
 from pumice.runtime.errors import NetworkError
 
@@ -103,7 +103,7 @@ def test_fewer_bits_leave_the_low_ones_zero(bits: int, expected: list[int]) -> N
     network, (told, _) = quantize_network(narrow)
     connection = network.projections[0].connection
     assert isinstance(connection, Dense) and connection.weights[0].tolist() == expected
-    assert weight_bits(connection) <= bits and told.weight_bits == bits
+    assert stored_weight_bits(connection) <= bits and told.weight_bits == bits
 
 
 def by_channel(weights: ArrayLike, threshold: float = 0.8) -> FloatNetwork:

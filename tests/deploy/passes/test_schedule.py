@@ -58,12 +58,12 @@ def test_all_samples_pass_after_the_last_depth() -> None:
     [
         (
             ("input a", "a b", "b a 1"),
-            "ab, ba: this cycle has 2 hops and a delay of 1 in all, but a hop takes a step on the "
-            "chip; raise the delay of one by 1",
+            "ab, ba: this cycle has 2 hops and a total delay of 1, but a hop takes one step on "
+            "the chip; raise the delay of one by 1",
         ),
         (
             ("input a", "b c", "c d", "d b 1", "a b", "d e"),
-            "bc, cd, db: this cycle has 3 hops and a delay of 1 in all, but a hop takes a step on "
+            "bc, cd, db: this cycle has 3 hops and a total delay of 1, but a hop takes one step on "
             "the chip; raise the delay of one by 2",
         ),
     ],

@@ -3,9 +3,9 @@ import pytest
 from chips import chip
 
 from pumice.deploy.placement.synaptic_memory import (
+    stored_weight_bits,
     synapse_bits,
     synapse_list_words,
-    weight_bits,
 )
 from pumice.deploy.targets.target import read_target
 from pumice.runtime import Conv, Dense, Projection, Sparse, SumPool
@@ -62,13 +62,13 @@ def test_lists_of_loihi_1_are_cut_after_64_synapses() -> None:
 def test_weights_take_the_bits_that_are_left_without_their_common_power_of_two(
     weights: list[list[int]], bits: int
 ) -> None:
-    assert weight_bits(Dense(np.array(weights))) == bits
+    assert stored_weight_bits(Dense(np.array(weights))) == bits
 
 
 def test_pooling_needs_one_bit_for_a_power_of_two() -> None:
-    assert weight_bits(SumPool((2, 2), (2, 2), weight=64)) == 1
-    assert weight_bits(SumPool((2, 2), (2, 2), weight=-3)) == 2
-    assert weight_bits(Sparse(NONE, NONE, NONE, (2, 2))) == 1
+    assert stored_weight_bits(SumPool((2, 2), (2, 2), weight=64)) == 1
+    assert stored_weight_bits(SumPool((2, 2), (2, 2), weight=-3)) == 2
+    assert stored_weight_bits(Sparse(NONE, NONE, NONE, (2, 2))) == 1
 
 
 def test_a_synapse_holds_weight_index_and_what_it_waits_beyond_one_step() -> None:
