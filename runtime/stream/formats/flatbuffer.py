@@ -1,0 +1,50 @@
+"""The few reads of FlatBuffers that AEDAT 4 needs, each checked against the bounds."""
+
+import struct
+from typing import NamedTuple
+
+from ...errors import DataError
+
+
+class Table(NamedTuple):
+    """A table in `data`: where it and the offsets of its fields begin."""
+
+    data: bytes
+    position: int
+    fields: int
+    field_count: int
+
+    def field(self, index: int) -> int | None:
+        """Return where the value of a field stands, None where it has its default."""
+        if index >= self.field_count:
+            return None
+        offset = read_int(self.data, "<H", self.fields + 2 * index)
+        return self.position + offset if offset else None
+
+    def vector(self, index: int, item_bytes: int) -> tuple[int, int]:
+        """Return where the items of a vector or string begin and their number, 0 without one."""
+        at = self.field(index)
+        if at is None:
+            return 0, 0
+        start = at + read_int(self.data, "<I", at)
+        count = read_int(self.data, "<I", start)
+        if start + 4 + count * item_bytes > len(self.data):
+            raise DataError(f"a vector of {count} items exceeds its {len(self.data)} bytes")
+        return start + 4, count
+
+
+def root_table(data: bytes, identifier: bytes) -> Table:
+    """Return the root table of a buffer without size prefix; `DataError` if of another kind."""
+    if data[4:8] != identifier:
+        raise DataError(f"holds {data[4:8]!r} instead of {identifier!r}")
+    position = read_int(data, "<I", 0)
+    fields = position - read_int(data, "<i", position)
+    return Table(data, position, fields + 4, (read_int(data, "<H", fields) - 4) // 2)
+
+
+def read_int(data: bytes, form: str, position: int) -> int:
+    """Return the integer of struct format `form`; `DataError` outside of `data`."""
+    if not 0 <= position <= len(data) - struct.calcsize(form):
+        raise DataError(f"an offset of {position} leaves its {len(data)} bytes")
+    value: int = struct.unpack_from(form, data, position)[0]
+    return value
