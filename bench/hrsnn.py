@@ -1,39 +1,40 @@
-"""Unlike neurons and synapses against like ones: `python -m bench.hrsnn --folder RECORDINGS`.
+"""Accuracy of heterogeneous versus homogeneous SNNs: `python -m bench.hrsnn --folder RECORDINGS`.
 
-Four cells from the same seeds: homogeneous or heterogeneous neurons (HoN, HeN) and STDP (HoS,
-HeS), with the laws that were best for HeN/HeS; homogeneous laws keep the mean and lose their
-spread. Beside them HoN/HoS with laws that were looked for just as long without any spread ("own
-laws"), and the same read-out on the raw input, on the untrained network, and on one whose
-thresholds settled without STDP ("thresholds only").
+Four variants from the same seeds combine homogeneous or heterogeneous neurons (HoN, HeN) and STDP
+(HoS, HeS), with the distributions that were best for HeN/HeS; homogeneous variants keep the mean
+and drop the spread. The controls are HoN/HoS with distributions that were searched equally long
+without spread ("own laws"), and the same read-out on the raw input, on the untrained network, and
+on a network with adapted thresholds but without STDP ("thresholds only").
 
-The protocol. Digits start anywhere, and recordings are seen at drawn places, so that where
-something is does not tell what it does. The read-out sees counts of a whole sample and final
-traces, no bins: time is the network's to hold. Network, read-out and ranges are the same for all
-three sets; they, and the laws (`hrsnn_laws`), were chosen on training and validation samples. Test
-samples were read once, for the table: digits of the test part in motions, moments and places that
-were drawn for this alone, and the first 560 ms and the first two sub-sequences of the recordings.
+Protocol: Digits start at random positions and recordings are cropped at random positions, so that
+the position does not reveal the class. The read-out sees spike counts of a complete sample and
+final traces without time bins, so that temporal information must be represented by the network.
+Network, read-out and ranges are the same for all three datasets; these and the distributions
+(`hrsnn_laws`) were chosen on training and validation samples. Test samples were used once, for the
+table: digits of the test part in motions, times and positions drawn only for it, and the first 560
+ms and the first two sub-sequences of the recordings.
 
-What is not blind: earlier tables, of another protocol, showed test scores for the same digits in
-other motions and for other parts of the recordings. These are one a class, cut into windows that
-overlap: what tests is apart in time from what trains, but the same recording of the same person,
-so these accuracies say nothing about other people.
+Limits of the protocol: Earlier tables, of another protocol, reported test scores for the same
+digits in other motions and for other parts of the recordings. There is one recording per class, cut
+into overlapping windows: test and training windows are disjoint in time but show the same person,
+so the accuracies do not generalize to other people.
 
-What came of it (eight seeds, standard errors 0.2 to 0.9): HeN/HeS is above both controls on digits
-(70.2 %, raw 49.9, untrained 50.6) and KTH (92.5 %, raw 84.8, untrained 87.3), but on DVS windows
-(57.1 %, raw 45.9) the untrained network, which fires more than twice as often, has 62.1. It is
-above HoN/HoS on DVS windows (50.5 %, with own laws 54.3) and on KTH (91.3 %), where own laws draw
-level (92.9), and not on digits (70.9 and 71.0 %). What leads is the neurons' spread, not the
-synapses'. STDP adds two points to settled thresholds on digits, and less than one elsewhere.
+Results (eight seeds, standard errors 0.2 to 0.9): HeN/HeS is above both controls on digits (70.2 %,
+raw 49.9, untrained 50.6) and KTH (92.5 %, raw 84.8, untrained 87.3), but on DVS windows (57.1 %,
+raw 45.9) the untrained network, which spikes more than twice as often, reaches 62.1. It is above
+HoN/HoS on DVS windows (50.5 %, with own laws 54.3) and on KTH (91.3 %), where own laws are equal
+(92.9), and not on digits (70.9 and 71.0 %). The gain is due to heterogeneous neurons rather than
+synapses. STDP adds two points to adapted thresholds on digits, and less than one elsewhere.
 
-What was tried before, on validation samples. Digits left where the data set puts them: the raw
-input alone answers 93.1 % with one bin, 95.7 % with four; moved by up to three pixels 75.7 %,
-HoN/HoS 87.1, HeN/HeS 84.7. Speeds that differ up to threefold: raw 70.4 %, all networks 68 to 72.
-Only the last eight of 31 steps read out: raw 60.7 %, HoN 64 to 69, HeN 67 to 68. The trainer's own
-network, with three times the recurrence: raw 52.6 %, thresholds only HoN 38 to 49 and HeN 48, with
-a strong depression, which undoes the recurrence, 53 to 63. DVS windows cut about the middle of
-their events: below the raw input; with fewer events: level with it.
+Earlier trials, on validation samples: With digits at the positions of the dataset, the raw input
+reaches 93.1 % with one time bin and 95.7 % with four; displaced by up to three pixels 75.7 %,
+HoN/HoS 87.1, HeN/HeS 84.7. With speeds that differ up to threefold: raw 70.4 %, all networks 68 to
+72. With a read-out of only the last eight of 31 steps: raw 60.7 %, HoN 64 to 69, HeN 67 to 68. With
+three times the recurrence, as in the default network: raw 52.6 %, thresholds only HoN 38 to 49 and
+HeN 48; with a strong depression, which cancels the recurrence, 53 to 63. DVS windows cropped around
+the center of their events are below the raw input, and with fewer events equal to it.
 
-Answers go to a JSON file after every part that is done, and what is there is not done again.
+Results are written to a JSON file after every completed run and are not computed again.
 """
 
 import argparse
@@ -78,7 +79,7 @@ load_fold_cached = lru_cache(maxsize=1)(load_fold)
 
 
 def list_runs(names: list[str], seeds: int) -> Iterator[Key]:
-    """Give what there is to measure; the raw input once, as it has no seed."""
+    """Yield all runs; the raw input only once, as it has no seed."""
     for name in names:
         yield name, "raw input", 0
         for seed in range(seeds):
@@ -86,7 +87,7 @@ def list_runs(names: list[str], seeds: int) -> Iterator[Key]:
 
 
 def row_options(name: str, row: str) -> HrsnnOptions:
-    """Return the settings of a row: of a control the heterogeneous ones."""
+    """Settings of a row; a control has the heterogeneous ones."""
     if row == OWN_LAWS:
         return apply_variant(network_options(name, "HoN/HoS"), "HoN/HoS")
     chosen: Variant = next((each for each in VARIANTS if each == row), "HeN/HeS")
@@ -94,77 +95,77 @@ def row_options(name: str, row: str) -> HrsnnOptions:
 
 
 def measure_row(key: Key, folder: Path | None, quick: bool) -> Row:
-    """Return what came of one row with one seed, on test samples."""
+    """Measure one row with one seed on test samples."""
     name, row, seed = key
-    since = time.perf_counter()
+    start = time.perf_counter()
     data = load_fold_cached(name, folder)
-    told: Row = {"set": name, "row": row, "seed": seed}
+    result: Row = {"set": name, "row": row, "seed": seed}
     if row == "raw input":
-        told["accuracy"] = readout_accuracy(data.train.events, data.test.events, data)
+        result["accuracy"] = readout_accuracy(data.train.events, data.test.events, data)
     else:
         changes = (QUICK if quick else {}) | {"seed": seed}
-        told |= evaluate_row(row, row_options(name, row).model_copy(update=changes), data)
-    return told | {"seconds": round(time.perf_counter() - since, 2)}
+        result |= evaluate_row(row, row_options(name, row).model_copy(update=changes), data)
+    return result | {"seconds": round(time.perf_counter() - start, 2)}
 
 
 def readout_accuracy(train: Any, test: Any, data: Fold) -> float:
-    """Return the accuracy of a read-out fitted to `train`, of spikes or of the raw input."""
-    fitted = fit_readout(extract_features(train, BINS), data.train.labels)
-    return fitted.accuracy(extract_features(test, BINS), data.test.labels)
+    """Test accuracy of a read-out fitted to `train`, spikes or raw input."""
+    readout = fit_readout(extract_features(train, BINS), data.train.labels)
+    return readout.accuracy(extract_features(test, BINS), data.test.labels)
 
 
 def train_row(row: str, options: HrsnnOptions, train: FrameSet) -> RecurrentNetwork:
-    """Return the network of a row."""
-    drawn = build_recurrent_network(options, train.sample_shape)
+    """Train the network of a row."""
+    untrained = build_recurrent_network(options, train.sample_shape)
     if row == "untrained":
-        return drawn
-    return train_stdp(drawn, train.events, plastic=row != "thresholds only")
+        return untrained
+    return train_stdp(untrained, train.events, plastic=row != "thresholds only")
 
 
 def evaluate_row(row: str, options: HrsnnOptions, data: Fold) -> Row:
-    """Return accuracy, activity and weights of a trained network."""
-    taught = train_row(row, options, data.train)
-    fitted, found = (simulate(taught, part.events) for part in (data.train, data.test))
-    share = normalized_weights(taught)
-    rates = found.spikes.mean(axis=(0, 1))
+    """Measure accuracy, activity and weights of the network of a row."""
+    network = train_row(row, options, data.train)
+    train, test = (simulate(network, part.events) for part in (data.train, data.test))
+    weights = normalized_weights(network)
+    rates = test.spikes.mean(axis=(0, 1))
     return {
-        "accuracy": readout_accuracy(fitted.spikes, found.spikes, data),
-        "spikes": found.spikes_per_sample,
-        "synops": float(found.synops.mean()),
+        "accuracy": readout_accuracy(train.spikes, test.spikes, data),
+        "spikes": test.spikes_per_sample,
+        "synops": float(test.synops.mean()),
         "rate": float(rates.mean()),
-        "largest_rate": float(rates.max()),
-        "weights": [float(each) for each in np.quantile(share, (0, 0.05, 0.5, 0.95, 1))],
-        "memory_capacity": memory_capacity(taught),
+        "max_rate": float(rates.max()),
+        "weights": [float(each) for each in np.quantile(weights, (0, 0.05, 0.5, 0.95, 1))],
+        "memory_capacity": memory_capacity(network),
     }
 
 
 def run_missing(arguments: argparse.Namespace) -> list[Row]:
-    """Measure what is not in the file yet, on `jobs` processes, writing after each part."""
+    """Measure all runs that are not in the file, in `jobs` processes; write after each run."""
     file: Path = arguments.output
     rows: list[Row] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    done = {(row["set"], row["row"], row["seed"]) for row in rows}
-    wanted = list(list_runs(arguments.sets, arguments.seeds))
+    completed = {(row["set"], row["row"], row["seed"]) for row in rows}
+    requested = list(list_runs(arguments.sets, arguments.seeds))
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        waiting = [
+        futures = [
             pool.submit(measure_row, key, arguments.folder, arguments.quick)
-            for key in wanted
-            if key not in done
+            for key in requested
+            if key not in completed
         ]
-        for future in as_completed(waiting):
+        for future in as_completed(futures):
             rows.append(future.result())
             with atomic_write(file) as temporary:
                 temporary.write_text(json.dumps(rows, indent=1), encoding="utf-8")
             last = rows[-1]
             print(f"{last['set']} {last['row']} {last['seed']}: {last['accuracy']:.3f}", flush=True)
-    return [row for row in rows if (row["set"], row["row"], row["seed"]) in wanted]
+    return [row for row in rows if (row["set"], row["row"], row["seed"]) in requested]
 
 
 def print_tables(rows: list[Row]) -> None:
-    """Print a table in Markdown for each data set: mean over seeds, and the range of accuracy."""
+    """Print a Markdown table for each dataset: means over seeds, and the range of accuracy."""
     for name in dict.fromkeys(row["set"] for row in rows):
         print(f"\n## {name}, test samples\n")
         print(
-            "| | accuracy | range | spikes a sample | synaptic operations | rate, largest |"
+            "| | accuracy | range | spikes per sample | synaptic operations | rate, maximum |"
             " weights, 5-50-95 % | memory capacity | s |\n|---|---|---|---|---|---|---|---|---|"
         )
         for row in ROWS:
@@ -176,7 +177,7 @@ def print_tables(rows: list[Row]) -> None:
 
 
 def format_line(title: str, rows: list[Row]) -> str:
-    """Return a line of the table; +- is the standard error of the mean over seeds."""
+    """Format a line of the table; +- is the standard error of the mean over seeds."""
     if not rows:
         return f"| {title} | | | | | | | | |"
     accuracies = [100 * row["accuracy"] for row in rows]
@@ -191,22 +192,22 @@ def format_line(title: str, rows: list[Row]) -> str:
     if "spikes" in rows[0]:
         means = {
             key: np.mean([row[key] for row in rows], axis=0)
-            for key in ("spikes", "synops", "rate", "largest_rate", "weights", "memory_capacity")
+            for key in ("spikes", "synops", "rate", "max_rate", "weights", "memory_capacity")
         }
         parts[3:8] = [
             f"{means['spikes']:,.0f}",
             f"{means['synops']:,.0f}",
-            f"{means['rate']:.3f}, {means['largest_rate']:.2f}",
-            "-".join(f"{share:.2f}" for share in means["weights"][1:4]),
+            f"{means['rate']:.3f}, {means['max_rate']:.2f}",
+            "-".join(f"{weight:.2f}" for weight in means["weights"][1:4]),
             f"{means['memory_capacity']:.2f}",
         ]
     return f"| {' | '.join(parts)} |"
 
 
 def main() -> None:
-    """Take the arguments, measure, print."""
+    """Measure all runs that are missing and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, help="has dvs_gesture6/ and kth/")
+    parser.add_argument("--folder", type=Path, help="folder with dvs_gesture6/ and kth/")
     parser.add_argument("--sets", nargs="+", choices=SETS)
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--jobs", type=int, default=2)

@@ -1,12 +1,12 @@
-"""Models against chance in the search for laws: `python -m bench.hrsnn_search`, about ten minutes.
+"""Compare samplers for the search of distributions: `python -m bench.hrsnn_search`, ten minutes.
 
-The same number of trials on validation samples of `digit-motions` for a Gaussian process by
-optuna, one on Wasserstein distances between laws, and random draws; four seeds each, in the ranges
-that a recipe has where it names none. The goal is one network of 75 neurons, the same for all: what
-is found may be noise of that network, but it is the same noise for each sampler. Accuracy and
-spikes are two goals: "within a budget" is the best accuracy that a run found within a budget of
-spikes, averaged over budgets from none to the largest target rate; the sampler on Wasserstein
-distances seeks accuracy alone. Trials stand in a journal a run: what is there is not done again.
+A Gaussian process by optuna, one on Wasserstein distances between distributions, and random search
+run the same number of trials on validation samples of `digit-motions`, with four seeds each and the
+default ranges of a recipe. The objective is evaluated with one network of 75 neurons for all
+samplers, so that its noise is the same for each. Accuracy and spikes are two objectives: "within a
+budget" is the best accuracy that a run found within a budget of spikes, averaged over budgets from
+zero to the maximum target rate; the sampler on Wasserstein distances maximizes only accuracy.
+Trials are stored in one journal per run and are not computed again.
 """
 
 import argparse
@@ -24,56 +24,57 @@ from pumice.train.hrsnn.search import TrialResult, best_trial, pareto_front, sea
 from pumice.train.hrsnn.search_options import Sampler, SearchOptions
 
 SAMPLERS: tuple[Sampler, ...] = ("gp", "wasserstein", "random")
-TRAIN_SAMPLES = 600  # samples of the training part
+TRAIN_SAMPLES = 600
 
 
 def main() -> None:
-    """Search, and print the best accuracy of each run."""
+    """Search and print the best accuracy of each run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--quick", action="store_true", help="12 trials, one seed, small networks")
     default = Path(__file__).parent / "results" / "hrsnn-search"
     parser.add_argument("--output", type=Path, default=default)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     changes = {"excitatory": 60, "inhibitory": 15, "epochs": 1}
-    trials, seeds, folder = given.trials, given.seeds, given.output
-    if given.quick:
+    trials, seeds, folder = arguments.trials, arguments.seeds, arguments.output
+    if arguments.quick:
         trials, seeds, folder = 12, 1, folder.with_name("hrsnn-search-quick")
         changes |= {"excitatory": 20, "inhibitory": 5}
     folder.mkdir(parents=True, exist_ok=True)
-    whole, validation = load_digits("train"), load_digits("validation")
-    train = whole[:TRAIN_SAMPLES]
-    folds = [Fold(train, validation)]
+    train, validation = load_digits("train"), load_digits("validation")
+    folds = [Fold(train[:TRAIN_SAMPLES], validation)]
     options = network_options().model_copy(update=changes)
-    most = (
+    max_spikes = (
         (options.excitatory + options.inhibitory)
         * STEPS
         * SearchOptions().ranges["target_rate"].high
     )
-    print(f"| sampler | best of {trials} trials, a seed each | mean | within a budget | mean |")
+    print(f"| sampler | best of {trials} trials, by seed | mean | within a budget | mean |")
     print("|---|---|---|---|---|")
     for sampler in SAMPLERS:
         tops, areas = [], []
         for seed in range(seeds):
-            looked = SearchOptions(trials=trials, sampler=sampler, seed=seed)
+            settings = SearchOptions(trials=trials, sampler=sampler, seed=seed)
             study = folder / f"{sampler}-{seed}.journal"
-            runs = search(options, looked, lambda tried: evaluate_laws(folds, tried, (0,)), study)
-            tops.append(100 * best_trial(runs).accuracy)
-            areas.append(100 * mean_accuracy_within_budget(runs, most))
+            found = search(
+                options, settings, lambda candidate: evaluate_laws(folds, candidate, (0,)), study
+            )
+            tops.append(100 * best_trial(found).accuracy)
+            areas.append(100 * mean_accuracy_within_budget(found, max_spikes))
         print(f"| {sampler} | {format_values(tops)} | {format_values(areas)} |", flush=True)
 
 
-def mean_accuracy_within_budget(found: list[TrialResult], most: float) -> float:
-    """Return the best accuracy within a budget of spikes, averaged over budgets of 0 to `most`."""
-    kept = [each for each in pareto_front(found) if each.spikes < most]
-    ends = [each.spikes for each in kept[1:]] + [most]
-    held = [each.accuracy * (end - each.spikes) for each, end in zip(kept, ends, strict=True)]
-    return sum(held) / most
+def mean_accuracy_within_budget(trials: list[TrialResult], max_spikes: float) -> float:
+    """Best accuracy within a budget of spikes, averaged over budgets from 0 to `max_spikes`."""
+    front = [trial for trial in pareto_front(trials) if trial.spikes < max_spikes]
+    ends = [trial.spikes for trial in front[1:]] + [max_spikes]
+    areas = [trial.accuracy * (end - trial.spikes) for trial, end in zip(front, ends, strict=True)]
+    return sum(areas) / max_spikes
 
 
 def format_values(values: list[float]) -> str:
-    """Return the values, and their mean, as cells of a table."""
+    """Format values and their mean as cells of a table."""
     return f"{', '.join(f'{each:.1f}' for each in values)} % | {np.mean(values):.1f} %"
 
 

@@ -1,4 +1,4 @@
-"""The settings of `bench.hrsnn`, from `hrsnn_settings.toml`."""
+"""Settings of `bench.hrsnn`, read from `hrsnn_settings.toml`."""
 
 import tomllib
 from pathlib import Path
@@ -8,11 +8,11 @@ from pumice.train.hrsnn import HrsnnOptions
 from pumice.train.hrsnn.options import Variant
 
 FILE = Path(__file__).with_suffix(".toml")
-BINS = 1  # spans of time that are counted: with more, the read-out would hold time for the network
+BINS = 1  # time bins of the read-out; with more it would encode time in place of the network
 
 
-def network_options(name: str | None = None, which: Variant = "HeN/HeS") -> HrsnnOptions:
-    """Return the network, with the laws that a search found for `which` on the data set `name`."""
-    told: dict[str, Any] = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    laws = told[name][which] if name else {}
-    return HrsnnOptions.model_validate(told["network"] | laws)
+def network_options(name: str | None = None, variant: Variant = "HeN/HeS") -> HrsnnOptions:
+    """Options of the network, with the distributions searched for `variant` on dataset `name`."""
+    settings: dict[str, Any] = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    distributions = settings[name][variant] if name else {}
+    return HrsnnOptions.model_validate(settings["network"] | distributions)

@@ -24,7 +24,7 @@ from pumice.train.nn.batch_norm import recalibrate_batch_norm
 from pumice.train.nn.network import SpikingNetwork, to_float_network
 
 CLASSES = 101
-Result = TypeVar("Made")
+Result = TypeVar("Result")
 
 
 def measure(width: int, size: int, timesteps: int) -> dict[str, Any]:

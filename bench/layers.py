@@ -55,7 +55,7 @@ def make_layers() -> list[Layer]:
     ]
 
 
-@njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(nogil=True, error_model="numpy")
 def scatter_steps(
     layout: Any, weights: Any, active: Any, ends: Any, sums: Any, nothing: Any, repeats: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""What `bench.low_timesteps` trains on what: objectives, data sets, and how these are parted."""
+"""Losses, datasets and splits of `bench.low_timesteps`."""
 
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "weak to strong": {"cross_entropy": {}, "weak_to_strong": {}},
 }
 
-# Folder and recipe. Of each class, `test` samples are drawn once for all seeds (0: the set has a
-# test part), `validation` kept from training by the seed; where samples overlap in time with
-# `overlap` others, the last are kept, and so many before them are left out. Early exits must hold
-# on the validation samples and on `views` varied copies of each.
+# Folder and recipe. Of each class, `test` samples are drawn once for all seeds (0: the dataset has
+# a test part) and `validation` samples are held out by the seed. Where samples overlap in time with
+# `overlap` others, the last are held out and that many before them are dropped. Early exit is
+# calibrated on the validation samples and on `views` augmented copies of each.
 SETS: dict[str, dict[str, Any]] = {
     "N-MNIST": {
         "folder": "nmnist900",
@@ -70,13 +70,13 @@ SETS: dict[str, dict[str, Any]] = {
     },
 }
 QUICK = {"epochs": 2, "qat_epochs": 1}
-QUICK_SAMPLES, QUICK_VALIDATION = 12, 3  # of each class
+QUICK_SAMPLES, QUICK_VALIDATION = 12, 3  # per class
 
 
 def prepare_cell(name: Name, folder: Path, quick: bool) -> tuple[Recipe, Dataset, FrameSet]:
-    """Return the recipe of a cell, what it trains and tests on, and its validation samples."""
-    which, objective, seed = name
-    settings = SETS[which]
+    """Build the recipe of a cell, and load its training, test and validation samples."""
+    dataset, objective, seed = name
+    settings = SETS[dataset]
     recipe = Recipe.model_validate(
         {
             "data": {**settings["data"], "folder": folder / settings["folder"]},
@@ -94,30 +94,30 @@ def prepare_cell(name: Name, folder: Path, quick: bool) -> tuple[Recipe, Dataset
         train, test = hold_out(FrameSet(events, labels), settings["test"], 0)
     if quick:
         train, test = (first_per_class(part, QUICK_SAMPLES) for part in (train, test))
-    kept = QUICK_VALIDATION if quick else settings["validation"]
+    number = QUICK_VALIDATION if quick else settings["validation"]
     if settings["overlap"]:
-        train, validation = split_last_per_class(train, kept, settings["overlap"])
+        train, validation = split_last_per_class(train, number, settings["overlap"])
     else:
-        train, validation = hold_out(train, kept, seed)
+        train, validation = hold_out(train, number, seed)
     parts = Dataset(data.name, train, test, data.classes, data.digest, data.provenance)
     return recipe, parts, validation
 
 
-def split_last_per_class(whole: FrameSet, number: int, overlap: int) -> tuple[FrameSet, FrameSet]:
-    """Return `whole` less the last `number + overlap` of each class, and the last `number`."""
+def split_last_per_class(samples: FrameSet, number: int, overlap: int) -> tuple[FrameSet, FrameSet]:
+    """Hold out the last `number` samples of each class, and drop `overlap` samples before them."""
     return (
-        _slice_per_class(whole, slice(None, -number - overlap)),
-        _slice_per_class(whole, slice(-number, None)),
+        _slice_per_class(samples, slice(None, -number - overlap)),
+        _slice_per_class(samples, slice(-number, None)),
     )
 
 
-def first_per_class(whole: FrameSet, number: int) -> FrameSet:
-    """Return the first `number` of each class."""
-    return _slice_per_class(whole, slice(number))
+def first_per_class(samples: FrameSet, number: int) -> FrameSet:
+    """Keep the first `number` samples of each class."""
+    return _slice_per_class(samples, slice(number))
 
 
-def _slice_per_class(whole: FrameSet, part: slice) -> FrameSet:
-    chosen: NDArray[np.int64] = np.concatenate(
-        [np.flatnonzero(whole.labels == label)[part] for label in np.unique(whole.labels)]
+def _slice_per_class(samples: FrameSet, part: slice) -> FrameSet:
+    indices: NDArray[np.int64] = np.concatenate(
+        [np.flatnonzero(samples.labels == label)[part] for label in np.unique(samples.labels)]
     )
-    return whole[chosen]
+    return samples[indices]

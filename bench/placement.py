@@ -133,15 +133,15 @@ def explained(network: Network, target: Target) -> None:
     )
     print(f"## A step of PilotNet on {len(program.cores)} cores\n")
     print(
-        f"Measured: {published.MICROJOULES_A_STEP} uJ (dynamic) and "
-        f"{published.MICROSECONDS_A_STEP} us. How often neurons spiked was not published.\n"
+        f"Measured: {published.MICROJOULES_PER_STEP} uJ (dynamic) and "
+        f"{published.MICROSECONDS_PER_STEP} us. How often neurons spiked was not published.\n"
     )
     lines = []
     for rate in RATES:
         cost = estimate_cost(network, drawn(network, rate), target, program)
         for kind, measured, figures in (
-            ("energy, uJ", published.MICROJOULES_A_STEP, energies(cost)),
-            ("time, us", published.MICROSECONDS_A_STEP, times(cost)),
+            ("energy, uJ", published.MICROJOULES_PER_STEP, energies(cost)),
+            ("time, us", published.MICROSECONDS_PER_STEP, times(cost)),
         ):
             for model, (least, most) in figures.items():
                 share = f"{least / measured:.0%} to {most / measured:.0%}"

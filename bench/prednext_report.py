@@ -1,4 +1,4 @@
-"""What the cells of the benchmark of PredNext say: the chosen weights, tables, a picture."""
+"""Chosen weights, tables and plots of the results of `bench.prednext`."""
 
 import csv
 from collections.abc import Sequence
@@ -9,13 +9,11 @@ import numpy as np
 
 Cell = dict[str, Any]
 KeyPath = tuple[str, ...]
-ChosenWeights = dict[
-    tuple[str, str], float
-]  # the weight of an objective, for each of two reductions
+ChosenWeights = dict[tuple[str, str], float]  # by objective and reduction
 PREDNEXT, SUMMED = "PredNext", "summed"
 PROJECTED = ("history",)
-# What is told of a cell: the words over it, and where it stands. The error is that of the network's
-# features of the test digits; "projected", that of what the losses see, in the last epoch.
+# Column titles and keys of the metrics of a cell. "error" is that of the features of the test
+# digits; "projected" that of the projections that enter the losses, in the last epoch.
 COLUMNS: dict[str, KeyPath] = {
     "error": ("consistency_error",),
     "projected": PROJECTED,
@@ -31,11 +29,11 @@ COLUMNS: dict[str, KeyPath] = {
     "rank": ("effective_rank",),
 }
 PERCENT_METRICS = ("R@1", "kNN", "probe")
-ABLATION_OBJECTIVE = "simclr"  # the objective whose ablations are told
+ABLATION_OBJECTIVE = "simclr"  # the objective whose ablations are reported
 
 
 def get_metric(cell: Cell, path: Sequence[str], part: str = "test") -> float:
-    """Return the number of a cell that stands at `path`."""
+    """Look up the metric of a cell at `path`."""
     if path == PROJECTED:
         *_, last = csv.DictReader(cell["history"].splitlines())
         return float(last["temporal_consistency_error"])
@@ -46,16 +44,15 @@ def get_metric(cell: Cell, path: Sequence[str], part: str = "test") -> float:
 
 
 def select_cells(cells: dict[str, Cell], objective: str, variant: str, weight: float) -> list[Cell]:
-    """Return the cells of all seeds."""
+    """Cells of all seeds."""
     start = f"{objective}/{variant}/{weight}/"
     return [cell for name, cell in cells.items() if name.startswith(start)]
 
 
 def choose_weights(cells: dict[str, Cell], objectives: Sequence[str]) -> ChosenWeights:
-    """Return the weight of each objective that does best on the validation digits.
+    """Choose the best weight of each objective on the validation digits, for mean and sum.
 
-    Once where PredNext takes the mean of the steps, once where it sums them up. Objectives that
-    have not been measured with and without PredNext are left out.
+    Objectives that were not measured both with and without PredNext are skipped.
     """
     chosen: ChosenWeights = {}
     for objective in objectives:
@@ -63,11 +60,11 @@ def choose_weights(cells: dict[str, Cell], objectives: Sequence[str]) -> ChosenW
             start = f"{objective}/{variant}/"
             weights = sorted({float(n.split("/")[2]) for n in cells if n.startswith(start)})
             if weights and select_cells(cells, objective, "plain", 0.0):
-                merits = [
+                scores = [
                     _validation_score(select_cells(cells, objective, variant, weight))
                     for weight in weights
                 ]
-                chosen[objective, variant] = weights[int(np.argmax(merits))]
+                chosen[objective, variant] = weights[int(np.argmax(scores))]
     return chosen
 
 
@@ -81,15 +78,17 @@ def _validation_score(seeds: list[Cell]) -> float:
 def build_tables(
     cells: dict[str, Cell], chosen: ChosenWeights
 ) -> list[tuple[str, list[str], list[list[Any]]]]:
-    """Return title, header and rows of each table; means over seeds, and standard deviations."""
+    """Build title, header and rows of each table: means over seeds and standard deviations."""
     rows: list[list[Any]] = []
     for (objective, variant), weight in chosen.items():
         parts = [("plain", 0.0), (variant, weight), ("step only", weight), ("clip only", weight)]
-        told = parts if variant == PREDNEXT else [(variant, weight)]
+        reported = parts if variant == PREDNEXT else [(variant, weight)]
         rows += [
-            _metrics_row(cells, objective, *p) for p in told if select_cells(cells, objective, *p)
+            _metrics_row(cells, objective, *part)
+            for part in reported
+            if select_cells(cells, objective, *part)
         ]
-    gains = [_gain_row(cells, *which, weight) for which, weight in chosen.items()]
+    gains = [_gain_row(cells, *key, weight) for key, weight in chosen.items()]
     others = [("pixels", 0.0), ("untrained", 0.0), ("plain", 0.0)]
     others.append(("same view", chosen.get((ABLATION_OBJECTIVE, PREDNEXT), 0.0)))
     others.append(("cross view alone", 1.0))
@@ -105,13 +104,13 @@ def build_tables(
     header = ["objective", "variant", "weight", *COLUMNS, "seconds"]
     summary = [
         ("Test digits, means over seeds ± standard deviation", header, rows),
-        ("What PredNext changes, in points (error as it is)", _gain_header(), gains),
+        ("Difference with PredNext, in percentage points (error: absolute)", _gain_header(), gains),
         (
             "Controls and ablations",
             header,
             [_metrics_row(cells, ABLATION_OBJECTIVE, *each) for each in others],
         ),
-        ("The search for the weight, on validation digits", header, search),
+        ("Search for the weight, on validation digits", header, search),
     ]
     return [*summary, *_recorded_tables(cells)]
 
@@ -156,27 +155,27 @@ def _gain_row(cells: dict[str, Cell], objective: str, variant: str, weight: floa
 
 def _recorded_tables(cells: dict[str, Cell]) -> list[tuple[str, list[str], list[list[Any]]]]:
     rows = []
-    told = (("pixels", 0.0), ("untrained", 0.0), ("plain", 0.0), ("PredNext", 0.5))
-    for variant, weight in told:
+    variants = (("pixels", 0.0), ("untrained", 0.0), ("plain", 0.0), ("PredNext", 0.5))
+    for variant, weight in variants:
         seeds = select_cells(cells, "recorded", variant, weight)
         if seeds:
-            shown = ("recording_R@1", "recording_R@5", "consistency_error")
-            means = [f"{np.mean([c[name] for c in seeds]):.3f}" for name in shown]
+            metrics = ("recording_R@1", "recording_R@5", "consistency_error")
+            means = [f"{np.mean([c[name] for c in seeds]):.3f}" for name in metrics]
             chance = f"{1 / seeds[0]['videos']:.3f}"
-            rows.append([variant, seeds[0]["videos"], seeds[0]["left_out"], *means, chance])
-    header = ["variant", "videos", "left out", "R@1", "R@5", "error", "R@1 by chance"]
+            rows.append([variant, seeds[0]["videos"], seeds[0]["skipped"], *means, chance])
+    header = ["variant", "videos", "skipped", "R@1", "R@5", "error", "R@1 by chance"]
     return [("Recorded videos: the other half of a recording", header, rows)] if rows else []
 
 
 def plot_consistency(path: Path, cells: dict[str, Cell], chosen: ChosenWeights) -> None:
-    """Draw the consistency error beside what is known, lines from without PredNext to with."""
+    """Plot accuracy against consistency error; lines connect results without and with PredNext."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4), layout="constrained")
-    shown = ("digit R@1", "digit probe", "motion R@1")
-    for place, name in enumerate(shown, 1):
-        axes = figure.add_subplot(1, len(shown), place)
-        colours: dict[str, str] = {}
+    metrics = ("digit R@1", "digit probe", "motion R@1")
+    for position, name in enumerate(metrics, 1):
+        axes = figure.add_subplot(1, len(metrics), position)
+        colors: dict[str, str] = {}
         for (objective, variant), weight in chosen.items():
             points = []
             for each in (("plain", 0.0), (variant, weight)):
@@ -184,13 +183,13 @@ def plot_consistency(path: Path, cells: dict[str, Cell], chosen: ChosenWeights) 
                 paths = COLUMNS["error"], COLUMNS[name]
                 points.append([float(np.mean([get_metric(c, p) for c in seeds])) for p in paths])
             (x0, y0), (x1, y1) = points
-            label = None if objective in colours else objective
-            colour = colours.setdefault(objective, f"C{len(colours)}")
+            label = None if objective in colors else objective
+            color = colors.setdefault(objective, f"C{len(colors)}")
             style, mark = ("-", "o") if variant == PREDNEXT else (":", "s")
-            axes.plot([x0, x1], [100 * y0, 100 * y1], style, color=colour, label=label)
-            axes.plot([x0], [100 * y0], "o", color=colour, fillstyle="none")
-            axes.plot([x1], [100 * y1], mark, color=colour)
+            axes.plot([x0, x1], [100 * y0, 100 * y1], style, color=color, label=label)
+            axes.plot([x0], [100 * y0], "o", color=color, fillstyle="none")
+            axes.plot([x1], [100 * y1], mark, color=color)
         axes.set(xlabel="temporal consistency error", ylabel=f"{name}, %")
         axes.legend(fontsize=7)
-    figure.suptitle("open: without PredNext; filled: with it; squares: steps summed up")
+    figure.suptitle("open: without PredNext; filled: with it; squares: summed steps")
     figure.savefig(path, dpi=120)

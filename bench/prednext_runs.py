@@ -1,4 +1,4 @@
-"""One cell of the benchmark of PredNext: a network that learns without labels, and its scores."""
+"""One cell of `bench.prednext`: pretrain a network without labels and evaluate its features."""
 
 import os
 import tempfile
@@ -25,14 +25,14 @@ SETTINGS = ("training.epochs=8",)
 MOMENTUM_OBJECTIVES = {
     "moco",
     "byol",
-}  # the objectives whose momentum copy tells what is to be foretold
+}  # objectives whose momentum copy provides the targets
 QUICK = (
     "training.epochs=1",
     "network.channels=[8,8]",
     "network.kernels=[3,3]",
     "network.strides=[2,2]",
 )
-CLIPS = 2  # of a test video
+CLIPS = 2  # per test video
 RECORDED_SETTINGS = (
     "clips.stride=2",
     "views.crop=0.5",
@@ -46,23 +46,23 @@ RECORDED_SETTINGS = (
 
 
 def cell_key(name: Name) -> str:
-    """Return a cell's name as one word."""
+    """Key of a cell in the file of results."""
     return "/".join(map(str, name))
 
 
 def cell_settings(name: Name) -> list[str]:
-    """Return the settings that make a cell of the recipe `digit-motions`."""
+    """Overrides of the recipe `digit-motions` for a cell."""
     objective, variant, weight, seed = name
-    made = [*SETTINGS, f"training.seed={seed}", f"objective.name={objective}"]
+    settings = [*SETTINGS, f"training.seed={seed}", f"objective.name={objective}"]
     if objective in MOMENTUM_OBJECTIVES:
-        made.append("prednext.targets=momentum")
+        settings.append("prednext.targets=momentum")
     if variant == "forced":
-        return [*made, "prednext.weight=0", f"objective.consistency_weight={weight}"]
-    return [*made, f"prednext.weight={weight}", *VARIANTS[variant]]
+        return [*settings, "prednext.weight=0", f"objective.consistency_weight={weight}"]
+    return [*settings, f"prednext.weight={weight}", *VARIANTS[variant]]
 
 
 def measure_cell(name: Name, quick: bool) -> Cell:
-    """Pretrain one network and return its scores; seconds are of one core."""
+    """Pretrain and evaluate one network; `seconds` are CPU time."""
     import torch
 
     torch.set_num_threads(1)
@@ -78,24 +78,24 @@ def measure_cell(name: Name, quick: bool) -> Cell:
     )
     train = load_motion_videos("train")
     features, cell = _make_feature_extractor(name[1], recipe, train)
-    known = features(train)
+    gallery = features(train)
     cell["validation"] = evaluate_features(
-        known, features(load_motion_videos("validation")), FEATURE_KINDS[:1]
+        gallery, features(load_motion_videos("validation")), FEATURE_KINDS[:1]
     )
-    cell["test"] = evaluate_features(known, features(load_motion_videos("test")))
+    cell["test"] = evaluate_features(gallery, features(load_motion_videos("test")))
     return cell
 
 
 def _make_feature_extractor(
     variant: str, recipe: Any, videos: Any
 ) -> tuple[Callable[[Any], Any], Cell]:
-    """Return what makes features of videos, and what learning it took and told."""
+    """Pretrain a feature extractor; also return its training time and history."""
     from pumice.train.evaluation.baselines import untrained_baseline
     from pumice.train.evaluation.features import extract_features, pixel_features
     from pumice.train.ssl.pretrain import pretrain
 
     if variant == "pixels":
-        return lambda seen: pixel_features(seen, recipe.clips, CLIPS), {"seconds": 0.0}
+        return lambda inputs: pixel_features(inputs, recipe.clips, CLIPS), {"seconds": 0.0}
     cell: Cell = {}
     start = process_time()
     if variant == "untrained":
@@ -105,11 +105,11 @@ def _make_feature_extractor(
             network = pretrain(recipe, videos, Path(folder) / "run").network
             cell["history"] = (Path(folder) / "run" / "history.csv").read_text(encoding="utf-8")
     cell["seconds"] = process_time() - start
-    return lambda seen: extract_features(network, seen, recipe.clips, CLIPS), cell
+    return lambda inputs: extract_features(network, inputs, recipe.clips, CLIPS), cell
 
 
 def measure_recorded(name: Name, quick: bool) -> Cell:
-    """Pretrain on recorded videos; ask for another clip of the recording that a clip is from."""
+    """Pretrain on recorded videos; retrieve the other half of the same recording."""
     import numpy as np
 
     from pumice.train.data.video_folder import open_video_folder
@@ -130,15 +130,15 @@ def measure_recorded(name: Name, quick: bool) -> Cell:
     videos = open_video_folder(recipe.data, [folder / "hmdb51", folder / "kth"])
     features, cell = _make_feature_extractor(variant, recipe, videos)
     halves = [features(_VideoHalves(videos, first)) for first in (True, False)]
-    each = np.arange(len(videos.lengths))
-    found = recall_at_k(halves[1].mean, each, halves[0].mean, each, (1, 5))
+    ids = np.arange(len(videos.lengths))
+    recall = recall_at_k(halves[1].mean, ids, halves[0].mean, ids, (1, 5))
     return {
         "seconds": cell["seconds"],
-        "videos": len(each),
-        "left_out": len(videos.skipped),
-        "recording_R@1": found[1],
-        "recording_R@5": found[5],
-        "consistency_error": float(halves[1].errors.mean()),
+        "videos": len(ids),
+        "skipped": len(videos.skipped),
+        "recording_R@1": recall[1],
+        "recording_R@5": recall[5],
+        "consistency_error": float(halves[1].consistency_errors.mean()),
     }
 
 

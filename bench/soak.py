@@ -27,7 +27,11 @@ def iter_recordings(folder: Path, seconds: float, sent: list[int]) -> Iterator[E
     (file,) = (folder / "nmnist900").glob("*.npz")
     recordings = [
         EventChunk(
-            *(np.asarray(a, np.int64) for a in (each.x, each.y, each.polarity, each.t)), True
+            np.asarray(each.x, np.int64),
+            np.asarray(each.y, np.int64),
+            np.asarray(each.polarity, np.int64),
+            np.asarray(each.t, np.int64),
+            True,
         )
         for each in read_recordings(file, SIDE, SIDE).events
     ]

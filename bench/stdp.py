@@ -31,7 +31,7 @@ def pumice_step(neurons: int, degree: int) -> Callable[[Spikes], object]:
     """Build a step of pumice's rule, with all parameters per synapse."""
     random = np.random.default_rng(0)
     sources = np.argsort(random.random((neurons, neurons)), axis=1)[:, :degree].reshape(-1) + 1
-    targets = np.repeat(np.arange(neurons), degree)
+    targets = np.repeat(np.arange(neurons, dtype=np.int32), degree)
     classes = np.ones(targets.size, np.int32)
     wiring = Wiring(PopulationSizes(1, neurons - 1, 1), sources, targets, classes)
     w_max = np.ones(targets.size)

@@ -11,7 +11,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numba
 import torch
@@ -124,8 +124,8 @@ def spikingjelly_network(ours: SpikingNetwork) -> nn.Module:
 
     parts: list[nn.Module] = []
     for node in ours.layer_list:
-        way: Any = node.projection_list[0]  # type: ignore[union-attr]
-        linear = way.linear
+        projection: Any = cast(Any, node).projection_list[0]
+        linear = projection.linear
         if isinstance(linear, nn.Conv2d):
             sizes = linear.in_channels, linear.out_channels, linear.kernel_size, linear.stride
             module = layer.Conv2d(*sizes, linear.padding, bias=False, step_mode="m")
