@@ -75,18 +75,18 @@ def page(
         yield found
 
 
-def test_nothing_is_asked_of_the_network(page: Page) -> None:
+def test_the_page_makes_no_requests(page: Page) -> None:
     asked = [each["request"]["url"] for each in page.seen("Network.requestWillBeSent")]
     assert [url for url in asked if not url.startswith("data:")] == asked[:1]
     assert asked[0].startswith("file:")
 
 
-def test_nothing_is_complained_of(page: Page) -> None:
+def test_the_console_has_no_messages(page: Page) -> None:
     assert page.seen("Runtime.exceptionThrown", "Runtime.consoleAPICalled") == []
     assert page.seen("Log.entryAdded") == []
 
 
-def test_every_picture_is_drawn(page: Page) -> None:
+def test_every_chart_has_marks(page: Page) -> None:
     sizes = page.value(
         "[...document.querySelectorAll('svg')].map(svg => {"
         " const box = svg.getBoundingClientRect();"
@@ -124,7 +124,7 @@ def test_it_fits_a_phone_and_a_wide_screen(page: Page, width: int, scheme: str) 
     assert (paper > ink) == (scheme == "light")
 
 
-def test_cores_and_exits_are_drawn(folder: Path, tmp_path: Path) -> None:
+def test_charts_show_cores_and_exits(folder: Path, tmp_path: Path) -> None:
     assert PROGRAM
     made = report()
     with opened(PROGRAM, tmp_path) as found:

@@ -61,7 +61,7 @@ def test_the_figures_are_the_means_of_the_counts() -> None:
     assert told.neurobench == neurobench_metrics(NETWORK, trace())
 
 
-def test_parts_stand_in_the_order_of_the_graph() -> None:
+def test_parts_are_in_topological_order() -> None:
     told = report()
     assert [p.name for p in told.populations] == ["in", "pool", "read"]
     assert [p.name for p in told.projections] == ["sum", "out"]
@@ -105,12 +105,12 @@ def test_exits_need_a_count_for_each_timestep() -> None:
         (((3, 2), 1.4, 90, 0.95), "accuracy is 90"),
     ],
 )
-def test_exits_that_cannot_be_are_refused(values: tuple[Any, ...], text: str) -> None:
+def test_invalid_exit_statistics_are_rejected(values: tuple[Any, ...], text: str) -> None:
     with pytest.raises(DataError, match=text):
         EarlyExitStats(*values)
 
 
-def test_a_sample_says_what_fired_and_what_the_output_said() -> None:
+def test_a_sample_has_spikes_and_logits() -> None:
     told = describe_sample(NETWORK, trace(), 3, np.array([0, 0, 0, 1, 0]), ["no", "perhaps", "yes"])
     voltages = trace().voltages["read"][:, 3]
     assert told.label == "perhaps"
@@ -122,7 +122,7 @@ def test_a_sample_says_what_fired_and_what_the_output_said() -> None:
     assert list(zip(pool.steps, pool.rows, strict=True)) == list(map(tuple, np.argwhere(fired)))
 
 
-def test_of_many_neurons_evenly_spaced_ones_are_drawn() -> None:
+def test_rasters_sample_evenly_spaced_neurons() -> None:
     strip = describe_sample(NETWORK, trace(), 0).rasters[0]
     assert (strip.neurons, strip.num_rows) == (128, MAX_RASTER_ROWS)
     spaced = [k * 128 // MAX_RASTER_ROWS for k in range(MAX_RASTER_ROWS)]

@@ -33,7 +33,7 @@ def test_ticks_are_round_and_hold_both_ends(low: float, high: float, marks: list
     assert ticks(low, high) == marks
 
 
-def test_labels_keep_their_order_and_stand_apart() -> None:
+def test_labels_keep_their_order_and_do_not_overlap() -> None:
     moved = separate_labels([50, 10, 12, 49], 0, 100)
     assert sorted(range(4), key=lambda k: moved[k]) == [1, 2, 3, 0]
     gaps = [b - a for a, b in zip(sorted(moved), sorted(moved)[1:], strict=False)]
@@ -60,13 +60,13 @@ def test_a_line_rises_as_its_values_do_and_ends_at_its_label() -> None:
 
 
 @pytest.mark.parametrize("values", [[7.0], [0.0, 0.0], [-5.0, 1e9]])
-def test_a_chart_of_one_step_or_one_height_can_be_drawn(values: list[float]) -> None:
+def test_degenerate_charts_are_valid(values: list[float]) -> None:
     svg = line_chart([Line((), values, "first")], "", lambda _: str)
     assert len(points_of(svg)) == len(values) and "nan" not in svg
     ElementTree.fromstring(svg)
 
 
-def test_words_in_a_chart_cannot_become_markup() -> None:
+def test_chart_text_is_escaped() -> None:
     svg = line_chart([Line(("<b>&",), [1], "first")], 'a "quote" <', lambda _: str)
     assert "<b>" not in svg
     assert ElementTree.fromstring(svg).get("aria-label") == 'a "quote" <'
@@ -84,7 +84,7 @@ def written(svg: str) -> list[tuple[float, float, str]]:
     return [(float(x), float(y), words) for x, y, words in found]
 
 
-def test_scales_stand_below_the_steps_they_belong_to() -> None:
+def test_secondary_scales_are_aligned_with_the_timesteps() -> None:
     line = Line((), [0.5, 0.6, 0.7], "first")
     scales = [
         SecondaryScale("events", ("10", "20", "30")),
@@ -98,7 +98,7 @@ def test_scales_stand_below_the_steps_they_belong_to() -> None:
     assert at["1"][1] < at["timestep"][1] < at["10"][1] < at["events"][1] < at["1 J"][1]
 
 
-def test_a_line_against_cost_stands_at_its_costs() -> None:
+def test_a_line_over_a_value_axis_is_at_its_values() -> None:
     line = Line((), [0.0, 1.0, 1.0], "first", x=[0.0, 10.0, 40.0])
     svg = line_chart([line], "", lambda _: str, x_axis=XAxis("cost", words.axis_formatter))
     (x0, _), (x1, _), (x2, _) = points_of(svg)

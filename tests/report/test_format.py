@@ -23,7 +23,7 @@ def test_a_number_keeps_three_figures_and_its_thousands(value: float, text: str)
         (1, 0.25, "0.25"),
     ],
 )
-def test_the_marks_of_an_axis_share_a_unit(largest: float, value: float, text: str) -> None:
+def test_ticks_of_an_axis_share_a_unit(largest: float, value: float, text: str) -> None:
     assert words.axis_formatter(largest)(value) == text
 
 
@@ -72,7 +72,7 @@ def test_words_are_listed_as_in_a_sentence(given: list[str], text: str) -> None:
     assert words.join_words(given) == text
 
 
-def test_a_proof_is_claimed_only_where_all_agree() -> None:
+def test_verification_passes_only_where_all_engines_are_equal() -> None:
     wrong = Divergence("lava", 0, 0, "out", 0, "spike", 0, 1)
     good, bad = EngineResult("cpu", 90, 10), EngineResult("lava", 90, 10, wrong)
     proven = VerificationReport("", "", 5, 2, "reference", (good,), {})

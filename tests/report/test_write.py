@@ -99,7 +99,7 @@ class Balance(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_a_report_comes_back_from_its_json(tmp_path: Path) -> None:
+def test_a_report_round_trips_through_json(tmp_path: Path) -> None:
     for report in (BARE, FULL):
         path, *_ = write_report(tmp_path / "new" / "folder", report)
         assert read_report(path) == report
@@ -107,7 +107,7 @@ def test_a_report_comes_back_from_its_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("report", [BARE, FULL], ids=["bare", "full"])
-def test_the_page_is_whole_and_asks_for_nothing_else(report: Report) -> None:
+def test_the_page_is_balanced_and_self_contained(report: Report) -> None:
     page = render(report)
     Balance(page)
     assert not re.search(r"https?:|src=|href=\"(?!data:)|url\(|@import|<script [^>]", page)
@@ -129,24 +129,24 @@ def test_every_energy_is_a_line_of_the_table_that_adds_up() -> None:
     assert [row["max"] for row in rows if row["of"] == "float"] == ["0.5", "0.75"]
 
 
-def test_what_does_not_fit_is_told_on_the_page() -> None:
+def test_a_failed_placement_is_on_the_page() -> None:
     page = render(replace(FULL, placements=(Placement("Small", error="out: 1 too many"),)))
     assert "does not fit" in page and "out: 1 too many" in page
 
 
-def test_energies_by_population_have_bars_of_their_share() -> None:
+def test_energies_by_population_have_proportional_bars() -> None:
     parts = {"in": {"messages": (1e-9, 1e-9)}, "out": {"neuron updates": (4e-9, 4e-9)}}
     page = render(replace(FULL, energies=(replace(FULL.energies[0], populations=parts),)))
     assert '<i class="messages" style="width: 25.00%">' in page
     assert '<i class="updates" style="width: 100.00%">' in page
 
 
-def test_what_users_write_cannot_become_markup() -> None:
+def test_user_text_is_escaped() -> None:
     page = render(FULL)
     assert "one &lt;network&gt;" in page and "&lt;script&gt;" in page and "&lt;hung&gt;" in page
 
 
-def test_the_page_says_what_the_report_holds() -> None:
+def test_the_page_contains_the_report() -> None:
     page = render(FULL)
     for words in (
         "after 2 timesteps is 75.0 % (float), 62.5 % (integer) and 62.5 % (Lava), on 3 samples",
@@ -168,7 +168,7 @@ def test_equal_curves_share_one_line() -> None:
     assert ">integer</text>" in page and ">Lava</text>" in page
 
 
-def test_what_was_not_measured_has_no_section() -> None:
+def test_missing_measurements_have_no_section() -> None:
     page = render(BARE)
     for heading in (
         "Estimated energy",
@@ -193,14 +193,14 @@ def test_what_was_not_measured_has_no_section() -> None:
         (to_json(FULL).replace("0.75", "0.75, 1", 1), "curve float: 3 values"),
     ],
 )
-def test_a_report_that_is_not_whole_is_refused(tmp_path: Path, content: str, said: str) -> None:
+def test_an_invalid_report_is_rejected(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "report.json").write_text(content)
     with pytest.raises(FileError, match="report.json: is no valid report") as caught:
         read_report(tmp_path / "report.json")
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_report_that_is_not_there_or_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_missing_report_and_an_unwritable_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="report.json: cannot be read: No such file"):
         read_report(tmp_path / "report.json")
     (tmp_path / "file").touch()

@@ -130,7 +130,7 @@ def test_decay_multiplies_and_cuts_towards_zero(state: int, decay: int, left: in
         (15734784 + 2**24, 15734784),  # 2,000 inputs of 254, as Lava leaves them
     ],
 )
-def test_a_current_comes_back_by_one_turn(current: int, brought: int) -> None:
+def test_a_current_wraps_once(current: int, brought: int) -> None:
     assert wrap_to_24_bits(np.array([current])).tolist() == [brought]
 
 
@@ -173,7 +173,7 @@ def test_the_bias_is_shifted_by_its_own_exponent(bias: int, exponent: int, volta
     assert told.voltage == [voltage]
 
 
-def test_the_current_that_made_a_spike_is_still_there_afterwards() -> None:
+def test_a_spike_does_not_reset_the_current() -> None:
     """A current of 64 * 40 is halved each step, so it fires until it is at the threshold."""
     told = course([40, 0, 0, 0], current_decay=2048, voltage_decay=4096, threshold=10)
     assert told.current == [2560, 1280, 640, 320]

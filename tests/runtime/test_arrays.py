@@ -8,7 +8,7 @@ from pumice.runtime.arrays import ValueEquality, as_int, as_readonly
 from pumice.runtime.errors import NetworkError
 
 
-def test_a_frozen_array_is_a_copy_that_cannot_be_written() -> None:
+def test_a_readonly_array_is_a_copy() -> None:
     given = np.array([1, 2, 3])
     held = as_readonly(given, np.int16, "weights")
     given[0] = 9
@@ -23,7 +23,7 @@ def test_a_frozen_array_keeps_its_shape_and_lies_in_c_order() -> None:
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [True, False], np.uint64(7), 5])
-def test_whole_numbers_of_any_type_are_taken(values: ArrayLike) -> None:
+def test_integers_of_any_type_are_accepted(values: ArrayLike) -> None:
     assert np.array_equal(as_readonly(values, np.int16, "weights"), np.asarray(values))
 
 
@@ -43,14 +43,14 @@ def test_whole_numbers_of_any_type_are_taken(values: ArrayLike) -> None:
         ([[1, 2], [3]], "rows of different lengths"),
     ],
 )
-def test_what_is_no_integer_is_refused_with_its_name(values: ArrayLike, said: str) -> None:
+def test_non_integers_are_rejected_by_name(values: ArrayLike, said: str) -> None:
     with pytest.raises(NetworkError, match=said) as caught:
         as_readonly(values, np.int16, "hidden.threshold")
     assert str(caught.value).startswith("hidden.threshold: ")
 
 
 @pytest.mark.parametrize("value", [2.0, "2", None, [2]])
-def test_a_setting_that_is_no_integer_is_refused(value: object) -> None:
+def test_a_setting_that_is_no_integer_is_rejected(value: object) -> None:
     with pytest.raises(NetworkError, match="hidden: delay is .*, needs an integer"):
         as_int(value, "hidden: delay")
 

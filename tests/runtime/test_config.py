@@ -44,13 +44,13 @@ class Settings(BaseModel):
     either: int | bool = 0
 
 
-def test_a_fault_is_told_with_its_line_where_the_text_is_given() -> None:
+def test_an_error_names_its_line_where_the_text_is_known() -> None:
     with pytest.raises(RecipeError, match="^mine: line 2: sise: unknown key; did you mean 'size'"):
         validate(Settings, {"sise": 1}, "mine", "# first\nsise = 1")
     with pytest.raises(RecipeError, match="^mine: sise: unknown key"):
         validate(Settings, {"sise": 1}, "mine")
 
 
-def test_a_fault_of_a_value_of_several_types_is_told_by_its_key() -> None:
+def test_an_error_in_a_union_names_its_key() -> None:
     with pytest.raises(RecipeError, match="^mine: either = 'x': input should be a valid integer"):
         validate(Settings, {"either": "x"}, "mine")

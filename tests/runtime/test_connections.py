@@ -33,12 +33,12 @@ def test_one_sign_holds_odd_weights_and_mixed_signs_even_ones() -> None:
         ([[0.5]], "value 0.5 is not an integer"),
     ],
 )
-def test_weights_that_no_synapse_holds_are_refused(weights: Any, said: str) -> None:
+def test_weights_beyond_8_bits_are_rejected(weights: Any, said: str) -> None:
     with pytest.raises(NetworkError, match=re.escape(said)):
         Dense(weights)
 
 
-def test_sparse_synapses_are_kept_by_row_then_column() -> None:
+def test_sparse_synapses_are_sorted_by_row_then_column() -> None:
     kept = sparse([1, 2, 3, 4], [1, 0, 1, 0], [0, 2, 2, 1], (2, 3))
     assert kept.rows.tolist() == [0, 0, 1, 1]
     assert kept.columns.tolist() == [1, 2, 0, 2]
@@ -63,7 +63,7 @@ def test_a_sparse_connection_may_be_empty() -> None:
         (([1], [0], [0], (2, 2.5)), "sparse: shape is 2.5, needs an integer"),
     ],
 )
-def test_a_sparse_connection_that_cannot_be_is_refused(values: Any, said: str) -> None:
+def test_an_invalid_sparse_connection_is_rejected(values: Any, said: str) -> None:
     with pytest.raises(NetworkError, match=re.escape(said)):
         Sparse(*values)
 
@@ -83,7 +83,7 @@ def test_a_sparse_connection_that_cannot_be_is_refused(values: Any, said: str) -
         (lambda: SumPool((2, 2), (2, 2), weight=1.5), "sum_pool: weight is 1.5"),  # type: ignore[arg-type]
     ],
 )
-def test_a_window_that_cannot_be_is_refused(make: Callable[[], Connection], said: str) -> None:
+def test_an_invalid_window_is_rejected(make: Callable[[], Connection], said: str) -> None:
     with pytest.raises(NetworkError, match=re.escape(said)):
         make()
 
@@ -103,7 +103,7 @@ def test_a_window_that_cannot_be_is_refused(make: Callable[[], Connection], said
         (SumPool((5, 2), (2, 2)), (1, 4, 4), "a window of 5 does not fit into 4 plus padding on"),
     ],
 )
-def test_a_source_that_does_not_fit_is_refused(
+def test_a_source_that_does_not_fit_is_rejected(
     connection: Connection, source: tuple[int, ...], said: str
 ) -> None:
     with pytest.raises(NetworkError, match=re.escape(said)):

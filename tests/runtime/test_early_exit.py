@@ -52,7 +52,7 @@ def test_a_margin_has_to_pass_its_threshold_and_ties_never_stop() -> None:
     assert exit_steps(np.array([[0], [65], [64]]), EarlyExit((0, 64, 0))).tolist() == [2]
 
 
-def test_after_its_exit_a_sample_is_silent_and_its_answer_stays() -> None:
+def test_after_its_exit_a_sample_has_no_spikes_and_keeps_its_logits() -> None:
     trace = reference.run(adding((64, 63, 63)), one_hot())
     assert trace.steps.tolist() == [2, 2, 4]
     assert logits_over_time(adding(None), trace)[:, 0, 1].tolist() == [64, 128, 128, 128]
@@ -90,12 +90,12 @@ def test_a_file_without_the_rule_is_read_as_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("thresholds", [(), (-1,), (2**31,), (1.5,), ("1",)])
-def test_thresholds_that_are_none_are_refused(thresholds: Any) -> None:
+def test_invalid_thresholds_are_rejected(thresholds: Any) -> None:
     with pytest.raises(NetworkError, match="early exit"):
         EarlyExit(thresholds)
 
 
-def test_a_file_with_a_rule_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_file_with_an_invalid_early_exit_is_rejected(tmp_path: Path) -> None:
     rule = EarlyExit((1,))
     object.__setattr__(rule, "thresholds", "many")
     write_network(tmp_path / "net.pumice", replace(adding(None), early_exit=rule))

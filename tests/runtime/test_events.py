@@ -29,7 +29,7 @@ def test_events_of_any_integer_type_become_uint8(dtype: Any) -> None:
     assert checked.dtype == np.uint8 and checked.tolist() == [[[0, 1]], [[1, 1]]]
 
 
-def test_two_inputs_are_given_by_name() -> None:
+def test_two_inputs_are_a_mapping_by_name() -> None:
     given = {"a": np.zeros((5, 3, 2), np.uint8), "b": np.ones((5, 3, 1, 2, 2), np.uint8)}
     checked = validate_events(TWO, given)
     assert {name: array.shape for name, array in checked.items()} == {
@@ -60,7 +60,7 @@ def test_a_graded_input_takes_values_up_to_its_bits() -> None:
         ({}, "events for nothing, but the inputs are in"),
     ],
 )
-def test_events_that_do_not_fit_are_refused(events: Any, said: str) -> None:
+def test_events_that_do_not_fit_are_rejected(events: Any, said: str) -> None:
     with pytest.raises(EngineError, match=re.escape(said)):
         validate_events(ONE, events)
 

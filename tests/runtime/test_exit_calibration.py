@@ -21,13 +21,13 @@ def said(leads: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.stack([leads, np.zeros_like(leads)], axis=-1)
 
 
-def test_a_sample_is_settled_once_its_answer_stays() -> None:
+def test_a_sample_is_stable_once_its_prediction_stays() -> None:
     expected = [[True, False, False, False], [True, True, False, True], [True] * 4]
     assert is_stable(said(LEADS)).tolist() == expected
     assert oracle_exit_step(said(LEADS), LABELS) == (1 + 2 + 3 + 2) / 4
 
 
-def test_what_comes_of_a_rule_is_counted() -> None:
+def test_exits_by_a_rule_are_evaluated() -> None:
     told = evaluate_exits(said(LEADS), LABELS, EarlyExit((2, 2)))
     # Margins 5, 3 stop at once; of the others 3 passes at the second step and 2 never.
     assert told.counts == (2, 1, 1) and told.mean_steps == (1 + 1 + 2 + 3) / 4
@@ -41,19 +41,19 @@ def test_the_smallest_margin_that_keeps_the_risk_by_hand() -> None:
     assert calibrate_by_coverage(said(LEADS), 0.8).thresholds == (3, 3)  # (0 + 1) / 5 is 0.2
 
 
-def test_a_sample_that_is_wrong_in_the_end_may_stop_when_it_likes() -> None:
+def test_an_incorrect_sample_may_exit_at_any_time() -> None:
     assert calibrate_by_accuracy(said(LEADS), LABELS, 0.2).thresholds == (3, 3)
     # With sample 1 labelled otherwise, only the fourth may not stop at its tie, and it cannot.
     assert calibrate_by_accuracy(said(LEADS), np.array([0, 1, 0, 1]), 0.2).thresholds == (0, 0)
 
 
-def test_answers_that_change_to_the_end_never_stop_early() -> None:
+def test_predictions_that_change_to_the_end_never_exit_early() -> None:
     flips = np.array([[9, 9], [-9, -9], [9, 9]])
     rule = calibrate_by_coverage(said(flips * 10**6), 0.6)
     assert evaluate_exits(said(flips * 10**6), np.zeros(2, int), rule).mean_steps == 3
 
 
-def test_too_few_samples_for_the_risk_are_told() -> None:
+def test_too_few_samples_for_the_risk_are_an_error() -> None:
     with pytest.raises(DataError, match="4 samples, but a risk of 0.05 needs 19 or more"):
         calibrate_by_coverage(said(LEADS), 0.95)
     with pytest.raises(DataError, match="risk of 0, needs more than 0"):

@@ -79,7 +79,7 @@ def refusal(path: Path, content: bytes) -> str:
     return said
 
 
-def test_a_network_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_network_round_trips(tmp_path: Path) -> None:
     write_network(tmp_path / "net.pumice", example())
     again = read_network(tmp_path / "net.pumice")
     assert again == example()
@@ -98,14 +98,14 @@ def test_the_digest_follows_what_is_computed_and_not_the_provenance() -> None:
     assert network_digest(example(output="pool")) != network_digest(example())
 
 
-def test_a_file_cut_anywhere_is_refused_with_one_line(tmp_path: Path, whole: bytes) -> None:
+def test_a_file_truncated_anywhere_is_a_one_line_error(tmp_path: Path, whole: bytes) -> None:
     header = 8 + int.from_bytes(whole[:8], "little")
     edges = {0, 1, 7, 8, 9, header - 1, header, header + 1, len(whole) - 1}
     for cut in sorted(edges | set(range(10, len(whole), 97))):
         refusal(tmp_path / "cut.pumice", whole[:cut])
 
 
-def test_a_file_with_one_bit_turned_is_refused_with_one_line(tmp_path: Path, whole: bytes) -> None:
+def test_a_flipped_bit_is_a_one_line_error(tmp_path: Path, whole: bytes) -> None:
     chance = random.Random(1)
     bits = [chance.randrange(8 * len(whole)) for _ in range(500)] + list(range(64))
     for bit in bits:
@@ -114,16 +114,16 @@ def test_a_file_with_one_bit_turned_is_refused_with_one_line(tmp_path: Path, who
         refusal(tmp_path / "turned.pumice", bytes(turned))
 
 
-def test_a_file_with_more_behind_its_end_is_refused(tmp_path: Path, whole: bytes) -> None:
+def test_trailing_bytes_are_rejected(tmp_path: Path, whole: bytes) -> None:
     refusal(tmp_path / "long.pumice", whole + b"\0")
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b"PK\x03\x04" * 99, b"{}" * 99, b"\xff" * 99])
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_of_another_kind_is_rejected(tmp_path: Path, content: bytes) -> None:
     assert "is truncated or no .pumice file" in refusal(tmp_path / "other.pumice", content)
 
 
-def test_a_safetensors_file_without_a_network_is_refused(tmp_path: Path) -> None:
+def test_a_safetensors_file_without_a_network_is_rejected(tmp_path: Path) -> None:
     assert "holds no pumice network" in refusal(tmp_path / "w.safetensors", save({"a": np.ones(3)}))
 
 
@@ -210,7 +210,7 @@ def parent_of(place: Place, graph: Any) -> Any:
 
 
 @pytest.mark.parametrize("place", TYPED, ids=str)
-def test_json_of_the_wrong_type_is_refused_with_one_line(tmp_path: Path, place: Place) -> None:
+def test_json_of_the_wrong_type_is_a_one_line_error(tmp_path: Path, place: Place) -> None:
     for value in WRONG:
         if place == ("provenance",) and value == {"a": 1}:
             continue
@@ -220,7 +220,7 @@ def test_json_of_the_wrong_type_is_refused_with_one_line(tmp_path: Path, place: 
 
 
 @pytest.mark.parametrize("place", REQUIRED, ids=str)
-def test_a_missing_key_is_refused_with_one_line(tmp_path: Path, place: Place) -> None:
+def test_a_missing_key_is_a_one_line_error(tmp_path: Path, place: Place) -> None:
     wrong = graph()
     del parent_of(place, wrong)[place[-1]]
     refusal(tmp_path / "wrong.pumice", signed(wrong, WEIGHTS))
@@ -247,7 +247,7 @@ def test_format_1_is_read_with_its_digest_and_runs_as_before() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "1", "[" * 100_000, '{"format": 3}'])
-def test_a_header_that_is_no_graph_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_header_without_a_graph_is_rejected(tmp_path: Path, text: str) -> None:
     assert "holds an invalid network" in refusal(tmp_path / "a.pumice", signed(text))
 
 
@@ -262,23 +262,23 @@ def test_a_header_that_is_no_graph_is_refused(tmp_path: Path, text: str) -> None
         {**WEIGHTS, "other/population.threshold": np.array(3)},
     ],
 )
-def test_arrays_that_do_not_belong_are_refused(tmp_path: Path, arrays: dict[str, Any]) -> None:
+def test_unexpected_arrays_are_rejected(tmp_path: Path, arrays: dict[str, Any]) -> None:
     assert "holds an invalid net" in refusal(tmp_path / "a.pumice", signed(graph(), arrays))
 
 
-def test_an_unknown_key_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_key_is_rejected(tmp_path: Path) -> None:
     wrong = graph()
     wrong["populations"][1]["treshold"] = 3
     assert "treshold" in refusal(tmp_path / "wrong.pumice", signed(wrong, WEIGHTS))
 
 
-def test_a_provenance_that_is_not_json_is_refused(tmp_path: Path) -> None:
+def test_a_provenance_that_is_not_json_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="the provenance cannot be written as JSON"):
         write_network(tmp_path / "net.pumice", example(provenance={"seed": np.int64(3)}))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_stood_there_stays_until_the_new_file_is_whole(tmp_path: Path) -> None:
+def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     with pytest.raises(KeyboardInterrupt), atomic_write(path) as temporary:

@@ -34,7 +34,7 @@ def test_a_counter_that_began_anew_still_counts() -> None:
     assert energy_between(before, after) == pytest.approx(32e-6)
 
 
-def test_without_counters_nothing_is_told(tmp_path: Path) -> None:
+def test_without_counters_energy_is_none(tmp_path: Path) -> None:
     package(tmp_path / "intel-rapl:0", "package-0", "not a number")
     assert read_rapl(tmp_path) == read_rapl(tmp_path / "absent") == {}
     assert energy_between({}, {}) is None
@@ -77,6 +77,6 @@ def test_the_processor_is_named_where_the_kernel_names_it(tmp_path: Path) -> Non
     assert isinstance(cpu_name(tmp_path / "absent"), str)
 
 
-def test_events_that_do_not_fit_are_refused() -> None:
+def test_events_that_do_not_fit_are_rejected() -> None:
     with pytest.raises(EngineError):
         time_on_host(NETWORK, np.zeros((2, 1, 3), np.uint8), "cpu", cpu.run)

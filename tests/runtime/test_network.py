@@ -16,7 +16,7 @@ SECOND = Projection("second", "hidden", "out", Dense(np.ones((2, 3))))
 LOOP = Projection("loop", "hidden", "hidden", Dense(np.ones((3, 3))), delay=1)
 
 
-def test_populations_come_after_those_that_reach_them_without_delay() -> None:
+def test_populations_are_in_topological_order() -> None:
     back = Projection("back", "b", "a", Dense(np.array([[1]])), delay=2)
     populations = [Population(name, (1,)) for name in ("c", "b", "a")]
     network = Network(
@@ -96,7 +96,7 @@ def test_a_convolution_reaches_a_flat_population_only_through_dense_or_sparse() 
         ),
     ],
 )
-def test_a_graph_that_cannot_be_is_refused(make: Callable[[], Network], said: str) -> None:
+def test_an_invalid_graph_is_rejected(make: Callable[[], Network], said: str) -> None:
     with pytest.raises(NetworkError, match=re.escape(said)):
         make()
 
@@ -130,7 +130,7 @@ def wide(inputs: int, exponent: int = 0, current_decay: int = 4096) -> Network:
     )
 
 
-def test_a_sum_beyond_the_accumulator_is_refused() -> None:
+def test_a_sum_beyond_the_accumulator_is_rejected() -> None:
     assert wide(32896).output == "out"  # 32,896 * 255 = 8,388,480
     with pytest.raises(NetworkError, match="p: its sum can reach 8388735, the accumulator holds"):
         wide(32897)
@@ -138,7 +138,7 @@ def test_a_sum_beyond_the_accumulator_is_refused() -> None:
         wide(1024, exponent=6)
 
 
-def test_a_current_that_piles_up_beyond_32_bits_is_refused() -> None:
+def test_a_current_that_accumulates_beyond_32_bits_is_rejected() -> None:
     """262,140 * 64 is within one turn of 2^24; 262,395 * 64 is not, and needs a decay."""
     assert wide(1028, current_decay=0).output == "out"
     with pytest.raises(NetworkError, match="262395 with a current_decay of 0, so the current can"):
@@ -148,7 +148,7 @@ def test_a_current_that_piles_up_beyond_32_bits_is_refused() -> None:
         wide(1029, current_decay=64)
 
 
-def test_graded_spikes_cannot_be_the_answer_that_is_counted() -> None:
+def test_graded_spikes_cannot_be_the_output() -> None:
     sums = Population("sums", (1,), value_bits=2)
     projection = Projection("p", "in", "sums", Dense(np.array([[2]])))
     with pytest.raises(NetworkError, match="sums: is the output, whose spikes are counted, but"):

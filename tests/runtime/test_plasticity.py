@@ -106,7 +106,7 @@ def test_without_amplitude_nothing_is_learned(
         ("back", {"tags": np.zeros((2, 3))}, r"back: tags of shape \(2, 3\), needs"),
     ],
 )
-def test_a_rule_that_does_not_fit_is_refused(
+def test_a_rule_that_does_not_fit_is_rejected(
     recurrent: tuple[Network, PlasticityRule, np.ndarray],
     name: str,
     changes: dict[str, Any],
@@ -117,6 +117,6 @@ def test_a_rule_that_does_not_fit_is_refused(
         learn(network, {name: replace(rule, **changes)}, events)
 
 
-def test_a_number_beyond_its_register_is_refused() -> None:
+def test_a_number_beyond_its_register_is_rejected() -> None:
     with pytest.raises(NetworkError, match="potentiation is 8, needs 0 to 7"):
         pair(1, potentiation=8)

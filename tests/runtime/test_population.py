@@ -77,6 +77,6 @@ def test_each_register_takes_its_ends_and_nothing_beyond(key: str, low: int, hig
         ({"shape": (2, 1, 3), "bias": [1, 2, 3]}, "bias has shape (3,), needs one value, (2,) or"),
     ],
 )
-def test_what_no_chip_holds_is_refused(values: dict[str, Any], said: str) -> None:
+def test_values_beyond_their_registers_are_rejected(values: dict[str, Any], said: str) -> None:
     with pytest.raises(NetworkError, match=re.escape(said)):
         Population(**{"name": "a", "shape": (3,), **values})

@@ -73,7 +73,7 @@ def test_a_program_knows_where_each_population_is() -> None:
         ),
     ],
 )
-def test_a_program_that_is_not_whole_is_refused(cores: tuple[Core, ...], told: str) -> None:
+def test_an_incomplete_program_is_rejected(cores: tuple[Core, ...], told: str) -> None:
     with pytest.raises(NetworkError, match=told):
         program(*cores)
 
@@ -89,12 +89,12 @@ def test_a_program_that_is_not_whole_is_refused(cores: tuple[Core, ...], told: s
         lambda: replace(FIRST, usage={"neurons": 1.5}),  # type: ignore[dict-item]
     ],
 )
-def test_a_slice_or_core_that_cannot_be_is_refused(make: Callable[[], object]) -> None:
+def test_an_invalid_slice_or_core_is_rejected(make: Callable[[], object]) -> None:
     with pytest.raises(NetworkError):
         make()
 
 
-def test_a_program_comes_back_from_its_file_and_so_does_its_network(tmp_path: Path) -> None:
+def test_a_program_and_its_network_round_trip(tmp_path: Path) -> None:
     path, placed = tmp_path / "p.pumice", program(FIRST, SECOND)
     write_program(path, placed)
     assert read_program(path) == placed
@@ -110,7 +110,7 @@ def test_a_network_that_is_not_placed_is_no_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["cores", "limits", "target", "slices"])
-def test_a_file_whose_cores_are_no_program_is_refused_with_one_line(
+def test_an_invalid_placement_is_a_one_line_error(
     tmp_path: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "p.pumice"

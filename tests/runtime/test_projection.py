@@ -20,7 +20,7 @@ def test_each_register_takes_its_ends_and_nothing_beyond(key: str, low: int, hig
 @pytest.mark.parametrize(
     "values", [{"name": ""}, {"name": "a b"}, {"name": None}, {"delay": 1.0}, {"delay": "1"}]
 )
-def test_a_name_or_setting_of_the_wrong_type_is_refused(values: dict[str, Any]) -> None:
+def test_a_name_or_setting_of_the_wrong_type_is_rejected(values: dict[str, Any]) -> None:
     given = {"name": "p", "source": "a", "target": "b", "connection": Dense(np.array([[1]]))}
     with pytest.raises(NetworkError, match="a name is|needs an integer"):
         Projection(**{**given, **values})

@@ -57,7 +57,7 @@ def flip(parts: dict[str, Any], quantity: str, name: str, at: tuple[int, ...]) -
     parts[quantity][name][at] = 1 - parts[quantity][name][at]
 
 
-def test_another_exit_is_named_though_all_values_agree() -> None:
+def test_a_different_exit_is_reported_though_all_values_are_equal() -> None:
     def longer(network: Network, events: Events, record: Record = "all") -> Trace:
         trace = reference.run(network, events, record)
         return replace(trace, steps=trace.steps + np.array([0, 0, 1, 0]))
@@ -67,7 +67,7 @@ def test_another_exit_is_named_though_all_values_agree() -> None:
     assert told == "other: step 4, sample 2, read[0]: exit is 6, needs 5" and not verdict.passed
 
 
-def test_equal_engines_agree_and_every_value_was_compared() -> None:
+def test_equal_engines_pass_and_every_value_is_compared() -> None:
     certificate = verify(NETWORK, EVENTS, {"a": reference.run, "b": reference.run})
     (verdict,) = certificate.results
     assert certificate.passed and verdict.passed
@@ -76,7 +76,7 @@ def test_equal_engines_agree_and_every_value_was_compared() -> None:
     assert (certificate.timesteps, certificate.samples) == (5, 4)
 
 
-def test_the_certificate_names_what_was_compared_and_is_json() -> None:
+def test_the_report_names_what_was_compared_and_is_json() -> None:
     certificate = verify(NETWORK, EVENTS, {"a": reference.run, "b": reference.run})
     assert certificate.network == network_digest(NETWORK)
     assert certificate.reference == "a" and {"pumice", "numpy"} <= set(certificate.versions)
@@ -85,14 +85,14 @@ def test_the_certificate_names_what_was_compared_and_is_json() -> None:
     assert other.network == certificate.network and other.events != certificate.events
 
 
-def test_a_single_wrong_spike_is_found_where_it_stands() -> None:
+def test_a_single_wrong_spike_is_located() -> None:
     found = verdict_on(lambda parts: flip(parts, "spikes", "hidden", (3, 2, 0, 1, 0)))
     value = int(reference.run(NETWORK, EVENTS).spikes["hidden"][3, 2, 0, 1, 0])
     assert found.divergence == Divergence("other", 3, 2, "hidden", 2, "spike", value, 1 - value)
     assert str(found.divergence).startswith("other: step 3, sample 2, hidden[2]: spike is")
 
 
-def test_the_first_in_time_is_told_and_not_the_first_population() -> None:
+def test_the_earliest_timestep_is_reported_before_the_first_population() -> None:
     def alter(parts: dict[str, Any]) -> None:
         flip(parts, "spikes", "hidden", (4, 0, 0, 0, 0))
         flip(parts, "voltages", "read", (2, 3, 1))
@@ -103,7 +103,7 @@ def test_the_first_in_time_is_told_and_not_the_first_population() -> None:
     assert found.quantity == "voltage"
 
 
-def test_within_a_step_the_population_nearer_the_input_is_told() -> None:
+def test_within_a_timestep_the_first_population_in_topological_order_is_reported() -> None:
     """`read` stands before `hidden` in the network and after it in the graph."""
 
     def alter(parts: dict[str, Any]) -> None:
@@ -114,7 +114,7 @@ def test_within_a_step_the_population_nearer_the_input_is_told() -> None:
 
 
 @pytest.mark.parametrize(("name", "at", "neuron"), [("hidden", (1, 0, 1, 1), 3), ("in", (1, 2), 2)])
-def test_a_wrong_count_is_told_when_all_spikes_are_right(
+def test_a_wrong_count_is_reported_when_all_spikes_are_equal(
     name: str, at: tuple[int, ...], neuron: int
 ) -> None:
     found = verdict_on(lambda parts: flip(parts, "counts", name, at)).divergence
@@ -122,7 +122,7 @@ def test_a_wrong_count_is_told_when_all_spikes_are_right(
     assert (found.sample, found.timestep) == (1, 4)
 
 
-def test_a_spike_in_the_last_step_comes_before_a_count() -> None:
+def test_a_spike_in_the_last_timestep_precedes_a_count() -> None:
     def alter(parts: dict[str, Any]) -> None:
         flip(parts, "counts", "in", (0, 0))
         flip(parts, "spikes", "hidden", (4, 0, 0, 0, 0))
@@ -160,12 +160,12 @@ def test_a_failure_does_not_stop_the_engines_after_it() -> None:
     assert not certificate.passed
 
 
-def test_one_engine_alone_proves_nothing() -> None:
+def test_a_single_engine_is_an_error() -> None:
     with pytest.raises(EngineError, match="verify: 1 engines, needs the reference and one more"):
         verify(NETWORK, EVENTS, {"reference": reference.run})
 
 
-def test_events_that_do_not_fit_are_refused_before_anything_runs() -> None:
+def test_events_that_do_not_fit_are_rejected_before_anything_runs() -> None:
     with pytest.raises(EngineError, match="in: events are"):
         verify(NETWORK, EVENTS[..., :2], {"a": reference.run, "b": reference.run})
 

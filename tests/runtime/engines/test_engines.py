@@ -19,7 +19,7 @@ from pumice.runtime.verify import RunFunction
 
 @settings(max_examples=3 * settings().max_examples)
 @given(runs(), st.sampled_from(["all", "output"]), st.booleans())
-def test_reference_fast_and_onnx_agree_on_every_value(
+def test_reference_cpu_and_onnx_are_equal(
     run: tuple[Network, Events], record: Any, products: bool
 ) -> None:
     """300 networks; with `--hypothesis-profile=nightly` 10,200. `products` forces those."""
@@ -32,7 +32,7 @@ def test_reference_fast_and_onnx_agree_on_every_value(
 
 
 @given(stopping_runs(), st.sampled_from(["all", "output"]))
-def test_all_engines_stop_a_sample_at_the_same_step_with_the_same_answer(
+def test_all_engines_exit_at_the_same_timestep_with_the_same_logits(
     run: tuple[Network, Events], record: Any
 ) -> None:
     network, events = run

@@ -41,7 +41,7 @@ def test_one_model_takes_any_number_of_steps_and_samples() -> None:
 
 
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
-def test_a_changed_byte_is_refused_with_one_line(place: int, change: int) -> None:
+def test_a_changed_byte_is_a_one_line_error(place: int, change: int) -> None:
     changed = bytearray(DATA)
     changed[place] ^= change
     with pytest.raises(
@@ -52,7 +52,7 @@ def test_a_changed_byte_is_refused_with_one_line(place: int, change: int) -> Non
 
 
 @given(st.integers(0, len(DATA) - 1))
-def test_a_cut_file_is_refused_with_one_line(length: int) -> None:
+def test_a_truncated_file_is_a_one_line_error(length: int) -> None:
     with pytest.raises(FileError, match="onnx model: (is truncated or altered|is no ONNX)"):
         run(DATA[:length], EVENTS)
 
@@ -62,25 +62,25 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
         run(tmp_path / "none.onnx", EVENTS)
 
 
-def test_a_model_that_pumice_did_not_write_is_refused() -> None:
+def test_a_model_that_pumice_did_not_write_is_rejected() -> None:
     other = convert.to_onnx(NETWORK)
     del other.metadata_props[:]
     with pytest.raises(FileError, match="is no ONNX model that pumice wrote"):
         run(other.SerializeToString(), EVENTS)
 
 
-def test_a_model_of_one_step_is_refused_with_the_way_out() -> None:
+def test_a_model_of_one_timestep_is_rejected_with_the_remedy() -> None:
     with pytest.raises(FileError, match="is one timestep of a network, needs"):
         run(convert.to_onnx_step(NETWORK).SerializeToString(), EVENTS)
 
 
-def test_a_format_of_the_future_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_format_of_the_future_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convert, "FORMAT_VERSION", 2)
     with pytest.raises(FileError, match="format 2; this pumice reads 1"):
         run(convert.to_onnx(NETWORK).SerializeToString(), EVENTS)
 
 
-def test_what_onnx_runtime_refuses_is_told_in_one_line() -> None:
+def test_an_error_of_onnx_runtime_is_one_line() -> None:
     model = onnx.load_from_string(DATA)
     model.graph.node[0].op_type = "Unheard"
     model.metadata_props[-1].value = model_digest(model.SerializeToString())
@@ -89,14 +89,14 @@ def test_what_onnx_runtime_refuses_is_told_in_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_events_that_do_not_fit_are_refused() -> None:
+def test_events_that_do_not_fit_are_rejected() -> None:
     with pytest.raises(EngineError, match="in: events are uint8"):
         run(DATA, EVENTS[..., :2])
     with pytest.raises(EngineError, match="in: events hold 0..2"):
         run(DATA, EVENTS * 2)
 
 
-def test_without_onnx_runtime_the_error_says_what_to_install(
+def test_without_onnx_runtime_the_error_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)

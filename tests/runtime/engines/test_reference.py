@@ -153,7 +153,7 @@ def test_projections_into_one_population_add_up() -> None:
     assert trace.voltages["out"].item() == 6 * 64
 
 
-def test_only_the_output_is_kept_when_only_it_is_asked_for() -> None:
+def test_only_the_output_is_recorded_where_only_it_is_asked_for() -> None:
     network = Network(
         (Population("in", (1,), kind="input"), Population("a", (1,)), Population("b", (1,))),
         (
@@ -187,6 +187,6 @@ def test_no_sample_of_any_network_feels_the_others(run_of: tuple[Network, Events
         assert_same(run(network, alone), part(together, sample))
 
 
-def test_events_that_do_not_fit_are_refused() -> None:
+def test_events_that_do_not_fit_are_rejected() -> None:
     with pytest.raises(EngineError, match="in: events are uint8"):
         run(read_out(Dense(np.array([[1, 2]]))), np.zeros((3, 1, 5), np.uint8))

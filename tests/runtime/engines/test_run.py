@@ -97,7 +97,7 @@ def test_engines_are_selected_in_one_order_with_the_reference() -> None:
         select_engines("fast")
 
 
-def test_a_trace_without_a_network_says_so() -> None:
+def test_a_trace_without_a_network_is_an_error() -> None:
     trace = replace(run(NETWORK, EVENTS), network=None)
     with pytest.raises(EngineError, match="trace: knows no network"):
         _ = trace.predictions

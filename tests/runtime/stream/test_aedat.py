@@ -46,7 +46,7 @@ def read(path: Path, tally: StreamStats) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("made", [dvs128, davis240, packets])
-def test_events_come_back(made: Callable[[Rows], bytes], tmp_path: Path) -> None:
+def test_events_round_trip(made: Callable[[Rows], bytes], tmp_path: Path) -> None:
     path, tally = tmp_path / "made.aedat", StreamStats()
     path.write_bytes(made(ROWS))
     assert read(path, tally) == [list(row) for row in ROWS] and tally.malformed == 0
@@ -61,7 +61,7 @@ def test_a_clock_of_31_bits_that_ran_over_goes_on(tmp_path: Path) -> None:
     assert read(path, StreamStats()) == [[0, 0, 0, (2 << 31) + 7]]
 
 
-def test_many_events_come_in_pieces(tmp_path: Path) -> None:
+def test_many_events_are_split_into_chunks(tmp_path: Path) -> None:
     path = tmp_path / "many.aedat"
     path.write_bytes(dvs128(ROWS * 10_000))
     assert len(read(path, StreamStats())) == 30_000
@@ -75,7 +75,7 @@ def test_many_events_come_in_pieces(tmp_path: Path) -> None:
         (b"#!AER-DAT2.0\r\n# AEChip: a.b.Cochlea\r\n", "is of the chip Cochlea; known are DVS128"),
     ],
 )
-def test_other_files_are_refused(data: bytes, told: str, tmp_path: Path) -> None:
+def test_other_files_are_rejected(data: bytes, told: str, tmp_path: Path) -> None:
     path = tmp_path / "other.aedat"
     path.write_bytes(data)
     with pytest.raises(DataError, match=told):

@@ -30,7 +30,7 @@ def seen(*pieces: EventChunk, network: Network = NETWORK, sensor: Sensor = SENSO
     return list(bin_events(network, sensor, pieces, StreamStats()))
 
 
-def test_a_window_has_the_events_of_its_time_worked_by_hand() -> None:
+def test_time_bins_match_a_hand_worked_example() -> None:
     first, second, third = seen(piece([(1, 2, 1, 50), (5, 0, 0, 1049), (1, 2, 1, 2050)]))
     assert [w.end for w in (first, second, third)] == [1050, 2050, 3050]
     assert [w.events for w in (first, second, third)] == [2, 0, 1]
@@ -82,7 +82,7 @@ def test_what_is_off_the_sensor_or_goes_back_is_left_out_and_counted() -> None:
     assert (window.events, tally.events, tally.off_sensor, tally.out_of_order) == (2, 2, 3, 2)
 
 
-def test_a_leap_of_the_clock_begins_anew_instead_of_filling_years_with_silence() -> None:
+def test_a_time_jump_resets_the_stream_instead_of_emitting_empty_bins() -> None:
     tally = StreamStats()
     far = 1 << 60
     rows = [(0, 0, 0, 0), (1, 1, 1, far), (0, 0, 0, 5), (0, 0, 0, 10)]
@@ -110,7 +110,7 @@ def test_nothing_gives_nothing() -> None:
     assert seen() == seen(piece([])) == seen(piece([], fresh=True)) == []
 
 
-def test_a_sensor_is_found_from_the_network() -> None:
+def test_a_sensor_is_inferred_from_the_network() -> None:
     assert infer_sensor(NETWORK, 2, 500, None) == Sensor(12, 12, 2, 500)
     assert infer_sensor(taking(72), 1, 500, (6, 6)) == Sensor(6, 6, 1, 500)
 
@@ -125,7 +125,7 @@ def test_a_sensor_is_found_from_the_network() -> None:
         (NETWORK, 1, (0, 6), "width is 0, needs 1 or more"),
     ],
 )
-def test_a_sensor_that_does_not_fit_is_refused(
+def test_a_sensor_that_does_not_fit_is_rejected(
     network: Network, pool: int, size: tuple[int, int] | None, told: str
 ) -> None:
     with pytest.raises(DataError, match=told):

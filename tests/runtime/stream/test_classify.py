@@ -42,7 +42,7 @@ def told(given: list[Prediction]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("network", [NETWORK, SPIKING])
-def test_each_answer_is_that_of_a_run_from_silence(network: Network) -> None:
+def test_each_prediction_is_that_of_a_run_from_zero_state(network: Network) -> None:
     tally = StreamStats()
     got = list(classify_stream(network, stream(), 5, tally))
     assert told(got) == [said(network, FRAMES[k : k + 5])[-1] for k in range(0, 35, 5)]
@@ -50,18 +50,18 @@ def test_each_answer_is_that_of_a_run_from_silence(network: Network) -> None:
 
 
 @pytest.mark.parametrize("network", [NETWORK, SPIKING])
-def test_after_every_window_the_answer_is_that_of_the_steps_so_far(network: Network) -> None:
+def test_predictions_at_every_step_are_those_of_the_time_bins_so_far(network: Network) -> None:
     got = list(classify_stream(network, stream(), 5, StreamStats(), every_step=True))
     assert told(got) == sum((said(network, FRAMES[k : k + 5]) for k in range(0, 35, 5)), [])
     assert [one.step for one in got] == [1, 2, 3, 4, 5] * 7
 
 
-def test_a_state_that_is_kept_is_that_of_one_long_run() -> None:
+def test_carried_state_is_that_of_one_long_run() -> None:
     got = list(classify_stream(NETWORK, stream(), 5, StreamStats(), carry_state="all"))
     assert told(got) == said(NETWORK, FRAMES)[4::5]
 
 
-def test_a_hidden_state_goes_on_while_the_output_begins_again() -> None:
+def test_hidden_state_is_carried_while_the_output_is_reset() -> None:
     long = reference.run(NETWORK, FRAMES[:, None])
     conv = long.spikes["conv"][:, 0]
     alone = Network(
@@ -72,13 +72,13 @@ def test_a_hidden_state_goes_on_while_the_output_begins_again() -> None:
     assert told(got) == [said(alone, conv[k : k + 5])[-1] for k in range(0, 35, 5)]
 
 
-def test_a_fresh_window_starts_everything_again() -> None:
+def test_a_new_stream_resets_all_state() -> None:
     got = list(classify_stream(NETWORK, stream(fresh=(0, 7)), 5, StreamStats(), carry_state="all"))
     assert told(got)[1:] == said(NETWORK, FRAMES[7:])[4::5]
 
 
 @pytest.mark.parametrize("network", [NETWORK, SPIKING])
-def test_an_early_exit_answers_when_it_stops_and_rests(network: Network) -> None:
+def test_an_early_exit_predicts_when_it_exits_and_rests(network: Network) -> None:
     ahead = margins(logits_over_time(network, reference.run(network, EVENTS)))
     rule = EarlyExit(tuple(np.quantile(ahead, 0.6, axis=1).astype(int).tolist()))
     eager = replace(network, early_exit=rule)
@@ -91,12 +91,12 @@ def test_an_early_exit_answers_when_it_stops_and_rests(network: Network) -> None
     assert tally.time_bins == wanted.steps.sum() and tally.predictions == 7
 
 
-def test_an_early_exit_that_should_remember_is_refused() -> None:
+def test_an_early_exit_with_carried_state_is_rejected() -> None:
     eager = replace(NETWORK, early_exit=EarlyExit((5,)))
     with pytest.raises(DataError, match="an early exit needs zero state"):
         list(classify_stream(eager, stream(), 5, StreamStats(), carry_state="all"))
 
 
-def test_no_step_gives_no_answer() -> None:
+def test_zero_steps_are_rejected() -> None:
     with pytest.raises(DataError, match="a prediction after 0 time bins, needs 1 or more"):
         list(classify_stream(NETWORK, stream(), 0, StreamStats()))

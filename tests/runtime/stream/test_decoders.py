@@ -55,7 +55,7 @@ def test_a_late_first_event_is_where_the_clock_starts() -> None:
     )
 
 
-def test_what_stays_incomplete_is_counted_once() -> None:
+def test_partial_events_are_counted_once() -> None:
     tally = StreamStats()
     for decoder in (Aer40Decoder(tally), CsvDecoder(tally)):
         decoder.decode(b"1,2")

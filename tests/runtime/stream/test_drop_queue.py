@@ -15,13 +15,13 @@ def numbered(count: int) -> Iterator[TimeBin]:
     return (TimeBin(k, k, FRAME, False) for k in range(count))
 
 
-def test_what_is_read_in_time_comes_whole_and_in_order() -> None:
+def test_a_fast_reader_gets_all_bins_in_order() -> None:
     tally = StreamStats()
     got = [window.end for window in drop_oldest(numbered(50), 50, tally, threading.Event())]
     assert got == list(range(50)) and tally.dropped_bins == 0
 
 
-def test_of_too_many_the_oldest_are_dropped_and_counted() -> None:
+def test_the_oldest_bins_are_dropped_and_counted() -> None:
     tally, read = StreamStats(), threading.Event()
 
     def source() -> Iterator[TimeBin]:
@@ -39,7 +39,7 @@ def test_of_too_many_the_oldest_are_dropped_and_counted() -> None:
     assert tally.dropped_events + first.events + sum(ends) == sum(range(20))
 
 
-def test_a_fault_of_the_source_is_raised_where_windows_are_taken() -> None:
+def test_an_error_of_the_source_is_raised_by_the_queue() -> None:
     def source() -> Iterator[TimeBin]:
         yield from numbered(1)
         raise OSError("the cable")

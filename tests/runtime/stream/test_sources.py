@@ -91,7 +91,7 @@ def test_a_peer_that_breaks_off_is_no_fault() -> None:
     assert events(got) == 1 and tally.connections == 1
 
 
-def test_each_datagram_stands_for_itself() -> None:
+def test_each_datagram_is_decoded_on_its_own() -> None:
     with listening("udp") as (port, got, tally, _):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
             for data in (EVENT * 2 + b"\x07", b"", EVENT):
@@ -100,7 +100,7 @@ def test_each_datagram_stands_for_itself() -> None:
     assert events(got) == 3 and tally.malformed == 1
 
 
-def test_a_silent_listener_can_be_stopped() -> None:
+def test_a_listener_without_events_can_be_stopped() -> None:
     with listening("tcp"), listening("udp"):
         time.sleep(POLL_SECONDS / 2)
 
@@ -121,20 +121,20 @@ def test_only_addresses_of_this_host_are_listened_at(address: str, told: str) ->
         open_listener(address)
 
 
-def test_an_address_that_is_taken_is_said() -> None:
+def test_an_address_in_use_is_an_error() -> None:
     opened, _ = open_listener("tcp://127.0.0.1:0")
     with opened, pytest.raises(DataError, match="cannot be opened: Address already in use"):
         open_listener(f"tcp://127.0.0.1:{opened.getsockname()[1]}")
 
 
-def test_recordings_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_invalid_recordings_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "a.xyz").touch()
     for name, told in (("a.xyz", "unknown recording format"), ("b.bin", "no such file")):
         with pytest.raises(DataError, match=told):
             read_recording(tmp_path / name, StreamStats())
 
 
-def test_events_at_their_own_speed_come_no_earlier_and_whole() -> None:
+def test_replayed_events_are_complete_and_never_early() -> None:
     t = np.array([100, 20_100, 40_100, 40_050, 60_100])
     whole = EventChunk(t, t, t % 2, t)
     start = time.perf_counter()

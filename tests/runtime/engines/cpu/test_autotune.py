@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pumice"
 
 
-def test_it_is_measured_once_and_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_threshold_is_measured_once_and_cached(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = dense_threshold(LAYER, SOURCE)
     assert MIN_FRACTION <= found <= MAX_FRACTION or found == NEVER_DENSE
     module._load_cache.cache_clear()
@@ -53,7 +53,7 @@ def test_a_damaged_file_is_measured_anew(folder: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("share", ["NaN", "Infinity", "-0.1", "0", "9"])
-def test_a_share_that_cannot_be_is_measured_anew(folder: Path, share: str) -> None:
+def test_an_invalid_cached_threshold_is_measured_again(folder: Path, share: str) -> None:
     """Such as no activity has, or no number at all."""
     dense_threshold(LAYER, SOURCE)
     (file,) = folder.glob("crossover-*.json")
@@ -64,7 +64,7 @@ def test_a_share_that_cannot_be_is_measured_anew(folder: Path, share: str) -> No
     assert MIN_FRACTION <= found <= MAX_FRACTION or found == NEVER_DENSE
 
 
-def test_layers_of_other_sizes_are_kept_side_by_side(folder: Path) -> None:
+def test_thresholds_are_cached_per_layer_size(folder: Path) -> None:
     wider = Conv(np.ones((24, 8, 3, 3), np.int16), (1, 1), (1, 1))
     shares = [dense_threshold(LAYER, SOURCE), dense_threshold(wider, SOURCE)]
     (file,) = folder.glob("crossover-*.json")

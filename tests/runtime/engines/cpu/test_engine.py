@@ -77,7 +77,7 @@ def test_every_activity_and_geometry_gives_the_reference(
 @pytest.mark.parametrize("rate", [0.3, 1.0])
 @pytest.mark.parametrize("padding", [(0, 0), (1, 1), (3, 4)])
 @pytest.mark.parametrize("kernel", [(3, 3), (3, 1), (1, 3), (1, 1)])
-def test_windows_as_large_as_the_map_or_beside_it_see_what_is_there(
+def test_windows_as_large_as_the_map_or_outside_it_are_exact(
     rate: float, padding: tuple[int, int], kernel: tuple[int, int]
 ) -> None:
     rng = np.random.default_rng(9)
@@ -193,7 +193,7 @@ def test_a_process_may_fork_after_a_threaded_run() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_a_layout_is_made_once_and_goes_with_its_network() -> None:
+def test_a_network_is_compiled_once_and_dropped_with_it() -> None:
     network = wide()
     layout = weakref.ref(cpu.engine.compiled_network(network).weights)
     assert cpu.engine.compiled_network(network).weights is layout()
@@ -202,7 +202,7 @@ def test_a_layout_is_made_once_and_goes_with_its_network() -> None:
     assert layout() is None
 
 
-def test_first_runs_at_once_make_one_layout() -> None:
+def test_concurrent_first_runs_compile_once() -> None:
     networks, events, together = [wide()], images(0.1), Barrier(4)
     traces: list[Trace] = []
 
@@ -222,7 +222,7 @@ def test_first_runs_at_once_make_one_layout() -> None:
     assert kept() is None
 
 
-def test_states_of_another_batch_are_refused() -> None:
+def test_states_of_another_batch_are_rejected() -> None:
     network = wide()
     with pytest.raises(EngineError, match="events of 3 samples, but states of 2"):
         cpu.run_from_state(network, cpu.initial_state(network, 2), images(0.1))

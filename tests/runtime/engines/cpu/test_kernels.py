@@ -32,7 +32,7 @@ def states(size: int, top: int) -> NDArray[np.int64]:
 
 @pytest.mark.parametrize("exponent", [0, 7])
 @pytest.mark.parametrize(("kind", "bits"), [("cuba", 1), ("cuba", 3), ("integrator", 1)])
-def test_neurons_step_as_the_arithmetic_says(kind: Any, exponent: int, bits: int) -> None:
+def test_neurons_follow_the_arithmetic(kind: Any, exponent: int, bits: int) -> None:
     """Every edge of the current meets every sum that leads to an edge, at every decay."""
     sums = [0, 1, -1, 2**17 - 1, 1 - 2**17, 2**17, -(2**17), HALF - 1, 1 - HALF]
     grid = np.meshgrid(states(80, 2**30), sums, DECAYS)
@@ -60,7 +60,7 @@ def test_neurons_step_as_the_arithmetic_says(kind: Any, exponent: int, bits: int
 
 @pytest.mark.parametrize(("top", "plain"), [(HALF - 1, False), (2**17 - 1, True)])
 @pytest.mark.parametrize("decay", [0, 1, 4096])
-def test_neurons_that_forget_their_current_step_as_the_arithmetic_says(
+def test_neurons_without_current_state_follow_the_arithmetic(
     decay: int, top: int, plain: bool
 ) -> None:
     """Loops of their own do without products, and others where nothing wraps.

@@ -42,7 +42,7 @@ def test_each_number_is_worked_on_at_the_same_time(count: int) -> None:
     assert sorted(done) == list(range(count))
 
 
-def test_threads_are_kept_for_the_next_run_until_they_are_ended() -> None:
+def test_idle_threads_are_reused_until_shutdown() -> None:
     for _ in range(20):
         parallel_for(lambda number: None, 3)
         assert 1 <= ours() <= 2
@@ -76,7 +76,7 @@ def test_runs_that_meet_never_wait_for_each_others_threads() -> None:
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-def test_where_one_fails_the_others_are_told_and_end(failing: int) -> None:
+def test_a_failing_thread_aborts_the_others(failing: int) -> None:
     given_up = threading.Event()
 
     def work(number: int) -> None:
