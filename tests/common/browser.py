@@ -25,12 +25,12 @@ SECONDS = 30.0
 
 
 def chromium() -> str | None:
-    """Where Chromium is, if it is installed."""
+    """Find Chromium; None if it is not installed."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 class Page:
-    """One page, and all that it reported: events of the protocol in order."""
+    """A page of the browser, with the events of the protocol in order."""
 
     def __init__(self, to: int, back: int) -> None:
         self.to, self.back, self.number, self.rest = to, back, 0, b""
@@ -58,20 +58,20 @@ class Page:
             self.events.append(message)
 
     def open(self, path: Path) -> None:
-        """Load a file and wait until it is whole."""
+        """Load a file and wait until it is complete."""
         self.send("Page.navigate", url=path.as_uri())
         while not self.seen("Page.loadEventFired"):
             self.events.append(self._next())
 
     def seen(self, *methods: str) -> list[dict[str, Any]]:
-        """The parameters of all events of these names so far."""
+        """Collect the parameters of all events of these names so far."""
         return [each["params"] for each in self.events if each.get("method") in methods]
 
     def value(self, expression: str) -> Any:
-        """The value of a JavaScript expression on the page."""
-        told = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in told, told
-        return told["result"].get("value")
+        """Evaluate a JavaScript expression on the page."""
+        result = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
 
     def press(self, key: str) -> None:
         """Press and release a key where the focus is."""
@@ -81,7 +81,7 @@ class Page:
                       windowsVirtualKeyCode=13 if key == "Enter" else 9, **text)  # fmt: skip
 
     def look(self, width: int, scheme: str) -> None:
-        """Make the page `width` pixels wide, in the colour scheme "light" or "dark"."""
+        """Make the page `width` pixels wide, in the color scheme "light" or "dark"."""
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=900,
                   deviceScaleFactor=1, mobile=width < 600)  # fmt: skip
         feature = {"name": "prefers-color-scheme", "value": scheme}
@@ -98,8 +98,8 @@ class Page:
 
 
 @contextmanager
-def opened(program: str, home: Path) -> Iterator[Page]:
-    """A page of Chromium, whose profile lies in `home`; it ends with the block."""
+def open_browser(program: str, home: Path) -> Iterator[Page]:
+    """Open Chromium with its profile in `home`; it ends with the block."""
     pipes = [os.pipe(), os.pipe()]
     ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for pair in pipes for end in pair]
     for pair in pipes:

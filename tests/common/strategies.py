@@ -1,4 +1,4 @@
-"""Random networks and events for tests: `@given(runs())` gives a network and what to feed it.
+"""Random networks and events for tests: `@given(runs())` draws a network and events.
 
 The graph is drawn by hypothesis, so a failure shrinks to few populations, small shapes and plain
 connections; the numbers in its arrays come from a drawn seed. Thresholds are scaled to the largest
@@ -22,7 +22,7 @@ from pumice.runtime.errors import NetworkError
 
 Shape = tuple[int, ...]
 Events = dict[str, NDArray[np.uint8]]
-Draw = Any  # what hypothesis hands to a composite strategy
+Draw = Any  # argument of a composite strategy
 # Ranges of weights: the last three are extremes.
 WEIGHTS = ((1, 1), (-64, 256), (-256, 256), (0, 255), (254, 254), (-256, -256), (255, 255))
 
@@ -55,12 +55,12 @@ def events(draw: Draw, network: Network) -> Events:
     timesteps, batch = draw(st.integers(1, 8)), draw(st.integers(1, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
     rate = draw(st.sampled_from((1.0, 0.5, 0.5, 0.2, 0.2, 0.05, 0.0)))
-    drawn = {}
+    events_by_name = {}
     for population in network.inputs:
         shape = (timesteps, batch, *population.shape)
         values = rng.integers(1, population.max_value + 1, shape)
-        drawn[population.name] = (values * (rng.random(shape) < rate)).astype(np.uint8)
-    return drawn
+        events_by_name[population.name] = (values * (rng.random(shape) < rate)).astype(np.uint8)
+    return events_by_name
 
 
 @st.composite
@@ -120,24 +120,24 @@ def _layers(
     sources = [earlier[-1], *earlier]
     first = draw(st.sampled_from(sources))
     connection, shape = draw(connections(first.shape))
-    joined = [(first, connection, draw(st.sampled_from((0, 0, 0, 1, 3))))]
+    incoming = [(first, connection, draw(st.sampled_from((0, 0, 0, 1, 3))))]
     for _ in range(draw(st.sampled_from((0, 0, 0, 1, 2)))):
         source = draw(st.sampled_from(sources))
         delay = draw(st.sampled_from((0, 0, 1, 5)))
-        joined.append((source, draw(_into(source.shape, shape)), delay))
+        incoming.append((source, draw(_into(source.shape, shape)), delay))
     integrator = last and draw(st.booleans())
     bits = 1 if last else draw(st.sampled_from((1, 1, 1, 2, 8)))
     spiking = Population(name, shape, value_bits=bits)
     if not integrator and draw(st.sampled_from((False, False, True))):
-        joined.append((spiking, draw(_into(shape, shape)), draw(st.integers(1, 3))))
+        incoming.append((spiking, draw(_into(shape, shape)), draw(st.integers(1, 3))))
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
     current_decay = draw(_parameters(rng, shape, (4096, 1024, 1, 0, 4095), 4096))
-    room = min(ACTIVATION_LIMIT, max(1 << 18, int(np.min(current_decay)) << 12)) // len(joined)
+    room = min(ACTIVATION_LIMIT, max(1 << 18, int(np.min(current_decay)) << 12)) // len(incoming)
     reach, projections = 0, []
-    for number, (source, connection, delay) in enumerate(joined):
+    for number, (source, connection, delay) in enumerate(incoming):
         bound = int(connection.sum_abs_weights().max(initial=0)) * source.max_value
         exponent = min(draw(st.sampled_from((0, 0, 1, -1, -3, -8, 7))), _highest(bound, room))
-        reach += scaled(bound, exponent)
+        reach += scale_bound(bound, exponent)
         label = f"{source.name}-{name}-{number}"
         projections.append(Projection(label, source.name, name, connection, exponent, delay))
     scale = draw(st.sampled_from((0.02, 0.02, 0.1, 0.1, 0.3, 1.0, 0.0)))
@@ -157,13 +157,13 @@ def _layers(
 
 
 def _highest(bound: int, room: int) -> int:
-    """Return the highest exponent that keeps `bound` within `room`."""
-    fits = (e for e in range(7, -9, -1) if scaled(bound, e) + (e < 0) <= room)
+    """Compute the highest exponent that keeps `bound` within `room`."""
+    fits = (e for e in range(7, -9, -1) if scale_bound(bound, e) + (e < 0) <= room)
     return next(fits)
 
 
-def scaled(bound: int, exponent: int) -> int:
-    """Return `bound` times 2^exponent, rounded down."""
+def scale_bound(bound: int, exponent: int) -> int:
+    """Scale `bound` by 2^exponent, rounded down."""
     return bound << exponent if exponent >= 0 else bound >> -exponent
 
 
@@ -197,23 +197,23 @@ def _flat(draw: Draw, kind: str, sources: int, targets: int) -> Connection:
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
     there = rng.random((targets, sources)) < draw(st.sampled_from((0.3, 0.05, 1.0, 0.0)))
     rows, columns = np.nonzero(there)
-    weights = held(draw(_weights((targets, sources)))[there])
+    weights = to_valid_weights(draw(_weights((targets, sources)))[there])
     return Sparse(weights, rows, columns, (targets, sources))
 
 
 @st.composite
 def _weights(draw: Draw, shape: Shape) -> NDArray[np.int16]:
-    """Draw weights as the chip holds them: with small integers, at random or at an extreme."""
+    """Draw valid weights: small integers, at random or at an extreme."""
     low, high = draw(st.sampled_from(WEIGHTS))
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
     weights = rng.integers(low, high + 1, shape).astype(np.int16)
     if draw(st.sampled_from((False, False, False, True))):
         weights.reshape(-1)[:1] *= -1
-    return held(weights)
+    return to_valid_weights(weights)
 
 
-def held(weights: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Return the nearest `weights` that 8 bits hold: even where the sign is mixed."""
+def to_valid_weights(weights: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Clip to 8-bit weights: even ones where the sign is mixed."""
     if weights.min(initial=0) < 0 < weights.max(initial=0):
         return np.clip(weights // 2 * 2, -256, 254).astype(np.int16)
     return np.clip(weights, -255, 255).astype(np.int16)

@@ -1,4 +1,4 @@
-"""What tests do with traces: compare two to the last value, cut one to a sample."""
+"""Compare traces value by value, and slice one sample from a batch."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def assert_same(left: Trace, right: Trace) -> None:
 
 
 def part(trace: Trace, sample: int) -> Trace:
-    """The trace of one sample of a batch."""
+    """Slice the trace of one sample of a batch."""
     one = slice(sample, sample + 1)
     return replace(
         trace,

@@ -124,7 +124,7 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def made() -> Network:
+def build_zoo() -> Network:
     """Put the kinds together with three inputs, of which one reaches nothing."""
     populations = [
         Population("image", IMAGE, kind="input"),
@@ -139,7 +139,7 @@ def made() -> Network:
     return Network(tuple(populations), tuple(projections), "answer")
 
 
-ZOO = made()
+ZOO = build_zoo()
 EVENTS = {
     "image": (rng.random((TIMESTEPS, SAMPLES, *IMAGE)) < 0.3).astype(np.uint8),
     "pixels": rng.integers(0, 256, (TIMESTEPS, SAMPLES, 1, 6, 7)).astype(np.uint8),

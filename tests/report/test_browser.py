@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Page, chromium, opened
+from browser import Page, chromium, open_browser
 
 from bench import shapes
 from pumice.deploy.profile import profile
@@ -70,7 +70,7 @@ def page(
 ) -> Iterator[Page]:
     """The page, loaded."""
     assert PROGRAM
-    with opened(PROGRAM, tmp_path_factory.mktemp("profile")) as found:
+    with open_browser(PROGRAM, tmp_path_factory.mktemp("profile")) as found:
         found.open(folder / request.param)
         yield found
 
@@ -100,7 +100,7 @@ def test_every_chart_has_marks(page: Page) -> None:
     assert lengths and min(lengths) > 50
 
 
-def test_a_click_sorts_a_table_and_the_enter_key_turns_it_round(page: Page) -> None:
+def test_a_click_sorts_a_table_and_the_enter_key_reverses_it(page: Page) -> None:
     before = page.value(CELLS)
     page.value(f"{FIRST}.tHead.querySelectorAll('button')[2].click()")
     assert page.value(CELLS) == sorted(before)
@@ -127,7 +127,7 @@ def test_it_fits_a_phone_and_a_wide_screen(page: Page, width: int, scheme: str) 
 def test_charts_show_cores_and_exits(folder: Path, tmp_path: Path) -> None:
     assert PROGRAM
     made = report()
-    with opened(PROGRAM, tmp_path) as found:
+    with open_browser(PROGRAM, tmp_path) as found:
         found.open(folder / "report.html")
         cores = found.value("document.querySelectorAll('svg.map .core').length")
         opacities = found.value(

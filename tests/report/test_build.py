@@ -70,7 +70,7 @@ def test_parts_are_in_topological_order() -> None:
     assert told.populations[2].events == 0 and told.populations[2].neuron_updates == 18
 
 
-def test_labels_bring_the_curve_of_the_integers_and_its_end() -> None:
+def test_labels_add_the_integer_curve_and_its_final_accuracy() -> None:
     given = AccuracyCurve("float", (0.5,) * 6)
     labels = np.array([2, 2, 2, 2, 0])
     told = report(labels, curves=(given,))
@@ -82,7 +82,7 @@ def test_labels_bring_the_curve_of_the_integers_and_its_end() -> None:
     assert told.neurobench["ClassificationAccuracy"] == right[-1]
 
 
-def test_a_curve_called_integers_takes_the_place_of_the_measured_one() -> None:
+def test_a_given_integer_curve_replaces_the_measured_one() -> None:
     given = (AccuracyCurve("integer", (0.5,) * 6), AccuracyCurve("Lava", (0.5,) * 6))
     assert report(np.zeros(5, np.int64), curves=given).curves == given
 

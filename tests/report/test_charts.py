@@ -78,8 +78,8 @@ def test_a_raster_has_one_mark_an_event() -> None:
     assert ElementTree.fromstring(svg).get("viewBox") == "0 0 3 8"
 
 
-def written(svg: str) -> list[tuple[float, float, str]]:
-    """All that is written in a chart: where, and what."""
+def texts_of(svg: str) -> list[tuple[float, float, str]]:
+    """Texts of a chart, with their positions."""
     found = re.findall(r'x="([\d.]+)" y="([\d.]+)">([^<]*)<', svg)
     return [(float(x), float(y), words) for x, y, words in found]
 
@@ -92,7 +92,7 @@ def test_secondary_scales_are_aligned_with_the_timesteps() -> None:
     ]
     at = {
         words: (x, y)
-        for x, y, words in written(line_chart([line], "", lambda _: str, scales=scales))
+        for x, y, words in texts_of(line_chart([line], "", lambda _: str, scales=scales))
     }
     assert at["1"][0] == at["10"][0] == at["1 J"][0] < at["3"][0] == at["30"][0] == at["3 J"][0]
     assert at["1"][1] < at["timestep"][1] < at["10"][1] < at["events"][1] < at["1 J"][1]
@@ -103,7 +103,7 @@ def test_a_line_over_a_value_axis_is_at_its_values() -> None:
     svg = line_chart([line], "", lambda _: str, x_axis=XAxis("cost", words.axis_formatter))
     (x0, _), (x1, _), (x2, _) = points_of(svg)
     assert x2 - x0 == pytest.approx(4 * (x1 - x0), rel=1e-2)
-    at = {words: x for x, _, words in written(svg)}
+    at = {words: x for x, _, words in texts_of(svg)}
     assert at["0"] == pytest.approx(x0) and at["40"] == pytest.approx(x2) and "cost" in at
 
 

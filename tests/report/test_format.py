@@ -59,7 +59,7 @@ def test_a_time_has_as_many_figures_as_asked(value: float, figures: int, text: s
     assert words.format_si(value, "s", figures) == text
 
 
-def test_a_span_of_equals_is_one_energy() -> None:
+def test_a_range_of_equal_ends_is_one_value() -> None:
     assert words.format_range((1e-6, 1e-6)) == "1.00 µJ"
     assert words.format_range((1e-6, 2e-6)) == "1.00 µJ to 2.00 µJ"
 
@@ -68,7 +68,7 @@ def test_a_span_of_equals_is_one_energy() -> None:
     ("given", "text"),
     [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (list("abc"), "a, b and c")],
 )
-def test_words_are_listed_as_in_a_sentence(given: list[str], text: str) -> None:
+def test_words_are_joined_as_an_enumeration(given: list[str], text: str) -> None:
     assert words.join_words(given) == text
 
 

@@ -112,7 +112,7 @@ def test_equality_does_not_fire_and_one_64th_above_does(voltage: int, fires: boo
         (-HIGHEST, 4096, 0),
     ],
 )
-def test_decay_multiplies_and_cuts_towards_zero(state: int, decay: int, left: int) -> None:
+def test_decay_rounds_towards_zero(state: int, decay: int, left: int) -> None:
     assert apply_decay(np.array([state]), np.array(decay, np.int32)).tolist() == [left]
 
 

@@ -17,7 +17,7 @@ def test_a_readonly_array_is_a_copy() -> None:
         held[0] = 9
 
 
-def test_a_frozen_array_keeps_its_shape_and_lies_in_c_order() -> None:
+def test_a_readonly_array_keeps_its_shape_in_c_order() -> None:
     held = as_readonly(np.arange(6).reshape(2, 3).T, np.int32, "weights")
     assert held.shape == (3, 2) and held.flags.c_contiguous
 

@@ -44,7 +44,7 @@ class Settings(BaseModel):
     either: int | bool = 0
 
 
-def test_an_error_names_its_line_where_the_text_is_known() -> None:
+def test_an_error_names_the_line_of_the_text() -> None:
     with pytest.raises(RecipeError, match="^mine: line 2: sise: unknown key; did you mean 'size'"):
         validate(Settings, {"sise": 1}, "mine", "# first\nsise = 1")
     with pytest.raises(RecipeError, match="^mine: sise: unknown key"):

@@ -15,7 +15,7 @@ def sparse(weights: Any, rows: Any, columns: Any, shape: Any) -> Sparse:
     return Sparse(weights, rows, columns, shape)
 
 
-def test_one_sign_holds_odd_weights_and_mixed_signs_even_ones() -> None:
+def test_weights_of_one_sign_may_be_odd_and_of_mixed_sign_are_even() -> None:
     for weights in ([3, 5, 255], [-3, 0, -255], [254, -256], [0, 0]):
         assert Dense(np.array([weights])).weights.tolist() == [weights]
 
@@ -122,7 +122,7 @@ def test_the_shape_of_a_convolution_counts_the_windows_that_fit(
     assert conv.target_shape((1, size, 7)) == (4, len(range(0, last, stride)), 7)
 
 
-def test_magnitudes_bound_the_sum_into_a_neuron() -> None:
+def test_sum_abs_weights_bounds_the_sum_into_a_neuron() -> None:
     assert Dense(np.array([[2, -4], [0, 6]])).sum_abs_weights().tolist() == [6, 6]
     assert sparse([2, -4], [1, 1], [0, 1], (2, 2)).sum_abs_weights().tolist() == [0, 6]
     assert Conv(np.array([[[[2, -4]]], [[[6, 0]]]])).sum_abs_weights().tolist() == [6, 6]

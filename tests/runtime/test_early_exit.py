@@ -47,7 +47,7 @@ def test_margins_and_steps_worked_by_hand() -> None:
     assert exit_steps(ahead, EarlyExit((3,))).tolist() == [3, 3, 3]
 
 
-def test_a_margin_has_to_pass_its_threshold_and_ties_never_stop() -> None:
+def test_a_margin_must_exceed_its_threshold_and_ties_never_exit() -> None:
     assert exit_steps(np.array([[0], [64], [64]]), EarlyExit((0, 64, 0))).tolist() == [3]
     assert exit_steps(np.array([[0], [65], [64]]), EarlyExit((0, 64, 0))).tolist() == [2]
 
@@ -60,7 +60,7 @@ def test_after_its_exit_a_sample_has_no_spikes_and_keeps_its_logits() -> None:
     assert trace.counts["in"].sum(axis=1).tolist() == [2, 1, 0]
 
 
-def test_only_what_ran_is_counted() -> None:
+def test_operations_after_an_exit_are_not_counted() -> None:
     trace = reference.run(adding((64, 63, 63)), one_hot())
     counts = count_ops(adding(None), trace)
     assert counts.total_events.tolist() == [2, 1, 0]

@@ -62,7 +62,7 @@ def example(threshold: int = 20, **values: Any) -> Network:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The bytes of a good file."""
     path = tmp_path_factory.mktemp("whole") / "net.pumice"
     write_network(path, example())
@@ -70,7 +70,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def refusal(path: Path, content: bytes) -> str:
-    """What reading `content` says, which is one line and names the file."""
+    """Error of reading `content`, which is one line and names the file."""
     path.write_bytes(content)
     with pytest.raises(FileError) as caught:
         read_network(path)
@@ -87,35 +87,35 @@ def test_a_network_round_trips(tmp_path: Path) -> None:
     assert network_digest(again) == network_digest(example())
 
 
-def test_equal_networks_give_equal_files(tmp_path: Path, whole: bytes) -> None:
+def test_equal_networks_give_equal_files(tmp_path: Path, content: bytes) -> None:
     write_network(tmp_path / "again.pumice", example())
-    assert (tmp_path / "again.pumice").read_bytes() == whole
+    assert (tmp_path / "again.pumice").read_bytes() == content
 
 
-def test_the_digest_follows_what_is_computed_and_not_the_provenance() -> None:
+def test_the_digest_depends_on_the_computation_and_not_on_provenance() -> None:
     assert network_digest(example(provenance={"seed": 4})) == network_digest(example())
     assert network_digest(example(threshold=21)) != network_digest(example())
     assert network_digest(example(output="pool")) != network_digest(example())
 
 
-def test_a_file_truncated_anywhere_is_a_one_line_error(tmp_path: Path, whole: bytes) -> None:
-    header = 8 + int.from_bytes(whole[:8], "little")
-    edges = {0, 1, 7, 8, 9, header - 1, header, header + 1, len(whole) - 1}
-    for cut in sorted(edges | set(range(10, len(whole), 97))):
-        refusal(tmp_path / "cut.pumice", whole[:cut])
+def test_a_file_truncated_anywhere_is_a_one_line_error(tmp_path: Path, content: bytes) -> None:
+    header = 8 + int.from_bytes(content[:8], "little")
+    edges = {0, 1, 7, 8, 9, header - 1, header, header + 1, len(content) - 1}
+    for cut in sorted(edges | set(range(10, len(content), 97))):
+        refusal(tmp_path / "cut.pumice", content[:cut])
 
 
-def test_a_flipped_bit_is_a_one_line_error(tmp_path: Path, whole: bytes) -> None:
+def test_a_flipped_bit_is_a_one_line_error(tmp_path: Path, content: bytes) -> None:
     chance = random.Random(1)
-    bits = [chance.randrange(8 * len(whole)) for _ in range(500)] + list(range(64))
+    bits = [chance.randrange(8 * len(content)) for _ in range(500)] + list(range(64))
     for bit in bits:
-        turned = bytearray(whole)
+        turned = bytearray(content)
         turned[bit // 8] ^= 1 << bit % 8
         refusal(tmp_path / "turned.pumice", bytes(turned))
 
 
-def test_trailing_bytes_are_rejected(tmp_path: Path, whole: bytes) -> None:
-    refusal(tmp_path / "long.pumice", whole + b"\0")
+def test_trailing_bytes_are_rejected(tmp_path: Path, content: bytes) -> None:
+    refusal(tmp_path / "long.pumice", content + b"\0")
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b"PK\x03\x04" * 99, b"{}" * 99, b"\xff" * 99])
@@ -133,8 +133,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
         read_network(tmp_path / name)
 
 
-def signed(graph: Any, arrays: dict[str, Any] | None = None) -> bytes:
-    """A file whose digest is right, whatever its graph says."""
+def sign(graph: Any, arrays: dict[str, Any] | None = None) -> bytes:
+    """A file with a valid digest of any graph."""
     tensors = {} if arrays is None else arrays
     header = graph if isinstance(graph, str) else json.dumps(graph)
     digest = hashlib.sha256(header.encode())
@@ -170,7 +170,7 @@ WEIGHTS = {"p/projection.weights": np.array([[1, 2]], np.int16)}
 
 
 def test_a_graph_signed_by_hand_is_read(tmp_path: Path) -> None:
-    (tmp_path / "net.pumice").write_bytes(signed(graph(), WEIGHTS))
+    (tmp_path / "net.pumice").write_bytes(sign(graph(), WEIGHTS))
     assert read_network(tmp_path / "net.pumice").population("out").threshold == 5
 
 
@@ -216,14 +216,14 @@ def test_json_of_the_wrong_type_is_a_one_line_error(tmp_path: Path, place: Place
             continue
         wrong = graph()
         parent_of(place, wrong)[place[-1]] = value
-        refusal(tmp_path / "wrong.pumice", signed(wrong, WEIGHTS))
+        refusal(tmp_path / "wrong.pumice", sign(wrong, WEIGHTS))
 
 
 @pytest.mark.parametrize("place", REQUIRED, ids=str)
 def test_a_missing_key_is_a_one_line_error(tmp_path: Path, place: Place) -> None:
     wrong = graph()
     del parent_of(place, wrong)[place[-1]]
-    refusal(tmp_path / "wrong.pumice", signed(wrong, WEIGHTS))
+    refusal(tmp_path / "wrong.pumice", sign(wrong, WEIGHTS))
 
 
 def test_format_1_is_read_with_its_digest_and_runs_as_before() -> None:
@@ -248,7 +248,7 @@ def test_format_1_is_read_with_its_digest_and_runs_as_before() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "1", "[" * 100_000, '{"format": 3}'])
 def test_a_header_without_a_graph_is_rejected(tmp_path: Path, text: str) -> None:
-    assert "holds an invalid network" in refusal(tmp_path / "a.pumice", signed(text))
+    assert "holds an invalid network" in refusal(tmp_path / "a.pumice", sign(text))
 
 
 @pytest.mark.parametrize(
@@ -263,13 +263,13 @@ def test_a_header_without_a_graph_is_rejected(tmp_path: Path, text: str) -> None
     ],
 )
 def test_unexpected_arrays_are_rejected(tmp_path: Path, arrays: dict[str, Any]) -> None:
-    assert "holds an invalid net" in refusal(tmp_path / "a.pumice", signed(graph(), arrays))
+    assert "holds an invalid net" in refusal(tmp_path / "a.pumice", sign(graph(), arrays))
 
 
 def test_an_unknown_key_is_rejected(tmp_path: Path) -> None:
     wrong = graph()
     wrong["populations"][1]["treshold"] = 3
-    assert "treshold" in refusal(tmp_path / "wrong.pumice", signed(wrong, WEIGHTS))
+    assert "treshold" in refusal(tmp_path / "wrong.pumice", sign(wrong, WEIGHTS))
 
 
 def test_a_provenance_that_is_not_json_is_rejected(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_written_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
+def test_a_written_file_has_default_permissions(tmp_path: Path) -> None:
     (tmp_path / "other").touch()
     write_network(tmp_path / "net.pumice", example())
     rights = [path.stat().st_mode for path in tmp_path.iterdir()]
@@ -300,7 +300,7 @@ def test_a_written_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failing", ["write_bytes", "replace"])
-def test_a_write_that_fails_leaves_nothing_behind(
+def test_a_failed_write_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     def full(*_: Any) -> None:

@@ -29,7 +29,7 @@ def test_each_package_is_counted_once_and_its_parts_are_not(tmp_path: Path) -> N
     assert read_rapl(tmp_path) == {"intel-rapl:0": (1000, 262143328850), "intel-rapl:1": (50, 99)}
 
 
-def test_a_counter_that_began_anew_still_counts() -> None:
+def test_a_counter_that_wraps_still_counts() -> None:
     before, after = {"a": (90, 99), "b": (5, 99)}, {"a": (20, 99), "b": (7, 99)}
     assert energy_between(before, after) == pytest.approx(32e-6)
 
@@ -71,7 +71,7 @@ def test_each_sample_is_run_alone() -> None:
     assert set(shapes) == {(5, 1, 2, 6, 6)} and len(shapes) == 4
 
 
-def test_the_processor_is_named_where_the_kernel_names_it(tmp_path: Path) -> None:
+def test_the_cpu_name_is_that_of_the_kernel(tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text("processor : 0\nmodel name\t: A 9 Chip\n")
     assert cpu_name(tmp_path / "cpuinfo") == "A 9 Chip"
     assert isinstance(cpu_name(tmp_path / "absent"), str)

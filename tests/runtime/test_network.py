@@ -108,7 +108,7 @@ def test_a_cycle_needs_a_delay() -> None:
         Network((IN, HIDDEN, OUT), (FIRST, now, SECOND))
 
 
-def test_the_bound_of_an_activation_is_what_all_spikes_together_bring() -> None:
+def test_activation_bound_is_that_of_all_spikes_together() -> None:
     image = Population("in", (4,), kind="input", value_bits=8)
     few = Sparse(np.array([2, -4, 6]), np.array([0, 0, 1]), np.array([0, 1, 2]), (3, 4))
     projections = (

@@ -24,7 +24,7 @@ NETWORK = Network(
 EVENTS = np.array([[3, 1], [0, 2], [0, 0]], np.uint8).reshape(3, 1, 2, 1, 1)
 
 
-def test_the_figures_by_hand() -> None:
+def test_metrics_match_hand_worked_figures() -> None:
     """Neuron 0 sends once to two weights, neuron 1 twice to one; `pool` sends on all three."""
     trace = run(NETWORK, EVENTS)
     told = neurobench_metrics(NETWORK, trace)

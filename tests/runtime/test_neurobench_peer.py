@@ -40,7 +40,7 @@ def network(bits: int) -> Network:
 
 
 class Adding(torch.nn.Module):
-    """A neuron that adds what comes in, fires above its threshold, and starts anew."""
+    """A neuron that adds up its inputs, fires above its threshold, and is reset."""
 
     def __init__(self, threshold: int) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Peer(torch.nn.Module):
         return torch.stack(steps, dim=1)
 
 
-def told(events: np.ndarray[Any, Any]) -> dict[str, Any]:
+def neurobench_results(events: np.ndarray[Any, Any]) -> dict[str, Any]:
     """NeuroBench's figures of the peer on `events`, a mean a sample."""
     model = TorchModel(Peer())
     model.add_activation_module(Adding)
@@ -100,7 +100,7 @@ def test_the_counts_are_neurobenchs_own(bits: int, rate: float) -> None:
         events[0, 0, 0, 0, 0] = 3  # NeuroBench takes what is not 0 or 1 for graded
     made = network(bits)
     trace = run(made, events)
-    ours, theirs = neurobench_metrics(made, trace), told(events)
+    ours, theirs = neurobench_metrics(made, trace), neurobench_results(events)
     assert ours["ParameterCount"] == theirs["ParameterCount"] == KERNELS.size + WEIGHTS.size
     assert round(ours["ConnectionSparsity"], 4) == theirs["ConnectionSparsity"]  # it rounds
     assert ours["ActivationSparsity"] == pytest.approx(theirs["ActivationSparsity"], abs=1e-6)

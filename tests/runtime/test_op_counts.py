@@ -35,7 +35,7 @@ def test_the_fan_out_of_a_window_is_exact_at_every_border(
     assert np.array_equal(fan_out(pool, (3, 9, 10)), reached_by_each(pool, (3, 9, 10)))
 
 
-def test_sparse_counts_what_is_listed_and_dense_what_is_stored() -> None:
+def test_sparse_counts_listed_and_dense_counts_stored_weights() -> None:
     sparse = Sparse(np.array([1, 1, 0]), np.array([0, 1, 1]), np.array([2, 2, 0]), (2, 4))
     assert fan_out(sparse, (4,)).tolist() == [1, 0, 2, 0]
     assert fan_out(sparse, (1, 2, 2)).tolist() == [[[1, 0], [2, 0]]]
@@ -74,7 +74,7 @@ def trace_of(timesteps: int = 7) -> Trace:
     return run(network(), events[:timesteps])
 
 
-def test_operations_are_what_is_met_when_each_message_is_followed() -> None:
+def test_operations_match_following_each_message() -> None:
     trace, told = trace_of(), count_ops(network(), trace_of())
     for projection in network().projections:
         reached = fan_out(projection.connection, network().population(projection.source).shape)
@@ -100,12 +100,12 @@ def test_events_count_a_graded_value_once_and_updates_every_neuron_and_step() ->
     assert told.total_events.tolist() == [sum(e[k] for e in told.events.values()) for k in range(3)]
 
 
-def test_the_connections_are_those_of_one_dense_pass() -> None:
+def test_synapses_are_those_of_one_dense_pass() -> None:
     """Of 9 x 9 places that 3 x 3 windows look at 7 x 7 are inside; by 4 x 2 kernels."""
     assert count_ops(network(), trace_of()).synapses == 49 * 8 + 6 * 36 + 6 + 3 * 6
 
 
-def test_counting_needs_no_more_than_the_output_recorded() -> None:
+def test_counts_do_not_depend_on_the_record() -> None:
     events = np.ones((4, 2, 2, 5, 5), np.uint8)
     spare = count_ops(network(), run(network(), events, "output"))
     full = count_ops(network(), run(network(), events, "all"))

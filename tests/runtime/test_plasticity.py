@@ -74,13 +74,13 @@ def recurrent() -> tuple[Network, PlasticityRule, np.ndarray]:
 
 
 def weights(network: Network) -> NDArray[Any]:
-    """What the projection back has learned."""
+    """Learned weights of the feedback projection."""
     connection = network.projections[1].connection
     assert isinstance(connection, Sparse)
     return connection.weights
 
 
-def test_the_fast_engine_learns_bit_for_bit_what_the_reference_does(
+def test_the_cpu_engine_learns_bit_for_bit_like_the_reference(
     recurrent: tuple[Network, PlasticityRule, np.ndarray],
 ) -> None:
     network, rule, events = recurrent
@@ -90,7 +90,7 @@ def test_the_fast_engine_learns_bit_for_bit_what_the_reference_does(
     assert (before != after).mean() > 0.5 and after.min() >= 0 and after.max() <= 255
 
 
-def test_without_amplitude_nothing_is_learned(
+def test_without_amplitude_weights_do_not_change(
     recurrent: tuple[Network, PlasticityRule, np.ndarray],
 ) -> None:
     network, rule, events = recurrent

@@ -25,7 +25,7 @@ def test_a_parameter_with_one_value_a_channel_round_trips() -> None:
     assert population == again
 
 
-def test_what_an_input_carries_follows_its_bits() -> None:
+def test_the_values_of_an_input_follow_its_bits() -> None:
     assert Population("in", (3,), kind="input").max_value == 1
     assert Population("in", (3,), kind="input", value_bits=8).max_value == 255
 
@@ -45,7 +45,7 @@ def test_parameters_are_read_only() -> None:
         ("bias_exponent", 0, 7),
     ],
 )
-def test_each_register_takes_its_ends_and_nothing_beyond(key: str, low: int, high: int) -> None:
+def test_each_register_takes_its_limits_and_nothing_beyond(key: str, low: int, high: int) -> None:
     for value in (low, high):
         assert np.array_equal(getattr(Population("a", (1,), **{key: value}), key), value)  # type: ignore[arg-type]
     for value in (low - 1, high + 1):

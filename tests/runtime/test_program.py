@@ -118,7 +118,7 @@ def test_an_invalid_placement_is_a_one_line_error(
 
     kept = files._write
 
-    def spoiled(path: Path, graph: dict[str, dict[str, object]], tensors: object) -> None:
+    def corrupt(path: Path, graph: dict[str, dict[str, object]], tensors: object) -> None:
         cores = graph["program"]["cores"]
         if spoil == "slices":
             assert isinstance(cores, list)
@@ -127,7 +127,7 @@ def test_an_invalid_placement_is_a_one_line_error(
             graph["program"].pop(spoil)
         kept(path, graph, tensors)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(files, "_write", spoiled)
+    monkeypatch.setattr(files, "_write", corrupt)
     write_program(path, program(FIRST, SECOND))
     with pytest.raises(FileError, match="holds an invalid placement") as caught:
         read_program(path)

@@ -8,7 +8,7 @@ from pumice.runtime.errors import NetworkError
 
 
 @pytest.mark.parametrize(("key", "low", "high"), [("weight_exponent", -8, 7), ("delay", 0, 62)])
-def test_each_register_takes_its_ends_and_nothing_beyond(key: str, low: int, high: int) -> None:
+def test_each_register_takes_its_limits_and_nothing_beyond(key: str, low: int, high: int) -> None:
     for value in (low, high):
         projection = Projection("p", "a", "b", Dense(np.array([[1]])), **{key: value})
         assert getattr(projection, key) == value

@@ -30,10 +30,10 @@ NETWORK = Network(
     output="read",
 )
 EVENTS = np.random.default_rng(0).integers(0, 2, (5, 4, 3)).astype(np.uint8)
-Altering = Callable[[dict[str, Any]], object]
+Alteration = Callable[[dict[str, Any]], object]
 
 
-def altered(alter: Altering) -> Callable[..., Trace]:
+def altering_engine(alter: Alteration) -> Callable[..., Trace]:
     """An engine that runs the reference and then changes what it left behind."""
 
     def run(network: Network, events: Events, record: Record = "all") -> Trace:
@@ -48,8 +48,8 @@ def altered(alter: Altering) -> Callable[..., Trace]:
     return run
 
 
-def verdict_on(alter: Altering) -> Any:
-    engines = {"reference": reference.run, "other": altered(alter)}
+def result_of(alter: Alteration) -> Any:
+    engines = {"reference": reference.run, "other": altering_engine(alter)}
     return verify(NETWORK, EVENTS, engines).results[0]
 
 
@@ -62,31 +62,31 @@ def test_a_different_exit_is_reported_though_all_values_are_equal() -> None:
         trace = reference.run(network, events, record)
         return replace(trace, steps=trace.steps + np.array([0, 0, 1, 0]))
 
-    verdict = verify(NETWORK, EVENTS, {"reference": reference.run, "other": longer}).results[0]
-    told = str(verdict.divergence)
-    assert told == "other: step 4, sample 2, read[0]: exit is 6, needs 5" and not verdict.passed
+    result = verify(NETWORK, EVENTS, {"reference": reference.run, "other": longer}).results[0]
+    told = str(result.divergence)
+    assert told == "other: step 4, sample 2, read[0]: exit is 6, needs 5" and not result.passed
 
 
 def test_equal_engines_pass_and_every_value_is_compared() -> None:
-    certificate = verify(NETWORK, EVENTS, {"a": reference.run, "b": reference.run})
-    (verdict,) = certificate.results
-    assert certificate.passed and verdict.passed
-    assert verdict.spikes == 5 * 4 * (3 + 4)
-    assert verdict.values == 5 * 4 * 2 + 4 * (3 + 4)
-    assert (certificate.timesteps, certificate.samples) == (5, 4)
+    report = verify(NETWORK, EVENTS, {"a": reference.run, "b": reference.run})
+    (result,) = report.results
+    assert report.passed and result.passed
+    assert result.spikes == 5 * 4 * (3 + 4)
+    assert result.values == 5 * 4 * 2 + 4 * (3 + 4)
+    assert (report.timesteps, report.samples) == (5, 4)
 
 
 def test_the_report_names_what_was_compared_and_is_json() -> None:
-    certificate = verify(NETWORK, EVENTS, {"a": reference.run, "b": reference.run})
-    assert certificate.network == network_digest(NETWORK)
-    assert certificate.reference == "a" and {"pumice", "numpy"} <= set(certificate.versions)
-    assert json.loads(json.dumps(asdict(certificate)))["results"][0]["engine"] == "b"
+    report = verify(NETWORK, EVENTS, {"a": reference.run, "b": reference.run})
+    assert report.network == network_digest(NETWORK)
+    assert report.reference == "a" and {"pumice", "numpy"} <= set(report.versions)
+    assert json.loads(json.dumps(asdict(report)))["results"][0]["engine"] == "b"
     other = verify(NETWORK, 1 - EVENTS, {"a": reference.run, "b": reference.run})
-    assert other.network == certificate.network and other.events != certificate.events
+    assert other.network == report.network and other.events != report.events
 
 
 def test_a_single_wrong_spike_is_located() -> None:
-    found = verdict_on(lambda parts: flip(parts, "spikes", "hidden", (3, 2, 0, 1, 0)))
+    found = result_of(lambda parts: flip(parts, "spikes", "hidden", (3, 2, 0, 1, 0)))
     value = int(reference.run(NETWORK, EVENTS).spikes["hidden"][3, 2, 0, 1, 0])
     assert found.divergence == Divergence("other", 3, 2, "hidden", 2, "spike", value, 1 - value)
     assert str(found.divergence).startswith("other: step 3, sample 2, hidden[2]: spike is")
@@ -98,26 +98,26 @@ def test_the_earliest_timestep_is_reported_before_the_first_population() -> None
         flip(parts, "voltages", "read", (2, 3, 1))
         flip(parts, "counts", "in", (0, 0))
 
-    found = verdict_on(alter).divergence
+    found = result_of(alter).divergence
     assert (found.timestep, found.sample, found.population, found.neuron) == (2, 3, "read", 1)
     assert found.quantity == "voltage"
 
 
 def test_within_a_timestep_the_first_population_in_topological_order_is_reported() -> None:
-    """`read` stands before `hidden` in the network and after it in the graph."""
+    """`read` is listed before `hidden` and follows it in topological order."""
 
     def alter(parts: dict[str, Any]) -> None:
         flip(parts, "voltages", "read", (2, 0, 0))
         flip(parts, "spikes", "hidden", (2, 3, 0, 1, 1))
 
-    assert verdict_on(alter).divergence.population == "hidden"
+    assert result_of(alter).divergence.population == "hidden"
 
 
 @pytest.mark.parametrize(("name", "at", "neuron"), [("hidden", (1, 0, 1, 1), 3), ("in", (1, 2), 2)])
 def test_a_wrong_count_is_reported_when_all_spikes_are_equal(
     name: str, at: tuple[int, ...], neuron: int
 ) -> None:
-    found = verdict_on(lambda parts: flip(parts, "counts", name, at)).divergence
+    found = result_of(lambda parts: flip(parts, "counts", name, at)).divergence
     assert (found.population, found.quantity, found.neuron) == (name, "count", neuron)
     assert (found.sample, found.timestep) == (1, 4)
 
@@ -127,11 +127,11 @@ def test_a_spike_in_the_last_timestep_precedes_a_count() -> None:
         flip(parts, "counts", "in", (0, 0))
         flip(parts, "spikes", "hidden", (4, 0, 0, 0, 0))
 
-    assert verdict_on(alter).divergence.quantity == "spike"
+    assert result_of(alter).divergence.quantity == "spike"
 
 
 @pytest.mark.parametrize(
-    ("alter", "said"),
+    ("alter", "message"),
     [
         (lambda parts: parts["spikes"].pop("hidden"), "EngineError: hidden: no spikes, needs"),
         (lambda parts: parts["voltages"].pop("read"), "EngineError: read: no voltages, needs"),
@@ -143,21 +143,21 @@ def test_a_spike_in_the_last_timestep_precedes_a_count() -> None:
         (lambda parts: int("one\ntwo"), "ValueError: invalid literal"),
     ],
 )
-def test_an_engine_that_fails_is_recorded_in_one_line(alter: Altering, said: str) -> None:
-    verdict = verdict_on(alter)
-    assert not verdict.passed and verdict.divergence is None
-    assert re.match(said, verdict.failure) and "\n" not in verdict.failure
+def test_an_engine_that_fails_is_recorded_in_one_line(alter: Alteration, message: str) -> None:
+    result = result_of(alter)
+    assert not result.passed and result.divergence is None
+    assert re.match(message, result.failure) and "\n" not in result.failure
 
 
 def test_a_failure_does_not_stop_the_engines_after_it() -> None:
     engines = {
         "reference": reference.run,
-        "broken": altered(lambda parts: 1 / 0),
+        "broken": altering_engine(lambda parts: 1 / 0),
         "good": reference.run,
     }
-    certificate = verify(NETWORK, EVENTS, engines)
-    assert [verdict.passed for verdict in certificate.results] == [False, True]
-    assert not certificate.passed
+    report = verify(NETWORK, EVENTS, engines)
+    assert [result.passed for result in report.results] == [False, True]
+    assert not report.passed
 
 
 def test_a_single_engine_is_an_error() -> None:

@@ -52,7 +52,7 @@ def test_engines_record_the_states_of_the_reference(run: tuple[Network, Events])
 
 
 @pytest.mark.parametrize("synapses", [False, True])
-def test_a_population_that_nothing_reaches_runs_on_its_bias(synapses: bool) -> None:
+def test_a_population_without_input_runs_on_its_bias(synapses: bool) -> None:
     populations = (
         Population("in", (9,), kind="input", value_bits=3),
         Population("out", (2, 1, 3), threshold=20, bias=[7, 11]),

@@ -1,4 +1,4 @@
-"""The ONNX engine: what it accepts, and what it says of files that are not whole."""
+"""ONNX engine: inputs it accepts, and errors for truncated or altered files."""
 
 import sys
 from pathlib import Path

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from strategies import Events, held, runs
+from strategies import Events, runs, to_valid_weights
 from torch.nn import functional
 from traces import assert_same, part
 
@@ -56,7 +56,9 @@ def test_a_convolution_is_that_of_torch(
     kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int, inputs: int
 ) -> None:
     random = np.random.default_rng(7)
-    weights = held(random.integers(-256, 255, (2 * groups, inputs, *kernel)).astype(np.int16))
+    weights = to_valid_weights(
+        random.integers(-256, 255, (2 * groups, inputs, *kernel)).astype(np.int16)
+    )
     values = random.integers(0, 256, (2, groups * inputs, 7, 8))
     tensors = torch.from_numpy(values).double(), torch.from_numpy(weights).double()
     expected = functional.conv2d(*tensors, None, stride, padding, dilation, groups)
@@ -76,7 +78,7 @@ def test_sum_pooling_is_the_average_of_torch_times_its_window(
     assert np.array_equal(found, expected.numpy())
 
 
-def test_sum_pooling_adds_each_window_up() -> None:
+def test_sum_pooling_sums_each_window() -> None:
     values = np.arange(16).reshape(1, 1, 4, 4)
     pool = SumPool((2, 2), (2, 2), weight=3)
     assert accumulate(pool, values).tolist() == [[[[30, 54], [126, 150]]]]
@@ -166,7 +168,7 @@ def test_only_the_output_is_recorded_where_only_it_is_asked_for() -> None:
     assert trace.counts["a"].tolist() == [[3]]
 
 
-def test_samples_do_not_touch_each_other() -> None:
+def test_samples_are_independent() -> None:
     random = np.random.default_rng(0)
     network = Network(
         (Population("in", (6,), kind="input"), Population("out", (5,), threshold=20)),
@@ -179,7 +181,7 @@ def test_samples_do_not_touch_each_other() -> None:
 
 
 @given(runs())
-def test_no_sample_of_any_network_feels_the_others(run_of: tuple[Network, Events]) -> None:
+def test_samples_of_any_network_are_independent(run_of: tuple[Network, Events]) -> None:
     network, events = run_of
     together = run(network, events)
     for sample in range(together.batch):

@@ -23,42 +23,51 @@ SPIKING = Network(
 FRAMES = EVENTS.transpose(1, 0, 2, 3, 4).reshape(35, 2, 6, 6)
 
 
-def stream(fresh: tuple[int, ...] = (0,)) -> Iterator[TimeBin]:
-    return (TimeBin(k + 1, 1, frame, k in fresh) for k, frame in enumerate(FRAMES))
+def stream(new_stream: tuple[int, ...] = (0,)) -> Iterator[TimeBin]:
+    return (TimeBin(k + 1, 1, frame, k in new_stream) for k, frame in enumerate(FRAMES))
 
 
-def said(
+def expected_pairs(
     network: Network, frames: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]"
 ) -> list[list[int]]:
     trace = reference.run(network, frames[:, None])
     values = logits_over_time(network, trace)[:, 0]
     order = np.sort(values)
-    told: list[list[int]] = np.stack([values.argmax(1), order[:, -1] - order[:, -2]], 1).tolist()
-    return told
+    pairs: list[list[int]] = np.stack([values.argmax(1), order[:, -1] - order[:, -2]], 1).tolist()
+    return pairs
 
 
-def told(given: list[Prediction]) -> list[list[int]]:
+def pairs(given: list[Prediction]) -> list[list[int]]:
     return [[one.class_index, one.margin] for one in given]
 
 
 @pytest.mark.parametrize("network", [NETWORK, SPIKING])
 def test_each_prediction_is_that_of_a_run_from_zero_state(network: Network) -> None:
-    tally = StreamStats()
-    got = list(classify_stream(network, stream(), 5, tally))
-    assert told(got) == [said(network, FRAMES[k : k + 5])[-1] for k in range(0, 35, 5)]
-    assert (tally.time_bins, tally.predictions, got[1].end, got[1].events) == (35, 7, 10, 5)
+    stats = StreamStats()
+    predictions = list(classify_stream(network, stream(), 5, stats))
+    assert pairs(predictions) == [
+        expected_pairs(network, FRAMES[k : k + 5])[-1] for k in range(0, 35, 5)
+    ]
+    assert (stats.time_bins, stats.predictions, predictions[1].end, predictions[1].events) == (
+        35,
+        7,
+        10,
+        5,
+    )
 
 
 @pytest.mark.parametrize("network", [NETWORK, SPIKING])
 def test_predictions_at_every_step_are_those_of_the_time_bins_so_far(network: Network) -> None:
-    got = list(classify_stream(network, stream(), 5, StreamStats(), every_step=True))
-    assert told(got) == sum((said(network, FRAMES[k : k + 5]) for k in range(0, 35, 5)), [])
-    assert [one.step for one in got] == [1, 2, 3, 4, 5] * 7
+    predictions = list(classify_stream(network, stream(), 5, StreamStats(), every_step=True))
+    assert pairs(predictions) == sum(
+        (expected_pairs(network, FRAMES[k : k + 5]) for k in range(0, 35, 5)), []
+    )
+    assert [one.step for one in predictions] == [1, 2, 3, 4, 5] * 7
 
 
 def test_carried_state_is_that_of_one_long_run() -> None:
-    got = list(classify_stream(NETWORK, stream(), 5, StreamStats(), carry_state="all"))
-    assert told(got) == said(NETWORK, FRAMES)[4::5]
+    predictions = list(classify_stream(NETWORK, stream(), 5, StreamStats(), carry_state="all"))
+    assert pairs(predictions) == expected_pairs(NETWORK, FRAMES)[4::5]
 
 
 def test_hidden_state_is_carried_while_the_output_is_reset() -> None:
@@ -68,33 +77,39 @@ def test_hidden_state_is_carried_while_the_output_is_reset() -> None:
         (Population("conv", (3, 3, 3), kind="input"), NETWORK.population("out")),
         (NETWORK.projections[1],),
     )
-    got = list(classify_stream(NETWORK, stream(), 5, StreamStats(), carry_state="hidden"))
-    assert told(got) == [said(alone, conv[k : k + 5])[-1] for k in range(0, 35, 5)]
+    predictions = list(classify_stream(NETWORK, stream(), 5, StreamStats(), carry_state="hidden"))
+    assert pairs(predictions) == [
+        expected_pairs(alone, conv[k : k + 5])[-1] for k in range(0, 35, 5)
+    ]
 
 
 def test_a_new_stream_resets_all_state() -> None:
-    got = list(classify_stream(NETWORK, stream(fresh=(0, 7)), 5, StreamStats(), carry_state="all"))
-    assert told(got)[1:] == said(NETWORK, FRAMES[7:])[4::5]
+    predictions = list(
+        classify_stream(NETWORK, stream(new_stream=(0, 7)), 5, StreamStats(), carry_state="all")
+    )
+    assert pairs(predictions)[1:] == expected_pairs(NETWORK, FRAMES[7:])[4::5]
 
 
 @pytest.mark.parametrize("network", [NETWORK, SPIKING])
 def test_an_early_exit_predicts_when_it_exits_and_rests(network: Network) -> None:
-    ahead = margins(logits_over_time(network, reference.run(network, EVENTS)))
-    rule = EarlyExit(tuple(np.quantile(ahead, 0.6, axis=1).astype(int).tolist()))
-    eager = replace(network, early_exit=rule)
-    wanted = reference.run(eager, EVENTS)
-    tally = StreamStats()
-    got = list(classify_stream(eager, stream(), 5, tally))
-    assert [one.step for one in got] == wanted.steps.tolist() and len(set(wanted.steps)) > 1
-    last = logits_over_time(eager, wanted)[wanted.steps - 1, np.arange(7)]
-    assert [one.class_index for one in got] == last.argmax(axis=1).tolist()
-    assert tally.time_bins == wanted.steps.sum() and tally.predictions == 7
+    margin = margins(logits_over_time(network, reference.run(network, EVENTS)))
+    rule = EarlyExit(tuple(np.quantile(margin, 0.6, axis=1).astype(int).tolist()))
+    with_exit = replace(network, early_exit=rule)
+    expected = reference.run(with_exit, EVENTS)
+    stats = StreamStats()
+    predictions = list(classify_stream(with_exit, stream(), 5, stats))
+    assert [one.step for one in predictions] == expected.steps.tolist() and len(
+        set(expected.steps)
+    ) > 1
+    last = logits_over_time(with_exit, expected)[expected.steps - 1, np.arange(7)]
+    assert [one.class_index for one in predictions] == last.argmax(axis=1).tolist()
+    assert stats.time_bins == expected.steps.sum() and stats.predictions == 7
 
 
 def test_an_early_exit_with_carried_state_is_rejected() -> None:
-    eager = replace(NETWORK, early_exit=EarlyExit((5,)))
+    with_exit = replace(NETWORK, early_exit=EarlyExit((5,)))
     with pytest.raises(DataError, match="an early exit needs zero state"):
-        list(classify_stream(eager, stream(), 5, StreamStats(), carry_state="all"))
+        list(classify_stream(with_exit, stream(), 5, StreamStats(), carry_state="all"))
 
 
 def test_zero_steps_are_rejected() -> None:

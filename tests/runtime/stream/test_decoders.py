@@ -1,4 +1,4 @@
-"""Bytes to events, whole, cut anywhere, and damaged."""
+"""Decode bytes: complete, cut anywhere, and damaged."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from pumice.runtime.stream import Aer40Decoder, CsvDecoder, EventChunk, StreamSt
 EVENTS = [(3, 1, 1, 5), (0, 255, 0, 70_000), (200, 7, 1, 4_000_000)]  # x, y, polarity, t
 
 
-def packed(events: Sequence[Sequence[int]]) -> bytes:
+def encode(events: Sequence[Sequence[int]]) -> bytes:
     words = (x << 32 | y << 24 | p << 23 | t % (1 << 23) for x, y, p, t in events)
     return b"".join(word.to_bytes(5, "big") for word in words)
 
@@ -19,11 +19,11 @@ def text(events: Sequence[Sequence[int]]) -> bytes:
     return "".join(f"{t},{x},{y},{p}\n" for x, y, p, t in events).encode()
 
 
-def rows(*pieces: EventChunk) -> list[list[int]]:
-    return [row for piece in pieces for row in np.stack(piece[:4], axis=1).tolist()]
+def rows(*chunks: EventChunk) -> list[list[int]]:
+    return [row for chunk in chunks for row in np.stack(chunk[:4], axis=1).tolist()]
 
 
-def listed(events: Sequence[Sequence[int]]) -> list[list[int]]:
+def as_lists(events: Sequence[Sequence[int]]) -> list[list[int]]:
     return [list(event) for event in events]
 
 
@@ -34,55 +34,55 @@ def test_an_event_of_five_bytes_worked_by_hand() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 def test_bytes_may_be_cut_anywhere(size: int) -> None:
-    for kind, data in ((Aer40Decoder, packed(EVENTS)), (CsvDecoder, text(EVENTS))):
+    for kind, data in ((Aer40Decoder, encode(EVENTS)), (CsvDecoder, text(EVENTS))):
         decoder = kind(StreamStats())
-        pieces = [decoder.decode(data[k : k + size]) for k in range(0, len(data), size)]
-        assert rows(*pieces) == listed(EVENTS)
+        chunks = [decoder.decode(data[k : k + size]) for k in range(0, len(data), size)]
+        assert rows(*chunks) == as_lists(EVENTS)
 
 
-def test_a_clock_that_runs_over_goes_on_and_one_that_jitters_there_does_not_leap() -> None:
+def test_a_23_bit_timestamp_wraps_and_jitter_there_is_no_wrap() -> None:
     over = 1 << 23
     times = [over - 3, over + 4, over - 1, over + 9, over + over // 2, 2 * over - 9, 2 * over + 1]
     events = [(0, 0, 0, t) for t in times]
     decoder = Aer40Decoder(StreamStats())
-    assert rows(*(decoder.decode(packed([e])) for e in events)) == listed(events)
-    assert rows(Aer40Decoder(StreamStats()).decode(packed(events))) == listed(events)
+    assert rows(*(decoder.decode(encode([e])) for e in events)) == as_lists(events)
+    assert rows(Aer40Decoder(StreamStats()).decode(encode(events))) == as_lists(events)
 
 
 def test_a_late_first_event_is_where_the_clock_starts() -> None:
     assert (
-        rows(Aer40Decoder(StreamStats()).decode(packed([(0, 0, 0, 8_000_000)])))[0][3] == 8_000_000
+        rows(Aer40Decoder(StreamStats()).decode(encode([(0, 0, 0, 8_000_000)])))[0][3] == 8_000_000
     )
 
 
 def test_partial_events_are_counted_once() -> None:
-    tally = StreamStats()
-    for decoder in (Aer40Decoder(tally), CsvDecoder(tally)):
+    stats = StreamStats()
+    for decoder in (Aer40Decoder(stats), CsvDecoder(stats)):
         decoder.decode(b"1,2")
         decoder.reset()
         decoder.reset()
-    assert tally.malformed == 2
+    assert stats.malformed == 2
 
 
-def test_lines_that_are_no_events_are_counted_and_the_others_read() -> None:
-    tally = StreamStats()
+def test_malformed_lines_are_counted_and_the_others_decoded() -> None:
+    stats = StreamStats()
     data = (
         b"1,2,3,0\n\nx,2,3,0\n1,2,3\n1,2,3,0,5\n1e3,0,0,0\n\xff\xfe\n"
         + b"9" * 90
         + b",1,1,1\n4,5,6,1\r\n"
     )
-    assert rows(CsvDecoder(tally).decode(data)) == [[2, 3, 0, 1], [5, 6, 1, 4]]
-    assert tally.malformed == 6
+    assert rows(CsvDecoder(stats).decode(data)) == [[2, 3, 0, 1], [5, 6, 1, 4]]
+    assert stats.malformed == 6
 
 
-def test_a_line_without_an_end_holds_no_memory_and_counts_once() -> None:
-    tally = StreamStats()
-    lines = CsvDecoder(tally)
+def test_an_endless_line_takes_no_memory_and_counts_once() -> None:
+    stats = StreamStats()
+    lines = CsvDecoder(stats)
     for _ in range(1000):
         lines.decode(b"7" * 65536)
         assert len(lines.remainder) <= 256
     assert rows(lines.decode(b"7\n1,2,3,0\n")) == [[2, 3, 0, 1]]
-    assert tally.malformed == 1
+    assert stats.malformed == 1
 
 
 def test_random_bytes_never_raise() -> None:

@@ -36,27 +36,27 @@ def events(pieces: list[EventChunk]) -> int:
 def listening(
     kind: str, once: bool = False
 ) -> Iterator[tuple[int, list[EventChunk], StreamStats, threading.Thread]]:
-    """A listener on a free port that collects what comes, and is stopped at the end."""
+    """A listener on a free port that collects chunks, and is stopped at the end."""
     opened, tcp = open_listener(f"{kind}://127.0.0.1:0")
-    tally, stop, got = StreamStats(), threading.Event(), list[EventChunk]()
-    source = iter_socket(opened, tcp, Aer40Decoder(tally), tally, stop, once)
+    stats, stop, got = StreamStats(), threading.Event(), list[EventChunk]()
+    source = iter_socket(opened, tcp, Aer40Decoder(stats), stats, stop, once)
     thread = threading.Thread(target=lambda: got.extend(source))
     thread.start()
     try:
-        yield opened.getsockname()[1], got, tally, thread
+        yield opened.getsockname()[1], got, stats, thread
     finally:
         stop.set()
         thread.join(20)
         assert not thread.is_alive() and opened.fileno() == -1
 
 
-def sent(port: int, *parts: bytes) -> None:
+def send_bytes(port: int, *parts: bytes) -> None:
     with socket.create_connection(("127.0.0.1", port), 10) as peer:
         for part in parts:
             peer.sendall(part)
 
 
-def settled(holds: "list[EventChunk]", count: int) -> None:
+def wait_until(holds: "list[EventChunk]", count: int) -> None:
     limit = time.monotonic() + 20
     while events(holds) < count and time.monotonic() < limit:
         time.sleep(0.01)
@@ -64,40 +64,40 @@ def settled(holds: "list[EventChunk]", count: int) -> None:
 
 def test_a_file_and_a_pipe_give_every_event(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(EVENT * 40_000 + b"\x01")
-    tally = StreamStats()
-    assert events(list(read_recording(tmp_path / "a.bin", tally))) == 40_000
-    assert events(list(iter_chunks(io.BytesIO(b"1,2,3,0\n" * 9), CsvDecoder(tally)))) == 9
-    assert tally.malformed == 1
+    stats = StreamStats()
+    assert events(list(read_recording(tmp_path / "a.bin", stats))) == 40_000
+    assert events(list(iter_chunks(io.BytesIO(b"1,2,3,0\n" * 9), CsvDecoder(stats)))) == 9
+    assert stats.malformed == 1
 
 
-def test_a_peer_that_vanishes_within_an_event_is_counted_and_the_next_is_served() -> None:
-    with listening("tcp") as (port, got, tally, _):
-        sent(port, EVENT * 3 + EVENT[:2])
-        settled(got, 3)
-        sent(port, EVENT[:1], EVENT[1:])
-        settled(got, 4)
+def test_a_partial_event_of_a_connection_is_counted_and_the_next_connection_served() -> None:
+    with listening("tcp") as (port, got, stats, _):
+        send_bytes(port, EVENT * 3 + EVENT[:2])
+        wait_until(got, 3)
+        send_bytes(port, EVENT[:1], EVENT[1:])
+        wait_until(got, 4)
     assert events(got) == 4 and sum(piece.new_stream for piece in got) == 2
-    assert (tally.malformed, tally.connections) == (1, 2)
+    assert (stats.malformed, stats.connections) == (1, 2)
 
 
-def test_a_peer_that_breaks_off_is_no_fault() -> None:
-    with listening("tcp", once=True) as (port, got, tally, thread):
+def test_a_reset_connection_is_no_error() -> None:
+    with listening("tcp", once=True) as (port, got, stats, thread):
         peer = socket.create_connection(("127.0.0.1", port), 10)
         peer.sendall(EVENT)
-        settled(got, 1)
+        wait_until(got, 1)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         peer.close()  # with a reset
         thread.join(20)
-    assert events(got) == 1 and tally.connections == 1
+    assert events(got) == 1 and stats.connections == 1
 
 
 def test_each_datagram_is_decoded_on_its_own() -> None:
-    with listening("udp") as (port, got, tally, _):
+    with listening("udp") as (port, got, stats, _):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
             for data in (EVENT * 2 + b"\x07", b"", EVENT):
                 peer.sendto(data, ("127.0.0.1", port))
-        settled(got, 3)
-    assert events(got) == 3 and tally.malformed == 1
+        wait_until(got, 3)
+    assert events(got) == 3 and stats.malformed == 1
 
 
 def test_a_listener_without_events_can_be_stopped() -> None:
@@ -116,7 +116,7 @@ def test_a_listener_without_events_can_be_stopped() -> None:
         ("tcp://example.org:5000", "is not an address of this host"),
     ],
 )
-def test_only_addresses_of_this_host_are_listened_at(address: str, told: str) -> None:
+def test_only_local_addresses_are_accepted(address: str, told: str) -> None:
     with pytest.raises(DataError, match=told):
         open_listener(address)
 
@@ -144,7 +144,7 @@ def test_replayed_events_are_complete_and_never_early() -> None:
     assert len(parts) == 4
 
 
-def test_a_leap_of_the_clock_is_not_waited_for() -> None:
+def test_a_time_jump_is_replayed_without_delay() -> None:
     t = np.array([0, 1 << 50, 10])
     start = time.perf_counter()
     assert events(list(replay_in_real_time(iter([EventChunk(t, t, t, t)])))) == 3

@@ -1,4 +1,4 @@
-"""Where products take over from events: measured, kept, and measured anew where that is damaged."""
+"""Threshold of the dense path: measured, cached, and measured again where the cache is damaged."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pumice"
 
 
-def test_a_threshold_is_measured_once_and_cached(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_threshold_is_measured_once_and_cached(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = dense_threshold(LAYER, SOURCE)
     assert MIN_FRACTION <= found <= MAX_FRACTION or found == NEVER_DENSE
     module._load_cache.cache_clear()
@@ -43,7 +45,7 @@ def test_a_threshold_is_measured_once_and_cached(folder: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": "x"}', '{"a": null}', "{}"])
-def test_a_damaged_file_is_measured_anew(folder: Path, text: str) -> None:
+def test_a_damaged_cache_is_measured_again(folder: Path, text: str) -> None:
     dense_threshold(LAYER, SOURCE)
     (file,) = folder.glob("crossover-*.json")
     file.write_text(text)
@@ -71,7 +73,7 @@ def test_thresholds_are_cached_per_layer_size(folder: Path) -> None:
     assert list(json.loads(file.read_text()).values()) == shares
 
 
-def test_it_lies_where_both_ways_take_as_long(
+def test_the_threshold_is_where_both_paths_take_equally_long(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Events that take as long as they are many, and products a fifth of a second."""
@@ -84,7 +86,7 @@ def test_it_lies_where_both_ways_take_as_long(
 
 
 @pytest.mark.parametrize(("products", "share"), [(2.0, NEVER_DENSE), (0.0, MIN_FRACTION)])
-def test_one_way_may_always_be_faster(
+def test_one_path_may_always_be_faster(
     folder: Path, monkeypatch: pytest.MonkeyPatch, products: float, share: float
 ) -> None:
     monkeypatch.setattr(
@@ -104,7 +106,7 @@ def test_a_small_layer_is_not_worth_measuring(folder: Path) -> None:
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize(("padding", "dilation"), [(0, 1), (2, 1), (1, 3)])
-def test_of_a_large_map_a_part_is_measured(stride: int, padding: int, dilation: int) -> None:
+def test_a_large_layer_is_measured_in_part(stride: int, padding: int, dilation: int) -> None:
     conv = Conv(
         np.ones((8, 8, 3, 3), np.int16), (stride,) * 2, (padding,) * 2, (dilation,) * 2, groups=1
     )
@@ -114,12 +116,12 @@ def test_of_a_large_map_a_part_is_measured(stride: int, padding: int, dilation: 
     assert module._shrink_layer(conv, (8, 9, 7))[1] == (8, 9, 7)
 
 
-def test_without_a_folder_to_write_to_it_is_measured_all_the_same(folder: Path) -> None:
+def test_without_a_cache_folder_thresholds_are_measured(folder: Path) -> None:
     folder.write_text("a file where the folder would be")
     assert dense_threshold(LAYER, SOURCE) > 0
 
 
-def test_it_is_measured_with_the_loops_that_run(folder: Path) -> None:
+def test_measurement_uses_the_compiled_loops(folder: Path) -> None:
     """Of other types they would be compiled once more, which takes longer than all else."""
     dense_threshold(LAYER, SOURCE)
     network = Network(

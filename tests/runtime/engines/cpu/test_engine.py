@@ -50,7 +50,7 @@ def images(rate: float) -> NDArray[np.uint8]:
     return (values * (rng.random(values.shape) < rate)).astype(np.uint8)
 
 
-def joined(first: Trace, second: Trace) -> Trace:
+def concatenate_traces(first: Trace, second: Trace) -> Trace:
     return replace(
         first,
         timesteps=first.timesteps + second.timesteps,
@@ -116,7 +116,7 @@ def test_threads_that_share_a_sample_never_change_results(
         assert_same(cpu.run(network, events, record, threads=8), alone)
 
 
-def test_a_hundred_runs_on_threads_are_one_run() -> None:
+def test_a_hundred_threaded_runs_are_equal() -> None:
     network, events = wide(), images(0.2)
     alone = cpu.run(network, events, threads=1)
     one, rest = events[:, :1], events[:, 1:]
@@ -128,7 +128,7 @@ def test_a_hundred_runs_on_threads_are_one_run() -> None:
             assert np.array_equal(np.concatenate(voltages, 1), alone.voltages["sum"])
 
 
-def test_a_thread_that_cannot_start_leaves_no_other_waiting() -> None:
+def test_a_thread_that_cannot_start_aborts_the_others() -> None:
     class Refusing(ThreadPoolExecutor):
         def submit(self, work: Any, number: Any) -> Any:  # type: ignore[override]
             if number == 2:
@@ -137,9 +137,9 @@ def test_a_thread_that_cannot_start_leaves_no_other_waiting() -> None:
 
     network, events = wide(), images(0.2)
     threads.shutdown_idle_pools()
-    with sharing(), patch.object(threads, "ThreadPoolExecutor", Refusing):
-        with pytest.raises(RuntimeError, match="new thread"):
-            cpu.run(network, events[:, :1], threads=3)
+    refusing = patch.object(threads, "ThreadPoolExecutor", Refusing)
+    with sharing(), refusing, pytest.raises(RuntimeError, match="new thread"):
+        cpu.run(network, events[:, :1], threads=3)
     assert_same(cpu.run(network, events), reference.run(network, events))
 
 
@@ -151,7 +151,7 @@ def test_a_stream_may_be_cut_anywhere(run: tuple[Network, Events], cut: int) -> 
     states = cpu.initial_state(network, whole.batch)
     pieces = [{k: v[part] for k, v in events.items()} for part in (slice(cut), slice(cut, None))]
     traces = [cpu.run_from_state(network, states, piece) for piece in pieces[cut == 0 :]]
-    assert_same(joined(*traces) if cut else traces[0], whole)
+    assert_same(concatenate_traces(*traces) if cut else traces[0], whole)
 
 
 @pytest.mark.parametrize("weight", [128, -128])
@@ -206,11 +206,11 @@ def test_concurrent_first_runs_compile_once() -> None:
     networks, events, together = [wide()], images(0.1), Barrier(4)
     traces: list[Trace] = []
 
-    def laid_out(*given: Any) -> Any:
+    def compile_together(*given: Any) -> Any:
         together.wait(60)  # so that each of them makes its own
         return cpu_compile.compile_network(*given)
 
-    with patch.object(cpu.engine, "compile_network", laid_out):
+    with patch.object(cpu.engine, "compile_network", compile_together):
         threads.parallel_for(lambda _: traces.append(cpu.run(networks[0], events, threads=1)), 4)
     kept = weakref.ref(cpu.engine.compiled_network(networks[0]).weights)
     for trace in traces:

@@ -51,7 +51,7 @@ def test_neurons_follow_the_arithmetic(kind: Any, exponent: int, bits: int) -> N
         bias_exponent=exponent,
         value_bits=bits,
     )
-    u, v, sent = stepped(population, current, voltage, activation)
+    u, v, sent = run_steps(population, current, voltage, activation)
     expected = lif_step(population, current, voltage, activation)
     assert np.array_equal(u, expected[0])
     assert np.array_equal(v, expected[1])
@@ -69,13 +69,13 @@ def test_neurons_without_current_state_follow_the_arithmetic(
     """
     sums, voltage = (axis.reshape(-1) for axis in np.meshgrid(states(80, top), EDGES[:7]))
     population = Population("n", sums.shape, voltage_decay=decay, threshold=1000, bias=-3)
-    _, v, sent = stepped(population, sums, voltage, sums, plain)
+    _, v, sent = run_steps(population, sums, voltage, sums, plain)
     expected = lif_step(population, sums, voltage, sums)
     assert np.array_equal(v, expected[1])
     assert np.array_equal(sent, expected[2])
 
 
-def stepped(
+def run_steps(
     population: Population,
     current: NDArray[np.int64],
     voltage: NDArray[np.int64],
@@ -103,7 +103,7 @@ def stepped(
 
 
 @pytest.mark.parametrize("features", [None, "+avx2,+avx", ""])
-def test_what_is_done_with_bytes_is_exact_on_every_kind_of_processor(features: str | None) -> None:
+def test_byte_operations_are_exact_on_every_instruction_set(features: str | None) -> None:
     """Products and sums, also of bytes as large as they may be: nothing saturates or wraps."""
     if features and "avx2" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this processor has no such instructions")

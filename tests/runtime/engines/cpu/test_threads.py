@@ -31,7 +31,7 @@ def all_at_once(count: int) -> Callable[[int], None]:
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
-def test_each_number_is_worked_on_at_the_same_time(count: int) -> None:
+def test_calls_run_in_parallel(count: int) -> None:
     together, done = threading.Barrier(count, timeout=60), []
 
     def work(number: int) -> None:
@@ -50,13 +50,13 @@ def test_idle_threads_are_reused_until_shutdown() -> None:
     assert ours() == 0
 
 
-def test_runs_of_other_numbers_of_threads_take_those_there_are() -> None:
+def test_pools_are_reused_by_runs_of_other_sizes() -> None:
     for count in (2, 7, 3, 5):
         parallel_for(all_at_once(count), count)
     assert ours() == 6
 
 
-def test_runs_that_meet_never_wait_for_each_others_threads() -> None:
+def test_concurrent_runs_do_not_share_a_pool() -> None:
     meeting = threading.Barrier(4, timeout=60)
 
     def run(_: int) -> None:

@@ -25,7 +25,7 @@ QUADS, LEFT = 5, 3
 Array = NDArray[Any]
 
 
-def multiplied(
+def call_multiply(
     image: Array, corners: Array, offsets: Array, weights: Array, sums: Array, targets: Array
 ) -> None:
     """Multiply eight windows with 24 lanes."""
@@ -36,24 +36,24 @@ def multiplied(
     )
 
 
-def added(
+def call_add(
     sums: Array, length: int, weights: Array, plane: int, active: Array, first: int, last: int
 ) -> None:
     """Add up weights of some events, from 5 on, to sums from 9 on."""
     add(sums, 9, length, weights, 5, plane, LEFT, active, first, last)
 
 
-def counted(values: Array, first: int, size: int) -> int:
+def call_count(values: Array, first: int, size: int) -> int:
     """Count values that are not zero."""
     return int(count_active(values, first, size))
 
 
-multiply: Any = njit(multiplied)
-add_up: Any = njit(added)
-count: Any = njit(counted)
+multiply: Any = njit(call_multiply)
+add_up: Any = njit(call_add)
+count: Any = njit(call_count)
 
 
-def check_sums(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
+def call_add(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
     """Compare with sums by numpy, of any length and of more events than are added up at once."""
     rng = np.random.default_rng(12)
     limits = np.iinfo(kind)
@@ -73,7 +73,7 @@ def check_sums(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
             assert np.array_equal(sums, expected), (length, count)
 
 
-def check_products(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
+def call_multiply(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
     """Compare with products by numpy."""
     rng = np.random.default_rng(11)
     limits = np.iinfo(kind)
@@ -114,5 +114,5 @@ if __name__ == "__main__":
         check_active(rate)
     for kind in (np.int8, np.uint8):
         for extreme in (False, True):
-            check_products(kind, extreme)
-            check_sums(kind, extreme)
+            call_multiply(kind, extreme)
+            call_add(kind, extreme)
