@@ -51,10 +51,10 @@ def execute(processes: Sequence[AbstractProcess], steps: int, configuration: Run
     for process in processes:
         if process.runtime is None:  # each connected part of the graph has a runtime of its own
             process.run(RunSteps(num_steps=steps, blocking=False), run_cfg=configuration)
-            _wait_until_done(process.runtime)
+            _wait(process.runtime)
 
 
-def _wait_until_done(runtime: Any) -> None:
+def _wait(runtime: Any) -> None:
     """Wait until all steps are done; Lava's own wait hangs or hides the error of a model."""
     responses = runtime.service_to_runtime
     end = float("inf")

@@ -286,7 +286,10 @@ def test_more_cores_never_make_a_step_longer_but_for_the_way() -> None:
 
 def test_the_report_shows_two_lists_with_sources_and_what_they_leave_out() -> None:
     loihi, cmos = default_energies(NETWORK, TRACE)
-    assert (loihi.model, cmos.model) == ("Loihi 1, before silicon", "CMOS at 45 nm, floating point")
+    assert (loihi.model, cmos.model) == (
+        "Loihi 1, pre-silicon simulation",
+        "CMOS at 45 nm, floating point",
+    )
     assert loihi.joules["synaptic operations"] == pytest.approx((24 * 23.6e-12,) * 2)
     assert loihi.joules["neuron updates"] == pytest.approx((12 * 133e-12,) * 2)
     assert cmos.total == pytest.approx((24 * 0.9e-12,) * 2)
