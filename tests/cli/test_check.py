@@ -6,8 +6,8 @@ from pathlib import Path
 import h5py
 import pytest
 from command import NETWORK, pumice
-from damage import damaged
-from lavadl import slayer
+from damage import damage_file
+from lavadl import require_slayer
 
 from pumice.convert.formats.netx.writer import write_netx
 from pumice.convert.formats.nir.files import write_nir
@@ -109,7 +109,7 @@ def test_an_invalid_shape_is_an_error_of_one_line(layers: Path) -> None:
 def errors_of_damaged(path: Path, how: str, count: int) -> list[str]:
     """Check damaged copies of a file; return the errors of those that are rejected."""
     errors = []
-    for content in damaged(path.read_bytes(), how, count):
+    for content in damage_file(path.read_bytes(), how, count):
         broken = path.with_name(f"broken{path.suffix}")
         broken.write_bytes(content)
         result = pumice("check", broken, "--dt", "0.001")
@@ -156,7 +156,7 @@ RF = {"threshold": 1.0, "period": 5, "decay": 0.1}
 
 @pytest.mark.lava
 def test_a_file_that_imports_lava_dl_can_be_checked(tmp_path: Path) -> None:
-    slayer()
+    require_slayer()
     path = tmp_path / "blocks.py"
     path.write_text(BLOCKS)
     command = str(Path(sys.executable).with_name("pumice")), "check", f"{path}:blocks", "--json"

@@ -1,4 +1,4 @@
-"""Files as broken disks and careless hands leave them."""
+"""Damage files: cut, altered bytes, entries lost or misshapen."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,8 +9,8 @@ from pumice.runtime import Network
 from pumice.runtime.errors import FileError
 
 
-def outcome(read: Callable[[], Network]) -> Network | str:
-    """`read` and say how it went: the network that came, or the one line of its error."""
+def read_or_error(read: Callable[[], Network]) -> Network | str:
+    """Call `read`: the network it returns, or the one line of its error."""
     try:
         return read()
     except FileError as error:
@@ -18,7 +18,7 @@ def outcome(read: Callable[[], Network]) -> Network | str:
         return str(error)
 
 
-def damaged(content: bytes, how: str, count: int) -> Sequence[bytes]:
+def damage_file(content: bytes, how: str, count: int) -> Sequence[bytes]:
     """`count` copies of `content`, cut at a random place or with random bytes replaced."""
     rng = np.random.default_rng(3)
     if how == "cut":
@@ -32,19 +32,19 @@ def damaged(content: bytes, how: str, count: int) -> Sequence[bytes]:
     return copies
 
 
-def mangled(arrays: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
-    """Give `count` copies of a file's contents with an entry or two lost or out of shape."""
+def corrupt_entries(arrays: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
+    """Yield `count` copies of a file's datasets with an entry or two lost or misshapen."""
     rng = np.random.default_rng(3)
     for _ in range(count):
         copy = dict(arrays)
         for key in rng.choice(sorted(copy), rng.integers(1, 3), replace=False):
             values = np.asarray(copy.pop(key))
             if rng.random() < 0.85:
-                copy[key] = _misshapen(values, rng)
+                copy[key] = _misshape(values, rng)
         yield copy
 
 
-def _misshapen(values: Any, rng: np.random.Generator) -> Any:
+def _misshape(values: Any, rng: np.random.Generator) -> Any:
     flat = values.reshape(-1)
     numbers = [-1, 0, 1, 7, 2**31, -(2**40), 2**63 - 1]
     others = [-1.0, 0.0, 0.5, 1e30, np.nan, np.inf]

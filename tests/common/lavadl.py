@@ -1,4 +1,4 @@
-"""SLAYER's blocks for tests: made, run by SLAYER itself, written, and run by netx in Lava."""
+"""SLAYER blocks for tests: run by SLAYER itself, written to a file, and run by netx in Lava."""
 
 import subprocess
 import sys
@@ -18,8 +18,8 @@ from pumice.runtime.lava_compat import patch_lava
 NETX_SECONDS = 120.0
 
 
-def slayer() -> Any:
-    """SLAYER, or a skip where there is none; object detection, which wants cv2, stays out."""
+def require_slayer() -> Any:
+    """SLAYER, or skip the test without it; object detection, which needs cv2, is left out."""
     name = "lava.lib.dl.slayer.object_detection"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -32,23 +32,23 @@ def slayer() -> Any:
     return library
 
 
-def forward(blocks: Sequence[Any], events: NDArray[np.uint8], unit: float = 1.0) -> list[Any]:
-    """What each block of SLAYER gives for `events` (timesteps, batch, *shape), in the same order.
+def run_blocks(blocks: Sequence[Any], events: NDArray[np.uint8], unit: float = 1.0) -> list[Any]:
+    """Output of each SLAYER block for `events` (timesteps, batch, *shape), in the same axis order.
 
-    Blocks that learn statistics have learned them from the same events before.
+    Norms learn their statistics from the same events first.
     """
     import torch
 
     values = torch.from_numpy(np.moveaxis(events, 0, -1).astype(np.float32) * unit)
     for training in (True, False):
-        found, passed = [], values
+        outputs, passed = [], values
         with torch.no_grad():
             for block in blocks:
                 block.train(training)
                 _silence(getattr(block, "neuron", None), torch.zeros(1))
                 passed = block(passed)
-                found.append(np.moveaxis(passed.numpy(), -1, 0))
-    return found
+                outputs.append(np.moveaxis(passed.numpy(), -1, 0))
+    return outputs
 
 
 def _silence(neuron: Any, nothing: Any) -> None:
@@ -56,8 +56,8 @@ def _silence(neuron: Any, nothing: Any) -> None:
         neuron.current_state, neuron.voltage_state = nothing, nothing
 
 
-def export(blocks: Sequence[Any], path: Path) -> Path:
-    """Write `blocks` as SLAYER's users do, to `path`."""
+def write_blocks(blocks: Sequence[Any], path: Path) -> Path:
+    """Export `blocks` to `path` as users of SLAYER do."""
     with h5py.File(path, "w") as file:
         layers = file.create_group("layer")
         for number, block in enumerate(blocks):
@@ -65,22 +65,24 @@ def export(blocks: Sequence[Any], path: Path) -> Path:
     return path
 
 
-def netx(path: Path, events: NDArray[np.uint8], steps: int, reset: int = 0) -> NDArray[np.uint8]:
-    """The spikes that netx in Lava's simulator gives for one sample, (steps, *output shape).
+def run_netx(
+    path: Path, events: NDArray[np.uint8], steps: int, reset: int = 0
+) -> NDArray[np.uint8]:
+    """Spikes of netx in Lava's simulator for one sample, (steps, *output shape).
 
     `events` is (timesteps, *shape). With `reset`, its layers are reset one after the other.
     """
-    given, answer = path.with_suffix(".in.npy"), path.with_suffix(".out.npy")
-    np.save(given, events)
+    inputs, output = path.with_suffix(".in.npy"), path.with_suffix(".out.npy")
+    np.save(inputs, events)
     script = Path(__file__).with_name("run_netx.py")
-    done = subprocess.run(
+    result = subprocess.run(
         [
             sys.executable,
             "-P",
             str(script),
             str(path),
-            str(given),
-            str(answer),
+            str(inputs),
+            str(output),
             f"{steps}",
             f"{reset}",
         ],
@@ -88,6 +90,6 @@ def netx(path: Path, events: NDArray[np.uint8], steps: int, reset: int = 0) -> N
         text=True,
         timeout=NETX_SECONDS,
     )
-    assert answer.exists(), done.stderr[-2000:]
-    spikes: NDArray[np.uint8] = np.load(answer)
+    assert output.exists(), result.stderr[-2000:]
+    spikes: NDArray[np.uint8] = np.load(output)
     return spikes

@@ -1,4 +1,4 @@
-"""A script: runs a `.net` file with netx in Lava's simulator; see `lavadl.netx`."""
+"""Script that runs a `.net` file with netx in Lava's simulator; see `lavadl.run_netx`."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ import numpy as np
 warnings.simplefilter("ignore")
 
 
-def main(path: str, given: str, answer: str, steps: int, reset: int) -> None:
+def main(path: str, inputs: str, output: str, steps: int, reset: int) -> None:
     from pumice.runtime.lava_compat import patch_lava
 
     patch_lava()
@@ -24,7 +24,7 @@ def main(path: str, given: str, answer: str, steps: int, reset: int) -> None:
     from lava.proc.io.source import RingBuffer as Source
 
     torch.set_num_threads(1)  # threads of the parent would hang Lava's forked processes
-    events = np.load(given)
+    events = np.load(inputs)
     network = netx.hdf5.Network(
         path,
         input_shape=events.shape[:0:-1],
@@ -38,7 +38,7 @@ def main(path: str, given: str, answer: str, steps: int, reset: int) -> None:
     source.s_out.connect(network.inp)
     network.out.connect(sink.a_in)
     network.run(RunSteps(num_steps=steps), Loihi2SimCfg(select_tag="fixed_pt"))
-    np.save(answer, sink.data.get().T.astype(np.uint8))
+    np.save(output, sink.data.get().T.astype(np.uint8))
     network.stop()
 
 

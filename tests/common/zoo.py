@@ -1,6 +1,6 @@
-"""One network with every kind of population and projection, each named for what is special in it.
+"""One network with every kind of population and projection, each named for its special case.
 
-Where the random networks of `strategies` find what nobody thought of, this one names what fails.
+Random networks of `strategies` find unexpected failures; this one names what fails.
 """
 
 from typing import Any
@@ -13,27 +13,27 @@ from pumice.runtime import Conv, Dense, Network, Population, Projection, Sparse,
 rng = np.random.default_rng(7)
 IMAGE = (2, 6, 7)
 LEAKY: dict[str, Any] = {"current_decay": 1500, "voltage_decay": 200, "threshold": 150}
-ROOF = LEAKY | {"threshold": 6000}
-PUSHED = LEAKY | {"bias": 70}
-FEW = {"voltage_decay": 3000, "threshold": 1, "value_bits": 3}
-HELD = LEAKY | {"bias": 4095, "bias_exponent": 7}
+HIGH_THRESHOLD = LEAKY | {"threshold": 6000}
+BIASED = LEAKY | {"bias": 70}
+GRADED = {"voltage_decay": 3000, "threshold": 1, "value_bits": 3}
+MAX_BIAS = LEAKY | {"bias": 4095, "bias_exponent": 7}
 TIMESTEPS, SAMPLES = 8, 3
 
 
-def even(*shape: int) -> NDArray[np.int64]:
+def even_weights(*shape: int) -> NDArray[np.int64]:
     """Weights of mixed sign, more of them positive."""
     return rng.integers(-50, 75, shape) * 2
 
 
-def sparse(targets: int, sources: int, low: int = -40) -> Sparse:
-    """A third of all synapses."""
+def sparse_connection(targets: int, sources: int, low: int = -40) -> Sparse:
+    """About 30 % of all synapses."""
     rows, columns = np.nonzero(rng.random((targets, sources)) < 0.3)
     return Sparse(rng.integers(low, 60, rows.size) * 2, rows, columns, (targets, sources))
 
 
-def around(targets: int, sources: int) -> Conv:
-    """Kernels of three by three that keep the size."""
-    return Conv(even(targets, sources, 3, 3), (1, 1), (1, 1))
+def same_conv(targets: int, sources: int) -> Conv:
+    """3x3 convolution that preserves the size."""
+    return Conv(even_weights(targets, sources, 3, 3), (1, 1), (1, 1))
 
 
 PER_CHANNEL = {
@@ -49,93 +49,119 @@ PER_NEURON = {
     "current_decay": np.arange(20) * 200,
     "voltage_decay": np.arange(20) * 100,
 }
-# Shape, parameters, and what reaches it: source, connection, weight_exponent, delay.
+# Shape, parameters, and incoming projections: source, connection, weight_exponent, delay.
 Kind = tuple[tuple[int, ...], dict[str, Any], list[tuple[Any, ...]]]
 KINDS: dict[str, Kind] = {
-    "strided": ((4, 3, 7), LEAKY, [("image", Conv(even(4, 2, 3, 3), (2, 1), (1, 1)))]),
-    "dilated": ((3, 4, 7), LEAKY, [("image", Conv(even(3, 2, 3, 2), (1, 1), (1, 1), (2, 2)))]),
-    "grouped": ((4, 6, 7), LEAKY, [("image", Conv(even(4, 1, 3, 1), padding=(1, 0), groups=2))]),
+    "strided": ((4, 3, 7), LEAKY, [("image", Conv(even_weights(4, 2, 3, 3), (2, 1), (1, 1)))]),
+    "dilated": (
+        (3, 4, 7),
+        LEAKY,
+        [("image", Conv(even_weights(3, 2, 3, 2), (1, 1), (1, 1), (2, 2)))],
+    ),
+    "grouped": (
+        (4, 6, 7),
+        LEAKY,
+        [("image", Conv(even_weights(4, 1, 3, 1), padding=(1, 0), groups=2))],
+    ),
     "pooled": ((2, 3, 4), LEAKY, [("image", SumPool((2, 2), (2, 2), (0, 1), 90))]),
-    "conv_up": ((3, 6, 7), LEAKY, [("image", Conv(even(3, 2, 1, 1)), 2)]),
-    "conv_down": ((3, 6, 7), LEAKY, [("image", Conv(even(3, 2, 1, 1)), -1)]),
-    "dense": ((20,), LEAKY, [("image", Dense(even(20, 84)))]),
-    "dense_up": ((20,), LEAKY, [("image", Dense(even(20, 84)), 3)]),
-    "dense_down": ((20,), LEAKY | {"threshold": 9}, [("image", Dense(even(20, 84)), -3)]),
-    "excited": ((20,), ROOF, [("image", Dense(rng.integers(0, 256, (20, 84))))]),
-    "inhibited": ((20,), HELD, [("image", Dense(rng.integers(-255, 1, (20, 84))))]),
-    "silent": ((20,), PUSHED, [("image", Dense(np.zeros((20, 84))))]),
-    "sparse": ((20,), LEAKY, [("image", sparse(20, 84))]),
-    "sparse_up": ((20,), LEAKY, [("image", sparse(20, 84), 1)]),
-    "sparse_none": ((20,), PUSHED, [("image", Sparse(*(np.zeros(0),) * 3, (20, 84)))]),
-    "sparse_excited": ((20,), ROOF, [("image", sparse(20, 84, 0))]),
-    "onto_an_image": ((2, 3, 4), LEAKY, [("image", Dense(even(24, 84)))]),
-    "sparse_image": ((2, 3, 4), LEAKY, [("image", sparse(24, 84))]),
-    "graded": ((3, 6, 7), ROOF, [("pixels", around(3, 1))]),
-    "graded_dense": ((20,), ROOF, [("pixels", Dense(even(20, 42)))]),
-    "graded_sparse": ((20,), ROOF, [("pixels", sparse(20, 42))]),
-    "per_channel": ((3, 6, 7), PER_CHANNEL, [("image", around(3, 2))]),
-    "per_neuron": ((20,), PER_NEURON, [("image", Dense(even(20, 84)))]),
+    "conv_up": ((3, 6, 7), LEAKY, [("image", Conv(even_weights(3, 2, 1, 1)), 2)]),
+    "conv_down": ((3, 6, 7), LEAKY, [("image", Conv(even_weights(3, 2, 1, 1)), -1)]),
+    "dense": ((20,), LEAKY, [("image", Dense(even_weights(20, 84)))]),
+    "dense_up": ((20,), LEAKY, [("image", Dense(even_weights(20, 84)), 3)]),
+    "dense_down": ((20,), LEAKY | {"threshold": 9}, [("image", Dense(even_weights(20, 84)), -3)]),
+    "excited": ((20,), HIGH_THRESHOLD, [("image", Dense(rng.integers(0, 256, (20, 84))))]),
+    "inhibited": ((20,), MAX_BIAS, [("image", Dense(rng.integers(-255, 1, (20, 84))))]),
+    "silent": ((20,), BIASED, [("image", Dense(np.zeros((20, 84))))]),
+    "sparse": ((20,), LEAKY, [("image", sparse_connection(20, 84))]),
+    "sparse_up": ((20,), LEAKY, [("image", sparse_connection(20, 84), 1)]),
+    "sparse_empty": ((20,), BIASED, [("image", Sparse(*(np.zeros(0),) * 3, (20, 84)))]),
+    "sparse_excited": ((20,), HIGH_THRESHOLD, [("image", sparse_connection(20, 84, 0))]),
+    "dense_image": ((2, 3, 4), LEAKY, [("image", Dense(even_weights(24, 84)))]),
+    "sparse_image": ((2, 3, 4), LEAKY, [("image", sparse_connection(24, 84))]),
+    "graded": ((3, 6, 7), HIGH_THRESHOLD, [("pixels", same_conv(3, 1))]),
+    "graded_dense": ((20,), HIGH_THRESHOLD, [("pixels", Dense(even_weights(20, 42)))]),
+    "graded_sparse": ((20,), HIGH_THRESHOLD, [("pixels", sparse_connection(20, 42))]),
+    "per_channel": ((3, 6, 7), PER_CHANNEL, [("image", same_conv(3, 2))]),
+    "per_neuron": ((20,), PER_NEURON, [("image", Dense(even_weights(20, 84)))]),
     "summed": (
         (20,),
-        ROOF,
+        HIGH_THRESHOLD,
         [
-            ("image", Dense(even(20, 84)), -1),
-            ("dense", Dense(even(20, 20))),
-            ("pixels", sparse(20, 42)),
+            ("image", Dense(even_weights(20, 84)), -1),
+            ("dense", Dense(even_weights(20, 20))),
+            ("pixels", sparse_connection(20, 42)),
         ],
     ),
-    "valued": ((3, 6, 7), FEW, [("image", around(3, 2), -6)]),
-    "of_values": ((4, 6, 7), ROOF, [("valued", around(4, 3)), ("valued", around(4, 3), -1, 2)]),
-    "of_values_flat": (
-        (20,),
-        ROOF,
-        [("valued", Dense(even(20, 126))), ("valued", sparse(20, 126))],
+    "graded_source": ((3, 6, 7), GRADED, [("image", same_conv(3, 2), -6)]),
+    "from_graded": (
+        (4, 6, 7),
+        HIGH_THRESHOLD,
+        [("graded_source", same_conv(4, 3)), ("graded_source", same_conv(4, 3), -1, 2)],
     ),
-    "loop": ((20,), LEAKY, [("image", Dense(even(20, 84))), ("loop", Dense(even(20, 20)), 0, 1)]),
-    "late_conv": ((3, 6, 7), LEAKY, [("image", around(3, 2), 0, 4)]),
+    "from_graded_flat": (
+        (20,),
+        HIGH_THRESHOLD,
+        [
+            ("graded_source", Dense(even_weights(20, 126))),
+            ("graded_source", sparse_connection(20, 126)),
+        ],
+    ),
+    "loop": (
+        (20,),
+        LEAKY,
+        [("image", Dense(even_weights(20, 84))), ("loop", Dense(even_weights(20, 20)), 0, 1)],
+    ),
+    "late_conv": ((3, 6, 7), LEAKY, [("image", same_conv(3, 2), 0, 4)]),
     "late_pool": ((2, 3, 3), LEAKY, [("image", SumPool((2, 2), (2, 2), weight=250), 0, 1)]),
-    "late_sparse": ((20,), LEAKY, [("image", sparse(20, 84), 0, 3), ("image", sparse(20, 84))]),
-    "too_late": ((20,), PUSHED, [("image", Dense(even(20, 84)), 0, TIMESTEPS)]),
+    "late_sparse": (
+        (20,),
+        LEAKY,
+        [("image", sparse_connection(20, 84), 0, 3), ("image", sparse_connection(20, 84))],
+    ),
+    "delay_beyond_run": ((20,), BIASED, [("image", Dense(even_weights(20, 84)), 0, TIMESTEPS)]),
     "reached_early": (
         (20,),
         LEAKY,
         [
-            ("loop", Dense(even(20, 20))),
-            ("summed", Dense(even(20, 20))),
-            ("image", Dense(even(20, 84)), -2),
+            ("loop", Dense(even_weights(20, 20))),
+            ("summed", Dense(even_weights(20, 20))),
+            ("image", Dense(even_weights(20, 84)), -2),
         ],
     ),
-    "fed_back": (
+    "feedback": (
         (20,),
         LEAKY,
-        [("reached_early", Dense(even(20, 20)), 0, 2), ("answer", Dense(even(20, 20)), 0, 3)],
+        [
+            ("reached_early", Dense(even_weights(20, 20)), 0, 2),
+            ("answer", Dense(even_weights(20, 20)), 0, 3),
+        ],
     ),
     "answer": (
         (20,),
         LEAKY,
-        [("fed_back", Dense(even(20, 20))), ("image", sparse(20, 84), 0, 2)],
+        [("feedback", Dense(even_weights(20, 20))), ("image", sparse_connection(20, 84), 0, 2)],
     ),
-    "alone": ((20,), PUSHED, []),
+    "disconnected": ((20,), BIASED, []),
     "voltage": (
         (2, 3, 4),
         LEAKY | {"kind": "integrator"},
-        [("answer", Dense(even(24, 20))), ("strided", Dense(even(24, 84)), -1)],
+        [("answer", Dense(even_weights(24, 20))), ("strided", Dense(even_weights(24, 84)), -1)],
     ),
 }
 
 
 def build_zoo() -> Network:
-    """Put the kinds together with three inputs, of which one reaches nothing."""
+    """Build one network of all kinds, with three inputs, one of which has no projection."""
     populations = [
         Population("image", IMAGE, kind="input"),
         Population("pixels", (1, 6, 7), kind="input", value_bits=8),
         Population("unused", (3,), kind="input"),
     ]
     projections = []
-    for name, (shape, parameters, joined) in KINDS.items():
+    for name, (shape, parameters, incoming) in KINDS.items():
         populations.append(Population(name, shape, **parameters))
-        for number, (source, connection, *further) in enumerate(joined):
-            projections.append(Projection(f"{name}_{number}", source, name, connection, *further))
+        for number, (source, connection, *options) in enumerate(incoming):
+            projections.append(Projection(f"{name}_{number}", source, name, connection, *options))
     return Network(tuple(populations), tuple(projections), "answer")
 
 

@@ -1,6 +1,6 @@
-"""Networks of snnTorch's modules: the spikes of the original, or its parameter in an error.
+"""Import of snnTorch modules: the spikes of the original, or its parameter in an error.
 
-Without the library, classes of the same names and attributes stand in for it.
+Without the library, classes of the same names and attributes replace it.
 """
 
 import importlib
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from graphs import simulate
+from float_reference import simulate
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -65,7 +65,7 @@ class Lapicque(Leaky):
 
 @pytest.fixture(params=["stand-ins", "snntorch"])
 def snn(request: pytest.FixtureRequest) -> Any:
-    """Neurons of the library, or what stands in for them."""
+    """Neurons of the library, or stand-ins."""
     if request.param == "stand-ins":
         return SimpleNamespace(Leaky=Leaky, Synaptic=Synaptic, Lapicque=Lapicque)
     if importlib.util.find_spec("snntorch") is None:
@@ -73,18 +73,18 @@ def snn(request: pytest.FixtureRequest) -> Any:
     return importlib.import_module("snntorch")
 
 
-def outputs(module: nn.Sequential, events: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """What `module` gives at each step, in double precision though spikes are float32."""
-    found = []
+def run_module(module: nn.Sequential, events: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Output of `module` at each timestep, in double precision though spikes are float32."""
+    steps = []
     with torch.no_grad():
         for values in torch.from_numpy(events):
             for layer in module:
                 values = layer(values.double())
-            found.append(values.numpy())
-    return np.stack(found)
+            steps.append(values.numpy())
+    return np.stack(steps)
 
 
-def neuron(snn: Any, name: str, neurons: int = 1, **changes: Any) -> Any:
+def make_neuron(snn: Any, name: str, neurons: int = 1, **changes: Any) -> Any:
     zero = {"reset_mechanism": "zero", "init_hidden": True, **changes}
     if name == "each":
         beta, threshold = torch.linspace(0.2, 0.95, neurons), torch.linspace(0.3, 0.9, neurons)
@@ -95,35 +95,35 @@ def neuron(snn: Any, name: str, neurons: int = 1, **changes: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ["leaky", "late", "synaptic", "each"])
-def test_the_graph_spikes_as_the_original(snn: Any, name: str) -> None:
+def test_imported_network_spikes_as_the_original(snn: Any, name: str) -> None:
     torch.manual_seed(2)
     bias = name != "synaptic"
     module = nn.Sequential(
         nn.Linear(16, 30, bias=bias),
-        neuron(snn, name, 30),
+        make_neuron(snn, name, 30),
         nn.Linear(30, 20, bias=bias),
-        neuron(snn, name, 20),
+        make_neuron(snn, name, 20),
     ).double()
-    graph, findings = from_snntorch(module, (16,))
-    spikes = outputs(module, EVENTS)
-    np.testing.assert_array_equal(simulate(graph, EVENTS)[graph.output], spikes)
+    network, diagnostics = from_snntorch(module, (16,))
+    spikes = run_module(module, EVENTS)
+    np.testing.assert_array_equal(simulate(network, EVENTS)[network.output], spikes)
     assert 0.02 < spikes.mean() < 0.98
-    assert {finding.support for finding in findings} == {"exact"}
+    assert {each.support for each in diagnostics} == {"exact"}
 
 
-def test_neurons_that_never_reset_are_a_read_out(snn: Any) -> None:
+def test_neurons_without_reset_become_a_read_out(snn: Any) -> None:
     torch.manual_seed(2)
-    last = neuron(snn, "leaky", reset_mechanism="none", output=True)
+    last = make_neuron(snn, "leaky", reset_mechanism="none", output=True)
     module = nn.Sequential(nn.Linear(16, 10), last).double()
-    graph, _ = from_snntorch(module, (16,))
+    network, _ = from_snntorch(module, (16,))
     if isinstance(last, Leaky):
         pytest.skip("the stand-in always resets")
     with torch.no_grad():
         expected = [module(torch.from_numpy(e.astype(np.float64)))[1].numpy() for e in EVENTS]
-    np.testing.assert_allclose(simulate(graph, EVENTS)[graph.output], expected, atol=1e-5)
+    np.testing.assert_allclose(simulate(network, EVENTS)[network.output], expected, atol=1e-5)
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "subtract": ({"reset_mechanism": "subtract"}, "reset_mechanism='subtract' subtracts"),
     "inhibition": ({"inhibition": True}, "inhibition=True lets one neuron fire"),
     "state_quant": ({"state_quant": torch.round}, "state_quant rounds its states"),
@@ -134,19 +134,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_carried_over_is_named_with_its_parameter(snn: Any, name: str) -> None:
-    changes, text = REFUSED[name]
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_unsupported_layers_are_errors_that_name_the_parameter(snn: Any, name: str) -> None:
+    changes, text = UNSUPPORTED[name]
     node = snn.Leaky(**{"beta": 0.9, "reset_mechanism": "zero", **changes})
     with pytest.raises(NetworkError, match=text):
         from_snntorch([nn.Linear(16, 2), node], (16,))
 
 
-def test_a_synaptic_neuron_is_refused_where_no_chip_computes_it(snn: Any) -> None:
+def test_unsupported_synaptic_neurons(snn: Any) -> None:
     late = snn.Synaptic(alpha=0.7, beta=0.8, reset_mechanism="zero", reset_delay=True)
     with pytest.raises(NetworkError, match="reset_delay=True holds the voltage at zero"):
         from_snntorch([nn.Linear(16, 2), late], (16,))
     with pytest.raises(NetworkError, match="synaptic1: filters the bias before it"):
-        from_snntorch([nn.Linear(16, 2), neuron(snn, "synaptic")], (16,))
+        from_snntorch([nn.Linear(16, 2), make_neuron(snn, "synaptic")], (16,))
     with pytest.raises(NetworkError, match="Lapicque is not a supported layer"):
         from_snntorch([nn.Linear(16, 2), snn.Lapicque(beta=0.5)], (16,))

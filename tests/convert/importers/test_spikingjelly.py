@@ -1,6 +1,6 @@
-"""Networks of SpikingJelly's modules: the spikes of the original, or its parameter in an error.
+"""Import of SpikingJelly modules: the spikes of the original, or its parameter in an error.
 
-Without the library, classes of the same names and attributes stand in for it.
+Without the library, classes of the same names and attributes replace it.
 """
 
 import importlib
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from graphs import simulate
+from float_reference import simulate
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -33,11 +33,11 @@ class BaseNode(nn.Module):
         self.v: Any = v_reset or 0.0
         self.__dict__.update(others)
 
-    def charged(self, x: Tensor) -> Any:
+    def charge(self, x: Tensor) -> Any:
         return self.v + x
 
     def forward(self, x: Tensor) -> Tensor:
-        v = self.charged(x)
+        v = self.charge(x)
         spikes: Tensor = (v >= self.v_threshold).to(x)
         self.v = torch.where(spikes > 0, torch.full_like(v, self.v_reset or 0.0), v)
         return spikes
@@ -53,7 +53,7 @@ class LIFNode(BaseNode):
     def __init__(self, tau: float = 2.0, decay_input: bool = True, **others: Any) -> None:
         super().__init__(tau=tau, decay_input=decay_input, **others)
 
-    def charged(self, x: Tensor) -> Any:
+    def charge(self, x: Tensor) -> Any:
         leak = self.v - (self.v_reset or 0.0)
         if self.decay_input:
             return self.v + (x - leak) / self.tau
@@ -90,7 +90,7 @@ STAND_INS = SimpleNamespace(
 
 @pytest.fixture(params=["stand-ins", "spikingjelly"])
 def sj(request: pytest.FixtureRequest) -> Any:
-    """Layers and neurons of the library, or what stands in for them."""
+    """Layers and neurons of the library, or stand-ins."""
     if request.param == "stand-ins":
         return STAND_INS
     if importlib.util.find_spec("spikingjelly") is None:
@@ -102,8 +102,8 @@ def sj(request: pytest.FixtureRequest) -> Any:
     return SimpleNamespace(**{**vars(neuron), **vars(layer)})
 
 
-def statistics(module: nn.Module) -> nn.Module:
-    """Draw what batch norm would have learned, and stop learning."""
+def randomize_norms(module: nn.Module) -> nn.Module:
+    """Randomize the randomize_norms of batch norm, and switch to evaluation."""
     torch.manual_seed(4)
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm2d):
@@ -115,14 +115,14 @@ def statistics(module: nn.Module) -> nn.Module:
     return module.double().eval()
 
 
-def outputs(module: nn.Module, events: NDArray[np.uint8]) -> NDArray[np.float64]:
+def run_module(module: nn.Module, events: NDArray[np.uint8]) -> NDArray[np.float64]:
     with torch.no_grad():
         return np.stack([module(torch.from_numpy(e.astype(np.float64))).numpy() for e in events])
 
 
-def deep(sj: Any, *nodes: Any) -> nn.Sequential:
+def make_module(sj: Any, *make_nodes: Any) -> nn.Sequential:
     torch.manual_seed(3)
-    first, second, third = nodes
+    first, second, third = make_nodes
     last = sj.Linear(8, 6)
     nn.init.uniform_(last.weight, -1.0, 2.0)
     return nn.Sequential(
@@ -142,29 +142,29 @@ def deep(sj: Any, *nodes: Any) -> nn.Sequential:
     )
 
 
-def nodes(sj: Any, name: str) -> tuple[Any, ...]:
-    made = {
+def make_nodes(sj: Any, name: str) -> tuple[Any, ...]:
+    makers = {
         "if": lambda: sj.IFNode(v_threshold=0.8),
         "lif": lambda: sj.LIFNode(tau=3.0, v_threshold=0.3),
         "undecayed": lambda: sj.LIFNode(tau=1.5, decay_input=False, v_threshold=0.7),
         "reset": lambda: sj.LIFNode(tau=1.5, v_threshold=0.3, v_reset=-0.2),
         "parametric": lambda: sj.ParametricLIFNode(init_tau=2.5, v_threshold=0.3),
     }
-    return made[name](), made[name](), made[name]()
+    return makers[name](), makers[name](), makers[name]()
 
 
 @pytest.mark.parametrize("name", ["if", "lif", "undecayed", "reset", "parametric"])
-def test_the_graph_spikes_as_the_original(sj: Any, name: str) -> None:
-    module = statistics(deep(sj, *nodes(sj, name)))
-    graph, findings = from_spikingjelly(module, IMAGE)
-    spikes = outputs(module, EVENTS)
-    np.testing.assert_array_equal(simulate(graph, EVENTS)[graph.output], spikes)
+def test_imported_network_spikes_as_the_original(sj: Any, name: str) -> None:
+    module = randomize_norms(make_module(sj, *make_nodes(sj, name)))
+    network, diagnostics = from_spikingjelly(module, IMAGE)
+    spikes = run_module(module, EVENTS)
+    np.testing.assert_array_equal(simulate(network, EVENTS)[network.output], spikes)
     assert 0.02 < spikes.mean() < 0.98
-    assert {finding.support for finding in findings} == {"exact"}
+    assert {each.support for each in diagnostics} == {"exact"}
 
 
 @pytest.mark.parametrize("parts", [2, 4, 8])
-def test_a_sum_that_meets_the_threshold_fires_in_integers_too(sj: Any, parts: int) -> None:
+def test_sums_equal_to_the_threshold_fire_in_integers_too(sj: Any, parts: int) -> None:
     module = nn.Sequential(sj.Linear(16, 9, bias=False), sj.IFNode(), sj.Linear(9, 4), sj.IFNode())
     rng = np.random.default_rng(0)
     layers: list[Any] = [module[0], module[2]]
@@ -172,30 +172,30 @@ def test_a_sum_that_meets_the_threshold_fires_in_integers_too(sj: Any, parts: in
         layer.weight.data = torch.from_numpy(rng.integers(-2, 4, layer.weight.shape) / parts)
     layers[1].bias.data = torch.full_like(layers[1].bias, 1 / parts)
     events = EVENTS.reshape(12, 24, -1)[..., :16]
-    graph, _ = from_spikingjelly(module, (16,))
-    network, _ = quantize_network(graph)
-    spikes = outputs(module.double(), events)
-    np.testing.assert_array_equal(simulate(graph, events)[graph.output], spikes)
+    float_network, _ = from_spikingjelly(module, (16,))
+    network, _ = quantize_network(float_network)
+    spikes = run_module(module.double(), events)
+    np.testing.assert_array_equal(simulate(float_network, events)[network.output], spikes)
     np.testing.assert_array_equal(reference.run(network, events).spikes[network.output], spikes)
 
 
-def test_what_follows_the_last_neurons_is_added_up(sj: Any) -> None:
+def test_layers_after_the_last_neurons_are_integrated(sj: Any) -> None:
     torch.manual_seed(0)
     module = nn.Sequential(sj.Linear(16, 20), sj.IFNode(v_threshold=0.4), sj.VotingLayer(5))
     events = EVENTS.reshape(12, 24, -1)[..., :16]
-    graph, _ = from_spikingjelly(module, (16,))
-    votes = outputs(module.double(), events).cumsum(axis=0)
-    np.testing.assert_allclose(simulate(graph, events)["output"], votes, atol=1e-5)
+    network, _ = from_spikingjelly(module, (16,))
+    votes = run_module(module.double(), events).cumsum(axis=0)
+    np.testing.assert_allclose(simulate(network, events)["output"], votes, atol=1e-5)
 
 
-def test_the_network_runs_in_integers(sj: Any) -> None:
-    module = statistics(deep(sj, *nodes(sj, "undecayed")))
+def test_quantized_network_runs(sj: Any) -> None:
+    module = randomize_norms(make_module(sj, *make_nodes(sj, "undecayed")))
     network, _ = quantize_network(from_spikingjelly(module, IMAGE)[0])
     found = reference.run(network, EVENTS).spikes[network.output]
-    assert np.mean(found == outputs(module, EVENTS)) > 0.9
+    assert np.mean(found == run_module(module, EVENTS)) > 0.9
 
 
-def test_what_cannot_be_carried_over_is_named_with_its_parameter(sj: Any) -> None:
+def test_unsupported_layers_are_errors_that_name_the_parameter(sj: Any) -> None:
     linear = sj.Linear(4, 3)
     for layers, text in (
         ([linear, sj.IFNode(v_reset=None)], "v_reset=None subtracts the threshold; train with"),
@@ -211,7 +211,7 @@ def test_what_cannot_be_carried_over_is_named_with_its_parameter(sj: Any) -> Non
             from_spikingjelly(nn.Sequential(*layers), (4,))
 
 
-def test_an_order_that_makes_no_network_is_named(sj: Any) -> None:
+def test_invalid_orders_are_errors_that_name_the_layer(sj: Any) -> None:
     for layers, text in (
         (
             [sj.Conv2d(2, 3, 3), sj.MaxPool2d(2), sj.IFNode()],

@@ -1,4 +1,4 @@
-"""A sum by fan-out and the same sum by graded spikes: every spike of every population."""
+"""Graded sums: every spike of every population stays."""
 
 from dataclasses import replace
 
@@ -14,8 +14,8 @@ from pumice.runtime.engines import cpu, reference
 from pumice.runtime.verify import RunFunction
 
 
-def without_sums(trace: Trace, plain: Network) -> Trace:
-    """The trace of the populations that `plain` has."""
+def drop_sums(trace: Trace, plain: Network) -> Trace:
+    """Restrict a trace to the populations of `plain`."""
     names = {p.name for p in plain.populations}
     spikes = {name: array for name, array in trace.spikes.items() if name in names}
     counts = {name: array for name, array in trace.counts.items() if name in names}
@@ -25,18 +25,18 @@ def without_sums(trace: Trace, plain: Network) -> Trace:
 @pytest.mark.parametrize(
     "engine", [reference.run, cpu.run, run_onnx, pytest.param(run_lava, marks=pytest.mark.lava)]
 )
-def test_adding_by_fan_out_is_adding_by_graded_spikes(engine: RunFunction) -> None:
+def test_graded_sums_keep_all_spikes(engine: RunFunction) -> None:
     plain = converted(network({"name": "sew_resnet18", "width": 4, "stages": 2}))
     graded = use_graded_sums(plain)
-    given = as_bytes(events((2, 16, 16), 3))
-    found = engine(graded, given)
-    assert_same(without_sums(found, plain), reference.run(plain, given))
+    inputs = as_bytes(events((2, 16, 16), 3))
+    trace = engine(graded, inputs)
+    assert_same(drop_sums(trace, plain), reference.run(plain, inputs))
     sums = [p for p in graded.populations if p.value_bits > 1]
     assert [p.value_bits for p in sums] == [2, 2, 2, 2]
-    assert [int(found.spikes[p.name].max()) for p in sums] == [2, 3, 2, 3]
+    assert [int(trace.spikes[p.name].max()) for p in sums] == [2, 3, 2, 3]
 
 
-def test_each_sum_takes_the_place_of_as_many_projections_as_it_has_sources() -> None:
+def test_a_sum_replaces_one_projection_per_source() -> None:
     plain = converted(network(TABLES["sew add"]))
     graded = use_graded_sums(plain)
     before, after = (
@@ -49,7 +49,7 @@ def test_each_sum_takes_the_place_of_as_many_projections_as_it_has_sources() -> 
     )
 
 
-def test_weights_that_differ_are_left_alone() -> None:
+def test_different_weights_are_not_summed() -> None:
     spikes = [Population(name, (1, 2, 2), kind="input") for name in ("a", "b", "c")]
     weights = {"a": 4, "b": 4, "c": 6}
     projections = tuple(

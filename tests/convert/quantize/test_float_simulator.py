@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from graphs import simulate
+from float_reference import simulate
 from numpy.typing import NDArray
 
 from pumice.convert.quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
@@ -10,34 +10,34 @@ rng = np.random.default_rng(4)
 
 
 def eighths(*shape: int) -> NDArray[np.float32]:
-    """Weights whose sums are exact in float32, so that no sum falls otherwise than in float64."""
+    """Weights whose sums are exact in float32, so that they equal those in float64."""
     return np.asarray(rng.integers(-8, 12, shape) / 8, np.float32)
 
 
-def graph() -> FloatNetwork:
-    """A convolution by groups, a pool, a loop with a delay, per-channel decays and a read-out."""
+def make_network() -> FloatNetwork:
+    """Grouped convolution, pool, delayed recurrence, per-channel decays and a read-out."""
     conv = FloatPopulation("conv", (4, 3, 4), eighths(4), 1.0, 0.5, np.array([0.25, 0.5, 1.0, 0.0]))
     pool = FloatPopulation("pool", (4, 1, 2), np.zeros(4, np.float32), 0.5, 1.0, 1.0)
     loop = FloatPopulation("loop", (6,), eighths(6), 1.5, 1.0, 0.25)
     out = FloatPopulation("out", (3,), eighths(3), 0.0, 1.0, 0.0, spiking=False)
-    synapses = (
+    projections = (
         FloatProjection("a", "in", "conv", "conv", eighths(4, 1, 3, 3), (2, 2), (1, 1), groups=2),
         FloatProjection("b", "conv", "pool", "sum_pool", eighths(1) + 1, (2, 2), kernel=(2, 2)),
         FloatProjection("c", "pool", "loop", "dense", eighths(6, 8)),
         FloatProjection("d", "loop", "loop", "dense", eighths(6, 6), delay=2),
         FloatProjection("e", "loop", "out", "dense", eighths(3, 6)),
     )
-    return FloatNetwork("in", (2, 6, 8), 8, (conv, pool, loop, out), synapses, "out")
+    return FloatNetwork("in", (2, 6, 8), 8, (conv, pool, loop, out), projections, "out")
 
 
-GRAPH = graph()
+NETWORK = make_network()
 
 
-@pytest.mark.parametrize("most", [1, 7])
-def test_a_graph_computes_what_its_equations_say(most: int) -> None:
-    events = rng.integers(0, most + 1, (6, 3, 2, 6, 8)).astype(np.uint8)
-    found, expected = simulate_float_network(GRAPH, events), simulate(GRAPH, events)
-    assert found.keys() == expected.keys()
+@pytest.mark.parametrize("max_value", [1, 7])
+def test_simulator_computes_its_equations(max_value: int) -> None:
+    events = rng.integers(0, max_value + 1, (6, 3, 2, 6, 8)).astype(np.uint8)
+    outputs, expected = simulate_float_network(NETWORK, events), simulate(NETWORK, events)
+    assert outputs.keys() == expected.keys()
     for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values.astype(np.float32))
+        np.testing.assert_array_equal(outputs[name], values.astype(np.float32))
     assert 0.02 < expected["loop"].mean() < 0.98

@@ -1,4 +1,4 @@
-"""Pools, maps and batch norm as one projection: what torch gives for them one after the other."""
+"""Fusion of pooling, conv, linear and batch norm: equal to torch layer by layer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,43 +25,39 @@ IMAGE = (4, 12, 8)
 MEAN = PoolOp((2, 2), (2, 2), scale=0.25)
 
 
-def kernels(*shape: int, **geometry: Any) -> ConvOp:
+def random_conv(*shape: int, **geometry: Any) -> ConvOp:
     return ConvOp(rng.normal(size=shape), rng.normal(size=shape[0]), **geometry)
 
 
-def matrix(outputs: int, inputs: int) -> LinearOp:
+def random_linear(outputs: int, inputs: int) -> LinearOp:
     return LinearOp(rng.normal(size=(outputs, inputs)), rng.normal(size=outputs))
 
 
-def one_by_one(step: Op, values: torch.Tensor) -> torch.Tensor:
-    """What torch gives for `step`, in double precision."""
-    if isinstance(step, FlattenOp):
+def apply_op(op: Op, values: torch.Tensor) -> torch.Tensor:
+    """Output of torch for one operation, in double precision."""
+    if isinstance(op, FlattenOp):
         return values.flatten(1)
-    if isinstance(step, PoolOp):
-        share = step.scale * np.prod(step.kernel)
-        return functional.avg_pool2d(values, step.kernel, step.stride, step.padding) * share
-    if isinstance(step, AffineOp):
+    if isinstance(op, PoolOp):
+        share = op.scale * np.prod(op.kernel)
+        return functional.avg_pool2d(values, op.kernel, op.stride, op.padding) * share
+    if isinstance(op, AffineOp):
         shape = (-1, *[1] * (values.dim() - 2))
-        return values * tensor(step.gain).view(shape) + tensor(step.offset).view(shape)
-    weights, bias = tensor(step.weights), tensor(step.bias)
-    if isinstance(step, LinearOp):
+        return values * tensor(op.gain).view(shape) + tensor(op.offset).view(shape)
+    weights, bias = tensor(op.weights), tensor(op.bias)
+    if isinstance(op, LinearOp):
         return functional.linear(values.flatten(1), weights, bias)
-    return functional.conv2d(
-        values, weights, bias, step.stride, step.padding, step.dilation, step.groups
-    )
+    return functional.conv2d(values, weights, bias, op.stride, op.padding, op.dilation, op.groups)
 
 
-def at_once(step: FusedLinear, values: torch.Tensor) -> torch.Tensor:
-    weights, bias = tensor(step.weights), tensor(step.bias)
-    if step.kind == "dense":
+def apply_fused(op: FusedLinear, values: torch.Tensor) -> torch.Tensor:
+    weights, bias = tensor(op.weights), tensor(op.bias)
+    if op.kind == "dense":
         return functional.linear(values.flatten(1), weights, bias)
-    groups = step.groups
-    if step.kind == "sum_pool":
+    groups = op.groups
+    if op.kind == "sum_pool":
         groups = values.shape[1]
-        weights = weights.expand(groups, 1, *step.kernel)
-    return functional.conv2d(
-        values, weights, bias, step.stride, step.padding, step.dilation, groups
-    )
+        weights = weights.expand(groups, 1, *op.kernel)
+    return functional.conv2d(values, weights, bias, op.stride, op.padding, op.dilation, groups)
 
 
 def tensor(values: Any) -> torch.Tensor:
@@ -69,68 +65,87 @@ def tensor(values: Any) -> torch.Tensor:
 
 
 GAIN = AffineOp(rng.normal(size=6), rng.normal(size=6))
-STEPS: dict[str, list[Op]] = {
+SEQUENCES: dict[str, list[Op]] = {
     "nothing": [],
-    "conv": [kernels(6, 2, 3, 2, stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2), GAIN],
+    "conv": [
+        random_conv(6, 2, 3, 2, stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2),
+        GAIN,
+    ],
     "mean": [MEAN],
     "padded mean": [PoolOp((3, 3), (2, 2), (1, 1), 1 / 9)],
     "mean of means": [MEAN, PoolOp((3, 2), (1, 2), scale=0.5)],
-    "mean, conv": [MEAN, kernels(6, 4, 3, 3, padding=(1, 1)), GAIN],
-    "mean, strided": [MEAN, kernels(6, 4, 3, 3, stride=(2, 1), dilation=(2, 1))],
-    "overlap, conv": [PoolOp((3, 3), (2, 2)), kernels(6, 2, 2, 2, groups=2)],
-    "padded mean, conv": [PoolOp((2, 2), (2, 2), (1, 1)), kernels(6, 4, 2, 2)],
-    "conv, mean": [kernels(6, 4, 3, 3, stride=(2, 1), padding=(1, 1)), MEAN, GAIN],
-    "dilated, sum": [kernels(6, 2, 2, 3, dilation=(3, 2), groups=2), GAIN, PoolOp((3, 2), (2, 1))],
-    "mean, conv, mean": [MEAN, kernels(6, 4, 3, 3, padding=(1, 1)), MEAN],
-    "matrix": [matrix(6, 384), GAIN],
-    "mean, matrix": [MEAN, FlattenOp(), matrix(6, 96)],
-    "padded overlap, matrix": [PoolOp((3, 3), (2, 2), (1, 1)), FlattenOp(), matrix(6, 96)],
-    "mean of all": [PoolOp((12, 8), (12, 8), scale=1 / 96), FlattenOp(), matrix(3, 4)],
+    "mean, conv": [MEAN, random_conv(6, 4, 3, 3, padding=(1, 1)), GAIN],
+    "mean, strided": [MEAN, random_conv(6, 4, 3, 3, stride=(2, 1), dilation=(2, 1))],
+    "overlap, conv": [PoolOp((3, 3), (2, 2)), random_conv(6, 2, 2, 2, groups=2)],
+    "padded mean, conv": [PoolOp((2, 2), (2, 2), (1, 1)), random_conv(6, 4, 2, 2)],
+    "conv, mean": [random_conv(6, 4, 3, 3, stride=(2, 1), padding=(1, 1)), MEAN, GAIN],
+    "dilated, sum": [
+        random_conv(6, 2, 2, 3, dilation=(3, 2), groups=2),
+        GAIN,
+        PoolOp((3, 2), (2, 1)),
+    ],
+    "mean, conv, mean": [MEAN, random_conv(6, 4, 3, 3, padding=(1, 1)), MEAN],
+    "linear": [random_linear(6, 384), GAIN],
+    "mean, linear": [MEAN, FlattenOp(), random_linear(6, 96)],
+    "padded overlap, linear": [
+        PoolOp((3, 3), (2, 2), (1, 1)),
+        FlattenOp(),
+        random_linear(6, 96),
+    ],
+    "mean of all": [PoolOp((12, 8), (12, 8), scale=1 / 96), FlattenOp(), random_linear(3, 4)],
 }
 
 
-@pytest.mark.parametrize("name", STEPS)
-def test_steps_joined_are_the_steps_one_by_one(name: str) -> None:
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_fused_ops_equal_the_sequence(name: str) -> None:
     values = tensor(rng.normal(size=(2, *IMAGE)))
-    result = fuse_linear_ops([(str(n), step) for n, step in enumerate(STEPS[name])], IMAGE)
+    result = fuse_linear_ops([(str(n), op) for n, op in enumerate(SEQUENCES[name])], IMAGE)
     expected = values
-    for step in STEPS[name]:
-        expected = one_by_one(step, expected)
-    found = at_once(result, values)
-    assert result.shape == tuple(found.shape[1:])
-    torch.testing.assert_close(found.reshape(expected.shape), expected, rtol=0, atol=1e-12)
+    for op in SEQUENCES[name]:
+        expected = apply_op(op, expected)
+    fused_output = apply_fused(result, values)
+    assert result.shape == tuple(fused_output.shape[1:])
+    torch.testing.assert_close(fused_output.reshape(expected.shape), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["mean", "mean, conv", "matrix"])
-def test_a_gain_of_each_channel_scales_what_arrives(name: str) -> None:
+@pytest.mark.parametrize("name", ["mean", "mean, conv", "linear"])
+def test_scale_by_a_gain_per_channel(name: str) -> None:
     values = tensor(rng.normal(size=(2, *IMAGE)))
-    plain = fuse_linear_ops([(str(n), step) for n, step in enumerate(STEPS[name])], IMAGE)
-    gain = rng.normal(size=plain.bias.shape)
-    expected = one_by_one(AffineOp(gain, np.zeros_like(gain)), at_once(plain, values))
-    torch.testing.assert_close(at_once(plain.scale_by(gain), values), expected, rtol=0, atol=1e-12)
+    fused = fuse_linear_ops([(str(n), op) for n, op in enumerate(SEQUENCES[name])], IMAGE)
+    gain = rng.normal(size=fused.bias.shape)
+    expected = apply_op(AffineOp(gain, np.zeros_like(gain)), apply_fused(fused, values))
+    torch.testing.assert_close(
+        apply_fused(fused.scale_by(gain), values), expected, rtol=0, atol=1e-12
+    )
 
 
-REFUSED: dict[str, tuple[Callable[[], list[Op]], str]] = {
-    "two maps": (lambda: [matrix(6, 384), matrix(2, 6)], "1: follows 0 with no neurons between"),
-    "norm first": (lambda: [GAIN, matrix(6, 384)], "0: precedes the linear layer"),
-    "norm size": (lambda: [matrix(5, 384), GAIN], "1: has 6 channels, but gets 5"),
-    "channels": (lambda: [kernels(6, 3, 3, 3)], "0: takes 3 channels, but gets 4"),
-    "neurons": (lambda: [matrix(6, 99)], r"0: takes 99 neurons, but gets \(4, 12, 8\), 384"),
+UNSUPPORTED: dict[str, tuple[Callable[[], list[Op]], str]] = {
+    "two maps": (
+        lambda: [random_linear(6, 384), random_linear(2, 6)],
+        "1: follows 0 with no neurons between",
+    ),
+    "norm first": (lambda: [GAIN, random_linear(6, 384)], "0: precedes the linear layer"),
+    "norm size": (lambda: [random_linear(5, 384), GAIN], "1: has 6 channels, but gets 5"),
+    "channels": (lambda: [random_conv(6, 3, 3, 3)], "0: takes 3 channels, but gets 4"),
+    "neurons": (lambda: [random_linear(6, 99)], r"0: takes 99 neurons, but gets \(4, 12, 8\), 384"),
     "window": (lambda: [PoolOp((13, 2), (2, 2))], "0: a window of 13 does not fit"),
-    "flat": (lambda: [FlattenOp(), kernels(6, 4, 3, 3)], "1: takes images, but gets a flat layer"),
+    "flat": (
+        lambda: [FlattenOp(), random_conv(6, 4, 3, 3)],
+        "1: takes images, but gets a flat layer",
+    ),
     "left out": (
-        lambda: [PoolOp((5, 2), (5, 2)), kernels(6, 4, 3, 3, padding=(1, 1))],
+        lambda: [PoolOp((5, 2), (5, 2)), random_conv(6, 4, 3, 3, padding=(1, 1))],
         "1: pads a pool that overlaps, is padded or leaves pixels out",
     ),
     "padded after": (
-        lambda: [kernels(6, 4, 3, 3), PoolOp((2, 2), (2, 2), (1, 1))],
+        lambda: [random_conv(6, 4, 3, 3), PoolOp((2, 2), (2, 2), (1, 1))],
         "1: pads the output of 0",
     ),
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_no_one_projection_does_is_refused_by_name(name: str) -> None:
-    make, text = REFUSED[name]
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_sequences_that_do_not_fuse_are_errors_that_name_the_layer(name: str) -> None:
+    make_ops, text = UNSUPPORTED[name]
     with pytest.raises(NetworkError, match=text):
-        fuse_linear_ops([(str(n), step) for n, step in enumerate(make())], IMAGE)
+        fuse_linear_ops([(str(n), op) for n, op in enumerate(make_ops())], IMAGE)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lavadl import slayer
+from lavadl import require_slayer
 
 from pumice.convert import QuantizationReport
 from pumice.runtime import logits_over_time
@@ -33,7 +33,7 @@ lr = 1e-2
 
 @pytest.fixture(autouse=True)
 def library() -> None:
-    slayer()
+    require_slayer()
 
 
 def bars() -> Dataset:

@@ -1,4 +1,4 @@
-"""HDF5 files as arrays, and files that are none."""
+"""HDF5 files as arrays, and damaged ones."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.h5"
 
 
-def test_datasets_come_under_their_full_names(path: Path) -> None:
-    found = read_hdf5(path)
-    np.testing.assert_array_equal(found["group/deeper/numbers"], [[0, 1, 2], [3, 4, 5]])
-    assert found["group/text"].item() == b"conv"
-    assert found["group/words"].tolist() == [[b"a", b"bcd"]]
+def test_datasets_have_their_full_names(path: Path) -> None:
+    datasets = read_hdf5(path)
+    np.testing.assert_array_equal(datasets["group/deeper/numbers"], [[0, 1, 2], [3, 4, 5]])
+    assert datasets["group/text"].item() == b"conv"
+    assert datasets["group/words"].tolist() == [[b"a", b"bcd"]]
 
 
-def test_what_is_no_hdf5_file_is_refused_with_one_line(tmp_path: Path) -> None:
+def test_bad_file_is_an_error_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_text("no")
     with pytest.raises(FileError, match=r"a.h5: is not a complete HDF5 file \(.*\)$"):
         read_hdf5(tmp_path / "a.h5")
@@ -34,7 +34,7 @@ def test_what_is_no_hdf5_file_is_refused_with_one_line(tmp_path: Path) -> None:
         read_hdf5(tmp_path / "b.h5")
 
 
-def test_links_and_claims_beyond_the_file_are_refused(path: Path) -> None:
+def test_links_and_oversized_datasets_are_errors(path: Path) -> None:
     with h5py.File(path, "a") as file:
         file["soft"] = h5py.SoftLink("/group")
     with pytest.raises(FileError, match="soft is a link"):
@@ -46,7 +46,7 @@ def test_links_and_claims_beyond_the_file_are_refused(path: Path) -> None:
         read_hdf5(path)
 
 
-def test_a_reader_survives_the_end_of_its_process(path: Path) -> None:
+def test_reader_restarts_its_process(path: Path) -> None:
     with SandboxedReader(timeout=0.0) as reader:
         with pytest.raises(FileError, match="did not survive"):
             reader.read(path)

@@ -1,4 +1,4 @@
-"""Networks from `.net` files: spike for spike what SLAYER computes, and netx in Lava."""
+"""Import of `.net` files: the same spikes as SLAYER, and as netx in Lava."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from damage import damaged, mangled, outcome
-from lavadl import export, forward, netx, slayer
+from damage import corrupt_entries, damage_file, read_or_error
+from lavadl import require_slayer, run_blocks, run_netx, write_blocks
 from numpy.typing import NDArray
 
 from pumice.convert.compatibility import ImportOptions, check_compatibility
@@ -71,7 +71,7 @@ def windows(b: Any, norms: Any) -> Blocks:
     ]
 
 
-def delayed(b: Any, norms: Any) -> Blocks:
+def delays(b: Any, norms: Any) -> Blocks:
     return [
         b.Conv(NEURON, 2, 4, 3, weight_scale=4, delay=True),
         b.Pool(NEURON, 2, delay=True),
@@ -81,14 +81,14 @@ def delayed(b: Any, norms: Any) -> Blocks:
     ]
 
 
-def late(b: Any, norms: Any) -> Blocks:
+def axon_delay(b: Any, norms: Any) -> Blocks:
     return [
         b.Dense(NEURON, 20, 30, weight_scale=3, delay=True),
         b.Dense(NEURON, 30, 10, weight_scale=3),
     ]
 
 
-def biased(b: Any, norms: Any) -> Blocks:
+def mean_only_norm(b: Any, norms: Any) -> Blocks:
     neuron = {**NEURON, "norm": norms.MeanOnlyBatchNorm}
     return [
         b.Conv(neuron, 2, 4, 3, stride=2, weight_scale=4),
@@ -98,7 +98,7 @@ def biased(b: Any, norms: Any) -> Blocks:
     ]
 
 
-def divided(b: Any, norms: Any) -> Blocks:
+def weight_scale_norm(b: Any, norms: Any) -> Blocks:
     neuron = {**NEURON, "norm": norms.WgtScaleBatchNorm}
     return [
         b.Conv(neuron, 2, 4, 3, stride=2, weight_scale=4),
@@ -107,7 +107,7 @@ def divided(b: Any, norms: Any) -> Blocks:
     ]
 
 
-def values(b: Any, norms: Any) -> Blocks:
+def graded_input(b: Any, norms: Any) -> Blocks:
     neuron = {**NEURON, "current_decay": 1}
     return [b.Input(neuron, weight=1.5, bias=0.125), b.Conv(NEURON, 2, 4, 3, weight_scale=4)]
 
@@ -123,97 +123,101 @@ CASES: dict[str, tuple[Callable[[Any, Any], Blocks], tuple[int, ...]]] = {
         (per_channel, FLAT),
         (weight_norm, FLAT),
         (windows, IMAGE),
-        (delayed, IMAGE),
-        (late, FLAT),
-        (biased, IMAGE),
-        (divided, IMAGE),
-        (values, IMAGE),
+        (delays, IMAGE),
+        (axon_delay, FLAT),
+        (mean_only_norm, IMAGE),
+        (weight_scale_norm, IMAGE),
+        (graded_input, IMAGE),
     )
 }
 
 
-def made(name: str) -> tuple[Blocks, NDArray[np.uint8], list[Any]]:
-    """Blocks with drawn weights, events for them, and what SLAYER gives for these."""
+def run_case(name: str) -> tuple[Blocks, NDArray[np.uint8], list[Any]]:
+    """Blocks with random weights, events for them, and the outputs of SLAYER."""
     import torch
 
-    library = slayer()
+    library = require_slayer()
     torch.manual_seed(7)
     make, shape = CASES[name]
     blocks = make(library.block.cuba, library.neuron.norm)
     rng = np.random.default_rng(7)
-    if name == "values":
+    if name == "graded_input":
         events = rng.integers(0, 128, (TIMESTEPS, 3, *shape)).astype(np.uint8)
-        return blocks, events, forward(blocks, events, 1 / 32)
+        return blocks, events, run_blocks(blocks, events, 1 / 32)
     events = (rng.random((TIMESTEPS, 3, *shape)) < 0.4).astype(np.uint8)
-    given = forward(blocks, events)
+    outputs = run_blocks(blocks, events)
     for block in blocks:
         if getattr(block, "delay", None) is not None:
             block.delay.delay.data = torch.randint(0, 5, block.delay.delay.shape) + 0.3
-            given = forward(blocks, events)
-    return blocks, events, given
+            outputs = run_blocks(blocks, events)
+    return blocks, events, outputs
 
 
-def stored(projection: Projection) -> NDArray[np.int16]:
-    """The weights of a dense projection."""
+def dense_weights(projection: Projection) -> NDArray[np.int16]:
+    """Weights of a dense projection."""
     assert isinstance(projection.connection, Dense)
     return projection.connection.weights
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_block_spikes_as_it_does_in_slayer(name: str, tmp_path: Path) -> None:
-    blocks, events, given = made(name)
-    network, _ = read_netx(export(blocks, tmp_path / "a.net"), input_shape=CASES[name][1])
-    found = reference.run(network, events).spikes
-    hop = name not in ("biased", "divided", "values")  # a bias has the blocks keep their step
+def test_every_block_spikes_as_in_slayer(name: str, tmp_path: Path) -> None:
+    blocks, events, outputs = run_case(name)
+    network, _ = read_netx(write_blocks(blocks, tmp_path / "a.net"), input_shape=CASES[name][1])
+    spikes = reference.run(network, events).spikes
+    shifted = name not in (
+        "mean_only_norm",
+        "weight_scale_norm",
+        "graded_input",
+    )  # a bias has the blocks keep their step
     lag = 0
     for number, block in enumerate(blocks):
         if getattr(block, "neuron", None) is None:
             continue
-        lag = lag + 1 if hop else 1
+        lag = lag + 1 if shifted else 1
         own = next(p for p in network.populations if p.name.endswith(str(number)))
         late = f"{own.name}_late"
-        if getattr(block, "delay", None) is None or late in found:
-            ours = found[late if late in found else own.name]
-            np.testing.assert_array_equal(ours[:-lag], given[number][lag:])
+        if getattr(block, "delay", None) is None or late in spikes:
+            ours = spikes[late if late in spikes else own.name]
+            np.testing.assert_array_equal(ours[:-lag], outputs[number][lag:])
             assert 0.01 < ours.mean() < 0.99
 
 
-def test_an_affine_block_is_read_by_its_voltage(tmp_path: Path) -> None:
-    library = slayer()
+def test_affine_block_becomes_an_integrator(tmp_path: Path) -> None:
+    library = require_slayer()
     block = library.block.cuba
     blocks = [block.Dense(NEURON, 20, 30, weight_scale=3), block.Affine(NEURON, 30, 5)]
     events = np.random.default_rng(0).integers(0, 2, (TIMESTEPS, 3, 20)).astype(np.uint8)
-    given = forward(blocks, events)[1]
-    network, _ = read_netx(export(blocks, tmp_path / "a.net"))
+    outputs = run_blocks(blocks, events)[1]
+    network, _ = read_netx(write_blocks(blocks, tmp_path / "a.net"))
     ours = reference.run(network, events).voltages["dense1"] / 4096
-    np.testing.assert_array_equal(ours[:-1], given[1:])
+    np.testing.assert_array_equal(ours[:-1], outputs[1:])
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("name", ["dense", "conv", "recurrent", "per_channel", "late"])
-def test_the_output_spikes_as_netx_does_in_lava(name: str, tmp_path: Path) -> None:
-    blocks, events, _ = made(name)
-    path = export(blocks, tmp_path / "a.net")
+@pytest.mark.parametrize("name", ["dense", "conv", "recurrent", "per_channel", "axon_delay"])
+def test_output_spikes_as_netx_in_lava(name: str, tmp_path: Path) -> None:
+    blocks, events, _ = run_case(name)
+    path = write_blocks(blocks, tmp_path / "a.net")
     network, _ = read_netx(path)
     ours = reference.run(network, events[:, :1]).spikes[network.output][:, 0]
     layers = len(network.populations) - 1
-    theirs = netx(path, events[:, 0], TIMESTEPS + layers)
+    theirs = run_netx(path, events[:, 0], TIMESTEPS + layers)
     np.testing.assert_array_equal(theirs[layers:], ours)
     assert ours.any()
 
 
-def test_the_integers_are_those_of_the_chip(tmp_path: Path) -> None:
-    blocks, _, _ = made("dense")
-    network, findings = read_netx(export(blocks, tmp_path / "a.net"))
+def test_integers_by_hand(tmp_path: Path) -> None:
+    blocks, _, _ = run_case("dense")
+    network, diagnostics = read_netx(write_blocks(blocks, tmp_path / "a.net"))
     first = network.population("dense0")
     assert (first.threshold, first.current_decay, first.voltage_decay) == (80, 1024, 123)
     weights = blocks[0].synapse.weight.detach().numpy().reshape(30, 20)
-    np.testing.assert_array_equal(stored(network.projections[0]), 2 * np.round(weights * 32))
-    assert {finding.support for finding in findings} == {"exact"}
+    np.testing.assert_array_equal(dense_weights(network.projections[0]), 2 * np.round(weights * 32))
+    assert {each.support for each in diagnostics} == {"exact"}
 
 
-def edited(path: Path, changes: dict[str, Any]) -> Path:
-    """The file at `path` with some entries replaced, or taken out where they are None."""
+def edit_file(path: Path, changes: dict[str, Any]) -> Path:
+    """Replace entries of the file at `path`, or delete those that are None."""
     with h5py.File(path, "a") as file:
         for key, value in changes.items():
             if key in file:
@@ -223,7 +227,7 @@ def edited(path: Path, changes: dict[str, Any]) -> Path:
     return path
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "alif": ({"layer/1/neuron/type": "ALIF"}, "dense1: has neurons of type ALIF; use CUBA"),
     "rf": ({"layer/0/neuron/type": "RF_PHASE"}, "dense0: has neurons of type RF_PHASE"),
     "sdnn": ({"layer/0/neuron/type": "SDNN"}, "dense0: has neurons of type SDNN"),
@@ -247,48 +251,46 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-DISAGREE: dict[str, tuple[str, str]] = {
-    "biased": ("conv0", "its bias counts from the first step as in SLAYER"),
-    "delayed": ("conv0", "leave late as in SLAYER (netx ignores that for conv"),
-    "divided": ("conv0", "SLAYER rounds after it (netx ignores it)"),
+DISAGREEMENTS: dict[str, tuple[str, str]] = {
+    "mean_only_norm": ("conv0", "its bias counts from the first step as in SLAYER"),
+    "delays": ("conv0", "leave late as in SLAYER (netx ignores that for conv"),
+    "weight_scale_norm": ("conv0", "SLAYER rounds after it (netx ignores it)"),
 }
 
 
-@pytest.mark.parametrize("name", DISAGREE)
-def test_where_slayer_and_netx_disagree_it_says_which_is_followed(
-    name: str, tmp_path: Path
-) -> None:
-    node, text = DISAGREE[name]
-    findings = check_compatibility(
-        export(made(name)[0], tmp_path / "a.net"), options=ImportOptions(IMAGE)
+@pytest.mark.parametrize("name", DISAGREEMENTS)
+def test_disagreements_of_slayer_and_netx_are_diagnosed(name: str, tmp_path: Path) -> None:
+    node, text = DISAGREEMENTS[name]
+    diagnostics = check_compatibility(
+        write_blocks(run_case(name)[0], tmp_path / "a.net"), options=ImportOptions(IMAGE)
     ).diagnostics
-    (told,) = (finding for finding in findings if finding.node == node)
-    assert text in f"{told.conversion} {told.reason}"
+    (diagnostic,) = (each for each in diagnostics if each.node == node)
+    assert text in f"{diagnostic.conversion} {diagnostic.reason}"
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    blocks, _, _ = made("dense")
-    return export(blocks, tmp_path_factory.mktemp("netx") / "whole.net")
+def complete_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    blocks, _, _ = run_case("dense")
+    return write_blocks(blocks, tmp_path_factory.mktemp("netx") / "complete_file.net")
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_carried_over_is_named_in_one_line(
-    name: str, whole: Path, tmp_path: Path
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_unsupported_layers_are_errors_in_one_line(
+    name: str, complete_file: Path, tmp_path: Path
 ) -> None:
-    changes, text = REFUSED[name]
+    changes, text = UNSUPPORTED[name]
     path = tmp_path / "changed.net"
-    path.write_bytes(whole.read_bytes())
-    edited(path, changes)
+    path.write_bytes(complete_file.read_bytes())
+    edit_file(path, changes)
     with pytest.raises(FileError) as caught:
         read_netx(path)
     assert text in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_loihi_neurons_and_weights_of_other_ranges_are_read(whole: Path, tmp_path: Path) -> None:
+def test_loihi_neurons_and_other_weight_ranges(complete_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "changed.net"
-    path.write_bytes(whole.read_bytes())
-    edited(
+    path.write_bytes(complete_file.read_bytes())
+    edit_file(
         path,
         {
             "layer/0/neuron/type": "LOIHI",
@@ -297,26 +299,29 @@ def test_loihi_neurons_and_weights_of_other_ranges_are_read(whole: Path, tmp_pat
         },
     )
     first, second = read_netx(path)[0].projections
-    assert (first.weight_exponent, stored(first)[0, 0]) == (-1, 254)
-    assert (second.weight_exponent, stored(second)[0, 0]) == (1, 254)
+    assert (first.weight_exponent, dense_weights(first)[0, 0]) == (-1, 254)
+    assert (second.weight_exponent, dense_weights(second)[0, 0]) == (1, 254)
 
 
 @pytest.mark.parametrize("how", ["cut", "altered"])
-def test_two_hundred_damaged_files_end_in_one_line_or_a_network(
-    how: str, whole: Path, tmp_path: Path
+def test_damaged_files_end_in_one_line_or_a_network(
+    how: str, complete_file: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "damaged.net"
-    said = []
+    results = []
     with SandboxedReader(timeout=5) as reader:
-        for content in damaged(whole.read_bytes(), how, 200):
+        for content in damage_file(complete_file.read_bytes(), how, 200):
             path.write_bytes(content)
-            said.append(outcome(lambda: build_network(reader.read(path), None, 1, {})[0]))
-    assert sum(isinstance(word, str) for word in said) == (
+            results.append(read_or_error(lambda: build_network(reader.read(path), None, 1, {})[0]))
+    assert sum(isinstance(each, str) for each in results) == (
         200 if how == "cut" else pytest.approx(100, abs=60)
     )
 
 
-def test_entries_lost_or_out_of_shape_end_in_one_line_or_a_network(whole: Path) -> None:
-    arrays = read_hdf5(whole)
-    said = [outcome(lambda: build_network(a, None, 1, {})[0]) for a in mangled(arrays, 1000)]  # noqa: B023
-    assert sum(isinstance(word, str) for word in said) > 500
+def test_corrupt_entries_end_in_one_line_or_a_network(complete_file: Path) -> None:
+    arrays = read_hdf5(complete_file)
+    results = [
+        read_or_error(lambda: build_network(each, None, 1, {})[0])  # noqa: B023
+        for each in corrupt_entries(arrays, 1000)
+    ]
+    assert sum(isinstance(each, str) for each in results) > 500

@@ -1,4 +1,4 @@
-"""Networks as `.net` files: read again, and run by netx in Lava, with the same spikes."""
+"""Export to `.net` files: read again, and run by netx in Lava, with the same spikes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lavadl import netx, slayer
+from lavadl import require_slayer, run_netx
 
 from pumice.convert.formats.netx.reader import read_netx
 from pumice.convert.formats.netx.writer import _netx_preserves, round_biases, write_netx
@@ -19,12 +19,12 @@ EVENTS = (rng.random((25, 2, 2, 6, 7)) < 0.3).astype(np.uint8)
 CUBA: dict[str, Any] = {"current_decay": 1024, "voltage_decay": 300}
 
 
-def even(*shape: int) -> Any:
+def even_weights(*shape: int) -> Any:
     return rng.integers(-60, 64, shape) * 2
 
 
-def chain(**last: Any) -> Network:
-    """Strided convolution, sum pool, a dense layer that loops, and one with a delay."""
+def make_chain(**last: Any) -> Network:
+    """Strided convolution, sum pool, a recurrent dense layer, and one with a delay."""
     populations = (
         Population("in", (2, 6, 7), "input"),
         Population("conv", (4, 6, 4), threshold=[150, 250, 200, 300], bias=[5, 0, -3, 9], **CUBA),
@@ -33,22 +33,22 @@ def chain(**last: Any) -> Network:
         Population("out", (5,), **{**CUBA, "threshold": 300, **last}),
     )
     projections = (
-        Projection("a", "in", "conv", Conv(even(4, 1, 3, 3), (1, 2), (1, 1), (1, 1), 2)),
+        Projection("a", "in", "conv", Conv(even_weights(4, 1, 3, 3), (1, 2), (1, 1), (1, 1), 2)),
         Projection("b", "conv", "pool", SumPool((2, 2), (2, 2), weight=33)),
-        Projection("c", "pool", "loop", Dense(even(9, 24)), 1),
-        Projection("d", "loop", "loop", Dense(even(9, 9)), delay=1),
-        Projection("e", "loop", "out", Dense(even(5, 9)), delay=3),
+        Projection("c", "pool", "loop", Dense(even_weights(9, 24)), 1),
+        Projection("d", "loop", "loop", Dense(even_weights(9, 9)), delay=1),
+        Projection("e", "loop", "out", Dense(even_weights(5, 9)), delay=3),
     )
     return Network(populations, projections)
 
 
 @pytest.mark.parametrize("kind", ["cuba", "integrator"])
-def test_a_chain_is_read_again_with_the_same_spikes(kind: str, tmp_path: Path) -> None:
-    network = chain(kind=kind)
+def test_round_trip_keeps_the_spikes(kind: str, tmp_path: Path) -> None:
+    network = make_chain(kind=kind)
     write_netx(tmp_path / "a.net", network)
-    again, findings = read_netx(tmp_path / "a.net")
+    again, diagnostics = read_netx(tmp_path / "a.net")
     ours, theirs = (reference.run(n, EVENTS) for n in (network, again))
-    assert all(finding.support == "exact" for finding in findings)
+    assert all(each.support == "exact" for each in diagnostics)
     names = [population.name for population in again.populations[1:]]
     for left, right in zip(("conv", "pool", "loop"), names, strict=False):
         np.testing.assert_array_equal(ours.spikes[left], theirs.spikes[right])
@@ -57,17 +57,17 @@ def test_a_chain_is_read_again_with_the_same_spikes(kind: str, tmp_path: Path) -
 
 
 @pytest.mark.lava
-def test_netx_runs_it_in_lava_with_the_same_spikes(tmp_path: Path) -> None:
-    slayer()
-    network = chain()
+def test_netx_in_lava_gives_the_same_spikes(tmp_path: Path) -> None:
+    require_slayer()
+    network = make_chain()
     write_netx(tmp_path / "a.net", network)
     steps = len(EVENTS)
-    theirs = netx(tmp_path / "a.net", EVENTS[:, 0], steps + 4, reset=1000)
+    theirs = run_netx(tmp_path / "a.net", EVENTS[:, 0], steps + 4, reset=1000)
     np.testing.assert_array_equal(theirs[4:], reference.run(network, EVENTS).spikes["out"][:, 0])
 
 
-def test_what_netx_keeps_of_weights_is_foreseen() -> None:
-    slayer()
+def test_weights_that_netx_preserves_are_predicted() -> None:
+    require_slayer()
     from lava.lib.dl.netx.utils import optimize_weight_bits
     from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
 
@@ -78,19 +78,22 @@ def test_what_netx_keeps_of_weights_is_foreseen() -> None:
             continue  # netx divides by zero
         shifted, bits, exponent, _ = optimize_weight_bits(weights)
         sign = determine_sign_mode(shifted)
-        held = truncate_weights(clip_weights(shifted, sign, 8), sign, bits)
-        assert _netx_preserves(weights) == np.array_equal(held, weights << -exponent)
+        stored = truncate_weights(clip_weights(shifted, sign, 8), sign, bits)
+        assert _netx_preserves(weights) == np.array_equal(stored, weights << -exponent)
     assert not _netx_preserves(np.array([[-128, -64]])) and not _netx_preserves(np.array([[0, 0]]))
 
 
-def changed(network: Network, what: str, index: int, **values: Any) -> Network:
-    things: dict[str, Any] = {what: list(getattr(network, what))}
-    things[what][index] = replace(things[what][index], **values)
-    return replace(network, **things)
+def replace_part(network: Network, field: str, index: int, **values: Any) -> Network:
+    parts: dict[str, Any] = {field: list(getattr(network, field))}
+    parts[field][index] = replace(parts[field][index], **values)
+    return replace(network, **parts)
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "branch": ({"projections": 4, "source": "pool", "connection": Dense(even(5, 24))}, "a chain"),
+UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
+    "branch": (
+        {"projections": 4, "source": "pool", "connection": Dense(even_weights(5, 24))},
+        "a chain",
+    ),
     "exponent": ({"projections": 4, "weight_exponent": -3}, "a weight_exponent of -3"),
     "late conv": ({"projections": 0, "delay": 1}, "no delays or loops of convolutions"),
     "loop": ({"projections": 3, "delay": 2}, "a loop in a .net file is dense with a delay of 1"),
@@ -105,26 +108,26 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_netx_would_change_is_refused_by_name(name: str, tmp_path: Path) -> None:
-    values, text = REFUSED[name]
-    what, *_ = (key for key in values if key in ("populations", "projections"))
-    index: Any = values[what]
-    others: Any = {key: value for key, value in values.items() if key != what}
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_networks_that_netx_would_change_are_errors(name: str, tmp_path: Path) -> None:
+    values, text = UNSUPPORTED[name]
+    field, *_ = (key for key in values if key in ("populations", "projections"))
+    index: Any = values[field]
+    others: Any = {key: value for key, value in values.items() if key != field}
     with pytest.raises(NetworkError, match=text):
-        write_netx(tmp_path / "a.net", changed(chain(), what, index, **others))
+        write_netx(tmp_path / "a.net", replace_part(make_chain(), field, index, **others))
     assert not list(tmp_path.iterdir())
 
 
-def test_biases_are_made_whole_on_request(tmp_path: Path) -> None:
-    fine = changed(chain(), "populations", 3, bias=[130] * 9, bias_exponent=0)
-    whole = round_biases(fine)
-    assert whole.population("loop").bias.tolist() == [2] * 9
-    assert whole.population("conv") == fine.population("conv")
-    write_netx(tmp_path / "a.net", whole)
+def test_round_biases(tmp_path: Path) -> None:
+    fine = replace_part(make_chain(), "populations", 3, bias=[130] * 9, bias_exponent=0)
+    rounded = round_biases(fine)
+    assert rounded.population("loop").bias.tolist() == [2] * 9
+    assert rounded.population("conv") == fine.population("conv")
+    write_netx(tmp_path / "a.net", rounded)
 
 
-def test_graded_spikes_are_refused() -> None:
+def test_graded_spikes_are_an_error() -> None:
     populations = (
         Population("in", (2,), kind="input"),
         Population("sums", (2,), value_bits=2),

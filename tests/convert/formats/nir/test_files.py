@@ -1,4 +1,4 @@
-"""NIR files: ours come back as they were, others' compute what their equations say."""
+"""NIR files: exact round trips of own_network files, and equations of foreign ones."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +9,8 @@ import nir
 import numpy as np
 import pytest
 import torch
-from damage import damaged, mangled, outcome
-from graphs import simulate
+from damage import corrupt_entries, damage_file, read_or_error
+from float_reference import simulate
 from hypothesis import assume, given
 from numpy.typing import NDArray
 from strategies import networks
@@ -30,11 +30,11 @@ DT = 0.002
 EVENTS = (np.random.default_rng(3).random((20, 2, *IMAGE)) < 0.4).astype(np.uint8)
 
 
-def own(decay: int = 0) -> Network:
+def own_network(decay: int = 0) -> Network:
     """A network with every kind of projection, a loop, a skip and a read-out."""
     rng = np.random.default_rng(3)
 
-    def even(*shape: int) -> Any:
+    def even_weights(*shape: int) -> Any:
         return rng.integers(-60, 64, shape) * 2
 
     weights, rows, columns = np.array([[3, 0, 9], [0, 1, 4], [0, 7, 23]])
@@ -47,11 +47,11 @@ def own(decay: int = 0) -> Network:
         Population("out", (5,), "integrator", bias=2, bias_exponent=1),
     )
     projections = (
-        Projection("a", "in", "conv", Conv(even(4, 1, 3, 3), (1, 2), (1, 1), (1, 1), 2)),
+        Projection("a", "in", "conv", Conv(even_weights(4, 1, 3, 3), (1, 2), (1, 1), (1, 1), 2)),
         Projection("b", "conv", "pool", SumPool((2, 2), (2, 2), weight=33), -1),
-        Projection("c", "pool", "loop", Dense(even(9, 24)), 1),
-        Projection("d", "loop", "loop", Dense(even(9, 9)), delay=1),
-        Projection("e", "loop", "out", Dense(even(5, 9)), delay=3),
+        Projection("c", "pool", "loop", Dense(even_weights(9, 24)), 1),
+        Projection("d", "loop", "loop", Dense(even_weights(9, 9)), delay=1),
+        Projection("e", "loop", "out", Dense(even_weights(5, 9)), delay=3),
         Projection("f", "pool", "out", sparse),
     )
     return Network(populations, projections, provenance={"seed": 3})
@@ -89,9 +89,7 @@ def quantize(network: Network | FloatNetwork) -> Network:
 
 
 @given(networks())
-def test_a_network_comes_back_as_it_was(
-    path: Path, reader: SandboxedReader, network: Network
-) -> None:
+def test_round_trip_is_exact(path: Path, reader: SandboxedReader, network: Network) -> None:
     assume(len(network.inputs) == 1)
     try:
         assert write_and_read(path, reader, network) == network
@@ -100,34 +98,34 @@ def test_a_network_comes_back_as_it_was(
 
 
 @pytest.mark.parametrize("decay", [0, 300])
-def test_every_kind_of_projection_comes_back(
+def test_round_trip_of_every_kind_of_projection(
     path: Path, reader: SandboxedReader, decay: int
 ) -> None:
-    again = write_and_read(path, reader, own(decay))
-    assert again == own(decay)
+    again = write_and_read(path, reader, own_network(decay))
+    assert again == own_network(decay)
     assert dict(again.provenance) == {"seed": 3}
 
 
-def without_scheme(path: Path) -> Path:
+def without_metadata(path: Path) -> Path:
     with h5py.File(path, "a") as file:
         del file["node/metadata"]
     return path
 
 
-def test_its_real_numbers_spike_as_its_integers(path: Path) -> None:
-    network = own()
+def test_float_graph_spikes_as_the_integers(path: Path) -> None:
+    network = own_network()
     write_nir(path, network, DT)
-    read = build_float_network(parse_nir(read_hdf5(without_scheme(path))), DT, None, 1)
-    found, expected = simulate(read, EVENTS), reference.run(network, EVENTS)
+    read = build_float_network(parse_nir(read_hdf5(without_metadata(path))), DT, None, 1)
+    outputs, expected = simulate(read, EVENTS), reference.run(network, EVENTS)
     for name in ("conv", "pool", "loop"):
-        np.testing.assert_array_equal(found[name], expected.spikes[name])
+        np.testing.assert_array_equal(outputs[name], expected.spikes[name])
         assert 0.01 < expected.spikes[name].mean() < 0.99
-    np.testing.assert_allclose(found["out"], expected.voltages["out"] / 64, atol=1e-4)
+    np.testing.assert_allclose(outputs["out"], expected.voltages["out"] / 64, atol=1e-4)
 
 
-def test_nir_itself_reads_what_is_written(path: Path) -> None:
+def test_nir_package_reads_the_file(path: Path) -> None:
     weights = Dense(np.arange(9 * 96).reshape(9, 96) % 200)
-    chosen = own().populations[0], own().population("loop")
+    chosen = own_network().populations[0], own_network().population("loop")
     plain = Network(chosen, (Projection("a", "in", "loop", weights),))
     write_nir(path, plain)
     nodes = nir.read(path).nodes
@@ -137,8 +135,8 @@ def test_nir_itself_reads_what_is_written(path: Path) -> None:
     np.testing.assert_array_equal(nodes["a"].bias, np.full(9, 4.0))
 
 
-def test_a_changed_file_is_not_taken_for_the_original(path: Path) -> None:
-    write_nir(path, own())
+def test_edited_files_are_detected(path: Path) -> None:
+    write_nir(path, own_network())
     with h5py.File(path, "a") as file:
         file["node/nodes/loop/v_threshold"][3] = 1.0
     with pytest.raises(FileError, match="loop/v_threshold: was altered since pumice wrote it"):
@@ -160,7 +158,7 @@ def cuba(*shape: int, **values: Any) -> nir.CubaLIF:
     return nir.CubaLIF(**{**arrays, "v_threshold": full(0.3, *shape), **values})
 
 
-def others() -> nir.NIRGraph:
+def foreign_graph() -> nir.NIRGraph:
     """A network as another program might write it: pools, a skip that adds up, a cycle, a delay."""
     rng = np.random.default_rng(3)
     pair = np.array([2, 2])
@@ -192,22 +190,22 @@ def others() -> nir.NIRGraph:
     return nir.NIRGraph(nodes, edges, {}, type_check=False)
 
 
-def euler(given: nir.NIRGraph, events: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
-    """What each node of `given` does in steps of DT, by its equation; a cycle costs a step."""
-    values = {name: [np.zeros(1)] for name in given.nodes}
-    states = {name: (np.zeros(1), np.zeros(1)) for name in given.nodes}
+def euler(graph: nir.NIRGraph, events: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+    """Simulate each node in steps of DT by its equation; a cycle costs a step."""
+    values = {name: [np.zeros(1)] for name in graph.nodes}
+    states = {name: (np.zeros(1), np.zeros(1)) for name in graph.nodes}
     for now in range(len(events)):
-        for name, node in given.nodes.items():
+        for name, node in graph.nodes.items():
             arrived: Any = 0.0
-            for source, target in given.edges:
+            for source, target in graph.edges:
                 if target == name:
                     arrived = arrived + values[source][-1]
-            out, states[name] = stepped(node, arrived, states[name], events[now])
+            out, states[name] = step_node(node, arrived, states[name], events[now])
             values[name].append(out)
     return {name: np.stack(steps[1:]) for name, steps in values.items()}
 
 
-def stepped(node: Any, x: Any, state: Any, events: Any) -> Any:
+def step_node(node: Any, x: Any, state: Any, events: Any) -> Any:
     current, voltage = state
     if isinstance(node, nir.Input):
         return events.astype(float), state
@@ -242,27 +240,27 @@ def stepped(node: Any, x: Any, state: Any, events: Any) -> Any:
     return spikes, (current, np.where(spikes > 0, 0.0, voltage))
 
 
-def test_another_programs_network_does_what_its_equations_say(path: Path) -> None:
-    nir.write(path, others())
+def test_foreign_graph_follows_its_equations(path: Path) -> None:
+    nir.write(path, foreign_graph())
     read = build_float_network(parse_nir(read_hdf5(path)), DT, None, 1)
-    found, expected = simulate(read, EVENTS), euler(others(), EVENTS)
+    outputs, expected = simulate(read, EVENTS), euler(foreign_graph(), EVENTS)
     for ours, theirs in (("lif.1", "lif.1"), ("cuba", "cuba"), ("if", "if")):
-        np.testing.assert_array_equal(found[ours], expected[theirs])
+        np.testing.assert_array_equal(outputs[ours], expected[theirs])
         assert 0.02 < expected[theirs].mean() < 0.98
-    np.testing.assert_allclose(found["li"], expected["li"], atol=1e-5)
+    np.testing.assert_allclose(outputs["li"], expected["li"], atol=1e-5)
 
 
-def test_it_is_rounded_to_integers_and_told_of(path: Path) -> None:
-    nir.write(path, others())
-    imported, findings = read_nir(path, dt=DT)
+def test_foreign_graph_is_quantized_and_diagnosed(path: Path) -> None:
+    nir.write(path, foreign_graph())
+    imported, diagnostics = read_nir(path, dt=DT)
     network, _ = quantize_model(imported)
     assert network.output == "li" and network.population("if").kind == "cuba"
-    assert {f.node: f.support for f in findings} == dict.fromkeys(others().nodes, "exact")
+    assert {f.node: f.support for f in diagnostics} == dict.fromkeys(foreign_graph().nodes, "exact")
     assert [p.delay for p in network.projections if p.source == p.target == "if"] == [1]
     assert [p.delay for p in network.incoming("if") if p.source == "lif.1"] == [3]
 
 
-def small(**nodes: Any) -> nir.NIRGraph:
+def small_graph(**nodes: Any) -> nir.NIRGraph:
     """An input, a matrix and neurons, some of them replaced or added at the end."""
     made = {
         "input": nir.Input(np.array([4])),
@@ -275,7 +273,7 @@ def small(**nodes: Any) -> nir.NIRGraph:
     return nir.NIRGraph(made, list(zip(names[:-1], names[1:], strict=True)), {}, type_check=False)
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "reset": ({"lif": nir.LIF(*[full(1, 3)] * 4, v_reset=full(0.5, 3))}, "v_reset is 0.5; the"),
     "short": ({"lif": nir.LIF(full(0.001, 3), *[full(1, 3)] * 3)}, "tau is 0.001 s, below"),
     "threshold": ({"lif": nir.LIF(*[full(1, 3)] * 3, full(0, 3))}, "v_threshold is 0"),
@@ -285,7 +283,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "kind": ({"more": nir.Threshold(full(1, 3))}, "more: is a Threshold node; use IF, LIF"),
     "conv1d": ({"fc": nir.Conv1d(4, np.ones((3, 1, 1)), 1, 0, 1, 1, np.zeros(3))}, "a Conv1d node"),
-    "nested": ({"lif": small()}, "lif: is a graph within the graph"),
+    "nested": ({"lif": small_graph()}, "lif: is a graph within the graph"),
     "delays": ({"late": nir.Delay(np.array([0.1, 0.2, 0.3]))}, "delay differs from neuron"),
     "nan": ({"fc": nir.Linear(np.full((3, 4), np.nan))}, "fc: weight holds NaN"),
     "size": ({"fc": nir.Linear(np.ones((3, 5)))}, r"fc: takes 5 neurons, but gets \(4,\), 4"),
@@ -295,17 +293,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_carried_over_is_named_in_one_line(name: str, path: Path) -> None:
-    nodes, text = REFUSED[name]
-    nir.write(path, small(**nodes))
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_unsupported_nodes_are_errors_in_one_line(name: str, path: Path) -> None:
+    nodes, text = UNSUPPORTED[name]
+    nir.write(path, small_graph(**nodes))
     with pytest.raises(FileError, match=text) as caught:
         read_nir(path, dt=DT)
     assert "\n" not in str(caught.value)
 
 
-def test_it_asks_for_what_the_file_is_silent_about(path: Path) -> None:
-    nir.write(path, small())
+def test_missing_options_are_errors(path: Path) -> None:
+    nir.write(path, small_graph())
     with pytest.raises(FileError, match="does not specify its timestep; give dt"):
         read_nir(path)
     with pytest.raises(FileError, match="dt is -1, needs seconds above zero"):
@@ -318,23 +316,21 @@ def test_it_asks_for_what_the_file_is_silent_about(path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["cut", "altered"])
-def test_two_hundred_damaged_files_end_in_one_line_or_the_network(
-    how: str, path: Path, tmp_path: Path
-) -> None:
-    write_nir(path, own())
-    said, broken = [], tmp_path / "damaged.nir"
+def test_damaged_files_end_in_one_line_or_the_network(how: str, path: Path, tmp_path: Path) -> None:
+    write_nir(path, own_network())
+    results, broken = [], tmp_path / "damaged.nir"
     with SandboxedReader(timeout=5) as reader:
-        for content in damaged(path.read_bytes(), how, 200):
+        for content in damage_file(path.read_bytes(), how, 200):
             broken.write_bytes(content)
-            said.append(outcome(lambda: read_own(broken, reader)))
-    assert all(word == own() for word in said if isinstance(word, Network))
-    assert sum(isinstance(word, str) for word in said) >= (200 if how == "cut" else 60)
+            results.append(read_or_error(lambda: read_own(broken, reader)))
+    assert all(each == own_network() for each in results if isinstance(each, Network))
+    assert sum(isinstance(each, str) for each in results) >= (200 if how == "cut" else 60)
 
 
-def test_entries_lost_or_out_of_shape_end_in_one_line_or_a_network(path: Path) -> None:
-    nir.write(path, others())
-    said = [
-        outcome(lambda: quantize(build_network(arrays, DT, None, 1, {})[0]))  # noqa: B023
-        for arrays in mangled(read_hdf5(path), 1000)
+def test_corrupt_entries_end_in_one_line_or_a_network(path: Path) -> None:
+    nir.write(path, foreign_graph())
+    results = [
+        read_or_error(lambda: quantize(build_network(arrays, DT, None, 1, {})[0]))  # noqa: B023
+        for arrays in corrupt_entries(read_hdf5(path), 1000)
     ]
-    assert sum(isinstance(word, str) for word in said) > 500
+    assert sum(isinstance(each, str) for each in results) > 500

@@ -1,4 +1,4 @@
-"""ONNX models: valid, exact whole or step by step, and saying where they come from."""
+"""ONNX models: valid, exact as a whole and step by step, with their provenance."""
 
 import json
 from pathlib import Path
@@ -27,8 +27,8 @@ from pumice.runtime.engines import reference
 from pumice.runtime.errors import FileError
 
 
-def small() -> Network:
-    """Names that could meet inside a model: a projection is called as its target, as are words."""
+def small_network() -> Network:
+    """Names that could collide inside a model: a projection is named as its target."""
     populations = (
         Population("step", (3,), kind="input", value_bits=8),
         Population("events", (2,), threshold=5),
@@ -43,18 +43,18 @@ def small() -> Network:
     return Network(populations, projections, provenance={"seed": 7})
 
 
-def graded() -> NDArray[np.uint8]:
+def graded_events() -> NDArray[np.uint8]:
     return np.random.default_rng(1).integers(0, 256, (6, 2, 3)).astype(np.uint8)
 
 
-def facts(model: ModelProto) -> dict[str, str]:
+def metadata(model: ModelProto) -> dict[str, str]:
     return {prop.key: prop.value for prop in model.metadata_props}
 
 
-def stepped(network: Network, events: Events) -> Trace:
-    """Run the model of one step by hand, from zeros, as a user would who keeps time."""
+def run_stepwise(network: Network, events: Events) -> Trace:
+    """Run the step model by hand from zero states, as a streaming user would."""
     model = to_onnx_step(network)
-    listed = json.loads(facts(model)["pumice.states"])
+    states = json.loads(metadata(model)["pumice.states"])
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -66,51 +66,51 @@ def stepped(network: Network, events: Events) -> Trace:
         "tensor(uint8)": np.uint8,
     }
     carried: dict[str, NDArray[Any]] = {}
-    for state in listed:
+    for state in states:
         shape = [batch if size == "batch" else size for size in state["shape"]]
         carried[state["name"]] = np.zeros(shape, numpy_types[types[state["name"]]])
     names = [output.name for output in session.get_outputs()]
     spikes: dict[str, list[NDArray[Any]]] = {
         p.name: [] for p in network.topological_order if p.kind == "cuba"
     }
-    volts: dict[str, list[NDArray[Any]]] = {
+    voltages: dict[str, list[NDArray[Any]]] = {
         p.name: [] for p in network.topological_order if p.kind == "integrator"
     }
     for now in range(timesteps):
-        given = {name: array[now] for name, array in events.items()}
-        left = dict(zip(names, session.run(names, given | carried), strict=True))
-        carried = {state["name"]: left[state["next"]] for state in listed}
+        step_events = {name: array[now] for name, array in events.items()}
+        results = dict(zip(names, session.run(names, step_events | carried), strict=True))
+        carried = {state["name"]: results[state["next"]] for state in states}
         for name in spikes:
-            spikes[name].append(left[f"{name}/spikes"])
-        for name in volts:
-            volts[name].append(left[f"{name}/voltage_next"].astype(np.int32))
+            spikes[name].append(results[f"{name}/spikes"])
+        for name in voltages:
+            voltages[name].append(results[f"{name}/voltage_next"].astype(np.int32))
     counted = [*network.inputs, *(p for p in network.topological_order if p.kind == "cuba")]
     return Trace(
         timesteps,
         batch,
         events | {name: np.array(each) for name, each in spikes.items()},
         {p.name: carried[f"{p.name}/counts"] for p in counted},
-        {name: np.array(each) for name, each in volts.items()},
+        {name: np.array(each) for name, each in voltages.items()},
     )
 
 
 @settings(max_examples=settings().max_examples // 2)
 @given(runs())
-def test_the_model_of_one_step_iterated_is_the_whole_network(run: tuple[Network, Events]) -> None:
+def test_iterated_step_model_equals_the_network(run: tuple[Network, Events]) -> None:
     network, events = run
-    assert_same(stepped(network, events), reference.run(network, events))
+    assert_same(run_stepwise(network, events), reference.run(network, events))
 
 
 @settings(max_examples=settings().max_examples // 2)
 @given(networks(), st.sampled_from(["all", "output"]))
-def test_models_satisfy_the_checker_and_its_shapes(network: Network, record: Any) -> None:
+def test_models_pass_the_checker_with_shape_inference(network: Network, record: Any) -> None:
     onnx.checker.check_model(to_onnx(network, record), full_check=True)
     onnx.checker.check_model(to_onnx_step(network), full_check=True)
 
 
 @settings(max_examples=settings().max_examples // 2)
 @given(networks())
-def test_no_step_computes_what_nobody_reads(network: Network) -> None:
+def test_step_has_no_unread_values(network: Network) -> None:
     """ONNX Runtime before 1.20 reuses the memory of such values too early, and goes wrong."""
     graph = to_onnx_step(network).graph
     read = {name for node in graph.node for name in node.input}
@@ -118,13 +118,13 @@ def test_no_step_computes_what_nobody_reads(network: Network) -> None:
     assert [name for node in graph.node for name in node.output if name not in read] == []
 
 
-def test_no_two_values_of_a_model_share_a_name() -> None:
-    events = graded()
-    assert_same(run_onnx(small(), events), reference.run(small(), events))
+def test_names_in_a_model_are_unique() -> None:
+    events = graded_events()
+    assert_same(run_onnx(small_network(), events), reference.run(small_network(), events))
 
 
-def test_inputs_and_outputs_are_called_as_the_populations() -> None:
-    model = to_onnx(small(), "all")
+def test_inputs_and_outputs_are_named_as_the_populations() -> None:
+    model = to_onnx(small_network(), "all")
     assert [value.name for value in model.graph.input] == ["step"]
     assert [value.name for value in model.graph.output] == [
         *("events/spikes", "weights/voltages"),
@@ -134,33 +134,35 @@ def test_inputs_and_outputs_are_called_as_the_populations() -> None:
     assert lead == ["timesteps", "batch", ""]
 
 
-def test_a_model_says_what_it_was_made_from() -> None:
-    network = small()
+def test_model_records_its_provenance() -> None:
+    network = small_network()
     for model in (to_onnx(network), to_onnx_step(network)):
-        assert facts(model)["pumice.network"] == network_digest(network)
-        assert json.loads(facts(model)["pumice.provenance"]) == {"seed": 7}
-        assert facts(model)["pumice.output"] == "weights"
+        assert metadata(model)["pumice.network"] == network_digest(network)
+        assert json.loads(metadata(model)["pumice.provenance"]) == {"seed": 7}
+        assert metadata(model)["pumice.output"] == "weights"
 
 
-def test_weights_are_stored_as_the_16_bit_integers_they_are() -> None:
-    stored = {tensor.name: tensor for tensor in to_onnx(small()).graph.initializer}
+def test_weights_are_stored_as_int16() -> None:
+    stored = {tensor.name: tensor for tensor in to_onnx(small_network()).graph.initializer}
     weights = numpy_helper.to_array(stored["step/weights/stored"])
     assert weights.dtype == np.int16 and (weights == 255).all() and weights.shape == (40, 2)
     assert not any(t.data_type == onnx.TensorProto.FLOAT and t.dims for t in stored.values())
 
 
-def test_the_same_network_gives_the_same_file() -> None:
-    assert to_onnx(small()).SerializeToString() == to_onnx(small()).SerializeToString()
+def test_export_is_deterministic() -> None:
+    assert (
+        to_onnx(small_network()).SerializeToString() == to_onnx(small_network()).SerializeToString()
+    )
 
 
-def test_a_written_model_runs(tmp_path: Path) -> None:
-    write_onnx(tmp_path / "model.onnx", small(), "all")
-    events = graded()
+def test_written_model_runs(tmp_path: Path) -> None:
+    write_onnx(tmp_path / "model.onnx", small_network(), "all")
+    events = graded_events()
     trace = engine.run(tmp_path / "model.onnx", events)
-    assert_same(trace, reference.run(small(), events))
+    assert_same(trace, reference.run(small_network(), events))
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="model.onnx: cannot be written"):
-        write_onnx(tmp_path / "none" / "model.onnx", small())
+        write_onnx(tmp_path / "none" / "model.onnx", small_network())
