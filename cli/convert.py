@@ -7,7 +7,6 @@ import typer
 
 from .options import (
     DataFolder,
-    DataName,
     EventsFile,
     InputShape,
     Json,
@@ -47,6 +46,14 @@ MixedPrecision = Annotated[
         help="Reduce bits per layer while at most this fraction of predictions changes.",
     ),
 ]
+CalibrationData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="NAME",
+        help="Calibrate on the training samples of this dataset (default: as in training).",
+    ),
+]
 CalibrationSamples = Annotated[
     int, typer.Option("--samples", min=1, help="Number of calibration samples.")
 ]
@@ -59,7 +66,7 @@ def convert(
     per_channel: PerChannel = False,
     calibrate: Calibrate = False,
     mixed_precision: MixedPrecision = None,
-    data: DataName = None,
+    data: CalibrationData = None,
     folder: DataFolder = None,
     events: EventsFile = None,
     samples: CalibrationSamples = 128,

@@ -63,7 +63,11 @@ RecipeFile = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a setting, for example {}."),
+    typer.Option(
+        "--set",
+        metavar="TABLE.KEY=VALUE",
+        help="Override a setting, for example training.epochs=3.",
+    ),
 ]
 RunOutput = Annotated[
     Path | None,

@@ -6,17 +6,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DataFolder, Json, Overrides, RecipeFile, RunOutput
+from .options import DataFolder, Json, RecipeFile
 
 if TYPE_CHECKING:
     from ..train.hrsnn.fit import EvaluationResult
     from ..train.hrsnn.search import TrialResult
 
 
+HrsnnOverrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="TABLE.KEY=VALUE", help="Override a setting, for example hrsnn.epochs=3."
+    ),
+]
+HrsnnOutput = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="RUN", help="Run folder (default: runs/hrsnn-RECIPE)."),
+]
+
+
 def train_hrsnn(
     recipe: RecipeFile,
-    override: Overrides = None,
-    output: RunOutput = None,
+    override: HrsnnOverrides = None,
+    output: HrsnnOutput = None,
     folder: DataFolder = None,
     search: Annotated[
         bool,
