@@ -57,11 +57,11 @@ def main() -> None:
         for seed in range(seeds):
             settings = SearchOptions(trials=trials, sampler=sampler, seed=seed)
             study = folder / f"{sampler}-{seed}.journal"
-            found = search(
+            completed = search(
                 options, settings, lambda candidate: evaluate_laws(folds, candidate, (0,)), study
             )
-            tops.append(100 * best_trial(found).accuracy)
-            areas.append(100 * mean_accuracy_within_budget(found, max_spikes))
+            tops.append(100 * best_trial(completed).accuracy)
+            areas.append(100 * mean_accuracy_within_budget(completed, max_spikes))
         print(f"| {sampler} | {format_values(tops)} | {format_values(areas)} |", flush=True)
 
 

@@ -112,11 +112,11 @@ def load_split(options: dict[str, Any], seed: int, quick: bool) -> Any:
 
     data = load(**options)
     both = data.train, data.test
-    whole = FrameSet(
+    samples = FrameSet(
         np.concatenate([part.events for part in both], axis=1),
         np.concatenate([part.labels for part in both]),
     )
-    train, test = hold_out(whole, TEST_PER_CLASS, seed)
+    train, test = hold_out(samples, TEST_PER_CLASS, seed)
     if quick:
         train = train[:300]
     return replace(data, train=train, test=test)
