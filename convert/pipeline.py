@@ -6,7 +6,7 @@ differ.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,7 +83,7 @@ def quantize_model(
     Raises:
         NetworkError: A parameter is not finite, does not fit the registers, or an option is given
             for a network in integers.
-        DataError: `mixed_precision` is given without `calibration`.
+        DataError: `mixed_precision` is given without `calibration`, or an option is out of range.
         EngineError: The events do not fit the input population.
     """
     searching = calibration is not None or mixed_precision is not None
@@ -98,20 +98,33 @@ def quantize_model(
         network = set_weight_bits(network, weight_bits)
     if per_channel:
         network = use_per_channel_scales(network)
-    allocation: BitAllocation | None = None
-    layers: tuple[LayerCalibration, ...] = ()
-    samples = 0
+    report = QuantizationReport()
     if searching:
         events = _calibration_events(network, calibration, max_samples)
-        samples = events.shape[1]
-        if mixed_precision is None:
-            network, layers = calibrate(network, events)
-        else:
-            chosen = None if labels is None else labels[:samples]
-            allocation = search_bit_widths(network, events, mixed_precision, chosen)
-            network, layers = calibrate(allocation.network, events, search=False)
+        network, report = _calibrate(network, events, mixed_precision, labels)
     quantized, projections = quantize_network(network)
-    return sparsify(quantized), QuantizationReport(projections, layers, allocation, samples)
+    return sparsify(quantized), replace(report, projections=projections)
+
+
+def _calibrate(
+    network: FloatNetwork,
+    events: NDArray[np.uint8],
+    mixed_precision: float | None,
+    labels: NDArray[np.int64] | None,
+) -> tuple[FloatNetwork, QuantizationReport]:
+    samples = events.shape[1]
+    if mixed_precision is None:
+        network, layers = calibrate(network, events)
+        return network, QuantizationReport(calibration=layers, samples=samples)
+    if not 0 <= mixed_precision <= 1:
+        raise DataError(f"mixed_precision is {mixed_precision}, needs a fraction from 0 to 1")
+    if labels is not None:
+        labels = np.asarray(labels)[:samples]
+        if labels.shape != (samples,):
+            raise DataError(f"{labels.shape} labels for {samples} samples, needs one each")
+    allocation = search_bit_widths(network, events, mixed_precision, labels)
+    network, layers = calibrate(allocation.network, events, search=False)
+    return network, QuantizationReport((), layers, allocation, samples)
 
 
 def _calibration_events(
@@ -119,10 +132,17 @@ def _calibration_events(
 ) -> NDArray[np.uint8]:
     if calibration is None:
         raise DataError("mixed_precision: needs events to search on; give calibration")
+    if max_samples is not None and max_samples < 1:
+        raise DataError(f"max_samples is {max_samples}, needs 1 or more")
     events = getattr(calibration, "events", calibration)
     if isinstance(events, Mapping):
-        first = {name: np.asarray(array)[:, :max_samples] for name, array in events.items()}
+        first = {name: _first_samples(array, max_samples) for name, array in events.items()}
         return as_events(network, first)[network.input_name]
-    first_samples = np.asarray(events)[:, :max_samples]
-    inputs = first_samples if events is calibration else SimpleNamespace(events=first_samples)
+    array = _first_samples(events, max_samples)
+    inputs = array if events is calibration else SimpleNamespace(events=array)
     return as_events(network, inputs)[network.input_name]
+
+
+def _first_samples(events: Any, max_samples: int | None) -> NDArray[Any]:
+    array = np.asarray(events)
+    return array[:, :max_samples] if array.ndim > 1 else array

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from ...runtime.errors import NetworkError
-from ..quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
+from ...runtime.population import Population
+from ..quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection, as_shape
 from ..quantize.fuse import fuse_linear_ops
 from ..quantize.linear_ops import AffineOp, ConvOp, LinearOp, Op, PoolOp, Shape
 from ..quantize.neuron_params import NeuronParams, make_neuron_params
@@ -36,7 +37,9 @@ def build_sequential(
     Raises:
         NetworkError: Shapes do not match or the order makes no network; names the layer.
     """
-    builder = _SequentialBuilder(tuple(input_shape), value_bits)
+    shape = as_shape(input_shape)
+    Population("input", shape, "input", value_bits=value_bits)  # validates both
+    builder = _SequentialBuilder(shape, value_bits)
     for name, layer in layers:
         if isinstance(layer, NeuronParams):
             builder.add_population(name, layer)
@@ -52,7 +55,7 @@ def build_sequential(
         raise NetworkError("the model: has no neurons")
     return FloatNetwork(
         "input",
-        tuple(input_shape),
+        shape,
         value_bits,
         tuple(builder.populations),
         tuple(builder.projections),

@@ -116,6 +116,16 @@ class FloatNetwork:
         return (Population(self.input_name, self.input_shape, "input", value_bits=self.value_bits),)
 
 
+def as_shape(shape: Any) -> tuple[int, ...]:
+    """Convert an input shape to a tuple; raises `NetworkError` where it is no sequence."""
+    try:
+        return tuple(shape)
+    except TypeError:
+        raise NetworkError(
+            f"input_shape is {shape!r}, needs (neurons,) or (channels, height, width)"
+        ) from None
+
+
 def use_per_channel_scales(network: FloatNetwork) -> FloatNetwork:
     """Quantize per channel every spiking population that no sum pool projects to."""
     pooled = {p.target for p in network.projections if p.kind == "sum_pool"}
@@ -146,7 +156,7 @@ def set_weight_bits(network: FloatNetwork, bits: int | Mapping[str, int]) -> Flo
             )
         if value not in range(MIN_WEIGHT_BITS, WEIGHT_BITS + 1):
             raise NetworkError(
-                f"{name}: {value} weight bits, needs {MIN_WEIGHT_BITS} to {WEIGHT_BITS}"
+                f"{name}: {value!r} weight bits, needs {MIN_WEIGHT_BITS} to {WEIGHT_BITS}"
             )
     projections = (
         replace(p, weight_bits=int(by_name.get(p.target, p.weight_bits)))

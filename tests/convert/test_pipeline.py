@@ -76,9 +76,9 @@ def test_bits_scales_and_calibration_are_applied_in_order() -> None:
 @pytest.mark.parametrize("form", ["mapping", "part"])
 def test_calibration_takes_what_an_engine_takes(form: str) -> None:
     images = EVENTS.reshape(6, 40, 1, 3, 4)
-    given: Any = {"in": EVENTS} if form == "mapping" else SimpleNamespace(events=images)
+    calibration: Any = {"in": EVENTS} if form == "mapping" else SimpleNamespace(events=images)
     assert (
-        quantize_model(NETWORK, calibration=given)[0]
+        quantize_model(NETWORK, calibration=calibration)[0]
         == (quantize_model(NETWORK, calibration=EVENTS)[0])
     )
 
@@ -109,7 +109,16 @@ def test_integers_pass_and_are_not_quantized_again() -> None:
     [
         ({"weight_bits": 9}, NetworkError, "9 weight bits, needs 4 to 8"),
         ({"weight_bits": {"nowhere": 5}}, NetworkError, "nowhere: .* needs one of hidden, out"),
+        ({"weight_bits": "8"}, NetworkError, "'8' weight bits, needs 4 to 8"),
         ({"mixed_precision": 0.1}, DataError, "mixed_precision: needs events to search on"),
+        ({"mixed_precision": 2, "calibration": EVENTS}, DataError, "needs a fraction from 0 to 1"),
+        (
+            {"mixed_precision": 0, "calibration": EVENTS, "labels": np.zeros(3, int)},
+            DataError,
+            r"\(3,\) labels for 40 samples, needs one each",
+        ),
+        ({"calibration": EVENTS, "max_samples": 0}, DataError, "max_samples is 0"),
+        ({"calibration": "digits"}, EngineError, "in: events are <U6"),
         ({"calibration": EVENTS[..., :5]}, EngineError, r"in: events are uint8 \(6, 40, 5\)"),
     ],
 )

@@ -22,6 +22,7 @@ from ....runtime.network import Network
 from ....runtime.population import Population
 from ....runtime.projection import Projection
 from ...diagnostics import LayerDiagnostic, raise_if_unsupported
+from ...quantize.float_network import as_shape
 from ..hdf5.reader import read_hdf5
 from .checks import INPUT_BITS, READOUT_THRESHOLD, check_layers, norm_shift
 from .connections import (
@@ -132,7 +133,7 @@ def _input_shape_and_bits(
     if first.kind == "input":
         return first.shape(), INPUT_BITS if first.neuron_type() else value_bits
     if input_shape is not None:
-        return tuple(input_shape), value_bits
+        return as_shape(input_shape), value_bits
     if first.kind in ("dense", "dense_rec"):
         return (first.integers("weight").size // int(np.prod(first.shape())),), value_bits
     raise FileError(

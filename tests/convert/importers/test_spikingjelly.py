@@ -191,8 +191,8 @@ def test_layers_after_the_last_neurons_are_integrated(sj: Any) -> None:
 def test_quantized_network_runs(sj: Any) -> None:
     module = randomize_norms(make_module(sj, *make_nodes(sj, "undecayed")))
     network, _ = quantize_network(from_spikingjelly(module, IMAGE)[0])
-    found = reference.run(network, EVENTS).spikes[network.output]
-    assert np.mean(found == run_module(module, EVENTS)) > 0.9
+    spikes = reference.run(network, EVENTS).spikes[network.output]
+    assert np.mean(spikes == run_module(module, EVENTS)) > 0.9
 
 
 def test_unsupported_layers_are_errors_that_name_the_parameter(sj: Any) -> None:
@@ -225,5 +225,8 @@ def test_invalid_orders_are_errors_that_name_the_layer(sj: Any) -> None:
     ):
         with pytest.raises(NetworkError, match=text):
             from_spikingjelly(layers, IMAGE)
+    for shape, text in ((5, "input_shape is 5, needs"), ((2, 3), r"shape \(2, 3\) is not")):
+        with pytest.raises(NetworkError, match=text):
+            from_spikingjelly([sj.Linear(5, 2), sj.IFNode()], shape)
     with pytest.raises(NetworkError, match="takes the maximum of graded values"):
         from_spikingjelly([sj.MaxPool2d(2), sj.IFNode()], IMAGE, value_bits=8)

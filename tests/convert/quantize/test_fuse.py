@@ -38,8 +38,8 @@ def apply_op(op: Op, values: torch.Tensor) -> torch.Tensor:
     if isinstance(op, FlattenOp):
         return values.flatten(1)
     if isinstance(op, PoolOp):
-        share = op.scale * np.prod(op.kernel)
-        return functional.avg_pool2d(values, op.kernel, op.stride, op.padding) * share
+        scale = op.scale * np.prod(op.kernel)
+        return functional.avg_pool2d(values, op.kernel, op.stride, op.padding) * scale
     if isinstance(op, AffineOp):
         shape = (-1, *[1] * (values.dim() - 2))
         return values * tensor(op.gain).view(shape) + tensor(op.offset).view(shape)
