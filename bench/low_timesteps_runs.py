@@ -29,7 +29,6 @@ from pumice.train import (
 )
 from pumice.train.data import FrameSet
 from pumice.train.data.augment import augment
-from pumice.train.evaluation.evaluate import iter_batches
 
 LAVA_CELL, VERIFY_SAMPLES = (
     ("ETC", 0),
@@ -108,7 +107,7 @@ def calibrate_early_exit(
 def operations_saved(network: Network, exiting: Network, test: FrameSet) -> float:
     """Fraction of synaptic operations that early exit saves on the test samples."""
     totals = [0.0, 0.0]
-    for events, _ in iter_batches(test, 100):
+    for events, _ in test.batches(100):
         for index, each in enumerate((network, exiting)):
             counts = count_ops(each, cpu.run(each, events, "output"))
             totals[index] += counts.total_synaptic_operations.sum()

@@ -1,1 +1,1 @@
-"""Protocols: what a network has learned, by neighbours, probes, fine-tuning and its features."""
+"""Evaluation: accuracy over time, linear probes, k-nearest neighbors, fine-tuning, early exit."""

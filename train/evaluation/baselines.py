@@ -1,4 +1,4 @@
-"""What features that were learned are compared with: the images themselves, and a drawn network."""
+"""Baselines of learned features: an untrained network, and the pixels."""
 
 import torch
 
@@ -15,10 +15,10 @@ from .probe import fit_linear_probe
 def untrained_baseline(
     recipe: PretrainRecipe, videos: VideoSource, clips: int = 1
 ) -> PretrainedModel:
-    """Return the network that a run of `recipe` begins with, made fit to be used.
+    """Build the network that a run of `recipe` starts from, with recalibrated batch norm.
 
-    Its weights are as drawn, and batch norm's statistics those of `clips` clips of each of
-    `videos`: with others its deeper layers would hardly spike.
+    Its weights are the initial ones; batch norm's statistics are those of `clips` clips of each of
+    `videos`, since with the initial ones deeper layers would hardly spike.
     """
     provenance = make_pretrain_provenance(recipe, videos)
     torch.manual_seed(recipe.training.seed)
@@ -28,13 +28,13 @@ def untrained_baseline(
 
 
 def pixel_probe_accuracy(data: Dataset, per_class: int, seed: int = 0) -> float:
-    """Return the share of test samples that a probe of the time means of their pixels tells right.
+    """Test accuracy of a linear probe on the time means of the pixels.
 
-    It sees the labels that `probed` sees.
+    It is fitted to the same labeled samples as `attach_linear_readout`.
     """
-    few = sample_per_class(data, per_class, seed)
-    known, asked = (
-        each.events.mean(axis=0, dtype="float32").reshape(len(each), -1)
-        for each in (few, data.test)
+    labeled = sample_per_class(data, per_class, seed)
+    train, test = (
+        part.events.mean(axis=0, dtype="float32").reshape(len(part), -1)
+        for part in (labeled, data.test)
     )
-    return fit_linear_probe(known, few.labels, data.classes).accuracy(asked, data.test.labels)
+    return fit_linear_probe(train, labeled.labels, data.classes).accuracy(test, data.test.labels)

@@ -1,6 +1,6 @@
 """Accuracy, agreement and calibration of a network stopped after each timestep."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,13 +55,6 @@ def evaluate(
             "or a Network"
         )
     return model_accuracy(network, part, quantized, batch_size)
-
-
-def iter_batches(
-    frames: FrameSet, batch_size: int
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-    """Iterate over events uint8 (timesteps, batch, ...) and labels int64 (batch,), in order."""
-    yield from frames.batches(batch_size)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What a network makes of videos: features of each step."""
+"""Features of videos at each timestep: from a network, or the pixels as a baseline."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,9 +19,12 @@ from .representation_metrics import consistency_error_per_step
 class Features:
     """Features of videos.
 
-    `steps`: what the read-out reads at each step, mean over a video's clips, float32 (videos,
-    timesteps, width). `errors`: how unlike each step is to the others of its clip, mean over a
-    video's clips, float64 (videos, timesteps). `labels`: for each kind int64 (videos,).
+    Attributes:
+        steps: input of the read-out at each step, mean over a video's clips, float32 (videos,
+            timesteps, width).
+        consistency_errors: temporal consistency error of each step, mean over a video's clips,
+            float64 (videos, timesteps).
+        labels: int64 (videos,) for each kind of label.
     """
 
     steps: Vectors
@@ -30,13 +33,13 @@ class Features:
 
     @property
     def mean(self) -> Vectors:
-        """Means over steps, (videos, width)."""
-        held: Vectors = self.steps.mean(axis=1)
-        return held
+        """Mean over steps, (videos, width)."""
+        mean: Vectors = self.steps.mean(axis=1)
+        return mean
 
     @property
     def concatenated(self) -> Vectors:
-        """Steps one after another, (videos, timesteps * width)."""
+        """Concatenated steps, (videos, timesteps * width)."""
         return self.steps.reshape(len(self.steps), -1)
 
 
@@ -51,20 +54,19 @@ def extract_features(
     clips: int = 1,
     batch_size: int = 128,
 ) -> Features:
-    """Return the features of all `videos`, each seen in `clips` clips spread evenly over it.
+    """Extract the features of all `videos`, from `clips` clips uniformly spread over each.
 
-    The network is put into evaluation mode and stays in it; it computes in real numbers or as on
-    the chip, as it was told.
+    Sets the network to evaluation mode; it computes in floats or, if quantized, in integers.
     """
     network.eval()
     device = next(network.parameters()).device
-    seen = iter_clips(videos, options, clips, batch_size)
-    found = (network.features(each.to(device)).flatten(2).cpu() for each in seen)
-    return _collect_features(found, clips, videos)
+    batches = iter_clips(videos, options, clips, batch_size)
+    features = (network.features(batch.to(device)).flatten(2).cpu() for batch in batches)
+    return _collect_features(features, clips, videos)
 
 
 def pixel_features(videos: VideoSource, options: ClipOptions, clips: int = 1) -> Features:
-    """Return the images themselves as features, from the same clips: what these are to beat."""
+    """Pixels of the same clips as features, a baseline."""
     return _collect_features(
         (each.flatten(2) for each in iter_clips(videos, options, clips)), clips, videos
     )
@@ -73,20 +75,20 @@ def pixel_features(videos: VideoSource, options: ClipOptions, clips: int = 1) ->
 def iter_clips(
     videos: VideoSource, options: ClipOptions, clips: int = 1, batch_size: int = 128
 ) -> Iterator[Tensor]:
-    """Yield `clips` clips of each video, of `batch` videos at once.
+    """Iterate over clips, `clips` of each video and `batch_size` videos at once.
 
-    float32 (timesteps, batch * clips, *shape); those of a video stand side by side.
+    float32 (timesteps, batch_size * clips, *shape); the clips of a video are adjacent.
     """
     for start in range(0, len(videos.lengths), batch_size):
         chosen = range(start, min(start + batch_size, len(videos.lengths)))
-        seen = np.concatenate([_load_clips(videos, video, options, clips) for video in chosen])
-        yield torch.from_numpy(seen).transpose(0, 1).float()
+        batch = np.concatenate([_load_clips(videos, video, options, clips) for video in chosen])
+        yield torch.from_numpy(batch).transpose(0, 1).float()
 
 
-def _collect_features(found: Iterable[Tensor], clips: int, videos: VideoSource) -> Features:
-    """Return features from those of clips, (timesteps, videos * clips, width) a batch."""
+def _collect_features(batches: Iterable[Tensor], clips: int, videos: VideoSource) -> Features:
+    """Average the features of clips, batches of (timesteps, videos * clips, width)."""
     steps, errors = [], []
-    for values in found:
+    for values in batches:
         each = values.transpose(0, 1).numpy()
         steps.append(each.reshape(-1, clips, *each.shape[1:]).mean(axis=1))
         errors.append(
@@ -98,7 +100,7 @@ def _collect_features(found: Iterable[Tensor], clips: int, videos: VideoSource) 
 def _load_clips(
     videos: VideoSource, video: int, options: ClipOptions, clips: int
 ) -> NDArray[np.uint8]:
-    """Return a video's clips, uint8 (clips, timesteps, channels, height, width)."""
+    """Load a video's clips, uint8 (clips, timesteps, channels, height, width)."""
     length = int(videos.lengths[video])
     starts = uniform_clip_starts(length, options, clips)
     return np.stack([videos.clip(video, frame_indices(int(s), options, length)) for s in starts])

@@ -1,4 +1,4 @@
-"""Fine-tuning: the whole network goes on to learn with labels."""
+"""Supervised fine-tuning of a pretrained network."""
 
 import copy
 
@@ -22,14 +22,22 @@ def finetune(
     lr: float = 1e-3,
     seed: int = 0,
 ) -> SpikingNetwork:
-    """Return a copy of `network` that was trained to tell `label`, by AdamW and cross-entropy.
+    """Fine-tune a copy of `network` with labels, by AdamW and cross-entropy.
 
-    Its read-out has a class for each; a new clip of each video is drawn every epoch.
+    Args:
+        network: the pretrained network; its read-out has one neuron per class.
+        videos: training videos; a new clip of each is sampled every epoch.
+        label: kind of label to learn.
+        options: length and stride of the clips.
+        epochs: passes over the videos.
+        batch_size: videos per step.
+        lr: learning rate.
+        seed: seed of order and clips.
     """
     torch.manual_seed(seed)
     tuned = copy.deepcopy(network).requires_grad_(True).train()
     generator = np.random.default_rng(seed)
-    optimiser = torch.optim.AdamW(tuned.parameters(), lr=lr)
+    optimizer = torch.optim.AdamW(tuned.parameters(), lr=lr)
     labels = torch.from_numpy(videos.labels[label].copy())
     for _ in range(epochs):
         order = generator.permutation(len(labels))
@@ -39,9 +47,9 @@ def finetune(
                 [_sample_clip(videos, int(k), options, generator) for k in chosen], axis=1
             )
             logits = tuned(torch.from_numpy(clips).float()).sum(dim=0)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             functional.cross_entropy(logits, labels[chosen]).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimizer.step()
     return tuned.eval()
 
 
@@ -54,21 +62,18 @@ def top_k_accuracy(
     clips: int = 3,
     ranks: tuple[int, ...] = (1, 5),
 ) -> dict[int, float]:
-    """Return how often the right class is among the k first, for each of `ranks`.
-
-    A video's answer is the mean over `clips` clips spread evenly over it.
-    """
+    """Top-k accuracy for each k of `ranks`, by the mean logits of `clips` clips of each video."""
     network.eval()
-    right = dict.fromkeys(ranks, 0.0)
+    accuracy = dict.fromkeys(ranks, 0.0)
     for video, length in enumerate(videos.lengths.tolist()):
         starts = uniform_clip_starts(length, options, clips).tolist()
-        seen = [videos.clip(video, frame_indices(start, options, length)) for start in starts]
-        logits = network(torch.from_numpy(np.stack(seen, axis=1)).float()).sum(dim=(0, 1))
+        frames = [videos.clip(video, frame_indices(start, options, length)) for start in starts]
+        logits = network(torch.from_numpy(np.stack(frames, axis=1)).float()).sum(dim=(0, 1))
         order = logits.argsort(descending=True).tolist()
-        place = order.index(int(videos.labels[label][video]))
+        position = order.index(int(videos.labels[label][video]))
         for rank in ranks:
-            right[rank] += (place < rank) / len(videos.lengths)
-    return right
+            accuracy[rank] += (position < rank) / len(videos.lengths)
+    return accuracy
 
 
 def _sample_clip(

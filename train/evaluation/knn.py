@@ -1,4 +1,4 @@
-"""Protocols that train nothing: nearest neighbours and retrieval."""
+"""Evaluation without training: k-nearest neighbors and retrieval by cosine similarity."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ TEMPERATURE = 0.07
 
 
 def cosine_similarity(queries: Vectors, gallery: Vectors) -> Vectors:
-    """Return the cosines of each query with each of the gallery, (queries, gallery)."""
+    """Cosine similarity of each query with each of the gallery, (queries, gallery)."""
     unit = [each / np.maximum(_row_norms(each), 1e-12) for each in (queries, gallery)]
     cosines: Vectors = unit[0] @ unit[1].T
     return cosines
@@ -24,9 +24,9 @@ def knn_predict(
     k: int = 20,
     temperature: float = TEMPERATURE,
 ) -> NDArray[np.int64]:
-    """Return the class that the nearest neighbours of each query vote for, int64 (queries,).
+    """Class of each query by weighted k-nearest neighbors, int64 (queries,).
 
-    A neighbour's vote is exp(cosine / temperature), as in Z. Wu et al., "Unsupervised Feature
+    A neighbor's vote is exp(cosine / temperature), as in Z. Wu et al., "Unsupervised Feature
     Learning via Non-Parametric Instance Discrimination", 2018. `labels` are the gallery's.
     """
     cosines = cosine_similarity(queries, gallery)
@@ -34,8 +34,8 @@ def knn_predict(
     weights = np.exp((np.take_along_axis(cosines, order, axis=1) - 1) / temperature)
     votes = np.zeros((len(queries), int(labels.max()) + 1))
     np.add.at(votes, (np.arange(len(queries))[:, None], labels[order]), weights)
-    winners: NDArray[np.int64] = votes.argmax(axis=1)
-    return winners
+    predictions: NDArray[np.int64] = votes.argmax(axis=1)
+    return predictions
 
 
 def recall_at_k(
@@ -45,18 +45,21 @@ def recall_at_k(
     gallery_labels: NDArray[np.int64],
     ranks: tuple[int, ...] = RANKS,
 ) -> dict[int, float]:
-    """Return R@k for each rank k: the share of queries with one of their class among the k nearest.
+    """R@k for each rank k: fraction of queries with one of their class among the k nearest.
 
-    Queries are the test videos and the gallery the training videos, by cosine. Raises `DataError`
-    where one of them is empty.
+    Queries are the test videos and the gallery the training videos, by cosine similarity. Raises
+    `DataError` where one of them is empty.
     """
     if not len(queries) or not len(gallery):
-        raise DataError(f"retrieval: {len(queries)} queries, {len(gallery)} in the gallery")
+        raise DataError(
+            f"retrieval: has {len(queries)} queries and {len(gallery)} gallery videos, needs 1 or "
+            "more of each"
+        )
     order = np.argsort(-cosine_similarity(queries, gallery), axis=1, kind="stable")
-    right = gallery_labels[order] == query_labels[:, None]
-    return {k: float(right[:, :k].any(axis=1).mean()) for k in ranks}
+    matches = gallery_labels[order] == query_labels[:, None]
+    return {k: float(matches[:, :k].any(axis=1).mean()) for k in ranks}
 
 
 def _row_norms(vectors: Vectors) -> Vectors:
-    held: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return held
+    norms: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return norms

@@ -1,4 +1,4 @@
-"""A linear probe: how much of a label a straight line finds in features that stay as they are."""
+"""Linear probe: logistic regression on frozen features."""
 
 import warnings
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from ...runtime.errors import DataError, MissingPackage
 from .features import Vectors
 
-INVERSE_REGULARIZATION = 0.1  # of the fit against its L2 penalty, on standardised features
+INVERSE_REGULARIZATION = 0.1  # C of the L2 penalty, on standardized features
 MAX_ITERATIONS = 300
-MIN_RELATIVE_STD = 0.1  # that a feature is taken to have, as a share of the mean one
+MIN_RELATIVE_STD = 0.1  # floor of a feature's standard deviation, relative to the mean one
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,21 +22,24 @@ class LinearProbe:
     bias: NDArray[np.float64]
 
     def predict(self, vectors: Vectors) -> NDArray[np.int64]:
-        """Return the class of each of `vectors` (videos, width), int64 (videos,)."""
-        answers: NDArray[np.int64] = (vectors @ self.weights.T + self.bias).argmax(axis=1)
-        return answers
+        """Class of each of `vectors` (videos, width), int64 (videos,)."""
+        predictions: NDArray[np.int64] = (vectors @ self.weights.T + self.bias).argmax(axis=1)
+        return predictions
 
     def accuracy(self, vectors: Vectors, labels: NDArray[np.int64]) -> float:
-        """Return the share of `vectors` that are told right."""
+        """Fraction of `vectors` that are predicted correctly."""
         return float((self.predict(vectors) == labels).mean())
 
 
 def fit_linear_probe(vectors: Vectors, labels: NDArray[np.int64], classes: int) -> LinearProbe:
-    """Fit logistic regression to features (videos, width) and their labels, 0 to `classes` - 1.
+    """Fit logistic regression to features (videos, width) and labels, 0 to `classes` - 1.
 
-    Features are standardised for the fit (one that hardly changes is not blown up), and that is
-    folded into the weights. Raises `DataError`
-    where a class has no example, and `MissingPackage` without scikit-learn.
+    Features are standardized for the fit, with a floor on the standard deviation so that constant
+    features are not amplified; the standardization is folded into the weights.
+
+    Raises:
+        DataError: a class has no example.
+        MissingPackage: scikit-learn is not installed.
     """
     try:
         from sklearn.exceptions import ConvergenceWarning
@@ -53,6 +56,6 @@ def fit_linear_probe(vectors: Vectors, labels: NDArray[np.int64], classes: int) 
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit((vectors - mean) / deviation, labels)
     weights, bias = model.coef_ / deviation, model.intercept_
-    if classes == 2:  # scikit-learn gives the second class's alone
+    if classes == 2:  # scikit-learn has one row, of the second class
         weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
     return LinearProbe(weights, bias - weights @ mean)

@@ -1,4 +1,4 @@
-"""All that the protocols say of a network, as plain numbers."""
+"""All metrics of pretrained features, as plain values."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,29 +12,34 @@ from .representation_metrics import effective_rank, feature_std
 def evaluate_features(
     gallery: Features, queries: Features, kinds: Sequence[str] = FEATURE_KINDS
 ) -> dict[str, Any]:
-    """Return what `gallery` (training videos) says of `queries` (test videos), shares 0 to 1.
+    """Evaluate features of test videos by those of training videos.
 
-    For each of `kinds` of feature, "mean" over steps and steps "concatenated", and each kind of
-    label: "retrieval" by rank, weighted nearest neighbours ("knn") and a linear "probe". Of the
-    queries themselves "consistency_error", that "by_step", "feature_std" and "effective_rank" of the
-    mean.
+    Args:
+        gallery: features of the training videos.
+        queries: features of the test videos.
+        kinds: "mean" over steps, and steps "concatenated".
+
+    Returns:
+        For each kind of feature and of label: "retrieval" by rank, weighted k-nearest neighbors
+        ("knn") and linear "probe", accuracies 0 to 1. Of the queries: "consistency_error", the same
+        "by_step", and "feature_std" and "effective_rank" of the means.
     """
-    told: dict[str, Any] = {
+    scores: dict[str, Any] = {
         "consistency_error": float(queries.consistency_errors.mean()),
         "by_step": queries.consistency_errors.mean(axis=0).tolist(),
         "feature_std": feature_std(queries.mean),
         "effective_rank": effective_rank(queries.mean),
     }
     for kind in kinds:
-        known, asked = getattr(gallery, kind), getattr(queries, kind)
-        told[kind] = {}
+        train, test = getattr(gallery, kind), getattr(queries, kind)
+        scores[kind] = {}
         for name, labels in gallery.labels.items():
-            wanted = queries.labels[name]
-            probe = fit_linear_probe(known, labels, int(labels.max()) + 1)
-            found = recall_at_k(asked, wanted, known, labels)
-            told[kind][name] = {
-                "retrieval": {str(rank): share for rank, share in found.items()},
-                "knn": float((knn_predict(asked, known, labels) == wanted).mean()),
-                "probe": probe.accuracy(asked, wanted),
+            test_labels = queries.labels[name]
+            probe = fit_linear_probe(train, labels, int(labels.max()) + 1)
+            recalls = recall_at_k(test, test_labels, train, labels)
+            scores[kind][name] = {
+                "retrieval": {str(rank): recall for rank, recall in recalls.items()},
+                "knn": float((knn_predict(test, train, labels) == test_labels).mean()),
+                "probe": probe.accuracy(test, test_labels),
             }
-    return told
+    return scores

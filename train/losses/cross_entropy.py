@@ -1,4 +1,4 @@
-"""Cross-entropy of the mean output over time, what is minimised unless said otherwise.
+"""Cross-entropy of the mean logits over time, the default loss.
 
 L = CE(1/T sum_t z_t, y)
 """
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the loss, averaged over the batch.
+    """Batch mean of the cross-entropy.
 
     `logits` is (timesteps, batch, classes), `labels` int64 (batch,).
     """

@@ -1,20 +1,20 @@
-"""ETC: every time step's softened answer is drawn towards those of the other steps.
+"""ETC (enhancing temporal consistency): each step's soft prediction matches the other steps'.
 
     P_t = softmax(z_t / tau)
-    L = tau^2 / (T (T - 1)) sum_t sum_{m != t} KL(P_m || P_t),   no gradient through P_m
+    L = tau^2 / (T (T - 1)) sum_t sum_{m != t} KL(P_m || P_t),   P_m detached
 
 Zhao et al., "Improving stability and performance of spiking neural networks through enhancing
 temporal consistency", Pattern Recognition 159 (2025) 111094 (arXiv 2305.14174), equations 10 and
-11, averaged over t as in equation 12; used with weight 1 and tau = 4 beside cross-entropy.
+11, averaged over t as in equation 12; used with weight 1 and tau = 4, with cross-entropy.
 """
 
 from torch import Tensor
 
 
 def etc(logits: Tensor, temperature: float = 4.0) -> Tensor:
-    """Return the loss, averaged over the batch; 0 where there is one time step only.
+    """Batch mean of the ETC loss; 0 with a single timestep.
 
-    `logits` is (timesteps, batch, classes). Cost grows with the timesteps, not with their pairs:
+    `logits` is (timesteps, batch, classes). The cost is linear in the timesteps:
     sum_t sum_{m != t} KL(P_m || P_t)
         = (T - 1) sum_m P_m log P_m - (sum_m P_m) (sum_t log P_t) + sum_t P_t log P_t
     """
@@ -25,6 +25,7 @@ def etc(logits: Tensor, temperature: float = 4.0) -> Tensor:
     teacher = student.detach()
     probability = teacher.exp()
     entropies = (probability * teacher).sum()
-    crossed = (probability.sum(dim=0) * student.sum(dim=0)).sum() - (probability * student).sum()
-    pairs = (timesteps - 1) * entropies - crossed
+    all_terms = (probability.sum(dim=0) * student.sum(dim=0)).sum()
+    cross_terms = all_terms - (probability * student).sum()
+    pairs = (timesteps - 1) * entropies - cross_terms
     return pairs * temperature**2 / (timesteps * (timesteps - 1) * batch)

@@ -1,4 +1,4 @@
-"""TET: every time step must answer right by itself.
+"""TET (temporal efficient training): cross-entropy of every timestep.
 
     L = (1 - lambda) 1/T sum_t CE(z_t, y) + lambda mean_{t, i, c} (z_tic - phi)^2
 
@@ -12,14 +12,14 @@ from torch.nn import functional
 
 
 def tet(logits: Tensor, labels: Tensor, regularization: float = 0.0, target: float = 1.0) -> Tensor:
-    """Return the loss, averaged over the batch.
+    """Batch mean of the TET loss.
 
-    `logits` is (timesteps, batch, classes), `labels` int64 (batch,); `regularisation` is lambda,
+    `logits` is (timesteps, batch, classes), `labels` int64 (batch,); `regularization` is lambda,
     0 to 1, and `target` phi.
     """
     timesteps = logits.shape[0]
-    each = functional.cross_entropy(logits.flatten(0, 1), labels.repeat(timesteps))
+    cross_entropy = functional.cross_entropy(logits.flatten(0, 1), labels.repeat(timesteps))
     if not regularization:
-        return each
-    drawn = (logits - target).square().mean()
-    return (1 - regularization) * each + regularization * drawn
+        return cross_entropy
+    pull = (logits - target).square().mean()
+    return (1 - regularization) * cross_entropy + regularization * pull

@@ -1,4 +1,4 @@
-"""The recipe: everything that decides what a training run gives, in one TOML file."""
+"""Recipe of a training run: everything that decides its result, in one TOML file."""
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -10,7 +10,7 @@ from ..models import ConvOptions, NetworkOptions
 
 
 class Recipe(BaseModel):
-    """A training run: data, network, objectives, augmentation, fit and devices."""
+    """A training run: data, network, loss, augmentation, training and devices."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

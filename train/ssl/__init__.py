@@ -1,1 +1,1 @@
-"""Learning without labels: six objectives, PredNext, views, momentum copies, several processes."""
+"""Self-supervised pretraining: six objectives, PredNext, views, momentum encoders."""

@@ -1,4 +1,4 @@
-"""Heads: what stands on a network while it learns without labels, and is then taken off."""
+"""Projector and predictor heads, used in self-supervised pretraining only."""
 
 from itertools import pairwise
 
@@ -6,10 +6,10 @@ from torch import nn
 
 
 def mlp(*sizes: int, last_norm: bool = False) -> nn.Sequential:
-    """Return linear maps from size to size, each but the last with batch norm and ReLU after it.
+    """Create an MLP with batch norm and ReLU after every layer but the last.
 
-    Takes (samples, first size), gives (samples, last size). With `last_norm` the last has a batch
-    norm without weights after it, as SimSiam's projector.
+    Maps (samples, sizes[0]) to (samples, sizes[-1]). With `last_norm`, the last layer is followed
+    by a batch norm without affine parameters, as in SimSiam's projector.
     """
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes[:-1]):

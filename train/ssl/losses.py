@@ -1,4 +1,4 @@
-"""The losses of six self-supervised objectives, as published.
+"""Losses of six self-supervised objectives, as published.
 
 Features are floating point (samples, dimensions): row n of one view belongs to row n of the other.
 """
@@ -11,9 +11,9 @@ VARIANCE_EPSILON = 1e-4  # VICReg's epsilon
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """Return SimCLR's loss: find the other view of a sample among all views of all samples.
+    """NT-Xent loss of SimCLR: identify the other view of a sample among all views.
 
-    With z the 2N normalised features and s_ij = z_i . z_j / temperature,
+    With z the 2N normalized features and s_ij = z_i . z_j / temperature,
 
         mean over i of -log( exp(s_ij) / sum_{k != i} exp(s_ik) ),   j the other view of i
 
@@ -29,30 +29,27 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
 
 
 def info_nce(query: Tensor, key: Tensor, queue: Tensor, temperature: float) -> Tensor:
-    """Return MoCo's loss: find a sample's key among those in the queue, (keys, dimensions).
+    """InfoNCE loss of MoCo: identify a sample's key among those in the queue, (keys, dimensions).
 
         mean of -log( e^(q.k/t) / (e^(q.k/t) + sum over the queue of e^(q.k'/t)) )
 
-    with normalised features; gradients reach the queries alone. K. He et al., "Momentum Contrast
+    with normalized features; gradients reach the queries alone. K. He et al., "Momentum Contrast
     for Unsupervised Visual Representation Learning", 2020.
     """
     query = functional.normalize(query, dim=1)
     key, queue = (functional.normalize(keys.detach(), dim=1) for keys in (key, queue))
-    right = (query * key).sum(dim=1, keepdim=True)
-    logits = torch.cat([right, query @ queue.T], dim=1) / temperature
+    positive = (query * key).sum(dim=1, keepdim=True)
+    logits = torch.cat([positive, query @ queue.T], dim=1) / temperature
     return functional.cross_entropy(logits, logits.new_zeros(len(query), dtype=torch.long))
 
 
 def negative_cosine(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return the mean of -cos(prediction, target) over all but the last axis.
-
-    Gradients do not reach the target.
-    """
+    """Mean of -cos(prediction, target) over all but the last axis; the target is detached."""
     return -functional.cosine_similarity(prediction, target.detach(), dim=-1).mean()
 
 
 def simsiam(predictions: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor]) -> Tensor:
-    """Return SimSiam's loss: the prediction from each view beside the feature of the other.
+    """SimSiam loss: negative cosine of each view's prediction and the other view's feature.
 
         D(p_1, z_2) / 2 + D(p_2, z_1) / 2,   D(p, z) = -cos(p, z) with z constant
 
@@ -63,17 +60,17 @@ def simsiam(predictions: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor]) 
 
 
 def byol(predictions: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor]) -> Tensor:
-    """Return BYOL's loss; `targets` come from the momentum encoder.
+    """BYOL loss; `targets` come from the momentum encoder.
 
         |p_1 - z_2|^2 + |p_2 - z_1|^2 = (2 - 2 cos(p_1, z_2)) + (2 - 2 cos(p_2, z_1))
 
-    for normalised features, z constant. J.-B. Grill et al., "Bootstrap Your Own Latent", 2020.
+    for normalized features, z constant. J.-B. Grill et al., "Bootstrap Your Own Latent", 2020.
     """
     return 4 + 4 * simsiam(predictions, targets)
 
 
 def barlow_twins(first: Tensor, second: Tensor, redundancy: float) -> Tensor:
-    """Return Barlow Twins' loss on the cross-correlation C of the two views, over samples.
+    """Barlow Twins loss on the cross-correlation C of the two views, over samples.
 
         sum_i (1 - C_ii)^2 + redundancy * sum_{i != j} C_ij^2
 
@@ -81,15 +78,15 @@ def barlow_twins(first: Tensor, second: Tensor, redundancy: float) -> Tensor:
     """
     first, second = (functional.normalize(z - z.mean(dim=0), dim=0) for z in (first, second))
     correlation = first.T @ second
-    same = correlation.diagonal()
-    across = correlation.square().sum() - same.square().sum()
-    return (1 - same).square().sum() + redundancy * across
+    diagonal = correlation.diagonal()
+    off_diagonal = correlation.square().sum() - diagonal.square().sum()
+    return (1 - diagonal).square().sum() + redundancy * off_diagonal
 
 
 def vicreg(
     first: Tensor, second: Tensor, invariance: float, variance: float, covariance: float
 ) -> Tensor:
-    """Return VICReg's loss over N samples and D dimensions.
+    """VICReg loss over N samples and D dimensions.
 
         invariance * MSE(z, z') + variance * (v(z) + v(z')) + covariance * (c(z) + c(z'))
         v(z) = mean over dimensions of max(0, 1 - sqrt(Var(z) + 1e-4))
@@ -101,10 +98,10 @@ def vicreg(
     """
     loss = invariance * functional.mse_loss(first, second)
     for features in (first, second):
-        centred = features - features.mean(dim=0)
-        covariances = centred.T @ centred / (len(features) - 1)
+        centered = features - features.mean(dim=0)
+        covariances = centered.T @ centered / (len(features) - 1)
         variances = covariances.diagonal()
-        spread = functional.relu(1 - (variances + VARIANCE_EPSILON).sqrt()).mean()
-        across = covariances.square().sum() - variances.square().sum()
-        loss = loss + variance * spread + covariance * across / features.shape[1]
+        hinge = functional.relu(1 - (variances + VARIANCE_EPSILON).sqrt()).mean()
+        off_diagonal = covariances.square().sum() - variances.square().sum()
+        loss = loss + variance * hinge + covariance * off_diagonal / features.shape[1]
     return loss

@@ -1,4 +1,4 @@
-"""A copy that follows slowly, and batch norm that is only looked at."""
+"""Momentum encoder: exponential moving average of weights, and its schedule."""
 
 import copy
 import math
@@ -14,22 +14,22 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def ema_copy(module: Module) -> Module:
-    """Return a copy of `module` that takes no gradients."""
+    """Copy `module` without gradients."""
     return copy.deepcopy(module).requires_grad_(False)
 
 
 @torch.no_grad()
 def ema_update(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
-    """Move each parameter of `slow` towards `fast`: slow = momentum * slow + (1 - momentum) * fast.
+    """Update each parameter: slow = momentum * slow + (1 - momentum) * fast.
 
-    Batch norm's statistics are its own: it normalises by its own batches.
+    Batch norm's running statistics are not averaged: `slow` normalizes by its own batches.
     """
     for own, other in zip(slow.parameters(), fast.parameters(), strict=True):
         own.lerp_(other, 1 - momentum)
 
 
 def momentum_schedule(start: float, step: int, steps: int) -> float:
-    """Return the momentum at `step` of `steps`: from `start` to 1 along half a cosine (BYOL).
+    """Momentum at `step` of `steps`, from `start` to 1 along half a cosine (BYOL).
 
     1 - (1 - start) * (cos(pi step / steps) + 1) / 2
     """
@@ -38,14 +38,14 @@ def momentum_schedule(start: float, step: int, steps: int) -> float:
 
 @contextmanager
 def frozen_bn_stats(module: nn.Module) -> Iterator[None]:
-    """Let batch norm use the statistics of its batch without keeping them."""
+    """Let batch norm normalize by its batch without updating its running statistics."""
     norms = [each for each in module.modules() if isinstance(each, _BatchNorm)]
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    saved = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.num_batches_tracked = None
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, (momentum, count) in zip(norms, before, strict=True):
+        for norm, (momentum, count) in zip(norms, saved, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, count

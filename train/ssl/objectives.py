@@ -1,4 +1,4 @@
-"""The six objectives as a recipe names them: table `[objective]`."""
+"""Self-supervised objectives by name: table `[objective]` of a pretraining recipe."""
 
 import math
 from typing import Literal
@@ -21,16 +21,19 @@ OBJECTIVES: tuple[ObjectiveName, ...] = (
 
 
 class ObjectiveOptions(BaseModel):
-    """What features are to be like, without labels, and the heads that this is asked through.
+    """A self-supervised objective and its heads.
 
-    The projector has layers of the sizes `projector` after the network, at each time step; losses
-    see the mean over steps. `predictor` is the hidden size of BYOL's and SimSiam's predictor.
-    `temperature` is SimCLR's and MoCo's; MoCo's `queue` holds so many keys; the copy of `momentum`
-    (MoCo, BYOL) follows ever more slowly, from this share kept a step to 1; `redundancy` is Barlow
-    Twins' lambda; `invariance`, `variance` and `covariance` are VICReg's weights.
-
-    `consistency` adds that multiple of the temporal consistency error, which forces features to
-    stand still: the baseline that PredNext is to beat.
+    - `name`: objective.
+    - `projector`: layer sizes of the projector after the network, applied at each timestep; losses
+      see the mean over timesteps.
+    - `predictor`: hidden size of BYOL's and SimSiam's predictor.
+    - `temperature`: of SimCLR and MoCo.
+    - `queue_size`: number of MoCo's keys.
+    - `momentum`: initial momentum of the momentum encoder (MoCo, BYOL), which rises to 1.
+    - `redundancy`: lambda of Barlow Twins.
+    - `invariance`, `variance`, `covariance`: weights of VICReg.
+    - `consistency_weight`: weight of the temporal consistency error, added to the loss: forced
+      consistency, the baseline of PredNext.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,12 +52,12 @@ class ObjectiveOptions(BaseModel):
 
     @property
     def needs_momentum_encoder(self) -> bool:
-        """Whether it needs a momentum copy."""
+        """True for objectives with a momentum encoder."""
         return self.name in ("moco", "byol")
 
     @property
     def needs_predictor(self) -> bool:
-        """Whether it needs a predictor."""
+        """True for objectives with a predictor."""
         return self.name in ("byol", "simsiam")
 
 
@@ -65,11 +68,14 @@ def objective_loss(
     slow: Views | None,
     queue: Tensor | None,
 ) -> Tensor:
-    """Return the loss of `options`, scaled as `scale` says.
+    """Compute the loss of an objective, scaled by `loss_scale`.
 
-    `features`: time means of the two views, (samples, dimensions). `predictions`: what the
-    predictor makes of them, and `slow`: the momentum copy's, where the objective has these. `queue`
-    (keys, dimensions): MoCo's; its loss is the mean of both views as query.
+    Args:
+        options: the objective.
+        features: time means of the two views, (samples, dimensions).
+        predictions: the predictor's outputs for them, where there is one.
+        slow: time means from the momentum encoder, where there is one.
+        queue: MoCo's keys, (keys, dimensions); its loss is the mean of both views as query.
     """
     name, (first, second) = options.name, features
     if name == "simclr":
@@ -96,11 +102,11 @@ def objective_loss(
 
 
 def loss_scale(options: ObjectiveOptions, samples: int, dimensions: int) -> float:
-    """Return what a published loss is multiplied by, to weigh about as much as PredNext's.
+    """Factor that gives a published loss about the weight of PredNext's.
 
-    PredNext's terms are cosines, like SimSiam's: for features that say nothing they are 0, and the
-    best is -1. So each loss is divided by what it falls from for features that say nothing: the
-    logarithm of the number of candidates, four (1 - cos), the dimensions, the two variance terms.
+    PredNext's terms are cosines, like SimSiam's: 0 for uninformative features, -1 at best. So each
+    loss is divided by its value for uninformative features: the logarithm of the number of
+    candidates, four (1 - cos), the dimensions, the two variance terms.
     """
     return {
         "simclr": 1 / math.log(max(2 * samples - 1, 2)),

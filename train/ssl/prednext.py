@@ -1,7 +1,8 @@
-"""PredNext: each view predicts what the other shows at the next step and in a later clip.
+"""PredNext: each view predicts the other view's features at the next step and in a later clip.
 
 Y. Dong et al., "PredNext: Explicit Cross-View Temporal Prediction for Unsupervised Learning in
-Spiking Neural Networks", arXiv 2509.24844, 2025. What the paper leaves open is said at each option.
+Spiking Neural Networks", arXiv 2509.24844, 2025. Choices that the paper leaves open are marked at
+the options.
 """
 
 from dataclasses import dataclass
@@ -18,14 +19,17 @@ Views = tuple[Tensor, Tensor]
 
 
 class PredNextOptions(BaseModel):
-    """How features are made to foretell: loss = (1 - weight) * objective + weight * prediction.
+    """PredNext: loss = (1 - weight) * objective + weight * prediction.
 
-    `weight` 0 leaves it out, 1 the objective. `step` predicts the feature `interval` steps on,
-    `clip` the time mean of a later clip of the same video; `cross_view` predicts those of the other
-    view, else of its own. `reduction` takes the mean of a clip's steps or their sum. `targets`
-    come from the network itself, detached ("online"), or from its momentum copy. The predictors
-    have `hidden` neurons. The paper gives an interval of 1, cross view and 128 hidden; it does not
-    say the weight, and writes the sum, which outweighs the clip's term by the number of steps.
+    - `weight`: weight of the prediction loss; 0 leaves it out, 1 the objective. Not published.
+    - `step`: step prediction, of the features `interval` steps later.
+    - `clip`: clip prediction, of the time mean of a later clip of the same video.
+    - `interval`: prediction interval in steps; 1 in the paper.
+    - `cross_view`: predict the features of the other view (as in the paper), else of the same.
+    - `reduction`: mean or sum over a clip's steps. The paper writes the sum, which outweighs the
+      clip's term by the number of steps.
+    - `targets`: features of the network itself, detached ("online"), or of its momentum encoder.
+    - `hidden`: hidden size of the predictors; 128 in the paper.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,21 +46,24 @@ class PredNextOptions(BaseModel):
     @model_validator(mode="after")
     def _check_predictors(self) -> "PredNextOptions":
         if self.weight and not (self.step or self.clip):
-            raise ValueError("step and clip are both off; with weight 0 nothing is predicted")
+            raise ValueError(
+                "step and clip are both off; set weight = 0 to train without prediction"
+            )
         return self
 
     @property
     def needs_later_clip(self) -> bool:
-        """Whether a later clip is needed."""
+        """True where clip prediction needs a later clip."""
         return bool(self.weight and self.clip)
 
 
 @dataclass(frozen=True)
 class PredictionTargets:
-    """What is to be foretold, for each of the two views: no gradient goes through it.
+    """Prediction targets of the two views, without gradient.
 
-    `steps`: features (timesteps, samples, dimensions). `later`: time means of the later clip,
-    (samples, dimensions), where the clip predictor is on.
+    Attributes:
+        steps: features at each step, (timesteps, samples, dimensions).
+        later: time means of the later clip, (samples, dimensions), for clip prediction.
     """
 
     steps: Views
@@ -64,7 +71,7 @@ class PredictionTargets:
 
 
 class PredNext(nn.Module):
-    """The two predictors, and the loss that they and the features before them are trained by."""
+    """Step and clip predictors, and their loss."""
 
     def __init__(self, options: PredNextOptions, dimensions: int):
         super().__init__()
@@ -74,7 +81,7 @@ class PredNext(nn.Module):
         self.clip = mlp(*sizes) if options.clip else None
 
     def forward(self, features: Views, targets: PredictionTargets) -> Tensor:
-        """Return the loss for `features` (timesteps, samples, dimensions) of the two views.
+        """Prediction loss for `features` (timesteps, samples, dimensions) of the two views.
 
         step  = sum over views i of 1/2 reduction_t D(P_T(z_i^t), z_j^(t + interval))
         clip  = sum over views i of 1/2 D(P_C(mean_t z_i^t), later_j)
@@ -82,34 +89,34 @@ class PredNext(nn.Module):
         """
         loss = features[0].new_zeros(())
         for view, own in enumerate(features):
-            seen = 1 - view if self.options.cross_view else view
+            target = 1 - view if self.options.cross_view else view
             if self.step is not None:
-                loss = loss + 0.5 * self._step_loss(self.step, own, targets.steps[seen])
+                loss = loss + 0.5 * self._step_loss(self.step, own, targets.steps[target])
             if self.clip is not None and targets.later is not None:
-                later = targets.later[seen]
+                later = targets.later[target]
                 loss = loss + 0.5 * negative_cosine(self.clip(own.mean(dim=0)), later)
         return loss
 
     def _step_loss(self, predictor: nn.Module, own: Tensor, target: Tensor) -> Tensor:
         steps = len(own) - self.options.interval
-        before = own[:steps]
-        predicted = predictor(before.flatten(0, 1)).view_as(before)
+        earlier = own[:steps]
+        predicted = predictor(earlier.flatten(0, 1)).view_as(earlier)
         loss = negative_cosine(predicted, target[self.options.interval :])
         return loss * steps if self.options.reduction == "sum" else loss
 
 
 def temporal_consistency_error(features: Tensor) -> Tensor:
-    """Return the temporal consistency error of features (timesteps, samples, dimensions), 0 to 2.
+    """Temporal consistency error of features (timesteps, samples, dimensions), 0 to 2.
 
         mean over samples and pairs t != s of 1 - cos(f^t, f^s)
 
-    The paper's equation 8: 0 where features stand still. A feature of zeros is like none, itself
-    included (its cosine with any is 0).
+    Equation 8 of the paper: 0 where features are constant over time. A zero feature has cosine 0
+    with every feature, itself included.
     """
     timesteps = len(features)
     if timesteps < 2:
         return features.new_zeros(())
     unit = functional.normalize(features, dim=-1)
     total = unit.sum(dim=0).square().sum(dim=-1)
-    itself = unit.square().sum(dim=(0, 2))
-    return (1 - (total - itself) / (timesteps * (timesteps - 1))).mean()
+    self_similarity = unit.square().sum(dim=(0, 2))
+    return (1 - (total - self_similarity) / (timesteps * (timesteps - 1))).mean()

@@ -1,4 +1,4 @@
-"""The recipe of a pretraining run, in one TOML file."""
+"""Recipe of a self-supervised pretraining run, in one TOML file."""
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,14 +10,18 @@ from .objectives import ObjectiveOptions
 from .prednext import PredNextOptions
 from .views import ViewOptions
 
-RECIPE_PACKAGE = "pumice.train.recipes.pretraining"
-MAX_MOTION_ROTATION = 20.0  # of rotation, that leave a motion to the left one to the left
+MAX_MOTION_ROTATION = 20.0  # degrees that leave the label of a motion as it is
 
 
 class PretrainingOptions(BaseModel):
-    """How weights are found: AdamW, with a learning rate that falls to 0 along half a cosine.
+    """Optimization by AdamW, with a learning rate that anneals to 0 along half a cosine.
 
-    `batch` videos go through each device at once; `workers` processes decode them.
+    - `epochs`: passes over the videos; each samples new clips.
+    - `batch_size`: videos per device and step.
+    - `lr`: initial learning rate.
+    - `weight_decay`: decoupled weight decay.
+    - `num_workers`: processes that decode videos; 0 decodes in the training process.
+    - `seed`: seed of initial weights, order, clips and views.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +35,7 @@ class PretrainingOptions(BaseModel):
 
 
 class PretrainRecipe(BaseModel):
-    """A pretraining run: videos, clips, network, objective, PredNext, views, fit and devices."""
+    """A pretraining run: videos, clips, network, objective, PredNext, views, training, devices."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,15 +50,15 @@ class PretrainRecipe(BaseModel):
 
     @model_validator(mode="after")
     def _check_clips(self) -> "PretrainRecipe":
-        prednext, steps = self.prednext, self.clips.timesteps
-        if prednext.weight and prednext.step and prednext.interval >= steps:
+        prednext, timesteps = self.prednext, self.clips.timesteps
+        if prednext.weight and prednext.step and prednext.interval >= timesteps:
             raise ValueError(
-                f"prednext.interval is {prednext.interval}, but a clip has {steps} timesteps"
+                f"prednext.interval is {prednext.interval}, but a clip has {timesteps} timesteps"
             )
-        turned = self.views.flip or self.views.rotate > MAX_MOTION_ROTATION
-        if self.data.name == "digit-motions" and turned:
+        changes_motion = self.views.flip or self.views.rotate > MAX_MOTION_ROTATION
+        if self.data.name == "digit-motions" and changes_motion:
             raise ValueError(
-                "views.flip and views.rotate above 20 degrees make another motion of a digit's; "
-                "leave them out"
+                "views.flip and views.rotate above 20 degrees change the motion of a digit, which "
+                "is a label; leave them out"
             )
         return self

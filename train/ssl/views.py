@@ -1,4 +1,4 @@
-"""Views: a clip varied at random, by one draw for all its time steps, on whatever device it is."""
+"""Random views of clips for self-supervised learning: one draw for all timesteps, on any device."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,20 +9,23 @@ from torch import Tensor
 
 from ...runtime.errors import MissingPackage
 
-ASPECT_RATIO = (3 / 4, 4 / 3)  # of what is cropped, width to height
-BLUR_SIGMA = (0.1, 2.0)  # standard deviation in pixels
+ASPECT_RATIO = (3 / 4, 4 / 3)  # width to height of a crop
+BLUR_SIGMA = (0.1, 2.0)  # pixels
 
 
 class ViewOptions(BaseModel):
-    """How a view differs from its clip.
+    """Augmentation that makes a view of a clip: table `[views]` of a pretraining recipe.
 
-    A part of `crop` or more of the image's area is enlarged to its size; half of the views are
-    mirrored left to right with `flip`, and turned by up to `rotate` degrees. `colour` varies
-    brightness and contrast by up to that share, and with three channels saturation by as much and
-    hue by a quarter of it; the share `grey` of them loses its colours, `blur` is blurred. `noise`
-    is the standard deviation of noise on each value. Events are cropped and mirrored alone.
+    - `crop`: smallest fraction of the image's area that is cropped and rescaled to its size.
+    - `flip`: mirror left to right with probability 1/2.
+    - `rotate`: rotate by up to so many degrees.
+    - `color`: jitter brightness and contrast by up to this fraction; with three channels also
+      saturation by as much, and hue by a quarter of it.
+    - `grayscale`, `blur`: probability of each.
+    - `noise`: standard deviation of Gaussian noise on each value.
 
-    Leave out what changes a label: a mirrored motion to the left is one to the right.
+    Binary events are cropped and mirrored only. Leave out what changes a label: a mirrored motion
+    to the left is one to the right.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,26 +45,26 @@ Augmentation = Callable[[Tensor], Tensor]
 def make_augmentation(
     options: ViewOptions, shape: tuple[int, ...], value_bits: int
 ) -> Augmentation:
-    """Return what makes a view of clips (timesteps, samples, *shape) of whole numbers.
+    """Create the function that makes a view of clips (timesteps, samples, *shape).
 
-    Views are whole numbers of `value_bits` bits in the same float type. Draws come from torch's
-    global generator, one for each clip. Raises `MissingPackage` without kornia.
+    Clips and views hold integers of `value_bits` bits in a float tensor. Draws come from torch's
+    global generator, one per clip. Raises `MissingPackage` without kornia.
     """
-    moved = _make_geometric(options, shape, exact=value_bits == 1)
-    coloured = _make_color(options, shape[0]) if value_bits > 1 else None
-    largest = (1 << value_bits) - 1
+    geometric = _make_geometric(options, shape, exact=value_bits == 1)
+    color = _make_color(options, shape[0]) if value_bits > 1 else None
+    max_value = (1 << value_bits) - 1
 
-    def vary(clips: Tensor) -> Tensor:
+    def make_view(clips: Tensor) -> Tensor:
         timesteps, samples, channels = clips.shape[:3]
-        folded = clips.transpose(0, 1).flatten(1, 2) / largest  # time among channels: one draw
-        seen = moved(folded).view(samples, timesteps, channels, *shape[1:])
-        if coloured is not None:
-            seen = coloured(seen)
+        merged = clips.transpose(0, 1).flatten(1, 2) / max_value  # time among channels: one draw
+        view = geometric(merged).view(samples, timesteps, channels, *shape[1:])
+        if color is not None:
+            view = color(view)
             if options.noise:
-                seen = seen + options.noise * torch.randn_like(seen)
-        return (seen.transpose(0, 1).clamp(0, 1) * largest).round()
+                view = view + options.noise * torch.randn_like(view)
+        return (view.transpose(0, 1).clamp(0, 1) * max_value).round()
 
-    return vary
+    return make_view
 
 
 def _make_geometric(options: ViewOptions, shape: tuple[int, ...], exact: bool) -> Augmentation:
@@ -79,33 +82,32 @@ def _make_geometric(options: ViewOptions, shape: tuple[int, ...], exact: bool) -
 
 
 def _make_color(options: ViewOptions, channels: int) -> Augmentation:
-    """Return what takes (samples, timesteps, channels, height, width), 0 to 1."""
+    """Color jitter of (samples, timesteps, channels, height, width), values 0 to 1."""
     kornia = _import_kornia()
-    most = options.color
+    strength = options.color
     if channels != 3:
-        span = 1 - most, 1 + most
-        grey = [kornia.RandomBrightness(span, p=1.0), kornia.RandomContrast(span, p=1.0)]
-        grey += (
-            [kornia.RandomGaussianBlur((3, 3), BLUR_SIGMA, p=options.blur)] if options.blur else []
-        )
-        chained = _compose(grey)
-        return lambda clips: chained(clips.flatten(1, 2)).view_as(clips)
+        span = 1 - strength, 1 + strength
+        parts = [kornia.RandomBrightness(span, p=1.0), kornia.RandomContrast(span, p=1.0)]
+        if options.blur:
+            parts.append(kornia.RandomGaussianBlur((3, 3), BLUR_SIGMA, p=options.blur))
+        jitter = _compose(parts)
+        return lambda clips: jitter(clips.flatten(1, 2)).view_as(clips)
     parts = [
-        kornia.ColorJiggle(most, most, most, most / 4, p=1.0),
+        kornia.ColorJiggle(strength, strength, strength, strength / 4, p=1.0),
         kornia.RandomGrayscale(p=options.grayscale),
         kornia.RandomGaussianBlur((3, 3), BLUR_SIGMA, p=options.blur),
     ]
-    whole: Augmentation = kornia.VideoSequential(*parts, data_format="BTCHW", same_on_frame=True)
-    return whole
+    sequence: Augmentation = kornia.VideoSequential(*parts, data_format="BTCHW", same_on_frame=True)
+    return sequence
 
 
 def _compose(parts: list[Augmentation]) -> Augmentation:
-    def each(values: Tensor) -> Tensor:
+    def apply_all(values: Tensor) -> Tensor:
         for part in parts:
             values = part(values)
         return values
 
-    return each
+    return apply_all
 
 
 def _import_kornia() -> Any:

@@ -47,7 +47,7 @@ def test_the_length_of_a_feature_plays_no_part() -> None:
 
 
 def test_an_empty_gallery_is_refused() -> None:
-    with pytest.raises(DataError, match="1 queries, 0 in the gallery"):
+    with pytest.raises(DataError, match="1 queries and 0 gallery videos"):
         recall_at_k(GALLERY[:1], LABELS[:1], GALLERY[:0], LABELS[:0])
 
 

@@ -188,8 +188,8 @@ def test_shipped_recipes_are_whole(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ("views.flip=true", "another motion"),
-        ("views.rotate=45", "another motion"),
+        ("views.flip=true", "change the motion of a digit"),
+        ("views.rotate=45", "change the motion of a digit"),
         ("prednext.interval=8", "a clip has 8 timesteps"),
     ],
 )
