@@ -3,13 +3,18 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
 from command import pumice
 
 from pumice.cli import app as root
+from pumice.cli import evaluate, export, options
+from pumice.runtime.engines.registry import ENGINES
 from pumice.runtime.errors import PumiceError
+from pumice.runtime.exporters import EXPORTERS
+from pumice.train.evaluation import protocols
 
 VERBS = [
     "demo",
@@ -38,6 +43,12 @@ def test_without_a_verb_all_verbs_are_listed() -> None:
     listed = result.out.partition("Commands:")[2]
     assert result.status == 0 and all(f"  {verb} " in listed for verb in VERBS)
     assert "..." not in listed and "  eval " not in listed
+
+
+def test_the_choices_of_options_are_those_of_the_library() -> None:
+    assert get_args(options.EngineName) == tuple(ENGINES)
+    assert evaluate.Protocol == protocols.Protocol
+    assert get_args(export.Format) == tuple(EXPORTERS)
 
 
 def test_eval_is_an_alias_of_evaluate() -> None:
