@@ -38,7 +38,7 @@ MAX_RASTER_ROWS = 48  # neurons of one population in a raster
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was measured or estimated of a network besides its trace.
+    """Measurements and estimates of a network besides its trace.
 
     Attributes:
         curves: Accuracy curves, such as that of the float network.

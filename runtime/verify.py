@@ -44,7 +44,7 @@ class EngineResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every value equals the reference's."""
+        """True where every value equals that of the reference."""
         return self.divergence is None and not self.failure
 
 
@@ -72,7 +72,7 @@ class VerificationReport:
 
     @property
     def passed(self) -> bool:
-        """Whether at least one engine was compared, and all equal the reference."""
+        """True where at least one engine was compared, and all equal the reference."""
         return bool(self.results) and all(result.passed for result in self.results)
 
     def __str__(self) -> str:

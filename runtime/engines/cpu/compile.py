@@ -191,7 +191,7 @@ def _population(pools: ArrayBuilders, population: Population, bound: int) -> Fie
 
 
 def _unit(population: Population, into: Sequence[Projection]) -> int:
-    """Return how many neurons are not to be shared out: a row of a map, or a vector's lanes.
+    """Count the neurons that one thread must compute together: a row of a map, or a vector's lanes.
 
     All of them where they are met one by one, or answer, or stand in a row or in groups.
     """

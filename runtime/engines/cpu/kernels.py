@@ -313,7 +313,7 @@ def _hold(
 def _listed(
     layout: CompiledNetwork, number: int, state: State, scratch: Workspace, step: int
 ) -> int:
-    """Return where the active neurons of a population at `step` of this round are listed.
+    """Locate the list of a population's active neurons at `step` of this round.
 
     It lists them where this has not been asked before.
     """
@@ -328,7 +328,7 @@ def _listed(
 
 @loop
 def _values(population: Row, step: int) -> int:
-    """Return where the history has what is sent at `step` of this round; earlier ones are < 0."""
+    """Locate the values sent at `step` of this round in the history; earlier steps are < 0."""
     return int(population.history + (population.delay + step) * population.row)
 
 
@@ -453,7 +453,7 @@ def _write_voltages(
 
 @loop
 def count_active(values: Bytes, first: int, size: int) -> int:
-    """Return how many of the `size` values from `first` on, whole blocks, are not zero."""
+    """Count the nonzero values among the `size` from `first` on, a multiple of the block size."""
     start, count = u64(first), u64(0)
     for block in range(u64(0), u64(size), u64(BLOCK)):
         count += count_bits(active_bits(values, start + block))
@@ -583,7 +583,7 @@ def _add_up(
 def _arriving(
     layout: CompiledNetwork, projection: Row, state: State, scratch: Workspace, step: int
 ) -> tuple[int, int]:
-    """Return where the neurons active in what arrives at `step` are listed, and how many are."""
+    """Locate the list of neurons whose events arrive at `step`, and count them."""
     source = layout.populations[projection.source]
     sent = step - projection.delay
     if sent >= 0:
@@ -995,7 +995,7 @@ def _pointers(context: Any, b: ir.IRBuilder, signature: Any, given: Any) -> Iter
 
 
 def _at(b: ir.IRBuilder, array: Any, index: Any, vector: Any = None) -> Any:
-    """Return where an element is, or a vector that starts there."""
+    """Locate an element, or a vector that starts there."""
     place = b.gep(array, [index])
     return place if vector is None else b.bitcast(place, vector.as_pointer())
 

@@ -1,4 +1,4 @@
-"""The flat arrays that the fast engine's loops read and write, and what their fields mean."""
+"""Flat arrays that the loops of the CPU engine read and write, and the meaning of their fields."""
 
 from typing import Any, NamedTuple
 
@@ -69,7 +69,7 @@ class CompiledNetwork(NamedTuple):
 
 
 class State(NamedTuple):
-    """What samples carry from run to run, a row each: of neurons, and the values that delays need.
+    """State of samples between runs, one row each: of neurons, and past spikes for delays.
 
     `current` and `voltage` int32 (batch, neurons); `history` uint8 (batch, bytes), past spikes.
     For an early exit, `clock` int64 (batch, 2), steps run and whether it has stopped, and `score`
@@ -84,7 +84,7 @@ class State(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """What a run is given and what it leaves behind, each flat, one population after the other.
+    """Events and recorded outputs of a run, each flat, one population after the other.
 
     Within `events`, `spikes` and `voltages` a population lies as in `Trace`; `spikes_first` and
     `voltages_first` say where it starts, in neurons, or -1. `counts` is int32 (batch, neurons) of
@@ -104,7 +104,7 @@ class Recording(NamedTuple):
 
 
 class Partition(NamedTuple):
-    """Which part of each population a thread computes, of how many.
+    """Part of each population that one thread computes.
 
     `counter` int64 (1,) says how often one of them came to where all wait for each other, or, of
     one part, how many samples were taken.
