@@ -57,10 +57,10 @@ def report() -> Report:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report, and a comparison of it with another, as files."""
     path = tmp_path_factory.mktemp("report")
-    made = report()
-    write_report(path, made)
-    better = replace(made, title="another", curves=(AccuracyCurve("integer", (0.9,) * 8),))
-    write_comparison(path, [made, better], "both")
+    assembled = report()
+    write_report(path, assembled)
+    better = replace(assembled, title="another", curves=(AccuracyCurve("integer", (0.9,) * 8),))
+    write_comparison(path, [assembled, better], "both")
     return path
 
 
@@ -70,9 +70,9 @@ def page(
 ) -> Iterator[Page]:
     """The page, loaded."""
     assert PROGRAM
-    with open_browser(PROGRAM, tmp_path_factory.mktemp("profile")) as found:
-        found.open(folder / request.param)
-        yield found
+    with open_browser(PROGRAM, tmp_path_factory.mktemp("profile")) as actual:
+        actual.open(folder / request.param)
+        yield actual
 
 
 def test_the_page_makes_no_requests(page: Page) -> None:
@@ -126,18 +126,18 @@ def test_it_fits_a_phone_and_a_wide_screen(page: Page, width: int, scheme: str) 
 
 def test_charts_show_cores_and_exits(folder: Path, tmp_path: Path) -> None:
     assert PROGRAM
-    made = report()
-    with open_browser(PROGRAM, tmp_path) as found:
-        found.open(folder / "report.html")
-        cores = found.value("document.querySelectorAll('svg.map .core').length")
-        opacities = found.value(
+    assembled = report()
+    with open_browser(PROGRAM, tmp_path) as actual:
+        actual.open(folder / "report.html")
+        cores = actual.value("document.querySelectorAll('svg.map .core').length")
+        opacities = actual.value(
             "[...document.querySelectorAll('svg.map .core')]"
             ".map(core => core.getAttribute('fill-opacity'))"
         )
-        heights = found.value(
+        heights = actual.value(
             "[...document.querySelectorAll('rect.dot')].map(bar => bar.height.baseVal.value)"
         )
-    assert cores == 2 * len(made.placements[0].cores)
+    assert cores == 2 * len(assembled.placements[0].cores)
     assert len(set(opacities)) > 2
     assert [height > 0 for height in heights] == [True, True, *[False] * 5, True]
     assert heights[1] == pytest.approx(2 * heights[0], abs=0.2)

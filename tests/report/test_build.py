@@ -51,35 +51,35 @@ def report(labels: NDArray[np.int64] | None = None, **measured: Any) -> Report:
 
 
 def test_the_figures_are_the_means_of_the_counts() -> None:
-    told, counts = report(), count_ops(NETWORK, trace())
-    assert told.network == network_digest(NETWORK)
-    assert (told.timesteps, told.samples) == (6, 5)
-    assert told.synapses == 24 + 128 == counts.synapses
-    assert told.events == pytest.approx(counts.total_events.mean())
-    assert told.cumulative_operations[-1] == counts.total_synaptic_operations.mean()
-    assert len(told.cumulative_operations) == 6
-    assert told.neurobench == neurobench_metrics(NETWORK, trace())
+    result, counts = report(), count_ops(NETWORK, trace())
+    assert result.network == network_digest(NETWORK)
+    assert (result.timesteps, result.samples) == (6, 5)
+    assert result.synapses == 24 + 128 == counts.synapses
+    assert result.events == pytest.approx(counts.total_events.mean())
+    assert result.cumulative_operations[-1] == counts.total_synaptic_operations.mean()
+    assert len(result.cumulative_operations) == 6
+    assert result.neurobench == neurobench_metrics(NETWORK, trace())
 
 
 def test_parts_are_in_topological_order() -> None:
-    told = report()
-    assert [p.name for p in told.populations] == ["in", "pool", "read"]
-    assert [p.name for p in told.projections] == ["sum", "out"]
-    assert [p.kind for p in told.projections] == ["sum_pool", "dense"]
-    assert told.projections[0].synapses == 128
-    assert told.populations[2].events == 0 and told.populations[2].neuron_updates == 18
+    result = report()
+    assert [p.name for p in result.populations] == ["in", "pool", "read"]
+    assert [p.name for p in result.projections] == ["sum", "out"]
+    assert [p.kind for p in result.projections] == ["sum_pool", "dense"]
+    assert result.projections[0].synapses == 128
+    assert result.populations[2].events == 0 and result.populations[2].neuron_updates == 18
 
 
 def test_labels_add_the_integer_curve_and_its_final_accuracy() -> None:
     given = AccuracyCurve("float", (0.5,) * 6)
     labels = np.array([2, 2, 2, 2, 0])
-    told = report(labels, curves=(given,))
-    assert [curve.name for curve in told.curves] == ["float", "integer"]
+    result = report(labels, curves=(given,))
+    assert [curve.name for curve in result.curves] == ["float", "integer"]
     right = [
         np.mean(trace().voltages["read"][step].argmax(axis=1) == labels).item() for step in range(6)
     ]
-    assert list(told.curves[1].accuracy) == right
-    assert told.neurobench["ClassificationAccuracy"] == right[-1]
+    assert list(result.curves[1].accuracy) == right
+    assert result.neurobench["ClassificationAccuracy"] == right[-1]
 
 
 def test_a_given_integer_curve_replaces_the_measured_one() -> None:
@@ -111,13 +111,15 @@ def test_invalid_exit_statistics_are_rejected(values: tuple[Any, ...], text: str
 
 
 def test_a_sample_has_spikes_and_logits() -> None:
-    told = describe_sample(NETWORK, trace(), 3, np.array([0, 0, 0, 1, 0]), ["no", "perhaps", "yes"])
+    result = describe_sample(
+        NETWORK, trace(), 3, np.array([0, 0, 0, 1, 0]), ["no", "perhaps", "yes"]
+    )
     voltages = trace().voltages["read"][:, 3]
-    assert told.label == "perhaps"
-    assert told.prediction == told.classes[int(voltages[-1].argmax())]
-    assert np.array_equal(np.array(told.logits).T * 64, voltages)
-    assert [strip.population for strip in told.rasters] == ["in", "pool"]
-    pool = told.rasters[1]
+    assert result.label == "perhaps"
+    assert result.prediction == result.classes[int(voltages[-1].argmax())]
+    assert np.array_equal(np.array(result.logits).T * 64, voltages)
+    assert [strip.population for strip in result.rasters] == ["in", "pool"]
+    pool = result.rasters[1]
     fired = trace().spikes["pool"][:, 3].reshape(6, 8)
     assert list(zip(pool.steps, pool.rows, strict=True)) == list(map(tuple, np.argwhere(fired)))
 
@@ -126,8 +128,8 @@ def test_rasters_sample_evenly_spaced_neurons() -> None:
     strip = describe_sample(NETWORK, trace(), 0).rasters[0]
     assert (strip.neurons, strip.num_rows) == (128, MAX_RASTER_ROWS)
     spaced = [k * 128 // MAX_RASTER_ROWS for k in range(MAX_RASTER_ROWS)]
-    seen = EVENTS[:, 0].reshape(6, 128)[:, spaced]
-    assert len(strip.steps) == seen.sum() and set(strip.rows) <= set(range(MAX_RASTER_ROWS))
+    observed = EVENTS[:, 0].reshape(6, 128)[:, spaced]
+    assert len(strip.steps) == observed.sum() and set(strip.rows) <= set(range(MAX_RASTER_ROWS))
 
 
 @pytest.mark.parametrize(("classes", "names"), [((), "012"), (["a"], "012"), (list("abc"), "abc")])

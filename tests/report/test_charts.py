@@ -80,8 +80,8 @@ def test_a_raster_has_one_mark_an_event() -> None:
 
 def texts_of(svg: str) -> list[tuple[float, float, str]]:
     """Texts of a chart, with their positions."""
-    found = re.findall(r'x="([\d.]+)" y="([\d.]+)">([^<]*)<', svg)
-    return [(float(x), float(y), words) for x, y, words in found]
+    actual = re.findall(r'x="([\d.]+)" y="([\d.]+)">([^<]*)<', svg)
+    return [(float(x), float(y), words) for x, y, words in actual]
 
 
 def test_secondary_scales_are_aligned_with_the_timesteps() -> None:

@@ -180,7 +180,7 @@ def test_missing_measurements_have_no_section() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "Invalid JSON"),
         ("[]", "is no valid report"),
@@ -193,11 +193,11 @@ def test_missing_measurements_have_no_section() -> None:
         (to_json(FULL).replace("0.75", "0.75, 1", 1), "curve float: 3 values"),
     ],
 )
-def test_an_invalid_report_is_rejected(tmp_path: Path, content: str, said: str) -> None:
+def test_an_invalid_report_is_rejected(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "report.json").write_text(content)
     with pytest.raises(FileError, match="report.json: is no valid report") as caught:
         read_report(tmp_path / "report.json")
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_missing_report_and_an_unwritable_folder_are_named(tmp_path: Path) -> None:

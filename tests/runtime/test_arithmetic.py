@@ -24,35 +24,35 @@ def course(activations: list[int], current: int = 0, voltage: int = 0, **values:
     """Run one neuron from a state; return its states and the steps in which it fires."""
     population = Population("neuron", (1,), **values)
     u, v = np.array([[current]]), np.array([[voltage]])
-    told = Course([], [], [])
+    result = Course([], [], [])
     for now, activation in enumerate(activations):
         u, v, spikes = lif_step(population, u, v, np.array([[activation]]))
-        told.current.append(int(u[0, 0]))
-        told.voltage.append(int(v[0, 0]))
-        told.spikes.extend([now] * int(spikes[0, 0]))
-    return told
+        result.current.append(int(u[0, 0]))
+        result.voltage.append(int(v[0, 0]))
+        result.spikes.extend([now] * int(spikes[0, 0]))
+    return result
 
 
 def test_lava_case_a_decays_fires_and_keeps_the_current() -> None:
     arriving = [0, 100, 0, 100, 100, 0, 0, 0]
-    told = course(arriving, current_decay=1024, voltage_decay=128, threshold=300)
-    assert told.current == [0, 6400, 4800, 10000, 13900, 10425, 7818, 5863]
-    assert told.voltage == [0, 6400, 11000, 0, 13900, 0, 7818, 13436]
-    assert told.spikes == [3, 5]
+    result = course(arriving, current_decay=1024, voltage_decay=128, threshold=300)
+    assert result.current == [0, 6400, 4800, 10000, 13900, 10425, 7818, 5863]
+    assert result.voltage == [0, 6400, 11000, 0, 13900, 0, 7818, 13436]
+    assert result.spikes == [3, 5]
 
 
 def test_lava_case_b_rounds_negative_states_towards_zero() -> None:
     arriving = [0, -2, 0, 0, 0, 0]
-    told = course(arriving, current_decay=1024, voltage_decay=1024)
-    assert told.current == [0, -128, -96, -72, -54, -40]
-    assert told.voltage == [0, -128, -192, -216, -216, -202]
-    assert told.spikes == []
+    result = course(arriving, current_decay=1024, voltage_decay=1024)
+    assert result.current == [0, -128, -96, -72, -54, -40]
+    assert result.voltage == [0, -128, -192, -216, -216, -202]
+    assert result.spikes == []
 
 
 def test_lava_case_c_adds_the_bias_to_the_voltage_from_the_first_step() -> None:
-    told = course([0] * 6, voltage_decay=2048, bias=40, bias_exponent=6, threshold=100)
-    assert told.current == [0] * 6
-    assert told.voltage == [2560, 3840, 4480, 4800, 4960, 5040]
+    result = course([0] * 6, voltage_decay=2048, bias=40, bias_exponent=6, threshold=100)
+    assert result.current == [0] * 6
+    assert result.voltage == [2560, 3840, 4480, 4800, 4960, 5040]
 
 
 @pytest.mark.parametrize(
@@ -62,30 +62,30 @@ def test_lava_case_d_fires_above_the_threshold_and_not_at_it(
     weight: int, voltage: int, spikes: list[int]
 ) -> None:
     arriving = [0, weight, weight, 0, weight, 0]
-    told = course(arriving, current_decay=4096, voltage_decay=4096, threshold=100)
-    assert told.current == [64 * a for a in arriving]
-    assert told.voltage == [0, voltage, voltage, 0, voltage, 0]
-    assert told.spikes == spikes
+    result = course(arriving, current_decay=4096, voltage_decay=4096, threshold=100)
+    assert result.current == [64 * a for a in arriving]
+    assert result.voltage == [0, voltage, voltage, 0, voltage, 0]
+    assert result.spikes == spikes
 
 
 def test_lava_case_e_wraps_the_current_once() -> None:
     arriving = [0] + [520 * 254] * 5
-    told = course(arriving, current_decay=0, voltage_decay=4096, threshold=131071)
-    assert told.current == [0, -8324096, 129024, -8195072, 258048, -8066048]
-    assert told.voltage == told.current
+    result = course(arriving, current_decay=0, voltage_decay=4096, threshold=131071)
+    assert result.current == [0, -8324096, 129024, -8195072, 258048, -8066048]
+    assert result.voltage == result.current
 
 
 def test_lava_case_f_holds_the_voltage_at_its_lowest() -> None:
-    told = course([0] + [500 * -255] * 3, current_decay=4096, voltage_decay=0)
-    assert told.current == [0, -8160000, -8160000, -8160000]
-    assert told.voltage == [0, -8160000, -HIGHEST, -HIGHEST]
+    result = course([0] + [500 * -255] * 3, current_decay=4096, voltage_decay=0)
+    assert result.current == [0, -8160000, -8160000, -8160000]
+    assert result.voltage == [0, -8160000, -HIGHEST, -HIGHEST]
 
 
 @pytest.mark.parametrize(("voltage", "fires"), [(6399, False), (6400, False), (6401, True)])
 def test_equality_does_not_fire_and_one_64th_above_does(voltage: int, fires: bool) -> None:
-    told = course([0], voltage=voltage, threshold=100)
-    assert told.spikes == [0] * fires
-    assert told.voltage == [0 if fires else voltage]
+    result = course([0], voltage=voltage, threshold=100)
+    assert result.spikes == [0] * fires
+    assert result.voltage == [0 if fires else voltage]
 
 
 # 4097 = 17 * 241 and 4095 are odd: no power of two hides the rounding.
@@ -153,15 +153,15 @@ def test_the_voltage_saturates_at_both_ends() -> None:
 
 def test_the_highest_threshold_can_still_be_crossed() -> None:
     """2^23 - 1 is above the highest threshold, 131071 * 64 = 2^23 - 64."""
-    told = course([131072], current_decay=4096, threshold=131071)
-    assert told.current == [2**23]
-    assert told.spikes == [0]
+    result = course([131072], current_decay=4096, threshold=131071)
+    assert result.current == [2**23]
+    assert result.spikes == [0]
 
 
 def test_an_integrator_never_fires_even_at_the_end_of_its_range() -> None:
-    told = course([0, 0], voltage=HIGHEST, kind="integrator")
-    assert told.voltage == [HIGHEST, HIGHEST]
-    assert told.spikes == []
+    result = course([0, 0], voltage=HIGHEST, kind="integrator")
+    assert result.voltage == [HIGHEST, HIGHEST]
+    assert result.spikes == []
 
 
 @pytest.mark.parametrize(
@@ -169,16 +169,16 @@ def test_an_integrator_never_fires_even_at_the_end_of_its_range() -> None:
     [(-3, 0, -3), (-3, 6, -192), (4095, 7, 524160), (-4096, 7, -524288)],
 )
 def test_the_bias_is_shifted_by_its_own_exponent(bias: int, exponent: int, voltage: int) -> None:
-    told = course([0], bias=bias, bias_exponent=exponent, threshold=131071)
-    assert told.voltage == [voltage]
+    result = course([0], bias=bias, bias_exponent=exponent, threshold=131071)
+    assert result.voltage == [voltage]
 
 
 def test_a_spike_does_not_reset_the_current() -> None:
     """A current of 64 * 40 is halved each step, so it fires until it is at the threshold."""
-    told = course([40, 0, 0, 0], current_decay=2048, voltage_decay=4096, threshold=10)
-    assert told.current == [2560, 1280, 640, 320]
-    assert told.voltage == [0, 0, 640, 320]
-    assert told.spikes == [0, 1]
+    result = course([40, 0, 0, 0], current_decay=2048, voltage_decay=4096, threshold=10)
+    assert result.current == [2560, 1280, 640, 320]
+    assert result.voltage == [0, 0, 640, 320]
+    assert result.spikes == [0, 1]
 
 
 def test_each_neuron_uses_its_own_parameters() -> None:
@@ -193,7 +193,9 @@ def test_a_graded_spike_carries_its_voltage_in_weight_units_within_its_bits() ->
     """Voltage 64 * a; threshold 2: 2 stays, 3 and 5 are sent, 40 is cut to 15; bias alone is 1."""
     sent = Population("adder", (1,), voltage_decay=4096, threshold=2, value_bits=4)
     still = np.zeros((1, 1), np.int64)
-    told = [int(lif_step(sent, still, still, np.array([[a]]))[2][0, 0]) for a in (2, 3, 5, 40, -9)]
-    assert told == [0, 3, 5, 15, 0]
+    result = [
+        int(lif_step(sent, still, still, np.array([[a]]))[2][0, 0]) for a in (2, 3, 5, 40, -9)
+    ]
+    assert result == [0, 3, 5, 15, 0]
     pushed = Population("pushed", (1,), voltage_decay=4096, bias=9, bias_exponent=0, value_bits=4)
     assert int(lif_step(pushed, still, still, still)[2][0, 0]) == 1

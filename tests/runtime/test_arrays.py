@@ -28,7 +28,7 @@ def test_integers_of_any_type_are_accepted(values: ArrayLike) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ([1, 0.5], "value 0.5 is not an integer of type int16"),
         ([0, 32768], "value 32768 is not"),
@@ -43,8 +43,8 @@ def test_integers_of_any_type_are_accepted(values: ArrayLike) -> None:
         ([[1, 2], [3]], "rows of different lengths"),
     ],
 )
-def test_non_integers_are_rejected_by_name(values: ArrayLike, said: str) -> None:
-    with pytest.raises(NetworkError, match=said) as caught:
+def test_non_integers_are_rejected_by_name(values: ArrayLike, message: str) -> None:
+    with pytest.raises(NetworkError, match=message) as caught:
         as_readonly(values, np.int16, "hidden.threshold")
     assert str(caught.value).startswith("hidden.threshold: ")
 

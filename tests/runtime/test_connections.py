@@ -21,7 +21,7 @@ def test_weights_of_one_sign_may_be_odd_and_of_mixed_sign_are_even() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "said"),
+    ("weights", "message"),
     [
         ([[3, -5]], "an odd weight 3; 8 bits of mixed sign"),
         ([[2, -258]], "weights -258..2; 8 bits of mixed sign"),
@@ -33,26 +33,26 @@ def test_weights_of_one_sign_may_be_odd_and_of_mixed_sign_are_even() -> None:
         ([[0.5]], "value 0.5 is not an integer"),
     ],
 )
-def test_weights_beyond_8_bits_are_rejected(weights: Any, said: str) -> None:
-    with pytest.raises(NetworkError, match=re.escape(said)):
+def test_weights_beyond_8_bits_are_rejected(weights: Any, message: str) -> None:
+    with pytest.raises(NetworkError, match=re.escape(message)):
         Dense(weights)
 
 
 def test_sparse_synapses_are_sorted_by_row_then_column() -> None:
-    kept = sparse([1, 2, 3, 4], [1, 0, 1, 0], [0, 2, 2, 1], (2, 3))
-    assert kept.rows.tolist() == [0, 0, 1, 1]
-    assert kept.columns.tolist() == [1, 2, 0, 2]
-    assert kept.weights.tolist() == [4, 2, 1, 3]
-    assert kept == sparse([4, 3, 2, 1], [0, 1, 0, 1], [1, 2, 2, 0], (2, 3))
+    stored = sparse([1, 2, 3, 4], [1, 0, 1, 0], [0, 2, 2, 1], (2, 3))
+    assert stored.rows.tolist() == [0, 0, 1, 1]
+    assert stored.columns.tolist() == [1, 2, 0, 2]
+    assert stored.weights.tolist() == [4, 2, 1, 3]
+    assert stored == sparse([4, 3, 2, 1], [0, 1, 0, 1], [1, 2, 2, 0], (2, 3))
 
 
 def test_a_sparse_connection_may_be_empty() -> None:
-    kept = sparse([], [], [], (2, 3))
-    assert kept.sum_abs_weights().tolist() == [0, 0]
+    stored = sparse([], [], [], (2, 3))
+    assert stored.sum_abs_weights().tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         (([1, 2], [0], [0], (1, 1)), "2 weights, 1 rows, 1 columns"),
         (([1], [2], [0], (2, 3)), "rows 2..2, needs 0..1"),
@@ -63,13 +63,13 @@ def test_a_sparse_connection_may_be_empty() -> None:
         (([1], [0], [0], (2, 2.5)), "sparse: shape is 2.5, needs an integer"),
     ],
 )
-def test_an_invalid_sparse_connection_is_rejected(values: Any, said: str) -> None:
-    with pytest.raises(NetworkError, match=re.escape(said)):
+def test_an_invalid_sparse_connection_is_rejected(values: Any, message: str) -> None:
+    with pytest.raises(NetworkError, match=re.escape(message)):
         Sparse(*values)
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: Conv(np.ones((2, 1, 3, 3)), stride=(0, 1)), "conv: stride is (0, 1)"),
         (lambda: Conv(np.ones((2, 1, 3, 3)), padding=(-1, 0)), "conv: padding is (-1, 0)"),
@@ -83,13 +83,13 @@ def test_an_invalid_sparse_connection_is_rejected(values: Any, said: str) -> Non
         (lambda: SumPool((2, 2), (2, 2), weight=1.5), "sum_pool: weight is 1.5"),  # type: ignore[arg-type]
     ],
 )
-def test_an_invalid_window_is_rejected(make: Callable[[], Connection], said: str) -> None:
-    with pytest.raises(NetworkError, match=re.escape(said)):
+def test_an_invalid_window_is_rejected(make: Callable[[], Connection], message: str) -> None:
+    with pytest.raises(NetworkError, match=re.escape(message)):
         make()
 
 
 @pytest.mark.parametrize(
-    ("connection", "source", "said"),
+    ("connection", "source", "message"),
     [
         (Dense(np.array([[1, 2]])), (3,), "2 inputs, but (3,) is 3"),
         (sparse([1], [0], [0], (1, 2)), (3,), "2 inputs, but (3,) is 3"),
@@ -104,9 +104,9 @@ def test_an_invalid_window_is_rejected(make: Callable[[], Connection], said: str
     ],
 )
 def test_a_source_that_does_not_fit_is_rejected(
-    connection: Connection, source: tuple[int, ...], said: str
+    connection: Connection, source: tuple[int, ...], message: str
 ) -> None:
-    with pytest.raises(NetworkError, match=re.escape(said)):
+    with pytest.raises(NetworkError, match=re.escape(message)):
         connection.target_shape(source)
 
 

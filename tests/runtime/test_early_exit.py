@@ -39,8 +39,8 @@ def one_hot(timesteps: int = 4) -> Any:
 
 
 def test_margins_and_steps_worked_by_hand() -> None:
-    said = np.array([[[5, 1, 4], [0, 0, 0]], [[9, 2, 4], [-7, -1, -3]]])
-    assert margins(said).tolist() == [[1, 0], [5, 2]]
+    message = np.array([[[5, 1, 4], [0, 0, 0]], [[9, 2, 4], [-7, -1, -3]]])
+    assert margins(message).tolist() == [[1, 0], [5, 2]]
     ahead = np.array([[1, 0, 3], [5, 2, 3], [5, 9, 3]])
     assert exit_steps(ahead, EarlyExit((2, 1))).tolist() == [2, 2, 1]
     assert exit_steps(ahead, EarlyExit((NEVER_EXIT, 4))).tolist() == [2, 3, 3]

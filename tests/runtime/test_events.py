@@ -45,7 +45,7 @@ def test_a_graded_input_takes_values_up_to_its_bits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "said"),
+    ("events", "message"),
     [
         (np.zeros((2, 3, 3), np.uint8), "in: events are uint8 (2, 3, 3), needs integers"),
         (np.zeros((2, 2), np.uint8), "in: events are uint8 (2, 2), needs"),
@@ -60,8 +60,8 @@ def test_a_graded_input_takes_values_up_to_its_bits() -> None:
         ({}, "events for nothing, but the inputs are in"),
     ],
 )
-def test_events_that_do_not_fit_are_rejected(events: Any, said: str) -> None:
-    with pytest.raises(EngineError, match=re.escape(said)):
+def test_events_that_do_not_fit_are_rejected(events: Any, message: str) -> None:
+    with pytest.raises(EngineError, match=re.escape(message)):
         validate_events(ONE, events)
 
 

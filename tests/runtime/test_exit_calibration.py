@@ -28,10 +28,10 @@ def test_a_sample_is_stable_once_its_prediction_stays() -> None:
 
 
 def test_exits_by_a_rule_are_evaluated() -> None:
-    told = evaluate_exits(make_logits(LEADS), LABELS, EarlyExit((2, 2)))
+    result = evaluate_exits(make_logits(LEADS), LABELS, EarlyExit((2, 2)))
     # Margins 5, 3 stop at once; of the others 3 passes at the second step and 2 never.
-    assert told.counts == (2, 1, 1) and told.mean_steps == (1 + 1 + 2 + 3) / 4
-    assert told.accuracy == 0.75 and told.full_accuracy == 0.75
+    assert result.counts == (2, 1, 1) and result.mean_steps == (1 + 1 + 2 + 3) / 4
+    assert result.accuracy == 0.75 and result.full_accuracy == 0.75
 
 
 def test_the_smallest_threshold_that_bounds_the_risk_by_hand() -> None:
@@ -89,10 +89,10 @@ def test_the_loss_of_accuracy_holds_on_average() -> None:
     random, lost = np.random.default_rng(1), []
     for _ in range(300):
         held, new = walks(random, 100), walks(random, 200)
-        told = evaluate_exits(
+        result = evaluate_exits(
             new, np.zeros(200, int), calibrate_by_accuracy(held, np.zeros(100, int), 0.05)
         )
-        lost.append(told.full_accuracy - told.accuracy)
+        lost.append(result.full_accuracy - result.accuracy)
     assert np.mean(lost) <= 0.05
 
 

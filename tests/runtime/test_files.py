@@ -74,9 +74,9 @@ def refusal(path: Path, content: bytes) -> str:
     path.write_bytes(content)
     with pytest.raises(FileError) as caught:
         read_network(path)
-    said = str(caught.value)
-    assert said.startswith(f"{path}: ") and "\n" not in said
-    return said
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ") and "\n" not in message
+    return message
 
 
 def test_a_network_round_trips(tmp_path: Path) -> None:

@@ -41,10 +41,10 @@ def test_without_counters_energy_is_none(tmp_path: Path) -> None:
 
 
 def test_percentiles_rise_and_a_step_is_shorter_than_an_inference(tmp_path: Path) -> None:
-    told = time_on_host(NETWORK, EVENTS, "cpu", cpu.run, runs=12, powercap=tmp_path)
-    assert told.step and 0 < told.step[0] <= told.step[1] <= told.step[2]
-    assert 0 < told.inference[0] <= told.inference[1] <= told.inference[2]
-    assert told.joules is None and told.runs == 12 and told.processor
+    result = time_on_host(NETWORK, EVENTS, "cpu", cpu.run, runs=12, powercap=tmp_path)
+    assert result.step and 0 < result.step[0] <= result.step[1] <= result.step[2]
+    assert 0 < result.inference[0] <= result.inference[1] <= result.inference[2]
+    assert result.joules is None and result.runs == 12 and result.processor
 
 
 def test_joules_are_those_between_the_readings_by_inference(tmp_path: Path) -> None:
@@ -56,8 +56,8 @@ def test_joules_are_those_between_the_readings_by_inference(tmp_path: Path) -> N
         energy.write_text(str(int(energy.read_text()) + 3_000_000))
         return reference.run(*arguments)  # type: ignore[arg-type]
 
-    told = time_on_host(NETWORK, EVENTS, "reference", run, runs=5, powercap=tmp_path)  # type: ignore[arg-type]
-    assert told.joules == pytest.approx(3.0) and told.step is None
+    result = time_on_host(NETWORK, EVENTS, "reference", run, runs=5, powercap=tmp_path)  # type: ignore[arg-type]
+    assert result.joules == pytest.approx(3.0) and result.step is None
 
 
 def test_each_sample_is_run_alone() -> None:

@@ -57,7 +57,7 @@ def test_a_convolution_reaches_a_flat_population_only_through_dense_or_sparse() 
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: Network((), ()), "network: has no populations"),
         (lambda: Network((HIDDEN,), ()), "has no population of kind 'input'"),
@@ -96,8 +96,8 @@ def test_a_convolution_reaches_a_flat_population_only_through_dense_or_sparse() 
         ),
     ],
 )
-def test_an_invalid_graph_is_rejected(make: Callable[[], Network], said: str) -> None:
-    with pytest.raises(NetworkError, match=re.escape(said)):
+def test_an_invalid_graph_is_rejected(make: Callable[[], Network], message: str) -> None:
+    with pytest.raises(NetworkError, match=re.escape(message)):
         make()
 
 

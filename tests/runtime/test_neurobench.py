@@ -27,14 +27,14 @@ EVENTS = np.array([[3, 1], [0, 2], [0, 0]], np.uint8).reshape(3, 1, 2, 1, 1)
 def test_metrics_match_hand_worked_figures() -> None:
     """Neuron 0 sends once to two weights, neuron 1 twice to one; `pool` sends on all three."""
     trace = run(NETWORK, EVENTS)
-    told = neurobench_metrics(NETWORK, trace)
+    result = neurobench_metrics(NETWORK, trace)
     pool, out = (int(trace.counts[name].sum()) for name in ("pool", "out"))
     assert (pool, trace.counts["in"].ravel().tolist()) == (3, [1, 2])
-    assert told["ParameterCount"] == 8
-    assert told["Footprint"] == 8 + 4 * (4 + 5)
-    assert told["ConnectionSparsity"] == 1 / 8
-    assert told["ActivationSparsity"] == 1 - (pool + out) / 12
-    assert told["SynapticOperations"] == {
+    assert result["ParameterCount"] == 8
+    assert result["Footprint"] == 8 + 4 * (4 + 5)
+    assert result["ConnectionSparsity"] == 1 / 8
+    assert result["ActivationSparsity"] == 1 - (pool + out) / 12
+    assert result["SynapticOperations"] == {
         "Effective_MACs": 1 * 2 + 2 * 1,
         "Effective_ACs": 3 * 2,
         "Dense": 3 * 8,
@@ -48,13 +48,13 @@ def test_effective_operations_are_the_counted_ones_less_zero_weights(
     network, events = drawn
     trace = run(network, events)
     counts = count_ops(network, trace)
-    told = neurobench_metrics(network, trace)
+    result = neurobench_metrics(network, trace)
     pools = [p.name for p in network.projections if isinstance(p.connection, SumPool)]
     stored = sum(
         counts.synaptic_operations[p.name] for p in network.projections if p.name not in pools
     )
-    effective = told["SynapticOperations"]["Effective_MACs"]
-    effective += told["SynapticOperations"]["Effective_ACs"]
+    effective = result["SynapticOperations"]["Effective_MACs"]
+    effective += result["SynapticOperations"]["Effective_ACs"]
     assert effective <= np.mean(stored) + 1e-9
-    if told["ConnectionSparsity"] == 0:
+    if result["ConnectionSparsity"] == 0:
         assert effective >= np.mean(stored) - 1e-9

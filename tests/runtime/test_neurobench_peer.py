@@ -87,8 +87,8 @@ def neurobench_results(events: np.ndarray[Any, Any]) -> dict[str, Any]:
     loader = torch.utils.data.DataLoader(pairs, batch_size=len(given))
     metrics = [ConnectionSparsity, ParameterCount], [ActivationSparsity, SynapticOperations]
     bench = Benchmark(model, loader, [], [], [list(each) for each in metrics])
-    found: dict[str, Any] = bench.run(verbose=False)
-    return found
+    actual: dict[str, Any] = bench.run(verbose=False)
+    return actual
 
 
 @pytest.mark.parametrize(("bits", "rate"), [(1, 0.3), (4, 0.2)])
@@ -98,9 +98,9 @@ def test_the_counts_are_neurobenchs_own(bits: int, rate: float) -> None:
     events = (values * (random.random(SHAPE) < rate)).astype(np.uint8)
     if bits > 1:
         events[0, 0, 0, 0, 0] = 3  # NeuroBench takes what is not 0 or 1 for graded
-    made = network(bits)
-    trace = run(made, events)
-    ours, theirs = neurobench_metrics(made, trace), neurobench_results(events)
+    built = network(bits)
+    trace = run(built, events)
+    ours, theirs = neurobench_metrics(built, trace), neurobench_results(events)
     assert ours["ParameterCount"] == theirs["ParameterCount"] == KERNELS.size + WEIGHTS.size
     assert round(ours["ConnectionSparsity"], 4) == theirs["ConnectionSparsity"]  # it rounds
     assert ours["ActivationSparsity"] == pytest.approx(theirs["ActivationSparsity"], abs=1e-6)

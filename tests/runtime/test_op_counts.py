@@ -75,29 +75,31 @@ def trace_of(timesteps: int = 7) -> Trace:
 
 
 def test_operations_match_following_each_message() -> None:
-    trace, told = trace_of(), count_ops(network(), trace_of())
+    trace, result = trace_of(), count_ops(network(), trace_of())
     for projection in network().projections:
         reached = fan_out(projection.connection, network().population(projection.source).shape)
         followed = [0, 0, 0]
         for event in np.argwhere(trace.spikes[projection.source]):
             followed[event[1]] += int(reached[tuple(event[2:])])
-        assert told.synaptic_operations[projection.name].tolist() == followed
+        assert result.synaptic_operations[projection.name].tolist() == followed
         assert min(followed) > 0
     sums = [
-        sum(told.synaptic_operations[p.name][k] for p in network().projections) for k in range(3)
+        sum(result.synaptic_operations[p.name][k] for p in network().projections) for k in range(3)
     ]
-    assert told.total_synaptic_operations.tolist() == sums
+    assert result.total_synaptic_operations.tolist() == sums
 
 
 def test_events_count_a_graded_value_once_and_updates_every_neuron_and_step() -> None:
-    trace, told = trace_of(), count_ops(network(), trace_of())
-    assert told.events["in"].tolist() == [
+    trace, result = trace_of(), count_ops(network(), trace_of())
+    assert result.events["in"].tolist() == [
         np.count_nonzero(trace.spikes["in"][:, k]) for k in range(3)
     ]
-    assert set(told.events) == {"in", "conv", "out"}
-    assert told.neuron_updates == {"conv": 36 * 7, "out": 6 * 7, "read": 3 * 7}
-    assert told.total_neuron_updates == 45 * 7
-    assert told.total_events.tolist() == [sum(e[k] for e in told.events.values()) for k in range(3)]
+    assert set(result.events) == {"in", "conv", "out"}
+    assert result.neuron_updates == {"conv": 36 * 7, "out": 6 * 7, "read": 3 * 7}
+    assert result.total_neuron_updates == 45 * 7
+    assert result.total_events.tolist() == [
+        sum(e[k] for e in result.events.values()) for k in range(3)
+    ]
 
 
 def test_synapses_are_those_of_one_dense_pass() -> None:

@@ -38,8 +38,8 @@ def test_a_step_changes_a_weight_as_worked_by_hand(
 ) -> None:
     synapse, rule = pair(weight)
     traces = np.full((2, 1), 64), np.full((2, 1), 64)
-    found = apply_stdp(synapse, rule, traces, np.array([before]), np.array([after]), r)
-    assert found.tolist() == [expected]
+    actual = apply_stdp(synapse, rule, traces, np.array([before]), np.array([after]), r)
+    assert actual.tolist() == [expected]
 
 
 def test_the_generator_gives_numbers_worked_by_hand() -> None:

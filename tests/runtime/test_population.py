@@ -54,7 +54,7 @@ def test_each_register_takes_its_limits_and_nothing_beyond(key: str, low: int, h
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"name": "a b"}, "population 'a b': a name is"),
         ({"name": "a/b"}, "a name is"),
@@ -77,6 +77,6 @@ def test_each_register_takes_its_limits_and_nothing_beyond(key: str, low: int, h
         ({"shape": (2, 1, 3), "bias": [1, 2, 3]}, "bias has shape (3,), needs one value, (2,) or"),
     ],
 )
-def test_values_beyond_their_registers_are_rejected(values: dict[str, Any], said: str) -> None:
-    with pytest.raises(NetworkError, match=re.escape(said)):
+def test_values_beyond_their_registers_are_rejected(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(NetworkError, match=re.escape(message)):
         Population(**{"name": "a", "shape": (3,), **values})

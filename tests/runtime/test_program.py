@@ -50,7 +50,7 @@ def test_a_program_knows_where_each_population_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "told"),
+    ("cores", "message"),
     [
         ((FIRST,), "image: 4 of 12 neurons are on no core"),
         ((FIRST, replace(SECOND, slices=(RIGHT,))), "out: 4 of 4 neurons are on no core"),
@@ -73,8 +73,8 @@ def test_a_program_knows_where_each_population_is() -> None:
         ),
     ],
 )
-def test_an_incomplete_program_is_rejected(cores: tuple[Core, ...], told: str) -> None:
-    with pytest.raises(NetworkError, match=told):
+def test_an_incomplete_program_is_rejected(cores: tuple[Core, ...], message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
         program(*cores)
 
 
@@ -116,7 +116,7 @@ def test_an_invalid_placement_is_a_one_line_error(
     path = tmp_path / "p.pumice"
     from pumice.runtime import files
 
-    kept = files._write
+    stored = files._write
 
     def corrupt(path: Path, graph: dict[str, dict[str, object]], tensors: object) -> None:
         cores = graph["program"]["cores"]
@@ -125,7 +125,7 @@ def test_an_invalid_placement_is_a_one_line_error(
             cores[0]["slices"][0][2] = 7
         else:
             graph["program"].pop(spoil)
-        kept(path, graph, tensors)  # type: ignore[arg-type]
+        stored(path, graph, tensors)  # type: ignore[arg-type]
 
     monkeypatch.setattr(files, "_write", corrupt)
     write_program(path, program(FIRST, SECOND))

@@ -63,8 +63,8 @@ def test_a_different_exit_is_reported_though_all_values_are_equal() -> None:
         return replace(trace, steps=trace.steps + np.array([0, 0, 1, 0]))
 
     result = verify(NETWORK, EVENTS, {"reference": reference.run, "other": longer}).results[0]
-    told = str(result.divergence)
-    assert told == "other: step 4, sample 2, read[0]: exit is 6, needs 5" and not result.passed
+    outcome = str(result.divergence)
+    assert outcome == "other: step 4, sample 2, read[0]: exit is 6, needs 5" and not result.passed
 
 
 def test_equal_engines_pass_and_every_value_is_compared() -> None:
@@ -86,10 +86,10 @@ def test_the_report_names_what_was_compared_and_is_json() -> None:
 
 
 def test_a_single_wrong_spike_is_located() -> None:
-    found = result_of(lambda parts: flip(parts, "spikes", "hidden", (3, 2, 0, 1, 0)))
+    actual = result_of(lambda parts: flip(parts, "spikes", "hidden", (3, 2, 0, 1, 0)))
     value = int(reference.run(NETWORK, EVENTS).spikes["hidden"][3, 2, 0, 1, 0])
-    assert found.divergence == Divergence("other", 3, 2, "hidden", 2, "spike", value, 1 - value)
-    assert str(found.divergence).startswith("other: step 3, sample 2, hidden[2]: spike is")
+    assert actual.divergence == Divergence("other", 3, 2, "hidden", 2, "spike", value, 1 - value)
+    assert str(actual.divergence).startswith("other: step 3, sample 2, hidden[2]: spike is")
 
 
 def test_the_earliest_timestep_is_reported_before_the_first_population() -> None:
@@ -98,9 +98,9 @@ def test_the_earliest_timestep_is_reported_before_the_first_population() -> None
         flip(parts, "voltages", "read", (2, 3, 1))
         flip(parts, "counts", "in", (0, 0))
 
-    found = result_of(alter).divergence
-    assert (found.timestep, found.sample, found.population, found.neuron) == (2, 3, "read", 1)
-    assert found.quantity == "voltage"
+    actual = result_of(alter).divergence
+    assert (actual.timestep, actual.sample, actual.population, actual.neuron) == (2, 3, "read", 1)
+    assert actual.quantity == "voltage"
 
 
 def test_within_a_timestep_the_first_population_in_topological_order_is_reported() -> None:
@@ -117,9 +117,9 @@ def test_within_a_timestep_the_first_population_in_topological_order_is_reported
 def test_a_wrong_count_is_reported_when_all_spikes_are_equal(
     name: str, at: tuple[int, ...], neuron: int
 ) -> None:
-    found = result_of(lambda parts: flip(parts, "counts", name, at)).divergence
-    assert (found.population, found.quantity, found.neuron) == (name, "count", neuron)
-    assert (found.sample, found.timestep) == (1, 4)
+    actual = result_of(lambda parts: flip(parts, "counts", name, at)).divergence
+    assert (actual.population, actual.quantity, actual.neuron) == (name, "count", neuron)
+    assert (actual.sample, actual.timestep) == (1, 4)
 
 
 def test_a_spike_in_the_last_timestep_precedes_a_count() -> None:

@@ -62,8 +62,8 @@ def test_a_convolution_is_that_of_torch(
     values = random.integers(0, 256, (2, groups * inputs, 7, 8))
     tensors = torch.from_numpy(values).double(), torch.from_numpy(weights).double()
     expected = functional.conv2d(*tensors, None, stride, padding, dilation, groups)
-    found = accumulate(Conv(weights, stride, padding, dilation, groups), values)
-    assert np.array_equal(found, expected.numpy())
+    actual = accumulate(Conv(weights, stride, padding, dilation, groups), values)
+    assert np.array_equal(actual, expected.numpy())
 
 
 @given(PAIRS, PAIRS, SMALL)
@@ -74,8 +74,8 @@ def test_sum_pooling_is_the_average_of_torch_times_its_window(
     padding = (kernel[0] // 2, kernel[1] // 2)
     averages = functional.avg_pool2d(torch.from_numpy(values).double(), kernel, stride, padding)
     expected = (averages * kernel[0] * kernel[1] * -37).round()
-    found = accumulate(SumPool(kernel, stride, padding, -37), values)
-    assert np.array_equal(found, expected.numpy())
+    actual = accumulate(SumPool(kernel, stride, padding, -37), values)
+    assert np.array_equal(actual, expected.numpy())
 
 
 def test_sum_pooling_sums_each_window() -> None:

@@ -45,12 +45,12 @@ def read(path: Path, tally: StreamStats) -> list[list[int]]:
     return [row for piece in pieces for row in np.stack(piece[:4], axis=1).tolist()]
 
 
-@pytest.mark.parametrize("made", [dvs128, davis240, packets])
-def test_events_round_trip(made: Callable[[Rows], bytes], tmp_path: Path) -> None:
+@pytest.mark.parametrize("encode", [dvs128, davis240, packets])
+def test_events_round_trip(encode: Callable[[Rows], bytes], tmp_path: Path) -> None:
     path, tally = tmp_path / "made.aedat", StreamStats()
-    path.write_bytes(made(ROWS))
+    path.write_bytes(encode(ROWS))
     assert read(path, tally) == [list(row) for row in ROWS] and tally.malformed == 0
-    path.write_bytes(made(ROWS)[:-3])
+    path.write_bytes(encode(ROWS)[:-3])
     assert read(path, tally) == [list(row) for row in ROWS[:-1]] and tally.malformed == 1
 
 
@@ -68,25 +68,25 @@ def test_many_events_are_split_into_chunks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"#!AER-DAT1.0\r\n", "has AEDAT version 1.0, needs 2.0 or 3.1"),
         (b"nothing", "has AEDAT version none"),
         (b"#!AER-DAT2.0\r\n# AEChip: a.b.Cochlea\r\n", "is of the chip Cochlea; known are DVS128"),
     ],
 )
-def test_other_files_are_rejected(data: bytes, told: str, tmp_path: Path) -> None:
+def test_other_files_are_rejected(data: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "other.aedat"
     path.write_bytes(data)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read(path, StreamStats())
 
 
 def test_altered_bytes_raise_no_other_error(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     path = tmp_path / "altered.aedat"
-    for made in (dvs128, davis240, packets):
-        whole = np.frombuffer(made(ROWS * 20), np.uint8)
+    for encode in (dvs128, davis240, packets):
+        whole = np.frombuffer(encode(ROWS * 20), np.uint8)
         for _ in range(60):
             altered = whole.copy()
             altered[rng.integers(0, len(whole), 3)] = rng.integers(0, 256, 3)

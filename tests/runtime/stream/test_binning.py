@@ -125,7 +125,7 @@ def test_a_sensor_is_inferred_from_the_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "pool", "size", "told"),
+    ("network", "pool", "size", "message"),
     [
         (network_of(72), 1, None, "in: is flat, .*give the sensor's size"),
         (network_of(72), 1, (6, 7), "in: has shape .72,., but a sensor of 6 x 7"),
@@ -135,7 +135,7 @@ def test_a_sensor_is_inferred_from_the_network() -> None:
     ],
 )
 def test_a_sensor_that_does_not_fit_is_rejected(
-    network: Network, pool: int, size: tuple[int, int] | None, told: str
+    network: Network, pool: int, size: tuple[int, int] | None, message: str
 ) -> None:
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         infer_sensor(network, pool, 1000, size)

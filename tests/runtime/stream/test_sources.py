@@ -38,12 +38,12 @@ def listening(
 ) -> Iterator[tuple[int, list[EventChunk], StreamStats, threading.Thread]]:
     """A listener on a free port that collects chunks, and is stopped at the end."""
     opened, tcp = open_listener(f"{kind}://127.0.0.1:0")
-    stats, stop, got = StreamStats(), threading.Event(), list[EventChunk]()
+    stats, stop, actual = StreamStats(), threading.Event(), list[EventChunk]()
     source = iter_socket(opened, tcp, Aer40Decoder(stats), stats, stop, once)
-    thread = threading.Thread(target=lambda: got.extend(source))
+    thread = threading.Thread(target=lambda: actual.extend(source))
     thread.start()
     try:
-        yield opened.getsockname()[1], got, stats, thread
+        yield opened.getsockname()[1], actual, stats, thread
     finally:
         stop.set()
         thread.join(20)
@@ -71,33 +71,33 @@ def test_a_file_and_a_pipe_give_every_event(tmp_path: Path) -> None:
 
 
 def test_a_partial_event_of_a_connection_is_counted_and_the_next_connection_served() -> None:
-    with listening("tcp") as (port, got, stats, _):
+    with listening("tcp") as (port, actual, stats, _):
         send_bytes(port, EVENT * 3 + EVENT[:2])
-        wait_until(got, 3)
+        wait_until(actual, 3)
         send_bytes(port, EVENT[:1], EVENT[1:])
-        wait_until(got, 4)
-    assert events(got) == 4 and sum(piece.new_stream for piece in got) == 2
+        wait_until(actual, 4)
+    assert events(actual) == 4 and sum(piece.new_stream for piece in actual) == 2
     assert (stats.malformed, stats.connections) == (1, 2)
 
 
 def test_a_reset_connection_is_no_error() -> None:
-    with listening("tcp", once=True) as (port, got, stats, thread):
+    with listening("tcp", once=True) as (port, actual, stats, thread):
         peer = socket.create_connection(("127.0.0.1", port), 10)
         peer.sendall(EVENT)
-        wait_until(got, 1)
+        wait_until(actual, 1)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         peer.close()  # with a reset
         thread.join(20)
-    assert events(got) == 1 and stats.connections == 1
+    assert events(actual) == 1 and stats.connections == 1
 
 
 def test_each_datagram_is_decoded_on_its_own() -> None:
-    with listening("udp") as (port, got, stats, _):
+    with listening("udp") as (port, actual, stats, _):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
             for data in (EVENT * 2 + b"\x07", b"", EVENT):
                 peer.sendto(data, ("127.0.0.1", port))
-        wait_until(got, 3)
-    assert events(got) == 3 and stats.malformed == 1
+        wait_until(actual, 3)
+    assert events(actual) == 3 and stats.malformed == 1
 
 
 def test_a_listener_without_events_can_be_stopped() -> None:
@@ -106,7 +106,7 @@ def test_a_listener_without_events_can_be_stopped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "message"),
     [
         ("tcp://127.0.0.1", "needs the form tcp://127.0.0.1:PORT"),
         ("http://127.0.0.1:80", "needs the form"),
@@ -116,8 +116,8 @@ def test_a_listener_without_events_can_be_stopped() -> None:
         ("tcp://example.org:5000", "is not an address of this host"),
     ],
 )
-def test_only_local_addresses_are_accepted(address: str, told: str) -> None:
-    with pytest.raises(DataError, match=told):
+def test_only_local_addresses_are_accepted(address: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         open_listener(address)
 
 
@@ -129,8 +129,8 @@ def test_an_address_in_use_is_an_error() -> None:
 
 def test_invalid_recordings_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "a.xyz").touch()
-    for name, told in (("a.xyz", "unknown recording format"), ("b.bin", "no such file")):
-        with pytest.raises(DataError, match=told):
+    for name, message in (("a.xyz", "unknown recording format"), ("b.bin", "no such file")):
+        with pytest.raises(DataError, match=message):
             read_recording(tmp_path / name, StreamStats())
 
 
@@ -162,9 +162,9 @@ def test_recordings_of_sensor_makers_give_their_events(suffix: str, tmp_path: Pa
     written["on"] = rng.integers(0, 2, 70_000)
     path = tmp_path / f"made.{suffix}"
     faery.events_stream_from_array(written, (34, 34)).to_file(path)
-    got = list(read_recording(path, StreamStats()))
+    actual = list(read_recording(path, StreamStats()))
     for column, name in enumerate(("x", "y", "on", "t")):
-        read = np.concatenate([piece[column] for piece in got])
+        read = np.concatenate([piece[column] for piece in actual])
         assert np.array_equal(read, written[name].astype(np.int64))
     whole = path.read_bytes()
     for end in rng.integers(0, len(whole), 20):

@@ -37,11 +37,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_threshold_is_measured_once_and_cached(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = dense_threshold(LAYER, SOURCE)
-    assert MIN_FRACTION <= found <= MAX_FRACTION or found == NEVER_DENSE
+    actual = dense_threshold(LAYER, SOURCE)
+    assert MIN_FRACTION <= actual <= MAX_FRACTION or actual == NEVER_DENSE
     module._load_cache.cache_clear()
     monkeypatch.setattr(module, "_measure", None)
-    assert dense_threshold(LAYER, SOURCE) == found
+    assert dense_threshold(LAYER, SOURCE) == actual
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": "x"}', '{"a": null}', "{}"])
@@ -62,8 +62,8 @@ def test_an_invalid_cached_threshold_is_measured_again(folder: Path, share: str)
     (key,) = json.loads(file.read_text())
     file.write_text(f'{{"{key}": {share}}}')
     module._load_cache.cache_clear()
-    found = dense_threshold(LAYER, SOURCE)
-    assert MIN_FRACTION <= found <= MAX_FRACTION or found == NEVER_DENSE
+    actual = dense_threshold(LAYER, SOURCE)
+    assert MIN_FRACTION <= actual <= MAX_FRACTION or actual == NEVER_DENSE
 
 
 def test_thresholds_are_cached_per_layer_size(folder: Path) -> None:

@@ -212,14 +212,14 @@ def test_concurrent_first_runs_compile_once() -> None:
 
     with patch.object(cpu.engine, "compile_network", compile_together):
         threads.parallel_for(lambda _: traces.append(cpu.run(networks[0], events, threads=1)), 4)
-    kept = weakref.ref(cpu.engine.compiled_network(networks[0]).weights)
+    stored = weakref.ref(cpu.engine.compiled_network(networks[0]).weights)
     for trace in traces:
         assert_same(trace, reference.run(networks[0], events))
     networks.clear()
     traces.clear()
     del trace
     gc.collect()  # an exception in what ends a network would fail the test
-    assert kept() is None
+    assert stored() is None
 
 
 def test_states_of_another_batch_are_rejected() -> None:

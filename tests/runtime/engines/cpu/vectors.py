@@ -88,9 +88,9 @@ def call_multiply(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
     expected = sums.astype(np.int64)
     held = weights[7:].astype(np.int64).reshape(3, QUADS, ROWS, 4)
     for corner, target in zip(corners, targets, strict=True):
-        seen = np.stack([image[corner + o :][:4] for o in offsets[1:]]).astype(np.int64)
-        made = np.einsum("tqlf,qf->tl", held, seen).reshape(-1) << LEFT
-        expected[target : target + 3 * ROWS] += made
+        observed = np.stack([image[corner + o :][:4] for o in offsets[1:]]).astype(np.int64)
+        built = np.einsum("tqlf,qf->tl", held, observed).reshape(-1) << LEFT
+        expected[target : target + 3 * ROWS] += built
     multiply(image, corners, offsets, weights, sums, targets)
     assert np.array_equal(sums, expected)
 
@@ -101,12 +101,12 @@ def check_active(rate: float) -> None:
     values = (rng.integers(1, 256, 5 * BLOCK) * (rng.random(5 * BLOCK) < rate)).astype(np.uint8)
     for first, blocks in ((0, 5), (0, 0), (7, 4), (BLOCK, 1)):
         here = values[first : first + blocks * BLOCK]
-        found = np.full(len(here) + 3, -1, np.int32)
-        size = find_active(values, first, len(here), found, 2)
+        actual = np.full(len(here) + 3, -1, np.int32)
+        size = find_active(values, first, len(here), actual, 2)
         assert size == count(values, first, len(here)) == np.count_nonzero(here)
-        assert np.array_equal(found[2 : 2 + size], np.flatnonzero(here))
-        assert (found[:2] == -1).all()
-        assert (found[2 + size :] == -1).all()
+        assert np.array_equal(actual[2 : 2 + size], np.flatnonzero(here))
+        assert (actual[:2] == -1).all()
+        assert (actual[2 + size :] == -1).all()
 
 
 if __name__ == "__main__":
