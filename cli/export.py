@@ -45,9 +45,9 @@ def export(
 
     network = read_network(file)
     if round_biases:
-        from ..convert.formats.netx.writer import round_biases as round_all
+        from ..convert.formats.netx.writer import round_network_biases
 
-        network = round_all(network)
+        network = round_network_biases(network)
     path = output or file.with_suffix(SUFFIXES[to] if not step else ".step.onnx")
     _write(path, network, to, step)
     size = path.stat().st_size

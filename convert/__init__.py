@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .diagnostics import CompatibilityReport as CompatibilityReport
     from .diagnostics import LayerDiagnostic as LayerDiagnostic
     from .formats.netx.reader import read_netx as read_netx
-    from .formats.netx.writer import round_biases as round_biases
+    from .formats.netx.writer import round_network_biases as round_network_biases
     from .formats.netx.writer import write_netx as write_netx
     from .formats.nir.files import read_nir as read_nir
     from .formats.nir.files import write_nir as write_nir
@@ -56,7 +56,7 @@ EXPORTS = {
     "quantize_model": "pipeline",
     "read_netx": "formats.netx.reader",
     "read_nir": "formats.nir.files",
-    "round_biases": "formats.netx.writer",
+    "round_network_biases": "formats.netx.writer",
     "run_onnx": "formats.onnx.writer",
     "search_bit_widths": "quantize.mixed_precision",
     "to_onnx": "formats.onnx.writer",

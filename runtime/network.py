@@ -136,18 +136,20 @@ class Network(ValueEquality):
         """
         export_network(self, path, "nir")
 
-    def to_netx(self, path: str | os.PathLike[str]) -> None:
+    def to_netx(self, path: str | os.PathLike[str], *, round_biases: bool = False) -> None:
         """Write a `.net` file, the HDF5 format of lava-dl's netx.
 
         Args:
             path: File to write.
+            round_biases: Round biases to integer weight units, which a `.net` file needs; this may
+                change spikes.
 
         Raises:
             NetworkError: netx has no form for a part of the network.
             MissingPackage: h5py is not installed.
             FileError: The file cannot be written.
         """
-        export_network(self, path, "netx")
+        export_network(self, path, "netx", round_biases=round_biases)
 
 
 def _join_names(items: tuple[Population | Projection, ...]) -> str:

@@ -31,7 +31,7 @@ Entries = dict[str, Any]
 Integers = NDArray[np.int64]
 
 
-def write_netx(path: str | os.PathLike[str], network: Network, round_bias: bool = False) -> None:
+def write_netx(path: str | os.PathLike[str], network: Network, round_biases: bool = False) -> None:
     """Export a network to a netx `.net` file, written atomically.
 
     Names, provenance, the early exit and the bits of an input value are lost.
@@ -39,13 +39,13 @@ def write_netx(path: str | os.PathLike[str], network: Network, round_bias: bool 
     Args:
         path: The file.
         network: The network, a chain of populations.
-        round_bias: Round biases first; see `round_biases`.
+        round_biases: Round biases first; see `round_network_biases`.
 
     Raises:
         NetworkError: netx could not run the network with the same spikes; names the cause.
         FileError: The file cannot be written.
     """
-    layers = _layer_list(round_biases(network) if round_bias else network)
+    layers = _layer_list(round_network_biases(network) if round_biases else network)
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         group = file.create_group("layer")
         for number, entries in enumerate(layers):
@@ -53,7 +53,7 @@ def write_netx(path: str | os.PathLike[str], network: Network, round_bias: bool 
                 group[f"{number}/{key}"] = value
 
 
-def round_biases(network: Network) -> Network:
+def round_network_biases(network: Network) -> Network:
     """Round biases to integer weight units, the only ones that a `.net` file represents.
 
     This can change spikes: run both networks, and compare.
@@ -210,7 +210,7 @@ def _neuron_entries(population: Population) -> Entries:
         if np.any(bias != np.rint(bias)) or bias.min() < low or bias.max() > high:
             raise NetworkError(
                 f"{population.name}: its bias is no integer number of weight units from {low} to "
-                f"{high}, as a .net file needs; see round_biases"
+                f"{high}, as a .net file needs; export with round_biases=True, or --round-biases"
             )
         entries["bias"] = np.broadcast_to(bias.reshape(-1), population.shape[:1]).astype(np.int32)
     return entries

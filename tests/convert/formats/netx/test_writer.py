@@ -9,7 +9,7 @@ import pytest
 from lavadl import require_slayer, run_netx
 
 from pumice.convert.formats.netx.reader import read_netx
-from pumice.convert.formats.netx.writer import _netx_preserves, round_biases, write_netx
+from pumice.convert.formats.netx.writer import _netx_preserves, round_network_biases, write_netx
 from pumice.runtime import Conv, Dense, Network, Population, Projection, SumPool, logits_over_time
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import NetworkError
@@ -100,7 +100,10 @@ UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "late bias": ({"populations": 4, "bias": 1}, "e: has a delay"),
     "large": ({"projections": 2, "weight_exponent": 3}, "netx would change its weights"),
     "zeros": ({"projections": 4, "connection": Dense(np.zeros((5, 9)))}, "not zeros alone"),
-    "fine bias": ({"populations": 3, "bias_exponent": 2}, "see round_biases"),
+    "fine bias": (
+        {"populations": 3, "bias_exponent": 2},
+        "with round_biases=True, or --round-biases",
+    ),
     "each neuron": (
         {"populations": 1, "threshold": np.arange(96).reshape(4, 6, 4)},
         "vThMant of each neuron",
@@ -121,10 +124,14 @@ def test_networks_that_netx_would_change_are_errors(name: str, tmp_path: Path) -
 
 def test_round_biases(tmp_path: Path) -> None:
     fine = replace_part(make_chain(), "populations", 3, bias=[130] * 9, bias_exponent=0)
-    rounded = round_biases(fine)
+    rounded = round_network_biases(fine)
     assert rounded.population("loop").bias.tolist() == [2] * 9
     assert rounded.population("conv") == fine.population("conv")
     write_netx(tmp_path / "a.net", rounded)
+    write_netx(tmp_path / "b.net", fine, round_biases=True)
+    assert (
+        read_netx(tmp_path / "a.net")[0].populations == read_netx(tmp_path / "b.net")[0].populations
+    )
 
 
 def test_graded_spikes_are_an_error() -> None:
