@@ -80,13 +80,13 @@ def test_the_summary_lists_layers_shapes_bits_and_parameters() -> None:
 @pytest.mark.parametrize(
     ("connection", "bits"),
     [
-        (Dense([[0, 0]]), 0),
-        (Dense([[254, -256]]), 8),
-        (Dense([[255, 1]]), 8),
-        (Dense([[-3, -1]]), 2),
-        (Dense([[14, -16, 2]]), 4),
-        (Dense([[112, -128, 16]]), 4),
-        (Dense([[2, -2]]), 2),
+        (Dense(np.array([[0, 0]])), 0),
+        (Dense(np.array([[254, -256]])), 8),
+        (Dense(np.array([[255, 1]])), 8),
+        (Dense(np.array([[-3, -1]])), 2),
+        (Dense(np.array([[14, -16, 2]])), 4),
+        (Dense(np.array([[112, -128, 16]])), 4),
+        (Dense(np.array([[2, -2]])), 2),
         (SumPool((2, 2), (2, 2), weight=37), 1),
     ],
 )

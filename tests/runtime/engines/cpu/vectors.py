@@ -53,7 +53,7 @@ add_up: Any = njit(call_add)
 count: Any = njit(call_count)
 
 
-def call_add(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
+def check_sums(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
     """Compare with sums by numpy, of any length and of more events than are added up at once."""
     rng = np.random.default_rng(12)
     limits = np.iinfo(kind)
@@ -73,7 +73,7 @@ def call_add(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
             assert np.array_equal(sums, expected), (length, count)
 
 
-def call_multiply(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
+def check_products(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
     """Compare with products by numpy."""
     rng = np.random.default_rng(11)
     limits = np.iinfo(kind)
@@ -86,11 +86,11 @@ def call_multiply(kind: type[np.int8 | np.uint8], extreme: bool) -> None:
     sums = rng.integers(-9, 9, 400).astype(np.int32)
     targets = rng.permutation(ROWS) * 3 * ROWS + 11
     expected = sums.astype(np.int64)
-    held = weights[7:].astype(np.int64).reshape(3, QUADS, ROWS, 4)
+    packed = weights[7:].astype(np.int64).reshape(3, QUADS, ROWS, 4)
     for corner, target in zip(corners, targets, strict=True):
-        observed = np.stack([image[corner + o :][:4] for o in offsets[1:]]).astype(np.int64)
-        built = np.einsum("tqlf,qf->tl", held, observed).reshape(-1) << LEFT
-        expected[target : target + 3 * ROWS] += built
+        quads = np.stack([image[corner + o :][:4] for o in offsets[1:]]).astype(np.int64)
+        products = np.einsum("tqlf,qf->tl", packed, quads).reshape(-1) << LEFT
+        expected[target : target + 3 * ROWS] += products
     multiply(image, corners, offsets, weights, sums, targets)
     assert np.array_equal(sums, expected)
 
@@ -114,5 +114,5 @@ if __name__ == "__main__":
         check_active(rate)
     for kind in (np.int8, np.uint8):
         for extreme in (False, True):
-            call_multiply(kind, extreme)
-            call_add(kind, extreme)
+            check_products(kind, extreme)
+            check_sums(kind, extreme)
