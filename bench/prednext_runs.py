@@ -41,7 +41,7 @@ RECORDED_SETTINGS = (
     "data.name=folder",
     "data.height=32",
     "data.width=32",
-    "data.grey=true",
+    "data.grayscale=true",
 )
 
 
