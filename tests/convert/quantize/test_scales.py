@@ -53,3 +53,18 @@ def test_scale_of_an_integrator_is_limited_by_its_largest_voltage() -> None:
     # 1.5 * 1000 real units fill 17 bits at 131071 / 1500; 254 / 0.5 would be finest
     assert scales.population_scale([0.5], 0.0, max_abs_voltage=1000.0) == 131071 / 1500
     assert scales.population_scale([0.5], 0.0, max_abs_voltage=100.0) == 254 / 0.5
+
+
+def test_weights_of_one_sign_use_every_integer_up_to_255() -> None:
+    assert (scales.max_weight(8, one_sign=True), scales.weight_lsb(8, one_sign=True)) == (255, 1)
+    assert scales.population_scale([0.5, 2.0], threshold=1.0, one_sign=True) == 255 / 0.5
+    weights = np.array([0.1, 0.26, 0.5, -0.5, 9.0], np.float32)
+    integers = scales.quantize_weights(weights, 510.0, 0, one_sign=True)
+    assert integers.tolist() == [51, 133, 255, -255, 255]
+
+
+@pytest.mark.parametrize("one_sign", [False, True])
+def test_the_largest_weight_at_its_own_scale_needs_no_exponent(one_sign: bool) -> None:
+    for peak in np.random.default_rng(0).gamma(2.0, size=1000).astype(np.float32):
+        scale = scales.population_scale([float(peak)], 0.0, one_sign=one_sign)
+        assert scales.weight_exponent(float(peak), scale, one_sign=one_sign) == 0
