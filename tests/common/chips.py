@@ -1,4 +1,4 @@
-"""Small targets for tests: `chip(neurons=8)` is one with that limit, `chips()` draws them."""
+"""Small targets for tests: `chip(neurons=8)` has that limit, `chips()` is a strategy."""
 
 from typing import Any
 
@@ -53,12 +53,12 @@ OPTIONAL = {
 
 
 def chip(**limits: Any) -> Target:
-    """A target of many roomy cores with these `limits`; None takes one away."""
+    """A target of many large cores with these `limits`; None removes one."""
     tables: dict[str, Any] = {}
-    for table, given in TABLES.items():
+    for table, defaults in TABLES.items():
         values = {
-            **given,
-            **{k: limits[k] for k in (*given, *OPTIONAL.get(table, ())) if k in limits},
+            **defaults,
+            **{k: limits[k] for k in (*defaults, *OPTIONAL.get(table, ())) if k in limits},
         }
         tables[table] = {
             key: {"value": value, "source": "test", "certainty": "assumed"}
@@ -72,21 +72,21 @@ def chip(**limits: Any) -> Target:
 
 @st.composite
 def chips(draw: Any) -> Target:
-    """Draw a target on whose cores most small networks fit, in pieces."""
-    some = st.sampled_from
+    """Draw a target whose cores hold most small networks, in slices."""
+    one_of = st.sampled_from
     return chip(
-        neurons=draw(some((1, 2, 7, 16, 50, 1000))),
-        synaptic_memory=draw(some((1 << 20, 1 << 16, 1 << 14, 6000))),
-        groups=draw(some((None, 1, 8))),
-        axons_in=draw(some((None, 200, 100))),
-        axons_out=draw(some((None, 60, 12))),
-        routes=draw(some((None, None, 300, 60))),
-        entries=draw(some((None, None, 2000, 500))),
-        message_bits=draw(some((8, 8, 1, 32))),
-        list_bits=draw(some((0, 10, 16))),
-        word_bits=draw(some((64, 32))),
-        dense_index_bits=draw(some((0, 12))),
-        list_synapses=draw(some((None, 64, 3))),
-        convolution=draw(some(("projection", "pixel", "neuron"))),
-        route=draw(some(("slice", "kernels"))),
+        neurons=draw(one_of((1, 2, 7, 16, 50, 1000))),
+        synaptic_memory=draw(one_of((1 << 20, 1 << 16, 1 << 14, 6000))),
+        groups=draw(one_of((None, 1, 8))),
+        axons_in=draw(one_of((None, 200, 100))),
+        axons_out=draw(one_of((None, 60, 12))),
+        routes=draw(one_of((None, None, 300, 60))),
+        entries=draw(one_of((None, None, 2000, 500))),
+        message_bits=draw(one_of((8, 8, 1, 32))),
+        list_bits=draw(one_of((0, 10, 16))),
+        word_bits=draw(one_of((64, 32))),
+        dense_index_bits=draw(one_of((0, 12))),
+        list_synapses=draw(one_of((None, 64, 3))),
+        convolution=draw(one_of(("projection", "pixel", "neuron"))),
+        route=draw(one_of(("slice", "kernels"))),
     )

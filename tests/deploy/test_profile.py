@@ -37,7 +37,7 @@ def test_a_program_is_profiled_as_it_is_placed(trace: Trace) -> None:
     assert profile(program, trace).program is program
 
 
-def test_a_program_on_a_target_of_its_own_needs_that_target(trace: Trace) -> None:
+def test_a_program_on_a_custom_target_requires_the_target(trace: Trace) -> None:
     target = chip(neurons=8)
     program = place(NETWORK, target)
     with pytest.raises(PlacementError, match="tiny: not a shipped target; pass the one that"):
@@ -47,14 +47,14 @@ def test_a_program_on_a_target_of_its_own_needs_that_target(trace: Trace) -> Non
         profile(program, trace, "loihi1")
 
 
-def test_a_network_needs_a_target(trace: Trace) -> None:
+def test_a_network_requires_a_target(trace: Trace) -> None:
     with pytest.raises(PlacementError, match="profile: a network needs a target, one of cmos45"):
         profile(NETWORK, trace)
     with pytest.raises(RecipeError, match="loihi9: no such file or shipped target"):
         profile(NETWORK, trace, "loihi9")
 
 
-def test_a_network_that_does_not_fit_is_profiled_without_a_placement(trace: Trace) -> None:
+def test_an_oversized_network_is_profiled_without_a_placement(trace: Trace) -> None:
     found = profile(NETWORK, trace, chip(neurons=3, chips=1, cores=2))
     assert found.program is None and "use fewer channels" in found.placement_error
     assert "not placed: network: 30 neurons" in repr(found)

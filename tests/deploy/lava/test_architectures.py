@@ -1,4 +1,4 @@
-"""Whole architectures in Lava, whose steps are pipelined: the layer-synchronous run, shifted."""
+"""Architectures in Lava, whose steps are pipelined, equal the layer-synchronous run."""
 
 import pytest
 from traces import assert_same
@@ -14,7 +14,7 @@ QUICK = ("sew add", "vgg9 max", "recurrent")
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in TABLES]
 )
-def test_an_architecture_fires_in_lava_as_in_the_reference(name: str) -> None:
-    chip = converted(network(TABLES[name]))
-    given = as_bytes(events((2, 16, 16), 3))
-    assert_same(run(chip, given), reference.run(chip, given))
+def test_an_architecture_in_lava_equals_the_reference(name: str) -> None:
+    quantized = converted(network(TABLES[name]))
+    inputs = as_bytes(events((2, 16, 16), 3))
+    assert_same(run(quantized, inputs), reference.run(quantized, inputs))

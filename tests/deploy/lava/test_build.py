@@ -1,4 +1,4 @@
-"""The graph in a program of one's own, with the sinks and the configuration of Lava."""
+"""The process graph in a plain Lava program, with Lava's sinks and configuration."""
 
 import subprocess
 import sys
@@ -29,13 +29,13 @@ steps = graph.schedule.total_steps({timesteps}, {samples})
 for name in ("image", "pixels"):
     sent = source.RingBuffer(data=np.load(f"{{sys.argv[2]}}/{{name}}.npy").T)
     graph.feed(name, sent.s_out)
-kept = {{}}
+sinks = {{}}
 for name in ("answer", "late_conv"):
     neurons = graph.populations[name]
-    kept[name] = sink.RingBuffer(shape=neurons.s_out.shape, buffer=steps)
-    neurons.s_out.connect(kept[name].a_in)
+    sinks[name] = sink.RingBuffer(shape=neurons.s_out.shape, buffer=steps)
+    neurons.s_out.connect(sinks[name].a_in)
 sent.run(RunSteps(steps), Loihi2SimCfg(select_tag="fixed_pt"))
-for name, process in kept.items():
+for name, process in sinks.items():
     depth = graph.schedule.depths[name]
     spikes = process.data.get().T[depth : depth + {timesteps} * {samples}]
     np.save(f"{{sys.argv[2]}}/{{name}}.npy", spikes.astype(np.uint8))
@@ -43,7 +43,7 @@ sent.stop()
 """
 
 
-def test_a_graph_runs_in_a_plain_lava_program(tmp_path: Path) -> None:
+def test_a_process_graph_runs_in_a_plain_lava_program(tmp_path: Path) -> None:
     write_network(tmp_path / "zoo.pumice", ZOO)
     for name, events in EVENTS.items():
         np.save(tmp_path / f"{name}.npy", events.swapaxes(0, 1).reshape(-1, *events.shape[2:]))

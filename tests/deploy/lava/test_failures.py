@@ -1,4 +1,4 @@
-"""Whatever happens to a run: its error is told, and nothing of it stays behind."""
+"""Failing runs: the error is reported, and neither processes nor files remain."""
 
 import os
 import re
@@ -29,7 +29,7 @@ NETWORK = Network(
     (Projection("first", "input", "cell", ONE), Projection("second", "cell", "next", ONE)),
 )
 EVENTS = np.ones((4, 1, 1), np.uint8)
-# Makes `fail` what the neurons do in Lava's processes: before they send, so others wait for them.
+# Makes the neurons of Lava's processes call `fail` before they send, so that others wait for them.
 SABOTAGE = """
 import pumice.runtime.lava_compat as module
 
@@ -50,7 +50,7 @@ def fail(model):
 
 @pytest.fixture
 def sabotage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Give a function that makes every neuron do the Python statement it is given."""
+    """A function that makes every neuron execute a Python statement."""
 
     def sabotage(statement: str) -> None:
         code = SABOTAGE.format(statement)
@@ -62,7 +62,7 @@ def sabotage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 
 @pytest.fixture(autouse=True)
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give the folder for temporary files, and see that each test leaves it and all else empty."""
+    """Folder for temporary files; checks that each test leaves it empty, and no process."""
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -74,54 +74,56 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Processes that were started with a path in `folder`."""
-    found = []
+    """Ids of processes that were started with a path in `folder`."""
+    ids = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if str(folder).encode() in (process / "cmdline").read_bytes():
-                found.append(int(process.name))
+                ids.append(int(process.name))
         except OSError:  # it ended
             continue
-    return found
+    return ids
 
 
 def unused_blocks() -> set[str]:
-    """Names of shared memory that no process holds."""
-    held = set()
+    """Names of shared memory blocks that no process maps."""
+    mapped = set()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         try:
-            held |= set(re.findall(r"/dev/shm/(\S+)", maps.read_text(encoding="utf-8")))
+            mapped |= set(re.findall(r"/dev/shm/(\S+)", maps.read_text(encoding="utf-8")))
         except OSError:
             continue
-    return set(os.listdir("/dev/shm")) - held
+    return set(os.listdir("/dev/shm")) - mapped
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for `condition`, half a minute at most."""
+    """Wait for `condition`, for half a minute at most."""
     end = time.monotonic() + 30
     while not condition():
-        assert time.monotonic() < end, "waited half a minute in vain"
+        assert time.monotonic() < end, "condition not met in half a minute"
         time.sleep(0.05)
 
 
-def test_a_whole_run_leaves_nothing() -> None:
+def test_a_completed_run_leaves_nothing() -> None:
     assert run(NETWORK, EVENTS).spikes["next"].all()
 
 
-def test_a_model_that_raises_says_which_and_why(sabotage: Callable[[str], None]) -> None:
+def test_an_exception_of_a_model_is_reported_with_its_process(
+    sabotage: Callable[[str], None],
+) -> None:
     sabotage("raise ValueError('the voltage\\nis gone')")
     with pytest.raises(EngineError) as caught:
         run(NETWORK, EVENTS)
     assert re.fullmatch(r"lava: (cell|next): ValueError: the voltage is gone", str(caught.value))
 
 
-def test_a_process_that_is_killed_is_missed(sabotage: Callable[[str], None]) -> None:
+def test_a_killed_process_raises(sabotage: Callable[[str], None]) -> None:
     sabotage("os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(EngineError, match="its process ended with status -9"):
         run(NETWORK, EVENTS)
 
 
-def test_a_run_that_hangs_ends_in_time(sabotage: Callable[[str], None]) -> None:
+def test_a_hanging_run_times_out(sabotage: Callable[[str], None]) -> None:
     sabotage("time.sleep(1000)")
     start = time.monotonic()
     with pytest.raises(EngineError, match="lava: no end after 5 s; raise the time limit"):
@@ -129,7 +131,7 @@ def test_a_run_that_hangs_ends_in_time(sabotage: Callable[[str], None]) -> None:
     assert time.monotonic() - start < 20
 
 
-def test_python_that_cannot_start_shows_its_last_words(
+def test_an_interpreter_that_fails_to_start_reports_its_last_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "numpy.py").write_text("raise RuntimeError('numpy is broken')", encoding="utf-8")
@@ -138,7 +140,7 @@ def test_python_that_cannot_start_shows_its_last_words(
         run(NETWORK, EVENTS)
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_folder_raises_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     with pytest.raises(EngineError, match="^lava: .*/nowhere/.*; fix this and run again$"):
         run(NETWORK, EVENTS)
@@ -148,7 +150,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyP
 def hanging(
     sabotage: Callable[[str], None], tmp_path: Path, scratch: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a program that waits for a run of Lava that hangs."""
+    """A program that waits for a hanging run of Lava."""
     write_network(tmp_path / "n.pumice", NETWORK)
     sabotage("time.sleep(1000)")
     code = (
@@ -169,16 +171,14 @@ def hanging(
         process.stderr.close()
 
 
-def test_an_interrupt_ends_a_run_at_once(hanging: subprocess.Popen[bytes]) -> None:
+def test_an_interrupt_ends_a_run_immediately(hanging: subprocess.Popen[bytes]) -> None:
     hanging.send_signal(signal.SIGINT)
-    _, said = hanging.communicate(timeout=30)
-    assert said.decode().strip().endswith("KeyboardInterrupt")
+    _, output = hanging.communicate(timeout=30)
+    assert output.decode().strip().endswith("KeyboardInterrupt")
 
 
-def test_a_killed_parent_takes_the_run_along(
-    hanging: subprocess.Popen[bytes], scratch: Path
-) -> None:
+def test_killing_the_parent_ends_the_run(hanging: subprocess.Popen[bytes], scratch: Path) -> None:
     hanging.kill()
     until(lambda: processes_of(scratch) == [])
-    for left in scratch.iterdir():  # nobody was there to remove it
+    for left in scratch.iterdir():  # the killed process could not remove it
         shutil.rmtree(left)

@@ -1,4 +1,4 @@
-"""The way onto a chip, up to Intel's package: a stand-in in `intel/` passes messages on."""
+"""Runs on the chip, with a stub of Intel's package in `intel/` that passes messages on."""
 
 import os
 from pathlib import Path
@@ -32,13 +32,13 @@ EVENTS = rng.integers(0, 256, (8, 3, 2, 5, 6)).astype(np.uint8)
 
 @pytest.fixture
 def chip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Intel's package be found, here and in the process that runs Lava."""
-    stand_in = Path(__file__).parent / "intel"
-    monkeypatch.setenv("PYTHONPATH", str(stand_in), prepend=os.pathsep)
-    monkeypatch.syspath_prepend(stand_in)
+    """Make Intel's package importable, in this process and in the Lava worker."""
+    stub = Path(__file__).parent / "intel"
+    monkeypatch.setenv("PYTHONPATH", str(stub), prepend=os.pathsep)
+    monkeypatch.syspath_prepend(stub)
 
 
-def test_without_the_package_of_intel_the_chip_is_refused() -> None:
+def test_missing_intel_package_raises() -> None:
     with pytest.raises(EngineError, match="loihi2: needs lava-loihi, .* run in the simulator"):
         run(PLAIN, EVENTS, target="loihi2")
 
@@ -46,19 +46,19 @@ def test_without_the_package_of_intel_the_chip_is_refused() -> None:
 @pytest.mark.lava
 @pytest.mark.usefixtures("chip")
 @pytest.mark.parametrize("record", ["all", "output"])
-def test_behind_the_adapters_the_graph_is_the_same(record: Record) -> None:
-    found = run(PLAIN, EVENTS, record, target="loihi2")
-    assert found.spikes["answer"].any() and not found.spikes["answer"].all()
-    assert_same(found, reference.run(PLAIN, EVENTS, record))
+def test_on_chip_run_equals_the_reference(record: Record) -> None:
+    trace = run(PLAIN, EVENTS, record, target="loihi2")
+    assert trace.spikes["answer"].any() and not trace.spikes["answer"].all()
+    assert_same(trace, reference.run(PLAIN, EVENTS, record))
 
 
 @pytest.mark.lava
 @pytest.mark.usefixtures("chip")
-def test_the_probes_of_the_chip_are_read_in_seconds_and_watts() -> None:
-    trace, told = measure(PLAIN, EVENTS, target="loihi2")
+def test_probes_are_read_in_seconds_and_watts() -> None:
+    trace, timing = measure(PLAIN, EVENTS, target="loihi2")
     assert_same(trace, reference.run(PLAIN, EVENTS))
-    assert told.processes == () and told.steps == 8 * 3 + 2
-    assert told.probes == pytest.approx(
+    assert timing.processes == () and timing.steps == 8 * 3 + 2
+    assert timing.probes == pytest.approx(
         {
             "seconds_per_step": 150e-6,
             "total_power": 0.5,
@@ -71,7 +71,7 @@ def test_the_probes_of_the_chip_are_read_in_seconds_and_watts() -> None:
 
 
 @pytest.mark.usefixtures("chip")
-def test_what_the_chip_has_no_model_for_is_refused() -> None:
+def test_unsupported_features_raise() -> None:
     events = {p.name: np.zeros((8, 1, *p.shape), np.uint8) for p in ZOO.inputs}
     with pytest.raises(EngineError, match=r"loihi2: conv_up_0: Lava's Conv .* \(and \d+ more\)"):
         run(ZOO, events, target="loihi2")
@@ -83,13 +83,13 @@ def test_states_cannot_be_recorded_on_the_chip() -> None:
         run(PLAIN, EVENTS, "states", target="loihi2")
 
 
-def test_a_plain_network_meets_no_obstacle() -> None:
+def test_a_plain_network_has_no_unsupported_features() -> None:
     assert list(unsupported_features(PLAIN, timesteps=8)) == []
 
 
 def test_timesteps_must_be_a_power_of_two() -> None:
-    said = list(unsupported_features(PLAIN, timesteps=10))
-    assert said == ["10 timesteps: neurons reset on the chip after a power of two; use one"]
+    features = list(unsupported_features(PLAIN, timesteps=10))
+    assert features == ["10 timesteps: neurons reset on the chip after a power of two; use one"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,6 @@ def test_timesteps_must_be_a_power_of_two() -> None:
         ("voltage", "voltage: voltages cannot be read at each step; make it spike"),
     ],
 )
-def test_each_obstacle_is_named(name: str, text: str) -> None:
+def test_each_unsupported_feature_is_listed(name: str, text: str) -> None:
     assert name in KINDS
     assert text in list(unsupported_features(ZOO, timesteps=8))

@@ -1,4 +1,4 @@
-"""Lava's learning rules beside the trainer, step by step on a small network."""
+"""Lava's learning rules against the trainer, step by step on a small network."""
 
 from typing import Any
 
@@ -34,10 +34,10 @@ EVENTS = (np.random.default_rng(0).random((STEPS, 32)) < 0.2).astype(np.uint8)
 @pytest.fixture(scope="module")
 def network() -> RecurrentNetwork:
     """A heterogeneous network in float64 whose synapses take one of two pairs of constants."""
-    made = build_recurrent_network(OPTIONS, (2, 4, 4), np.float64)
-    slow = (np.arange(len(made.stdp.a_plus)) % 2).astype(int)
+    network = build_recurrent_network(OPTIONS, (2, 4, 4), np.float64)
+    slow = (np.arange(len(network.stdp.a_plus)) % 2).astype(int)
     plus, minus = (np.exp(-1 / np.array(taus))[slow] for taus in zip(*TAUS, strict=True))
-    return made.replace(stdp=made.stdp._replace(decay_plus=plus, decay_minus=minus))
+    return network.replace(stdp=network.stdp._replace(decay_plus=plus, decay_minus=minus))
 
 
 def matrices(network: RecurrentNetwork) -> tuple[dict[str, Any], tuple[LearningGroup, ...]]:
@@ -51,18 +51,18 @@ def matrices(network: RecurrentNetwork) -> tuple[dict[str, Any], tuple[LearningG
         dense[number][wiring.targets[span], wiring.sources[span]] = values
     slow = np.zeros(dense[0].shape)
     slow[wiring.targets[span], wiring.sources[span]] = np.arange(len(rule.a_plus)) % 2
-    weights, plus, minus, most = dense
+    weights, plus, minus, w_max = dense
     learns = plus > 0
 
     def group(number: int, tau_plus: float, tau_minus: float) -> LearningGroup:
-        here = learns & (slow == number)
-        of_group = [np.where(here, each, 0)[:, 32:] for each in (weights, plus, minus)]
+        in_group = learns & (slow == number)
+        of_group = [np.where(in_group, each, 0)[:, 32:] for each in (weights, plus, minus)]
         return LearningGroup(of_group[0], of_group[1], of_group[2], tau_plus, tau_minus)
 
     groups = tuple(group(number, *taus) for number, taus in enumerate(TAUS))
-    assert np.ptp(most[learns]) < 1e-12
+    assert np.ptp(w_max[learns]) < 1e-12
     fixed = np.where(learns, 0, weights)
-    parts = {"inputs": fixed[:, :32], "fixed": fixed[:, 32:], "w_max": most[learns].max()}
+    parts = {"inputs": fixed[:, :32], "fixed": fixed[:, 32:], "w_max": w_max[learns].max()}
     return parts, groups
 
 
@@ -70,8 +70,8 @@ def matrices(network: RecurrentNetwork) -> tuple[dict[str, Any], tuple[LearningG
 def in_lava(network: RecurrentNetwork) -> LearningResult:
     """What Lava makes of it."""
     parts, groups = matrices(network)
-    kept, threshold = network.decay_factor.astype(np.float64), network.threshold.astype(np.float64)
-    return learn_in_lava(EVENTS, groups=groups, decay_factor=kept, threshold=threshold, **parts)
+    decay, threshold = network.decay_factor.astype(np.float64), network.threshold.astype(np.float64)
+    return learn_in_lava(EVENTS, groups=groups, decay_factor=decay, threshold=threshold, **parts)
 
 
 @pytest.fixture(scope="module")
@@ -95,35 +95,35 @@ def trained(network: RecurrentNetwork) -> tuple[np.ndarray, np.ndarray]:
     return weights, spikes[:, 0]
 
 
-def test_lava_learns_the_weights_of_the_trainer(
+def test_lava_learns_the_same_weights_as_the_trainer(
     network: RecurrentNetwork, in_lava: LearningResult, trained: tuple[np.ndarray, np.ndarray]
 ) -> None:
     dense = np.zeros((NEURONS, 32 + NEURONS))
     dense[network.wiring.targets, network.wiring.sources] = trained[0]
     _, groups = matrices(network)
-    for group, found in zip(groups, in_lava.weights, strict=True):
+    for group, learned in zip(groups, in_lava.weights, strict=True):
         expected = np.where(group.a_plus > 0, dense[:, 32:], 0)
-        assert np.abs(found - expected).max() < 1e-9
-        assert np.abs(found - group.weights).max() > 0.01  # it learned
+        assert np.abs(learned - expected).max() < 1e-9
+        assert np.abs(learned - group.weights).max() > 0.01  # it learned
 
 
-def test_lava_fires_as_the_trainer_does(
+def test_lava_spikes_equal_those_of_the_trainer(
     in_lava: LearningResult, trained: tuple[np.ndarray, np.ndarray]
 ) -> None:
     assert trained[1].any()
     assert (in_lava.spikes == trained[1]).all()
 
 
-def test_in_fixed_point_lava_learns_what_the_chips_rule_does_but_for_chance() -> None:
-    """The same spikes teach the same synapses; rounding is drawn by other generators."""
+def test_fixed_point_learning_agrees_statistically_with_the_chip_rule() -> None:
+    """The same spikes change the same synapses; rounding uses other random generators."""
     random = np.random.default_rng(2)
     rows, columns = np.nonzero(random.random((NEURONS, NEURONS)) < 0.2)
     weights = random.integers(60, 180, rows.size)
     forth = np.repeat(np.arange(NEURONS), 6), random.integers(0, 32, 6 * NEURONS)
-    given = np.zeros((NEURONS, 32), int)
-    given[forth] = 200
-    onto, of = np.nonzero(given)
-    inputs = Sparse(given[onto, of], onto, of, (NEURONS, 32))
+    dense = np.zeros((NEURONS, 32), int)
+    dense[forth] = 200
+    targets, sources = np.nonzero(dense)
+    inputs = Sparse(dense[targets, sources], targets, sources, (NEURONS, 32))
     network = Network(
         (
             Population("input", (32,), "input"),
@@ -136,9 +136,9 @@ def test_in_fixed_point_lava_learns_what_the_chips_rule_does_but_for_chance() ->
         ),
     )  # fmt: skip
     rule = PlasticityRule((3000, 3900), (3200, 3800), random.integers(0, 64, (2, rows.size)))
-    found = learn_in_lava_fixed(network, "back", rule, EVENTS).weights[0][rows, columns]
+    learned = learn_in_lava_fixed(network, "back", rule, EVENTS).weights[0][rows, columns]
     after: Any = learn(network, {"back": rule}, EVENTS[:, None]).projections[1].connection
-    moved = found - weights, after.weights - weights
-    assert np.abs(moved[1]).mean() > 5
-    assert np.corrcoef(*moved)[0, 1] > 0.9
-    assert abs(moved[0].mean() - moved[1].mean()) < 0.1 * np.abs(moved[1]).mean()
+    change = learned - weights, after.weights - weights
+    assert np.abs(change[1]).mean() > 5
+    assert np.corrcoef(*change)[0, 1] > 0.9
+    assert abs(change[0].mean() - change[1].mean()) < 0.1 * np.abs(change[1]).mean()

@@ -1,4 +1,4 @@
-"""Lava against numbers worked by hand, and every population against the reference engine."""
+"""Lava against hand-computed values, and every population against the reference engine."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from pumice.runtime.errors import EngineError
 
 pytestmark = pytest.mark.lava
 
-MOST_EXAMPLES = settings().max_examples // 8  # each starts Lava, which takes a second
+MAX_EXAMPLES = settings().max_examples // 8  # each starts Lava, which takes a second
 Events = dict[str, NDArray[np.uint8]]
 
 # One neuron, one connection from `inputs` equal inputs. An integrator whose voltage_decay is 4096
@@ -57,42 +57,42 @@ def by_hand() -> Trace:
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_lava_gives_the_numbers_worked_by_hand(by_hand: Trace, name: str) -> None:
-    found = by_hand.spikes[name] if name in by_hand.spikes else by_hand.voltages[name]
-    assert found.reshape(-1).tolist() == BY_HAND[name][-1]
+def test_lava_equals_hand_computed_values(by_hand: Trace, name: str) -> None:
+    values = by_hand.spikes[name] if name in by_hand.spikes else by_hand.voltages[name]
+    assert values.reshape(-1).tolist() == BY_HAND[name][-1]
 
 
 @pytest.fixture(scope="module")
 def expected() -> Trace:
-    """What the reference engine makes of the zoo."""
+    """Trace of the zoo in the reference engine."""
     return reference.run(ZOO, EVENTS)
 
 
 @pytest.fixture(scope="module")
-def found() -> Trace:
-    """What Lava makes of the zoo."""
+def trace() -> Trace:
+    """Trace of the zoo in Lava."""
     return run(ZOO, EVENTS)
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "voltage"])
-def test_each_kind_of_population_fires_as_the_reference_says(
-    expected: Trace, found: Trace, name: str
+def test_each_kind_of_population_equals_the_reference(
+    expected: Trace, trace: Trace, name: str
 ) -> None:
     spikes = expected.spikes[name]
-    assert spikes.any() and not spikes.all(), "says nothing"
-    assert np.array_equal(found.spikes[name], spikes)
+    assert spikes.any() and not spikes.all(), "no test: all or no spikes"
+    assert np.array_equal(trace.spikes[name], spikes)
 
 
-def test_an_integrator_holds_what_the_reference_says(expected: Trace, found: Trace) -> None:
-    assert np.array_equal(found.voltages["voltage"], expected.voltages["voltage"])
+def test_integrator_voltages_equal_the_reference(expected: Trace, trace: Trace) -> None:
+    assert np.array_equal(trace.voltages["voltage"], expected.voltages["voltage"])
     assert np.unique(expected.voltages["voltage"]).size > 100
 
 
-def test_the_trace_of_lava_is_that_of_the_reference(expected: Trace, found: Trace) -> None:
-    assert_same(found, expected)
+def test_lava_trace_equals_the_reference(expected: Trace, trace: Trace) -> None:
+    assert_same(trace, expected)
 
 
-def test_lava_own_convolution_agrees(expected: Trace) -> None:
+def test_lava_own_convolution_equals_the_reference(expected: Trace) -> None:
     assert_same(run(ZOO, EVENTS, conv="lava"), expected)
 
 
@@ -102,13 +102,13 @@ def test_currents_and_voltages_of_every_population_are_recorded() -> None:
     assert_same(states, reference.run(ZOO, EVENTS, record="states"))
 
 
-def test_the_output_alone_is_recorded_with_all_counts(expected: Trace) -> None:
-    found = run(ZOO, EVENTS, record="output")
-    assert list(found.spikes) == ["answer"]
-    assert_same(found, reference.run(ZOO, EVENTS, record="output"))
+def test_record_output_keeps_output_spikes_and_all_counts(expected: Trace) -> None:
+    trace = run(ZOO, EVENTS, record="output")
+    assert list(trace.spikes) == ["answer"]
+    assert_same(trace, reference.run(ZOO, EVENTS, record="output"))
 
 
-def test_a_depthwise_convolution_of_more_groups_than_lava_counts_is_run() -> None:
+def test_a_depthwise_convolution_of_more_than_127_groups_runs() -> None:
     populations = Population("input", (130, 1, 2), kind="input"), Population("sums", (130, 1, 1))
     pooled = Projection("pool", "input", "sums", SumPool((1, 2), (1, 2)))
     events = np.arange(780, dtype=np.uint8).reshape(3, 1, 130, 1, 2) % 3 % 2
@@ -116,21 +116,23 @@ def test_a_depthwise_convolution_of_more_groups_than_lava_counts_is_run() -> Non
     assert_same(run(network, events, conv="lava"), reference.run(network, events))
 
 
-@settings(max_examples=MOST_EXAMPLES)
+@settings(max_examples=MAX_EXAMPLES)
 @given(runs())
-def test_any_network_in_lava_is_the_reference(drawn: tuple[Network, Events]) -> None:
-    network, events = drawn
+def test_random_networks_in_lava_equal_the_reference(run_inputs: tuple[Network, Events]) -> None:
+    network, events = run_inputs
     assert_same(run(network, events), reference.run(network, events))
 
 
-@settings(max_examples=MOST_EXAMPLES // 3)
+@settings(max_examples=MAX_EXAMPLES // 3)
 @given(stopping_runs(), st.sampled_from(["all", "output", "states"]))
-def test_lava_stops_where_the_reference_does(drawn: tuple[Network, Events], record: Any) -> None:
-    network, events = drawn
+def test_early_exit_in_lava_equals_the_reference(
+    run_inputs: tuple[Network, Events], record: Any
+) -> None:
+    network, events = run_inputs
     assert_same(run(network, events, record), reference.run(network, events, record))
 
 
-def test_a_cycle_too_quick_for_a_chip_is_refused_before_lava_starts() -> None:
+def test_a_cycle_without_enough_delay_raises_before_lava_starts() -> None:
     one = Dense(np.ones((1, 1)))
     populations = (
         Population("in", (1,), kind="input"),

@@ -1,4 +1,4 @@
-"""A program as Lava processes, slice by slice, and what each process takes."""
+"""Programs as Lava processes, one per slice, and the time of each process."""
 
 from typing import Any
 
@@ -34,29 +34,29 @@ PROGRAM = place(NETWORK, chip(neurons=40))
 
 
 @pytest.fixture(scope="module")
-def measured() -> tuple[Trace, LavaTiming]:
+def measurement() -> tuple[Trace, LavaTiming]:
     """Four slices of the network on three cores, in Lava."""
     return measure(PROGRAM, EVENTS)
 
 
-def test_a_program_in_lava_fires_as_its_network(measured: tuple[Trace, LavaTiming]) -> None:
+def test_a_program_in_lava_equals_its_network(measurement: tuple[Trace, LavaTiming]) -> None:
     expected = reference.run(NETWORK, EVENTS)
     assert expected.spikes["answer"].any() and not expected.spikes["answer"].all()
-    assert_same(measured[0], expected)
+    assert_same(measurement[0], expected)
 
 
-def test_each_slice_is_a_process_and_its_time_is_told(measured: tuple[Trace, LavaTiming]) -> None:
-    told = measured[1]
-    cut = split_by_core(PROGRAM).network
-    assert len(cut.topological_order) == sum(1 for _ in PROGRAM.slices()) == 4
-    names = {each.process for each in told.processes}
-    assert {p.name for p in cut.topological_order} | {p.name for p in cut.projections} <= names
-    assert all(0 < each.busy <= each.elapsed < 5 for each in told.processes)
-    assert {each.kind for each in told.processes} >= {"LIFReset", "Sparse", "RingBuffer"}
-    assert told.probes == {} and told.steps == 6 * 2 + 1
+def test_each_slice_is_a_process_with_its_own_time(measurement: tuple[Trace, LavaTiming]) -> None:
+    timing = measurement[1]
+    split = split_by_core(PROGRAM).network
+    assert len(split.topological_order) == sum(1 for _ in PROGRAM.slices()) == 4
+    names = {each.process for each in timing.processes}
+    assert {p.name for p in split.topological_order} | {p.name for p in split.projections} <= names
+    assert all(0 < each.busy <= each.elapsed < 5 for each in timing.processes)
+    assert {each.kind for each in timing.processes} >= {"LIFReset", "Sparse", "RingBuffer"}
+    assert timing.probes == {} and timing.steps == 6 * 2 + 1
 
 
-def test_a_program_stops_early_where_its_network_does() -> None:
+def test_a_program_exits_early_with_its_network() -> None:
     exits = Network(NETWORK.populations, NETWORK.projections, early_exit=EarlyExit((0,) * 6))
     program = place(exits, chip(neurons=40))
     expected = reference.run(exits, EVENTS, record="output")

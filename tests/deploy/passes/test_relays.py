@@ -1,4 +1,4 @@
-"""Relays: the same spikes, and nothing left that waits."""
+"""Relays: the same spikes, without waiting."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from pumice.deploy.passes.schedule import schedule
 from pumice.runtime import Dense, Network, Population, Projection
 from pumice.runtime.engines import cpu, reference
 
-GIVEN = as_bytes(events((2, 8, 8), 3))
+EVENTS = as_bytes(events((2, 8, 8), 3))
 
 
 def residual() -> Network:
@@ -20,34 +20,34 @@ def residual() -> Network:
     return converted(network({"name": "sew_resnet18", "width": 4, "stages": 1}, (2, 8, 8)))
 
 
-def test_a_relayed_network_fires_as_before_and_nothing_waits() -> None:
+def test_relays_keep_the_spikes_and_remove_all_waiting() -> None:
     plain = residual()
     relayed = insert_relays(plain)
     assert max(schedule(plain).lags.values()) == 5
     assert set(schedule(relayed).lags.values()) == {1}
-    found, expected = cpu.run(relayed, GIVEN), reference.run(plain, GIVEN)
+    trace, expected = cpu.run(relayed, EVENTS), reference.run(plain, EVENTS)
     for name, spikes in expected.spikes.items():
-        assert np.array_equal(found.spikes[name], spikes), name
-    assert np.array_equal(found.voltages["output"], expected.voltages["output"])
+        assert np.array_equal(trace.spikes[name], spikes), name
+    assert np.array_equal(trace.voltages["output"], expected.voltages["output"])
 
 
-def test_relays_stop_where_the_chip_can_wait() -> None:
+def test_relays_leave_the_delay_that_the_chip_supports() -> None:
     lags = schedule(insert_relays(residual(), 2)).lags
     assert max(lags.values()) == 3
 
 
 @pytest.mark.lava
-def test_in_lava_relays_take_the_place_of_delays() -> None:
+def test_relays_run_in_lava() -> None:
     relayed = insert_relays(residual())
-    assert_same(run_lava(relayed, GIVEN), reference.run(relayed, GIVEN))
+    assert_same(run_lava(relayed, EVENTS), reference.run(relayed, EVENTS))
 
 
-def test_the_chip_no_longer_objects_to_skipped_hops() -> None:
+def test_relays_make_skip_connections_supported() -> None:
     assert any("skips" in line for line in unsupported_features(residual(), 4))
     assert not any("skips" in line for line in unsupported_features(insert_relays(residual()), 4))
 
 
-def test_graded_values_pass_a_relay_of_flat_neurons_whole() -> None:
+def test_relays_of_flat_populations_pass_graded_values() -> None:
     pixels = Population("pixels", (3,), "input", value_bits=8)
     layers = [Population(name, (3,), voltage_decay=4096, value_bits=8) for name in ("a", "b")]
     end = Population("end", (1,), "integrator")
@@ -59,7 +59,7 @@ def test_graded_values_pass_a_relay_of_flat_neurons_whole() -> None:
         Projection("s", "pixels", "end", Dense(np.array([[1, 10, 100]]))),
     )
     relayed = insert_relays(Network((pixels, *layers, end), chain))
-    given = np.array([[[255, 7, 0]]], np.uint8)
-    found = reference.run(relayed, given)
-    assert found.spikes["pixels.relay2"].tolist() == given.tolist()
-    assert found.voltages["end"].item() == 64 * (255 + 7 + 255 + 70)
+    events_in = np.array([[[255, 7, 0]]], np.uint8)
+    trace = reference.run(relayed, events_in)
+    assert trace.spikes["pixels.relay2"].tolist() == events_in.tolist()
+    assert trace.voltages["end"].item() == 64 * (255 + 7 + 255 + 70)

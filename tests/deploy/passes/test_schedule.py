@@ -6,7 +6,7 @@ from pumice.runtime import Dense, Network, Population, Projection
 from pumice.runtime.errors import EngineError
 
 
-def drawn(*edges: str) -> Network:
+def make_network(*edges: str) -> Network:
     """A network of single neurons: "a b 2" is a projection ab from a to b with a delay of 2."""
     projections, names = [], {"input"}
     for edge in edges:
@@ -22,35 +22,35 @@ def drawn(*edges: str) -> Network:
 
 
 def test_a_chain_is_one_step_deeper_each_hop() -> None:
-    planned = schedule(drawn("input a", "a b", "b c"))
-    assert planned.depths == {"input": 0, "a": 1, "b": 2, "c": 3}
-    assert set(planned.lags.values()) == {1}
+    timing = schedule(make_network("input a", "a b", "b c"))
+    assert timing.depths == {"input": 0, "a": 1, "b": 2, "c": 3}
+    assert set(timing.lags.values()) == {1}
 
 
 def test_a_skip_path_waits_for_the_longer_one() -> None:
-    planned = schedule(drawn("input a", "a b", "b c", "input c", "a c"))
-    assert planned.depths["c"] == 3
-    assert planned.lags == {"inputa": 1, "ab": 1, "bc": 1, "inputc": 3, "ac": 2}
+    timing = schedule(make_network("input a", "a b", "b c", "input c", "a c"))
+    assert timing.depths["c"] == 3
+    assert timing.lags == {"inputa": 1, "ab": 1, "bc": 1, "inputc": 3, "ac": 2}
 
 
-def test_a_delay_pays_for_the_hop() -> None:
-    planned = schedule(drawn("input a 1", "a b 3"))
-    assert planned.depths == {"input": 0, "a": 0, "b": 0}
-    assert planned.lags == {"inputa": 1, "ab": 3}
+def test_a_delay_covers_the_hop() -> None:
+    timing = schedule(make_network("input a 1", "a b 3"))
+    assert timing.depths == {"input": 0, "a": 0, "b": 0}
+    assert timing.lags == {"inputa": 1, "ab": 3}
 
 
-def test_a_neuron_may_reach_itself_after_one_step() -> None:
-    assert schedule(drawn("input a", "a a 1")).lags["aa"] == 1
+def test_a_self_connection_may_have_a_delay_of_one() -> None:
+    assert schedule(make_network("input a", "a a 1")).lags["aa"] == 1
 
 
-def test_feedback_arrives_when_it_should() -> None:
-    planned = schedule(drawn("input a", "a b", "b c", "c a 5"))
-    assert planned.depths == {"input": 0, "a": 1, "b": 2, "c": 3}
-    assert planned.lags["ca"] == 3
+def test_feedback_arrives_after_its_delay() -> None:
+    timing = schedule(make_network("input a", "a b", "b c", "c a 5"))
+    assert timing.depths == {"input": 0, "a": 1, "b": 2, "c": 3}
+    assert timing.lags["ca"] == 3
 
 
 def test_all_samples_pass_after_the_last_depth() -> None:
-    assert schedule(drawn("input a", "a b")).total_steps(timesteps=10, samples=3) == 32
+    assert schedule(make_network("input a", "a b")).total_steps(timesteps=10, samples=3) == 32
 
 
 @pytest.mark.parametrize(
@@ -68,15 +68,17 @@ def test_all_samples_pass_after_the_last_depth() -> None:
         ),
     ],
 )
-def test_a_cycle_that_is_too_quick_is_named(edges: tuple[str, ...], text: str) -> None:
+def test_a_cycle_without_enough_delay_raises_with_its_projections(
+    edges: tuple[str, ...], text: str
+) -> None:
     with pytest.raises(EngineError) as caught:
-        schedule(drawn(*edges))
-    said = str(caught.value)
-    assert sorted(said.split(":")[0].split(", ")) == text.split(":")[0].split(", ")
-    assert said.split(":")[1] == text.split(":")[1]
+        schedule(make_network(*edges))
+    message = str(caught.value)
+    assert sorted(message.split(":")[0].split(", ")) == text.split(":")[0].split(", ")
+    assert message.split(":")[1] == text.split(":")[1]
 
 
-def test_a_schedule_keeps_every_projection_possible() -> None:
+def test_every_lag_is_at_least_one() -> None:
     rng = np.random.default_rng(3)
     names = ["input", *"abcdef"]
     for _ in range(200):
@@ -87,10 +89,10 @@ def test_a_schedule_keeps_every_projection_possible() -> None:
             if s < t or s == "input"
         ]
         edges += [f"{s} {t} {names.index(s)}" for s, t in (("c", "a"), ("f", "b"))]
-        network = drawn(
+        network = make_network(
             *(edge for edge in edges if rng.random() < 0.5 or edge.startswith("input a"))
         )
-        planned: Schedule = schedule(network)
+        timing: Schedule = schedule(network)
         for projection in network.projections:
-            lag = planned.depths[projection.target] - planned.depths[projection.source]
-            assert planned.lags[projection.name] == lag + projection.delay >= 1
+            lag = timing.depths[projection.target] - timing.depths[projection.source]
+            assert timing.lags[projection.name] == lag + projection.delay >= 1

@@ -3,7 +3,7 @@ import pytest
 from chips import chip, chips
 from hypothesis import given, settings
 from numpy.typing import NDArray
-from placed import pairs
+from placement_oracle import adjacency
 from strategies import runs
 from traces import assert_same
 from zoo import EVENTS, ZOO
@@ -25,41 +25,43 @@ from pumice.runtime.trace import select_recorded
 Events = dict[str, NDArray[np.uint8]]
 
 
-def followed(program: Program, events: Events) -> tuple[SplitNetwork, Trace]:
-    """What the slices of `program` do, put together again."""
-    cut = split_by_core(program)
-    return cut, merge_trace(program, cut, run(cut.network, events, "states"))
+def run_split(program: Program, events: Events) -> tuple[SplitNetwork, Trace]:
+    """Run the slices of `program` and merge their traces."""
+    split = split_by_core(program)
+    return split, merge_trace(program, split, run(split.network, events, "states"))
 
 
 @settings(max_examples=25)
 @given(runs(), chips())
-def test_slices_do_what_the_network_does(drawn: tuple[Network, Events], target: Target) -> None:
-    network, events = drawn
+def test_split_networks_equal_the_original(
+    run_inputs: tuple[Network, Events], target: Target
+) -> None:
+    network, events = run_inputs
     try:
         program = place(network, target)
     except (PlacementError, EngineError):
         return
-    cut, found = followed(program, events)
-    assert_same(found, select_recorded(network, run(network, events, "states"), "states"))
-    for name in {p.name for p in network.topological_order} - set(cut.unsplit):
-        slices = [part for part in cut.parts.values() if part.population == name]
+    split, trace = run_split(program, events)
+    assert_same(trace, select_recorded(network, run(network, events, "states"), "states"))
+    for name in {p.name for p in network.topological_order} - set(split.unsplit):
+        slices = [part for part in split.parts.values() if part.population == name]
         assert slices == [part for _, part in program.slices(name)]
 
 
-def test_a_network_of_every_kind_on_small_cores_is_the_same_network() -> None:
+def test_the_zoo_split_into_small_cores_equals_the_original() -> None:
     program = place(ZOO, chip(neurons=11, cores=128, chips=4))
-    cut, found = followed(program, EVENTS)
-    assert_same(found, run(ZOO, EVENTS, "states"))
-    assert len(cut.network.topological_order) > 1.5 * len(ZOO.topological_order)
+    split, trace = run_split(program, EVENTS)
+    assert_same(trace, run(ZOO, EVENTS, "states"))
+    assert len(split.network.topological_order) > 1.5 * len(ZOO.topological_order)
 
 
-def test_a_population_on_three_cores_becomes_three() -> None:
+def test_a_population_on_three_cores_is_split_in_three() -> None:
     populations = Population("in", (4,), "input"), Population("out", (5,), threshold=range(5))
     weights = np.arange(1, 21).reshape(5, 4)
     network = Network(populations, (Projection("p", "in", "out", Dense(weights)),))
-    cut = split_by_core(place(network, chip(neurons=2)))
-    assert [p.name for p in cut.network.topological_order] == ["out--0", "out--1", "out--2"]
-    for projection, rows in zip(cut.network.projections, ([0, 1], [2, 3], [4]), strict=True):
+    split = split_by_core(place(network, chip(neurons=2)))
+    assert [p.name for p in split.network.topological_order] == ["out--0", "out--1", "out--2"]
+    for projection, rows in zip(split.network.projections, ([0, 1], [2, 3], [4]), strict=True):
         connection = projection.connection
         assert isinstance(connection, Sparse)
         assert connection.weights.tolist() == weights[rows].ravel().tolist()
@@ -86,7 +88,9 @@ def test_a_network_at_the_activation_limit_can_be_split() -> None:
 
 
 @pytest.mark.parametrize(("exponent", "weight"), [(-1, 2), (0, -256)])
-def test_a_source_that_cannot_be_summed_in_parts_stays_whole(exponent: int, weight: int) -> None:
+def test_a_source_that_cannot_be_accumulated_in_parts_is_not_split(
+    exponent: int, weight: int
+) -> None:
     populations = Population("in", (4,), "input"), Population("a", (6,)), Population("b", (6,))
     weights = np.full((6, 6), weight)
     weights[-1, -1] = 2
@@ -101,20 +105,20 @@ def test_a_source_that_cannot_be_summed_in_parts_stays_whole(exponent: int, weig
 
 
 @pytest.mark.parametrize("name", [projection.name for projection in ZOO.projections])
-def test_synapses_one_by_one_are_those_of_the_connection(name: str) -> None:
+def test_coo_synapses_are_those_of_the_connection(name: str) -> None:
     projection = next(each for each in ZOO.projections if each.name == name)
     source, target = (ZOO.population(n) for n in (projection.source, projection.target))
     rows, columns, weights = connection_to_coo(projection.connection, source.shape, target.shape)
-    joined = np.zeros((target.neurons, source.neurons), int)
-    np.add.at(joined, (rows, columns), weights != 0)
-    assert joined.max(initial=0) <= 1
-    assert np.all(pairs(ZOO, projection)[joined > 0] == 1)
+    synapses = np.zeros((target.neurons, source.neurons), int)
+    np.add.at(synapses, (rows, columns), weights != 0)
+    assert synapses.max(initial=0) <= 1
+    assert np.all(adjacency(ZOO, projection)[synapses > 0] == 1)
 
 
-def test_the_network_of_the_demo_is_followed_on_loihi_1() -> None:
+def test_the_demo_network_split_on_loihi_1_equals_the_original() -> None:
     network = shapes.conv_net((2, 16, 16), (1, 2), 128)
     program = place(network, read_target("loihi1"))
     events = (np.random.default_rng(1).random((3, 1, 2, 16, 16)) < 0.1).astype(np.uint8)
-    cut, found = followed(program, {"input": events})
-    assert len(cut.network.topological_order) == sum(1 for _ in program.slices()) > 4
-    assert_same(found, run(network, events, "states"))
+    split, trace = run_split(program, {"input": events})
+    assert len(split.network.topological_order) == sum(1 for _ in program.slices()) > 4
+    assert_same(trace, run(network, events, "states"))

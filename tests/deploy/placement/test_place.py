@@ -7,12 +7,12 @@ import pytest
 from chips import chip, chips
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
-from placed import pairs, synapses, usage
+from placement_oracle import adjacency, slice_usage, synapse_multiplicity
 from strategies import networks
 
 from bench import shapes
 from pumice.deploy.placement.lower_bound import min_cores
-from pumice.deploy.placement.place import place
+from pumice.deploy.placement.place import place, solve_placement
 from pumice.deploy.placement.problem import make_problem
 from pumice.deploy.targets.target import Target, read_target
 from pumice.runtime import Conv, Dense, Network, Population, Program, Projection
@@ -33,23 +33,23 @@ def dense(*sizes: int, **parameters: Any) -> Network:
 
 
 def check(program: Program, target: Target) -> None:
-    """Count everything anew: each neuron and synapse is on one core, and no limit is broken."""
-    held = {p.name: np.zeros(p.shape, int) for p in program.network.topological_order}
+    """Recount everything: each neuron and synapse is on one core, and every limit is kept."""
+    on_cores = {p.name: np.zeros(p.shape, int) for p in program.network.topological_order}
     for _, part in program.slices():
-        held[part.population][part.index] += 1
-    assert all((places == 1).all() for places in held.values())
-    for name, found in synapses(program).items():
+        on_cores[part.population][part.index] += 1
+    assert all((count == 1).all() for count in on_cores.values())
+    for name, counts in synapse_multiplicity(program).items():
         projection = next(p for p in program.network.projections if p.name == name)
-        assert np.array_equal(found, pairs(program.network, projection))
+        assert np.array_equal(counts, adjacency(program.network, projection))
     assert target.core
     for core in program.cores:
-        counted = [usage(program, target, part) for part in core.slices]
-        for resource, taken in core.usage.items():
+        recounted = [slice_usage(program, target, part) for part in core.slices]
+        for resource, used in core.usage.items():
             if resource in ("routes", "entries"):
                 continue
-            assert taken == sum(each.get(resource, 0) for each in counted), resource
+            assert used == sum(each.get(resource, 0) for each in recounted), resource
         if target.core.route.value == "slice":
-            assert core.usage["routes"] == sum(each.get("routes", 0) for each in counted)
+            assert core.usage["routes"] == sum(each.get("routes", 0) for each in recounted)
         parts = ("neurons", "synapse_words", "axons_in", "axons_out", "routes")
         assert core.usage["entries"] == sum(core.usage[key] for key in parts)
         for resource, limit in program.limits.items():
@@ -57,7 +57,7 @@ def check(program: Program, target: Target) -> None:
 
 
 def place_and_check(network: Network, target: Target) -> None:
-    """Place, and count anew; or be refused in one line that says by how much."""
+    """Place and recount, or raise in one line that has the excess."""
     try:
         program = place(network, target)
     except (PlacementError, EngineError) as error:
@@ -69,7 +69,7 @@ def place_and_check(network: Network, target: Target) -> None:
 
 @settings(max_examples=50)
 @given(networks(), chips())
-def test_every_neuron_and_synapse_is_placed_once_and_no_limit_broken(
+def test_every_neuron_and_synapse_is_placed_once_within_the_limits(
     network: Network, target: Target
 ) -> None:
     place_and_check(network, target)
@@ -79,38 +79,40 @@ def test_every_neuron_and_synapse_is_placed_once_and_no_limit_broken(
 @settings(max_examples=500, derandomize=False)
 @seed(6)
 @given(networks(), chips())
-def test_the_same_of_five_hundred_networks_and_targets(network: Network, target: Target) -> None:
+def test_five_hundred_networks_and_targets_are_placed_within_the_limits(
+    network: Network, target: Target
+) -> None:
     place_and_check(network, target)
 
 
 def test_most_random_networks_can_be_placed() -> None:
-    """So that the test above is no test of refusals."""
-    placed = []
+    """Ensures that the tests above do not merely test errors."""
+    core_counts = []
 
     @settings(max_examples=60, database=None)
     @given(networks(), chips())
     def count(network: Network, target: Target) -> None:
         try:
-            placed.append(len(place(network, target).cores))
+            core_counts.append(len(place(network, target).cores))
         except (PlacementError, EngineError):
-            placed.append(0)
+            core_counts.append(0)
 
     count()
-    assert np.count_nonzero(placed) > 0.6 * len(placed)
-    assert np.count_nonzero(np.array(placed) > 1) > 0.3 * len(placed)
+    assert np.count_nonzero(core_counts) > 0.6 * len(core_counts)
+    assert np.count_nonzero(np.array(core_counts) > 1) > 0.3 * len(core_counts)
 
 
 @given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 16), st.integers(1, 40))
-def test_the_bound_is_never_above_the_best_cut_of_one_layer(
+def test_lower_bound_is_at_most_the_optimum_of_one_layer(
     inputs: int, outputs: int, neurons: int, words: int
 ) -> None:
-    """As many neurons as a core holds are the best: lists only grow shorter by cutting."""
+    """Slices of as many neurons as a core holds are optimal: dividing only shortens lists."""
     target = chip(neurons=neurons, synaptic_memory=64 * inputs * words, dense_index_bits=0)
-    held = [m for m in range(1, neurons + 1) if -(-(8 * m + 10) // 64) <= words]
-    fewest = -(-outputs // max(held))
+    feasible = [m for m in range(1, neurons + 1) if -(-(8 * m + 10) // 64) <= words]
+    optimum = -(-outputs // max(feasible))
     network = dense(inputs, outputs)
-    assert min_cores(make_problem(network, target)) <= fewest
-    assert len(place(network, target).cores) == fewest
+    assert min_cores(make_problem(network, target)) <= optimum
+    assert len(place(network, target).cores) == optimum
 
 
 NETWORKS: dict[str, Callable[[], Network]] = {
@@ -125,12 +127,11 @@ NETWORKS: dict[str, Callable[[], Network]] = {
 @pytest.mark.parametrize("name", ["loihi1", "loihi2", "generic8"])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_known_networks_take_few_cores(network: str, name: str) -> None:
-    made, target = NETWORKS[network](), read_target(name)
-    cores = len(place(made, target).cores)
-    assert cores <= 1.15 * min_cores(make_problem(made, target))
+    solution = solve_placement(make_problem(NETWORKS[network](), read_target(name)))
+    assert len(solution.program.cores) <= 1.15 * solution.lower_bound
 
 
-def test_the_same_network_is_placed_the_same() -> None:
+def test_placement_is_deterministic() -> None:
     target = read_target("loihi2")
     one, two = (place(NETWORKS["nmnist"](), target) for _ in range(2))
     assert one == two
@@ -142,10 +143,10 @@ def test_a_large_residual_network_is_placed_on_several_chips(name: str) -> None:
     network, target = shapes.sew_resnet18(), read_target(name)
     assert sum(p.neurons for p in network.topological_order if p.kind == "cuba") - 512 == 876_544
     start = process_time()
-    program = place(network, target)
+    solution = solve_placement(make_problem(network, target))
     assert process_time() - start < 60
-    assert program.chips > 1
-    assert len(program.cores) <= 1.15 * min_cores(make_problem(network, target))
+    assert solution.program.chips > 1
+    assert len(solution.program.cores) <= 1.15 * solution.lower_bound
 
 
 def test_small_populations_share_a_core() -> None:
@@ -153,15 +154,15 @@ def test_small_populations_share_a_core() -> None:
     assert len(place(dense(4, 5, 6, 7), chip(neurons=18, groups=2)).cores) == 2
 
 
-def test_cores_that_talk_lie_together() -> None:
-    """A chain of eight layers, one a core: messages go one hop."""
+def test_communicating_cores_are_neighbors() -> None:
+    """A chain of eight layers, one per core: messages take one hop."""
     program = place(dense(*[4] * 9), chip(neurons=4, cores=128, cores_per_tile=1))
     order = sorted(program.cores, key=lambda core: core.slices[0].population)
     hops = [abs(a.x - b.x) + abs(a.y - b.y) for a, b in zip(order, order[1:], strict=False)]
     assert hops == [1] * 7
 
 
-def test_a_population_on_several_chips_counts_cores_on_each() -> None:
+def test_cores_are_numbered_on_each_chip() -> None:
     program = place(dense(3, 20), chip(neurons=4, chips=3, cores=2))
     assert [(core.chip, core.number) for core in program.cores] == [
         (0, 0), (0, 1), (1, 0), (1, 1), (2, 0),
@@ -175,7 +176,7 @@ IMAGE = Network(
 
 
 @pytest.mark.parametrize(
-    ("network", "limits", "told"),
+    ("network", "limits", "message"),
     [
         (
             dense(4, 33),
@@ -216,20 +217,20 @@ IMAGE = Network(
         (dense(4, 3), {"state_bits": 16}, "tiny: a neuron's state has 16 bits, but the arithmet"),
     ],
 )
-def test_what_does_not_fit_is_told_with_limit_excess_and_advice(
-    network: Network, limits: dict[str, int], told: str
+def test_placement_errors_name_limit_excess_and_remedy(
+    network: Network, limits: dict[str, int], message: str
 ) -> None:
     with pytest.raises(PlacementError) as caught:
         place(network, chip(**limits))
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
-def test_one_neuron_less_than_the_limit_fits() -> None:
+def test_a_network_at_the_limit_is_placed() -> None:
     assert len(place(dense(4, 32), chip(neurons=4, chips=2, cores=4)).cores) == 8
 
 
-def test_a_skip_longer_than_the_target_delays_is_refused() -> None:
+def test_a_skip_beyond_the_maximum_delay_raises() -> None:
     hops = dense(2, 2, 2, 2)
     skip = Projection("skip", "l0", "l3", Dense(np.ones((2, 2))))
     network = Network(hops.populations, (*hops.projections, skip))

@@ -43,40 +43,40 @@ BOTH = [Slice("conv", (c, 0, x), (c + 2, 4, x + 2)) for c, x in product((0, 2), 
 def test_a_pixel_has_a_route_to_each_slice_or_to_each_set_of_kernels(
     route: str, parts: list[Slice], routes: int
 ) -> None:
-    work = make_problem(NETWORK, chip(route=route))
-    senders = FanOutIndex(work, NETWORK.projections[1], parts)
-    assert senders.count_routes(IMAGE) == routes
+    problem = make_problem(NETWORK, chip(route=route))
+    fan_out = FanOutIndex(problem, NETWORK.projections[1], parts)
+    assert fan_out.count_routes(IMAGE) == routes
 
 
 @pytest.mark.parametrize("route", ["slice", "kernels"])
-def test_messages_go_from_each_neuron_to_each_slice_it_reaches(route: str) -> None:
-    work = make_problem(NETWORK, chip(route=route))
-    senders = FanOutIndex(work, NETWORK.projections[1], BOTH)
-    assert senders.count_messages(IMAGE).tolist() == [2 * 12] * 4
+def test_each_neuron_sends_a_message_to_each_slice_it_reaches(route: str) -> None:
+    problem = make_problem(NETWORK, chip(route=route))
+    fan_out = FanOutIndex(problem, NETWORK.projections[1], BOTH)
+    assert fan_out.count_messages(IMAGE).tolist() == [2 * 12] * 4
 
 
 @pytest.mark.parametrize(("route", "routes"), [("slice", 64 * 3), ("kernels", 0)])
 def test_a_neuron_has_a_route_to_each_dense_slice_or_none(route: str, routes: int) -> None:
-    work = make_problem(NETWORK, chip(route=route))
+    problem = make_problem(NETWORK, chip(route=route))
     parts = [Slice("flat", (n,), (n + 2,)) for n in (0, 2, 4)]
-    assert FanOutIndex(work, NETWORK.projections[2], parts).count_routes(CONV) == routes
+    assert FanOutIndex(problem, NETWORK.projections[2], parts).count_routes(CONV) == routes
 
 
-def test_what_a_slice_takes_by_hand() -> None:
-    """18 lists of 4 synapses of 8 bits are a word each; a list a pixel; 16 pixels send 2 ways."""
-    work = make_problem(NETWORK, chip(convolution="pixel"))
-    found = dict(zip(RESOURCES, slice_resources(work, CONV, ()).tolist(), strict=True))
-    assert found == {
+def test_slice_resources_by_hand() -> None:
+    """18 lists of 4 synapses of 8 bits, a word each; a list per pixel; 16 pixels with 2 routes."""
+    problem = make_problem(NETWORK, chip(convolution="pixel"))
+    resources = dict(zip(RESOURCES, slice_resources(problem, CONV, ()).tolist(), strict=True))
+    assert resources == {
         "neurons": 64,
         "groups": 1,
         "synapse_words": 18,
         "axons_in": 16,
-        "axons_out": 64,  # a dense layer tells every neuron apart
+        "axons_out": 64,  # a dense layer needs every neuron
         "routes": 0,
         "entries": 64 + 18 + 16 + 64,
     }
-    out = [FanOutIndex(work, NETWORK.projections[1], CHANNELS)]
-    found = dict(zip(RESOURCES, slice_resources(work, IMAGE, out).tolist(), strict=True))
-    assert (found["axons_out"], found["routes"]) == (16, 32)
+    out = [FanOutIndex(problem, NETWORK.projections[1], CHANNELS)]
+    resources = dict(zip(RESOURCES, slice_resources(problem, IMAGE, out).tolist(), strict=True))
+    assert (resources["axons_out"], resources["routes"]) == (16, 32)
     # One list of 32 synapses of 8 bits and 12 of index, and a head of 10: 650 bits.
-    assert (found["synapse_words"], found["axons_in"]) == (11, 1)
+    assert (resources["synapse_words"], resources["axons_in"]) == (11, 1)

@@ -30,14 +30,14 @@ NONE = np.zeros(0, np.int64)
         (0, 20, 0),
     ],
 )
-def test_lists_are_as_long_as_the_compiler_of_loihi_2_printed(
+def test_list_words_equal_the_tables_of_the_loihi_2_compiler(
     outputs: int, bits: int, words: int
 ) -> None:
     synapse = read_target("loihi2").synapse
     assert synapse and synapse_list_words(synapse, np.array([outputs]), bits).tolist() == [words]
 
 
-def test_lists_of_loihi_1_are_cut_after_64_synapses() -> None:
+def test_lists_of_loihi_1_are_split_after_64_synapses() -> None:
     """64 synapses of 8 bits and 10 bits of head are 522 bits, 9 words; 6 more are 58 bits."""
     synapse = read_target("loihi1").synapse
     assert synapse
@@ -59,19 +59,19 @@ def test_lists_of_loihi_1_are_cut_after_64_synapses() -> None:
         ([[1, 2]], 2),
     ],
 )
-def test_weights_take_the_bits_that_are_left_without_their_common_power_of_two(
+def test_stored_weight_bits_exclude_the_common_power_of_two(
     weights: list[list[int]], bits: int
 ) -> None:
     assert stored_weight_bits(Dense(np.array(weights))) == bits
 
 
-def test_pooling_needs_one_bit_for_a_power_of_two() -> None:
+def test_pooling_stores_one_bit_for_a_power_of_two() -> None:
     assert stored_weight_bits(SumPool((2, 2), (2, 2), weight=64)) == 1
     assert stored_weight_bits(SumPool((2, 2), (2, 2), weight=-3)) == 2
     assert stored_weight_bits(Sparse(NONE, NONE, NONE, (2, 2))) == 1
 
 
-def test_a_synapse_holds_weight_index_and_what_it_waits_beyond_one_step() -> None:
+def test_a_synapse_stores_weight_index_and_delay_beyond_one_step() -> None:
     synapse = chip(dense_index_bits=12, sparse_index_bits=9).synapse
     unshared = chip(sparse_index_bits=9, convolution="neuron").synapse
     assert synapse and unshared

@@ -10,8 +10,8 @@ from pumice.runtime.errors import RecipeError
 LOIHI = resources.files("pumice.deploy.targets").joinpath("loihi1.toml").read_text()
 
 
-def refused(tmp_path: Path, old: str, new: str) -> str:
-    """What is said of loihi1.toml with the first `old` in it made `new`, on that line."""
+def error_message(tmp_path: Path, old: str, new: str) -> str:
+    """Error message for loihi1.toml with the first `old` replaced by `new`, without the line."""
     path = tmp_path / "mine.toml"
     assert old in LOIHI
     path.write_text(LOIHI.replace(old, new, 1))
@@ -22,36 +22,36 @@ def refused(tmp_path: Path, old: str, new: str) -> str:
     return re.sub(r"line \d+: ", "", message.removeprefix(f"{path}: "))
 
 
-def line(text: str) -> int:
-    """On which line of loihi1.toml `text` stands first."""
+def line_number(text: str) -> int:
+    """Line of the first `text` in loihi1.toml."""
     return LOIHI[: LOIHI.index(text)].count("\n") + 1
 
 
-def test_four_targets_come_along() -> None:
+def test_four_targets_are_shipped() -> None:
     assert list_targets() == ["cmos45", "generic8", "loihi1", "loihi2"]
 
 
 @pytest.mark.parametrize("name", list_targets())
-def test_every_constant_says_where_it_is_from_and_how_sure_it_is(name: str) -> None:
+def test_every_constant_has_a_source_and_a_certainty(name: str) -> None:
     target = read_target(name)
     assert target.name == name
-    found = dict(iter_constants(target))
-    assert len(found) > 3
-    for constant in found.values():
+    constants = dict(iter_constants(target))
+    assert len(constants) > 3
+    for constant in constants.values():
         assert len(target.sources[constant.source]) > 10
         assert constant.certainty in ("published", "derived", "assumed")
-    assert set(target.sources) == {constant.source for constant in found.values()}
+    assert set(target.sources) == {constant.source for constant in constants.values()}
 
 
-def test_a_reader_can_find_the_published_numbers() -> None:
-    found = {key: c.value for key, c in iter_constants(read_target("loihi1"))}
-    assert found["chip.cores"] == 128 and found["core.neurons"] == 1024
-    assert found["core.synaptic_memory"] == 128 * 1024 * 8
-    assert found["energy.davies2018.operation"] == 23.6
-    assert found["time.sanafe.barrier"] == 1.8
+def test_loihi_1_has_the_published_values() -> None:
+    constants = {key: c.value for key, c in iter_constants(read_target("loihi1"))}
+    assert constants["chip.cores"] == 128 and constants["core.neurons"] == 1024
+    assert constants["core.synaptic_memory"] == 128 * 1024 * 8
+    assert constants["energy.davies2018.operation"] == 23.6
+    assert constants["time.sanafe.barrier"] == 1.8
 
 
-def test_loihi_2_has_no_energy_that_claims_to_be_published() -> None:
+def test_no_energy_of_loihi_2_is_marked_as_published() -> None:
     energies = [c for key, c in iter_constants(read_target("loihi2")) if key.startswith("energy")]
     assert {energy.certainty for energy in energies} == {"assumed"}
 
@@ -63,7 +63,7 @@ def test_a_price_is_in_joules_or_seconds_with_its_range() -> None:
     assert target.time["sanafe"].barrier.range == pytest.approx((0.6e-6, 1.8e-6))
 
 
-def test_a_kind_of_operation_may_have_its_own_price() -> None:
+def test_operation_price_depends_on_connection_kind_and_graded_values() -> None:
     sanafe = read_target("loihi1").energy["sanafe"]
     assert sanafe.operation_price("conv", False).value == 24.0
     assert sanafe.operation_price("dense", True).value == 35.5
@@ -71,7 +71,7 @@ def test_a_kind_of_operation_may_have_its_own_price() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('unit = "neurons", ', "", "core.neurons.unit: is missing"),
         ("value = 23.6", "value = -23.6", "energy.davies2018.operation.value = -23.6: input shou"),
@@ -94,10 +94,10 @@ def test_a_kind_of_operation_may_have_its_own_price() -> None:
         ('value = "pixel"', 'value = "tile"', "synapse.convolution.value = 'tile': input should"),
     ],
 )
-def test_a_bad_target_is_refused_with_its_key(
-    tmp_path: Path, old: str, new: str, told: str
+def test_an_invalid_target_raises_with_its_key(
+    tmp_path: Path, old: str, new: str, message: str
 ) -> None:
-    assert refused(tmp_path, old, new).startswith(told)
+    assert error_message(tmp_path, old, new).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,14 @@ def test_a_bad_target_is_refused_with_its_key(
         ("groups = {", "grups = {"),
     ],
 )
-def test_a_bad_target_is_refused_with_the_line(tmp_path: Path, old: str, new: str) -> None:
+def test_an_invalid_target_raises_with_its_line(tmp_path: Path, old: str, new: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(LOIHI.replace(old, new, 1))
-    with pytest.raises(RecipeError, match=rf"mine.toml: line {line(old)}: "):
+    with pytest.raises(RecipeError, match=rf"mine.toml: line {line_number(old)}: "):
         read_target(str(path))
 
 
-def test_a_target_with_a_chip_needs_all_of_its_tables(tmp_path: Path) -> None:
+def test_a_target_with_a_chip_requires_all_tables(tmp_path: Path) -> None:
     text = LOIHI[: LOIHI.index("[neuron]")] + LOIHI[LOIHI.index("[synapse]") :]
     path = tmp_path / "mine.toml"
     path.write_text(text)
@@ -123,7 +123,7 @@ def test_a_target_with_a_chip_needs_all_of_its_tables(tmp_path: Path) -> None:
         read_target(str(path))
 
 
-def test_a_file_of_ones_own_is_read_and_an_absent_one_is_told(tmp_path: Path) -> None:
+def test_a_custom_file_is_read_and_a_missing_one_raises(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(LOIHI.replace('name = "loihi1"', 'name = "mine"'))
     assert read_target(str(path)).name == "mine"

@@ -1,13 +1,13 @@
-"""A stand-in: where this module is, Lava takes Intel's package to be installed.
+"""Stub: if this module exists, Lava assumes that Intel's package is installed.
 
-Its probes tell what a run of so many steps would, had it taken these times and powers.
+Its probes report fixed times and powers for a run of the given number of steps.
 """
 
 from typing import Any
 
 
 class Loihi2Power:
-    """The probe of power, in watts."""
+    """Power probe, in watts."""
 
     def __init__(self, num_steps: int) -> None:
         self.total_power = [0.25, 0.75] * num_steps
@@ -22,7 +22,7 @@ class Loihi2Power:
 
 
 class Loihi2ExecutionTime(Loihi2Power):
-    """The probe of time, in microseconds a step."""
+    """Time probe, in microseconds per step."""
 
     def __init__(self) -> None:
         self.time_per_step = [100.0, 200.0]

@@ -1,4 +1,4 @@
-"""A stand-in for the adapters between host and chip: they pass on what they get."""
+"""Stub of the adapters between host and chip, which pass messages on."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class NxToPyAdapter(PyToNxAdapter):
 
 
 class Passing(PyLoihiProcessModel):  # type: ignore[misc]
-    """Send what is received; spikes are 1, whatever their value."""
+    """Send the received messages; spikes are 1, for any value."""
 
     inp: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
@@ -42,11 +42,11 @@ class Passing(PyLoihiProcessModel):  # type: ignore[misc]
 @requires(CPU)
 @tag("fixed_pt")
 class ToChip(Passing):
-    """For the way in."""
+    """Model from host to chip."""
 
 
 @implements(proc=NxToPyAdapter, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
 class FromChip(Passing):
-    """For the way out."""
+    """Model from chip to host."""

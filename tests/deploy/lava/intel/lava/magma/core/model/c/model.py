@@ -1,4 +1,4 @@
-"""A stand-in for models that run on the chip's embedded processors."""
+"""Stub of models that run on the chip's embedded processors."""
 
 
 class CLoihiProcessModel:

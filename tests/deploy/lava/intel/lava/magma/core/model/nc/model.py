@@ -1,4 +1,4 @@
-"""A stand-in for models that run on the chip's cores."""
+"""Stub of models that run on the chip's cores."""
 
 
 class AbstractNcProcessModel:
