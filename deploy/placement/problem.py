@@ -74,9 +74,13 @@ def make_problem(network: Network, target: Target) -> PlacementProblem:
     """Build the placement problem of `network` on `target`.
 
     Raises:
-        PlacementError: `target` has no cores.
+        PlacementError: `target` has no cores, or `network` is not a `Network`.
         EngineError: A cycle of the network has more hops than delay (see `schedule`).
     """
+    if not isinstance(network, Network):
+        raise PlacementError(
+            f"placement: the model is a {type(network).__name__}, needs a Network; convert it first"
+        )
     if not (target.chip and target.core and target.neuron and target.synapse):
         raise PlacementError(
             f"{target.name}: a price list of arithmetic, has no cores to place a network on; "

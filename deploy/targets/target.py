@@ -302,4 +302,8 @@ def read_target(name: str | os.PathLike[str]) -> Target:
 
 def as_target(target: TargetLike) -> Target:
     """Read `target` if it is a name or a path; see `read_target`."""
-    return target if isinstance(target, Target) else read_target(target)
+    if isinstance(target, Target):
+        return target
+    if not isinstance(target, str | os.PathLike):
+        raise RecipeError(f"target: is a {type(target).__name__}, needs a Target, a name or a path")
+    return read_target(target)

@@ -54,6 +54,13 @@ def test_a_network_requires_a_target(trace: Trace) -> None:
         profile(NETWORK, trace, "loihi9")
 
 
+def test_other_types_raise_one_line() -> None:
+    with pytest.raises(PlacementError, match="the model is a list, needs a Network; convert it f"):
+        place([NETWORK], "loihi1")  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match="target: is a int, needs a Target, a name or a path"):
+        place(NETWORK, 2)  # type: ignore[arg-type]
+
+
 def test_an_oversized_network_is_profiled_without_a_placement(trace: Trace) -> None:
     found = profile(NETWORK, trace, chip(neurons=3, chips=1, cores=2))
     assert found.program is None and "use fewer channels" in found.placement_error
