@@ -3,22 +3,46 @@
 import importlib
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from .errors import MissingPackage
 
 if TYPE_CHECKING:
     from .network import Network
 
+
+@dataclass(frozen=True)
+class Exporter:
+    """An exporter: its function as "module:function", and the extra that it needs."""
+
+    entry: str
+    extra: str
+
+
 EXPORTERS = {
-    "onnx": "pumice.convert.formats.onnx.writer:write_onnx",
-    "nir": "pumice.convert.formats.nir.files:write_nir",
-    "netx": "pumice.convert.formats.netx.writer:write_netx",
+    "onnx": Exporter("pumice.convert.formats.onnx.writer:write_onnx", "onnx"),
+    "nir": Exporter("pumice.convert.formats.nir.files:write_nir", "convert"),
+    "netx": Exporter("pumice.convert.formats.netx.writer:write_netx", "convert"),
 }
 
 
 def export_network(
     network: "Network", path: str | os.PathLike[str], target: str, **options: Any
 ) -> None:
-    """Write `network` to `path` in the format `target`, a key of `EXPORTERS`."""
-    module, _, function = EXPORTERS[target].partition(":")
-    write: Callable[..., None] = getattr(importlib.import_module(module), function)
-    write(path, network, **options)
+    """Write `network` to `path` in the format `target`, a key of `EXPORTERS`.
+
+    Raises `MissingPackage` where a package of the extra is not installed.
+    """
+    exporter = EXPORTERS[target]
+    module, _, function = exporter.entry.partition(":")
+    try:
+        write: Callable[..., None] = getattr(importlib.import_module(module), function)
+        write(path, network, **options)
+    except MissingPackage:
+        raise
+    except ImportError as error:
+        raise MissingPackage(
+            f"{target}: needs {error.name}, which is not installed; "
+            f"pip install 'pumice[{exporter.extra}]'"
+        ) from error

@@ -180,6 +180,8 @@ def accuracy_over_time(
 
 
 def _check_labels(trace: Trace, labels: NDArray[Any]) -> None:
+    if labels.dtype.kind not in "iu":
+        raise EngineError(f"labels are {labels.dtype}, needs integers")
     if labels.shape != (trace.batch,):
         raise EngineError(f"{labels.shape} labels for {trace.batch} samples, needs one each")
 

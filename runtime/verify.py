@@ -13,7 +13,7 @@ from .divergence import Divergence as Divergence
 from .divergence import first_divergence
 from .engines.registry import RunFunction as RunFunction
 from .engines.registry import get_engine, select_engines
-from .engines.run import run_on
+from .engines.run import plain_network, run_on
 from .errors import EngineError
 from .events import Events, as_events
 from .files import network_digest
@@ -48,9 +48,9 @@ class EngineResult:
         return self.divergence is None and not self.failure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VerificationReport:
-    """Outcome of a verification, naming exactly what was compared.
+    """Outcome of a verification, naming exactly what was compared; prints one line per engine.
 
     Attributes:
         network: SHA-256 of the network.
@@ -77,11 +77,20 @@ class VerificationReport:
 
     def __str__(self) -> str:
         """Format as one line for each engine."""
-        return "\n".join(
-            f"{each.engine}: {each.failure or each.divergence or 'identical'} "
-            f"({each.spikes:,} spikes, {each.values:,} other values)"
-            for each in self.results
-        )
+        outcome = "passed" if self.passed else "failed"
+        lines = [
+            f"{outcome}: {self.samples} samples of {self.timesteps} timesteps, "
+            f"compared with the {self.reference} engine"
+        ]
+        for each in self.results:
+            if each.passed:
+                compared = f"{each.spikes:,} spikes and {each.values:,} other values"
+                lines.append(f"  {each.engine}: identical in {compared}")
+            else:
+                lines.append(f"  {each.engine}: {each.failure or each.divergence}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
 
 
 def verify(
@@ -106,7 +115,7 @@ def verify(
         EngineError: Events that do not fit, fewer than two engines, or a reference that fails.
         MissingPackage: A named engine lacks a package.
     """
-    plain = network.network if isinstance(network, Program) else network
+    plain = plain_network(network, "verify")
     if not isinstance(engines, Mapping):
         engines = {name: _bind_engine(network, name) for name in select_engines(engines)}
     if len(engines) < 2:

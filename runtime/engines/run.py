@@ -44,8 +44,8 @@ def run(
     """
     if record not in get_args(Record):
         raise EngineError(f"record={record!r}, needs one of {', '.join(get_args(Record))}")
-    plain = network.network if isinstance(network, Program) else network
-    return run_on(get_engine(engine), network, as_events(plain, inputs), record, **options)
+    events = as_events(plain_network(network, "run"), inputs)
+    return run_on(get_engine(engine), network, events, record, **options)
 
 
 def run_on(
@@ -58,6 +58,16 @@ def run_on(
     """Run validated `events` on `engine`, which gets a program as such if it takes one."""
     function: Callable[..., Trace] = engine.load()
     engine.check_options(options)
-    plain = network.network if isinstance(network, Program) else network
+    plain = plain_network(network, engine.name)
     model = network if engine.takes_program else plain
     return replace(function(model, events, record, **options), network=plain)
+
+
+def plain_network(network: Network | Program, who: str) -> Network:
+    """Take the network of a program; raises `EngineError` for anything else than the two."""
+    if isinstance(network, Program):
+        return network.network
+    if not isinstance(network, Network):
+        kind = type(network).__name__
+        raise EngineError(f"{who}: a {kind} cannot run, needs a Network or a Program")
+    return network

@@ -1,5 +1,7 @@
 import copy
 import pickle
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from pumice.runtime import (
     read_program,
 )
 from pumice.runtime.connections import Connection
+from pumice.runtime.errors import MissingPackage
 from pumice.runtime.summary import weight_bits
 
 NETWORK = Network(
@@ -116,6 +119,18 @@ def test_programs_are_copied_and_pickled() -> None:
     assert pickle.loads(pickle.dumps(program)) == program
     with pytest.raises(TypeError):
         pickle.loads(pickle.dumps(program)).cores[0].usage["neurons"] = 3
+
+
+def test_an_export_without_its_package_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in list(sys.modules):
+        if name.startswith("pumice.convert.formats.onnx"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingPackage) as caught:
+        NETWORK.to_onnx(tmp_path / "a.onnx")
+    assert re.search(r"onnx.* not installed; pip install 'pumice\[\w+\]'$", str(caught.value))
 
 
 def test_a_network_is_saved(tmp_path: Path) -> None:

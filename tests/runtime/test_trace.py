@@ -86,6 +86,11 @@ def test_each_sample_needs_a_label(method: str) -> None:
         getattr(spiking_trace(SPIKES), method)(np.array([1, 2]))
 
 
+def test_labels_are_integers() -> None:
+    with pytest.raises(EngineError, match="labels are float64, needs integers"):
+        spiking_trace(SPIKES).accuracy(np.array([1.0]))
+
+
 def test_a_raster_marks_each_spike_and_a_curve_each_timestep() -> None:
     pytest.importorskip("matplotlib")
     (panel,) = BATCH.plot_raster(sample=1).axes

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from strategies import runs
 
-from pumice.runtime import Dense, Network, Population, Projection, Trace, network_digest
+from pumice.runtime import (
+    Core,
+    Dense,
+    Network,
+    Population,
+    Program,
+    Projection,
+    Slice,
+    Trace,
+    network_digest,
+)
 from pumice.runtime.divergence import first_divergence
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import EngineError
@@ -158,6 +168,23 @@ def test_a_failure_does_not_stop_the_engines_after_it() -> None:
     report = verify(NETWORK, EVENTS, engines)
     assert [result.passed for result in report.results] == [False, True]
     assert not report.passed
+
+
+def test_engines_are_selected_by_name_and_the_report_prints_a_line_for_each() -> None:
+    report = verify(NETWORK, EVENTS, ["cpu"], record="states")
+    assert report.passed and report.reference == "reference"
+    compared = f"{5 * 4 * (3 + 4)} spikes and {5 * 4 * 2 * (2 + 4) + 4 * (3 + 4)} other values"
+    assert str(report) == (
+        "passed: 4 samples of 5 timesteps, compared with the reference engine\n"
+        f"  cpu: identical in {compared}"
+    )
+
+
+def test_a_program_is_verified_as_its_network() -> None:
+    slices = tuple(Slice(p.name, (0,) * len(p.shape), p.shape) for p in NETWORK.topological_order)
+    program = Program(NETWORK, "one core", {}, (Core(0, 0, 0, 0, slices, {}),))
+    report = verify(program, EVENTS, "cpu")
+    assert report.passed and report.network == network_digest(NETWORK)
 
 
 def test_a_single_engine_is_an_error() -> None:

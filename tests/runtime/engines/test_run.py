@@ -79,6 +79,12 @@ def test_unknown_names_are_one_line(options: dict[str, Any], message: str) -> No
     assert str(caught.value) == message
 
 
+def test_other_objects_than_networks_are_one_line() -> None:
+    model: Any = "model.pumice"
+    with pytest.raises(EngineError, match="run: a str cannot run, needs a Network or a Program"):
+        run(model, EVENTS)
+
+
 def test_a_missing_package_names_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = Engine("gpu", "pumice.absent:run", ("no_such_package",), "pip install 'pumice[gpu]'")
     monkeypatch.setitem(ENGINES, "gpu", absent)
