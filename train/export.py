@@ -39,28 +39,28 @@ def convert(
     """Convert a model to the integer `Network` that every engine and target runs.
 
     Args:
-        model: a trained network or `TrainedModel`; a torch module of SpikingJelly, snnTorch or
+        model: A trained network or `TrainedModel`; a torch module of SpikingJelly, snnTorch or
             SLAYER layers; the path of a training run or of a `.pumice`, `.nir` or `.net` file; or
             "FILE.py:NAME" or "PACKAGE.MODULE:NAME" of a module in Python code.
-        weight_bits: bits of all weights, 4 to 8; None keeps those the network was trained for.
-        per_channel: quantize each channel with its own scale.
-        calibrate: samples to search clipping ranges on: a dataset (its training part), a part of
+        weight_bits: Bits of all weights, 4 to 8; None keeps those the network was trained for.
+        per_channel: Quantize each channel with its own scale.
+        calibrate: Samples to search clipping ranges on: a dataset (its training part), a part of
             one, or an array of events (timesteps, samples, *input shape).
-        mixed_precision: fraction of calibration samples whose prediction may change; reduces the
+        mixed_precision: Fraction of calibration samples whose prediction may change; reduces the
             weight bits of each layer within that budget.
-        calibration_samples: number of samples to calibrate on, the first ones.
-        **import_settings: what a third-party model may not specify: `input_shape`, `value_bits`
+        calibration_samples: Number of samples to calibrate on, the first ones.
+        **import_settings: What a third-party model may not specify: `input_shape`, `value_bits`
             (default 1), `dt` (seconds of a timestep, for NIR) and `reset` ("zero").
 
     Returns:
         The integer network, with the provenance of the model.
 
     Raises:
-        NetworkError: a layer is not supported, a weight is not finite, the integers do not fit the
+        NetworkError: A layer is not supported, a weight is not finite, the integers do not fit the
             registers, or a model in integers already is to be quantized again.
-        FileError: a file is missing or not whole.
+        FileError: A file is missing or damaged.
         DataError: `mixed_precision` without samples.
-        EngineError: the samples do not fit the model's input.
+        EngineError: The samples do not fit the model's input.
     """
     return convert_with_report(
         model,

@@ -28,10 +28,10 @@ class TrainedModel:
     """A trained network, with what it takes to train it again.
 
     Attributes:
-        network: the network, in evaluation mode on the CPU.
-        recipe: settings of the run.
-        provenance: recipe, data digest, seed and versions, as plain values.
-        history: metrics of each epoch; empty where the model was read from a file.
+        network: The network, in evaluation mode on the CPU.
+        recipe: Settings of the run.
+        provenance: Recipe, data digest, seed and versions, as plain values.
+        history: Metrics of each epoch; empty where the model was read from a file.
     """
 
     network: SpikingNetwork
@@ -49,7 +49,7 @@ def read_trained_model(path: str | os.PathLike[str]) -> TrainedModel:
     """Read a trained model from its file or the folder of its run.
 
     Raises:
-        FileError: there is no such file, it is not whole, or only user code can build its network.
+        FileError: There is no such file, it is damaged, or only user code can build its network.
     """
     file = find_weights(path, MODEL_FILE, "train")
     network, recipe, provenance = read_weights(file, Recipe, build_network)
@@ -79,7 +79,7 @@ def read_weights(
 ) -> tuple[SpikingNetwork, RecipeT, dict[str, Any]]:
     """Read a file of `write_weights`: the network that `build` creates, recipe and provenance.
 
-    Raises `FileError` where the file is not whole or of another kind.
+    Raises `FileError` where the file is damaged or of another kind.
     """
     try:
         with safe_open(file, framework="pt") as opened:
@@ -94,7 +94,7 @@ def read_weights(
         raise FileError(f"{file}: {error}") from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise FileError(f"{file}: is not a whole trained network ({reason})") from error
+        raise FileError(f"{file}: is not a complete trained network ({reason})") from error
     network.provenance = provenance
     return network.eval(), recipe, provenance
 

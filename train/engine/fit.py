@@ -21,7 +21,7 @@ from ..nn.gradient_checkpointing import checkpoint_activations
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
 from .checkpoint import MODEL_FILE, TrainedModel, build_network, write_trained_model
-from .trainer import RunOptions, make_loader, prepare_run, run_trainer, seed_epoch
+from .trainer import RunOptions, RunResult, make_loader, prepare_run, run_trainer, seed_epoch
 from .training_config import TrainingOptions
 
 Batch = tuple[Tensor, Tensor]
@@ -41,15 +41,15 @@ def train_recipe(
     from there and ends with the weights, bit for bit, of a run never killed.
 
     Args:
-        recipe: settings of the run.
-        data: dataset; its test part is not used.
-        folder: where checkpoints, history and weights go.
-        resume: continue the run in `folder`, if there is one.
-        progress: show a progress bar.
-        network: network to train in place; None builds the recipe's from the seed.
+        recipe: Settings of the run.
+        data: Dataset; its test part is not used.
+        folder: Where checkpoints, history and weights go.
+        resume: Continue the run in `folder`, if there is one.
+        progress: Show a progress bar.
+        network: Network to train in place; None builds the recipe's from the seed.
 
     Raises:
-        RecipeError: the batch is larger than the data, or the devices do not exist.
+        RecipeError: The batch is larger than the data, or the devices do not exist.
         NetworkError: `network` does not fit the data.
         FileError: `folder` cannot be written, holds a run that is not to be resumed, or a run of
             another recipe.
@@ -68,9 +68,6 @@ def train_recipe(
     checkpoint = prepare_run(recipe, folder, resume, MODEL_FILE)
     torch.manual_seed(options.seed)
     network = build_network(recipe, provenance) if network is None else network
-    module = TrainingModule(recipe, network)
-    selection = ValidationCallback(options, validation) if validation else None
-    loader = make_loader(FrameDataset(samples), options.batch_size, options.seed)
     run_options = RunOptions(
         folder,
         options.epochs,
@@ -80,15 +77,31 @@ def train_recipe(
         options.accumulate_grad_batches,
         options.tensorboard,
     )
-    with checkpoint_activations(network.layers, options.gradient_checkpointing):
-        result = run_trainer(module, loader, run_options, [selection] if selection else [])
-    if selection and selection.weights:
-        network.load_state_dict(selection.weights)
+    result = _fit(network, recipe, samples, validation, run_options)
     network.provenance = provenance
     trained = TrainedModel(network.cpu().eval(), recipe, provenance, tuple(result.history))
     if result.is_rank_zero:
         write_trained_model(folder / MODEL_FILE, trained)
     return trained
+
+
+def _fit(
+    network: SpikingNetwork,
+    recipe: Recipe,
+    samples: FrameSet,
+    validation: FrameSet | None,
+    run_options: RunOptions,
+) -> RunResult:
+    """Fit `network` in place, and load the weights of the selected epoch."""
+    options = recipe.training
+    module = TrainingModule(recipe, network)
+    selection = ValidationCallback(options, validation) if validation else None
+    loader = make_loader(FrameDataset(samples), options.batch_size, options.seed)
+    with checkpoint_activations(network.layers, options.gradient_checkpointing):
+        result = run_trainer(module, loader, run_options, [selection] if selection else [])
+    if selection and selection.weights:
+        network.load_state_dict(selection.weights)
+    return result
 
 
 def make_provenance(recipe: Recipe, data: Dataset) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypedDict, Unpack
@@ -11,13 +12,14 @@ from torch import nn
 
 from ...runtime.config import validate
 from ...runtime.errors import RecipeError
-from ..data import Dataset, load
+from ..data import Dataset
 from ..data.augment import AugmentOptions
 from ..data.options import DataOptions
 from ..losses.registry import LossOptions
 from ..models.registry import CustomOptions
 from ..nn.external import PROVENANCE, ExternalModel
 from ..nn.network import SpikingNetwork
+from ..recipes.dataset import load_recipe_dataset
 from ..recipes.loader import load_recipe
 from ..recipes.recipe import Recipe
 from .checkpoint import TrainedModel
@@ -64,26 +66,26 @@ def train(
         pumice.train("digits-events", epochs=3, out="runs/digits")
 
     Args:
-        model: a spiking network; a torch module that maps events (timesteps, batch, *shape) to
+        model: A spiking network; a torch module that maps events (timesteps, batch, *shape) to
             logits (timesteps, batch, classes); or a recipe: its TOML file, its name or a `Recipe`.
-        data: dataset; None loads the recipe's.
-        epochs: passes over the training samples; default 20, or the recipe's.
-        loss: a name such as "etc", a list of names, or a mapping from name to weight or options
+        data: Dataset; None loads the recipe's.
+        epochs: Passes over the training samples; default 20, or the recipe's.
+        loss: A name such as "etc", a list of names, or a mapping from name to weight or options
             (`{"etc": 0.5}`, `{"etc": {"temperature": 2}}`). Cross-entropy is added where neither it
             nor "tet" is among them. Default: cross-entropy, or the recipe's.
-        out: folder of checkpoints, history and weights; None keeps no files.
-        resume: continue the run in `out`, if there is one; it ends bit for bit as an unbroken run.
-        progress: show a progress bar; None shows one in a terminal or notebook.
-        **settings: further settings, see `TrainingOptions`: `batch_size`, `lr`, `weight_decay`,
+        out: Folder of checkpoints, history and weights; None keeps no files.
+        resume: Continue the run in `out`, if there is one; it ends bit for bit as an unbroken run.
+        progress: Show a progress bar; None shows one in a terminal or notebook.
+        **settings: Further settings, see `TrainingOptions`: `batch_size`, `lr`, `weight_decay`,
             `seed`, `qat_epochs`, ...; and the tables `augment` and `devices`.
 
     Returns:
         The trained network with its recipe, provenance and history.
 
     Raises:
-        RecipeError: a setting is unknown or out of range, or the batch is larger than the data.
-        NetworkError: the model does not fit the data.
-        DataError: the recipe's dataset is missing or damaged.
+        RecipeError: A setting is unknown or out of range, or the batch is larger than the data.
+        NetworkError: The model does not fit the data.
+        DataError: The recipe's dataset is missing or damaged.
         FileError: `out` cannot be written, or holds a run that is not to be resumed.
     """
     if isinstance(model, nn.Module):
@@ -95,16 +97,13 @@ def train(
         network, recipe = None, model if isinstance(model, Recipe) else load_recipe(model)
     recipe = _override(recipe, epochs, loss, dict(settings))
     if data is None:
-        data = load(**recipe.data.model_dump())
+        data = load_recipe_dataset(recipe)
     if progress is None:
         progress = sys.stderr.isatty() or "ipykernel" in sys.modules
-    if out is not None:
-        trained = train_recipe(recipe, data, Path(out), resume, progress, network)
-    elif resume:
+    if resume and out is None:
         raise RecipeError("train: resume needs the folder of the run; give out")
-    else:
-        with TemporaryDirectory(prefix="pumice-train-") as folder:
-            trained = train_recipe(recipe, data, Path(folder), False, progress, network)
+    with TemporaryDirectory(prefix="pumice-train-") if out is None else nullcontext(out) as folder:
+        trained = train_recipe(recipe, data, Path(folder), resume, progress, network)
     if isinstance(network, ExternalModel):
         setattr(network.module, PROVENANCE, trained.provenance)
     return trained

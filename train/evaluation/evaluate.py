@@ -32,12 +32,12 @@ def evaluate(
     """Accuracy of a model when it is stopped after each timestep.
 
     Args:
-        model: a trained network or `TrainedModel`, another torch module that `pumice.train` takes,
+        model: A trained network or `TrainedModel`, another torch module that `pumice.train` takes,
             or a converted `Network`.
-        samples: labeled samples, such as `data.test`; of a dataset, its test part.
-        quantized: evaluate a trained network in integers, as it will be converted.
-        batch_size: samples per forward pass.
-        engine: engine that runs a converted `Network`.
+        samples: Labeled samples, such as `data.test`; of a dataset, its test part.
+        quantized: Evaluate a trained network in integers, as it will be converted.
+        batch_size: Samples per forward pass.
+        engine: Engine that runs a converted `Network`.
 
     Returns:
         Fraction of correct predictions, float64 (timesteps,). With an early exit, a converted

@@ -20,9 +20,9 @@ class Features:
     """Features of videos.
 
     Attributes:
-        steps: input of the read-out at each step, mean over a video's clips, float32 (videos,
+        steps: Input of the read-out at each step, mean over a video's clips, float32 (videos,
             timesteps, width).
-        consistency_errors: temporal consistency error of each step, mean over a video's clips,
+        consistency_errors: Temporal consistency error of each step, mean over a video's clips,
             float64 (videos, timesteps).
         labels: int64 (videos,) for each kind of label.
     """

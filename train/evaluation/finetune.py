@@ -25,14 +25,14 @@ def finetune(
     """Fine-tune a copy of `network` with labels, by AdamW and cross-entropy.
 
     Args:
-        network: the pretrained network; its read-out has one neuron per class.
-        videos: training videos; a new clip of each is sampled every epoch.
-        label: kind of label to learn.
-        options: length and stride of the clips.
-        epochs: passes over the videos.
-        batch_size: videos per step.
-        lr: learning rate.
-        seed: seed of order and clips.
+        network: The pretrained network; its read-out has one neuron per class.
+        videos: Training videos; a new clip of each is sampled every epoch.
+        label: Kind of label to learn.
+        options: Length and stride of the clips.
+        epochs: Passes over the videos.
+        batch_size: Videos per step.
+        lr: Learning rate.
+        seed: Seed of order and clips.
     """
     torch.manual_seed(seed)
     tuned = copy.deepcopy(network).requires_grad_(True).train()

@@ -24,14 +24,14 @@ def attach_linear_readout(
     The probe is fitted to spike counts of the quantized network, which is the one deployed.
 
     Args:
-        pretrained: the pretrained network.
-        data: labeled samples in the shape of the videos.
-        per_class: labeled training samples of each class, drawn by `seed`.
-        seed: seed of the samples.
+        pretrained: The pretrained network.
+        data: Labeled samples in the shape of the videos.
+        per_class: Labeled training samples of each class, drawn by `seed`.
+        seed: Seed of the samples.
 
     Raises:
-        NetworkError: the data has another shape than the videos.
-        DataError: a class has too few samples.
+        NetworkError: The data has another shape than the videos.
+        DataError: A class has too few samples.
     """
     shape = data.input_shape
     if shape != pretrained.network.input_shape:

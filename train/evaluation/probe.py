@@ -38,7 +38,7 @@ def fit_linear_probe(vectors: Vectors, labels: NDArray[np.int64], classes: int) 
     features are not amplified; the standardization is folded into the weights.
 
     Raises:
-        DataError: a class has no example.
+        DataError: A class has no example.
         MissingPackage: scikit-learn is not installed.
     """
     try:

@@ -15,8 +15,8 @@ def evaluate_features(
     """Evaluate features of test videos by those of training videos.
 
     Args:
-        gallery: features of the training videos.
-        queries: features of the test videos.
+        gallery: Features of the training videos.
+        queries: Features of the test videos.
         kinds: "mean" over steps, and steps "concatenated".
 
     Returns:

@@ -117,10 +117,10 @@ def compute_losses(
     """Compute each weighted loss by name; training minimizes their sum.
 
     Args:
-        options: the losses and their weights.
+        options: The losses and their weights.
         logits: (timesteps, batch, classes); views of a sample are further samples.
         labels: int64 (batch,).
-        projected: features after the projection head, (timesteps, batch, projection_dim); read by
+        projected: Features after the projection head, (timesteps, batch, projection_dim); read by
             contrastive losses alone.
     """
     functions: dict[str, Any] = {

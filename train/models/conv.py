@@ -68,17 +68,17 @@ class ConvNet(SpikingNetwork):
 
         Args:
             input_shape: (channels, height, width), or (neurons,) where `channels` is empty.
-            classes: number of read-out neurons.
-            channels: output channels of each convolution.
-            hidden: neurons of each dense layer.
-            kernels: kernel size of all convolutions, or of each; padding is half of it.
-            strides: stride of all convolutions, or of each.
-            recurrent: add recurrent synapses with a delay of one step to the dense layers.
-            neuron: decays, threshold, surrogate gradient and weight bits of all neurons.
+            classes: Number of read-out neurons.
+            channels: Output channels of each convolution.
+            hidden: Neurons of each dense layer.
+            kernels: Kernel size of all convolutions, or of each; padding is half of it.
+            strides: Stride of all convolutions, or of each.
+            recurrent: Add recurrent synapses with a delay of one step to the dense layers.
+            neuron: Decays, threshold, surrogate gradient and weight bits of all neurons.
 
         Raises:
-            RecipeError: an option has a wrong type or is out of range.
-            NetworkError: a layer does not fit its input.
+            RecipeError: An option has a wrong type or is out of range.
+            NetworkError: A layer does not fit its input.
         """
         settings = {
             "channels": channels,

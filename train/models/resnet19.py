@@ -45,14 +45,14 @@ class ResNet19(SpikingNetwork):
 
         Args:
             input_shape: (channels, height, width).
-            classes: number of read-out neurons.
-            width: channels of the first stage, doubled at each.
-            hidden: neurons of the dense layer before the read-out.
-            neuron: decays, threshold, surrogate gradient and weight bits of all neurons.
+            classes: Number of read-out neurons.
+            width: Channels of the first stage, doubled at each.
+            hidden: Neurons of the dense layer before the read-out.
+            neuron: Decays, threshold, surrogate gradient and weight bits of all neurons.
 
         Raises:
-            RecipeError: an option has a wrong type or is out of range.
-            NetworkError: a layer does not fit its input.
+            RecipeError: An option has a wrong type or is out of range.
+            NetworkError: A layer does not fit its input.
         """
         settings = {"width": width, "hidden": hidden, "neuron": neuron}
         options = validate(ResNet19Options, settings, type(self).__name__)

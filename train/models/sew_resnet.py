@@ -77,17 +77,17 @@ class SEWResNet18(SpikingNetwork):
 
         Args:
             input_shape: (channels, height, width).
-            classes: number of read-out neurons.
-            width: channels of the first stage, doubled at each.
-            stages: number of stages, 1 to 4.
-            connect: element-wise function g of a block: "add", "iand" or "or".
+            classes: Number of read-out neurons.
+            width: Channels of the first stage, doubled at each.
+            stages: Number of stages, 1 to 4.
+            connect: Element-wise function g of a block: "add", "iand" or "or".
             stem: "small" (3x3, stride 1) or "large" (7x7, stride 2, then `pool`).
-            pool: pooling after a large stem: "max" 3x3, "average" 2x2, "none".
-            neuron: decays, threshold, surrogate gradient and weight bits of all neurons.
+            pool: Pooling after a large stem: "max" 3x3, "average" 2x2, "none".
+            neuron: Decays, threshold, surrogate gradient and weight bits of all neurons.
 
         Raises:
-            RecipeError: an option has a wrong type or is out of range.
-            NetworkError: a layer does not fit its input.
+            RecipeError: An option has a wrong type or is out of range.
+            NetworkError: A layer does not fit its input.
         """
         settings: dict[str, Any] = {"name": self.variant, "width": width, "stages": stages}
         settings |= {"connect": connect, "stem": stem, "pool": pool, "neuron": neuron}

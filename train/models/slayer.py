@@ -88,18 +88,18 @@ class SlayerNet(SpikingNetwork):
 
         Args:
             input_shape: (channels, height, width).
-            classes: number of read-out neurons.
-            channels: output channels of each convolution.
-            hidden: neurons of each dense layer.
-            kernels: kernel size of all convolutions, or of each; padding is half of it.
-            strides: stride of all convolutions, or of each.
-            weight_scale: factor on the initial weights.
+            classes: Number of read-out neurons.
+            channels: Output channels of each convolution.
+            hidden: Neurons of each dense layer.
+            kernels: Kernel size of all convolutions, or of each; padding is half of it.
+            strides: Stride of all convolutions, or of each.
+            weight_scale: Factor on the initial weights.
             neuron: SLAYER's CUBA parameters.
 
         Raises:
             MissingPackage: lava-dl is not installed.
-            NetworkError: there is no block.
-            RecipeError: an option has a wrong type or is out of range.
+            NetworkError: There is no block.
+            RecipeError: An option has a wrong type or is out of range.
         """
         settings = {
             "channels": channels,

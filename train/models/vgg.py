@@ -58,16 +58,16 @@ class VGG(SpikingNetwork):
 
         Args:
             input_shape: (channels, height, width).
-            classes: number of read-out neurons.
-            name: architecture, "vggsnn" or "vgg9".
-            width: channels of the first convolution.
-            hidden: neurons of the dense layer of "vgg9".
-            pool: pooling over 2x2.
-            neuron: decays, threshold, surrogate gradient and weight bits of all neurons.
+            classes: Number of read-out neurons.
+            name: Architecture, "vggsnn" or "vgg9".
+            width: Channels of the first convolution.
+            hidden: Neurons of the dense layer of "vgg9".
+            pool: Pooling over 2x2.
+            neuron: Decays, threshold, surrogate gradient and weight bits of all neurons.
 
         Raises:
-            RecipeError: an option has a wrong type or is out of range.
-            NetworkError: a layer does not fit its input.
+            RecipeError: An option has a wrong type or is out of range.
+            NetworkError: A layer does not fit its input.
         """
         settings = {"name": name, "width": width, "hidden": hidden, "pool": pool, "neuron": neuron}
         options = validate(VGGOptions, settings, type(self).__name__)

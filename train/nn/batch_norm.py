@@ -13,8 +13,8 @@ def recalibrate_batch_norm(network: SpikingNetwork, batches: Iterable[Tensor]) -
     """Set the running statistics of batch norm to the mean of the batch statistics.
 
     Args:
-        network: network in floats; its weights and modes stay as they are.
-        batches: events (timesteps, batch, *input_shape), of as many timesteps as the network is to
+        network: Network in floats; its weights and modes stay as they are.
+        batches: Events (timesteps, batch, *input_shape), of as many timesteps as the network is to
             run for.
     """
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]

@@ -25,16 +25,16 @@ class SpikingLayer(nn.Module):
     in float units for an integrator. A layer with a flat shape flattens its inputs.
 
     Args:
-        name: name of the layer, and of its population once converted.
-        projections: what drives it; they are summed.
-        neuron: decays, surrogate gradient, spiking or not.
-        threshold: firing threshold.
-        weight_bits: bits of the weights once quantized, 4 to 8.
+        name: Name of the layer, and of its population once converted.
+        projections: What drives it; they are summed.
+        neuron: Decays, surrogate gradient, spiking or not.
+        threshold: Firing threshold.
+        weight_bits: Bits of the weights once quantized, 4 to 8.
 
     Attributes:
-        max_abs_voltage: largest absolute voltage of an integrator in training, which its integers
+        max_abs_voltage: Largest absolute voltage of an integrator in training, which its integers
             must hold.
-        quantized: whether the forward pass is in integers.
+        quantized: Whether the forward pass is in integers.
     """
 
     max_abs_voltage: Tensor

@@ -50,13 +50,13 @@ class SpikingNetwork(nn.Module):
     (timesteps, batch, classes), what each step adds to the read-out's voltage.
 
     Args:
-        layers: spiking layers and gates, each after its sources, the read-out last.
-        input_shape: shape of one frame of events.
-        value_bits: bits of an input value, 1 for binary events; training sets it to the data's.
-        options: the recipe's table `[network]` that builds it; None for one built by hand.
+        layers: Spiking layers and gates, each after its sources, the read-out last.
+        input_shape: Shape of one frame of events.
+        value_bits: Bits of an input value, 1 for binary events; training sets it to the data's.
+        options: The recipe's table `[network]` that builds it; None for one built by hand.
 
     Attributes:
-        provenance: recipe, data, seed and versions of the training run; None before.
+        provenance: Recipe, data, seed and versions of the training run; None before.
     """
 
     def __init__(

@@ -23,9 +23,9 @@ class NeuronConfig:
     """Neuron model of a layer: current-based leaky integrate-and-fire, or an integrator.
 
     Attributes:
-        current_decay: fraction of the current lost per step, in 1/4096.
-        voltage_decay: fraction of the voltage lost per step, in 1/4096.
-        surrogate: derivative of the spike by x = voltage / threshold - 1, 1 at x = 0: "triangle"
+        current_decay: Fraction of the current lost per step, in 1/4096.
+        voltage_decay: Fraction of the voltage lost per step, in 1/4096.
+        surrogate: Derivative of the spike by x = voltage / threshold - 1, 1 at x = 0: "triangle"
             max(0, 1 - |x|) (ETC), "rectangle" 1 for |x| < 1/2, "atan" 1 / (1 + (pi x)^2),
             "fast_sigmoid" 1 / (1 + 2 |x|)^2.
         spiking: False for an integrator, which outputs its voltage.
@@ -43,11 +43,11 @@ def lif(
     """Run a layer of neurons over all timesteps.
 
     Args:
-        activation: input of the neurons, (timesteps, batch, *shape).
-        bias: added to the voltage each step; broadcasts to `shape`.
-        threshold: firing threshold.
-        neuron: neuron model.
-        integers: integer arithmetic. `activation` and `threshold` then hold integers in weight
+        activation: Input of the neurons, (timesteps, batch, *shape).
+        bias: Added to the voltage each step; broadcasts to `shape`.
+        threshold: Firing threshold.
+        neuron: Neuron model.
+        integers: Integer arithmetic. `activation` and `threshold` then hold integers in weight
             units, `bias` and voltages in 1/64 of them, all in floating-point tensors.
 
     Returns:

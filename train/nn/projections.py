@@ -59,11 +59,11 @@ class Projection(nn.Module):
     of its own. A transposed convolution, of one group, is converted to its list of synapses.
 
     Args:
-        input_spec: the input.
-        linear: convolution, transposed convolution or dense layer; None connects each neuron to the
+        input_spec: The input.
+        linear: Convolution, transposed convolution or dense layer; None connects each neuron to the
             one in its place with weight 1.
-        norm: batch norm of the linear operation's output.
-        delay: delay of the converted synapses in timesteps; the caller passes delayed values.
+        norm: Batch norm of the linear operation's output.
+        delay: Delay of the converted synapses in timesteps; the caller passes delayed values.
     """
 
     one: Tensor

@@ -22,18 +22,18 @@ class Gate(nn.Module):
     """A logic gate on the spikes of one or two populations.
 
     Args:
-        name: name of the layer, and of its population once converted.
+        name: Name of the layer, and of its population once converted.
         kind: "max" fires where any spike of its window does (max pooling of binary spikes), "or"
             where either source does, "iand" where the second does and the first does not:
             (1 - first) * second (SEW-ResNet, Fang et al., NeurIPS 2021, with the block's own spikes
             first).
-        sources: the populations, one for "max", else two.
-        window: pooling window of "max".
-        stride: stride of the window.
-        padding: zero padding of the window.
+        sources: The populations, one for "max", else two.
+        window: Pooling window of "max".
+        stride: Stride of the window.
+        padding: Zero padding of the window.
 
     Raises:
-        NetworkError: the number of sources does not fit the kind.
+        NetworkError: The number of sources does not fit the kind.
     """
 
     def __init__(

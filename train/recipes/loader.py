@@ -59,12 +59,12 @@ def load_recipe(name: Name, overrides: Sequence[str] = (), *, kind: Kind = "trai
     """Load a recipe from a TOML file, or the shipped recipe of that name.
 
     Args:
-        name: path of a TOML file, or the name of a shipped recipe; a file of that name wins.
-        overrides: settings such as "training.epochs=3", applied before validation.
+        name: Path of a TOML file, or the name of a shipped recipe; a file of that name wins.
+        overrides: Settings such as "training.epochs=3", applied before validation.
         kind: "training", "pretraining" (self-supervised) or "hrsnn".
 
     Raises:
-        RecipeError: there is no such recipe, a key is unknown or a value is out of range; names
+        RecipeError: There is no such recipe, a key is unknown or a value is out of range; names
             the file, the line, the key and the nearest known key.
     """
     text, shipped = os.fspath(name), list_recipes(kind)

@@ -57,8 +57,8 @@ class SSLModule(nn.Module):
         In training it also updates MoCo's queue.
 
         Args:
-            now: two views of the clips.
-            later: two views of the later clips, where PredNext's clip prediction needs them.
+            now: Two views of the clips.
+            later: Two views of the later clips, where PredNext's clip prediction needs them.
 
         Returns:
             Losses by name, whose sum is minimized, and the features after the projector,

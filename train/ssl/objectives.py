@@ -71,10 +71,10 @@ def objective_loss(
     """Compute the loss of an objective, scaled by `loss_scale`.
 
     Args:
-        options: the objective.
-        features: time means of the two views, (samples, dimensions).
-        predictions: the predictor's outputs for them, where there is one.
-        slow: time means from the momentum encoder, where there is one.
+        options: The objective.
+        features: Time means of the two views, (samples, dimensions).
+        predictions: The predictor's outputs for them, where there is one.
+        slow: Time means from the momentum encoder, where there is one.
         queue: MoCo's keys, (keys, dimensions); its loss is the mean of both views as query.
     """
     name, (first, second) = options.name, features

@@ -62,8 +62,8 @@ class PredictionTargets:
     """Prediction targets of the two views, without gradient.
 
     Attributes:
-        steps: features at each step, (timesteps, samples, dimensions).
-        later: time means of the later clip, (samples, dimensions), for clip prediction.
+        steps: Features at each step, (timesteps, samples, dimensions).
+        later: Time means of the later clip, (samples, dimensions), for clip prediction.
     """
 
     steps: Views

@@ -60,7 +60,7 @@ def pretrain(
     encoder and queue included.
 
     Raises:
-        RecipeError: a batch is larger than the data.
+        RecipeError: A batch is larger than the data.
         FileError: `folder` cannot be written or holds another run.
     """
     run = Path(folder)

@@ -125,7 +125,7 @@ def test_a_cut_weights_file_is_refused_in_one_line(tmp_path: Path) -> None:
     train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
     whole = weights(tmp_path)
     (tmp_path / MODEL_FILE).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(FileError, match="not a whole trained network") as caught:
+    with pytest.raises(FileError, match="not a complete trained network") as caught:
         read_trained_model(tmp_path)
     assert "\n" not in str(caught.value)
 
