@@ -1,4 +1,4 @@
-"""Networks of every architecture, small, with batch norm that has seen data."""
+"""Small networks of every architecture, with random parameters and recalibrated batch norm."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
+from torch import Tensor
 
 from pumice.convert.quantize.quantize import quantize_network
 from pumice.runtime import Network
@@ -30,44 +31,45 @@ TABLES: dict[str, dict[str, Any]] = {
 }
 
 
-def events(shape: tuple[int, ...], timesteps: int = 5, batch: int = 2) -> torch.Tensor:
-    """Spikes, float32 (timesteps, batch, *shape), a third of all places."""
+def random_spikes(shape: tuple[int, ...], timesteps: int = 5, batch: int = 2) -> Tensor:
+    """Spikes, float32 (timesteps, batch, *shape), with probability 0.35."""
     random = torch.Generator().manual_seed(7)
     return (torch.rand((timesteps, batch, *shape), generator=random) < 0.35).float()
 
 
-def seasoned(network: SpikingNetwork) -> SpikingNetwork:
-    """Move every parameter off its default, let batch norm see data; returns it, to be run."""
+def randomize(network: SpikingNetwork) -> SpikingNetwork:
+    """Perturb every parameter and recalibrate batch norm; returns the network, to be evaluated."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
-    recalibrate_batch_norm(network, [events(network.input_shape)])
+    recalibrate_batch_norm(network, [random_spikes(network.input_shape)])
     return network.eval()
 
 
-def network(table: dict[str, Any], shape: tuple[int, ...] = (2, 16, 16)) -> SpikingNetwork:
-    """The network of a recipe's `[network]`, seasoned."""
+def make_network(table: dict[str, Any], shape: tuple[int, ...] = (2, 16, 16)) -> SpikingNetwork:
+    """The network of a recipe's table `[network]`, randomized."""
     torch.manual_seed(0)
     options: Any = TypeAdapter(NetworkOptions).validate_python(table)
-    return seasoned(build_model(options, shape, CLASSES, 1))
+    return randomize(build_model(options, shape, CLASSES, 1))
 
 
-def told(network: SpikingNetwork, given: torch.Tensor) -> dict[str, NDArray[Any]]:
-    """What every layer of the quantised `network` gives, by its name."""
+def run_layers(network: SpikingNetwork, events: Tensor) -> dict[str, NDArray[Any]]:
+    """Output of every layer of the quantized `network`, by its name."""
     network.quantize()
-    known = {InputSpec(("input",)): given}
+    outputs = {InputSpec(("input",)): events}
     with torch.no_grad():
         for layer in network.layer_list:
-            out = layer(*(gather_input(known, reads) for reads in layer.inputs))
-            known[InputSpec((layer.name,))] = out
-    return {layer.name: known[InputSpec((layer.name,))].numpy() for layer in network.layer_list}
+            inputs = (gather_input(outputs, spec) for spec in layer.inputs)
+            outputs[InputSpec((layer.name,))] = layer(*inputs)
+    names = [layer.name for layer in network.layer_list]
+    return {name: outputs[InputSpec((name,))].numpy() for name in names}
 
 
-def converted(network: SpikingNetwork) -> Network:
-    """The same as the chip holds it."""
+def to_integers(network: SpikingNetwork) -> Network:
+    """The integer network that `network` is converted to."""
     return quantize_network(to_float_network(network))[0]
 
 
-def as_bytes(given: torch.Tensor) -> NDArray[np.uint8]:
+def to_uint8(events: Tensor) -> NDArray[np.uint8]:
     """Events as the engines take them."""
-    return given.numpy().astype(np.uint8)
+    return events.numpy().astype(np.uint8)

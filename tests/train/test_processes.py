@@ -14,7 +14,7 @@ from pumice.train.data.events import Events
 from pumice.train.data.recordings import Recordings, write_recordings
 from pumice.train.engine.trainer import EpochSampler
 
-# All epochs are quantised: batch norm, which each process would see half of, is frozen.
+# All epochs are quantized: batch norm, which each process would see half of, is frozen.
 RECIPE = """
 [data]
 name = "nmnist"
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_two_processes_of_half_a_batch_are_one_of_a_whole_one(folder: Path) -> None:
+def test_two_processes_with_half_a_batch_equal_one_with_the_batch(folder: Path) -> None:
     data, few = folder / "data", folder / "few.toml"
     one = train_recipe(
         load_recipe(str(few), ["training.batch_size=8"]),
@@ -64,7 +64,7 @@ def test_two_processes_of_half_a_batch_are_one_of_a_whole_one(folder: Path) -> N
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)
 
 
-def test_processes_share_every_order_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_partition_the_samples_of_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = list(EpochSampler(11, 3))
     parts = []
     for rank in (0, 1):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from traces import assert_same
-from trained import TABLES, as_bytes, converted, events, network
+from trained import TABLES, make_network, random_spikes, to_integers, to_uint8
 
 from pumice.convert.formats.onnx.writer import run_onnx
 from pumice.convert.passes.graded_sums import use_graded_sums
@@ -26,9 +26,9 @@ def drop_sums(trace: Trace, plain: Network) -> Trace:
     "engine", [reference.run, cpu.run, run_onnx, pytest.param(run_lava, marks=pytest.mark.lava)]
 )
 def test_graded_sums_keep_all_spikes(engine: RunFunction) -> None:
-    plain = converted(network({"name": "sew_resnet18", "width": 4, "stages": 2}))
+    plain = to_integers(make_network({"name": "sew_resnet18", "width": 4, "stages": 2}))
     graded = use_graded_sums(plain)
-    inputs = as_bytes(events((2, 16, 16), 3))
+    inputs = to_uint8(random_spikes((2, 16, 16), 3))
     trace = engine(graded, inputs)
     assert_same(drop_sums(trace, plain), reference.run(plain, inputs))
     sums = [p for p in graded.populations if p.value_bits > 1]
@@ -37,7 +37,7 @@ def test_graded_sums_keep_all_spikes(engine: RunFunction) -> None:
 
 
 def test_a_sum_replaces_one_projection_per_source() -> None:
-    plain = converted(network(TABLES["sew add"]))
+    plain = to_integers(make_network(TABLES["sew add"]))
     graded = use_graded_sums(plain)
     before, after = (
         sum(p.connection.sum_abs_weights().size for p in n.projections) for n in (plain, graded)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from traces import assert_same
-from trained import as_bytes, converted, events, network
+from trained import make_network, random_spikes, to_integers, to_uint8
 
 from pumice.deploy.lava import run as run_lava
 from pumice.deploy.lava import unsupported_features
@@ -12,12 +12,12 @@ from pumice.deploy.passes.schedule import schedule
 from pumice.runtime import Dense, Network, Population, Projection
 from pumice.runtime.engines import cpu, reference
 
-EVENTS = as_bytes(events((2, 8, 8), 3))
+EVENTS = to_uint8(random_spikes((2, 8, 8), 3))
 
 
 def residual() -> Network:
     """The first stage of a residual network, whose sums reach back up to four hops."""
-    return converted(network({"name": "sew_resnet18", "width": 4, "stages": 1}, (2, 8, 8)))
+    return to_integers(make_network({"name": "sew_resnet18", "width": 4, "stages": 1}, (2, 8, 8)))
 
 
 def test_relays_keep_the_spikes_and_remove_all_waiting() -> None:

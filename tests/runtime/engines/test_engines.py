@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dense_path import force_dense_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from multiplied import multiply
 from strategies import Events, runs, stopping_runs
 from traces import assert_same
 
@@ -25,7 +25,7 @@ def test_reference_cpu_and_onnx_are_equal(
     """300 networks; with `--hypothesis-profile=nightly` 10,200. `products` forces those."""
     network, events = run
     if products:
-        multiply(network)
+        force_dense_path(network)
     expected = reference.run(network, events, record)
     assert_same(cpu.run(network, events, record), expected)
     assert_same(run_onnx(network, events, record), expected)

@@ -48,7 +48,7 @@ def weights(folder: Path) -> bytes:
     return (folder / MODEL_FILE).read_bytes()
 
 
-def test_training_lowers_the_loss_and_leaves_a_network_that_reads_back(tmp_path: Path) -> None:
+def test_training_lowers_the_loss_and_writes_a_readable_model(tmp_path: Path) -> None:
     trained = train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
     told = [float(epoch["loss"]) for epoch in history(tmp_path)]
     assert len(told) == EPOCHS and told[-1] < told[0]
@@ -60,7 +60,9 @@ def test_training_lowers_the_loss_and_leaves_a_network_that_reads_back(tmp_path:
     assert again.recipe == trained.recipe
 
 
-def test_a_batch_larger_than_the_data_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_batch_larger_than_the_data_is_an_error_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(RecipeError, match="made has 7 training samples, a step takes 8; choose"):
         train_recipe(Recipe.model_validate(RECIPE), made(7), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -89,11 +91,11 @@ train_recipe(recipe, test_fit.made(), Path(sys.argv[1]), resume=True)
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
+def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train_recipe(Recipe.model_validate(RECIPE), made(), whole)
     script = SCRIPT.format(tests=str(Path(__file__).parent))
-    for after in (1, 2):  # killed once in the first epochs, once in the quantised ones
+    for after in (1, 2):  # killed once in the first epochs, once in the quantized ones
         process = subprocess.Popen([sys.executable, "-c", script, str(killed)])
         while _epochs(killed) < after and process.poll() is None:
             time.sleep(0.02)
@@ -121,7 +123,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
         train_recipe(other, made(), tmp_path, resume=True)
 
 
-def test_a_cut_weights_file_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_truncated_weights_file_is_a_one_line_error(tmp_path: Path) -> None:
     train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
     whole = weights(tmp_path)
     (tmp_path / MODEL_FILE).write_bytes(whole[: len(whole) // 2])
@@ -130,7 +132,7 @@ def test_a_cut_weights_file_is_refused_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_run_killed_after_its_last_epoch_still_leaves_its_weights(tmp_path: Path) -> None:
+def test_a_run_killed_after_its_last_epoch_still_writes_its_weights(tmp_path: Path) -> None:
     train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
     before = weights(tmp_path)
     (tmp_path / MODEL_FILE).unlink()
@@ -138,7 +140,7 @@ def test_a_run_killed_after_its_last_epoch_still_leaves_its_weights(tmp_path: Pa
     assert weights(tmp_path) == before
 
 
-def test_an_interrupt_is_one_and_the_handler_stays(
+def test_an_interrupt_is_raised_and_the_signal_handler_restored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
@@ -153,7 +155,7 @@ def test_an_interrupt_is_one_and_the_handler_stays(
     assert not (tmp_path / MODEL_FILE).exists()
 
 
-def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(
+def test_a_full_disk_is_a_one_line_error_without_partial_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, _: object) -> None:
@@ -176,7 +178,9 @@ def history(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
 
 
-def test_the_epoch_chosen_is_a_quantised_one_that_validates_best(tmp_path: Path) -> None:
+def test_the_selected_epoch_is_the_quantized_one_with_the_best_validation_accuracy(
+    tmp_path: Path,
+) -> None:
     trained = train_recipe(Recipe.model_validate(CHOOSING), made(), tmp_path)
     training, validation = train_val_split(made(), 4, 3)
     assert validation is not None and len(training) == 28 and len(validation) == 12
@@ -185,7 +189,7 @@ def test_the_epoch_chosen_is_a_quantised_one_that_validates_best(tmp_path: Path)
     assert len(told) == EPOCHS and found == pytest.approx(max(told[-2:]))
 
 
-def test_validation_samples_take_no_part_in_training(tmp_path: Path) -> None:
+def test_validation_samples_do_not_affect_training(tmp_path: Path) -> None:
     """With other values in them, the weights are the same."""
     data = made()
     _, held = stratified_split(data.train.labels, 4, 3)
@@ -200,20 +204,20 @@ def test_validation_samples_take_no_part_in_training(tmp_path: Path) -> None:
     assert weights(tmp_path / "one") == weights(tmp_path / "two")
 
 
-def test_two_batches_added_up_are_one_step_of_twice_the_size(tmp_path: Path) -> None:
-    """Without batch norm's statistics in between, that is with quantised layers from the start."""
-    quantised = {**RECIPE["training"], "epochs": 1, "qat_epochs": 1}
+def test_two_accumulated_batches_equal_one_of_twice_the_size(tmp_path: Path) -> None:
+    """Without batch norm's statistics in between, that is with quantized layers from the start."""
+    quantized = {**RECIPE["training"], "epochs": 1, "qat_epochs": 1}
     plain = {**RECIPE, "loss": {"cross_entropy": {}}, "augment": {}}
     found = []
     for name, batch, accumulate in (("whole", 16, 1), ("halves", 8, 2)):
-        settings = {**quantised, "batch_size": batch, "accumulate_grad_batches": accumulate}
+        settings = {**quantized, "batch_size": batch, "accumulate_grad_batches": accumulate}
         recipe = Recipe.model_validate({**plain, "training": settings})
         found.append(train_recipe(recipe, made(32), tmp_path / name).network.state_dict())
     for one, other in zip(found[0].values(), found[1].values(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_recomputing_activations_changes_no_bit_of_the_weights(tmp_path: Path) -> None:
+def test_gradient_checkpointing_gives_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
     found = []
     for recompute in (False, True):
         settings = {**RECIPE["training"], "gradient_checkpointing": recompute}
@@ -224,19 +228,19 @@ def test_recomputing_activations_changes_no_bit_of_the_weights(tmp_path: Path) -
         assert torch.equal(value, found[1][name]), name
 
 
-def test_mixed_precision_trains_the_integers_it_will_be(tmp_path: Path) -> None:
+def test_mixed_precision_training_is_exact_in_quantized_epochs(tmp_path: Path) -> None:
     settings = {**RECIPE["training"], "tensorboard": True}
     mixed = {**RECIPE, "training": settings, "devices": {"precision": "bf16-mixed"}}
     trained = train_recipe(Recipe.model_validate(mixed), made(), tmp_path)
     told = [float(epoch["loss"]) for epoch in history(tmp_path)]
     assert told[-1] < told[0]
-    quantised = model_accuracy(trained.network, made().test, quantized=True)
+    quantized = model_accuracy(trained.network, made().test, quantized=True)
     network = convert(trained)
-    assert network_accuracy(network, made().test, cpu.run).tolist() == quantised.tolist()
+    assert network_accuracy(network, made().test, cpu.run).tolist() == quantized.tolist()
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
-def test_devices_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_missing_devices_are_a_recipe_error(tmp_path: Path) -> None:
     recipe = Recipe.model_validate({**RECIPE, "devices": {"accelerator": "gpu"}})
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")

@@ -33,7 +33,7 @@ def data() -> Dataset:
     return Dataset("digit-motions", train, test, 2, "", {"options": options})
 
 
-def test_an_untrained_network_is_the_one_a_run_begins_with_and_spikes_in_every_layer() -> None:
+def test_the_untrained_baseline_has_initial_weights_and_spikes_in_every_layer() -> None:
     made = untrained_baseline(RECIPE, VIDEOS).network
     torch.manual_seed(3)
     drawn = build_encoder(RECIPE, make_pretrain_provenance(RECIPE, VIDEOS))
@@ -49,7 +49,7 @@ def test_an_untrained_network_is_the_one_a_run_begins_with_and_spikes_in_every_l
     assert len(rates) == len(hooks) == 2 and all(0.05 < rate < 0.6 for rate in rates)
 
 
-def test_a_read_out_of_few_labels_tells_what_pixels_tell_and_its_integers_hold_it() -> None:
+def test_a_linear_readout_of_few_labels_is_accurate_and_fits_the_integers() -> None:
     trained = attach_linear_readout(untrained_baseline(RECIPE, VIDEOS), data(), 5)
     answers = predict_logits(trained.network, data().test, quantized=True)
     assert (answers[-1].argmax(axis=1) == data().test.labels).mean() > 0.9
@@ -59,7 +59,7 @@ def test_a_read_out_of_few_labels_tells_what_pixels_tell_and_its_integers_hold_i
     assert pixel_probe_accuracy(data(), 5) == 1.0
 
 
-def test_pixels_as_features_are_the_means_of_a_videos_clips() -> None:
+def test_pixel_features_are_means_over_a_videos_clips() -> None:
     long = Videos(RANDOM.integers(0, 256, (3, 8, 1, 2, 2), np.uint8), {})
     expected = (long.frames[:, :4].astype(float) + long.frames[:, 4:]) / 2
     found = pixel_features(long, RECIPE.clips, 2).steps

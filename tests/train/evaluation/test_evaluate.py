@@ -15,7 +15,7 @@ SAID = np.array([[[LN3, 0], [0, 1], [2, 1]], [[0, 2 * LN3], [0, 4], [4, 0]]], np
 LABELS = np.array([1, 1, 1])
 
 
-def test_accuracy_and_agreement_are_counted_at_each_step() -> None:
+def test_accuracy_and_agreement_at_each_timestep() -> None:
     assert accuracy_from_logits(SAID, LABELS).tolist() == pytest.approx([1 / 3, 2 / 3])
     assert prediction_agreement(SAID).tolist() == pytest.approx([2 / 3, 1.0])
 
@@ -33,6 +33,6 @@ def test_samples_of_one_bin_are_averaged_before_they_are_compared() -> None:
     assert expected_calibration_error(said, np.array([1, 0, 0, 1]))[0] == pytest.approx(0.25)
 
 
-def test_certainty_falls_into_the_last_bin() -> None:
+def test_confidence_1_falls_into_the_last_bin() -> None:
     said = np.array([[[1000.0, 0.0]]], np.float32)
     assert expected_calibration_error(said, np.array([0])).tolist() == [0.0]

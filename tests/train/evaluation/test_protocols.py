@@ -34,24 +34,24 @@ def consistency_error(steps: NDArray[np.float32]) -> float:
     return float(temporal_consistency_error(torch.from_numpy(steps).transpose(0, 1)))
 
 
-def test_retrieval_counts_queries_with_their_class_among_the_nearest() -> None:
+def test_recall_at_k_by_hand() -> None:
     queries = np.array([[2.0, 0.1], [1.0, 0.2], [0.1, 5.0]], np.float32)
     found = recall_at_k(queries, np.array([0, 1, 2]), GALLERY, LABELS, (1, 2, 3, 4))
     assert found == pytest.approx({1: 1 / 3, 2: 1 / 3, 3: 2 / 3, 4: 1.0})
 
 
-def test_the_length_of_a_feature_plays_no_part() -> None:
+def test_retrieval_is_invariant_to_feature_norms() -> None:
     queries, labels = RANDOM.normal(size=(9, 2)).astype(np.float32), np.arange(9) % 3
     one = recall_at_k(queries, labels, GALLERY, LABELS)
     assert one == recall_at_k(7 * queries, labels, 0.1 * GALLERY, LABELS)
 
 
-def test_an_empty_gallery_is_refused() -> None:
+def test_an_empty_gallery_is_an_error() -> None:
     with pytest.raises(DataError, match="1 queries and 0 gallery videos"):
         recall_at_k(GALLERY[:1], LABELS[:1], GALLERY[:0], LABELS[:0])
 
 
-def test_neighbours_vote_by_how_near_they_are() -> None:
+def test_neighbors_vote_by_similarity() -> None:
     gallery = np.array([EAST, [0.8, 0.6], [0.8, 0.6]], np.float32)
     query, labels = np.array([EAST], np.float32), np.array([0, 1, 1])
     # exp(1/t) beside 2 exp(0.8/t): the nearer one wins while t < 0.2 / ln 2 = 0.2885.
@@ -61,7 +61,7 @@ def test_neighbours_vote_by_how_near_they_are() -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_a_probe_finds_what_a_line_can_tell(classes: int) -> None:
+def test_a_linear_probe_separates_linear_classes(classes: int) -> None:
     labels = np.arange(90) % classes
     vectors = RANDOM.normal(size=(90, 5)).astype(np.float32)
     vectors[:, 0] += 6 * (labels == 0)
@@ -77,7 +77,7 @@ def test_a_probe_needs_an_example_of_each_class() -> None:
         fit_linear_probe(GALLERY, np.array([0, 0, 1, 3]), 4)
 
 
-def test_the_error_of_each_step_has_the_consistency_error_for_its_mean() -> None:
+def test_the_mean_of_the_errors_per_step_is_the_consistency_error() -> None:
     steps = RANDOM.normal(size=(6, 5, 4)).astype(np.float32)
     assert consistency_error_per_step(steps).shape == (6, 5)
     assert float(consistency_error_per_step(steps).mean()) == pytest.approx(
@@ -87,7 +87,7 @@ def test_the_error_of_each_step_has_the_consistency_error_for_its_mean() -> None
     assert consistency_error_per_step(turned)[0].tolist() == pytest.approx([0.5, 0.5, 1.0])
 
 
-def test_collapse_shows() -> None:
+def test_feature_std_and_effective_rank_detect_collapse() -> None:
     one = np.tile(np.array([[1.0, 2.0, 3.0]], np.float32), (20, 1))
     assert feature_std(one) == pytest.approx(0, abs=1e-6) and effective_rank(one) == 0
     line = np.outer(RANDOM.normal(size=50), [1.0, 2.0, 3.0]).astype(np.float32)
@@ -115,7 +115,7 @@ def motions() -> Videos:
     return Videos(frames, {"bright": labels})
 
 
-def test_features_are_the_networks_own_at_each_step() -> None:
+def test_extracted_features_are_those_of_the_network_at_each_step() -> None:
     torch.manual_seed(0)
     videos, clips = motions(), ClipOptions(timesteps=3)
     network = lively(videos)
@@ -132,7 +132,7 @@ def test_features_are_the_networks_own_at_each_step() -> None:
     assert told["consistency_error"] == pytest.approx(consistency_error(seen.steps), rel=1e-5)
 
 
-def test_consistency_is_that_of_clips_not_of_their_mean() -> None:
+def test_consistency_is_computed_per_clip_before_averaging() -> None:
     videos, clips = motions(), ClipOptions(timesteps=3)
     network = lively(videos)
     both = extract_features(network, videos, clips, clips=2)
@@ -144,7 +144,7 @@ def test_consistency_is_that_of_clips_not_of_their_mean() -> None:
     assert consistency_error(both.steps) < 0.99 * expected
 
 
-def test_fine_tuning_learns_and_leaves_the_network_alone() -> None:
+def test_fine_tuning_learns_on_a_copy() -> None:
     torch.manual_seed(0)
     network = build_model(
         ConvOptions(channels=(4,), kernels=(3,), strides=(2,), hidden=(8,)), (1, 8, 8), 2, 8
@@ -158,7 +158,7 @@ def test_fine_tuning_learns_and_leaves_the_network_alone() -> None:
     assert all(torch.equal(each, before[name]) for name, each in network.state_dict().items())
 
 
-def test_features_hold_what_they_say() -> None:
+def test_mean_and_concatenated_features() -> None:
     steps = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
     features = Features(steps, np.zeros((2, 3)), {})
     assert features.mean.tolist() == [[2, 3], [8, 9]]

@@ -19,14 +19,14 @@ def test_both_directions_by_hand() -> None:
     )
 
 
-def test_only_the_student_gets_a_gradient() -> None:
+def test_the_teacher_is_detached() -> None:
     for direction, student in (("strong_to_weak", 1), ("weak_to_strong", 0)):
         given = LOGITS.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(confidence_distillation(given, direction), given)  # type: ignore[arg-type]
         assert gradient[student].any() and not gradient[1 - student].any()
 
 
-def test_the_gradient_is_that_of_finite_differences_with_the_teacher_held() -> None:
+def test_the_gradient_matches_finite_differences_with_a_fixed_teacher() -> None:
     given = LOGITS.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(confidence_distillation(given, "strong_to_weak", 2.0), given)
     held = (LOGITS[0] / 2).softmax(-1)
@@ -40,6 +40,6 @@ def test_the_gradient_is_that_of_finite_differences_with_the_teacher_held() -> N
     )
 
 
-def test_one_step_equal_steps_and_one_class_cost_nothing() -> None:
+def test_a_single_step_equal_steps_and_one_class_have_zero_loss() -> None:
     for logits in (LOGITS[:1], LOGITS[:1].expand(3, -1, -1), torch.randn(3, 2, 1)):
         assert float(confidence_distillation(logits, "weak_to_strong")) == 0.0

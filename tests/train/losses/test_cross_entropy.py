@@ -17,7 +17,7 @@ def test_the_worked_example_gives_its_number() -> None:
     assert math.isclose(float(cross_entropy(WORKED, torch.tensor([0, 2]))), 0.552717, abs_tol=5e-7)
 
 
-def test_it_looks_at_the_mean_over_time_only() -> None:
+def test_it_depends_on_the_mean_over_time_alone() -> None:
     labels = torch.tensor([0, 2])
     assert torch.equal(cross_entropy(WORKED, labels), cross_entropy(WORKED.flip(0), labels))
     assert torch.isclose(
@@ -25,12 +25,12 @@ def test_it_looks_at_the_mean_over_time_only() -> None:
     )
 
 
-def test_the_gradient_is_that_of_finite_differences() -> None:
+def test_the_gradient_matches_finite_differences() -> None:
     given = WORKED.double().requires_grad_()
     assert torch.autograd.gradcheck(lambda z: cross_entropy(z, torch.tensor([0, 2])), (given,))
 
 
-def test_one_step_or_identical_steps_are_the_loss_of_that_step() -> None:
+def test_a_single_step_or_equal_steps_have_the_loss_of_that_step() -> None:
     labels = torch.tensor([0, 2])
     plain = torch.nn.functional.cross_entropy(WORKED[0], labels)
     assert torch.isclose(cross_entropy(WORKED[:1], labels), plain)

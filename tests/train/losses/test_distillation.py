@@ -18,25 +18,25 @@ def test_the_worked_example_gives_its_numbers() -> None:
     assert math.isclose(float(tpd(WORKED, 1.0)), 0.977790, abs_tol=5e-7)
 
 
-def test_equal_steps_teach_nothing_from_the_mean_and_their_entropy_from_the_next() -> None:
+def test_equal_steps_have_zero_twsd_and_their_entropy_as_tpd() -> None:
     equal = torch.tensor([[[math.log(3), 0.0]]]).expand(4, -1, -1)
     entropy = -0.75 * math.log(0.75) - 0.25 * math.log(0.25)
     assert abs(float(twsd(equal))) < 1e-6
     assert math.isclose(float(tpd(equal)), entropy, rel_tol=1e-6)
 
 
-def test_one_step_costs_nothing() -> None:
+def test_a_single_step_has_zero_loss() -> None:
     assert abs(float(twsd(WORKED[:1]))) < 1e-12
     assert float(tpd(WORKED[:1])) == 0.0
 
 
-def test_the_teacher_gets_no_gradient() -> None:
+def test_the_teacher_is_detached() -> None:
     given = WORKED.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(tpd(given), given)
     assert not gradient[-1].any() and gradient[0].any()
 
 
-def test_the_gradient_from_the_mean_is_that_of_finite_differences_with_the_teacher_held() -> None:
+def test_the_twsd_gradient_matches_finite_differences_with_a_fixed_teacher() -> None:
     given = WORKED.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(twsd(given, 3.0), given)
     teacher = (WORKED.mean(0) / 3).softmax(-1)
@@ -51,12 +51,12 @@ def test_the_gradient_from_the_mean_is_that_of_finite_differences_with_the_teach
     assert math.isclose(float(gradient[1, 0, 2]), slope, abs_tol=1e-8)
 
 
-def test_one_class_costs_nothing() -> None:
+def test_a_single_class_has_zero_loss() -> None:
     assert float(twsd(torch.randn(3, 2, 1))) == 0.0
     assert float(tpd(torch.randn(3, 2, 1))) == 0.0
 
 
-def test_the_gradient_from_the_next_is_that_of_finite_differences_with_the_target_held() -> None:
+def test_the_tpd_gradient_matches_finite_differences_with_a_fixed_target() -> None:
     given = WORKED.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(tpd(given, 2.0), given)
     taken = torch.arange(1, 4).view(-1, 1, 1)

@@ -26,7 +26,7 @@ def test_two_classes_and_two_steps_by_hand() -> None:
     assert math.isclose(float(etc(logits, 1.0)), (one + other) / 2, rel_tol=1e-6)
 
 
-def test_it_is_the_sum_over_pairs_of_steps() -> None:
+def test_it_equals_the_sum_over_pairs_of_steps() -> None:
     logits = torch.randn(5, 4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     steps = (logits / 3).log_softmax(-1)
     pairs = [
@@ -38,7 +38,7 @@ def test_it_is_the_sum_over_pairs_of_steps() -> None:
     assert math.isclose(float(etc(logits, 3.0)), 9 * float(sum(pairs)) / 20, rel_tol=1e-12)
 
 
-def test_the_gradient_is_that_of_finite_differences_with_the_teacher_held() -> None:
+def test_the_gradient_matches_finite_differences_with_a_fixed_teacher() -> None:
     logits = torch.randn(3, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     held = (logits / 4).softmax(-1)
 
@@ -58,10 +58,10 @@ def test_the_gradient_is_that_of_finite_differences_with_the_teacher_held() -> N
         assert math.isclose(float(gradient[index]), slope, abs_tol=1e-8)
 
 
-def test_one_time_step_or_equal_steps_cost_nothing() -> None:
+def test_a_single_step_or_equal_steps_have_zero_loss() -> None:
     assert float(etc(WORKED[:1])) == 0.0
     assert abs(float(etc(WORKED[:1].expand(4, -1, -1).double()))) < 1e-12
 
 
-def test_one_class_in_the_batch_is_no_special_case() -> None:
+def test_a_batch_of_one_class_has_a_finite_loss() -> None:
     assert torch.isfinite(etc(torch.randn(4, 3, 1)))

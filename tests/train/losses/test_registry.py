@@ -6,7 +6,7 @@ import torch
 from pumice.train.losses.registry import LossOptions, compute_losses, make_projection_head
 
 
-def test_objectives_are_weighted_and_named() -> None:
+def test_losses_are_weighted_and_named() -> None:
     options = LossOptions.model_validate({"cross_entropy": {}, "etc": {"weight": 2.0}})
     logits = torch.randn(3, 4, 5)
     labels = torch.tensor([0, 1, 2, 3])
@@ -25,7 +25,7 @@ def test_cross_entropy_alone_is_the_default() -> None:
     ]
 
 
-def test_stcl_asks_for_two_views_and_a_head_and_shares_the_loss_of_tcl() -> None:
+def test_stcl_needs_two_views_and_has_the_loss_of_tcl() -> None:
     both = [LossOptions.model_validate({name: {}}) for name in ("tcl", "stcl")]
     assert [o.num_views for o in both] == [1, 2]
     projected = torch.randn(3, 4, 8, generator=torch.Generator().manual_seed(0))
@@ -35,6 +35,6 @@ def test_stcl_asks_for_two_views_and_a_head_and_shares_the_loss_of_tcl() -> None
     assert make_projection_head(both[0], 20)(torch.zeros(3, 4, 20)).shape == (3, 4, 128)
 
 
-def test_tcl_and_stcl_together_are_refused() -> None:
+def test_tcl_and_stcl_together_are_an_error() -> None:
     with pytest.raises(ValueError, match="choose one"):
         LossOptions.model_validate({"tcl": {}, "stcl": {}})

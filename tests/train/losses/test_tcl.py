@@ -20,7 +20,7 @@ def test_the_worked_example_gives_its_number(temperature: float, value: float) -
     assert math.isclose(float(tcl(WORKED, LABELS, temperature)), value, abs_tol=5e-7)
 
 
-def test_it_is_the_double_sum_of_its_equation() -> None:
+def test_it_equals_the_double_sum_of_its_equation() -> None:
     unit = [u / u.norm() for u in WORKED.flatten(0, 1)]
     classes = [0, 2, 0, 2, 0, 2]
     total = 0.0
@@ -44,26 +44,26 @@ def test_four_anchors_by_hand() -> None:
     assert math.isclose(float(tcl(projected, torch.tensor([0, 1]), 1.0)), expected, rel_tol=1e-6)
 
 
-def test_the_gradient_is_that_of_finite_differences() -> None:
+def test_the_gradient_matches_finite_differences() -> None:
     given = WORKED.clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda z: tcl(z, LABELS, 0.5), (given,))
 
 
-def test_at_one_step_it_is_the_supervised_contrast_of_the_batch() -> None:
+def test_with_one_step_it_is_the_supervised_contrastive_loss_of_the_batch() -> None:
     projected = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
     # Anchors 1 and 2 have each other; anchor 3 has no positive and takes no part.
     expected = -math.log(math.e / (math.e + 1))
     assert math.isclose(float(tcl(projected, torch.tensor([0, 0, 1]), 1.0)), expected, rel_tol=1e-6)
 
 
-def test_without_any_positive_it_is_zero_and_its_gradient_too() -> None:
+def test_without_positives_loss_and_gradient_are_zero() -> None:
     projected = torch.randn(1, 2, 4, requires_grad=True)
     loss = tcl(projected, torch.tensor([0, 1]))
     (gradient,) = torch.autograd.grad(loss, projected)
     assert float(loss.detach()) == 0.0 and not gradient.any()
 
 
-def test_one_class_and_identical_steps_reach_the_smallest_value() -> None:
+def test_one_class_and_equal_steps_reach_the_minimum() -> None:
     projected = torch.ones(3, 2, 4)
     assert math.isclose(float(tcl(projected, torch.tensor([1, 1]))), math.log(5), rel_tol=1e-6)
 

@@ -26,16 +26,16 @@ def test_two_steps_by_hand() -> None:
     assert math.isclose(float(tet(logits, torch.tensor([0]))), expected, rel_tol=1e-6)
 
 
-def test_the_gradient_is_that_of_finite_differences() -> None:
+def test_the_gradient_matches_finite_differences() -> None:
     given = WORKED.clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda z: tet(z, LABELS, 0.2), (given,))
 
 
-def test_one_step_or_equal_steps_are_plain_cross_entropy() -> None:
+def test_a_single_step_or_equal_steps_are_plain_cross_entropy() -> None:
     plain = torch.nn.functional.cross_entropy(WORKED[0], LABELS)
     assert torch.isclose(tet(WORKED[:1], LABELS), plain)
     assert torch.isclose(tet(WORKED[:1].expand(5, -1, -1), LABELS), plain)
 
 
-def test_one_class_costs_nothing() -> None:
+def test_a_single_class_has_zero_loss() -> None:
     assert float(tet(torch.randn(3, 2, 1), torch.tensor([0, 0]))) == 0.0

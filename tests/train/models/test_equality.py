@@ -1,4 +1,4 @@
-"""Every spike of every population: torch, quantised, against the engines."""
+"""Every spike of every population: torch, quantized, against the engines."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from traces import assert_same
-from trained import CLASSES, TABLES, as_bytes, converted, events, network, told
+from trained import CLASSES, TABLES, make_network, random_spikes, run_layers, to_integers, to_uint8
 
 from pumice.convert.formats.onnx.writer import run_onnx
 from pumice.runtime import Trace
@@ -22,12 +22,12 @@ def assert_told(spikes: dict[str, NDArray[Any]], trace: Trace) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_an_architecture_fires_in_every_engine_as_in_torch(name: str) -> None:
-    built = network(TABLES[name])
-    given = events(built.input_shape)
-    chip = converted(built)
-    trace = reference.run(chip, as_bytes(given))
-    assert_told(told(built, given), trace)
-    assert_same(trace, cpu.run(chip, as_bytes(given)))
-    assert_same(trace, run_onnx(chip, as_bytes(given)))
+def test_every_architecture_spikes_in_every_engine_as_in_torch(name: str) -> None:
+    built = make_network(TABLES[name])
+    given = random_spikes(built.input_shape)
+    chip = to_integers(built)
+    trace = reference.run(chip, to_uint8(given))
+    assert_told(run_layers(built, given), trace)
+    assert_same(trace, cpu.run(chip, to_uint8(given)))
+    assert_same(trace, run_onnx(chip, to_uint8(given)))
     assert trace.voltages["output"].shape == (5, 2, CLASSES)

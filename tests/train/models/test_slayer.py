@@ -55,7 +55,7 @@ def events(network: SlayerNet, value_bits: int = 1) -> torch.Tensor:
     return (values * (torch.rand(shape, generator=random) < 0.35)).float()
 
 
-def test_what_is_trained_answers_as_the_network_it_becomes(tmp_path: Path) -> None:
+def test_a_trained_slayer_network_equals_its_conversion(tmp_path: Path) -> None:
     recipe = tmp_path / "bars.toml"
     recipe.write_text(RECIPE)
     trained = train_recipe(load_recipe(str(recipe)), bars(), tmp_path / "run")
@@ -76,7 +76,7 @@ def test_what_is_trained_answers_as_the_network_it_becomes(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("channels", "hidden"), [((3, 4), ()), ((), (9, 7))])
-def test_every_block_spikes_as_it_does_in_slayer(
+def test_every_converted_block_spikes_as_in_slayer(
     channels: tuple[int, ...], hidden: tuple[int, ...]
 ) -> None:
     torch.manual_seed(1)
@@ -91,7 +91,7 @@ def test_every_block_spikes_as_it_does_in_slayer(
     assert np.array_equal(trace_of.spikes[last], found) and 0.01 < found.mean() < 0.99
 
 
-def test_training_moves_the_weights_of_every_block() -> None:
+def test_gradients_reach_the_weights_of_every_block() -> None:
     torch.manual_seed(1)
     network = SlayerNet((2, 9, 8), 3, (4, 4))
     network(events(network)).square().sum().backward()

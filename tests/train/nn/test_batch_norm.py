@@ -1,6 +1,6 @@
 import torch
 from torch.nn import BatchNorm2d
-from trained import TABLES, events, network
+from trained import TABLES, make_network, random_spikes
 
 from pumice.train.nn.batch_norm import recalibrate_batch_norm
 from pumice.train.nn.layers import SpikingLayer
@@ -15,9 +15,9 @@ def first_of(built: SpikingNetwork) -> Projection:
     return layer.projection_list[0]
 
 
-def test_the_statistics_become_the_mean_over_the_batches() -> None:
-    built = network(TABLES["vgg9"]).quantize()
-    batches = [events(built.input_shape, 2), events(built.input_shape, 3) * 0.5]
+def test_recalibrated_statistics_are_the_mean_over_batches() -> None:
+    built = make_network(TABLES["vgg9"]).quantize()
+    batches = [random_spikes(built.input_shape, 2), random_spikes(built.input_shape, 3) * 0.5]
     recalibrate_batch_norm(built, batches)
     conv, norm = first_of(built).linear, first_of(built).norm
     assert conv is not None and isinstance(norm, BatchNorm2d)
@@ -29,10 +29,10 @@ def test_the_statistics_become_the_mean_over_the_batches() -> None:
     assert torch.allclose(norm.running_var, spread.mean(dim=0), rtol=1e-4)
 
 
-def test_modes_and_weights_stay_as_they_were() -> None:
-    built = network(TABLES["vgg9"]).quantize()
+def test_recalibration_keeps_modes_and_weights() -> None:
+    built = make_network(TABLES["vgg9"]).quantize()
     before = {name: value.clone() for name, value in built.named_parameters()}
-    recalibrate_batch_norm(built, [events(built.input_shape)])
+    recalibrate_batch_norm(built, [random_spikes(built.input_shape)])
     assert not built.training and all(layer.quantized for layer in built.layer_list[:1])
     norm = first_of(built).norm
     assert isinstance(norm, BatchNorm2d) and norm.momentum == 0.1

@@ -42,7 +42,7 @@ def events(value_bits: int = 1) -> torch.Tensor:
         NeuronOptions(voltage_decay=1.0, surrogate="atan", weight_bits=4),
     ],
 )
-def test_the_quantised_forward_pass_is_the_converted_network_spike_for_spike(
+def test_the_quantized_forward_pass_equals_the_converted_network(
     neuron: NeuronOptions, value_bits: int
 ) -> None:
     network = trained_a_little(neuron, value_bits).quantize()
@@ -61,7 +61,7 @@ def test_the_quantised_forward_pass_is_the_converted_network_spike_for_spike(
     assert np.array_equal(told, logits_over_time(converted, trace).argmax(axis=-1))
 
 
-def test_in_real_numbers_the_answer_is_close_to_the_integers() -> None:
+def test_float_logits_are_close_to_the_quantized_ones() -> None:
     network = trained_a_little(NeuronOptions()).requires_grad_(False)
     real = network(events()).sum(dim=0)
     whole = network.quantize()(events()).sum(dim=0)
@@ -69,14 +69,14 @@ def test_in_real_numbers_the_answer_is_close_to_the_integers() -> None:
     assert float(torch.cosine_similarity(real.flatten(), whole.flatten(), dim=0)) > 0.95
 
 
-def test_training_in_integers_moves_every_weight() -> None:
+def test_quantization_aware_gradients_reach_every_parameter() -> None:
     network = trained_a_little(NeuronOptions()).quantize()
     network(events()).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and float(parameter.grad.abs().sum()) > 0, name
 
 
-def test_quantising_freezes_the_statistics_of_batch_norm() -> None:
+def test_quantization_freezes_batch_norm_statistics() -> None:
     network = trained_a_little(NeuronOptions()).quantize().train()
     before = {k: v.clone() for k, v in network.state_dict().items() if "running" in k}
     network(events())
@@ -84,8 +84,8 @@ def test_quantising_freezes_the_statistics_of_batch_norm() -> None:
         assert torch.equal(value, network.state_dict()[name])
 
 
-def test_a_read_out_whose_voltage_gets_far_is_not_cut_off_in_integers() -> None:
-    """What it was seen to reach in training fits the state's 24 bits once quantised."""
+def test_a_large_readout_voltage_fits_the_quantized_state() -> None:
+    """What it was seen to reach in training fits the state's 24 bits once quantized."""
     torch.manual_seed(0)
     readout = NeuronConfig(current_decay=4096, voltage_decay=0, spiking=False)
     layer = SpikingLayer("out", [Projection(InputSpec(("input",)), nn.Linear(600, 3))], readout)

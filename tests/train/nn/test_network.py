@@ -8,7 +8,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 from traces import assert_same
-from trained import CLASSES, TABLES, as_bytes, converted, events, network, seasoned, told
+from trained import (
+    CLASSES,
+    TABLES,
+    make_network,
+    random_spikes,
+    randomize,
+    run_layers,
+    to_integers,
+    to_uint8,
+)
 
 from pumice.convert.formats.onnx.writer import run_onnx
 from pumice.convert.passes.sparsify import sparsify
@@ -35,33 +44,33 @@ def skipping() -> SpikingNetwork:
     shortcut = [Projection(InputSpec(a), apart, nn.BatchNorm2d(6))]
     d = growing.add_conv("d", c, Conv(6), shortcut)
     e = growing.add_dense("e", a + c + d, 12)
-    return seasoned(growing.build(e, CLASSES))
+    return randomize(growing.build(e, CLASSES))
 
 
 @pytest.mark.parametrize(
     "engine", [reference.run, cpu.run, run_onnx, pytest.param(run_lava, marks=pytest.mark.lava)]
 )
-def test_a_skip_over_three_layers_fires_as_in_torch(
+def test_skip_connections_spike_in_every_engine_as_in_torch(
     engine: Callable[[Network, np.ndarray], Trace],
 ) -> None:
-    built, given = skipping(), events(SHAPE)
-    trace = engine(converted(built), as_bytes(given))
-    for name, found in told(built, given).items():
+    built, given = skipping(), random_spikes(SHAPE)
+    trace = engine(to_integers(built), to_uint8(given))
+    for name, found in run_layers(built, given).items():
         if name != "output":
             assert 0 < found.mean() < 1, name
             assert np.array_equal(found, trace.spikes[name]), name
-    assert_same(trace, reference.run(converted(built), as_bytes(given)))
+    assert_same(trace, reference.run(to_integers(built), to_uint8(given)))
 
 
-def test_the_layers_of_a_sum_lower_to_a_projection_each_with_the_same_weights() -> None:
-    chip = converted(skipping())
+def test_summed_sources_are_converted_to_projections_of_equal_weights() -> None:
+    chip = to_integers(skipping())
     into = chip.incoming("e")
     assert [p.source for p in into] == ["a", "c", "d"]
     assert into[0].connection == into[1].connection == into[2].connection
     assert [p.source for p in chip.incoming("d")] == ["c", "a"]
 
 
-def test_a_transposed_convolution_fires_as_in_torch_and_keeps_its_synapses_alone() -> None:
+def test_a_transposed_convolution_is_converted_to_its_synapses() -> None:
     torch.manual_seed(6)
     growing = NetworkBuilder(LEAKY, SHAPE)
     a = growing.add_conv("a", ("input",), Conv(6, stride=2))
@@ -70,37 +79,37 @@ def test_a_transposed_convolution_fires_as_in_torch_and_keeps_its_synapses_alone
     layer = growing.layers[-1]
     assert isinstance(layer, SpikingLayer)
     layer.projections.append(Projection(InputSpec(a), wide, nn.BatchNorm2d(3)))
-    built, given = seasoned(growing.build(b, CLASSES)), events(SHAPE)
-    chip = sparsify(converted(built))
+    built, given = randomize(growing.build(b, CLASSES)), random_spikes(SHAPE)
+    chip = sparsify(to_integers(built))
     spread = chip.incoming("b")[1].connection
     assert isinstance(spread, Sparse) and len(spread.weights) < 6 * 4 * 5 * 3 * 4 * 3
-    trace = cpu.run(chip, as_bytes(given))
-    assert np.array_equal(told(built, given)["b"], trace.spikes["b"])
-    assert_same(trace, reference.run(chip, as_bytes(given)))
+    trace = cpu.run(chip, to_uint8(given))
+    assert np.array_equal(run_layers(built, given)["b"], trace.spikes["b"])
+    assert_same(trace, reference.run(chip, to_uint8(given)))
 
 
 @pytest.mark.parametrize("name", ["sew add", "sew iand", "sew max", "resnet19", "vgg9 max"])
-def test_training_in_integers_reaches_every_weight(name: str) -> None:
-    built = network(TABLES[name]).quantize()
-    built(events(built.input_shape)).square().sum().backward()
+def test_quantization_aware_gradients_reach_every_weight(name: str) -> None:
+    built = make_network(TABLES[name]).quantize()
+    built(random_spikes(built.input_shape)).square().sum().backward()
     for parameter, values in built.named_parameters():
         assert values.grad is not None and bool(values.grad.abs().sum() > 0), parameter
 
 
 @pytest.mark.parametrize("connect", ["add", "iand", "or"])
-def test_a_few_steps_in_integers_lower_the_loss(connect: str) -> None:
+def test_quantization_aware_training_lowers_the_loss(connect: str) -> None:
     table = {"name": "sew_resnet18", "width": 8, "stages": 2, "connect": connect}
-    built = network(table, SHAPE).quantize()
+    built = make_network(table, SHAPE).quantize()
     labels = torch.arange(12) % CLASSES
-    given = events(SHAPE, 4, 12)
+    given = random_spikes(SHAPE, 4, 12)
     given[..., 5:] *= (labels % 2).view(-1, 1, 1, 1)
     given[..., :4, :] *= (labels // 2).view(-1, 1, 1, 1)
-    optimiser = torch.optim.Adam(built.parameters(), 1e-2)
+    optimizer = torch.optim.Adam(built.parameters(), 1e-2)
     losses = []
     for _ in range(15):
         loss = functional.cross_entropy(built(given).mean(dim=0), labels)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.85 * losses[0]

@@ -35,7 +35,7 @@ def chip(values: Tensor, bias: Tensor, threshold: int, rule: NeuronConfig) -> ND
 @pytest.mark.parametrize("size", [300, 130_000, 260_000])
 @pytest.mark.parametrize("spikes", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_forward_pass_in_integers_is_the_chips_arithmetic(
+def test_the_integer_forward_pass_equals_the_runtime_arithmetic(
     decays: tuple[int, int], size: int, spikes: bool, dtype: torch.dtype
 ) -> None:
     rule = NeuronConfig(*decays, spiking=spikes)
@@ -47,7 +47,7 @@ def test_the_forward_pass_in_integers_is_the_chips_arithmetic(
     assert not spikes or size < 1000 or 0 < expected.sum() < expected.size
 
 
-def test_a_voltage_at_the_threshold_does_not_fire_and_one_above_does() -> None:
+def test_a_neuron_spikes_above_the_threshold_not_at_it() -> None:
     values = torch.tensor([[[100.0, 101.0]], [[0.0, 0.0]]])
     out = lif(values, torch.zeros(()), 100, NeuronConfig(4096, 0), integers=True)
     assert out.tolist() == [[[0.0, 1.0]], [[0.0, 0.0]]]
@@ -55,7 +55,7 @@ def test_a_voltage_at_the_threshold_does_not_fire_and_one_above_does() -> None:
 
 @pytest.mark.parametrize("surrogate", ["triangle", "rectangle", "atan", "fast_sigmoid"])
 @pytest.mark.parametrize("spikes", [True, False])
-def test_the_cpu_kernel_and_plain_torch_agree_forward_and_back(
+def test_the_compiled_kernel_and_torch_agree_forward_and_backward(
     surrogate: Surrogate, spikes: bool
 ) -> None:
     rule = NeuronConfig(1500, 700, surrogate, spikes)
@@ -71,7 +71,7 @@ def test_the_cpu_kernel_and_plain_torch_agree_forward_and_back(
         torch.testing.assert_close(one.double(), other, rtol=2e-4, atol=2e-4)
 
 
-def test_the_gradient_of_an_integrator_is_that_of_finite_differences() -> None:
+def test_the_gradient_of_an_integrator_matches_finite_differences() -> None:
     rule = NeuronConfig(1024, 512, spiking=False)
     values = torch.randn(4, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     bias = torch.zeros(3, dtype=torch.float64)
@@ -81,7 +81,7 @@ def test_the_gradient_of_an_integrator_is_that_of_finite_differences() -> None:
     )
 
 
-def test_the_gradient_through_two_steps_is_the_one_worked_by_hand() -> None:
+def test_the_gradient_through_two_steps_by_hand() -> None:
     # v = (0.5, 1.25); both below or above 1: slopes of the triangle 0.5 and 0.75.
     # The reset is detached and step 1 did not fire, so v_2 carries half of v_1.
     values = torch.tensor([[[0.5]], [[1.0]]], requires_grad=True)

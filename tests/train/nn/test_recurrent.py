@@ -33,17 +33,17 @@ def driven(layer: SpikingLayer) -> tuple[Tensor, Tensor]:
     return spikes.detach(), layer.linear.weight.grad.clone()
 
 
-@pytest.mark.parametrize("quantised", [False, True])
-def test_a_loop_without_weights_changes_neither_spikes_nor_gradients(quantised: bool) -> None:
+@pytest.mark.parametrize("quantized", [False, True])
+def test_zero_recurrent_weights_change_neither_spikes_nor_gradients(quantized: bool) -> None:
     plain, recurrent = layers()
-    plain.quantized = recurrent.quantized = quantised
+    plain.quantized = recurrent.quantized = quantized
     (spikes, gradient), (looped, through) = driven(plain), driven(recurrent)
     assert 0.05 < float(spikes.mean()) < 0.95
     assert torch.equal(spikes, looped)
     assert torch.allclose(gradient, through, rtol=1e-4, atol=1e-6)
 
 
-def test_a_spike_arrives_one_step_later() -> None:
+def test_recurrent_spikes_arrive_one_step_later() -> None:
     """Weight 1, threshold 0.5, no memory: what fired once goes on until the input inhibits it."""
     forward, loop = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
     nn.init.ones_(forward.weight)
@@ -55,7 +55,7 @@ def test_a_spike_arrives_one_step_later() -> None:
         assert layer(given).flatten().tolist() == [0, 1, 1, 1, 0, 0]
 
 
-def test_the_gradient_reaches_the_weights_of_the_loop() -> None:
+def test_the_gradient_reaches_the_recurrent_weights() -> None:
     layer = layers(0.2)[1]
     layer.quantized = True
     driven(layer)

@@ -28,7 +28,7 @@ def refused(tmp_path: Path, text: str, *changes: str) -> str:
     return message.removeprefix(f"{path}: ")
 
 
-def test_a_recipe_is_read_and_changed_by_settings(tmp_path: Path) -> None:
+def test_a_recipe_is_loaded_with_overrides(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text(RECIPE)
     recipe = load_recipe(str(path), ["training.epochs=15", "network.neuron.surrogate=atan"])
@@ -56,11 +56,13 @@ def test_a_recipe_is_read_and_changed_by_settings(tmp_path: Path) -> None:
         ("nonsense", "--set nonsense: needs the form table.key=value"),
     ],
 )
-def test_a_wrong_setting_is_told_with_its_key(tmp_path: Path, change: str, told: str) -> None:
+def test_an_invalid_override_is_an_error_with_its_key(
+    tmp_path: Path, change: str, told: str
+) -> None:
     assert told in refused(tmp_path, RECIPE, change)
 
 
-def test_what_is_no_toml_or_absent_is_told(tmp_path: Path) -> None:
+def test_an_invalid_or_missing_file_is_an_error(tmp_path: Path) -> None:
     assert "is not TOML" in refused(tmp_path, "[data\n")
     with pytest.raises(RecipeError, match="no such file or shipped training recipe"):
         load_recipe(str(tmp_path / "absent.toml"))
@@ -83,14 +85,14 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
         ("network.neuron.treshold=1", "network.neuron.treshold: unknown key; did you mean 'thresh"),
     ],
 )
-def test_a_wrong_setting_of_a_family_is_told_with_the_keys_of_that_family(
+def test_an_unknown_key_of_an_architecture_is_an_error_with_its_known_keys(
     tmp_path: Path, change: str, told: str
 ) -> None:
     text = RECIPE + '[network]\nname = "sew_resnet18"\n'
     assert told in refused(tmp_path, text, change)
 
 
-def test_the_line_of_a_family_s_wrong_key_is_told(tmp_path: Path) -> None:
+def test_an_error_names_the_line_of_the_file(tmp_path: Path) -> None:
     text = RECIPE + '[network]\nname = "vgg9"\nwidth = 0\n'
     assert refused(tmp_path, text).startswith("line 12: network.width = 0")
 
@@ -121,19 +123,19 @@ def test_the_line_of_a_family_s_wrong_key_is_told(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_bad_settings_are_refused_before_any_data_is_read(
+def test_invalid_settings_are_an_error_before_data_is_read(
     tmp_path: Path, change: str, told: str
 ) -> None:
     assert told in refused(tmp_path, RECIPE, change)
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "tet", "tcl", "stcl"])
-def test_losss_that_read_labels_are_refused_without_them(tmp_path: Path, name: str) -> None:
+def test_supervised_losses_without_labels_are_an_error(tmp_path: Path, name: str) -> None:
     told = refused(tmp_path, RECIPE, "data.labels=false", f"loss={{{name}={{}}, etc={{}}}}")
     assert f"loss.{name} needs labels, but data.labels is false" in told
 
 
-def test_losss_that_read_none_may_do_without(tmp_path: Path) -> None:
+def test_unsupervised_losses_need_no_labels(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE)
     recipe = load_recipe(str(path), ["data.labels=false", "loss={etc={}}"])

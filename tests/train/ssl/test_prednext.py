@@ -67,7 +67,7 @@ def test_the_loss_is_its_published_sum(cross_view: bool, interval: int) -> None:
 
 
 @torch.no_grad()
-def test_each_part_can_be_left_out() -> None:
+def test_step_and_clip_prediction_can_be_disabled() -> None:
     seen, later = features(1), (features(2)[0][0], features(2)[1][0])
     whole = made()
     step, clip = made(clip=False), made(step=False)
@@ -81,7 +81,7 @@ def test_each_part_can_be_left_out() -> None:
     assert not step.options.needs_later_clip and clip.options.needs_later_clip
 
 
-def test_no_gradient_reaches_a_target() -> None:
+def test_targets_are_detached() -> None:
     module, seen = made(), features(1)
     steps = tuple(z.clone().requires_grad_() for z in features(3))
     later = tuple(z[0].clone().requires_grad_() for z in features(2))
@@ -91,7 +91,7 @@ def test_no_gradient_reaches_a_target() -> None:
     assert all(z.grad is not None and z.grad.abs().sum() > 0 for z in own)
 
 
-def test_a_feature_gets_its_gradient_as_a_source_alone() -> None:
+def test_a_feature_has_a_gradient_as_source_not_as_target() -> None:
     # Where views are their own targets, the last step predicts nothing, so nothing reaches it.
     module = made(clip=False)
     own = tuple(z.clone().requires_grad_() for z in features(1))
@@ -99,7 +99,7 @@ def test_a_feature_gets_its_gradient_as_a_source_alone() -> None:
     assert all(z.grad is not None and not z.grad[-1].any() and z.grad[0].any() for z in own)
 
 
-def test_the_heads_are_two_layers_with_batch_norm() -> None:
+def test_the_predictors_are_two_layers_with_batch_norm() -> None:
     module = made()
     assert module.step is not None
     kinds = [type(layer) for layer in module.step]
@@ -107,7 +107,7 @@ def test_the_heads_are_two_layers_with_batch_norm() -> None:
     assert module.step[0].bias is None and module.step[0].out_features == 7
 
 
-def test_inconsistency_is_its_published_double_sum() -> None:
+def test_the_temporal_consistency_error_equals_its_published_double_sum() -> None:
     seen, total = features(4)[0], 0.0
     for n in range(SAMPLES):
         for t in range(TIMESTEPS):
@@ -117,7 +117,7 @@ def test_inconsistency_is_its_published_double_sum() -> None:
     assert float(temporal_consistency_error(seen)) == pytest.approx(expected, rel=1e-12)
 
 
-def test_inconsistency_by_hand() -> None:
+def test_the_temporal_consistency_error_by_hand() -> None:
     still = torch.ones(3, 2, 4)
     assert float(temporal_consistency_error(still)) == pytest.approx(0, abs=1e-6)
     turning = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])
@@ -125,6 +125,6 @@ def test_inconsistency_by_hand() -> None:
     assert float(temporal_consistency_error(still[:1])) == 0.0
 
 
-def test_predicting_nothing_is_refused() -> None:
+def test_a_weight_without_predictors_is_an_error() -> None:
     with pytest.raises(ValidationError, match="step and clip are both off"):
         PredNextOptions(weight=0.5, step=False, clip=False)

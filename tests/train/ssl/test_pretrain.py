@@ -64,7 +64,7 @@ def weights(network: SpikingNetwork) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("name", ["moco", "byol"])
-def test_a_run_that_was_killed_ends_as_one_that_was_not(
+def test_a_killed_run_resumes_to_the_same_weights(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = recipe(name, targets="momentum")
@@ -94,7 +94,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(
         assert int(states[0]["ssl_module.num_queued"]) == 3 * 3 * 4
 
 
-def test_what_was_pretrained_is_read_back(tmp_path: Path) -> None:
+def test_a_pretrained_model_reads_back(tmp_path: Path) -> None:
     made = pretrain(recipe("simsiam"), VIDEOS, tmp_path)
     read = read_pretrained_model(tmp_path)
     assert weights(read.network) == weights(made.network) and read.recipe == made.recipe
@@ -105,7 +105,7 @@ def test_what_was_pretrained_is_read_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_no_gradient_reaches_the_later_clip_or_the_momentum_copy(name: str) -> None:
+def test_the_later_clip_and_the_momentum_encoder_are_detached(name: str) -> None:
     module, later = learner(recipe(name)), clips(1).requires_grad_()
     parts, _ = module(clips(0), later)
     torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -116,7 +116,7 @@ def test_no_gradient_reaches_the_later_clip_or_the_momentum_copy(name: str) -> N
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_every_objective_falls_about_as_far_as_prednext(name: str) -> None:
+def test_objectives_are_scaled_to_the_range_of_prednext(name: str) -> None:
     # Of features that say nothing: about what there is to gain, as 1 is of PredNext's cosines.
     module = learner(recipe(name, weight=0))
     with torch.no_grad():
@@ -125,14 +125,14 @@ def test_every_objective_falls_about_as_far_as_prednext(name: str) -> None:
     assert abs(float(parts["objective"]) - nothing) < 0.8
 
 
-def test_targets_leave_batch_norms_statistics_alone() -> None:
+def test_targets_do_not_update_batch_norm_statistics() -> None:
     with_it, without = learner(recipe("simclr")), learner(recipe("simclr", clip=False))
     for module, later in ((with_it, clips(1)), (without, None)):
         module(clips(0), later)
     assert weights(with_it.encoder) == weights(without.encoder)
 
 
-def test_what_is_common_to_a_step_does_not_pass_the_projector() -> None:
+def test_the_projector_removes_features_common_to_a_step() -> None:
     # Else features foretell the next step by saying which step it is.
     module, encoder = learner(recipe("simclr")), Mock(features=lambda values: values)
     features = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -155,7 +155,7 @@ def test_the_queue_holds_the_newest_keys() -> None:
     assert torch.equal(module.queue, last)
 
 
-def test_forced_consistency_is_a_part_of_its_own() -> None:
+def test_forced_consistency_is_a_loss_of_its_own() -> None:
     settings = recipe("simsiam", weight=0)
     objective = settings.objective.model_copy(update={"consistency_weight": 0.5})
     parts, _ = learner(settings.model_copy(update={"objective": objective}))(clips(0), None)
@@ -164,7 +164,7 @@ def test_forced_consistency_is_a_part_of_its_own() -> None:
     )
 
 
-def test_clips_are_those_of_the_seed_the_epoch_and_the_video() -> None:
+def test_clips_depend_on_seed_epoch_and_video() -> None:
     pairs = ClipPairDataset(VIDEOS, recipe().clips, 0, later=True)
     now, later = pairs.__getitems__([12 + 5, 24 + 5])
     again, _ = pairs.__getitems__([12 + 5])
@@ -173,7 +173,7 @@ def test_clips_are_those_of_the_seed_the_epoch_and_the_video() -> None:
     assert ClipPairDataset(VIDEOS, recipe().clips, 0, later=False).__getitems__([5])[1].numel() == 0
 
 
-def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
+def test_a_batch_larger_than_the_data_is_an_error(tmp_path: Path) -> None:
     settings = recipe()
     fit = settings.training.model_copy(update={"batch_size": 13})
     with pytest.raises(RecipeError, match="there are 12 videos, a step takes 13"):
@@ -181,7 +181,7 @@ def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", list_recipes("pretraining"))
-def test_shipped_recipes_are_whole(name: str) -> None:
+def test_shipped_recipes_are_valid(name: str) -> None:
     assert load_recipe(name, kind="pretraining").prednext.weight > 0
 
 
@@ -193,12 +193,12 @@ def test_shipped_recipes_are_whole(name: str) -> None:
         ("prednext.interval=8", "a clip has 8 timesteps"),
     ],
 )
-def test_what_cannot_be_is_refused(change: str, fault: str) -> None:
+def test_contradictory_settings_are_an_error(change: str, fault: str) -> None:
     with pytest.raises(RecipeError, match=fault):
         load_recipe("digit-motions", [change], kind="pretraining")
 
 
-def test_two_processes_give_the_loss_and_gradients_of_one(tmp_path: Path) -> None:
+def test_two_processes_have_the_loss_and_gradients_of_one(tmp_path: Path) -> None:
     done = called(
         [sys.executable, str(CHILD), str(tmp_path), "moco", "vicreg"],
         capture_output=True,

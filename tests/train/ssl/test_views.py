@@ -13,7 +13,7 @@ def still(channels: int, samples: int = 3, timesteps: int = 4, top: int = 256) -
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_all_steps_of_a_clip_share_one_draw_and_clips_do_not(channels: int) -> None:
+def test_augmentation_is_equal_for_all_timesteps_and_differs_between_clips(channels: int) -> None:
     options = ViewOptions(flip=True, rotate=15, grayscale=0.5, blur=0.5)
     clips = still(channels)
     clips[:, 1] = clips[:, 0]
@@ -22,20 +22,20 @@ def test_all_steps_of_a_clip_share_one_draw_and_clips_do_not(channels: int) -> N
     assert not torch.equal(seen[:, 0], seen[:, 1])
 
 
-def test_views_are_whole_numbers_of_eight_bits() -> None:
+def test_views_are_8_bit_integers() -> None:
     seen = make_augmentation(ViewOptions(noise=0.1), (1, 12, 10), 8)(still(1))
     assert (seen == seen.round()).all() and seen.min() >= 0 and 200 < seen.max() <= 255
     assert not (seen == seen[:1]).all()  # noise alone differs from step to step
 
 
-def test_events_stay_events() -> None:
+def test_views_of_events_are_binary() -> None:
     clips = still(2, top=2)
     seen = make_augmentation(ViewOptions(flip=True), (2, 12, 10), 1)(clips)
     assert set(seen.flatten().tolist()) == {0.0, 1.0} and (seen == seen[:1]).all()
     assert not torch.equal(seen, clips)
 
 
-def test_one_seed_gives_one_view() -> None:
+def test_a_seed_determines_the_view() -> None:
     vary, clips = make_augmentation(ViewOptions(), (1, 12, 10), 8), still(1)
     torch.manual_seed(1)
     first = vary(clips)
@@ -43,7 +43,7 @@ def test_one_seed_gives_one_view() -> None:
     assert torch.equal(first, vary(clips)) and not torch.equal(first, vary(clips))
 
 
-def test_what_is_off_changes_nothing() -> None:
+def test_disabled_augmentations_change_nothing() -> None:
     options, clips = ViewOptions(crop=1.0, color=0.0), still(1)
     seen = make_augmentation(options, (1, 12, 10), 8)(clips)
     assert (seen - clips).abs().mean() < 60  # its aspect is still drawn

@@ -12,9 +12,9 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from dense_path import force_dense_path
 from hypothesis import given
 from hypothesis import strategies as st
-from multiplied import multiply
 from numpy.typing import NDArray
 from strategies import Events, runs, stopping_runs
 from traces import assert_same
@@ -110,7 +110,7 @@ def test_threads_that_share_a_sample_never_change_results(
 ) -> None:
     network, events = run
     if products:
-        multiply(network)
+        force_dense_path(network)
     alone = cpu.run(network, events, record, threads=1)
     with sharing():
         assert_same(cpu.run(network, events, record, threads=8), alone)
