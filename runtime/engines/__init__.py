@@ -1,1 +1,1 @@
-"""The engines: one protocol, the same spikes."""
+"""Engines: one signature, bit-identical traces; see `registry` and `run`."""

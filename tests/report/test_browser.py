@@ -1,4 +1,4 @@
-"""The page as a reader meets it, in headless Chromium."""
+"""The HTML page in headless Chromium."""
 
 from collections.abc import Iterator
 from dataclasses import replace

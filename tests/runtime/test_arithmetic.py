@@ -1,4 +1,4 @@
-"""Numbers worked by hand, and six cases read off a run of Lava 0.10.0 (`fixed_pt`, Dense, LIF).
+"""Hand-worked numbers, and six cases from a run of Lava 0.10.0 (`fixed_pt`, Dense, LIF).
 
 Lava's Dense sends what it received one step before, so its first activation is 0.
 """

@@ -1,4 +1,4 @@
-"""NeuroBench's own count of the same network: run in the environment that `make peers` makes."""
+"""Compare with NeuroBench on the same network, in the environment of `make peers`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Learning in integers: numbers worked by hand, and the fast engine beside the reference."""
+"""On-chip STDP: hand-worked numbers, and the CPU engine against the reference."""
 
 from dataclasses import replace
 from typing import Any

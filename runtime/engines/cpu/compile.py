@@ -1,10 +1,10 @@
-"""A network as the flat arrays that the fast engine's loops read.
+"""A network as the flat arrays that the CPU engine's loops read.
 
 Populations come in running order, inputs first, and neurons lie (height, width, channel). Weights
 lie (input channel, kernel row, kernel column, output channel of the group), with the columns of a
-kernel ordered such that neighbours meet neighbouring targets: what an event reaches in a row of
+kernel ordered such that neighbors meet neighboring targets: what an event reaches in a row of
 targets is one run wherever stride and dilation allow. For products there is a second copy, of fours
-of neighbouring inputs, for eight output channels at a time.
+of neighboring inputs, for eight output channels at a time.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The loops of the fast engine, compiled by numba: all steps of a sample, no Python between.
+"""The loops of the CPU engine, compiled by numba: all steps of a sample, no Python between.
 
 They stand in one file because numba's cache does not notice a change in another one. Neurons are
 ordered (height, width, channel), so that the innermost loops run over channels without a gap.

@@ -1,4 +1,4 @@
-"""All engines that run on a CPU against each other, on networks and events drawn at random."""
+"""Engines on a CPU against each other, on random networks and events."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Events to frames: against counting one event after the other, and what is left out."""
+"""Binning against counting one event after the other, and events that are left out."""
 
 from collections.abc import Sequence
 

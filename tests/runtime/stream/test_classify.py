@@ -1,4 +1,4 @@
-"""Answers to a stream are those of a run on the same windows."""
+"""Predictions on a stream against a run on the same time bins."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The fast engine against the reference, and against itself cut, threaded and forked."""
+"""CPU engine against the reference, and against itself cut, threaded and forked."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""Do with bytes what the fast engine does, and compare with numpy: a script for tests."""
+"""Compare byte operations of the CPU engine with numpy: a script for tests."""
 
 from typing import Any
 
