@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .convert.compatibility import check_compatibility as check_compatibility
     from .deploy.placement.place import place as place
     from .deploy.profile import profile as profile
+    from .report import build_report as build_report
+    from .report import write_report as write_report
     from .runtime import Network as Network
     from .runtime import Population as Population
     from .runtime import Program as Program
@@ -33,8 +35,11 @@ if TYPE_CHECKING:
     from .train import data
     from .train import models as models
     from .train.engine.train import train as train
+    from .train.evaluation.early_exit import calibrate_early_exit as calibrate_early_exit
     from .train.evaluation.evaluate import evaluate as evaluate
     from .train.export import convert as convert
+    from .train.recipes.loader import load_recipe as load_recipe
+    from .train.ssl.pretrain import pretrain as pretrain
 
     datasets = data
     load = read_network
@@ -48,17 +53,22 @@ EXPORTS = {
     "Projection": "pumice.runtime:Projection",
     "PumiceError": "pumice.runtime:PumiceError",
     "Trace": "pumice.runtime:Trace",
+    "build_report": "pumice.report:build_report",
+    "calibrate_early_exit": "pumice.train.evaluation.early_exit:calibrate_early_exit",
     "check_compatibility": "pumice.convert.compatibility:check_compatibility",
     "convert": "pumice.train.export:convert",
     "datasets": "pumice.train.data",
     "evaluate": "pumice.train.evaluation.evaluate:evaluate",
     "load": "pumice.runtime:read_network",
+    "load_recipe": "pumice.train.recipes.loader:load_recipe",
     "models": "pumice.train.models",
     "place": "pumice.deploy.placement.place:place",
+    "pretrain": "pumice.train.ssl.pretrain:pretrain",
     "profile": "pumice.deploy.profile:profile",
     "run": "pumice.runtime.engines.run:run",
     "train": "pumice.train.engine.train:train",
     "verify": "pumice.runtime.verify:verify",
+    "write_report": "pumice.report:write_report",
 }
 
 

@@ -3,18 +3,21 @@
 import copy
 import inspect
 import json
-import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import EVENTS, NETWORK, pumice
 
 import pumice as pm
+from pumice.runtime import Sparse
 
-ROOT = Path(__file__).parent.parent
 NOTEBOOK = """
 import pumice as pm
 
@@ -84,3 +87,94 @@ def test_subpackages_named_like_functions_are_both() -> None:
     assert pm.train is sys.modules["pumice.train"]
     assert "epochs" in inspect.signature(pm.train).parameters
     assert pumice.train.losses.__name__ == "pumice.train.losses"
+
+
+def test_networks_and_traces_survive_copies_and_process_pools() -> None:
+    copied, pickled = copy.deepcopy(NETWORK), pickle.loads(pickle.dumps(NETWORK))
+    assert copied == pickled == NETWORK
+    expected = pm.run(NETWORK, EVENTS).logits
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        trace = pool.submit(pm.run, NETWORK, EVENTS).result()
+    assert np.array_equal(trace.logits, expected)
+
+
+@pytest.fixture(scope="module")
+def pruned_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training run whose dense layers were pruned afterwards, so that it converts to sparse."""
+    import torch
+
+    from pumice.train import read_trained_model, write_trained_model
+
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    settings = ("--set", "training.epochs=1", "--set", "training.qat_epochs=0")
+    result = pumice("train", "digits-events", *settings, "-o", folder)
+    assert result.status == 0, result.err
+    trained = read_trained_model(folder)
+    with torch.no_grad():
+        for weights in trained.network.parameters():
+            if weights.ndim == 2:
+                weights[torch.rand_like(weights) < 0.95] = 0
+    write_trained_model(folder / "model.safetensors", trained)
+    return folder
+
+
+def test_the_command_line_and_the_api_write_identical_files(
+    pruned_run: Path, tmp_path: Path
+) -> None:
+    data = pm.datasets.load("digits-events")
+    made = {name: tmp_path / name for name in ("cli.pumice", "api.pumice")}
+    command = pumice(
+        "convert", pruned_run, "--calibrate", "--per-channel", "-o", made["cli.pumice"]
+    )
+    assert command.status == 0, command.err
+    network = pm.convert(str(pruned_run), per_channel=True, calibrate=data)
+    network.save(made["api.pumice"])
+    assert any(isinstance(p.connection, Sparse) for p in network.projections)
+    assert made["cli.pumice"].read_bytes() == made["api.pumice"].read_bytes()
+    for kind in ("onnx", "nir"):
+        exported = tmp_path / f"cli.{kind}"
+        assert pumice("export", made["cli.pumice"], "--to", kind, "-o", exported).status == 0
+        getattr(network, f"to_{kind}")(tmp_path / f"api.{kind}")
+        assert exported.read_bytes() == (tmp_path / f"api.{kind}").read_bytes()
+    options = (
+        "--samples",
+        20,
+        "--title",
+        "digits",
+        "--engines",
+        "cpu,onnx",
+        "-o",
+        tmp_path / "cli",
+    )
+    assert pumice("report", made["cli.pumice"], *options).status == 0
+    report = pm.build_report(network, data.test[:20], "digits", engines="cpu,onnx")
+    pm.write_report(tmp_path / "api", report)
+    for name in ("report.json", "report.csv", "report.html"):
+        assert (tmp_path / "cli" / name).read_bytes() == (tmp_path / "api" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "call"),
+    [
+        (("convert", "absent.nir"), lambda: pm.convert("absent.nir")),
+        (("run", "absent.pumice"), lambda: pm.load("absent.pumice")),
+        (("train", "absent"), lambda: pm.train("absent")),
+        (("verify", "net.pumice", "--engines", "gpu"), lambda: pm.verify(NETWORK, EVENTS, "gpu")),
+        (("profile", "net.pumice", "--target", "loihi9"), lambda: pm.place(NETWORK, "loihi9")),
+        (("train", "digits-events", "--set", "data.name=x"), lambda: pm.datasets.load("x")),
+        (("convert", "net.pumice", "--weight-bits", "4"), lambda: pm.convert(NETWORK, 4)),
+    ],
+)
+def test_bad_input_gives_the_same_line_through_both(
+    arguments: tuple[str, ...],
+    call: Callable[[], object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    NETWORK.save("net.pumice")
+    with pytest.raises(pm.PumiceError) as raised:
+        call()
+    command = pumice(*arguments)
+    assert command.status == 2
+    assert command.err == f"pumice: {' '.join(str(raised.value).split())}\n"
