@@ -100,6 +100,10 @@ class FloatNetwork:
         projections: All projections.
         output: Name of the population that is read out.
         provenance: Where the network comes from, JSON values.
+        inputs: The input population, in a tuple as `Network.inputs`.
+
+    Raises:
+        NetworkError: `input_shape` or `value_bits` is not that of a population.
     """
 
     input_name: str
@@ -109,11 +113,13 @@ class FloatNetwork:
     projections: tuple[FloatProjection, ...]
     output: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[Population, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def inputs(self) -> tuple[Population, ...]:
-        """The input population, in a tuple as `Network.inputs`."""
-        return (Population(self.input_name, self.input_shape, "input", value_bits=self.value_bits),)
+    def __post_init__(self) -> None:
+        population = Population(
+            self.input_name, self.input_shape, "input", value_bits=self.value_bits
+        )
+        object.__setattr__(self, "inputs", (population,))
 
 
 def as_shape(shape: Any) -> tuple[int, ...]:

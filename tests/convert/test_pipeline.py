@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -135,3 +136,14 @@ def test_float_networks_and_their_integers_can_be_copied(duplicate: Any) -> None
     network: Network = quantize_model(NETWORK)[0]
     assert duplicate(network) == network
     assert quantize_model(duplicate(NETWORK))[0] == network
+
+
+@pytest.mark.parametrize(
+    ("shape", "value_bits", "text"),
+    [((2, 3), 1, r"in: shape \(2, 3\) is not"), ((12,), 9, "in: value_bits is 9, needs 1 to 8")],
+)
+def test_input_of_a_float_network_is_validated(
+    shape: tuple[int, ...], value_bits: int, text: str
+) -> None:
+    with pytest.raises(NetworkError, match=text):
+        replace(NETWORK, input_shape=shape, value_bits=value_bits)
