@@ -32,7 +32,7 @@ qat_epochs = 2
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Fourteen recordings of each class, ten of which test."""
+    """Fourteen recordings per class, ten of them for testing."""
     random = np.random.default_rng(0)
     labels = np.arange(140) % 10
     recordings = []
@@ -47,14 +47,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_two_processes_with_half_a_batch_equal_one_with_the_batch(folder: Path) -> None:
-    data, few = folder / "data", folder / "few.toml"
+    data, recipe_file = folder / "data", folder / "few.toml"
     one = train_recipe(
-        load_recipe(str(few), ["training.batch_size=8"]),
+        load_recipe(str(recipe_file), ["training.batch_size=8"]),
         load("nmnist", folder=data, timesteps=2),
         folder,
     )
     pumice = Path(sys.executable).with_name("pumice")
-    command = [pumice, "train", few, "-o", folder / "two", "--folder", data]
+    command = [pumice, "train", recipe_file, "-o", folder / "two", "--folder", data]
     command += ["--set", "devices.devices=2", "--set", "training.batch_size=4"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
@@ -65,7 +65,7 @@ def test_two_processes_with_half_a_batch_equal_one_with_the_batch(folder: Path) 
 
 
 def test_processes_partition_the_samples_of_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list(EpochSampler(11, 3))
+    order = list(EpochSampler(11, 3))
     parts = []
     for rank in (0, 1):
         monkeypatch.setattr(
@@ -73,4 +73,4 @@ def test_processes_partition_the_samples_of_every_epoch(monkeypatch: pytest.Monk
         )
         parts.append(list(EpochSampler(11, 3)))
         assert len(parts[rank]) == len(EpochSampler(11, 3)) == 5
-    assert [sample for pair in zip(*parts, strict=True) for sample in pair] == whole[:10]
+    assert [sample for pair in zip(*parts, strict=True) for sample in pair] == order[:10]

@@ -34,7 +34,7 @@ RECIPE: dict[str, Any] = {
 }
 
 
-def made(samples: int = 40) -> Dataset:
+def make_data(samples: int = 40) -> Dataset:
     random = np.random.default_rng(0)
     labels = np.arange(samples) % 3
     frames = random.random((samples, 3, 2, 8, 8)) < 0.1
@@ -49,9 +49,9 @@ def weights(folder: Path) -> bytes:
 
 
 def test_training_lowers_the_loss_and_writes_a_readable_model(tmp_path: Path) -> None:
-    trained = train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
-    told = [float(epoch["loss"]) for epoch in history(tmp_path)]
-    assert len(told) == EPOCHS and told[-1] < told[0]
+    trained = train_recipe(Recipe.model_validate(RECIPE), make_data(), tmp_path)
+    metrics = [float(epoch["loss"]) for epoch in history(tmp_path)]
+    assert len(metrics) == EPOCHS and metrics[-1] < metrics[0]
     again = read_trained_model(tmp_path)
     for one, other in zip(
         trained.network.state_dict().values(), again.network.state_dict().values(), strict=True
@@ -64,13 +64,13 @@ def test_a_batch_larger_than_the_data_is_an_error_before_anything_is_written(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(RecipeError, match="made has 7 training samples, a step takes 8; choose"):
-        train_recipe(Recipe.model_validate(RECIPE), made(7), tmp_path / "run")
+        train_recipe(Recipe.model_validate(RECIPE), make_data(7), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_two_runs_of_one_recipe_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path / name)
+        train_recipe(Recipe.model_validate(RECIPE), make_data(), tmp_path / name)
     assert weights(tmp_path / "one") == weights(tmp_path / "two")
 
 
@@ -87,13 +87,13 @@ def slow_step(self, batch, index):
     return training_step(self, batch, index)
 TrainingModule.training_step = slow_step
 recipe = Recipe.model_validate(test_fit.RECIPE)
-train_recipe(recipe, test_fit.made(), Path(sys.argv[1]), resume=True)
+train_recipe(recipe, test_fit.make_data(), Path(sys.argv[1]), resume=True)
 """
 
 
 def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    train_recipe(Recipe.model_validate(RECIPE), made(), whole)
+    train_recipe(Recipe.model_validate(RECIPE), make_data(), whole)
     script = SCRIPT.format(tests=str(Path(__file__).parent))
     for after in (1, 2):  # killed once in the first epochs, once in the quantized ones
         process = subprocess.Popen([sys.executable, "-c", script, str(killed)])
@@ -103,7 +103,7 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(tmp_path: Path) ->
         process.wait()
         assert after <= _epochs(killed) < EPOCHS
         assert not (killed / MODEL_FILE).exists()
-    train_recipe(Recipe.model_validate(RECIPE), made(), killed, resume=True)
+    train_recipe(Recipe.model_validate(RECIPE), make_data(), killed, resume=True)
     assert weights(killed) == weights(whole)
     assert (killed / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
 
@@ -115,16 +115,16 @@ def _epochs(folder: Path) -> int:
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
-    train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+    train_recipe(Recipe.model_validate(RECIPE), make_data(), tmp_path)
     with pytest.raises(FileError, match="--resume"):
-        train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+        train_recipe(Recipe.model_validate(RECIPE), make_data(), tmp_path)
     other = Recipe.model_validate({**RECIPE, "augment": {"shift": 0}})
     with pytest.raises(FileError, match="another recipe"):
-        train_recipe(other, made(), tmp_path, resume=True)
+        train_recipe(other, make_data(), tmp_path, resume=True)
 
 
 def test_a_truncated_weights_file_is_a_one_line_error(tmp_path: Path) -> None:
-    train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+    train_recipe(Recipe.model_validate(RECIPE), make_data(), tmp_path)
     whole = weights(tmp_path)
     (tmp_path / MODEL_FILE).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(FileError, match="not a complete trained network") as caught:
@@ -133,10 +133,10 @@ def test_a_truncated_weights_file_is_a_one_line_error(tmp_path: Path) -> None:
 
 
 def test_a_run_killed_after_its_last_epoch_still_writes_its_weights(tmp_path: Path) -> None:
-    train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+    train_recipe(Recipe.model_validate(RECIPE), make_data(), tmp_path)
     before = weights(tmp_path)
     (tmp_path / MODEL_FILE).unlink()
-    train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path, resume=True)
+    train_recipe(Recipe.model_validate(RECIPE), make_data(), tmp_path, resume=True)
     assert weights(tmp_path) == before
 
 
@@ -150,7 +150,7 @@ def test_an_interrupt_is_raised_and_the_signal_handler_restored(
 
     monkeypatch.setattr(TrainingModule, "training_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+        train_recipe(Recipe.model_validate(RECIPE), make_data(), tmp_path)
     assert signal.getsignal(signal.SIGINT) is handler
     assert not (tmp_path / MODEL_FILE).exists()
 
@@ -163,7 +163,7 @@ def test_a_full_disk_is_a_one_line_error_without_partial_files(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(FileError, match="cannot be written: No space left on device") as caught:
-        train_recipe(Recipe.model_validate(RECIPE), made(), tmp_path)
+        train_recipe(Recipe.model_validate(RECIPE), make_data(), tmp_path)
     assert "\n" not in str(caught.value)
     assert not [f for f in tmp_path.iterdir() if f.name.startswith(".")]
 
@@ -181,20 +181,20 @@ def history(folder: Path) -> list[dict[str, str]]:
 def test_the_selected_epoch_is_the_quantized_one_with_the_best_validation_accuracy(
     tmp_path: Path,
 ) -> None:
-    trained = train_recipe(Recipe.model_validate(CHOOSING), made(), tmp_path)
-    training, validation = train_val_split(made(), 4, 3)
+    trained = train_recipe(Recipe.model_validate(CHOOSING), make_data(), tmp_path)
+    training, validation = train_val_split(make_data(), 4, 3)
     assert validation is not None and len(training) == 28 and len(validation) == 12
-    found = model_accuracy(trained.network, validation, quantized=True)[-1]
-    told = [float(epoch["validation_accuracy"]) for epoch in history(tmp_path)]
-    assert len(told) == EPOCHS and found == pytest.approx(max(told[-2:]))
+    results = model_accuracy(trained.network, validation, quantized=True)[-1]
+    metrics = [float(epoch["validation_accuracy"]) for epoch in history(tmp_path)]
+    assert len(metrics) == EPOCHS and results == pytest.approx(max(metrics[-2:]))
 
 
 def test_validation_samples_do_not_affect_training(tmp_path: Path) -> None:
-    """With other values in them, the weights are the same."""
-    data = made()
-    _, held = stratified_split(data.train.labels, 4, 3)
+    """The weights are the same with other values in them."""
+    data = make_data()
+    _, held_out = stratified_split(data.train.labels, 4, 3)
     events = data.train.events.copy()
-    events[:, held] = 1 - events[:, held]
+    events[:, held_out] = 1 - events[:, held_out]
     other = replace(data, train=FrameSet(events, data.train.labels))
     recipe = Recipe.model_validate(
         {**CHOOSING, "training": {**CHOOSING["training"], "select_epoch": "last"}}
@@ -205,38 +205,38 @@ def test_validation_samples_do_not_affect_training(tmp_path: Path) -> None:
 
 
 def test_two_accumulated_batches_equal_one_of_twice_the_size(tmp_path: Path) -> None:
-    """Without batch norm's statistics in between, that is with quantized layers from the start."""
+    """Without batch statistics: layers are quantized from the start."""
     quantized = {**RECIPE["training"], "epochs": 1, "qat_epochs": 1}
     plain = {**RECIPE, "loss": {"cross_entropy": {}}, "augment": {}}
-    found = []
+    results = []
     for name, batch, accumulate in (("whole", 16, 1), ("halves", 8, 2)):
         settings = {**quantized, "batch_size": batch, "accumulate_grad_batches": accumulate}
         recipe = Recipe.model_validate({**plain, "training": settings})
-        found.append(train_recipe(recipe, made(32), tmp_path / name).network.state_dict())
-    for one, other in zip(found[0].values(), found[1].values(), strict=True):
+        results.append(train_recipe(recipe, make_data(32), tmp_path / name).network.state_dict())
+    for one, other in zip(results[0].values(), results[1].values(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_gradient_checkpointing_gives_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
-    found = []
+    results = []
     for recompute in (False, True):
         settings = {**RECIPE["training"], "gradient_checkpointing": recompute}
         recipe = Recipe.model_validate({**RECIPE, "training": settings})
-        trained = train_recipe(recipe, made(), tmp_path / str(recompute))
-        found.append(trained.network.state_dict())
-    for name, value in found[0].items():
-        assert torch.equal(value, found[1][name]), name
+        trained = train_recipe(recipe, make_data(), tmp_path / str(recompute))
+        results.append(trained.network.state_dict())
+    for name, value in results[0].items():
+        assert torch.equal(value, results[1][name]), name
 
 
 def test_mixed_precision_training_is_exact_in_quantized_epochs(tmp_path: Path) -> None:
     settings = {**RECIPE["training"], "tensorboard": True}
     mixed = {**RECIPE, "training": settings, "devices": {"precision": "bf16-mixed"}}
-    trained = train_recipe(Recipe.model_validate(mixed), made(), tmp_path)
-    told = [float(epoch["loss"]) for epoch in history(tmp_path)]
-    assert told[-1] < told[0]
-    quantized = model_accuracy(trained.network, made().test, quantized=True)
+    trained = train_recipe(Recipe.model_validate(mixed), make_data(), tmp_path)
+    metrics = [float(epoch["loss"]) for epoch in history(tmp_path)]
+    assert metrics[-1] < metrics[0]
+    quantized = model_accuracy(trained.network, make_data().test, quantized=True)
     network = convert(trained)
-    assert network_accuracy(network, made().test, cpu.run).tolist() == quantized.tolist()
+    assert network_accuracy(network, make_data().test, cpu.run).tolist() == quantized.tolist()
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
@@ -245,4 +245,4 @@ def test_missing_devices_are_a_recipe_error(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     with pytest.raises(RecipeError, match="devices: .*gpu"):
-        train_recipe(recipe, made(), tmp_path)
+        train_recipe(recipe, make_data(), tmp_path)

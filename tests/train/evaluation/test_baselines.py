@@ -27,8 +27,8 @@ RECIPE = PretrainRecipe.model_validate(
 
 
 def data() -> Dataset:
-    whole = FrameSet(FRAMES.swapaxes(0, 1), LABELS)
-    train, test = whole[:40], whole[40:]
+    samples = FrameSet(FRAMES.swapaxes(0, 1), LABELS)
+    train, test = samples[:40], samples[40:]
     options = {"name": "digit-motions", "values": "gray", "timesteps": 4}
     return Dataset("digit-motions", train, test, 2, "", {"options": options})
 
@@ -42,7 +42,7 @@ def test_the_untrained_baseline_has_initial_weights_and_spikes_in_every_layer() 
     # With batch norm's statistics as they are drawn, 8-bit values would drown all that follows.
     rates = []
     hooks = [
-        layer.register_forward_hook(lambda *told: rates.append(float(told[2].mean())))
+        layer.register_forward_hook(lambda *hook_args: rates.append(float(hook_args[2].mean())))
         for layer in made.layer_list[:-1]
     ]
     extract_features(made, VIDEOS, RECIPE.clips)
@@ -53,16 +53,16 @@ def test_a_linear_readout_of_few_labels_is_accurate_and_fits_the_integers() -> N
     trained = attach_linear_readout(untrained_baseline(RECIPE, VIDEOS), data(), 5)
     answers = predict_logits(trained.network, data().test, quantized=True)
     assert (answers[-1].argmax(axis=1) == data().test.labels).mean() > 0.9
-    seen = predict_logits(trained.network, sample_per_class(data(), 5), quantized=True)
+    logits = predict_logits(trained.network, sample_per_class(data(), 5), quantized=True)
     reach = float(trained.network.layer_list[-1].max_abs_voltage)  # type: ignore[arg-type]
-    assert 0.9 * abs(seen).max() < reach < 1.1 * abs(seen).max()
+    assert 0.9 * abs(logits).max() < reach < 1.1 * abs(logits).max()
     assert pixel_probe_accuracy(data(), 5) == 1.0
 
 
 def test_pixel_features_are_means_over_a_videos_clips() -> None:
     long = Videos(RANDOM.integers(0, 256, (3, 8, 1, 2, 2), np.uint8), {})
     expected = (long.frames[:, :4].astype(float) + long.frames[:, 4:]) / 2
-    found = pixel_features(long, RECIPE.clips, 2).steps
-    assert np.array_equal(found, expected.reshape(3, 4, 4))
+    steps = pixel_features(long, RECIPE.clips, 2).steps
+    assert np.array_equal(steps, expected.reshape(3, 4, 4))
     (clips,) = iter_clips(long, RECIPE.clips, 2)
     assert clips.shape == (4, 6, 1, 2, 2)

@@ -1,4 +1,4 @@
-"""The protocols, on features worked out by hand."""
+"""Retrieval, k-NN, probe and feature metrics, on features worked out by hand."""
 
 import numpy as np
 import pytest
@@ -30,14 +30,14 @@ RANDOM = np.random.default_rng(0)
 
 
 def consistency_error(steps: NDArray[np.float32]) -> float:
-    """What the losses' own measure says of clips, (clips, timesteps, width)."""
+    """Temporal consistency error by the loss, of clips (clips, timesteps, width)."""
     return float(temporal_consistency_error(torch.from_numpy(steps).transpose(0, 1)))
 
 
 def test_recall_at_k_by_hand() -> None:
     queries = np.array([[2.0, 0.1], [1.0, 0.2], [0.1, 5.0]], np.float32)
-    found = recall_at_k(queries, np.array([0, 1, 2]), GALLERY, LABELS, (1, 2, 3, 4))
-    assert found == pytest.approx({1: 1 / 3, 2: 1 / 3, 3: 2 / 3, 4: 1.0})
+    recalls = recall_at_k(queries, np.array([0, 1, 2]), GALLERY, LABELS, (1, 2, 3, 4))
+    assert recalls == pytest.approx({1: 1 / 3, 2: 1 / 3, 3: 2 / 3, 4: 1.0})
 
 
 def test_retrieval_is_invariant_to_feature_norms() -> None:
@@ -98,7 +98,7 @@ def test_feature_std_and_effective_rank_detect_collapse() -> None:
 
 
 def lively(videos: Videos) -> SpikingNetwork:
-    """Return a drawn network that spikes: batch norm knows the videos."""
+    """An untrained network that spikes: batch norm is recalibrated on the videos."""
     torch.manual_seed(0)
     network = build_model(
         ConvOptions(channels=(4,), kernels=(3,), strides=(2,), hidden=(8,)), (1, 8, 8), 2, 8
@@ -108,7 +108,7 @@ def lively(videos: Videos) -> SpikingNetwork:
 
 
 def motions() -> Videos:
-    """Videos of two classes that differ in brightness, so that a network tells them at once."""
+    """Videos of two classes that differ in brightness, which a network learns quickly."""
     frames = RANDOM.integers(0, 100, (40, 6, 1, 8, 8), np.uint8)
     labels = np.arange(40) % 2
     frames[labels == 1] += 150
@@ -127,9 +127,9 @@ def test_extracted_features_are_those_of_the_network_at_each_step() -> None:
     assert np.array_equal(seen.steps[5], expected)
     assert np.allclose(seen.mean[5], expected.mean(axis=0))
     assert np.array_equal(seen.concatenated[5], expected.ravel())
-    told = evaluate_features(seen, seen)
-    assert set(told["mean"]["bright"]) == set(told["concatenated"]["bright"])
-    assert told["consistency_error"] == pytest.approx(consistency_error(seen.steps), rel=1e-5)
+    scores = evaluate_features(seen, seen)
+    assert set(scores["mean"]["bright"]) == set(scores["concatenated"]["bright"])
+    assert scores["consistency_error"] == pytest.approx(consistency_error(seen.steps), rel=1e-5)
 
 
 def test_consistency_is_computed_per_clip_before_averaging() -> None:

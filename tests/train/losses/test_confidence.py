@@ -21,19 +21,21 @@ def test_both_directions_by_hand() -> None:
 
 def test_the_teacher_is_detached() -> None:
     for direction, student in (("strong_to_weak", 1), ("weak_to_strong", 0)):
-        given = LOGITS.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(confidence_distillation(given, direction), given)  # type: ignore[arg-type]
+        variable = LOGITS.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(confidence_distillation(variable, direction), variable)  # type: ignore[arg-type]
         assert gradient[student].any() and not gradient[1 - student].any()
 
 
 def test_the_gradient_matches_finite_differences_with_a_fixed_teacher() -> None:
-    given = LOGITS.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(confidence_distillation(given, "strong_to_weak", 2.0), given)
-    held = (LOGITS[0] / 2).softmax(-1)
+    variable = LOGITS.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(
+        confidence_distillation(variable, "strong_to_weak", 2.0), variable
+    )
+    teacher = (LOGITS[0] / 2).softmax(-1)
 
     def crossed(value: float) -> float:
         student = (torch.tensor([[value, 0.0]]).double() / 2).log_softmax(-1)
-        return float(-(held * student).sum())
+        return float(-(teacher * student).sum())
 
     assert math.isclose(
         float(gradient[1, 0, 0]), (crossed(1e-6) - crossed(-1e-6)) / 2e-6, abs_tol=1e-8

@@ -26,8 +26,8 @@ def test_it_depends_on_the_mean_over_time_alone() -> None:
 
 
 def test_the_gradient_matches_finite_differences() -> None:
-    given = WORKED.double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda z: cross_entropy(z, torch.tensor([0, 2])), (given,))
+    variable = WORKED.double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: cross_entropy(z, torch.tensor([0, 2])), (variable,))
 
 
 def test_a_single_step_or_equal_steps_have_the_loss_of_that_step() -> None:
@@ -38,7 +38,7 @@ def test_a_single_step_or_equal_steps_have_the_loss_of_that_step() -> None:
 
 
 def test_a_batch_of_one_class_by_hand() -> None:
-    """The right class has probability 3/4 in both samples."""
+    """The correct class has probability 3/4 in both samples."""
     logits = torch.tensor([[[math.log(3), 0.0], [math.log(3), 0.0]]])
-    found = float(cross_entropy(logits, torch.tensor([0, 0])))
-    assert math.isclose(found, -math.log(0.75), rel_tol=1e-6)
+    loss = float(cross_entropy(logits, torch.tensor([0, 0])))
+    assert math.isclose(loss, -math.log(0.75), rel_tol=1e-6)

@@ -31,23 +31,23 @@ def test_a_single_step_has_zero_loss() -> None:
 
 
 def test_the_teacher_is_detached() -> None:
-    given = WORKED.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(tpd(given), given)
+    variable = WORKED.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(tpd(variable), variable)
     assert not gradient[-1].any() and gradient[0].any()
 
 
 def test_the_twsd_gradient_matches_finite_differences_with_a_fixed_teacher() -> None:
-    given = WORKED.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(twsd(given, 3.0), given)
+    variable = WORKED.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(twsd(variable, 3.0), variable)
     teacher = (WORKED.mean(0) / 3).softmax(-1)
 
-    def held(values: torch.Tensor) -> float:
+    def fixed_teacher_loss(values: torch.Tensor) -> float:
         student = (values / 3).log_softmax(-1)
         return float(9 * -(teacher * student).sum(-1).mean())
 
     step = torch.zeros_like(WORKED)
     step[1, 0, 2] = 1e-6
-    slope = (held(WORKED + step) - held(WORKED - step)) / 2e-6
+    slope = (fixed_teacher_loss(WORKED + step) - fixed_teacher_loss(WORKED - step)) / 2e-6
     assert math.isclose(float(gradient[1, 0, 2]), slope, abs_tol=1e-8)
 
 
@@ -57,17 +57,17 @@ def test_a_single_class_has_zero_loss() -> None:
 
 
 def test_the_tpd_gradient_matches_finite_differences_with_a_fixed_target() -> None:
-    given = WORKED.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(tpd(given, 2.0), given)
+    variable = WORKED.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(tpd(variable, 2.0), variable)
     taken = torch.arange(1, 4).view(-1, 1, 1)
     target = (WORKED.cumsum(0) / taken / 2)[1:].softmax(-1)
 
-    def held(values: torch.Tensor) -> float:
+    def fixed_teacher_loss(values: torch.Tensor) -> float:
         student = (values.cumsum(0) / taken / 2)[:-1].log_softmax(-1)
         return float(-(target * student).sum(-1).mean())
 
     for index in [(0, 0, 1), (1, 1, 2), (2, 0, 0)]:
         step = torch.zeros_like(WORKED)
         step[index] = 1e-6
-        slope = (held(WORKED + step) - held(WORKED - step)) / 2e-6
+        slope = (fixed_teacher_loss(WORKED + step) - fixed_teacher_loss(WORKED - step)) / 2e-6
         assert math.isclose(float(gradient[index]), slope, abs_tol=1e-8)

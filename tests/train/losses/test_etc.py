@@ -40,15 +40,15 @@ def test_it_equals_the_sum_over_pairs_of_steps() -> None:
 
 def test_the_gradient_matches_finite_differences_with_a_fixed_teacher() -> None:
     logits = torch.randn(3, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    held = (logits / 4).softmax(-1)
+    teacher = (logits / 4).softmax(-1)
 
     def crossed(values: torch.Tensor) -> torch.Tensor:
         student = (values / 4).log_softmax(-1)
-        others = held.sum(dim=0) - held
+        others = teacher.sum(dim=0) - teacher
         return -(others * student).sum() * 16 / (3 * 2 * 2)
 
-    given = logits.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(etc(given, 4.0), given)
+    variable = logits.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(etc(variable, 4.0), variable)
     step = 1e-6
     for index in [(0, 0, 0), (1, 1, 3), (2, 0, 2)]:
         moved = [logits.clone(), logits.clone()]

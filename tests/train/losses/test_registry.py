@@ -11,10 +11,10 @@ def test_losses_are_weighted_and_named() -> None:
     logits = torch.randn(3, 4, 5)
     labels = torch.tensor([0, 1, 2, 3])
     single = LossOptions.model_validate({"etc": {}})
-    found = compute_losses(options, logits, labels, logits)
-    assert list(found) == ["cross_entropy", "etc"]
+    losses = compute_losses(options, logits, labels, logits)
+    assert list(losses) == ["cross_entropy", "etc"]
     assert math.isclose(
-        float(found["etc"]), 2 * float(compute_losses(single, logits, labels, logits)["etc"])
+        float(losses["etc"]), 2 * float(compute_losses(single, logits, labels, logits)["etc"])
     )
 
 

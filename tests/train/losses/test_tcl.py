@@ -45,8 +45,8 @@ def test_four_anchors_by_hand() -> None:
 
 
 def test_the_gradient_matches_finite_differences() -> None:
-    given = WORKED.clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda z: tcl(z, LABELS, 0.5), (given,))
+    variable = WORKED.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: tcl(z, LABELS, 0.5), (variable,))
 
 
 def test_with_one_step_it_is_the_supervised_contrastive_loss_of_the_batch() -> None:

@@ -27,8 +27,8 @@ def test_two_steps_by_hand() -> None:
 
 
 def test_the_gradient_matches_finite_differences() -> None:
-    given = WORKED.clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda z: tet(z, LABELS, 0.2), (given,))
+    variable = WORKED.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: tet(z, LABELS, 0.2), (variable,))
 
 
 def test_a_single_step_or_equal_steps_are_plain_cross_entropy() -> None:

@@ -1,4 +1,4 @@
-"""Every spike of every population: torch, quantized, against the engines."""
+"""Every spike of every population: quantized torch networks against the engines."""
 
 from typing import Any
 
@@ -13,21 +13,21 @@ from pumice.runtime import Trace
 from pumice.runtime.engines import cpu, reference
 
 
-def assert_told(spikes: dict[str, NDArray[Any]], trace: Trace) -> None:
-    """Fail where torch and an engine differ in a spike, or where a population says nothing."""
-    for name, found in spikes.items():
+def assert_equal_spikes(spikes: dict[str, NDArray[Any]], trace: Trace) -> None:
+    """Fail where torch and an engine differ in a spike, or where a population is silent."""
+    for name, expected in spikes.items():
         if name != "output":
-            assert np.array_equal(found, trace.spikes[name]), name
-            assert 0 < found.mean() < 1, name
+            assert np.array_equal(expected, trace.spikes[name]), name
+            assert 0 < expected.mean() < 1, name
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_architecture_spikes_in_every_engine_as_in_torch(name: str) -> None:
-    built = make_network(TABLES[name])
-    given = random_spikes(built.input_shape)
-    chip = to_integers(built)
-    trace = reference.run(chip, to_uint8(given))
-    assert_told(run_layers(built, given), trace)
-    assert_same(trace, cpu.run(chip, to_uint8(given)))
-    assert_same(trace, run_onnx(chip, to_uint8(given)))
+    model = make_network(TABLES[name])
+    events = random_spikes(model.input_shape)
+    network = to_integers(model)
+    trace = reference.run(network, to_uint8(events))
+    assert_equal_spikes(run_layers(model, events), trace)
+    assert_same(trace, cpu.run(network, to_uint8(events)))
+    assert_same(trace, run_onnx(network, to_uint8(events)))
     assert trace.voltages["output"].shape == (5, 2, CLASSES)

@@ -1,4 +1,4 @@
-"""SLAYER as the trainer: what it trains spikes in pumice as it does there."""
+"""Networks trained with SLAYER spike in pumice as they do there."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def library() -> None:
 
 
 def bars() -> Dataset:
-    """Twenty clips of a bar that stands or lies."""
+    """Twenty clips of a vertical or a horizontal bar."""
     rng = np.random.default_rng(8)
     labels = np.arange(20) % 2
     frames = (rng.random((20, 6, 2, 6, 6)) < 0.1).astype(np.uint8)
@@ -49,9 +49,9 @@ def bars() -> Dataset:
 
 def events(network: SlayerNet, value_bits: int = 1) -> torch.Tensor:
     random = torch.Generator().manual_seed(3)
-    most = (1 << value_bits) - 1
+    max_value = (1 << value_bits) - 1
     shape = 8, 3, *network.input_shape
-    values = torch.randint(1, most + 1, shape, generator=random)
+    values = torch.randint(1, max_value + 1, shape, generator=random)
     return (values * (torch.rand(shape, generator=random) < 0.35)).float()
 
 
@@ -65,14 +65,14 @@ def test_a_trained_slayer_network_equals_its_conversion(tmp_path: Path) -> None:
         report == QuantizationReport()
         and network.provenance["recipe"]["network"]["name"] == "slayer"
     )
-    given = torch.from_numpy(bars().test.events.copy()).float()
+    inputs = torch.from_numpy(bars().test.events.copy()).float()
     with torch.no_grad():
-        spikes = trained.network.features(given)
-        said = trained.network.quantize()(given).cumsum(dim=0).argmax(dim=-1)
-    trace = run(network, given.numpy().astype(np.uint8))
+        spikes = trained.network.features(inputs)
+        predictions = trained.network.quantize()(inputs).cumsum(dim=0).argmax(dim=-1)
+    trace = run(network, inputs.numpy().astype(np.uint8))
     assert np.array_equal(trace.spikes["dense2"], spikes.numpy())
     assert 0.01 < spikes.mean() < 0.99
-    assert np.array_equal(logits_over_time(network, trace).argmax(axis=-1), said.numpy())
+    assert np.array_equal(logits_over_time(network, trace).argmax(axis=-1), predictions.numpy())
 
 
 @pytest.mark.parametrize(("channels", "hidden"), [((3, 4), ()), ((), (9, 7))])
@@ -87,8 +87,8 @@ def test_every_converted_block_spikes_as_in_slayer(
         for block in network.blocks:
             values = block(values)
     last = network.to_network().projections[-1].source
-    found = torch.movedim(values, -1, 0).numpy()
-    assert np.array_equal(trace_of.spikes[last], found) and 0.01 < found.mean() < 0.99
+    expected = torch.movedim(values, -1, 0).numpy()
+    assert np.array_equal(trace_of.spikes[last], expected) and 0.01 < expected.mean() < 0.99
 
 
 def test_gradients_reach_the_weights_of_every_block() -> None:

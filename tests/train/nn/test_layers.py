@@ -13,8 +13,8 @@ from pumice.train.nn.neuron import NeuronConfig
 from pumice.train.nn.projections import InputSpec, Projection
 
 
-def trained_a_little(neuron: NeuronOptions, value_bits: int = 1) -> SpikingNetwork:
-    """A network whose batch norm has seen data and whose parameters are not their defaults."""
+def make_network(neuron: NeuronOptions, value_bits: int = 1) -> SpikingNetwork:
+    """A network with random parameters and batch norm statistics of data."""
     torch.manual_seed(0)
     network = ConvNet((2, 9, 7), 5, (6, 8), (20,), (3, 5), (1, 2), neuron=neuron)
     network.value_bits = value_bits
@@ -28,8 +28,8 @@ def trained_a_little(neuron: NeuronOptions, value_bits: int = 1) -> SpikingNetwo
 
 def events(value_bits: int = 1) -> torch.Tensor:
     random = torch.Generator().manual_seed(7)
-    most = (1 << value_bits) - 1
-    values = torch.randint(1, most + 1, (7, 4, 2, 9, 7), generator=random)
+    max_value = (1 << value_bits) - 1
+    values = torch.randint(1, max_value + 1, (7, 4, 2, 9, 7), generator=random)
     return (values * (torch.rand(values.shape, generator=random) < 0.3)).float()
 
 
@@ -45,39 +45,39 @@ def events(value_bits: int = 1) -> torch.Tensor:
 def test_the_quantized_forward_pass_equals_the_converted_network(
     neuron: NeuronOptions, value_bits: int
 ) -> None:
-    network = trained_a_little(neuron, value_bits).quantize()
+    network = make_network(neuron, value_bits).quantize()
     converted, report = quantize_network(to_float_network(network))
-    given = events(value_bits)
-    trace = run(converted, given.numpy().astype(np.uint8))
+    inputs = events(value_bits)
+    trace = run(converted, inputs.numpy().astype(np.uint8))
     with torch.no_grad():
-        values = given
+        values = inputs
         for layer, name in zip(network.layers, ("conv1", "conv2", "dense3"), strict=False):
             values = layer(values)
             assert np.array_equal(values.numpy(), trace.spikes[name])
             assert 0.01 < trace.spikes[name].mean() < 0.9
         voltages = network.layers[-1](values).double().numpy() * report[-1].scale * 64
     assert np.array_equal(np.rint(voltages), trace.voltages["output"])
-    told = network(given).cumsum(dim=0).argmax(dim=-1).numpy()
-    assert np.array_equal(told, logits_over_time(converted, trace).argmax(axis=-1))
+    predictions = network(inputs).cumsum(dim=0).argmax(dim=-1).numpy()
+    assert np.array_equal(predictions, logits_over_time(converted, trace).argmax(axis=-1))
 
 
 def test_float_logits_are_close_to_the_quantized_ones() -> None:
-    network = trained_a_little(NeuronOptions()).requires_grad_(False)
-    real = network(events()).sum(dim=0)
-    whole = network.quantize()(events()).sum(dim=0)
-    assert not torch.equal(real, whole)
-    assert float(torch.cosine_similarity(real.flatten(), whole.flatten(), dim=0)) > 0.95
+    network = make_network(NeuronOptions()).requires_grad_(False)
+    exact = network(events()).sum(dim=0)
+    quantized = network.quantize()(events()).sum(dim=0)
+    assert not torch.equal(exact, quantized)
+    assert float(torch.cosine_similarity(exact.flatten(), quantized.flatten(), dim=0)) > 0.95
 
 
 def test_quantization_aware_gradients_reach_every_parameter() -> None:
-    network = trained_a_little(NeuronOptions()).quantize()
+    network = make_network(NeuronOptions()).quantize()
     network(events()).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and float(parameter.grad.abs().sum()) > 0, name
 
 
 def test_quantization_freezes_batch_norm_statistics() -> None:
-    network = trained_a_little(NeuronOptions()).quantize().train()
+    network = make_network(NeuronOptions()).quantize().train()
     before = {k: v.clone() for k, v in network.state_dict().items() if "running" in k}
     network(events())
     for name, value in before.items():
@@ -85,12 +85,12 @@ def test_quantization_freezes_batch_norm_statistics() -> None:
 
 
 def test_a_large_readout_voltage_fits_the_quantized_state() -> None:
-    """What it was seen to reach in training fits the state's 24 bits once quantized."""
+    """The voltage range seen in training fits the 24-bit state once quantized."""
     torch.manual_seed(0)
     readout = NeuronConfig(current_decay=4096, voltage_decay=0, spiking=False)
     layer = SpikingLayer("out", [Projection(InputSpec(("input",)), nn.Linear(600, 3))], readout)
     spikes = torch.ones(200, 2, 600)
-    real = layer.train()(spikes).detach()
+    exact = layer.train()(spikes).detach()
     layer.quantized = True
-    assert float(layer.max_abs_voltage) == float(real.abs().max())
-    assert torch.allclose(layer(spikes).detach(), real, atol=0.05 * float(layer.max_abs_voltage))
+    assert float(layer.max_abs_voltage) == float(exact.abs().max())
+    assert torch.allclose(layer(spikes).detach(), exact, atol=0.05 * float(layer.max_abs_voltage))

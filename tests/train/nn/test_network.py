@@ -1,4 +1,4 @@
-"""Graphs that no family has: skips, groups and dilation; and that all of them learn."""
+"""Networks of no registered architecture (skips, groups, dilation), and gradients of all."""
 
 from collections.abc import Callable
 
@@ -33,18 +33,18 @@ SHAPE = (2, 8, 9)
 LEAKY = NeuronOptions(current_decay=0.4, voltage_decay=0.2, threshold=0.8)
 
 
-def skipping() -> SpikingNetwork:
-    """A skip over three layers by weights of its own, a sum over four, groups and dilation."""
+def make_skip_network() -> SpikingNetwork:
+    """A skip over three layers with weights of its own, a sum over four, groups and dilation."""
     torch.manual_seed(5)
-    growing = NetworkBuilder(LEAKY, SHAPE)
-    a = growing.add_conv("a", ("input",), Conv(6))
-    b = growing.add_conv("b", a, Conv(6))
-    c = growing.add_conv("c", b, Conv(6))
-    apart = nn.Conv2d(6, 6, 3, padding=2, dilation=2, groups=3, bias=True)
-    shortcut = [Projection(InputSpec(a), apart, nn.BatchNorm2d(6))]
-    d = growing.add_conv("d", c, Conv(6), shortcut)
-    e = growing.add_dense("e", a + c + d, 12)
-    return randomize(growing.build(e, CLASSES))
+    builder = NetworkBuilder(LEAKY, SHAPE)
+    a = builder.add_conv("a", ("input",), Conv(6))
+    b = builder.add_conv("b", a, Conv(6))
+    c = builder.add_conv("c", b, Conv(6))
+    dilated = nn.Conv2d(6, 6, 3, padding=2, dilation=2, groups=3, bias=True)
+    shortcut = [Projection(InputSpec(a), dilated, nn.BatchNorm2d(6))]
+    d = builder.add_conv("d", c, Conv(6), shortcut)
+    e = builder.add_dense("e", a + c + d, 12)
+    return randomize(builder.build(e, CLASSES))
 
 
 @pytest.mark.parametrize(
@@ -53,61 +53,61 @@ def skipping() -> SpikingNetwork:
 def test_skip_connections_spike_in_every_engine_as_in_torch(
     engine: Callable[[Network, np.ndarray], Trace],
 ) -> None:
-    built, given = skipping(), random_spikes(SHAPE)
-    trace = engine(to_integers(built), to_uint8(given))
-    for name, found in run_layers(built, given).items():
+    model, events = make_skip_network(), random_spikes(SHAPE)
+    trace = engine(to_integers(model), to_uint8(events))
+    for name, spikes in run_layers(model, events).items():
         if name != "output":
-            assert 0 < found.mean() < 1, name
-            assert np.array_equal(found, trace.spikes[name]), name
-    assert_same(trace, reference.run(to_integers(built), to_uint8(given)))
+            assert 0 < spikes.mean() < 1, name
+            assert np.array_equal(spikes, trace.spikes[name]), name
+    assert_same(trace, reference.run(to_integers(model), to_uint8(events)))
 
 
 def test_summed_sources_are_converted_to_projections_of_equal_weights() -> None:
-    chip = to_integers(skipping())
-    into = chip.incoming("e")
-    assert [p.source for p in into] == ["a", "c", "d"]
-    assert into[0].connection == into[1].connection == into[2].connection
-    assert [p.source for p in chip.incoming("d")] == ["c", "a"]
+    network = to_integers(make_skip_network())
+    incoming = network.incoming("e")
+    assert [p.source for p in incoming] == ["a", "c", "d"]
+    assert incoming[0].connection == incoming[1].connection == incoming[2].connection
+    assert [p.source for p in network.incoming("d")] == ["c", "a"]
 
 
 def test_a_transposed_convolution_is_converted_to_its_synapses() -> None:
     torch.manual_seed(6)
-    growing = NetworkBuilder(LEAKY, SHAPE)
-    a = growing.add_conv("a", ("input",), Conv(6, stride=2))
-    b = growing.add_conv("b", ("input",), Conv(3))
-    wide = nn.ConvTranspose2d(6, 3, (4, 3), (2, 2), (1, 1), bias=False)
-    layer = growing.layers[-1]
+    builder = NetworkBuilder(LEAKY, SHAPE)
+    a = builder.add_conv("a", ("input",), Conv(6, stride=2))
+    b = builder.add_conv("b", ("input",), Conv(3))
+    transposed = nn.ConvTranspose2d(6, 3, (4, 3), (2, 2), (1, 1), bias=False)
+    layer = builder.layers[-1]
     assert isinstance(layer, SpikingLayer)
-    layer.projections.append(Projection(InputSpec(a), wide, nn.BatchNorm2d(3)))
-    built, given = randomize(growing.build(b, CLASSES)), random_spikes(SHAPE)
-    chip = sparsify(to_integers(built))
-    spread = chip.incoming("b")[1].connection
-    assert isinstance(spread, Sparse) and len(spread.weights) < 6 * 4 * 5 * 3 * 4 * 3
-    trace = cpu.run(chip, to_uint8(given))
-    assert np.array_equal(run_layers(built, given)["b"], trace.spikes["b"])
-    assert_same(trace, reference.run(chip, to_uint8(given)))
+    layer.projections.append(Projection(InputSpec(a), transposed, nn.BatchNorm2d(3)))
+    model, events = randomize(builder.build(b, CLASSES)), random_spikes(SHAPE)
+    network = sparsify(to_integers(model))
+    connection = network.incoming("b")[1].connection
+    assert isinstance(connection, Sparse) and len(connection.weights) < 6 * 4 * 5 * 3 * 4 * 3
+    trace = cpu.run(network, to_uint8(events))
+    assert np.array_equal(run_layers(model, events)["b"], trace.spikes["b"])
+    assert_same(trace, reference.run(network, to_uint8(events)))
 
 
 @pytest.mark.parametrize("name", ["sew add", "sew iand", "sew max", "resnet19", "vgg9 max"])
 def test_quantization_aware_gradients_reach_every_weight(name: str) -> None:
-    built = make_network(TABLES[name]).quantize()
-    built(random_spikes(built.input_shape)).square().sum().backward()
-    for parameter, values in built.named_parameters():
+    model = make_network(TABLES[name]).quantize()
+    model(random_spikes(model.input_shape)).square().sum().backward()
+    for parameter, values in model.named_parameters():
         assert values.grad is not None and bool(values.grad.abs().sum() > 0), parameter
 
 
 @pytest.mark.parametrize("connect", ["add", "iand", "or"])
 def test_quantization_aware_training_lowers_the_loss(connect: str) -> None:
     table = {"name": "sew_resnet18", "width": 8, "stages": 2, "connect": connect}
-    built = make_network(table, SHAPE).quantize()
+    model = make_network(table, SHAPE).quantize()
     labels = torch.arange(12) % CLASSES
-    given = random_spikes(SHAPE, 4, 12)
-    given[..., 5:] *= (labels % 2).view(-1, 1, 1, 1)
-    given[..., :4, :] *= (labels // 2).view(-1, 1, 1, 1)
-    optimizer = torch.optim.Adam(built.parameters(), 1e-2)
+    events = random_spikes(SHAPE, 4, 12)
+    events[..., 5:] *= (labels % 2).view(-1, 1, 1, 1)
+    events[..., :4, :] *= (labels // 2).view(-1, 1, 1, 1)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     losses = []
     for _ in range(15):
-        loss = functional.cross_entropy(built(given).mean(dim=0), labels)
+        loss = functional.cross_entropy(model(events).mean(dim=0), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -16,19 +16,21 @@ def activation(seed: int, size: int) -> Tensor:
     return torch.from_numpy(random.integers(-size, size, SHAPE)).float()
 
 
-def chip(values: Tensor, bias: Tensor, threshold: int, rule: NeuronConfig) -> NDArray[np.int64]:
-    """What the runtime's arithmetic gives for the same activations."""
-    kind: Kind = "cuba" if rule.spiking else "integrator"
+def run_runtime(
+    values: Tensor, bias: Tensor, threshold: int, neuron: NeuronConfig
+) -> NDArray[np.int64]:
+    """Outputs of the runtime's arithmetic for the same activations."""
+    kind: Kind = "cuba" if neuron.spiking else "integrator"
     mantissa = bias.reshape(-1).numpy().astype(np.int64)
     population = Population(
-        "p", SHAPE[2:], kind, rule.current_decay, rule.voltage_decay, threshold, mantissa, 0
+        "p", SHAPE[2:], kind, neuron.current_decay, neuron.voltage_decay, threshold, mantissa, 0
     )
     current = voltage = np.zeros(SHAPE[1:], np.int64)
-    found = []
-    for arriving in values.numpy().astype(np.int64):
-        current, voltage, spikes = lif_step(population, current, voltage, arriving)
-        found.append(spikes if rule.spiking else voltage)
-    return np.stack(found).astype(np.int64)
+    outputs = []
+    for increment in values.numpy().astype(np.int64):
+        current, voltage, spikes = lif_step(population, current, voltage, increment)
+        outputs.append(spikes if neuron.spiking else voltage)
+    return np.stack(outputs).astype(np.int64)
 
 
 @pytest.mark.parametrize("decays", [(4096, 2048), (1024, 0), (0, 4096), (3001, 17)])
@@ -38,11 +40,11 @@ def chip(values: Tensor, bias: Tensor, threshold: int, rule: NeuronConfig) -> ND
 def test_the_integer_forward_pass_equals_the_runtime_arithmetic(
     decays: tuple[int, int], size: int, spikes: bool, dtype: torch.dtype
 ) -> None:
-    rule = NeuronConfig(*decays, spiking=spikes)
+    neuron = NeuronConfig(*decays, spiking=spikes)
     bias = torch.tensor([-4000.0, 0.0, 77.0, 4095.0]).view(-1, 1, 1)
     values = activation(1, size)
-    out = lif(values.to(dtype), bias.to(dtype), 200, rule, integers=True)
-    expected = chip(values, bias, 200, rule)
+    out = lif(values.to(dtype), bias.to(dtype), 200, neuron, integers=True)
+    expected = run_runtime(values, bias, 200, neuron)
     assert np.array_equal(out.numpy().astype(np.int64), expected)
     assert not spikes or size < 1000 or 0 < expected.sum() < expected.size
 
@@ -58,12 +60,12 @@ def test_a_neuron_spikes_above_the_threshold_not_at_it() -> None:
 def test_the_compiled_kernel_and_torch_agree_forward_and_backward(
     surrogate: Surrogate, spikes: bool
 ) -> None:
-    rule = NeuronConfig(1500, 700, surrogate, spikes)
+    neuron = NeuronConfig(1500, 700, surrogate, spikes)
     results = []
     for dtype in (torch.float32, torch.float64):
         values = (activation(2, 100).to(dtype) / 64).requires_grad_()
         bias = torch.full((4, 1, 1), 0.25, dtype=dtype, requires_grad=True)
-        out = lif(values, bias, 1.0, rule, integers=False)
+        out = lif(values, bias, 1.0, neuron, integers=False)
         weight = torch.linspace(-1, 1, out.numel(), dtype=dtype).view_as(out)
         gradients = torch.autograd.grad((out * weight).sum(), (values, bias))
         results.append((out.detach(), *gradients))
@@ -72,11 +74,11 @@ def test_the_compiled_kernel_and_torch_agree_forward_and_backward(
 
 
 def test_the_gradient_of_an_integrator_matches_finite_differences() -> None:
-    rule = NeuronConfig(1024, 512, spiking=False)
+    neuron = NeuronConfig(1024, 512, spiking=False)
     values = torch.randn(4, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     bias = torch.zeros(3, dtype=torch.float64)
     assert torch.autograd.gradcheck(
-        lambda a, b: lif(a, b, 1.0, rule, integers=False),
+        lambda a, b: lif(a, b, 1.0, neuron, integers=False),
         (values.requires_grad_(), bias.requires_grad_()),
     )
 

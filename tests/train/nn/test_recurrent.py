@@ -1,4 +1,4 @@
-"""Recurrent layers: without weights in the loop they are plain ones, and with them by hand."""
+"""Recurrent layers: equal to feed-forward ones with zero recurrent weights, else by hand."""
 
 import pytest
 import torch
@@ -9,21 +9,21 @@ from pumice.train.nn.neuron import NeuronConfig
 from pumice.train.nn.projections import InputSpec, Projection
 from pumice.train.nn.recurrent import RecurrentLayer
 
-RULE = NeuronConfig(current_decay=3000, voltage_decay=1000)
+NEURON = NeuronConfig(current_decay=3000, voltage_decay=1000)
 
 
-def layers(looped: float = 0.0) -> tuple[SpikingLayer, RecurrentLayer]:
-    """A plain layer, and a recurrent one with the same weights and `looped` within the loop."""
+def layers(recurrent_weight: float = 0.0) -> tuple[SpikingLayer, RecurrentLayer]:
+    """A plain layer, and a recurrent one with the same weights and `recurrent_weight` for all recurrent ones."""
     torch.manual_seed(3)
     forward, loop = nn.Linear(5, 4), nn.Linear(4, 4, bias=False)
-    nn.init.constant_(loop.weight, looped)
+    nn.init.constant_(loop.weight, recurrent_weight)
     projection = Projection(InputSpec(("input",)), forward)
-    return SpikingLayer("l", [projection], RULE, 0.3), RecurrentLayer(
-        "l", [projection], loop, RULE, 0.3
+    return SpikingLayer("l", [projection], NEURON, 0.3), RecurrentLayer(
+        "l", [projection], loop, NEURON, 0.3
     )
 
 
-def driven(layer: SpikingLayer) -> tuple[Tensor, Tensor]:
+def run_with_gradient(layer: SpikingLayer) -> tuple[Tensor, Tensor]:
     """Spikes of all steps, and the gradient of a sum over them in the forward weights."""
     values = (torch.rand((9, 6, 5), generator=torch.Generator().manual_seed(1)) < 0.5).float()
     layer.zero_grad()
@@ -37,27 +37,30 @@ def driven(layer: SpikingLayer) -> tuple[Tensor, Tensor]:
 def test_zero_recurrent_weights_change_neither_spikes_nor_gradients(quantized: bool) -> None:
     plain, recurrent = layers()
     plain.quantized = recurrent.quantized = quantized
-    (spikes, gradient), (looped, through) = driven(plain), driven(recurrent)
+    (spikes, gradient), (recurrent_weight, through) = (
+        run_with_gradient(plain),
+        run_with_gradient(recurrent),
+    )
     assert 0.05 < float(spikes.mean()) < 0.95
-    assert torch.equal(spikes, looped)
+    assert torch.equal(spikes, recurrent_weight)
     assert torch.allclose(gradient, through, rtol=1e-4, atol=1e-6)
 
 
 def test_recurrent_spikes_arrive_one_step_later() -> None:
-    """Weight 1, threshold 0.5, no memory: what fired once goes on until the input inhibits it."""
+    """Weight 1, threshold 0.5, full decay: a neuron keeps spiking until the input inhibits it."""
     forward, loop = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
     nn.init.ones_(forward.weight)
     nn.init.ones_(loop.weight)
     projection = Projection(InputSpec(("input",)), forward)
     layer = RecurrentLayer("l", [projection], loop, NeuronConfig(4096, 4096), 0.5)
-    given = torch.tensor([0.0, 1, 0, 0, -1, 0]).view(6, 1, 1)
+    inputs = torch.tensor([0.0, 1, 0, 0, -1, 0]).view(6, 1, 1)
     for layer.quantized in (False, True):
-        assert layer(given).flatten().tolist() == [0, 1, 1, 1, 0, 0]
+        assert layer(inputs).flatten().tolist() == [0, 1, 1, 1, 0, 0]
 
 
 def test_the_gradient_reaches_the_recurrent_weights() -> None:
     layer = layers(0.2)[1]
     layer.quantized = True
-    driven(layer)
+    run_with_gradient(layer)
     assert layer.recurrent.linear is not None and layer.recurrent.linear.weight.grad is not None
     assert float(layer.recurrent.linear.weight.grad.abs().sum()) > 0

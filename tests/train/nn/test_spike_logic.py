@@ -1,4 +1,4 @@
-"""Gates against what logic says, and their gradients."""
+"""Gates against their truth tables, and their gradients."""
 
 import pytest
 import torch

@@ -18,7 +18,7 @@ epochs = 12
 """
 
 
-def refused(tmp_path: Path, text: str, *changes: str) -> str:
+def error_message(tmp_path: Path, text: str, *changes: str) -> str:
     path = tmp_path / "r.toml"
     path.write_text(text)
     with pytest.raises(RecipeError) as caught:
@@ -39,7 +39,7 @@ def test_a_recipe_is_loaded_with_overrides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("training.epoch=3", "training.epoch: unknown key; did you mean 'epochs'?"),
         ("network.neuron.treshold=1", "network.neuron.treshold: unknown key; did you mean 'thresh"),
@@ -57,13 +57,13 @@ def test_a_recipe_is_loaded_with_overrides(tmp_path: Path) -> None:
     ],
 )
 def test_an_invalid_override_is_an_error_with_its_key(
-    tmp_path: Path, change: str, told: str
+    tmp_path: Path, change: str, message: str
 ) -> None:
-    assert told in refused(tmp_path, RECIPE, change)
+    assert message in error_message(tmp_path, RECIPE, change)
 
 
 def test_an_invalid_or_missing_file_is_an_error(tmp_path: Path) -> None:
-    assert "is not TOML" in refused(tmp_path, "[data\n")
+    assert "is not TOML" in error_message(tmp_path, "[data\n")
     with pytest.raises(RecipeError, match="no such file or shipped training recipe"):
         load_recipe(str(tmp_path / "absent.toml"))
 
@@ -74,7 +74,7 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("network.name=sew_resnet", "network: 'sew_resnet' is none of 'conv', 'vggsnn', 'vgg9', "),
         ("network={ name = 'ms_resnet18' }", "network: its shortcuts carry membrane currents, and"),
@@ -86,19 +86,19 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
     ],
 )
 def test_an_unknown_key_of_an_architecture_is_an_error_with_its_known_keys(
-    tmp_path: Path, change: str, told: str
+    tmp_path: Path, change: str, message: str
 ) -> None:
     text = RECIPE + '[network]\nname = "sew_resnet18"\n'
-    assert told in refused(tmp_path, text, change)
+    assert message in error_message(tmp_path, text, change)
 
 
 def test_an_error_names_the_line_of_the_file(tmp_path: Path) -> None:
     text = RECIPE + '[network]\nname = "vgg9"\nwidth = 0\n'
-    assert refused(tmp_path, text).startswith("line 12: network.width = 0")
+    assert error_message(tmp_path, text).startswith("line 12: network.width = 0")
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("loss.ect={}", "loss.ect: unknown key; did you mean 'etc'?"),
         ("loss={tcl={temperature=0}}", "loss.tcl.temperature = 0: input should be grea"),
@@ -124,15 +124,17 @@ def test_an_error_names_the_line_of_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_settings_are_an_error_before_data_is_read(
-    tmp_path: Path, change: str, told: str
+    tmp_path: Path, change: str, message: str
 ) -> None:
-    assert told in refused(tmp_path, RECIPE, change)
+    assert message in error_message(tmp_path, RECIPE, change)
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "tet", "tcl", "stcl"])
 def test_supervised_losses_without_labels_are_an_error(tmp_path: Path, name: str) -> None:
-    told = refused(tmp_path, RECIPE, "data.labels=false", f"loss={{{name}={{}}, etc={{}}}}")
-    assert f"loss.{name} needs labels, but data.labels is false" in told
+    message = error_message(
+        tmp_path, RECIPE, "data.labels=false", f"loss={{{name}={{}}, etc={{}}}}"
+    )
+    assert f"loss.{name} needs labels, but data.labels is false" in message
 
 
 def test_unsupervised_losses_need_no_labels(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pretraining: resumed runs, several processes, what is refused."""
+"""Pretraining: resumed runs, several processes, errors."""
 
 import json
 import sys
@@ -68,7 +68,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = recipe(name, targets="momentum")
-    whole = pretrain(settings, VIDEOS, tmp_path / "whole")
+    unbroken = pretrain(settings, VIDEOS, tmp_path / "whole")
     original = PretrainingModule.on_train_epoch_start
 
     def killed(self: PretrainingModule) -> None:
@@ -81,7 +81,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
         with pytest.raises(ConnectionError):
             pretrain(settings, VIDEOS, tmp_path / "cut")
     resumed = pretrain(settings, VIDEOS, tmp_path / "cut", resume=True)
-    assert weights(resumed.network) == weights(whole.network)
+    assert weights(resumed.network) == weights(unbroken.network)
     states = [
         torch.load(tmp_path / run / "last.ckpt", weights_only=True)["state_dict"]
         for run in ("whole", "cut")

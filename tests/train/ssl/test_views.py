@@ -17,22 +17,22 @@ def test_augmentation_is_equal_for_all_timesteps_and_differs_between_clips(chann
     options = ViewOptions(flip=True, rotate=15, grayscale=0.5, blur=0.5)
     clips = still(channels)
     clips[:, 1] = clips[:, 0]
-    seen = make_augmentation(options, (channels, 12, 10), 8)(clips)
-    assert seen.shape == clips.shape and (seen == seen[:1]).all()
-    assert not torch.equal(seen[:, 0], seen[:, 1])
+    views = make_augmentation(options, (channels, 12, 10), 8)(clips)
+    assert views.shape == clips.shape and (views == views[:1]).all()
+    assert not torch.equal(views[:, 0], views[:, 1])
 
 
 def test_views_are_8_bit_integers() -> None:
-    seen = make_augmentation(ViewOptions(noise=0.1), (1, 12, 10), 8)(still(1))
-    assert (seen == seen.round()).all() and seen.min() >= 0 and 200 < seen.max() <= 255
-    assert not (seen == seen[:1]).all()  # noise alone differs from step to step
+    views = make_augmentation(ViewOptions(noise=0.1), (1, 12, 10), 8)(still(1))
+    assert (views == views.round()).all() and views.min() >= 0 and 200 < views.max() <= 255
+    assert not (views == views[:1]).all()  # noise alone differs from step to step
 
 
 def test_views_of_events_are_binary() -> None:
     clips = still(2, top=2)
-    seen = make_augmentation(ViewOptions(flip=True), (2, 12, 10), 1)(clips)
-    assert set(seen.flatten().tolist()) == {0.0, 1.0} and (seen == seen[:1]).all()
-    assert not torch.equal(seen, clips)
+    views = make_augmentation(ViewOptions(flip=True), (2, 12, 10), 1)(clips)
+    assert set(views.flatten().tolist()) == {0.0, 1.0} and (views == views[:1]).all()
+    assert not torch.equal(views, clips)
 
 
 def test_a_seed_determines_the_view() -> None:
@@ -45,5 +45,5 @@ def test_a_seed_determines_the_view() -> None:
 
 def test_disabled_augmentations_change_nothing() -> None:
     options, clips = ViewOptions(crop=1.0, color=0.0), still(1)
-    seen = make_augmentation(options, (1, 12, 10), 8)(clips)
-    assert (seen - clips).abs().mean() < 60  # its aspect is still drawn
+    views = make_augmentation(options, (1, 12, 10), 8)(clips)
+    assert (views - clips).abs().mean() < 60  # its aspect is still drawn
