@@ -1,6 +1,7 @@
 """The public API: the notebook example as written, laziness, and equality with the command line."""
 
 import copy
+import importlib
 import inspect
 import json
 import pickle
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,11 +84,11 @@ def test_every_public_name_resolves_and_is_documented() -> None:
 
 
 def test_subpackages_named_like_functions_are_both() -> None:
-    import pumice.train.losses
-
-    assert pm.train is sys.modules["pumice.train"]
-    assert "epochs" in inspect.signature(pm.train).parameters
-    assert pumice.train.losses.__name__ == "pumice.train.losses"
+    losses = importlib.import_module("pumice.train.losses")
+    package: Any = pm.train
+    assert "epochs" in inspect.signature(package).parameters
+    assert package.losses is losses
+    assert package is sys.modules["pumice.train"]
 
 
 def test_networks_and_traces_survive_copies_and_process_pools() -> None:

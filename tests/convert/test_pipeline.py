@@ -102,7 +102,7 @@ def test_integers_pass_and_are_not_quantized_again() -> None:
     assert quantize_model(network)[0] is network
     for options in ({"weight_bits": 4}, {"per_channel": True}, {"calibration": EVENTS}):
         with pytest.raises(NetworkError, match="the network is in integers already"):
-            quantize_model(network, **options)  # type: ignore[arg-type]
+            quantize_model(network, **options)
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,11 @@ def test_invalid_orders_are_errors_that_name_the_layer(sj: Any) -> None:
     ):
         with pytest.raises(NetworkError, match=text):
             from_spikingjelly(layers, IMAGE)
-    for shape, text in ((5, "input_shape is 5, needs"), ((2, 3), r"shape \(2, 3\) is not")):
+    shapes: tuple[tuple[Any, str], ...] = (
+        (5, "input_shape is 5, needs"),
+        ((2, 3), r"shape \(2, 3\) is not"),
+    )
+    for shape, text in shapes:
         with pytest.raises(NetworkError, match=text):
             from_spikingjelly([sj.Linear(5, 2), sj.IFNode()], shape)
     with pytest.raises(NetworkError, match="takes the maximum of graded values"):
