@@ -19,7 +19,7 @@ from .nn.network import SpikingNetwork, to_float_network
 
 
 class ImportSettings(TypedDict, total=False):
-    """What a third-party model may not specify itself; see `convert`."""
+    """Properties that a third-party model may not specify itself; see `convert`."""
 
     input_shape: tuple[int, ...] | None
     value_bits: int

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
 from ...runtime.errors import NetworkError
+from ..nn.network import NeuronOptions as NeuronOptions
 from ..nn.network import SpikingNetwork
 from ..nn.projections import Shape
 from .conv import ConvNet, ConvOptions

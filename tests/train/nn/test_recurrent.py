@@ -13,7 +13,7 @@ NEURON = NeuronConfig(current_decay=3000, voltage_decay=1000)
 
 
 def layers(recurrent_weight: float = 0.0) -> tuple[SpikingLayer, RecurrentLayer]:
-    """A plain layer, and a recurrent one with the same weights and `recurrent_weight` for all recurrent ones."""
+    """A plain layer, and a recurrent one with the same weights; recurrent ones are constant."""
     torch.manual_seed(3)
     forward, loop = nn.Linear(5, 4), nn.Linear(4, 4, bias=False)
     nn.init.constant_(loop.weight, recurrent_weight)
