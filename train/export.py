@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from ..convert.importers.open import ImportOptions, import_model
 from ..convert.pipeline import MAX_CALIBRATION_SAMPLES, QuantizationReport, quantize_model
 from ..convert.quantize.float_network import FloatNetwork
+from ..runtime.errors import NetworkError
 from ..runtime.network import Network
 from .data import Dataset, FrameSet
 from .data.inputs import to_inputs
@@ -102,6 +103,10 @@ def to_importable(model: Any, **import_settings: Unpack[ImportSettings]) -> Floa
 
     Arguments and errors are those of `convert`.
     """
+    known = list(ImportSettings.__annotations__)
+    for name in import_settings:
+        if name not in known:
+            raise NetworkError(f"convert: unknown option {name!r}; known are {', '.join(known)}")
     if isinstance(model, str | os.PathLike):
         model = load_model(model)
     if isinstance(model, TrainedModel):

@@ -23,7 +23,7 @@ MODEL_FILE = "model.safetensors"
 RecipeT = TypeVar("RecipeT", bound=BaseModel)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainedModel:
     """A trained network, with what it takes to train it again.
 
@@ -38,6 +38,13 @@ class TrainedModel:
     recipe: Recipe
     provenance: dict[str, Any]
     history: tuple[dict[str, float], ...] = ()
+
+    def __repr__(self) -> str:
+        data = self.provenance["data"]["name"]
+        last = self.history[-1] if self.history else {}
+        metrics = "".join(f", {name} {last[name]:.4g}" for name in ("loss", "accuracy") if last)
+        epochs = self.recipe.training.epochs
+        return f"TrainedModel({type(self.network).__name__}, {epochs} epochs on {data}{metrics})"
 
 
 def write_trained_model(path: str | os.PathLike[str], trained: TrainedModel) -> None:

@@ -130,13 +130,7 @@ def _fit_to_data(network: SpikingNetwork, data: Dataset, value_bits: int) -> Non
     if isinstance(network, ExternalModel):
         network.check_output(data.timesteps, data.classes)
     else:
-        shape = tuple(network.input_shape)
-        flat = (torch.Size(data.input_shape).numel(),)
-        if shape not in (data.input_shape, flat):
-            raise NetworkError(
-                f"{name}: its input is {shape}, but {data.name} has {data.input_shape}; build it "
-                "with data.input_shape"
-            )
+        network.check_frames(data.input_shape)
         (classes,) = network.layer_shapes()[-1]
         if classes < data.classes:
             raise NetworkError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypedDict, Unpack
 
+from pydantic import BaseModel
 from torch import nn
 
 from ...runtime.config import validate
@@ -88,13 +89,18 @@ def train(
         DataError: The recipe's dataset is missing or damaged.
         FileError: `out` cannot be written, or holds a run that is not to be resumed.
     """
+    if data is not None and not isinstance(data, Dataset):
+        raise RecipeError(
+            f"train: data is {type(data).__name__}, needs a Dataset; see pumice.datasets.load and "
+            "pumice.datasets.from_arrays"
+        )
     if isinstance(model, nn.Module):
         if data is None:
             raise RecipeError(f"train: {type(model).__name__} needs a dataset; give data")
         network = _as_network(model, data)
         recipe = _recipe_of(network, data)
     else:
-        network, recipe = None, model if isinstance(model, Recipe) else load_recipe(model)
+        network, recipe = None, _as_recipe(model)
     recipe = _override(recipe, epochs, loss, dict(settings))
     if data is None:
         data = load_recipe_dataset(recipe)
@@ -118,11 +124,24 @@ def parse_loss(loss: Loss) -> dict[str, Any]:
             name: {"weight": value} if isinstance(value, int | float) else value
             for name, value in loss.items()
         }
-    else:
+    elif isinstance(loss, str | Sequence):
         table = {name: {} for name in ([loss] if isinstance(loss, str) else loss)}
+    else:
+        raise RecipeError(f"train: loss is {loss!r}, needs a name, a list of names or a mapping")
     if not any(name in table for name in CLASSIFICATION_LOSSES):
         table = {"cross_entropy": {}, **table}
     return table
+
+
+def _as_recipe(model: Any) -> Recipe:
+    if isinstance(model, str | os.PathLike):
+        return load_recipe(model)
+    if isinstance(model, Recipe):
+        return model
+    raise RecipeError(
+        f"train: model is {type(model).__name__}, needs a torch module, a Recipe, or the name or "
+        "path of one"
+    )
 
 
 def _as_network(model: nn.Module, data: Dataset) -> SpikingNetwork:
@@ -150,7 +169,9 @@ def _override(
     for name in ("augment", "devices"):
         given = settings.pop(name, None)
         if given is not None:
-            tables[name] |= given if isinstance(given, Mapping) else given.model_dump()
+            if not isinstance(given, Mapping | BaseModel):
+                raise RecipeError(f"train: {name} is {given!r}, needs a mapping of settings")
+            tables[name] |= given.model_dump() if isinstance(given, BaseModel) else given
     training = tables["training"]
     if epochs is not None:
         if isinstance(epochs, int):

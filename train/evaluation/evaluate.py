@@ -44,6 +44,11 @@ def evaluate(
         network keeps the prediction of its exit.
     """
     part = samples.test if isinstance(samples, Dataset) else samples
+    if not isinstance(part, FrameSet):
+        raise DataError(
+            f"evaluate: samples are {type(samples).__name__}, needs labeled samples such as "
+            "data.test; see pumice.datasets.from_arrays"
+        )
     if isinstance(model, Network):
         return accuracy_from_logits(run_logits(model, part, engine, batch_size), part.labels)
     network = getattr(model, "network", model)
@@ -66,6 +71,7 @@ def predict_logits(
     In floating point, or `quantized` as in quantization-aware training; the modes of the network
     are restored.
     """
+    network.check_frames(frames.sample_shape)
     modes = [layer.quantized for layer in network.layer_list]
     training, device = network.training, next(network.parameters()).device
     network.eval().quantize(quantized)

@@ -1,8 +1,10 @@
 """Build a spiking network layer by layer: shapes, padding, batch norm and names of layers."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from torch import nn
 
 from ...runtime.errors import NetworkError
@@ -15,6 +17,27 @@ from ..nn.spike_logic import Gate, GateKind
 
 READOUT = NeuronConfig(current_decay=4096, voltage_decay=0, spiking=False)
 Layers = list[SpikingLayer | Gate]
+
+
+def check_sizes(name: str, input_shape: Sequence[int], classes: int) -> Shape:
+    """Validate the sizes that network `name` is created with; return the shape as a tuple.
+
+    Raises:
+        NetworkError: The shape is not (channels, height, width) or (neurons,), or `classes` is not
+            a number from 1.
+    """
+    try:
+        shape = tuple(operator.index(size) for size in input_shape)
+        valid = len(shape) in (1, 3) and min(shape) >= 1
+    except TypeError:
+        valid = False
+    if not valid:
+        raise NetworkError(
+            f"{name}: input_shape is {input_shape!r}, needs (channels, height, width) or (neurons,)"
+        )
+    if not isinstance(classes, int | np.integer) or classes < 1:
+        raise NetworkError(f"{name}: classes is {classes!r}, needs the number of classes")
+    return shape
 
 
 @dataclass(frozen=True)

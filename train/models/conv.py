@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from ...runtime.config import validate
 from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
 from ..nn.projections import Shape, Sources
-from .builder import Conv, Layers, NetworkBuilder
+from .builder import Conv, Layers, NetworkBuilder, check_sizes
 
 Sizes = int | tuple[int, ...]
 
@@ -89,7 +89,7 @@ class ConvNet(SpikingNetwork):
             "neuron": neuron,
         }
         options = validate(ConvOptions, settings, type(self).__name__)
-        shape = tuple(input_shape)
+        shape = check_sizes(type(self).__name__, input_shape, classes)
         super().__init__(_layers(options, shape, classes), shape, options=options)
 
 

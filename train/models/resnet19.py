@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...runtime.config import validate
 from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
 from ..nn.projections import InputSpec, Projection, Shape, Sources
-from .builder import Conv, Layers, NetworkBuilder
+from .builder import Conv, Layers, NetworkBuilder, check_sizes
 
 BLOCKS = (3, 3, 2)
 
@@ -56,7 +56,7 @@ class ResNet19(SpikingNetwork):
         """
         settings = {"width": width, "hidden": hidden, "neuron": neuron}
         options = validate(ResNet19Options, settings, type(self).__name__)
-        shape = tuple(input_shape)
+        shape = check_sizes(type(self).__name__, input_shape, classes)
         super().__init__(_layers(options, shape, classes), shape, options=options)
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ...runtime.config import validate
 from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
 from ..nn.projections import Shape, Sources
-from .builder import Conv, Layers, NetworkBuilder
+from .builder import Conv, Layers, NetworkBuilder, check_sizes
 
 Connect = Literal["add", "iand", "or"]
 Stem = Literal["small", "large"]
@@ -92,7 +92,7 @@ class SEWResNet18(SpikingNetwork):
         settings: dict[str, Any] = {"name": self.variant, "width": width, "stages": stages}
         settings |= {"connect": connect, "stem": stem, "pool": pool, "neuron": neuron}
         options = validate(SEWResNetOptions, settings, type(self).__name__)
-        shape = tuple(input_shape)
+        shape = check_sizes(type(self).__name__, input_shape, classes)
         super().__init__(_layers(options, shape, classes), shape, options=options)
 
 

@@ -27,7 +27,7 @@ from ...runtime.network import Network
 from ..nn.layers import SpikingLayer
 from ..nn.network import SpikingNetwork
 from ..nn.projections import InputSpec, Projection, Shape
-from .builder import READOUT
+from .builder import READOUT, check_sizes
 from .conv import Sizes, per_layer
 
 LAST_BLOCK = "last"  # the name by which the read-out reads the last block
@@ -110,7 +110,7 @@ class SlayerNet(SpikingNetwork):
             "neuron": neuron,
         }
         options = validate(SlayerOptions, settings, type(self).__name__)
-        shape = tuple(input_shape)
+        shape = check_sizes(type(self).__name__, input_shape, classes)
         blocks, width = _blocks(options, shape)
         projection = Projection(InputSpec((LAST_BLOCK,)), nn.Linear(width, classes))
         readout = SpikingLayer("output", [projection], READOUT)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...runtime.config import validate
 from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
 from ..nn.projections import Shape, Sources
-from .builder import Conv, Layers, NetworkBuilder
+from .builder import Conv, Layers, NetworkBuilder, check_sizes
 
 Variant = Literal["vggsnn", "vgg9"]
 Pooling = Literal["average", "max"]
@@ -71,7 +71,7 @@ class VGG(SpikingNetwork):
         """
         settings = {"name": name, "width": width, "hidden": hidden, "pool": pool, "neuron": neuron}
         options = validate(VGGOptions, settings, type(self).__name__)
-        shape = tuple(input_shape)
+        shape = check_sizes(type(self).__name__, input_shape, classes)
         super().__init__(_layers(options, shape, classes), shape, options=options)
 
 

@@ -33,6 +33,9 @@ class ExternalModel(SpikingNetwork):
         logits: Tensor = self.module(events)
         return logits
 
+    def check_frames(self, shape: Shape) -> None:
+        """Accept frames of any shape; the module itself decides."""
+
     def features(self, events: Tensor) -> Tensor:
         """Raise `NetworkError`: the features of another library's module are not known."""
         raise self._no_features()

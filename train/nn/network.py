@@ -3,6 +3,7 @@
 Tensors are (timesteps, batch, *shape).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from ...convert.quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
 from ...convert.quantize.scales import quantize_decay
+from ...runtime.errors import NetworkError
 from .layers import SpikingLayer, set_quantized
 from .neuron import NeuronConfig, Surrogate
 from .projections import InputSpec, Shape, gather_input
@@ -120,6 +122,14 @@ class SpikingNetwork(nn.Module):
     def feature_size(self) -> int:
         """Number of values that the read-out reads at each step."""
         return self.readout_layer.linear.weight.shape[1]
+
+    def check_frames(self, shape: Shape) -> None:
+        """Raise `NetworkError` where frames of `shape` do not fit the input, flattened or not."""
+        if tuple(self.input_shape) not in (shape, (math.prod(shape),)):
+            raise NetworkError(
+                f"{type(self).__name__}: its input is {tuple(self.input_shape)}, but frames are "
+                f"{shape}; build it with data.input_shape"
+            )
 
     def layer_shapes(self) -> list[Shape]:
         """Shape of each layer's population."""

@@ -126,6 +126,9 @@ def test_quantization_aware_epochs_stay_the_same_fraction(data: Dataset) -> None
         ({"loss": "ect"}, "train: loss.ect: unknown key; did you mean 'etc'?"),
         ({"augment": {"shft": 1}}, "train: augment.shft: unknown key; did you mean 'shift'?"),
         ({"batch_size": 64}, "training.batch_size = 64: bars has 36 training samples"),
+        ({"loss": 5}, "train: loss is 5, needs a name, a list of names or a mapping"),
+        ({"augment": 3}, "train: augment is 3, needs a mapping of settings"),
+        ({"loss": ["tcl", "stcl"]}, "tcl and stcl are one loss on one and on two views"),
         ({"resume": True}, "train: resume needs the folder of the run; give out"),
     ],
 )
@@ -136,7 +139,7 @@ def test_a_wrong_setting_is_one_line(data: Dataset, settings: Any, message: str)
 
 
 def test_a_model_that_does_not_fit_the_data_is_one_line(data: Dataset) -> None:
-    with pytest.raises(NetworkError, match="its input is .2, 16, 16., but bars has .2, 8, 8."):
+    with pytest.raises(NetworkError, match="its input is .2, 16, 16., but frames are .2, 8, 8."):
         train(ConvNet((2, 16, 16), 3), data)
     with pytest.raises(NetworkError, match="has 2 classes, but bars has 3"):
         train(ConvNet((2, 8, 8), 2), data)
@@ -152,6 +155,25 @@ def test_a_network_of_flat_inputs_is_trained_and_calibrated_on_frames(data: Data
     network = convert(model, calibrate=data, calibration_samples=8)
     assert evaluate(network, data).shape == (4,)
     assert np.array_equal(evaluate(convert(model), data), evaluate(model, data, quantized=True))
+
+
+def test_wrong_arguments_are_one_line(data: Dataset) -> None:
+    model: Any = small(data)
+    calls: list[tuple[str, Any]] = [
+        ("train: model is int, needs a torch module", lambda: train(42, data)),  # type: ignore[arg-type]
+        ("train: data is list, needs a Dataset", lambda: train(model, [1])),  # type: ignore[arg-type]
+        ("train: ConvNet needs a dataset", lambda: train(model)),
+        ("evaluate: samples are int", lambda: evaluate(model, 5)),  # type: ignore[arg-type]
+        ("evaluate: int is no model", lambda: evaluate(5, data)),
+        ("frames are .2, 8, 8.", lambda: evaluate(ConvNet((3, 8, 8), 3), data)),
+        ("convert: unknown option 'shape'", lambda: convert(model, shape=(2,))),  # type: ignore[call-arg]
+        ("ConvNet: input_shape is 'abc'", lambda: ConvNet("abc", 3)),  # type: ignore[arg-type]
+        ("ConvNet: classes is 'x'", lambda: ConvNet((2, 8, 8), "x")),  # type: ignore[arg-type]
+    ]
+    for message, call in calls:
+        with pytest.raises(PumiceError, match=message) as caught:
+            call()
+        assert "\n" not in str(caught.value)
 
 
 class Summing(nn.Module):
