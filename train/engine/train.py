@@ -89,18 +89,7 @@ def train(
         DataError: The recipe's dataset is missing or damaged.
         FileError: `out` cannot be written, or holds a run that is not to be resumed.
     """
-    if data is not None and not isinstance(data, Dataset):
-        raise RecipeError(
-            f"train: data is {type(data).__name__}, needs a Dataset; see pumice.datasets.load and "
-            "pumice.datasets.from_arrays"
-        )
-    if isinstance(model, nn.Module):
-        if data is None:
-            raise RecipeError(f"train: {type(model).__name__} needs a dataset; give data")
-        network = _as_network(model, data)
-        recipe = _recipe_of(network, data)
-    else:
-        network, recipe = None, _as_recipe(model)
+    network, recipe = _resolve(model, data)
     recipe = _override(recipe, epochs, loss, dict(settings))
     if data is None:
         data = load_recipe_dataset(recipe)
@@ -133,11 +122,22 @@ def parse_loss(loss: Loss) -> dict[str, Any]:
     return table
 
 
-def _as_recipe(model: Any) -> Recipe:
-    if isinstance(model, str | os.PathLike):
-        return load_recipe(model)
+def _resolve(model: Any, data: Any) -> tuple[SpikingNetwork | None, Recipe]:
+    """The network to train in place, if there is one, and its recipe."""
+    if data is not None and not isinstance(data, Dataset):
+        raise RecipeError(
+            f"train: data is {type(data).__name__}, needs a Dataset; see pumice.datasets.load and "
+            "pumice.datasets.from_arrays"
+        )
+    if isinstance(model, nn.Module):
+        if data is None:
+            raise RecipeError(f"train: {type(model).__name__} needs a dataset; give data")
+        network = _as_network(model, data)
+        return network, _recipe_of(network, data)
     if isinstance(model, Recipe):
-        return model
+        return None, model
+    if isinstance(model, str | os.PathLike):
+        return None, load_recipe(model)
     raise RecipeError(
         f"train: model is {type(model).__name__}, needs a torch module, a Recipe, or the name or "
         "path of one"
