@@ -67,6 +67,9 @@ def validation_inputs(network: Network, folder: str | os.PathLike[str] | None = 
     """
     recipe: dict[str, Any] = network.provenance.get("recipe") or {}
     training = recipe.get("training", {})
+    if "fit" in recipe:  # the keys of format version 1
+        fit = recipe["fit"]
+        training = {"validation_per_class": fit.get("validation"), "seed": fit.get("seed", 0)}
     if not training.get("validation_per_class"):
         raise DataError(
             "the network's recipe kept no validation samples: train with "
