@@ -1,4 +1,4 @@
-"""`pumice export`: write a network as ONNX, NIR or netx."""
+"""`pumice export`: write a network as ONNX, NIR, netx or C."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,20 +10,26 @@ from .options import Json, NetworkFile
 if TYPE_CHECKING:
     from ..runtime import Network
 
-Format = Literal["onnx", "nir", "netx"]
-SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "nir": ".nir", "netx": ".net"}
+Format = Literal["onnx", "nir", "netx", "c"]
+SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "nir": ".nir", "netx": ".net", "c": ".firmware"}
 
 
 def export(
     file: NetworkFile,
     to: Annotated[
         Format,
-        typer.Option("--to", help="Output format; netx is the .net file of lava-dl."),
+        typer.Option(
+            "--to",
+            help="Output format; netx is the .net file of lava-dl, c a folder of C99 sources.",
+        ),
     ] = "onnx",
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="Output file (default: next to the network)."
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="Output file, or folder of c (default: next to the network).",
         ),
     ] = None,
     step: Annotated[
@@ -39,7 +45,7 @@ def export(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a network as ONNX, NIR or netx."""
+    """Write a network as ONNX, NIR, netx or C."""
     from ..runtime import network_digest, read_network
     from .output import print_json, print_progress
 
@@ -50,8 +56,9 @@ def export(
         network = round_network_biases(network)
     path = output or file.with_suffix(SUFFIXES[to] if not step else ".step.onnx")
     _write(path, network, to, step)
-    size = path.stat().st_size
-    omitted = ["early exit"] if network.early_exit and to != "onnx" else []
+    files = list(path.iterdir()) if path.is_dir() else [path]
+    size = sum(each.stat().st_size for each in files)
+    omitted = ["early exit"] if network.early_exit and to not in ("onnx", "c") else []
     if as_json:
         document = {"network": network_digest(network), "format": to, "file": str(path)}
         print_json({**document, "bytes": size, "omitted": omitted})
@@ -70,5 +77,7 @@ def _write(path: Path, network: "Network", to: Format, step: bool) -> None:
         raise NetworkError(f"--step: {to} has no single-step files; leave it out")
     elif to == "nir":
         network.to_nir(path)
+    elif to == "c":
+        network.to_c(path)
     else:
         network.to_netx(path)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-EngineName = Literal["reference", "cpu", "onnx", "lava"]
+EngineName = Literal["reference", "cpu", "onnx", "lava", "c", "cortex-m", "riscv"]
 
 NetworkFile = Annotated[Path, typer.Argument(metavar="FILE", help="Network, a .pumice file.")]
 ModelName = Annotated[

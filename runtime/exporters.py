@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exporter:
-    """An exporter: its function as "module:function", and the extra that it needs."""
+    """An exporter: its function as "module:function", and the extra that it needs, if any."""
 
     entry: str
-    extra: str
+    extra: str = ""
 
 
 EXPORTERS = {
     "onnx": Exporter("pumice.convert.formats.onnx.writer:write_onnx", "onnx"),
     "nir": Exporter("pumice.convert.formats.nir.files:write_nir", "convert"),
     "netx": Exporter("pumice.convert.formats.netx.writer:write_netx", "convert"),
+    "c": Exporter("pumice.deploy.c.export:write_c"),
 }
 
 

@@ -151,6 +151,17 @@ class Network(ValueEquality):
         """
         export_network(self, path, "netx", round_biases=round_biases)
 
+    def to_c(self, path: str | os.PathLike[str]) -> None:
+        """Write C99 sources for microcontrollers: the integer core, and the network as constants.
+
+        Args:
+            path: Folder to write, which is created.
+
+        Raises:
+            FileError: The folder cannot be written.
+        """
+        export_network(self, path, "c")
+
 
 def _join_names(items: tuple[Population | Projection, ...]) -> str:
     return ", ".join(item.name for item in items)

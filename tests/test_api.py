@@ -34,7 +34,7 @@ trace.accuracy(data.test.labels)
 pm.verify(net, data.test[:8])
 prog  = pm.place(net, "loihi2")
 pm.profile(prog, trace)
-net.save("model.pumice"); net.to_onnx("model.onnx"); net.to_nir("model.nir")
+net.save("model.pumice"); net.to_onnx("model.onnx"); net.to_nir("model.nir"); net.to_c("firmware/")
 """
 CHECKS = """
 import json

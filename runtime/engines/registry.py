@@ -6,6 +6,7 @@ An entry is a string "module:function", since the runtime must not import what l
 
 import importlib
 import inspect
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import util
@@ -35,6 +36,7 @@ class Engine:
         packages: Importable names of the packages that the engine needs.
         install: Command that installs them.
         takes_program: Whether the entry point maps a `Program` on its cores itself.
+        tools: Commands that the engine needs.
     """
 
     name: str
@@ -42,10 +44,12 @@ class Engine:
     packages: tuple[str, ...] = ()
     install: str = "pumice doctor --fix"
     takes_program: bool = False
+    tools: tuple[str, ...] = ()
 
     def missing_packages(self) -> list[str]:
-        """List the needed packages that are not installed; imports none of them."""
-        return [package for package in self.packages if util.find_spec(package) is None]
+        """List the needed packages and commands that are not installed; imports none of them."""
+        missing = [package for package in self.packages if util.find_spec(package) is None]
+        return missing + [tool for tool in self.tools if shutil.which(tool) is None]
 
     def load(self) -> RunFunction:
         """Import the entry point; raises `MissingPackage` where a package is not installed."""
@@ -77,6 +81,24 @@ ENGINES: dict[str, Engine] = {
             "pip install 'pumice[onnx]'",
         ),
         Engine("lava", "pumice.deploy.lava:run", ("lava",), INSTALL_COMMAND, takes_program=True),
+        Engine(
+            "c",
+            "pumice.deploy.c.engine:run",
+            install="apt-get install gcc",
+            tools=("gcc",),
+        ),
+        Engine(
+            "cortex-m",
+            "pumice.deploy.c.engine:run_cortex_m",
+            install="apt-get install gcc-arm-none-eabi qemu-system-arm",
+            tools=("arm-none-eabi-gcc", "qemu-system-arm"),
+        ),
+        Engine(
+            "riscv",
+            "pumice.deploy.c.engine:run_riscv",
+            install="apt-get install gcc-riscv64-unknown-elf qemu-system-misc",
+            tools=("riscv64-unknown-elf-gcc", "qemu-system-riscv32"),
+        ),
     )
 }
 

@@ -27,8 +27,9 @@ def run(
         inputs: Events, uint8 (timesteps, batch, *input shape), see `pumice.runtime.events`: an
             array where the network has one input, a mapping from input population to array, or an
             object with such `events`, as part of a data set (`data.test`).
-        engine: "reference" (numpy), "cpu" (compiled, event-driven), "onnx" (ONNX Runtime) or
-            "lava" (Lava's simulator).
+        engine: "reference" (numpy), "cpu" (compiled, event-driven), "onnx" (ONNX Runtime),
+            "lava" (Lava's simulator), or the exported firmware: "c" (on this machine), "cortex-m"
+            or "riscv" (on an emulated microcontroller).
         record: "output" records the spikes of the output population and the voltages of
             integrators, "all" the spikes of every population, "states" also the current and the
             voltage of every neuron after each timestep. Spike counts are always recorded.

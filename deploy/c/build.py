@@ -1,0 +1,238 @@
+"""Toolchains: compile firmware for this machine and for microcontrollers, and run it there.
+
+Microcontrollers are emulated by QEMU, which counts instructions (`-icount`) and gives the program
+files by semihosting.
+"""
+
+import functools
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...runtime import Network
+from ...runtime.errors import EngineError, MissingPackage
+from .export import export_firmware, format_config, read_source
+from .tables import FirmwareTables
+
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
+SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fno-tree-loop-distribute-patterns")
+HEADERS = ("port.h", "port_semihosting.h", "pumice_arithmetic.h", "pumice_core.h")
+TIMEOUT = 1800.0  # seconds that a run may take
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A compiler and the machine that runs its programs.
+
+    Attributes:
+        name: Name of the engine or of the processor.
+        compiler: Command of the compiler.
+        flags: Flags that select the processor, for compiling and linking.
+        port: Source file of the port.
+        linker_script: Linker script; empty for this machine.
+        emulator: Command that runs a program, which follows; empty for this machine.
+        packages: Debian packages that provide the tools.
+        instructions_per_tick: Instructions per tick of the port's clock; 0 where none counts them.
+    """
+
+    name: str
+    compiler: str
+    flags: tuple[str, ...] = ()
+    port: str = "port_host.c"
+    linker_script: str = ""
+    emulator: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    instructions_per_tick: float = 0.0
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Commands that it needs."""
+        return (self.compiler, *self.emulator[:1])
+
+    @property
+    def install(self) -> str:
+        """Command that installs the tools."""
+        return f"apt-get install {' '.join(self.packages)}"
+
+    def check(self) -> None:
+        """Raise `MissingPackage` where a tool is not installed."""
+        missing = [tool for tool in self.tools if shutil.which(tool) is None]
+        if missing:
+            raise MissingPackage(f"{self.name}: needs {', '.join(missing)}; {self.install}")
+
+
+SEMIHOSTING = (
+    *("-nographic", "-monitor", "none", "-serial", "none"),
+    *("-semihosting-config", "enable=on,target=native"),
+)
+
+
+def _cortex_m(name: str, board: str) -> Toolchain:
+    # An instruction takes 64 ns of the emulated clock, a tick of the board's timer 40 ns.
+    return Toolchain(
+        name,
+        "arm-none-eabi-gcc",
+        (f"-mcpu={name}", "-mthumb", "-mfloat-abi=soft", "-ffreestanding"),
+        "port_cortex_m.c",
+        "cortex_m.ld",
+        ("qemu-system-arm", "-M", board, *SEMIHOSTING, "-icount", "shift=6", "-kernel"),
+        ("gcc-arm-none-eabi", "qemu-system-arm"),
+        40 / 64,
+    )
+
+
+TOOLCHAINS = {
+    toolchain.name: toolchain
+    for toolchain in (
+        Toolchain("host", "gcc", packages=("gcc",)),
+        _cortex_m("cortex-m4", "mps2-an386"),
+        _cortex_m("cortex-m7", "mps2-an500"),
+        Toolchain(
+            "rv32imac",
+            "riscv64-unknown-elf-gcc",
+            ("-march=rv32imac_zicsr", "-mabi=ilp32", "-mcmodel=medany", "-ffreestanding"),
+            "port_riscv.c",
+            "riscv.ld",
+            (
+                *("qemu-system-riscv32", "-M", "virt", "-bios", "none", *SEMIHOSTING),
+                *("-icount", "shift=0", "-kernel"),
+            ),
+            ("gcc-riscv64-unknown-elf", "qemu-system-misc"),
+            1.0,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """Firmware compiled for a toolchain, in a folder of its own.
+
+    Attributes:
+        toolchain: What compiled it.
+        folder: Folder with sources and program.
+        program: The linked program: core, tables and the runner.
+        tables: What was exported.
+    """
+
+    toolchain: Toolchain
+    folder: Path
+    program: Path
+    tables: FirmwareTables
+
+
+def build_firmware(
+    network: Network,
+    toolchain: Toolchain,
+    folder: Path,
+    *,
+    trace: bool = False,
+    flags: Sequence[str] = (),
+) -> Firmware:
+    """Export `network` to `folder` and compile it with the runner.
+
+    Args:
+        network: Network to export.
+        toolchain: Compiler and machine.
+        folder: Empty folder.
+        trace: Whether currents are recorded.
+        flags: Further flags, such as those of a sanitizer.
+
+    Raises:
+        MissingPackage: A tool is not installed.
+        EngineError: The program does not compile, or exceeds the memory of the emulated machine.
+    """
+    toolchain.check()
+    tables = export_firmware(network, folder, example=False)
+    options = (*flags, f"-DPUMICE_TRACE={int(trace)}")
+    objects = [
+        compile_core(format_config(tables), toolchain, options),
+        compile_object("runner.c", toolchain, options),
+        compile_object(toolchain.port, toolchain, options),
+    ]
+    source = f'#include "pumice_tables.c"\nuint8_t events[{tables.sizes["input"]}];\n'
+    (folder / "firmware.c").write_text(source, encoding="utf-8")
+    program = folder / "firmware"
+    link: tuple[str, ...] = ()
+    if toolchain.linker_script:
+        script = folder / toolchain.linker_script
+        script.write_text(read_source(script.name), encoding="utf-8")
+        link = ("-nostdlib", "-T", script.name)
+    inputs = ["firmware.c", *map(str, objects), *(["-lgcc"] if link else [])]
+    run_compiler(
+        toolchain, [*options, "-Wl,--gc-sections", *link, *inputs, "-o", str(program)], folder
+    )
+    return Firmware(toolchain, folder, program, tables)
+
+
+@functools.cache
+def _object_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="pumice-firmware-")
+
+
+def compile_core(config: str, toolchain: Toolchain, options: Sequence[str] = ()) -> Path:
+    """Compile the core for a configuration, the text of `pumice_config.h`; see `compile_object`."""
+    return compile_object("pumice_core.c", toolchain, options, config)
+
+
+def compile_object(
+    source: str, toolchain: Toolchain, options: Sequence[str] = (), config: str = ""
+) -> Path:
+    """Compile a source file of the firmware, once in the life of this process.
+
+    Returns:
+        The object file.
+    """
+    key = hashlib.sha256(repr((source, toolchain, tuple(options), config)).encode()).hexdigest()
+    folder = Path(_object_folder().name) / key[:24]
+    target = folder / source.replace(".c", ".o")
+    if not target.exists():
+        folder.mkdir(exist_ok=True)
+        for name in (*HEADERS, source):
+            (folder / name).write_text(read_source(name), encoding="utf-8")
+        (folder / "pumice_config.h").write_text(config, encoding="utf-8")
+        run_compiler(toolchain, ["-O2", *options, "-c", source, "-o", "part.o"], folder)
+        (folder / "part.o").replace(target)
+    return target
+
+
+def run_compiler(toolchain: Toolchain, arguments: Sequence[str], folder: Path) -> None:
+    """Run the compiler in `folder`, with all warnings as errors; raises `EngineError`."""
+    command = [toolchain.compiler, *toolchain.flags, *WARNINGS, *SECTIONS, *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.splitlines()
+        overflow = next(filter(None, (re.search(r"region `(\w+)' over.*", x) for x in lines)), None)
+        first = next((line for line in lines if "error" in line), (lines or ["no message"])[-1])
+        raise EngineError(f"{toolchain.name}: {overflow[0] if overflow else first}")
+
+
+def run_firmware(firmware: Firmware, data: bytes) -> bytes:
+    """Run a program on `input.bin` and return `output.bin`.
+
+    Raises:
+        EngineError: The program fails or does not end.
+    """
+    (firmware.folder / "input.bin").write_bytes(data)
+    command = [*firmware.toolchain.emulator, str(firmware.program)]
+    name = firmware.toolchain.name
+    try:
+        done = subprocess.run(
+            command,
+            cwd=firmware.folder,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(f"{name}: did not end within {TIMEOUT:.0f} s") from error
+    if done.returncode:
+        message = (done.stderr.strip().splitlines() or ["no message"])[0]
+        raise EngineError(f"{name}: exit code {done.returncode}: {message}")
+    return (firmware.folder / "output.bin").read_bytes()

@@ -1,0 +1,184 @@
+"""Engines `c`, `cortex-m` and `riscv`: the exported firmware, compiled and run on recorded events.
+
+`c` runs on this machine, the others in QEMU's emulation of a Cortex-M4 and of a 32-bit RISC-V
+processor.
+"""
+
+import struct
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime import Network, Trace
+from ...runtime.errors import EngineError
+from ...runtime.events import Events, validate_events
+from ...runtime.trace import Record, hold_after_exit, select_recorded
+from .build import TOOLCHAINS, Firmware, Toolchain, build_firmware, run_firmware
+
+RECORD_SPIKES, RECORD_STATES = 1, 2
+STATUS = {-3: "the tables are damaged: their CRC-32 differs"}
+
+
+@dataclass
+class FirmwareRecord:
+    """What a run of the firmware recorded.
+
+    Attributes:
+        spikes: By population, uint8 (timesteps, batch, neurons).
+        voltages: By population, int32 (timesteps, batch, neurons).
+        currents: The same of currents.
+        steps: Timesteps that each sample ran, int64 (batch,).
+        instructions: Instructions of each timestep, float64 (timesteps, batch); 0 after the sample
+            has stopped, and where nothing counts them.
+        predictions: Predicted class after each timestep, int64 (timesteps, batch).
+        stack: Bytes of stack that the program used, runner included; 0 where unknown.
+    """
+
+    spikes: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    voltages: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    currents: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    instructions: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    predictions: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    stack: int = 0
+
+
+def run(network: Network, events: Events, record: Record = "all") -> Trace:
+    """Run the firmware on this machine, compiled by gcc; see `pumice.runtime.run`."""
+    return run_on_toolchain(network, events, record, TOOLCHAINS["host"])
+
+
+def run_cortex_m(
+    network: Network, events: Events, record: Record = "all", cpu: str = "cortex-m4"
+) -> Trace:
+    """Run the firmware on an emulated Cortex-M4, or another `cpu` ("cortex-m7")."""
+    if cpu not in TOOLCHAINS:
+        names = ", ".join(name for name in TOOLCHAINS if name.startswith("cortex"))
+        raise EngineError(f"cortex-m: no cpu {cpu!r}; there are {names}")
+    return run_on_toolchain(network, events, record, TOOLCHAINS[cpu])
+
+
+def run_riscv(network: Network, events: Events, record: Record = "all") -> Trace:
+    """Run the firmware on an emulated 32-bit RISC-V processor (rv32imac)."""
+    return run_on_toolchain(network, events, record, TOOLCHAINS["rv32imac"])
+
+
+def run_on_toolchain(
+    network: Network, events: Events, record: Record, toolchain: Toolchain
+) -> Trace:
+    """Compile `network` with `toolchain` and run it on `events` from zero state.
+
+    Raises:
+        MissingPackage: A tool is not installed.
+        EngineError: The events do not fit, or the program does not compile, fit or end.
+    """
+    validated = validate_events(network, events)
+    states = record == "states"
+    with tempfile.TemporaryDirectory(prefix="pumice-") as folder:
+        firmware = build_firmware(network, toolchain, Path(folder), trace=states)
+        recorded = record_run(network, firmware, validated, RECORD_SPIKES + RECORD_STATES * states)
+    return _to_trace(network, validated, recorded, record)
+
+
+def record_run(
+    network: Network, firmware: Firmware, events: Mapping[str, NDArray[np.uint8]], what: int
+) -> FirmwareRecord:
+    """Run `firmware` on validated `events`, and read what it recorded.
+
+    `what` adds up `RECORD_SPIKES` (with the voltages of integrators) and `RECORD_STATES`.
+    """
+    timesteps, batch = next(iter(events.values())).shape[:2]
+    frames = np.concatenate(
+        [events[p.name].reshape(timesteps, batch, -1) for p in network.inputs], axis=2
+    )
+    header = struct.pack("<3I", timesteps, batch, what)
+    data = run_firmware(firmware, header + frames.transpose(1, 0, 2).tobytes())
+    return read_record(network, data, (timesteps, batch), what, firmware.toolchain)
+
+
+def read_record(
+    network: Network, data: bytes, shape: tuple[int, int], what: int, toolchain: Toolchain
+) -> FirmwareRecord:
+    """Parse `output.bin` of the runner, for `shape` (timesteps, batch).
+
+    Raises:
+        EngineError: The firmware found its tables damaged, or the record is cut short.
+    """
+    recorded = FirmwareRecord(
+        steps=np.zeros(shape[1], np.int64),
+        instructions=np.zeros(shape),
+        predictions=np.zeros(shape, np.int64),
+    )
+    columns = _columns(network, recorded, shape, what)
+    status = struct.unpack_from("<i", data)[0]
+    if status:
+        raise EngineError(f"{toolchain.name}: {STATUS.get(status, f'status {status}')}")
+    at = 4
+    for sample in range(shape[1]):
+        while struct.unpack_from("<I", data, at)[0]:
+            step = int(recorded.steps[sample])
+            ticks, prediction = struct.unpack_from("<2I", data, at + 4)
+            recorded.instructions[step, sample] = ticks * toolchain.instructions_per_tick
+            recorded.predictions[step:, sample] = prediction
+            recorded.steps[sample] += 1
+            at += 12
+            for array in columns:
+                row = array[step, sample]
+                row[:] = np.frombuffer(data, row.dtype, row.size, at)
+                at += row.nbytes
+        at += 4
+    recorded.stack = struct.unpack_from("<I", data, at)[0]
+    return recorded
+
+
+def _columns(
+    network: Network, recorded: FirmwareRecord, shape: tuple[int, int], what: int
+) -> list[NDArray[Any]]:
+    """Allocate the recorded arrays, and list them in the order in which the runner writes them."""
+    columns: list[NDArray[Any]] = []
+    for population in network.topological_order if what else ():
+        size = (*shape, population.neurons)
+        if population.kind != "integrator":
+            recorded.spikes[population.name] = np.zeros(size, np.uint8)
+            columns.append(recorded.spikes[population.name])
+        if population.kind == "integrator" or what & RECORD_STATES:
+            recorded.voltages[population.name] = np.zeros(size, "<i4")
+            columns.append(recorded.voltages[population.name])
+        if what & RECORD_STATES:
+            recorded.currents[population.name] = np.zeros(size, "<i4")
+            columns.append(recorded.currents[population.name])
+    return columns
+
+
+def _to_trace(
+    network: Network,
+    events: Mapping[str, NDArray[np.uint8]],
+    recorded: FirmwareRecord,
+    record: Record,
+) -> Trace:
+    """Shape a record as the trace of an engine."""
+    timesteps, batch = recorded.instructions.shape
+    active = np.arange(timesteps)[:, None] < recorded.steps
+    spikes = {
+        name: array * active.reshape(*active.shape, *(1,) * (array.ndim - 2)).astype(np.uint8)
+        for name, array in events.items()
+    }
+    shapes = {p.name: (timesteps, batch, *p.shape) for p in network.topological_order}
+    spikes |= {name: array.reshape(shapes[name]) for name, array in recorded.spikes.items()}
+    voltages, currents = (
+        {
+            name: hold_after_exit(array.reshape(shapes[name]), recorded.steps)
+            for name, array in arrays.items()
+        }
+        for arrays in (recorded.voltages, recorded.currents)
+    )
+    counts = {name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}
+    trace = Trace(
+        timesteps, batch, spikes, counts, voltages, recorded.steps, currents, network=network
+    )
+    return select_recorded(network, trace, record)

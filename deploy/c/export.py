@@ -1,0 +1,179 @@
+"""Firmware export: a network as C99 sources for any microcontroller.
+
+The folder holds the core (`pumice_core.c`, the same for all networks), the network as constants
+for flash with its buffers (`pumice_tables.c`), the interface (`pumice.h`), an example `main.c`, a
+Makefile and a CMake file. The code uses no library, allocates nothing and does not recurse.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+
+from ...runtime import Network, Population, network_digest
+from ...runtime.errors import FileError
+from .tables import FirmwareTables, compile_tables
+
+CORE_FILES = ("pumice_arithmetic.h", "pumice_core.c", "pumice_core.h")
+PROJECT_FILES = ("main.c", "Makefile", "CMakeLists.txt")
+LINE_WIDTH = 100
+
+
+def export_firmware(
+    network: Network, path: str | os.PathLike[str], *, example: bool = True
+) -> FirmwareTables:
+    """Write `network` as C99 sources into the folder `path`, which is created.
+
+    Args:
+        network: Network to export.
+        path: Folder; files of an earlier export are replaced.
+        example: Also write `main.c`, `Makefile` and `CMakeLists.txt`.
+
+    Returns:
+        The tables that were written, with the sizes of flash and RAM that they take.
+
+    Raises:
+        FileError: The folder cannot be written.
+    """
+    tables = compile_tables(network)
+    files = {name: read_source(name) for name in CORE_FILES}
+    files |= {
+        "pumice.h": _interface(network, tables),
+        "pumice_config.h": format_config(tables),
+        "pumice_tables.c": format_tables(tables),
+    }
+    if example:
+        files |= {name: read_source(name) for name in PROJECT_FILES}
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            temporary = folder / f".{name}.part"
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(folder / name)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+    return tables
+
+
+def write_c(path: str | os.PathLike[str], network: Network) -> None:
+    """Write `network` as C99 sources into the folder `path`; see `export_firmware`."""
+    export_firmware(network, path)
+
+
+def read_source(name: str) -> str:
+    """Read a file of the firmware's sources."""
+    return (resources.files(__package__) / "source" / name).read_text(encoding="utf-8")
+
+
+def format_config(tables: FirmwareTables) -> str:
+    """Format `pumice_config.h`: the features that the core is compiled with."""
+    lines = [f"#define {macro} {int(value)}" for macro, value in tables.features.items()]
+    return _guard("PUMICE_CONFIG_H", "Features of the core that the network uses.", lines)
+
+
+def format_tables(tables: FirmwareTables) -> str:
+    """Format `pumice_tables.c`: constants and buffers."""
+    sizes = tables.sizes
+    populations = (_format_population(row) for row in tables.populations)
+    projections = (_format_record(row.values()) for row in tables.projections)
+    words = ["INT32_MIN" if w == -(2**31) else str(w) for w in tables.words.tolist()]
+    halves, weights = map(str, tables.halves.tolist()), map(str, tables.weights.tolist())
+    buffers = {
+        "uint32_t masks": sizes["masks"],
+        "uint8_t sent": sizes["sent"],
+        "int32_t states": sizes["states"],
+        "int32_t scratch": tables.scratch,
+        "int32_t rounded": tables.rounded,
+        "int32_t scores": sizes["scores"],
+        "uint8_t slots": sizes["population_count"],
+    }
+    lines = [
+        "/* Constants and buffers of a network, written by pumice. */",
+        '#include "pumice_core.h"',
+        "",
+        *_array("static const uint8_t weights", weights, sizes["weights"]),
+        *_array("static const uint16_t halves", halves, sizes["halves"]),
+        *_array("static const int32_t words", words, sizes["words"]),
+        *_array("static const pm_population populations", populations, len(tables.populations)),
+        *_array("static const pm_projection projections", projections, len(tables.projections)),
+        "",
+        *(f"static {name}[{max(1, size)}];" for name, size in buffers.items()),
+        "#if PUMICE_TRACE",
+        f"static int32_t traced[{max(1, tables.traced)}];",
+        "#else",
+        "#define traced NULL",
+        "#endif",
+        "",
+        "const pm_network pumice_network = {",
+        "    populations, projections, weights, halves, words, masks, sent, states, scratch,",
+        "    rounded, scores, slots, traced,",
+        f"    {_format_record(sizes.values())},",
+        f"    UINT32_C({tables.sizes_crc:#010x}), UINT32_C({tables.crc:#010x})}};",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def population_macros(populations: Iterable[Population]) -> dict[str, str]:
+    """Name the populations by macros: letters, digits and `_`, each once."""
+    macros: dict[str, str] = {}
+    for population in populations:
+        base = re.sub(r"\W", "_", population.name).upper()
+        name, number = base, 2
+        while name in macros.values():
+            name, number = f"{base}_{number}", number + 1
+        macros[population.name] = name
+    return macros
+
+
+def _interface(network: Network, tables: FirmwareTables) -> str:
+    """Format `pumice.h`."""
+    output = network.population(network.output)
+    populations = (*network.inputs, *network.topological_order)
+    macros = population_macros(populations)
+    lines = [
+        '#include "pumice_core.h"',
+        "",
+        f'#define PUMICE_NETWORK_SHA256 "{network_digest(network)}"',
+        f"#define PUMICE_INPUT_SIZE {tables.sizes['input']} /* bytes that pumice_step takes */",
+        f"#define PUMICE_CLASSES {output.neurons} /* logits */",
+        f"#define PUMICE_TABLE_BYTES {tables.table_bytes} /* constants, in flash */",
+        f"#define PUMICE_BUFFER_BYTES {tables.buffer_bytes} /* buffers, in RAM */",
+        "",
+        "/* Populations, for pumice_sent and pumice_voltage; the inputs first, in their order. */",
+    ]
+    for number, population in enumerate(populations):
+        shape = " x ".join(map(str, population.shape))
+        name = f"PUMICE_POPULATION_{macros[population.name]}"
+        lines.append(f"#define {name} {number} /* {population.kind}, {shape} */")
+    return _guard("PUMICE_H", "A spiking network as firmware, written by pumice.", lines)
+
+
+def _guard(macro: str, about: str, lines: list[str]) -> str:
+    body = [f"/* {about} */", f"#ifndef {macro}", f"#define {macro}", "", *lines, "", "#endif"]
+    return "\n".join(body) + "\n"
+
+
+def _format_record(values: Iterable[int]) -> str:
+    return "{" + ", ".join(map(str, values)) + "}"
+
+
+def _format_population(row: object) -> str:
+    assert isinstance(row, dict)
+    values = (_format_record(v) if isinstance(v, tuple) else str(v) for v in row.values())
+    return "{" + ", ".join(values) + "}"
+
+
+def _array(declaration: str, values: Iterable[str], size: int) -> Iterator[str]:
+    """Format an array, of one zero where it has no values: C knows no empty ones."""
+    yield f"{declaration}[{max(1, size)}] = {{"
+    line = "   "
+    for value in values:
+        if len(line) + len(value) + 2 > LINE_WIDTH and line.strip():
+            yield line
+            line = "   "
+        line += f" {value},"
+    if line.strip() or size == 0:
+        yield line if line.strip() else "    0"
+    yield "};"

@@ -1,0 +1,531 @@
+/* Event-driven spiking-network core for microcontrollers. C99, freestanding: no library, no
+ * allocation, no recursion, no floating point. pumice_config.h selects what the network uses. */
+#include "pumice_core.h"
+
+#include "pumice_arithmetic.h"
+#include "pumice_config.h"
+
+#ifndef PUMICE_TRACE
+#define PUMICE_TRACE 0 /* 1 records currents */
+#endif
+#define PM_READY 0x52454459u
+#define PM_CONNECTED (PUMICE_DENSE || PUMICE_SPARSE || PUMICE_CONV || PUMICE_POOL)
+
+#define net pumice_network
+
+static uint32_t pm_ready, pm_steps, pm_stopped;
+
+/* ---- bits ------------------------------------------------------------------------------------ */
+
+#if defined(__GNUC__) && (defined(__ARM_FEATURE_CLZ) || defined(__x86_64__) || defined(__aarch64__))
+static inline int32_t pm_lowest_bit(uint32_t bits) { return __builtin_ctz(bits); }
+#else
+static inline int32_t pm_lowest_bit(uint32_t bits) { /* by a de Bruijn sequence */
+  static const uint8_t places[32] = {0,  1,  28, 2,  29, 14, 24, 3,  30, 22, 20, 15, 25, 17, 4,  8,
+                                     31, 27, 13, 23, 21, 19, 16, 7,  26, 12, 18, 6,  11, 5,  10, 9};
+  return places[((bits & ((uint32_t)0 - bits)) * UINT32_C(0x077CB531)) >> 27];
+}
+#endif
+
+static const uint32_t *pm_mask(const pm_population *p, int32_t slot) {
+  return net.masks + p->mask + slot * p->row;
+}
+
+#if PM_CONNECTED
+/* Slot of the values that were sent `delay` timesteps ago. */
+static int32_t pm_slot(int32_t population, int32_t delay) {
+  const int32_t slot = (int32_t)net.slots[population] - delay;
+  return slot < 0 ? slot + net.populations[population].slots : slot;
+}
+#endif
+
+/* Index (height, width, channel) of neuron (channel, height, width). */
+static int32_t pm_place(const pm_population *p, int32_t neuron) {
+  const int32_t positions = p->neurons / p->channels, channel = neuron / positions;
+  return (neuron - channel * positions) * p->channels + channel;
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static uint32_t pm_crc_byte(uint32_t crc, uint32_t byte) {
+  static const uint32_t table[16] = {
+      0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
+      0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+      0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu};
+  crc = table[(crc ^ byte) & 15u] ^ (crc >> 4);
+  return table[(crc ^ (byte >> 4)) & 15u] ^ (crc >> 4);
+}
+
+/* CRC-32 of words, least significant byte first, whatever the order of the processor. */
+static uint32_t pm_crc_words(uint32_t crc, const int32_t *words, int32_t count) {
+  for (int32_t i = 0; i < count; i++) {
+    const uint32_t word = (uint32_t)words[i];
+    for (uint32_t shift = 0; shift < 32u; shift += 8u)
+      crc = pm_crc_byte(crc, (word >> shift) & 255u);
+  }
+  return crc;
+}
+
+/* Check the sizes first: they say how far the tables reach. */
+static int pm_intact(void) {
+  uint32_t crc = pm_crc_words(0xffffffffu, &net.sizes.population_count,
+                              (int32_t)(sizeof net.sizes / sizeof(int32_t)));
+  if (~crc != net.sizes_crc) return 0;
+  for (int32_t i = 0; i < net.sizes.weights; i++) crc = pm_crc_byte(crc, net.weights[i]);
+  for (int32_t i = 0; i < net.sizes.halves; i++) {
+    crc = pm_crc_byte(crc, net.halves[i] & 255u);
+    crc = pm_crc_byte(crc, (uint32_t)net.halves[i] >> 8);
+  }
+  crc = pm_crc_words(crc, net.words, net.sizes.words);
+  crc = pm_crc_words(crc, (const int32_t *)(const void *)net.populations,
+                     net.sizes.population_count * (int32_t)(sizeof(pm_population) / 4u));
+  crc = pm_crc_words(crc, (const int32_t *)(const void *)net.projections,
+                     net.sizes.projection_count * (int32_t)(sizeof(pm_projection) / 4u));
+  return ~crc == net.crc;
+}
+
+int pumice_init(void) {
+  pm_ready = 0;
+  if (!pm_intact()) return PUMICE_ERROR_TABLES;
+  pm_ready = PM_READY;
+  pumice_reset();
+  return PUMICE_OK;
+}
+
+void pumice_reset(void) {
+  if (pm_ready != PM_READY) return;
+  for (int32_t i = 0; i < net.sizes.masks; i++) net.masks[i] = 0;
+  for (int32_t i = 0; i < net.sizes.sent; i++) net.sent[i] = 0;
+  for (int32_t i = 0; i < net.sizes.states; i++) net.states[i] = 0;
+  for (int32_t i = 0; i < net.sizes.scores; i++) net.scores[i] = 0;
+  for (int32_t i = 0; i < net.sizes.population_count; i++) net.slots[i] = 0;
+  pm_steps = 0;
+  pm_stopped = 0;
+}
+
+/* ---- input ----------------------------------------------------------------------------------- */
+
+#if PUMICE_BOUNDED
+static int pm_valid(const uint8_t *input) {
+  for (int32_t i = 0; i < net.sizes.population_count && net.populations[i].kind == PM_INPUT; i++) {
+    const pm_population *p = net.populations + i;
+    uint32_t high = 0;
+    if (p->max_value == 1)
+      for (int32_t n = 0; n < p->neurons; n++) high |= input[n];
+    else
+      for (int32_t n = 0; n < p->neurons; n++) high = input[n] > high ? input[n] : high;
+    if (high > (uint32_t)p->max_value) return 0;
+    input += p->neurons;
+  }
+  return 1;
+}
+#endif
+
+/* Bring events (channel, height, width) into a bit mask (height, width, channel). */
+static void pm_read(int32_t number, const uint8_t *input) {
+  const pm_population *p = net.populations + number;
+  const int32_t slot = net.slots[number], channels = p->channels;
+  const int32_t positions = p->neurons / channels;
+  uint32_t *mask = net.masks + p->mask + slot * p->row;
+#if PUMICE_GRADED
+  uint8_t *sent = p->sent < 0 ? NULL : net.sent + p->sent + slot * p->neurons;
+#endif
+  for (int32_t i = 0; i < p->row; i++) mask[i] = 0;
+  for (int32_t c = 0; c < channels; c++) {
+    int32_t n = c;
+    for (int32_t i = 0; i < positions; i++, n += channels) {
+      while (i + 4 <= positions && !(input[0] | input[1] | input[2] | input[3])) {
+        input += 4;
+        i += 4;
+        n += 4 * channels;
+      }
+      if (i == positions) break;
+      const uint8_t value = *input++;
+      if (!value) continue;
+      mask[n >> 5] |= UINT32_C(1) << (n & 31);
+#if PUMICE_GRADED
+      if (sent) sent[n] = value;
+#endif
+    }
+  }
+}
+
+/* ---- projections ----------------------------------------------------------------------------- */
+
+#if PUMICE_PACKED
+/* Add weights of fewer than 8 bits, the first in the lowest bits. */
+static void pm_add_packed(const pm_projection *c, const uint8_t *w, int32_t *sums, int32_t count,
+                          int32_t scale) {
+  const uint32_t bits = (uint32_t)c->bits, mask = (UINT32_C(1) << bits) - 1u;
+  const int32_t sign = c->is_signed ? (int32_t)(UINT32_C(1) << (bits - 1u)) : 0;
+  uint32_t held = 0, filled = 0;
+  for (int32_t i = 0; i < count; i++) {
+    if (filled < bits) {
+      held |= (uint32_t)*w++ << filled;
+      filled += 8u;
+    }
+    sums[i] += (((int32_t)(held & mask) ^ sign) - sign) * scale;
+    held >>= bits;
+    filled -= bits;
+  }
+}
+#endif
+
+#if PUMICE_NIBBLES
+/* Add weights of 4 bits, two in a byte. */
+static void pm_add_nibbles(const pm_projection *c, const uint8_t *w, int32_t *sums, int32_t count,
+                           int32_t scale) {
+  const int32_t sign = c->is_signed ? 8 : 0;
+  for (; count >= 2; count -= 2, sums += 2) {
+    const int32_t both = *w++;
+    sums[0] += (((both & 15) ^ sign) - sign) * scale;
+    sums[1] += (((both >> 4) ^ sign) - sign) * scale;
+  }
+  if (count) sums[0] += (((*w & 15) ^ sign) - sign) * scale;
+}
+#endif
+
+#if PUMICE_DENSE || PUMICE_CONV
+/* Add one run of weights, which begins at a whole byte. */
+static void pm_add_run(const pm_projection *c, const uint8_t *w, int32_t *sums, int32_t scale) {
+  int32_t count = c->count;
+#if PUMICE_NIBBLES
+  if (c->bits == 4) {
+    pm_add_nibbles(c, w, sums, count, scale);
+    return;
+  }
+#endif
+#if PUMICE_PACKED
+  if (c->bits < 8) {
+    pm_add_packed(c, w, sums, count, scale);
+    return;
+  }
+#endif
+#if PUMICE_SIGNED_BYTES
+  if (c->is_signed) {
+    const int8_t *s = (const int8_t *)w;
+    for (; count >= 4; count -= 4, s += 4, sums += 4) {
+      sums[0] += s[0] * scale;
+      sums[1] += s[1] * scale;
+      sums[2] += s[2] * scale;
+      sums[3] += s[3] * scale;
+    }
+    for (; count > 0; count--) *sums++ += *s++ * scale;
+    return;
+  }
+#endif
+#if PUMICE_UNSIGNED_BYTES
+  for (; count > 0; count--) *sums++ += (int32_t)*w++ * scale;
+#endif
+}
+#endif
+
+#if PUMICE_SPARSE
+/* Add the synapses of one source neuron. */
+static void pm_add_synapses(const pm_projection *c, int32_t neuron, int32_t *sums, int32_t scale) {
+  const int32_t *starts = net.words + c->starts;
+  const int32_t bits = c->bits;
+  const uint32_t mask = (UINT32_C(1) << bits) - 1u;
+  const int32_t sign = c->is_signed ? (int32_t)(UINT32_C(1) << (bits - 1)) : 0;
+  for (int32_t s = starts[neuron]; s < starts[neuron + 1]; s++) {
+    const uint32_t first = (uint32_t)s * (uint32_t)bits;
+    const uint8_t *w = net.weights + c->weights + (first >> 3);
+    uint32_t weight = (uint32_t)w[0] >> (first & 7u);
+    if ((first & 7u) + (uint32_t)bits > 8u) weight |= (uint32_t)w[1] << (8u - (first & 7u));
+    const int32_t target =
+        c->narrow ? (int32_t)net.halves[c->targets + s] : net.words[c->targets + s];
+    sums[target] += (((int32_t)(weight & mask) ^ sign) - sign) * scale;
+  }
+}
+#endif
+
+#if PUMICE_CONV || PUMICE_POOL
+/* Add one event to the windows that hold it. */
+static void pm_add_windows(const pm_projection *c, int32_t neuron, int32_t *sums, int32_t scale) {
+  const int32_t channels = c->channels, position = neuron / channels;
+  const int32_t channel = neuron - position * channels;
+  const int32_t y = position / c->width, x = position - y * c->width;
+  const int32_t across = c->target_width, outputs = c->target_channels;
+  int32_t at_y = y + c->padding_y;
+  sums += c->kind == PM_CONV ? channel / c->group_inputs * c->count : channel;
+  for (int32_t j = 0; j < c->kernel_height && at_y >= 0; j++, at_y -= c->dilation_y) {
+    const int32_t row = c->stride_y == 1 ? at_y : at_y / c->stride_y;
+    if (row >= c->target_height || row * c->stride_y != at_y) continue;
+    int32_t at_x = x + c->padding_x;
+    for (int32_t k = 0; k < c->kernel_width && at_x >= 0; k++, at_x -= c->dilation_x) {
+      const int32_t column = c->stride_x == 1 ? at_x : at_x / c->stride_x;
+      if (column >= across || column * c->stride_x != at_x) continue;
+      int32_t *to = sums + (row * across + column) * outputs;
+#if PUMICE_CONV
+      if (c->kind == PM_CONV) {
+        const int32_t tap = (channel * c->kernel_height + j) * c->kernel_width + k;
+        pm_add_run(c, net.weights + c->weights + tap * c->pitch, to, scale);
+        continue;
+      }
+#endif
+      *to += scale;
+    }
+  }
+}
+#endif
+
+#if PM_CONNECTED
+/* Add the events of a projection's source to the sums of its target. */
+static void pm_accumulate(const pm_projection *c, int32_t *sums) {
+  const pm_population *source = net.populations + c->source;
+  const int32_t slot = pm_slot(c->source, c->delay);
+  const uint32_t *mask = pm_mask(source, slot);
+#if PUMICE_GRADED
+  const uint8_t *sent = source->sent < 0 ? NULL : net.sent + source->sent + slot * source->neurons;
+#endif
+  for (int32_t word = 0; word < source->row; word++) {
+    for (uint32_t bits = mask[word]; bits; bits &= bits - 1u) {
+      const int32_t neuron = word * 32 + pm_lowest_bit(bits);
+      int32_t scale = c->scale;
+#if PUMICE_GRADED
+      if (sent) scale *= sent[neuron];
+#endif
+#if PUMICE_DENSE
+      if (c->kind == PM_DENSE) {
+        pm_add_run(c, net.weights + c->weights + neuron * c->pitch, sums, scale);
+        continue;
+      }
+#endif
+#if PUMICE_SPARSE
+      if (c->kind == PM_SPARSE) {
+        pm_add_synapses(c, neuron, sums, scale);
+        continue;
+      }
+#endif
+#if PUMICE_CONV || PUMICE_POOL
+      pm_add_windows(c, neuron, sums, scale);
+#endif
+    }
+  }
+}
+#endif
+
+#if PUMICE_ROUNDED
+/* Add a projection whose sums are shifted right on their own. */
+static void pm_accumulate_rounded(const pm_projection *c, int32_t *sums, int32_t neurons) {
+  for (int32_t i = 0; i < neurons; i++) net.rounded[i] = 0;
+  pm_accumulate(c, net.rounded);
+  for (int32_t i = 0; i < neurons; i++) sums[i] += pm_shift_right(net.rounded[i], c->shift) * 64;
+}
+#endif
+
+/* ---- neurons --------------------------------------------------------------------------------- */
+
+/* Decay voltages and add biases, before sums are added. */
+static void pm_leak(const pm_population *p, int32_t *v) {
+  const uint16_t *kept = net.halves + p->voltage_kept.first;
+  const int32_t *bias = net.words + p->bias.first;
+  for (int32_t i = 0; i < p->neurons; kept += p->voltage_kept.block, bias += p->bias.block)
+    for (int32_t c = 0; c < p->channels; c++, i++)
+      v[i] = pm_decay(v[i], kept[c * p->voltage_kept.step]) + bias[c * p->bias.step];
+}
+
+#if PUMICE_LASTING
+static void pm_decay_currents(const pm_population *p, int32_t *u) {
+  const uint16_t *kept = net.halves + p->current_kept.first;
+  for (int32_t i = 0; i < p->neurons; kept += p->current_kept.block)
+    for (int32_t c = 0; c < p->channels; c++, i++)
+      u[i] = pm_decay(u[i], kept[c * p->current_kept.step]);
+}
+#endif
+
+/* Wrap currents and add them to voltages that have leaked. */
+#if PUMICE_LASTING || PUMICE_MOMENTARY
+static void pm_integrate(const pm_population *p, int32_t *u, int32_t *v) {
+  for (int32_t i = 0; i < p->neurons; i++) {
+#if PUMICE_SHIFTED
+    if (p->shift) u[i] = pm_shift_right(u[i], p->shift) * 64;
+#endif
+    u[i] = pm_wrap(u[i]);
+    v[i] += u[i];
+  }
+}
+#endif
+
+/* Saturate voltages, fire and reset; write the spikes into the present slot. */
+static void pm_fire(int32_t number, int32_t *v) {
+  const pm_population *p = net.populations + number;
+  const int32_t *threshold = net.words + p->threshold.first, *level = threshold;
+  const int32_t slot = net.slots[number], step = p->threshold.step, block = p->threshold.block;
+  uint32_t *mask = net.masks + p->mask + slot * p->row, bits = 0, bit = 1;
+#if PUMICE_GRADED
+  uint8_t *sent = p->sent < 0 ? NULL : net.sent + p->sent + slot * p->neurons;
+#endif
+  for (int32_t i = 0, end = p->channels; i < p->neurons; end += p->channels) {
+    for (; i < end; i++, level += step) {
+      const int32_t voltage = pm_saturate(v[i]);
+      if (voltage > *level) {
+        bits |= bit;
+        v[i] = 0;
+#if PUMICE_GRADED
+        if (sent) sent[i] = (uint8_t)pm_graded(voltage, p->max_value);
+#endif
+      } else {
+        v[i] = voltage;
+      }
+      bit <<= 1;
+      if (!bit) {
+        *mask++ = bits;
+        bits = 0;
+        bit = 1;
+      }
+    }
+    threshold += block;
+    level = threshold;
+  }
+  if (bit != 1u) *mask = bits;
+}
+
+/* Compute one timestep of a population. */
+static void pm_update(int32_t number) {
+  const pm_population *p = net.populations + number;
+  int32_t *v = net.states + p->voltage, *sums = v;
+  (void)sums; /* unused where nothing is connected */
+  if (!p->steady) pm_leak(p, v);
+#if PUMICE_TRACE
+  int32_t *traced = net.traced + p->voltage;
+  for (int32_t i = 0; i < p->neurons; i++) traced[i] = v[i];
+#endif
+#if PUMICE_MOMENTARY
+  if (p->mode == PM_MOMENTARY) {
+    sums = net.scratch;
+    for (int32_t i = 0; i < p->neurons; i++) sums[i] = 0;
+  }
+#endif
+#if PUMICE_LASTING
+  if (p->mode == PM_LASTING) {
+    sums = net.states + p->current;
+    pm_decay_currents(p, sums);
+  }
+#endif
+#if PM_CONNECTED
+  for (int32_t i = p->into; i < p->into_end; i++) {
+#if PUMICE_ROUNDED
+    if (net.projections[i].shift) {
+      pm_accumulate_rounded(net.projections + i, sums, p->neurons);
+      continue;
+    }
+#endif
+    pm_accumulate(net.projections + i, sums);
+  }
+#endif
+#if PUMICE_LASTING || PUMICE_MOMENTARY
+  if (sums != v) pm_integrate(p, sums, v);
+#endif
+#if PUMICE_TRACE
+  for (int32_t i = 0; i < p->neurons; i++) traced[i] = v[i] - traced[i];
+#endif
+  if (p->kind == PM_SPIKING)
+    pm_fire(number, v);
+  else
+    for (int32_t i = 0; i < p->neurons; i++) v[i] = pm_saturate(v[i]);
+}
+
+/* ---- output ---------------------------------------------------------------------------------- */
+
+static void pm_count_output(void) {
+  const pm_population *p = net.populations + net.sizes.output;
+  const int32_t slot = net.slots[net.sizes.output];
+  const uint32_t *mask = pm_mask(p, slot);
+  for (int32_t i = 0; i < net.sizes.scores; i++)
+    if (mask[i >> 5] >> (i & 31) & 1u) {
+#if PUMICE_GRADED
+      if (p->sent >= 0) {
+        net.scores[i] += net.sent[p->sent + slot * p->neurons + i];
+        continue;
+      }
+#endif
+      net.scores[i]++;
+    }
+}
+
+int32_t pumice_logit(int32_t class_index) {
+  const pm_population *p = net.populations + net.sizes.output;
+  const int32_t place = pm_place(p, class_index);
+  return p->kind == PM_INTEGRATOR ? net.states[p->voltage + place] : net.scores[place];
+}
+
+int32_t pumice_prediction(void) {
+  int32_t best = 0, highest = pumice_logit(0);
+  for (int32_t i = 1; i < net.populations[net.sizes.output].neurons; i++) {
+    const int32_t logit = pumice_logit(i);
+    if (logit > highest) {
+      highest = logit;
+      best = i;
+    }
+  }
+  return best;
+}
+
+#if PUMICE_EXIT
+/* Stop where the margin of the largest logit exceeds the threshold of this timestep. */
+static void pm_judge(void) {
+  if (pm_steps > (uint32_t)net.sizes.threshold_count) return;
+  int32_t first = INT32_MIN, second = INT32_MIN;
+  for (int32_t i = 0; i < net.populations[net.sizes.output].neurons; i++) {
+    const int32_t logit = pumice_logit(i);
+    if (logit > first) {
+      second = first;
+      first = logit;
+    } else if (logit > second) {
+      second = logit;
+    }
+  }
+  if (first - second > net.words[net.sizes.thresholds + (int32_t)pm_steps - 1]) pm_stopped = 1;
+}
+#endif
+
+uint32_t pumice_steps(void) { return pm_steps; }
+
+uint8_t pumice_sent(int32_t population, int32_t neuron) {
+  const pm_population *p = net.populations + population;
+  const int32_t place = pm_place(p, neuron), slot = net.slots[population];
+  if (p->kind == PM_INTEGRATOR || !(pm_mask(p, slot)[place >> 5] >> (place & 31) & 1u)) return 0;
+  return p->sent < 0 ? 1 : net.sent[p->sent + slot * p->neurons + place];
+}
+
+int32_t pumice_voltage(int32_t population, int32_t neuron) {
+  const pm_population *p = net.populations + population;
+  return p->kind == PM_INPUT ? 0 : net.states[p->voltage + pm_place(p, neuron)];
+}
+
+#if PUMICE_TRACE
+int32_t pumice_current(int32_t population, int32_t neuron) {
+  const pm_population *p = net.populations + population;
+  return p->kind == PM_INPUT ? 0 : net.traced[p->voltage + pm_place(p, neuron)];
+}
+#endif
+
+/* ---- timestep -------------------------------------------------------------------------------- */
+
+int pumice_step(const uint8_t *input, size_t size) {
+  if (pm_ready != PM_READY) return PUMICE_ERROR_STATE;
+  if (input == NULL || size != (size_t)net.sizes.input) return PUMICE_ERROR_SIZE;
+  if (pm_stopped) return PUMICE_STOPPED;
+#if PUMICE_BOUNDED
+  if (!pm_valid(input)) return PUMICE_ERROR_VALUE;
+#endif
+  for (int32_t i = 0; i < net.sizes.population_count; i++) {
+    const int32_t next = (int32_t)net.slots[i] + 1;
+    net.slots[i] = (uint8_t)(next == net.populations[i].slots ? 0 : next);
+  }
+  for (int32_t i = 0; i < net.sizes.population_count; i++) {
+    if (net.populations[i].kind == PM_INPUT) {
+      pm_read(i, input);
+      input += net.populations[i].neurons;
+    } else {
+      pm_update(i);
+    }
+  }
+  if (pm_steps < UINT32_MAX) pm_steps++;
+  if (net.sizes.scores) pm_count_output();
+#if PUMICE_EXIT
+  pm_judge();
+#endif
+  return pm_stopped ? PUMICE_STOPPED : PUMICE_OK;
+}

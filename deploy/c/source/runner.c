@@ -1,0 +1,81 @@
+/* Run a network on recorded events, and record what it does.
+ *
+ * input.bin: timesteps, samples, what to record (32 bits each); then the input of each timestep.
+ * output.bin: the status of pumice_init; for each timestep 1, the clock's ticks and the prediction,
+ * 32 bits each, and what is recorded; 0 after each sample; at last the bytes of stack used. */
+#include "port.h"
+#include "pumice_core.h"
+
+#ifndef PUMICE_TRACE
+#define PUMICE_TRACE 0
+#endif
+#define RECORD_SPIKES 1u /* and voltages of integrators */
+#define RECORD_STATES 2u
+#define BUFFER 1024
+
+extern uint8_t events[]; /* as many as the network takes */
+static uint8_t buffer[BUFFER];
+static size_t buffered;
+
+static int flush(void) {
+  const size_t size = buffered;
+  buffered = 0;
+  return size ? port_write(buffer, size) : 0;
+}
+
+static int put_byte(uint32_t byte) {
+  buffer[buffered++] = (uint8_t)byte;
+  return buffered == BUFFER ? flush() : 0;
+}
+
+static int put_word(uint32_t word) {
+  int failed = 0;
+  for (uint32_t shift = 0; shift < 32u; shift += 8u) failed |= put_byte((word >> shift) & 255u);
+  return failed;
+}
+
+static int record(uint32_t what) {
+  int failed = 0;
+  for (int32_t i = 0; i < pumice_network.sizes.population_count; i++) {
+    const pm_population *p = pumice_network.populations + i;
+    if (p->kind == PM_INPUT) continue;
+    if (p->kind == PM_SPIKING)
+      for (int32_t n = 0; n < p->neurons; n++) failed |= put_byte(pumice_sent(i, n));
+    if (p->kind == PM_INTEGRATOR || (what & RECORD_STATES))
+      for (int32_t n = 0; n < p->neurons; n++) failed |= put_word((uint32_t)pumice_voltage(i, n));
+#if PUMICE_TRACE
+    if (what & RECORD_STATES)
+      for (int32_t n = 0; n < p->neurons; n++) failed |= put_word((uint32_t)pumice_current(i, n));
+#endif
+  }
+  return failed;
+}
+
+static int run_sample(uint32_t timesteps, uint32_t what) {
+  const size_t size = (size_t)pumice_network.sizes.input;
+  int status = PUMICE_OK;
+  pumice_reset();
+  for (uint32_t step = 0; step < timesteps; step++) {
+    if (port_read(events, size)) return 3;
+    if (status == PUMICE_STOPPED) continue;
+    const uint32_t before = port_ticks();
+    status = pumice_step(events, size);
+    const uint32_t ticks = port_ticks() - before;
+    if (status < 0) return 4;
+    int failed = put_word(1) | put_word(ticks) | put_word((uint32_t)pumice_prediction());
+    if (what) failed |= record(what);
+    if (failed) return 5;
+  }
+  return put_word(0);
+}
+
+int main(void) {
+  uint32_t header[3];
+  if (port_open() || port_read(header, sizeof header)) return 2;
+  const int status = pumice_init();
+  int failed = put_word((uint32_t)status);
+  for (uint32_t sample = 0; sample < header[1] && status == PUMICE_OK && !failed; sample++)
+    failed = run_sample(header[0], header[2]);
+  if (!failed) failed = put_word(port_stack_used()) | flush();
+  return port_close() | failed;
+}

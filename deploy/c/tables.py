@@ -1,0 +1,245 @@
+"""Tables of the firmware core: a network as flat constants, and the sizes of its buffers.
+
+Neurons lie channels last (height, width, channel). The structures are those of
+`source/pumice_core.h`, whose field names these are.
+"""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime import Network, Population
+from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
+from ...runtime.network import activation_bound
+from .projections import TableBuilder, compile_projection
+
+KINDS = {"input": 0, "cuba": 1, "integrator": 2}
+DIRECT, MOMENTARY, LASTING = range(3)
+WORD_BITS = 32
+Fields = dict[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class FirmwareTables:
+    """A network compiled for the firmware core.
+
+    Attributes:
+        populations: Fields of each population, inputs first, then in topological order.
+        projections: Fields of each projection, by target.
+        weights: Packed weights, uint8.
+        halves: Decay factors and sparse targets, uint16.
+        words: Thresholds, biases, sparse starts and early-exit thresholds, int32.
+        sizes: Entries of every table and buffer, as `pm_sizes` has them.
+        scratch: Entries of the buffer of momentary currents.
+        rounded: Entries of the buffer of sums that are shifted right.
+        traced: Entries of the buffer of currents of a build that records them.
+        features: Features that the core is compiled with, by macro.
+    """
+
+    populations: tuple[Mapping[str, Any], ...]
+    projections: tuple[Mapping[str, int], ...]
+    weights: NDArray[np.uint8]
+    halves: NDArray[np.uint16]
+    words: NDArray[np.int32]
+    sizes: Mapping[str, int]
+    scratch: int
+    rounded: int
+    traced: int
+    features: Mapping[str, bool]
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the constants in flash."""
+        records = self.record_words
+        return self.weights.nbytes + self.halves.nbytes + self.words.nbytes + records.nbytes
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes of the buffers in RAM."""
+        sizes = self.sizes
+        words = sizes["masks"] + sizes["states"] + self.scratch + self.rounded + sizes["scores"]
+        return 4 * words + sizes["sent"] + sizes["population_count"]
+
+    @property
+    def record_words(self) -> NDArray[np.int32]:
+        """The populations and projections as their structures lie in memory, int32."""
+        words: list[int] = []
+        for population in self.populations:
+            for value in population.values():
+                words += value if isinstance(value, tuple) else [value]
+        for projection in self.projections:
+            words += projection.values()
+        return np.array(words, "<i4")
+
+    @property
+    def sizes_crc(self) -> int:
+        """CRC-32 of the sizes."""
+        return zlib.crc32(np.array(list(self.sizes.values()), "<i4").tobytes())
+
+    @property
+    def crc(self) -> int:
+        """CRC-32 of the sizes and the tables, in the order in which the core reads them."""
+        crc = self.sizes_crc ^ 0xFFFFFFFF  # the core goes on from the register, not from the result
+        data = (
+            self.weights.tobytes()
+            + self.halves.astype("<u2").tobytes()
+            + self.words.astype("<i4").tobytes()
+            + self.record_words.tobytes()
+        )
+        return zlib.crc32(data, crc ^ 0xFFFFFFFF)
+
+
+def compile_tables(network: Network) -> FirmwareTables:
+    """Compile `network` to the tables of the firmware core."""
+    builder = TableBuilder()
+    populations = (*network.inputs, *network.topological_order)
+    numbers = {population.name: i for i, population in enumerate(populations)}
+    slots = {p.name: 1 for p in populations}
+    for projection in network.projections:
+        slots[projection.source] = max(slots[projection.source], projection.delay + 1)
+    rows: list[dict[str, Any]] = []
+    projections: list[Fields] = []
+    used = {"masks": 0, "sent": 0, "states": 0}
+    for population in populations:
+        incoming = network.incoming(population.name)
+        fields = [
+            compile_projection(builder, each, network, numbers[each.source]) for each in incoming
+        ]
+        rows.append(_population(builder, network, population, fields))
+        rows[-1] |= {"slots": slots[population.name]}
+        rows[-1] |= {"into": len(projections), "into_end": len(projections) + len(fields)}
+        projections += fields
+        _place_buffers(rows[-1], used)
+    traced = used["states"]
+    _place_currents(rows, used)
+    thresholds = network.early_exit.thresholds if network.early_exit else ()
+    output = network.population(network.output)
+    first_threshold = builder.words.add(np.array(thresholds, np.int64))
+    weights, halves, words = builder.arrays()
+    sizes = {
+        "population_count": len(populations),
+        "projection_count": len(projections),
+        "weights": weights.size,
+        "halves": halves.size,
+        "words": words.size,
+        **used,
+        "scores": 0 if output.kind == "integrator" else output.neurons,
+        "input": sum(p.neurons for p in network.inputs),
+        "output": numbers[network.output],
+        "thresholds": first_threshold,
+        "threshold_count": len(thresholds),
+    }
+    scratch = [row["neurons"] for row in rows if row["mode"] == MOMENTARY]
+    rounded = [
+        row["neurons"]
+        for row in rows
+        if any(p["shift"] for p in projections[row["into"] : row["into_end"]])
+    ]
+    return FirmwareTables(
+        tuple(rows),
+        tuple(projections),
+        weights,
+        halves,
+        words,
+        sizes,
+        max(scratch, default=0),
+        max(rounded, default=0),
+        traced,
+        _features(network, rows, projections),
+    )
+
+
+def _population(
+    builder: TableBuilder, network: Network, population: Population, incoming: list[Fields]
+) -> dict[str, Any]:
+    """Lay out the parameters of a population; chooses where its sums are added up.
+
+    Takes the shift of its only projection, where its currents last one timestep, off `incoming`.
+    """
+    shape = population.shape
+    mode, shift = DIRECT, 0
+    if population.kind != "input" and int(population.current_decay.min()) < DECAY_ONE:
+        mode = LASTING
+    elif len(incoming) == 1 and incoming[0]["shift"]:
+        mode, shift, incoming[0]["shift"] = MOMENTARY, incoming[0]["shift"], 0
+    elif population.kind != "input":
+        bound = activation_bound(network, population) << ALIGN_BITS
+        mode = DIRECT if bound < STATE_HALF else MOMENTARY
+    for fields in incoming:  # sums are in 1/64 of a weight unit, but those that are shifted right
+        fields["scale"] <<= 0 if fields["shift"] or shift else ALIGN_BITS
+    bias = population.bias.astype(np.int64) << population.bias_exponent
+    spiking = population.kind == "cuba"
+    threshold = population.threshold.astype(np.int64) << ALIGN_BITS
+    lasting = np.array(DECAY_ONE) - (population.current_decay if mode == LASTING else DECAY_ONE)
+    kept = np.array(DECAY_ONE) - population.voltage_decay
+    return {
+        "kind": KINDS[population.kind],
+        "neurons": population.neurons,
+        "channels": shape[0],
+        "max_value": population.max_value,
+        "slots": 1,
+        "row": 0 if population.kind == "integrator" else -(-population.neurons // WORD_BITS),
+        "mask": 0,
+        "sent": -1,
+        "mode": mode,
+        "voltage": 0,
+        "current": 0,
+        "shift": shift,
+        "steady": int((kept == DECAY_ONE).all() and not bias.any()),
+        "into": 0,
+        "into_end": 0,
+        "current_kept": builder.parameter(builder.halves, lasting, shape),
+        "voltage_kept": builder.parameter(builder.halves, kept, shape),
+        "threshold": builder.parameter(builder.words, threshold * spiking, shape),
+        "bias": builder.parameter(builder.words, bias, shape),
+    }
+
+
+def _place_buffers(row: dict[str, Any], used: Fields) -> None:
+    """Reserve the spikes and voltages of a population in the buffers; advances `used`."""
+    row["mask"] = used["masks"]
+    used["masks"] += row["slots"] * row["row"]
+    if row["max_value"] > 1:
+        row["sent"] = used["sent"]
+        used["sent"] += row["slots"] * row["neurons"]
+    if row["kind"] != KINDS["input"]:
+        row["voltage"] = used["states"]
+        used["states"] += row["neurons"]
+
+
+def _place_currents(rows: list[dict[str, Any]], used: Fields) -> None:
+    """Reserve lasting currents behind the voltages; advances `used`."""
+    for row in rows:
+        if row["mode"] == LASTING:
+            row["current"] = used["states"]
+            used["states"] += row["neurons"]
+
+
+def _features(
+    network: Network, rows: list[dict[str, Any]], projections: list[Fields]
+) -> dict[str, bool]:
+    """Name what the network uses of the core, by macro."""
+    kinds = {fields["kind"] for fields in projections}
+    runs = [f for f in projections if f["kind"] in (0, 2)]  # dense, conv
+    modes = {row["mode"] for row in rows}
+    return {
+        "PUMICE_DENSE": 0 in kinds,
+        "PUMICE_SPARSE": 1 in kinds,
+        "PUMICE_CONV": 2 in kinds,
+        "PUMICE_POOL": 3 in kinds,
+        "PUMICE_GRADED": any(row["sent"] >= 0 for row in rows),
+        "PUMICE_BOUNDED": any(p.max_value < 255 for p in network.inputs),
+        "PUMICE_SIGNED_BYTES": any(f["bits"] == 8 and f["is_signed"] for f in runs),
+        "PUMICE_UNSIGNED_BYTES": any(f["bits"] == 8 and not f["is_signed"] for f in runs),
+        "PUMICE_NIBBLES": any(f["bits"] == 4 for f in runs),
+        "PUMICE_PACKED": any(f["bits"] < 8 and f["bits"] != 4 for f in runs),
+        "PUMICE_MOMENTARY": MOMENTARY in modes,
+        "PUMICE_LASTING": LASTING in modes,
+        "PUMICE_SHIFTED": any(row["shift"] for row in rows),
+        "PUMICE_ROUNDED": any(fields["shift"] for fields in projections),
+        "PUMICE_EXIT": network.early_exit is not None,
+    }
