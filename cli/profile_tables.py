@@ -42,6 +42,9 @@ def print_profile(
     for profile in profiles:
         if profile.placement_error:
             continue
+        if profile.firmware:
+            typer.echo(f"\n{profile.summary()}")
+            continue
         _print_usage(profile)
         for estimate in profile.cost.energies:
             _print_energy(profile.cost, estimate)
@@ -70,6 +73,8 @@ def _print_fit(profiles: "Sequence[Profile]") -> None:
     for each in profiles:
         if each.placement_error:
             rows.append((each.target.title, "does not fit", *[""] * 6))
+        elif each.firmware:
+            rows.append((each.target.title, "firmware", *[""] * 6))
         elif each.program is None or each.cost.traffic is None:
             rows.append((each.target.title, "no cores: arithmetic only", *[""] * 6))
         else:

@@ -7,6 +7,7 @@ from typing import Any
 from ..runtime import Network, Program, Trace
 from ..runtime.errors import EngineError, PlacementError
 from ..runtime.text_table import TextTable, count_of
+from .c.profile import FirmwareProfile, profile_firmware
 from .cost.energy import Range
 from .cost.estimate import STATIC_POWER_NOTE, Cost, costs_to_dict, estimate_cost
 from .placement.lower_bound import min_cores
@@ -29,6 +30,8 @@ class Profile:
         lower_bound: Number of cores below which no placement exists.
         placement_error: If the target does not hold the network, the limit, the excess and a
             remedy; else empty.
+        firmware: Memory, instructions, time and energy of the exported firmware; None if the target
+            is no microcontroller.
     """
 
     target: Target
@@ -37,6 +40,7 @@ class Profile:
     utilization: tuple[PopulationUsage, ...] = ()
     lower_bound: int = 0
     placement_error: str = ""
+    firmware: FirmwareProfile | None = None
 
     def __repr__(self) -> str:
         """Describe in one line."""
@@ -45,6 +49,11 @@ class Profile:
             parts.append(count_of(len(self.program.cores), "core"))
         if self.placement_error:
             parts.append(f"not placed: {self.placement_error}")
+        if self.firmware:
+            footprint = self.firmware.footprint
+            parts.append(f"flash {footprint.flash:,} bytes, RAM {footprint.ram:,} bytes")
+            parts += [f"{_format_range(each, 1e3)} mJ" for each in self.firmware.energy[-1:]]
+            parts += [f"{_format_range(each, 1e3)} ms" for each in self.firmware.time[-1:]]
         parts += [f"{_microjoules(each.total)} ({each.model})" for each in self.cost.energies[:1]]
         parts += [f"{_microseconds(each.inference)}" for each in self.cost.latencies[:1]]
         return f"Profile({', '.join(parts)})"
@@ -102,6 +111,10 @@ def profile(network: Network | Program, trace: Trace, target: TargetLike | None 
             "profile(network, trace, target), or place it first"
         )
     chosen = as_target(target)
+    if chosen.mcu:
+        firmware = profile_firmware(network, trace, chosen.mcu)
+        cost = estimate_cost(network, trace, chosen)
+        return Profile(chosen, cost, placement_error=firmware.error, firmware=firmware)
     if chosen.chip is None:
         return Profile(chosen, estimate_cost(network, trace, chosen))
     try:
@@ -156,6 +169,7 @@ def profiles_to_dict(network: Network, trace: Trace, profiles: Iterable[Profile]
     document = costs_to_dict(network, trace, [each.cost for each in profiles])
     for each, target in zip(profiles, document["targets"], strict=True):
         target["placement"] = _placement_to_dict(each)
+        target["firmware"] = asdict(each.firmware) if each.firmware else None
         target["placement_error"] = each.placement_error or None
     return document
 
@@ -186,6 +200,9 @@ def _placement_to_dict(profile: Profile) -> dict[str, Any] | None:
 
 def _summary_tables(profile: Profile) -> Iterator[TextTable]:
     cost, target = profile.cost, profile.target
+    if profile.firmware:
+        yield firmware_table(profile)
+        return
     if profile.program:
         limits = {key: limit for key, limit in profile.program.limits.items() if limit}
         yield TextTable(
@@ -239,6 +256,35 @@ def _summary_tables(profile: Profile) -> Iterator[TextTable]:
             ("step", "inference", "inferences per second"),
             title=f"{target.title}: latency",
         )
+
+
+def firmware_table(profile: Profile) -> TextTable:
+    """Tabulate instructions, time and energy of firmware by timestep."""
+    firmware, mcu = profile.firmware, profile.target.mcu
+    assert firmware and mcu
+    rows = zip(firmware.instructions, firmware.time, firmware.energy, strict=True)
+    size = firmware.footprint
+    memory = (
+        f"flash {size.flash:,} of {mcu.flash.value:,} bytes (code {size.code:,}, tables "
+        f"{size.tables:,}), RAM {size.ram:,} of {mcu.ram.value:,} bytes (buffers {size.buffers:,}, "
+        f"stack {size.stack:,})"
+    )
+    return TextTable(
+        ("timesteps", "instructions", "time", "energy"),
+        tuple(
+            (
+                str(step),
+                f"{count:,.0f}",
+                f"{_format_range(time, 1e3)} ms",
+                f"{_format_range(energy, 1e3)} mJ",
+            )
+            for step, (count, time, energy) in enumerate(rows, 1)
+        ),
+        ("timesteps", "instructions", "time", "energy"),
+        title=f"{profile.target.title}: {firmware.error or memory}",
+        footer=f"instructions: counted by QEMU on {count_of(firmware.samples, 'sample')}; "
+        f"excludes {mcu.excludes}",
+    )
 
 
 def _format_range(values: Range, scale: float = 1.0) -> str:

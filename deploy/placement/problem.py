@@ -83,7 +83,10 @@ def make_problem(network: Network, target: Target) -> PlacementProblem:
         )
     if not (target.chip and target.core and target.neuron and target.synapse):
         raise PlacementError(
-            f"{target.name}: a price list of arithmetic, has no cores to place a network on; "
+            f"{target.name}: a microcontroller, which holds a network whole; export firmware: "
+            "network.to_c(folder)"
+            if target.mcu
+            else f"{target.name}: a price list of arithmetic, has no cores to place a network on; "
             "choose a target with cores, such as loihi2"
         )
     lags = schedule(network).lags

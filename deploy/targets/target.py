@@ -32,6 +32,8 @@ UNIT_SCALES = {
     "ns": 1e-9,
     "us": 1e-6,
     "percent": 1e-2,
+    "MHz": 1e6,
+    "cycles": 1.0,
 }
 FOLDER = "pumice.deploy.targets"
 
@@ -233,8 +235,30 @@ class Synapse(FrozenModel):
     convolution: Option[Literal["projection", "pixel", "neuron"]]
 
 
+class Microcontroller(FrozenModel):
+    """A microcontroller that runs exported firmware.
+
+    Attributes:
+        processor: Processor that the firmware is compiled for and emulated on.
+        flash: Bytes for code and constants.
+        ram: Bytes for buffers and the stack, in one piece.
+        clock: Clock of the processor.
+        instruction: Cycles of an instruction, a mean over a program.
+        cycle: Energy of a cycle while the processor runs.
+        excludes: What the energy and the time leave out.
+    """
+
+    processor: Literal["cortex-m4", "cortex-m7", "rv32imac"]
+    flash: Limit[Literal["bytes"]]
+    ram: Limit[Literal["bytes"]]
+    clock: Price[Literal["MHz"]]
+    instruction: Price[Literal["cycles"]]
+    cycle: Energy
+    excludes: NonEmptyStr
+
+
 class Target(FrozenModel):
-    """A chip, or arithmetic in some technology: its limits and its price lists."""
+    """A chip, a microcontroller, or arithmetic in some technology: limits and price lists."""
 
     name: NonEmptyStr
     title: NonEmptyStr
@@ -244,6 +268,7 @@ class Target(FrozenModel):
     core: Core | None = None
     neuron: Neuron | None = None
     synapse: Synapse | None = None
+    mcu: Microcontroller | None = None
     energy: dict[str, Prices[Energy]] = {}
     time: dict[str, Times] = {}
 

@@ -27,8 +27,16 @@ def line_number(text: str) -> int:
     return LOIHI[: LOIHI.index(text)].count("\n") + 1
 
 
-def test_four_targets_are_shipped() -> None:
-    assert list_targets() == ["cmos45", "generic8", "loihi1", "loihi2"]
+def test_seven_targets_are_shipped() -> None:
+    assert list_targets() == [
+        "cmos45",
+        "cortex-m4",
+        "cortex-m7",
+        "generic8",
+        "loihi1",
+        "loihi2",
+        "rv32imac",
+    ]
 
 
 @pytest.mark.parametrize("name", list_targets())
@@ -127,5 +135,5 @@ def test_a_custom_file_is_read_and_a_missing_one_raises(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(LOIHI.replace('name = "loihi1"', 'name = "mine"'))
     assert read_target(str(path)).name == "mine"
-    with pytest.raises(RecipeError, match="no such file or shipped target; there are cmos45, gen"):
+    with pytest.raises(RecipeError, match="no such file or shipped target; there are cmos45, cor"):
         read_target(str(tmp_path / "absent.toml"))

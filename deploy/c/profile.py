@@ -1,0 +1,149 @@
+"""Profile of exported firmware on a microcontroller: memory, instructions, time and energy.
+
+Memory comes from the compiler and linker. Instructions are counted by QEMU while the firmware runs
+recorded samples; cycles an instruction, clock and energy a cycle are figures of the target.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime import Network, Trace
+from ...runtime.arithmetic import DECAY_ONE
+from ...runtime.errors import EngineError
+from ...runtime.events import validate_events
+from ..targets.target import Microcontroller
+from .build import TOOLCHAINS, build_firmware
+from .engine import FirmwareRecord, record_run
+from .footprint import Footprint, measure_footprint
+
+MAX_SAMPLES = 16  # that the emulator runs
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class FirmwareProfile:
+    """Firmware of a network on a microcontroller.
+
+    Attributes:
+        processor: Processor that it was compiled for and emulated on.
+        footprint: Bytes of flash and RAM.
+        samples: Number of samples that were run.
+        instructions: Instructions of an inference that stops after 1, 2, ... timesteps, a mean over
+            samples; empty where the emulated board cannot hold the network.
+        time: The same in seconds, (min, max).
+        energy: The same in joules, (min, max).
+        error: If the target does not hold the network, the limit, the excess and a remedy.
+    """
+
+    processor: str
+    footprint: Footprint
+    samples: int
+    instructions: tuple[float, ...]
+    time: tuple[Range, ...]
+    energy: tuple[Range, ...]
+    error: str = ""
+
+
+def profile_firmware(network: Network, trace: Trace, target: Microcontroller) -> FirmwareProfile:
+    """Compile `network` for a microcontroller and run samples of `trace` on its emulation.
+
+    Args:
+        network: Network.
+        trace: A run of it that holds the events of its inputs (`record="all"`).
+        target: Microcontroller.
+
+    Raises:
+        MissingPackage: A tool is not installed; the text names the command that installs it.
+        EngineError: The trace lacks events, or the firmware predicts otherwise than the trace.
+    """
+    toolchain = TOOLCHAINS[target.processor]
+    footprint = measure_footprint(network, toolchain)
+    error = explain_excess(network, footprint, target)
+    lacking = [p.name for p in network.inputs if p.name not in trace.spikes]
+    if lacking:
+        raise EngineError(f"{lacking[0]}: its events were not recorded; run with record='all'")
+    events = validate_events(
+        network, {p.name: trace.spikes[p.name][:, :MAX_SAMPLES] for p in network.inputs}
+    )
+    samples = min(trace.batch, MAX_SAMPLES)
+    with tempfile.TemporaryDirectory(prefix="pumice-") as folder:
+        try:
+            firmware = build_firmware(network, toolchain, Path(folder))
+        except EngineError:
+            if not error:
+                raise
+            return FirmwareProfile(target.processor, footprint, 0, (), (), (), error)
+        recorded = record_run(network, firmware, events, 0)
+    _check_predictions(trace, recorded)
+    counts = recorded.instructions.mean(axis=1).cumsum()
+    return FirmwareProfile(
+        target.processor,
+        footprint,
+        samples,
+        tuple(counts.tolist()),
+        *_time_and_energy(counts, target),
+        error,
+    )
+
+
+def _check_predictions(trace: Trace, recorded: FirmwareRecord) -> None:
+    expected, actual = trace.predictions[:MAX_SAMPLES], recorded.predictions[-1]
+    if not np.array_equal(expected, actual):
+        sample = int(np.flatnonzero(expected != actual)[0])
+        raise EngineError(
+            f"firmware: predicts {actual[sample]} for sample {sample}, needs {expected[sample]}"
+        )
+
+
+def _time_and_energy(
+    instructions: NDArray[np.float64], target: Microcontroller
+) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
+    clock = target.clock.range[0]
+    time, energy = [], []
+    for count in instructions.tolist():
+        low, high = (count * cycles for cycles in target.instruction.range)
+        time.append((low / clock, high / clock))
+        energy.append((low * target.cycle.range[0], high * target.cycle.range[1]))
+    return tuple(time), tuple(energy)
+
+
+def explain_excess(network: Network, footprint: Footprint, target: Microcontroller) -> str:
+    """Say which limit the firmware exceeds, by how much, and what helps; empty where it fits."""
+    flash, ram = footprint.flash - target.flash.value, footprint.ram - target.ram.value
+    parts = []
+    if flash > 0:
+        parts.append(
+            f"flash: needs {footprint.flash:,} bytes, {flash:,} more than {target.flash.value:,}; "
+            f"{_flash_remedy(footprint, target)}"
+        )
+    if ram > 0:
+        parts.append(
+            f"RAM: needs {footprint.ram:,} bytes, {ram:,} more than {target.ram.value:,}; "
+            f"{_ram_remedy(network)}"
+        )
+    return ". ".join(parts)
+
+
+def _flash_remedy(footprint: Footprint, target: Microcontroller) -> str:
+    room = target.flash.value - footprint.code
+    fraction = room / footprint.tables
+    bits = int(8 * fraction)
+    if bits >= 2:
+        return f"convert with weight_bits={bits} or fewer, or sparsify its largest layer"
+    return f"its constants need {1 / max(fraction, 1e-9):,.1f} times the room: use smaller layers"
+
+
+def _ram_remedy(network: Network) -> str:
+    states = {
+        p.name: p.neurons * (8 if int(p.current_decay.min()) < DECAY_ONE else 4)
+        for p in network.topological_order
+    }
+    name = max(states, key=lambda each: states[each])
+    return (
+        f"the states of {name} take {states[name]:,}: use fewer channels or a larger stride there, "
+        "or current_decay 4096, which needs no stored currents"
+    )
