@@ -20,6 +20,15 @@ LAVA = {
     "lava-dl": ("--no-deps", "--ignore-requires-python", "lava-dl==0.6.0"),
 }
 PACKAGE_OF_MODULE = {"lava": "lava-nc", "sklearn": "scikit-learn"}  # where the names differ
+# Commands and Debian packages by engine; the registry of engines has them too, but imports numpy.
+TOOLS = {
+    "c": (("gcc",), "gcc"),
+    "cortex-m": (("arm-none-eabi-gcc", "qemu-system-arm"), "gcc-arm-none-eabi qemu-system-arm"),
+    "riscv": (
+        ("riscv64-unknown-elf-gcc", "qemu-system-riscv32"),
+        "gcc-riscv64-unknown-elf qemu-system-misc",
+    ),
+}
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
 EXTRA_PATTERN = re.compile(r"""extra == ["']([a-z]+)["']""")
 
@@ -51,6 +60,7 @@ def doctor(
     """
     from .output import print_facts, print_json, print_progress
 
+    tools = list_tools()
     packages = list_packages()
     if fix:
         for command in install_commands(packages):
@@ -59,11 +69,16 @@ def doctor(
                 raise typer.Exit(1)
         packages = list_packages()
     if as_json:
-        document = {"machine": machine_info(), "packages": [asdict(p) for p in packages]}
+        document = {
+            "machine": machine_info(),
+            "packages": [asdict(p) for p in packages],
+            "tools": [asdict(tool) for tool in tools],
+        }
         print_json({**document, "install_commands": install_commands(packages)})
     else:
         print_facts(machine_info())
         _print_packages(packages)
+        _print_tools(tools)
     if any(not package.version and not package.extra for package in packages):
         raise typer.Exit(1)
 
@@ -83,6 +98,32 @@ def list_packages() -> list[Package]:
     for lava, install in LAVA.items():
         packages[lava] = Package(lava, "lava", _version(lava), install)
     return list(packages.values())
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A command that an engine needs.
+
+    Attributes:
+        name: Name of the command.
+        engine: Name of the engine.
+        path: Where it is installed; empty if it is not.
+        install: Command that installs it.
+    """
+
+    name: str
+    engine: str
+    path: str
+    install: str
+
+
+def list_tools() -> list[Tool]:
+    """List the compilers and emulators that engines need."""
+    return [
+        Tool(name, engine, shutil.which(name) or "", f"apt-get install {packages}")
+        for engine, (names, packages) in TOOLS.items()
+        for name in names
+    ]
 
 
 def install_hint(module: str) -> str:
@@ -138,3 +179,12 @@ def _print_packages(packages: list[Package]) -> None:
             typer.echo(f"  missing: {', '.join(missing)}")
     for command in install_commands(packages):
         typer.echo(f"\nto install: {' '.join(command)}")
+
+
+def _print_tools(tools: list[Tool]) -> None:
+    typer.echo(f"\ntools: {', '.join(tool.name for tool in tools if tool.path) or 'none'}")
+    missing = [tool for tool in tools if not tool.path]
+    for tool in missing:
+        typer.echo(f"  missing: {tool.name}, for the engine {tool.engine}")
+    for command in dict.fromkeys(tool.install for tool in missing):
+        typer.echo(f"\nto install: {command}")

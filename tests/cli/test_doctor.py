@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -8,6 +9,7 @@ from command import pumice
 
 from pumice.cli import doctor
 from pumice.cli.doctor import install_hint
+from pumice.runtime.engines.registry import ENGINES
 
 
 def test_the_versions_of_installed_packages_are_listed() -> None:
@@ -105,3 +107,17 @@ def test_no_listed_package_is_imported() -> None:
 )
 def test_the_hint_for_a_missing_module_names_its_extra(module: str, hint: str) -> None:
     assert install_hint(module) == hint
+
+
+def test_missing_tools_of_engines_are_named_with_their_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    result = pumice("doctor")
+    assert result.status == 0
+    assert "missing: arm-none-eabi-gcc, for the engine cortex-m" in result.out
+    assert "to install: apt-get install gcc-riscv64-unknown-elf qemu-system-misc" in result.out
+    tools = pumice("doctor", "--json").document["tools"]
+    listed = {(tool["engine"], tool["name"], tool["install"]) for tool in tools}
+    assert listed == {(e.name, tool, e.install) for e in ENGINES.values() for tool in e.tools}
+    assert not any(tool["path"] for tool in tools)
