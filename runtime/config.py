@@ -1,17 +1,49 @@
 """Load TOML into pydantic models, with errors that name file, line, key and nearest known key."""
 
-import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import RecipeError
+from .suggest import suggest
 
 Model = TypeVar("Model", bound=BaseModel)
+KEY_PATTERN = re.compile(r"^\s*- ((?:`\w+`(?:, )?)+): (.*?)(?=^\s*- `|^\s*$|\Z)", re.M | re.S)
+
+
+class Options(BaseModel):
+    """A table of a recipe: immutable, without unknown keys, with finite numbers.
+
+    The class docstring of a table describes its keys in a list, "- `key`: meaning."; the JSON
+    schema repeats these descriptions.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
+        """Add the descriptions of the keys to the JSON schema."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for key, text in describe_keys(cls).items():
+            if key in properties:
+                properties[key]["description"] = text
+        return schema
+
+
+def describe_keys(model: type[BaseModel]) -> dict[str, str]:
+    """Collect the meaning of each key from the docstrings of `model` and of its base classes."""
+    described: dict[str, str] = {}
+    for cls in reversed(model.__mro__):
+        for keys, text in KEY_PATTERN.findall(cls.__doc__ or ""):
+            meaning = " ".join(text.split()).rstrip(".;")
+            described |= dict.fromkeys(re.findall(r"`(\w+)`", keys), meaning)
+    return described
 
 
 def load_config(
@@ -48,8 +80,12 @@ def validate(model: type[Model], values: Mapping[str, Any], who: str, text: str 
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        # A misspelled key is unknown and the right one is missing: report the unknown one.
-        fault = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        # A misspelled key is unknown and the right one is missing: report the unknown one. Of the
+        # branches of a union, report the one that matches most.
+        fault = min(
+            error.errors(),
+            key=lambda e: (e["type"] != "extra_forbidden", -len(_error_location(e, values))),
+        )
         line = find_line(text, _error_location(fault, values))
         place = f"{who}: line {line}" if line else who
         raise RecipeError(f"{place}: {_describe_error(fault, model, values)}") from None
@@ -61,6 +97,8 @@ def _error_location(fault: Any, values: Any) -> tuple[Any, ...]:
     for part in fault["loc"]:
         if not isinstance(values, Mapping | list):
             break
+        if isinstance(values, list) and not isinstance(part, int):
+            continue
         if isinstance(values, Mapping) and part not in values:
             if fault["type"] == "missing" and part == fault["loc"][-1]:
                 location.append(part)
@@ -115,12 +153,12 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
 def _describe_error(fault: Any, model: type[BaseModel], values: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in _error_location(fault, values))
     if fault["type"] == "union_tag_invalid":
-        return f"{key}: {fault['ctx']['tag']!r} is none of {fault['ctx']['expected_tags']}"
+        tag, known = fault["ctx"]["tag"], fault["ctx"]["expected_tags"]
+        names = known.replace("'", "").split(", ")
+        return f"{key}: {tag!r} is none of {known}; {suggest(tag, names)}"
     if fault["type"] == "extra_forbidden":
         known = _known_keys(model, fault["loc"][:-1])
-        near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1, 0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-        return f"{key}: unknown key; {hint}"
+        return f"{key}: unknown key; {suggest(str(fault['loc'][-1]), known)}"
     if fault["type"] == "missing":
         return f"{key}: is missing"
     message = str(fault["msg"]).removeprefix("Value error, ")

@@ -7,27 +7,10 @@ global generator on the CPU, so that they are the same for every device; values 
 import math
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
-
-class AugmentOptions(BaseModel):
-    """Augmentation of training clips: table `[augment]` of a recipe.
-
-    - `shift`: translate by up to so many pixels along each axis, with zero padding.
-    - `flip`: mirror left to right with probability 1/2.
-    - `cutout`: blank a square of so many pixels a side.
-    - `rotate`, `shear`: rotate and shear by up to so many degrees.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    shift: int = Field(default=0, ge=0)
-    flip: bool = False
-    cutout: int = Field(default=0, ge=0)
-    rotate: float = Field(default=0.0, ge=0, le=180)
-    shear: float = Field(default=0.0, ge=0, lt=90)
+from .augment_options import AugmentOptions
 
 
 def augment(clips: Tensor, options: AugmentOptions) -> Tensor:

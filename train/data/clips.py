@@ -2,16 +2,18 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ...runtime.config import Options
 
 
-class ClipOptions(BaseModel):
-    """Clips of `timesteps` frames, every `stride`-th, in pairs with a gap of 0 to `gap` frames.
+class ClipOptions(Options):
+    """Clips of videos, in pairs.
 
-    The gap is the number of frames from the end of the first clip to the start of the later one.
+    - `timesteps`: frames of a clip.
+    - `stride`: distance of consecutive frames of a clip, in frames of the video.
+    - `gap`: maximum number of frames from the end of the first clip to the start of the later one.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     timesteps: int = Field(default=8, ge=2)
     stride: int = Field(default=1, ge=1)

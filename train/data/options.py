@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from ...runtime.config import Options
 
 Binning = Literal["time", "count"]
 Values = Literal["binary", "counts", "gray"]
 
 
-class DataOptions(BaseModel):
+class DataOptions(Options):
     """Choice of a dataset, and conversion of its events or images to frames.
 
     - `name`: name of the dataset.
@@ -28,8 +30,6 @@ class DataOptions(BaseModel):
       with less error than 8.
     - `labels`: whether labels may be used; with `false`, no label may be learned from.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "digits-events"
     folder: Path | None = None

@@ -1,12 +1,12 @@
 """Registry of datasets by name."""
 
-import difflib
 import os
 from collections.abc import Callable
 from typing import Any
 
 from ...runtime.config import validate
 from ...runtime.errors import DataError
+from ...runtime.suggest import suggest
 from .cifar import load_cifar10, load_cifar100
 from .dataset import Dataset
 from .digit_motions import load_digit_motions
@@ -49,8 +49,5 @@ def load(name: str, folder: str | os.PathLike[str] | None = None, **options: Any
     """
     loader = LOADERS.get(name)
     if loader is None:
-        nearest = difflib.get_close_matches(name.lower(), LOADERS, 1, 0)
-        raise DataError(
-            f'no dataset "{name}"; the nearest is "{nearest[0]}", of {", ".join(LOADERS)}'
-        )
+        raise DataError(f"no dataset {name!r}; {suggest(name, LOADERS)}")
     return loader(validate(DataOptions, {**options, "name": name, "folder": folder}, name))

@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ...runtime.config import Options
 
 VideoSet = Literal["digit-motions", "ucf101", "hmdb51", "minikinetics", "kth", "ucf11", "folder"]
 Part = Literal["train", "validation", "test"]
 
 
-class VideoOptions(BaseModel):
+class VideoOptions(Options):
     """Choice of a video dataset, and conversion of its frames.
 
     - `name`: name of the dataset.
@@ -23,8 +25,6 @@ class VideoOptions(BaseModel):
     - `cache`: whether decoded videos are written to the user's cache folder.
     - `seed`: seed of generated videos.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: VideoSet = "digit-motions"
     folder: Path | None = None

@@ -14,10 +14,10 @@ from torch import nn
 from ...runtime.config import validate
 from ...runtime.errors import RecipeError
 from ..data import Dataset
-from ..data.augment import AugmentOptions
+from ..data.augment_options import AugmentOptions
 from ..data.options import DataOptions
-from ..losses.registry import LossOptions
-from ..models.registry import CustomOptions
+from ..losses.options import LossOptions
+from ..models.options import CustomOptions
 from ..nn.external import PROVENANCE, ExternalModel
 from ..nn.network import SpikingNetwork
 from ..recipes.dataset import load_recipe_dataset

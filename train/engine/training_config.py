@@ -2,10 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ...runtime.config import Options
 
 
-class TrainingOptions(BaseModel):
+class TrainingOptions(Options):
     """Optimization by AdamW with a one-cycle learning rate schedule.
 
     - `epochs`: passes over the training samples.
@@ -23,8 +25,6 @@ class TrainingOptions(BaseModel):
     - `tensorboard`: also write TensorBoard logs.
     - `seed`: seed of initial weights, sample order, augmentation and held-out samples.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(default=20, ge=1)
     qat_epochs: int = Field(default=7, ge=0)
@@ -50,15 +50,18 @@ class TrainingOptions(BaseModel):
         return self
 
 
-class DeviceOptions(BaseModel):
-    """Hardware of a run: `devices` of one kind on each of `nodes`, one process per device.
+class DeviceOptions(Options):
+    """Hardware of a run, one process per device.
+
+    - `accelerator`: kind of device.
+    - `devices`: number of devices on each node.
+    - `nodes`: number of nodes.
+    - `precision`: floating-point format of the layers.
 
     Several processes share the samples and average gradients (DistributedDataParallel). With a
     mixed `precision`, layers compute in 16 bits, except in quantization-aware epochs, where sums
     are exact.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     accelerator: Literal["cpu", "gpu", "mps", "auto"] = "cpu"
     devices: int = Field(default=1, ge=1)

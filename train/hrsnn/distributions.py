@@ -2,20 +2,22 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.stats import gamma
+
+from ...runtime.config import Options
 
 FloatArray = NDArray[np.float64]
 
 
-class GammaDistribution(BaseModel):
-    """Gamma distribution by its `mean` and its coefficient of variation `cv`.
+class GammaDistribution(Options):
+    """Gamma distribution by its mean and its coefficient of variation.
 
-    Shape 1 / cv^2, scale mean * cv^2. With a `cv` of 0 every sample is the mean: the homogeneous
-    control. `mean` must be above 0 and `cv` not negative.
+    - `mean`: mean, above 0.
+    - `cv`: coefficient of variation; with 0 every sample is the mean, the homogeneous control.
+
+    Shape 1 / cv^2, scale mean * cv^2.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mean: float = Field(gt=0)
     cv: float = Field(default=0.0, ge=0)

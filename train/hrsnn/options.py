@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from ...runtime.config import Options
 from ...runtime.errors import RecipeError
 from .distributions import GammaDistribution
 
@@ -14,13 +15,15 @@ SYNAPSE_DISTRIBUTIONS = ("potentiation", "depression", "tau_plus", "tau_minus")
 NEURON_DISTRIBUTIONS = ("tau_mem_excitatory", "tau_mem_inhibitory")
 
 
-class Strengths(BaseModel):
+class Strengths(Options):
     """Mean sum of the initial weights onto a neuron, by class of synapse; the threshold is 1.
 
-    The two letters of a class are source and target, `e` excitatory and `i` inhibitory.
+    - `input`: from the input.
+    - `ee`: from excitatory to excitatory neurons.
+    - `ei`: from excitatory to inhibitory neurons.
+    - `ie`: from inhibitory to excitatory neurons.
+    - `ii`: from inhibitory to inhibitory neurons.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     input: float = Field(default=2.0, gt=0)
     ee: float = Field(default=1.0, gt=0)
@@ -29,7 +32,7 @@ class Strengths(BaseModel):
     ii: float = Field(default=0.5, gt=0)
 
 
-class HrsnnOptions(BaseModel):
+class HrsnnOptions(Options):
     """Recurrent network, distributions of its constants, and learning.
 
     - `excitatory`, `inhibitory`: number of neurons.
@@ -40,7 +43,8 @@ class HrsnnOptions(BaseModel):
     - `strengths`: mean sum of weights by class.
     - `tau_mem_excitatory`, `tau_mem_inhibitory`: membrane time constants, timesteps.
     - `plastic`: classes of synapses that learn.
-    - `learning_rate`: factor of the STDP amplitudes `potentiation` (A+) and `depression` (A-).
+    - `learning_rate`: factor of the STDP amplitudes.
+    - `potentiation`, `depression`: STDP amplitudes A+ and A-.
     - `tau_plus`, `tau_minus`: time constants of STDP, timesteps.
     - `target_rate`: firing rate that homeostasis approaches, spikes per neuron and timestep.
     - `homeostasis_rate`: gain of homeostasis per batch.
@@ -48,8 +52,6 @@ class HrsnnOptions(BaseModel):
     - `max_activity`: fraction of a population above which its activity stops the training.
     - `seed`: seed of positions, wiring, weights and constants.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     excitatory: int = Field(default=240, ge=1)
     inhibitory: int = Field(default=60, ge=1)

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from ...runtime.config import Options
 from .. import data as sets
 from ..data.options import DataOptions
 from .options import HrsnnOptions
@@ -12,25 +13,28 @@ from .search_options import SearchOptions
 from .video import VideoSpikeOptions, load_video_dataset
 
 
-class ReadoutOptions(BaseModel):
-    """Read-out: `kind` of classifier, on spike counts in `bins` time bins."""
+class ReadoutOptions(Options):
+    """Read-out of spike counts.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    - `kind`: classifier.
+    - `bins`: number of time bins in which spikes are counted.
+    """
 
     kind: ReadoutKind = "ridge"
     bins: int = Field(default=4, ge=1)
 
 
-class HrsnnRecipe(BaseModel):
+class HrsnnRecipe(Options):
     """Data, network, read-out and search.
 
-    - `data` or `video`: samples, a dataset of event frames or video files; one of the two tables.
-    - `hrsnn`, `readout`, `search`: network and learning, read-out, search.
+    - `data`: samples from a dataset of event frames; this table or `video`.
+    - `video`: samples from video files; this table or `data`.
+    - `hrsnn`: network and learning.
+    - `readout`: read-out.
+    - `search`: search of parameters.
     - `validation`: training samples per class held out for the search, which uses no test samples.
     - `device`: "cpu", or a torch device such as "cuda", that simulates the network.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: DataOptions | None = None
     video: VideoSpikeOptions | None = None

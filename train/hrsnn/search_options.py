@@ -2,15 +2,20 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ...runtime.config import Options
 
 Sampler = Literal["gp", "random", "wasserstein"]
 
 
-class Range(BaseModel):
-    """Search range of a parameter, from `low` to `high`; uniform in the logarithm with `log`."""
+class Range(Options):
+    """Search range of a parameter.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    - `low`: lower bound.
+    - `high`: upper bound.
+    - `log`: sample uniformly in the logarithm.
+    """
 
     low: float
     high: float
@@ -29,7 +34,7 @@ class Range(BaseModel):
         return float(self.low + fraction * (self.high - self.low))
 
 
-class SearchOptions(BaseModel):
+class SearchOptions(Options):
     """Bayesian optimization of parameters of `[hrsnn]`.
 
     - `trials`: number of trials.
@@ -39,8 +44,6 @@ class SearchOptions(BaseModel):
     - `seed`: seed of the sampler.
     - `ranges`: search ranges of keys such as `tau_plus.mean`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     trials: int = Field(default=40, ge=1)
     sampler: Sampler = "gp"

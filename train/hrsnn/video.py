@@ -27,9 +27,12 @@ SPLITS = {
 class VideoSpikeOptions(VideoOptions):
     """Videos encoded as spikes: table `[video]` of a recipe.
 
-    Videos are gray and downscaled. `clips` evenly spaced clips are taken of each, with `timesteps`
-    differences between frames `stride` apart; the fraction `spike_fraction` of all pixels and
-    timesteps spikes.
+    Videos are gray and downscaled.
+
+    - `timesteps`: frame differences of a clip.
+    - `stride`: distance of the frames of a difference.
+    - `clips`: number of clips of each video, evenly spaced.
+    - `spike_fraction`: fraction of all pixels and timesteps that spike.
     """
 
     name: Literal["kth", "ucf11", "ucf101", "hmdb51", "minikinetics"] = "kth"

@@ -2,107 +2,15 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from .confidence import confidence_distillation
 from .cross_entropy import cross_entropy
 from .distillation import tpd, twsd
 from .etc import etc
+from .options import LossOptions
 from .tcl import projection_mlp, tcl
 from .tet import tet
-
-SUPERVISED_LOSSES = ("cross_entropy", "tet", "tcl", "stcl")
-
-
-class WeightedLossOptions(BaseModel):
-    """`weight` of a loss in the sum."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    weight: float = Field(default=1.0, gt=0)
-
-
-class TetOptions(WeightedLossOptions):
-    """TET: `regularization` is its lambda, the weight of the pull towards the threshold."""
-
-    regularization: float = Field(default=0.0, ge=0, le=1)
-
-
-class EtcOptions(WeightedLossOptions):
-    """ETC, on predictions softened by `temperature`."""
-
-    temperature: float = Field(default=4.0, gt=0)
-
-
-class ContrastiveOptions(WeightedLossOptions):
-    """TCL or STCL at `temperature`, on features projected to `projection_dim` values."""
-
-    weight: float = Field(default=0.5, gt=0)
-    temperature: float = Field(default=0.1, gt=0)
-    projection_dim: int = Field(default=128, ge=2)
-
-
-class TwsdOptions(WeightedLossOptions):
-    """TWSD, self-distillation from the mean prediction, softened by `temperature`."""
-
-    weight: float = Field(default=0.5, gt=0)
-    temperature: float = Field(default=3.0, gt=0)
-
-
-class TpdOptions(WeightedLossOptions):
-    """TPD, distillation of each running mean from the next, softened by `temperature`."""
-
-    weight: float = Field(default=0.3, gt=0)
-    temperature: float = Field(default=1.0, gt=0)
-
-
-class ConfidenceOptions(WeightedLossOptions):
-    """Distillation between the most and the least confident step, softened by `temperature`."""
-
-    temperature: float = Field(default=2.0, gt=0)
-
-
-class LossOptions(BaseModel):
-    """The losses to sum; cross-entropy alone by default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cross_entropy: WeightedLossOptions | None = None
-    tet: TetOptions | None = None
-    etc: EtcOptions | None = None
-    tcl: ContrastiveOptions | None = None
-    stcl: ContrastiveOptions | None = None
-    twsd: TwsdOptions | None = None
-    tpd: TpdOptions | None = None
-    strong_to_weak: ConfidenceOptions | None = None
-    weak_to_strong: ConfidenceOptions | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default(cls, values: object) -> object:
-        return values or {"cross_entropy": {}}
-
-    @model_validator(mode="after")
-    def _check_contrastive(self) -> "LossOptions":
-        if self.tcl and self.stcl:
-            raise ValueError("tcl and stcl are one loss on one and on two views; choose one")
-        return self
-
-    @property
-    def contrastive(self) -> ContrastiveOptions | None:
-        """Options of the contrastive loss, if there is one."""
-        return self.tcl or self.stcl
-
-    @property
-    def supervised_losses(self) -> list[str]:
-        """Names of the chosen losses that need labels."""
-        return [name for name in SUPERVISED_LOSSES if getattr(self, name)]
-
-    @property
-    def num_views(self) -> int:
-        """Number of augmented views of each sample."""
-        return 2 if self.stcl else 1
 
 
 def make_projection_head(options: LossOptions, features: int) -> nn.Module:

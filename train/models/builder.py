@@ -9,11 +9,12 @@ from torch import nn
 
 from ...runtime.errors import NetworkError
 from ..nn.layers import SpikingLayer
-from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
+from ..nn.network import INPUT, SpikingNetwork
 from ..nn.neuron import NeuronConfig
 from ..nn.projections import InputSpec, Pair, Projection, Shape, Sources
 from ..nn.recurrent import RecurrentLayer
 from ..nn.spike_logic import Gate, GateKind
+from .options import NeuronOptions
 
 READOUT = NeuronConfig(current_decay=4096, voltage_decay=0, spiking=False)
 Layers = list[SpikingLayer | Gate]

@@ -1,53 +1,12 @@
 """ConvNet (`conv`): strided convolutions and dense layers of spiking neurons."""
 
 from collections.abc import Sequence
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, model_validator
 
 from ...runtime.config import validate
-from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
+from ..nn.network import INPUT, SpikingNetwork
 from ..nn.projections import Shape, Sources
 from .builder import Conv, Layers, NetworkBuilder, check_sizes
-
-Sizes = int | tuple[int, ...]
-
-
-def per_layer(name: str, values: Sizes, channels: tuple[int, ...]) -> tuple[int, ...]:
-    """Return one entry of `values` for each convolution; raises `ValueError`."""
-    if isinstance(values, int):
-        return (values,) * len(channels)
-    if len(values) != len(channels):
-        raise ValueError(
-            f"{name} has {len(values)} entries, but channels has {len(channels)}; give one number "
-            "for all or one for each convolution"
-        )
-    return values
-
-
-class ConvOptions(BaseModel):
-    """A small convolutional network: strided convolutions, dense layers, an integrating read-out.
-
-    `channels` has one entry per convolution, `hidden` one per dense layer. `kernels` and `strides`
-    hold one number for all convolutions or one for each; a convolution is padded by half its
-    kernel. With `recurrent`, each dense layer also has recurrent synapses with a delay of one step.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["conv"] = "conv"
-    channels: tuple[int, ...] = (16, 32)
-    kernels: Sizes = 3
-    strides: Sizes = 2
-    hidden: tuple[int, ...] = (128,)
-    recurrent: bool = False
-    neuron: NeuronOptions = NeuronOptions()
-
-    @model_validator(mode="after")
-    def _check_sizes(self) -> "ConvOptions":
-        per_layer("kernels", self.kernels, self.channels)
-        per_layer("strides", self.strides, self.channels)
-        return self
+from .options import ConvOptions, NeuronOptions, per_layer
 
 
 class ConvNet(SpikingNetwork):

@@ -2,19 +2,16 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
 from ...runtime.errors import NetworkError
-from ..nn.network import NeuronOptions as NeuronOptions
 from ..nn.network import SpikingNetwork
 from ..nn.projections import Shape
-from .conv import ConvNet, ConvOptions
-from .resnet19 import ResNet19, ResNet19Options
-from .sew_resnet import MSResNetOptions, SEWResNet18, SEWResNet34, SEWResNetOptions
-from .slayer import SlayerNet, SlayerOptions
-from .vgg import VGG, VGGOptions
+from .conv import ConvNet
+from .options import CustomOptions, NetworkOptions
+from .resnet19 import ResNet19
+from .sew_resnet import SEWResNet18, SEWResNet34
+from .slayer import SlayerNet
+from .vgg import VGG
 
 MODELS: dict[str, Callable[..., SpikingNetwork]] = {
     "conv": ConvNet,
@@ -25,34 +22,6 @@ MODELS: dict[str, Callable[..., SpikingNetwork]] = {
     "sew_resnet34": SEWResNet34,
     "slayer": SlayerNet,
 }
-
-
-class CustomOptions(BaseModel):
-    """A network that user code builds; `type` is its class. A recipe alone cannot rebuild it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["custom"] = "custom"
-    type: str
-
-
-def _model_name(table: Any) -> Any:
-    return table.get("name", "conv") if isinstance(table, dict) else table.name
-
-
-NetworkOptions = Annotated[
-    Annotated[ConvOptions, Tag("conv")]
-    | Annotated[VGGOptions, Tag("vggsnn")]
-    | Annotated[VGGOptions, Tag("vgg9")]
-    | Annotated[ResNet19Options, Tag("resnet19")]
-    | Annotated[SEWResNetOptions, Tag("sew_resnet18")]
-    | Annotated[SEWResNetOptions, Tag("sew_resnet34")]
-    | Annotated[MSResNetOptions, Tag("ms_resnet18")]
-    | Annotated[MSResNetOptions, Tag("ms_resnet34")]
-    | Annotated[SlayerOptions, Tag("slayer")]
-    | Annotated[CustomOptions, Tag("custom")],
-    Discriminator(_model_name),
-]
 
 
 def build_model(

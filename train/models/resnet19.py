@@ -7,27 +7,14 @@ threshold (tdBN, Zheng et al., AAAI 2021, arXiv 2011.05280).
 """
 
 from collections.abc import Sequence
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from ...runtime.config import validate
-from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
+from ..nn.network import INPUT, SpikingNetwork
 from ..nn.projections import InputSpec, Projection, Shape, Sources
 from .builder import Conv, Layers, NetworkBuilder, check_sizes
+from .options import NeuronOptions, ResNet19Options
 
 BLOCKS = (3, 3, 2)
-
-
-class ResNet19Options(BaseModel):
-    """`width` is the channels of the first stage, doubled at each; `hidden` the dense layer's."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["resnet19"] = "resnet19"
-    width: int = Field(default=128, ge=1)
-    hidden: int = Field(default=256, ge=1)
-    neuron: NeuronOptions = NeuronOptions()
 
 
 class ResNet19(SpikingNetwork):

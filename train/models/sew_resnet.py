@@ -8,53 +8,15 @@ Fang et al., "Deep residual learning in spiking neural networks", NeurIPS 2021 (
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Any, ClassVar
 
 from ...runtime.config import validate
-from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
+from ..nn.network import INPUT, SpikingNetwork
 from ..nn.projections import Shape, Sources
 from .builder import Conv, Layers, NetworkBuilder, check_sizes
-
-Connect = Literal["add", "iand", "or"]
-Stem = Literal["small", "large"]
-Pooling = Literal["max", "average", "none"]
+from .options import Connect, NeuronOptions, SEWResNetOptions, Stem, StemPooling
 
 BLOCKS = {"sew_resnet18": (2, 2, 2, 2), "sew_resnet34": (3, 4, 6, 3)}
-
-
-class SEWResNetOptions(BaseModel):
-    """A SEW-ResNet.
-
-    `width` is the channels of the first stage, doubled at each of `stages`; `connect` is g, the
-    element-wise function of a block. `stem` is "small" (3x3, stride 1, no pooling: images of 32
-    pixels) or "large" (7x7, stride 2, then a `pool`: "max" over 3x3, "average" over 2x2, or
-    "none").
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["sew_resnet18", "sew_resnet34"]
-    width: int = Field(default=64, ge=1)
-    stages: int = Field(default=4, ge=1, le=4)
-    connect: Connect = "add"
-    stem: Stem = "small"
-    pool: Pooling = "max"
-    neuron: NeuronOptions = NeuronOptions()
-
-
-class MSResNetOptions(BaseModel):
-    """MS-ResNet (Hu et al., TNNLS 2024), which is not supported; choosing it gives the reason."""
-
-    name: Literal["ms_resnet18", "ms_resnet34"]
-
-    @model_validator(mode="after")
-    def _raise_unsupported(self) -> "MSResNetOptions":
-        raise ValueError(
-            "its shortcuts carry membrane currents, and where the shape changes a convolution "
-            "takes these real numbers, which a chip cannot send; use sew_resnet18"
-        )
 
 
 class SEWResNet18(SpikingNetwork):
@@ -70,7 +32,7 @@ class SEWResNet18(SpikingNetwork):
         stages: int = 4,
         connect: Connect = "add",
         stem: Stem = "small",
-        pool: Pooling = "max",
+        pool: StemPooling = "max",
         neuron: NeuronOptions = NeuronOptions(),  # noqa: B008 (frozen)
     ):
         """Create the layers; weights are drawn from torch's global generator.
@@ -82,7 +44,7 @@ class SEWResNet18(SpikingNetwork):
             stages: Number of stages, 1 to 4.
             connect: Element-wise function g of a block: "add", "iand" or "or".
             stem: "small" (3x3, stride 1) or "large" (7x7, stride 2, then `pool`).
-            pool: Pooling after a large stem: "max" 3x3, "average" 2x2, "none".
+            pool: StemPooling after a large stem: "max" 3x3, "average" 2x2, "none".
             neuron: Decays, threshold, surrogate gradient and weight bits of all neurons.
 
         Raises:

@@ -12,10 +12,9 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from ...convert.importers.slayer import from_slayer
@@ -28,46 +27,9 @@ from ..nn.layers import SpikingLayer
 from ..nn.network import SpikingNetwork
 from ..nn.projections import InputSpec, Projection, Shape
 from .builder import READOUT, check_sizes
-from .conv import Sizes, per_layer
+from .options import SlayerNeuronOptions, SlayerOptions, per_layer
 
 LAST_BLOCK = "last"  # the name by which the read-out reads the last block
-
-
-class SlayerNeuronOptions(BaseModel):
-    """SLAYER's CUBA neurons; `scale_grad` and `tau_grad` shape the surrogate derivative."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    threshold: float = Field(default=1.25, gt=0, lt=64)
-    current_decay: float = Field(default=0.25, ge=0, le=1)
-    voltage_decay: float = Field(default=0.03, ge=0, le=1)
-    tau_grad: float = Field(default=0.1, gt=0)
-    scale_grad: float = Field(default=1.0, gt=0)
-
-
-class SlayerOptions(BaseModel):
-    """SLAYER convolutions and dense layers, and an integrating read-out.
-
-    `channels` has one entry per convolution, `hidden` one per dense layer; `kernels` and `strides`
-    hold one number for all convolutions or one for each, padded by half the kernel. Initial weights
-    are `weight_scale` times those that torch draws.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["slayer"] = "slayer"
-    channels: tuple[int, ...] = (8, 16)
-    kernels: Sizes = 3
-    strides: Sizes = 2
-    hidden: tuple[int, ...] = (64,)
-    weight_scale: float = Field(default=2.0, gt=0)
-    neuron: SlayerNeuronOptions = SlayerNeuronOptions()
-
-    @model_validator(mode="after")
-    def _check_sizes(self) -> "SlayerOptions":
-        per_layer("kernels", self.kernels, self.channels)
-        per_layer("strides", self.strides, self.channels)
-        return self
 
 
 class SlayerNet(SpikingNetwork):

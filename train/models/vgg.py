@@ -6,39 +6,18 @@ two dense layers.
 """
 
 from collections.abc import Sequence
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from ...runtime.config import validate
-from ..nn.network import INPUT, NeuronOptions, SpikingNetwork
+from ..nn.network import INPUT, SpikingNetwork
 from ..nn.projections import Shape, Sources
 from .builder import Conv, Layers, NetworkBuilder, check_sizes
-
-Variant = Literal["vggsnn", "vgg9"]
-Pooling = Literal["average", "max"]
+from .options import NeuronOptions, Pooling, Variant, VGGOptions
 
 # Channels in units of the width; each group ends in a pool.
 CHANNEL_MULTIPLIERS = {
     "vggsnn": ((1, 2), (4, 4), (8, 8), (8, 8)),
     "vgg9": ((1, 1), (2, 2), (4, 4, 4)),
 }
-
-
-class VGGOptions(BaseModel):
-    """A VGG network.
-
-    `width` is the channels of the first convolution, `hidden` the neurons of the dense layer of
-    `vgg9`. `pool` is "average" or "max", over 2x2.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Variant
-    width: int = Field(default=64, ge=1)
-    hidden: int = Field(default=1024, ge=1)
-    pool: Pooling = "average"
-    neuron: NeuronOptions = NeuronOptions()
 
 
 class VGG(SpikingNetwork):

@@ -8,40 +8,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from ...convert.quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
-from ...convert.quantize.scales import quantize_decay
 from ...runtime.errors import NetworkError
 from .layers import SpikingLayer, set_quantized
-from .neuron import NeuronConfig, Surrogate
 from .projections import InputSpec, Shape, gather_input
 from .spike_logic import Gate
 
 INPUT = "input"
-
-
-class NeuronOptions(BaseModel):
-    """Leaky integrate-and-fire neurons of a network.
-
-    Decays are the fraction lost per step, 0 to 1. Projections into these neurons, and into the
-    read-out, have weights of `weight_bits` bits once quantized.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    weight_bits: int = Field(default=8, ge=4, le=8)
-    current_decay: float = Field(default=1.0, ge=0, le=1)
-    voltage_decay: float = Field(default=0.5, ge=0, le=1)
-    threshold: float = Field(default=1.0, gt=0)
-    surrogate: Surrogate = "triangle"
-
-    @property
-    def config(self) -> NeuronConfig:
-        """The neuron model of a layer, decays quantized to 12 bits."""
-        decays = quantize_decay(self.current_decay), quantize_decay(self.voltage_decay)
-        return NeuronConfig(*decays, self.surrogate)
 
 
 class SpikingNetwork(nn.Module):

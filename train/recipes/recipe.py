@@ -1,18 +1,25 @@
 """Recipe of a training run: everything that decides its result, in one TOML file."""
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
-from ..data.augment import AugmentOptions
+from ...runtime.config import Options
+from ..data.augment_options import AugmentOptions
 from ..data.options import DataOptions
 from ..engine.training_config import DeviceOptions, TrainingOptions
-from ..losses.registry import LossOptions
-from ..models import ConvOptions, NetworkOptions
+from ..losses.options import LossOptions
+from ..models.options import ConvOptions, NetworkOptions
 
 
-class Recipe(BaseModel):
-    """A training run: data, network, loss, augmentation, training and devices."""
+class Recipe(Options):
+    """A training run.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    - `data`: dataset and its conversion to frames.
+    - `network`: architecture.
+    - `loss`: losses to sum.
+    - `augment`: augmentation of training samples.
+    - `training`: optimization.
+    - `devices`: hardware.
+    """
 
     data: DataOptions
     network: NetworkOptions = ConvOptions()

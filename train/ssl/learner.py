@@ -8,11 +8,11 @@ from ..engine.distributed import all_gather, sync_batch_norm
 from ..nn.network import SpikingNetwork
 from .heads import mlp
 from .momentum import ema_copy, ema_update, frozen_bn_stats
-from .objectives import ObjectiveOptions, objective_loss
+from .objectives import objective_loss
+from .options import ObjectiveOptions, PredNextOptions
 from .prednext import (
     PredictionTargets,
     PredNext,
-    PredNextOptions,
     Views,
     temporal_consistency_error,
 )

@@ -1,64 +1,12 @@
 """Self-supervised objectives by name: table `[objective]` of a pretraining recipe."""
 
 import math
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from .losses import barlow_twins, byol, info_nce, nt_xent, simsiam, vicreg
+from .options import ObjectiveOptions
 from .prednext import Views
-
-ObjectiveName = Literal["simclr", "moco", "byol", "simsiam", "barlow_twins", "vicreg"]
-OBJECTIVES: tuple[ObjectiveName, ...] = (
-    "simclr",
-    "moco",
-    "byol",
-    "simsiam",
-    "barlow_twins",
-    "vicreg",
-)
-
-
-class ObjectiveOptions(BaseModel):
-    """A self-supervised objective and its heads.
-
-    - `name`: objective.
-    - `projector`: layer sizes of the projector after the network, applied at each timestep; losses
-      see the mean over timesteps.
-    - `predictor`: hidden size of BYOL's and SimSiam's predictor.
-    - `temperature`: of SimCLR and MoCo.
-    - `queue_size`: number of MoCo's keys.
-    - `momentum`: initial momentum of the momentum encoder (MoCo, BYOL), which rises to 1.
-    - `redundancy`: lambda of Barlow Twins.
-    - `invariance`, `variance`, `covariance`: weights of VICReg.
-    - `consistency_weight`: weight of the temporal consistency error, added to the loss: forced
-      consistency, the baseline of PredNext.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: ObjectiveName
-    projector: tuple[int, ...] = Field(default=(256, 64), min_length=1)
-    predictor: int = Field(default=64, ge=1)
-    temperature: float = Field(default=0.2, gt=0)
-    queue_size: int = Field(default=512, ge=1)
-    momentum: float = Field(default=0.99, ge=0, le=1)
-    redundancy: float = Field(default=5e-3, ge=0)
-    invariance: float = Field(default=25.0, ge=0)
-    variance: float = Field(default=25.0, ge=0)
-    covariance: float = Field(default=1.0, ge=0)
-    consistency_weight: float = Field(default=0.0, ge=0)
-
-    @property
-    def needs_momentum_encoder(self) -> bool:
-        """True for objectives with a momentum encoder."""
-        return self.name in ("moco", "byol")
-
-    @property
-    def needs_predictor(self) -> bool:
-        """True for objectives with a predictor."""
-        return self.name in ("byol", "simsiam")
 
 
 def objective_loss(

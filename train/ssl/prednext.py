@@ -6,55 +6,15 @@ the options.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .heads import mlp
 from .losses import negative_cosine
+from .options import PredNextOptions
 
 Views = tuple[Tensor, Tensor]
-
-
-class PredNextOptions(BaseModel):
-    """PredNext: loss = (1 - weight) * objective + weight * prediction.
-
-    - `weight`: weight of the prediction loss; 0 leaves it out, 1 the objective. Not published.
-    - `step`: step prediction, of the features `interval` steps later.
-    - `clip`: clip prediction, of the time mean of a later clip of the same video.
-    - `interval`: prediction interval in steps; 1 in the paper.
-    - `cross_view`: predict the features of the other view (as in the paper), else of the same.
-    - `reduction`: mean or sum over a clip's steps. The paper writes the sum, which outweighs the
-      clip's term by the number of steps.
-    - `targets`: features of the network itself, detached ("online"), or of its momentum encoder.
-    - `hidden`: hidden size of the predictors; 128 in the paper.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    weight: float = Field(default=0.0, ge=0, le=1)
-    step: bool = True
-    clip: bool = True
-    interval: int = Field(default=1, ge=1)
-    cross_view: bool = True
-    reduction: Literal["mean", "sum"] = "mean"
-    targets: Literal["online", "momentum"] = "online"
-    hidden: int = Field(default=128, ge=1)
-
-    @model_validator(mode="after")
-    def _check_predictors(self) -> "PredNextOptions":
-        if self.weight and not (self.step or self.clip):
-            raise ValueError(
-                "step and clip are both off; set weight = 0 to train without prediction"
-            )
-        return self
-
-    @property
-    def needs_later_clip(self) -> bool:
-        """True where clip prediction needs a later clip."""
-        return bool(self.weight and self.clip)
 
 
 @dataclass(frozen=True)

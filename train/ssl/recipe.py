@@ -1,19 +1,18 @@
 """Recipe of a self-supervised pretraining run, in one TOML file."""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from ...runtime.config import Options
 from ..data.clips import ClipOptions
 from ..data.video_options import VideoOptions
 from ..engine.training_config import DeviceOptions
-from ..models import ConvOptions, NetworkOptions
-from .objectives import ObjectiveOptions
-from .prednext import PredNextOptions
-from .views import ViewOptions
+from ..models.options import ConvOptions, NetworkOptions
+from .options import ObjectiveOptions, PredNextOptions, ViewOptions
 
 MAX_MOTION_ROTATION = 20.0  # degrees that leave the label of a motion as it is
 
 
-class PretrainingOptions(BaseModel):
+class PretrainingOptions(Options):
     """Optimization by AdamW, with a learning rate that anneals to 0 along half a cosine.
 
     - `epochs`: passes over the videos; each samples new clips.
@@ -24,8 +23,6 @@ class PretrainingOptions(BaseModel):
     - `seed`: seed of initial weights, order, clips and views.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=64, ge=2)
     lr: float = Field(default=2e-3, gt=0)
@@ -34,10 +31,18 @@ class PretrainingOptions(BaseModel):
     seed: int = Field(default=0, ge=0)
 
 
-class PretrainRecipe(BaseModel):
-    """A pretraining run: videos, clips, network, objective, PredNext, views, training, devices."""
+class PretrainRecipe(Options):
+    """A pretraining run.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    - `data`: videos.
+    - `clips`: clips that are sampled from a video.
+    - `network`: architecture.
+    - `objective`: self-supervised objective.
+    - `prednext`: PredNext.
+    - `views`: augmentation that makes two views.
+    - `training`: optimization.
+    - `devices`: hardware.
+    """
 
     data: VideoOptions
     clips: ClipOptions = ClipOptions()

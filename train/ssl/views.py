@@ -4,39 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from ...runtime.errors import MissingPackage
+from .options import ViewOptions
 
 ASPECT_RATIO = (3 / 4, 4 / 3)  # width to height of a crop
 BLUR_SIGMA = (0.1, 2.0)  # pixels
-
-
-class ViewOptions(BaseModel):
-    """Augmentation that makes a view of a clip: table `[views]` of a pretraining recipe.
-
-    - `crop`: smallest fraction of the image's area that is cropped and rescaled to its size.
-    - `flip`: mirror left to right with probability 1/2.
-    - `rotate`: rotate by up to so many degrees.
-    - `color`: jitter brightness and contrast by up to this fraction; with three channels also
-      saturation by as much, and hue by a quarter of it.
-    - `grayscale`, `blur`: probability of each.
-    - `noise`: standard deviation of Gaussian noise on each value.
-
-    Binary events are cropped and mirrored only. Leave out what changes a label: a mirrored motion
-    to the left is one to the right.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    crop: float = Field(default=0.5, gt=0, le=1)
-    flip: bool = False
-    rotate: float = Field(default=0.0, ge=0, le=180)
-    color: float = Field(default=0.4, ge=0, le=1)
-    grayscale: float = Field(default=0.0, ge=0, le=1)
-    blur: float = Field(default=0.0, ge=0, le=1)
-    noise: float = Field(default=0.0, ge=0)
 
 
 Augmentation = Callable[[Tensor], Tensor]

@@ -2,13 +2,13 @@ import pytest
 import torch
 
 from pumice.train.data.augment import (
-    AugmentOptions,
     augment,
     cutout,
     random_affine,
     random_flip,
     random_shift,
 )
+from pumice.train.data.augment_options import AugmentOptions
 
 
 def clip() -> torch.Tensor:

@@ -17,10 +17,15 @@ def test_a_dataset_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("name", "nearest"), [("digit-events", "digits-events"), ("N-MNIST", "nmnist"), ("", "")]
+    ("name", "hint"),
+    [
+        ("digit-events", "did you mean 'digits-events'"),
+        ("N-MNIST", "did you mean 'nmnist'"),
+        ("", "known are cifar10, "),
+    ],
 )
-def test_an_unknown_name_is_rejected_with_the_nearest(name: str, nearest: str) -> None:
-    with pytest.raises(DataError, match=f'no dataset "{name}"; the nearest is "{nearest}'):
+def test_an_unknown_name_is_rejected_with_the_nearest(name: str, hint: str) -> None:
+    with pytest.raises(DataError, match=f"no dataset '{name}'; {hint}"):
         load(name)
 
 

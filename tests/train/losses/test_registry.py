@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from pumice.train.losses.registry import LossOptions, compute_losses, make_projection_head
+from pumice.train.losses.options import LossOptions
+from pumice.train.losses.registry import compute_losses, make_projection_head
 
 
 def test_losses_are_weighted_and_named() -> None:

@@ -6,9 +6,10 @@ from torch import nn
 from pumice.convert.quantize.quantize import quantize_network
 from pumice.runtime import logits_over_time
 from pumice.runtime.engines.reference import run
+from pumice.train.models import NeuronOptions
 from pumice.train.models.conv import ConvNet
 from pumice.train.nn.layers import SpikingLayer
-from pumice.train.nn.network import NeuronOptions, SpikingNetwork, to_float_network
+from pumice.train.nn.network import SpikingNetwork, to_float_network
 from pumice.train.nn.neuron import NeuronConfig
 from pumice.train.nn.projections import InputSpec, Projection
 

@@ -24,9 +24,10 @@ from pumice.convert.passes.sparsify import sparsify
 from pumice.deploy.lava import run as run_lava
 from pumice.runtime import Network, Sparse, Trace
 from pumice.runtime.engines import cpu, reference
+from pumice.train.models import NeuronOptions
 from pumice.train.models.builder import Conv, NetworkBuilder
 from pumice.train.nn.layers import SpikingLayer
-from pumice.train.nn.network import NeuronOptions, SpikingNetwork
+from pumice.train.nn.network import SpikingNetwork
 from pumice.train.nn.projections import InputSpec, Projection
 
 SHAPE = (2, 8, 9)

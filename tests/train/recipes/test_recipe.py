@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pumice.runtime.errors import RecipeError
-from pumice.train.nn.network import NeuronOptions
+from pumice.train.models import NeuronOptions
 from pumice.train.recipes.loader import list_recipes, load_recipe
 
 RECIPE = """

@@ -3,10 +3,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from pumice.train.ssl.options import PredNextOptions
 from pumice.train.ssl.prednext import (
     PredictionTargets,
     PredNext,
-    PredNextOptions,
     temporal_consistency_error,
 )
 

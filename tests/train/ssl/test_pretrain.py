@@ -16,7 +16,7 @@ from pumice.train.data.videos import Videos
 from pumice.train.nn.network import SpikingNetwork
 from pumice.train.recipes.loader import list_recipes, load_recipe
 from pumice.train.ssl.learner import SSLModule, project_views
-from pumice.train.ssl.objectives import OBJECTIVES
+from pumice.train.ssl.options import OBJECTIVES
 from pumice.train.ssl.pretrain import (
     ENCODER_FILE,
     ClipPairDataset,

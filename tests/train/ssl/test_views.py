@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pumice.train.ssl.views import ViewOptions, make_augmentation
+from pumice.train.ssl.options import ViewOptions
+from pumice.train.ssl.views import make_augmentation
 
 
 def still(channels: int, samples: int = 3, timesteps: int = 4, top: int = 256) -> Tensor:
