@@ -10,12 +10,15 @@ import typer
 from .calibrate_exit import calibrate_exit
 from .check import check
 from .convert import convert
+from .datasets import datasets
 from .demo import demo
 from .doctor import doctor, install_hint
 from .evaluate import evaluate
 from .export import export
+from .models import models
 from .pretrain import pretrain
 from .profile import profile
+from .recipes import recipes
 from .report import report
 from .run import run
 from .stream import stream
@@ -46,6 +49,9 @@ VERBS: dict[str, Callable[..., None]] = {
     "export": export,
     "profile": profile,
     "report": report,
+    "recipes": recipes,
+    "datasets": datasets,
+    "models": models,
     "targets": targets,
     "doctor": doctor,
 }

@@ -73,6 +73,9 @@ RunOutput = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="RUN", help="Run folder (default: runs/RECIPE)."),
 ]
+Schema = Annotated[
+    bool, typer.Option("--schema", help="Print the JSON schema, by which editors complete keys.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
 Targets = Annotated[
     list[str] | None,

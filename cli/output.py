@@ -1,7 +1,9 @@
 """Output formats of the verbs: one JSON document, or tables; progress goes to standard error."""
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
@@ -19,6 +21,15 @@ def print_facts(facts: Mapping[str, str]) -> None:
     width = max(map(len, facts))
     for name, value in facts.items():
         typer.echo(f"{name:<{width}}  {value}")
+
+
+def print_list(entries: Mapping[str, str], indent: str = "") -> None:
+    """Print names and descriptions in two columns, wrapped to the width of the terminal."""
+    width = min(80, shutil.get_terminal_size().columns)
+    first = max(map(len, entries))
+    for name, text in entries.items():
+        start = f"{indent}{name:<{first}}  "
+        typer.echo(textwrap.fill(start + text, width, subsequent_indent=" " * len(start)))
 
 
 def print_progress(message: str) -> None:

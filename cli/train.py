@@ -19,11 +19,15 @@ def train(
 
     Writes weights, history and provenance to a run folder.
     """
-    from ..train import load_recipe, train_recipe
-    from ..train.recipes.dataset import load_recipe_dataset
+    from ..train.recipes.loader import load_recipe
+    from ..train.recipes.preflight import check_training
     from .output import print_json, stdout_to_stderr
 
     settings = load_recipe(recipe, override or ())
+    check_training(settings, folder)
+    from ..train.engine.fit import train_recipe
+    from ..train.recipes.dataset import load_recipe_dataset
+
     run = output or Path("runs") / Path(recipe).stem
     data = load_recipe_dataset(settings, folder)
     with stdout_to_stderr() as progress:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...runtime.config import load_config
 from ...runtime.errors import RecipeError
+from ...runtime.suggest import suggest
 
 Certainty = Literal["published", "derived", "assumed"]
 Unit = TypeVar("Unit", bound=str)
@@ -320,7 +321,8 @@ def read_target(name: str | os.PathLike[str]) -> Target:
             return load_config(Target, shipped)
     if not path.is_file():
         raise RecipeError(
-            f"{name}: no such file or shipped target; there are {', '.join(list_targets())}"
+            f"{name}: no such file or shipped target; {suggest(str(name), list_targets())} (see "
+            "'pumice targets')"
         )
     return load_config(Target, path)
 

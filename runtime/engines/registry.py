@@ -16,6 +16,7 @@ from ..errors import EngineError, MissingPackage
 from ..events import Events
 from ..lava_compat import INSTALL_COMMAND
 from ..network import Network
+from ..suggest import suggest
 from ..trace import Record, Trace
 
 
@@ -106,7 +107,7 @@ ENGINES: dict[str, Engine] = {
 def get_engine(name: str) -> Engine:
     """Look up an engine by name; raises `EngineError` for an unknown one."""
     if name not in ENGINES:
-        raise EngineError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
+        raise EngineError(f"no engine {name!r}; {suggest(name, ENGINES)}")
     return ENGINES[name]
 
 

@@ -30,6 +30,9 @@ VERBS = [
     "export",
     "profile",
     "report",
+    "recipes",
+    "datasets",
+    "models",
     "targets",
     "doctor",
 ]

@@ -72,4 +72,4 @@ def test_an_invalid_file_is_an_error_with_line_and_key(
 
 def test_an_unknown_name_is_an_error() -> None:
     result = pumice("targets", "loihi3")
-    assert result.status == 2 and "there are cmos45, cortex-m4, cortex-m7, generic8" in result.err
+    assert result.status == 2 and "did you mean 'loihi2'" in result.err

@@ -2,14 +2,17 @@
 
 import importlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ...runtime.config import load_config
 from ...runtime.errors import RecipeError
+from ...runtime.suggest import suggest
 
 if TYPE_CHECKING:
     from ..hrsnn.recipe import HrsnnRecipe
@@ -43,6 +46,37 @@ def list_recipes(kind: Kind = "training") -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
 
 
+def find_recipe_kind(name: str) -> Kind:
+    """Kind of the shipped recipe of that name; of several, the first in `KINDS`.
+
+    Raises `RecipeError` with the nearest known name.
+    """
+    for kind in KINDS:
+        if name in list_recipes(kind):
+            return kind
+    known = [each for kind in KINDS for each in list_recipes(kind)]
+    raise RecipeError(f"no shipped recipe {name!r}; {suggest(name, known)}")
+
+
+def describe_recipe(name: str, kind: Kind) -> str:
+    """Description of a shipped recipe: the first sentence of its comment."""
+    text = (resources.files(KINDS[kind].package) / f"{name}.toml").read_text(encoding="utf-8")
+    lines = takewhile(lambda line: line.startswith("#"), text.splitlines())
+    comment = " ".join(line.removeprefix("# ") for line in lines)
+    return re.split(r"[.:;] ", comment)[0].rstrip(".")
+
+
+def recipe_schema(kind: Kind) -> dict[str, Any]:
+    """JSON schema of the recipes of a kind, by which editors complete and check TOML files."""
+    schema: dict[str, Any] = _recipe_model(kind).model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _recipe_model(kind: Kind) -> Any:
+    module, _, attribute = KINDS[kind].model.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 @overload
 def load_recipe(
     name: Name, overrides: Sequence[str] = (), *, kind: Literal["training"] = "training"
@@ -68,14 +102,14 @@ def load_recipe(name: Name, overrides: Sequence[str] = (), *, kind: Kind = "trai
             the file, the line, the key and the nearest known key.
     """
     text, shipped = os.fspath(name), list_recipes(kind)
-    module, _, attribute = KINDS[kind].model.partition(":")
-    model = getattr(importlib.import_module(module), attribute)
+    model = _recipe_model(kind)
     path = Path(text)
     if text in shipped and not path.exists():
         with resources.as_file(resources.files(KINDS[kind].package) / f"{text}.toml") as file:
             return load_config(model, file, overrides)
     if not path.is_file():
         raise RecipeError(
-            f"{text}: no such file or shipped {kind} recipe; shipped are {', '.join(shipped)}"
+            f"{text}: no such file or shipped {kind} recipe; {suggest(text, shipped)} (see "
+            "'pumice recipes')"
         )
     return load_config(model, path, overrides)

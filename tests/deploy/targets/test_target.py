@@ -135,5 +135,5 @@ def test_a_custom_file_is_read_and_a_missing_one_raises(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(LOIHI.replace('name = "loihi1"', 'name = "mine"'))
     assert read_target(str(path)).name == "mine"
-    with pytest.raises(RecipeError, match="no such file or shipped target; there are cmos45, cor"):
+    with pytest.raises(RecipeError, match="no such file or shipped target; known are cmos45, cor"):
         read_target(str(tmp_path / "absent.toml"))

@@ -66,7 +66,7 @@ def test_options_of_an_engine_are_passed_on() -> None:
     [
         (
             {"engine": "fast"},
-            "no engine 'fast'; there are reference, cpu, onnx, lava, c, cortex-m, riscv",
+            "no engine 'fast'; known are reference, cpu, onnx, lava, c, cortex-m, riscv",
         ),
         ({"record": "spikes"}, "record='spikes', needs one of output, all, states"),
         ({"thread": 2}, "cpu: unknown option 'thread'; its options are threads"),

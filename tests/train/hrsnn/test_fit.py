@@ -75,5 +75,5 @@ def test_a_distribution_with_a_negative_mean_is_rejected_with_its_line(tmp_path:
 
 
 def test_an_unknown_recipe_is_rejected_with_the_shipped_ones() -> None:
-    with pytest.raises(RecipeError, match="nothing: no such file .* shipped are digit-motions"):
+    with pytest.raises(RecipeError, match="nothing: no such file .* known are digit-motions"):
         load_recipe("nothing", kind="hrsnn")
