@@ -106,5 +106,6 @@ def _decode_cached(file: Path, options: VideoOptions) -> Images:
         "bytes": state.st_size,
         "changed": state.st_mtime_ns,
         "size": [options.height, options.width, options.grayscale],
+        "orientation": "display matrix",
     }
     return cached_array("video", parameters, lambda: decode_video(file, options))
