@@ -9,11 +9,11 @@ from .chunks import StreamStats as StreamStats
 from .classify import Prediction as Prediction
 from .classify import StateCarryOver as StateCarryOver
 from .classify import classify_stream as classify_stream
-from .decoders import Aer40Decoder as Aer40Decoder
-from .decoders import CsvDecoder as CsvDecoder
-from .decoders import Format as Format
-from .decoders import make_decoder as make_decoder
 from .drop_queue import drop_oldest as drop_oldest
+from .formats import Aer40Decoder as Aer40Decoder
+from .formats import CsvDecoder as CsvDecoder
+from .formats import Format as Format
+from .formats import make_decoder as make_decoder
 from .recordings import read_recording as read_recording
 from .sources import iter_chunks as iter_chunks
 from .sources import iter_socket as iter_socket

@@ -25,6 +25,9 @@ class EventChunk(NamedTuple):
     new_stream: bool = False
 
 
+NO_EVENTS = EventChunk(*np.zeros((4, 0), np.int64))
+
+
 @dataclass
 class StreamStats:
     """Running counts of a stream, updated in place.
@@ -36,6 +39,7 @@ class StreamStats:
         malformed: Lines or partial events that could not be decoded.
         time_jumps: Jumps of the clock at which the state was reset.
         connections: Connections that ended.
+        dropped_datagrams: UDP datagrams that the kernel dropped since its buffer was full.
         dropped_events: Events in dropped time bins.
         dropped_bins: Time bins dropped, oldest first, when input was faster than inference.
         time_bins: Time bins that the network computed.
@@ -48,6 +52,7 @@ class StreamStats:
     malformed: int = 0
     time_jumps: int = 0
     connections: int = 0
+    dropped_datagrams: int = 0
     dropped_events: int = 0
     dropped_bins: int = 0
     time_bins: int = 0

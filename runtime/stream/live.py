@@ -9,10 +9,10 @@ from typing import Any
 
 from ..network import Network
 from .binning import bin_events, infer_sensor
-from .chunks import EventChunk, StreamStats
+from .chunks import NO_EVENTS, EventChunk, StreamStats
 from .classify import Prediction, StateCarryOver, classify_stream
-from .decoders import NO_EVENTS, Format, make_decoder
 from .drop_queue import drop_oldest
+from .formats import Format, make_decoder
 from .recordings import read_recording
 from .sources import iter_chunks, iter_socket, open_listener, replay_in_real_time
 

@@ -1,74 +1,76 @@
-"""Read event-camera recordings: AER, CSV, AEDAT, EVT, DAT and Event Stream files."""
+"""Read event-camera recordings of any known format in bounded memory."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..errors import DataError
-from ..extras import import_extra
-from .aedat import read_aedat
+from ..errors import DataError, PumiceError
 from .chunks import EventChunk, StreamStats
-from .decoders import Aer40Decoder, CsvDecoder
-from .sources import iter_file
-
-# read by faery, chunk by chunk
-FAERY_FORMATS = {
-    ".aedat4": "AEDAT 4",
-    ".raw": "EVT 2, 2.1 and 3",
-    ".dat": "DAT",
-    ".es": "Event Stream",
-}
-CHUNK_EVENTS = 1 << 16
+from .formats import EventDecoder, make_file_decoder
+from .formats.decoder import PART_BYTES
+from .formats.sniff import SNIFF_BYTES
 
 
 def read_recording(path: str | os.PathLike[str], stats: StreamStats) -> Iterator[EventChunk]:
-    """Read the events of a recording, in the format that its suffix names.
+    """Read the events of a recording, in the format that its first bytes or its suffix name.
 
-    `.bin` and `.bs2` are 40-bit AER, `.csv` and `.txt` lines `t,x,y,polarity`, `.aedat` AEDAT 2.0
-    or 3.1; `.aedat4`, `.raw` (EVT 2 and 3), `.dat` and `.es` are read by faery.
+    `.bin` and `.bs2` are 40-bit AER, `.csv` and `.txt` lines of text, `.aedat` AEDAT 2.0, 3.1 or
+    4, `.aedat4` AEDAT 4, `.raw` EVT 2.0, 2.1 or 3.0, `.dat` DAT and `.es` Event Stream. A format
+    with a header is recognized under any name.
 
     Args:
         path: File of the recording.
         stats: Counts malformed input.
 
     Raises:
-        DataError: The file is absent, damaged or of an unknown format.
-        MissingPackage: faery is needed and not installed (extra `streams`).
+        DataError: The file is absent or no recording; while iterating, it is damaged beyond
+            reading or holds no event.
+        MissingPackage: The recording is compressed and the extra `streams` is not installed.
     """
     path = Path(path)
-    readers: dict[str, Callable[[Path, StreamStats], Iterator[EventChunk]]] = {
-        **dict.fromkeys((".bin", ".bs2"), lambda path, stats: iter_file(path, Aer40Decoder(stats))),
-        **dict.fromkeys((".csv", ".txt"), lambda path, stats: iter_file(path, CsvDecoder(stats))),
-        **dict.fromkeys(FAERY_FORMATS, _read_with_faery),
-        ".aedat": read_aedat,
-    }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path}: unknown recording format; known are {', '.join(readers)}")
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    return reader(path, stats)
-
-
-def _read_with_faery(path: Path, stats: StreamStats) -> Iterator[EventChunk]:
-    faery = import_extra("faery", "streams", str(path))
     try:
-        for packet in faery.events_stream_from_file(path):
-            yield from _split_chunks(packet, "on")
-    except Exception as error:  # its Rust core raises errors of many kinds
-        raise DataError(f"{path}: is truncated or damaged ({_one_line(error)})") from error
+        if not path.exists():
+            raise DataError(f"{path}: no such file")
+        if not path.is_file():
+            raise DataError(f"{path}: is no regular file; needs a recording")
+        with path.open("rb") as file:
+            head = file.read(SNIFF_BYTES)
+        decoder = make_file_decoder(path.suffix.lower(), head, stats)
+    except (OSError, ValueError) as error:
+        raise _with_path(path, error) from None
+    return _iter_file(path, decoder)
 
 
-def _split_chunks(events: NDArray[Any], polarity: str) -> Iterator[EventChunk]:
-    for first in range(0, len(events), CHUNK_EVENTS):
-        part = events[first : first + CHUNK_EVENTS]
-        x, y, on, t = (part[name].astype(np.int64) for name in ("x", "y", polarity, "t"))
-        yield EventChunk(x, y, on, t)
+def _iter_file(path: Path, decoder: EventDecoder) -> Iterator[EventChunk]:
+    events = 0
+    before = decoder.stats.malformed
+    try:
+        with path.open("rb") as file:
+            for chunk in _decode_file(file, decoder):
+                events += len(chunk.t)
+                yield chunk
+            size = file.tell()
+    except (OSError, PumiceError) as error:
+        raise _with_path(path, error) from None
+    if not events:
+        malformed = decoder.stats.malformed - before
+        raise DataError(
+            f"{path}: holds no events ({size} bytes, {malformed} malformed); "
+            f"needs {decoder.expected}"
+        )
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _decode_file(file: BinaryIO, decoder: EventDecoder) -> Iterator[EventChunk]:
+    while data := file.read(PART_BYTES):
+        yield from decoder.decode(data)
+    yield from decoder.finish()
+
+
+def _with_path(path: Path, error: Exception) -> PumiceError:
+    """Return the error that names the file, of the same kind where it is one of pumice's."""
+    if isinstance(error, PumiceError):
+        named = str(error).startswith(f"{path}: ")
+        return error if named else type(error)(f"{path}: {error}")
+    reason = error.strerror if isinstance(error, OSError) else None
+    return DataError(f"{path}: cannot be read: {reason or error}")

@@ -1,43 +1,38 @@
 """Event sources: files, standard input, and TCP or UDP sockets of this host."""
 
 import ipaddress
-import os
 import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 import numpy as np
 
 from ..errors import DataError
 from .binning import MAX_GAP_US
-from .chunks import EventChunk, StreamStats
-from .decoders import NO_EVENTS, Decoder
+from .chunks import NO_EVENTS, EventChunk, StreamStats
+from .formats import EventDecoder
 
 READ_SIZE = 1 << 16  # bytes read at a time; no more of a stream is buffered
 MAX_DATAGRAM = 1 << 16
+MAX_DATAGRAMS = 1000  # decoded at once
+RECEIVE_BUFFER = 1 << 25  # bytes of datagrams that the kernel keeps, where it grants as many
+SO_RCVBUFFORCE, SO_MEMINFO = 33, 55  # of Linux, which Python does not name
 POLL_SECONDS = 0.2  # interval at which `stop` is checked
 MAX_CHUNK_US = 5_000  # microseconds
 
 
-def iter_chunks(source: BinaryIO, decoder: Decoder) -> Iterator[EventChunk]:
+def iter_chunks(source: BinaryIO, decoder: EventDecoder) -> Iterator[EventChunk]:
     """Decode an open file or standard input as bytes arrive."""
     # read1 returns what is there instead of waiting for a whole buffer
     read = getattr(source, "read1", source.read)
     while data := read(READ_SIZE):
-        yield decoder.decode(data)
-    decoder.reset()
-
-
-def iter_file(path: str | os.PathLike[str], decoder: Decoder) -> Iterator[EventChunk]:
-    """Decode the file at `path`; raises `DataError` where it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            yield from iter_chunks(file, decoder)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        yield from decoder.decode(data)
+    yield from decoder.finish()
 
 
 def open_listener(address: str) -> tuple[socket.socket, bool]:
@@ -65,6 +60,8 @@ def open_listener(address: str) -> tuple[socket.socket, bool]:
         listener.bind((host, int(port)))
         if scheme == "tcp":
             listener.listen(1)
+        else:
+            _enlarge_buffer(listener)
     except OSError as error:
         listener.close()
         raise DataError(f"{address}: cannot be opened: {error.strerror}") from error
@@ -74,7 +71,7 @@ def open_listener(address: str) -> tuple[socket.socket, bool]:
 def iter_socket(
     listener: socket.socket,
     tcp: bool,
-    decoder: Decoder,
+    decoder: EventDecoder,
     stats: StreamStats,
     stop: threading.Event,
     exit_on_disconnect: bool = False,
@@ -84,8 +81,8 @@ def iter_socket(
     Args:
         listener: Socket, which is closed at the end.
         tcp: Whether it is TCP. Every UDP datagram is decoded on its own.
-        decoder: Decoder of the bytes.
-        stats: Counts ended connections and malformed input.
+        decoder: EventDecoder of the bytes.
+        stats: Counts ended connections, malformed input and datagrams that the kernel dropped.
         stop: Ends the stream.
         exit_on_disconnect: Whether the stream ends with the first TCP connection, instead of
             continuing with the next one as a new stream.
@@ -95,8 +92,8 @@ def iter_socket(
             if not _is_readable(listener):
                 continue
             if not tcp:
-                yield decoder.decode(listener.recv(MAX_DATAGRAM))
-                decoder.flush()
+                yield from decoder.decode_datagrams(_receive_datagrams(listener))
+                stats.dropped_datagrams = _count_drops(listener)
                 continue
             yield NO_EVENTS._replace(new_stream=True)
             yield from _iter_connection(listener.accept()[0], decoder, stop)
@@ -106,12 +103,40 @@ def iter_socket(
                 return
 
 
+def _enlarge_buffer(listener: socket.socket) -> None:
+    """Ask for a large receive buffer: beyond the system's limit where that is permitted."""
+    for option in (SO_RCVBUFFORCE, socket.SO_RCVBUF):
+        with suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, option, RECEIVE_BUFFER)
+            return
+
+
+def _receive_datagrams(listener: socket.socket) -> list[bytes]:
+    """Receive the datagrams that have arrived, at most about `READ_SIZE` bytes of them."""
+    datagrams = [listener.recv(MAX_DATAGRAM)]
+    size = len(datagrams[0])
+    with suppress(BlockingIOError):
+        while size < READ_SIZE and len(datagrams) < MAX_DATAGRAMS:
+            datagrams.append(listener.recv(MAX_DATAGRAM, socket.MSG_DONTWAIT))
+            size += len(datagrams[-1])
+    return datagrams
+
+
+def _count_drops(listener: socket.socket) -> int:
+    """Number of datagrams that the kernel has dropped at this socket; 0 where it does not tell."""
+    try:
+        counters = struct.unpack("9I", listener.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))
+    except (OSError, struct.error):
+        return 0
+    return int(counters[-1])
+
+
 def _is_readable(sock: socket.socket) -> bool:
     return bool(select.select([sock], [], [], POLL_SECONDS)[0])
 
 
 def _iter_connection(
-    connection: socket.socket, decoder: Decoder, stop: threading.Event
+    connection: socket.socket, decoder: EventDecoder, stop: threading.Event
 ) -> Iterator[EventChunk]:
     with connection:
         while not stop.is_set():
@@ -123,7 +148,7 @@ def _iter_connection(
                 return
             if not data:
                 return
-            yield decoder.decode(data)
+            yield from decoder.decode(data)
 
 
 def replay_in_real_time(chunks: Iterable[EventChunk], speed: float = 1.0) -> Iterator[EventChunk]:

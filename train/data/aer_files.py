@@ -11,13 +11,12 @@ import numpy as np
 
 from ...runtime.errors import DataError
 from ...runtime.files import atomic_write
+from ...runtime.stream.chunks import NO_EVENTS, StreamStats
+from ...runtime.stream.formats import Aer40Decoder
+from ...runtime.stream.formats.aer40 import EVENT_BYTES, TIME_BITS
 from .events import Events
 
-EVENT_BYTES = 5
-TIME_BITS = 23
 MAX_SIDE = 256  # pixels, the range of 8 bits
-OVERFLOW_ROW = 240
-OVERFLOW_TIME = 2**13  # microseconds
 
 
 def read_events(
@@ -37,21 +36,17 @@ def read_events(
             decrease.
     """
     try:
-        raw = np.frombuffer(Path(path).read_bytes(), np.uint8)
+        data = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(raw) % EVENT_BYTES:
+    if len(data) % EVENT_BYTES:
         raise DataError(
-            f"{path}: has {len(raw)} bytes, needs a multiple of {EVENT_BYTES}; "
+            f"{path}: has {len(data)} bytes, needs a multiple of {EVENT_BYTES}; "
             "the file is truncated, download it again"
         )
-    x, y, high, middle, low = raw.reshape(-1, EVENT_BYTES).T.astype(np.int64)
-    t = (high & 0x7F) << 16 | middle << 8 | low
-    polarity = high >> 7
-    if overflow:
-        marks = y == OVERFLOW_ROW
-        t += OVERFLOW_TIME * np.cumsum(marks)
-        x, y, polarity, t = (array[~marks] for array in (x, y, polarity, t))
+    decoder = Aer40Decoder(StreamStats(), overflow_marks=overflow, wraps=False)
+    chunks = [NO_EVENTS, *decoder.decode(data)]
+    x, y, polarity, t = (np.concatenate([chunk[k] for chunk in chunks]) for k in range(4))
     try:
         return Events(x, y, polarity, t, width, height)
     except DataError as error:

@@ -43,9 +43,9 @@ def from_folder(
 
     Images (`.png`, `.jpg`, ...) are scaled so that the shorter side has `size` pixels (default 64),
     cropped to the middle square and repeated over time. Recordings are binned from their first
-    event to their last: `.bin` and `.bs2` (40 bits per event), `.csv` and `.txt` (lines
-    `t,x,y,polarity`, microseconds), `.aedat`, the formats that faery reads (`.aedat4`, `.raw`,
-    `.dat`, `.es`), and `.npz` with arrays x, y, t and p.
+    event to their last: `.bin` and `.bs2` (40 bits per event), `.csv` and `.txt` (lines of
+    time, x, y and polarity in the order of a header or of the numbers), `.aedat`, `.aedat4`,
+    `.raw`, `.dat`, `.es`, and `.npz` with arrays x, y, t and p.
 
     Args:
         path: The folder; class names are those of its subfolders, in alphabetical order.

@@ -8,7 +8,7 @@ from .dat import DatDecoder as DatDecoder
 from .decoder import EventDecoder as EventDecoder
 from .event_stream import EventStreamDecoder as EventStreamDecoder
 from .evt import EvtDecoder as EvtDecoder
-from .reader import open_recording as open_recording
-from .reader import read_file as read_file
+from .sniff import Format as Format
+from .sniff import make_decoder as make_decoder
 from .sniff import make_file_decoder as make_file_decoder
 from .text import CsvDecoder as CsvDecoder

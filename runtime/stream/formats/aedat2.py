@@ -30,7 +30,7 @@ class Aedat2Decoder(HeaderDecoder):
     mirrored. Without a chip, addresses of 16 bits are those of a DVS128.
 
     Sources: jAER's `DVS128.java`, `DavisBaseCamera.java` and `AEFileInputStream.java`
-    (https://github.com/SensorsINI/jaer); libcaer's drivers, which mirror and invert the same way;
+    (https://github.com/SensorsINI/jaer); libcaer's `dvs128.c`, which mirrors and inverts likewise;
     https://docs.inivation.com/software/software-advanced-usage/file-formats/aedat-2.0.html.
     """
 

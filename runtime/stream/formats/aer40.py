@@ -1,6 +1,6 @@
 """Five-byte events: N-MNIST (`.bin`), N-Caltech101 and DVS128 Gesture cut-outs (`.bs2`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -38,6 +38,15 @@ class Aer40Decoder(EventDecoder):
         super().reset()
         self.clock.reset()
         self.overflows = 0
+
+    def decode_datagrams(self, datagrams: Sequence[bytes]) -> Iterator[EventChunk]:
+        """Yield the events of datagrams; a partial event at the end of one is malformed."""
+        sizes = [len(datagram) // EVENT_BYTES * EVENT_BYTES for datagram in datagrams]
+        self.stats.malformed += sum(
+            size < len(datagram) for size, datagram in zip(sizes, datagrams, strict=True)
+        )
+        parts = (datagram[:size] for size, datagram in zip(sizes, datagrams, strict=True))
+        yield from self.decode(b"".join(parts))
 
     def _decode_part(self, data: bytes) -> Iterator[EventChunk]:
         x, y, high, middle, low = self._take_records(data, EVENT_BYTES).T.astype(np.int64)

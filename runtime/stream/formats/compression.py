@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from ...errors import DataError, MissingPackage
+from ...errors import DataError
+from ...extras import import_extra
 
 Decompress = Callable[[bytes], bytes]
 MAX_BYTES = 128 << 20  # of one frame, decompressed
-INSTALL = "pip install 'pumice[streams]'"
 
 
 def make_decompressor(kind: int) -> Decompress:
@@ -25,13 +25,10 @@ def make_decompressor(kind: int) -> Decompress:
 
 
 def _make_lz4() -> Decompress:
-    try:
-        import lz4.frame
-    except ImportError:
-        raise MissingPackage(f"is compressed by LZ4, needs lz4: {INSTALL}") from None
+    frames = import_extra("lz4.frame", "streams", "AEDAT 4 compressed by LZ4")
 
     def decompress(data: bytes) -> bytes:
-        frame = lz4.frame.LZ4FrameDecompressor()
+        frame = frames.LZ4FrameDecompressor()
         try:
             result: bytes = frame.decompress(data, MAX_BYTES)
         except (RuntimeError, ValueError, EOFError) as error:
@@ -44,10 +41,7 @@ def _make_lz4() -> Decompress:
 
 
 def _make_zstandard() -> Decompress:
-    try:
-        import zstandard
-    except ImportError:
-        raise MissingPackage(f"is compressed by Zstandard, needs zstandard: {INSTALL}") from None
+    zstandard = import_extra("zstandard", "streams", "AEDAT 4 compressed by Zstandard")
 
     def decompress(data: bytes) -> bytes:
         reader = zstandard.ZstdDecompressor(max_window_size=MAX_BYTES).stream_reader(data)

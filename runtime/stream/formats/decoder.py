@@ -1,7 +1,7 @@
 """Interface of an event format: bytes in, cut anywhere; chunks of events out, in bounded memory."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -51,6 +51,12 @@ class EventDecoder(ABC):
         """Yield the events that only the end of the recording completes."""
         self.discard()
         yield from ()
+
+    def decode_datagrams(self, datagrams: Sequence[bytes]) -> Iterator[EventChunk]:
+        """Yield the events of datagrams, each of which stands for itself; the clock goes on."""
+        for datagram in datagrams:
+            yield from self.decode(datagram)
+            yield from self.finish()
 
     @abstractmethod
     def _decode_part(self, data: bytes) -> Iterator[EventChunk]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 from ...errors import DataError
 from ..chunks import StreamStats
@@ -16,6 +17,7 @@ from .evt import EvtDecoder
 from .header import find_body, is_text
 from .text import CsvDecoder
 
+Format = Literal["five-byte", "csv"]
 SNIFF_BYTES = 1 << 12
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 OTHER_KINDS = {
@@ -45,6 +47,11 @@ ENDINGS: dict[str, Callable[[StreamStats], EventDecoder]] = {
 HEADERLESS = (".bin", ".bs2", ".csv", ".txt")
 
 
+def make_decoder(name: Format, stats: StreamStats) -> EventDecoder:
+    """Make the decoder of a live stream, whose format is named; text is `t,x,y,polarity`."""
+    return Aer40Decoder(stats) if name == "five-byte" else CsvDecoder(stats)
+
+
 def make_file_decoder(ending: str, head: bytes, stats: StreamStats) -> EventDecoder:
     """Return the decoder of a recording that begins with `head` and whose name has `ending`.
 
@@ -71,7 +78,7 @@ def make_file_decoder(ending: str, head: bytes, stats: StreamStats) -> EventDeco
     if kind and ending not in (".bin", ".bs2"):
         raise DataError(f"is {kind}; needs a recording: {', '.join(ENDINGS)}")
     if ending not in ENDINGS:
-        raise DataError(f"unknown kind of recording; known are {', '.join(ENDINGS)}")
+        raise DataError(f"unknown recording format; known are {', '.join(ENDINGS)}")
     if ending == ".aedat":
         raise DataError(f"is AEDAT of no version; needs {_join(AEDAT)}")
     if ending not in HEADERLESS:

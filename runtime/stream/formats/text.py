@@ -14,6 +14,7 @@ from .text_columns import Columns, detect_columns, parse_header
 
 MAX_LINE_LENGTH = 256  # bytes; four numbers need far fewer
 MAX_ABS_VALUE = 1 << 62  # of a coordinate or time, so that nothing overflows later
+MAX_EXACT_FLOAT = 1 << 53
 SAMPLE_LINES = 1000
 SEPARATORS = bytes.maketrans(b",;\t", b"   ")
 NO_EVENT = re.compile(rb"_|[,;]\s*[,;]|^\s*[,;]")  # Python takes 1_0 for a number; empty fields
@@ -126,6 +127,8 @@ class CsvDecoder(EventDecoder):
         self.stats.malformed += len(rows) - len(fields)
         parsed = _parse_integers(fields) if self.microseconds == 1 else None
         if parsed is None:
+            parsed = _parse_floats(fields, self.microseconds)
+        if parsed is None:  # line by line
             found = [event for row in fields if (event := self._parse_row(row)) is not None]
             self.stats.malformed += len(fields) - len(found)
             parsed = np.array(found, np.int64).reshape(-1, 4)
@@ -177,4 +180,19 @@ def _parse_integers(fields: list[list[bytes]]) -> NDArray[np.int64] | None:
         parsed = np.array(fields).astype(np.int64)
     except (ValueError, OverflowError):
         return None
-    return parsed if bool((np.abs(parsed) < MAX_ABS_VALUE).all()) else None
+    is_small = (parsed > -MAX_ABS_VALUE) & (parsed < MAX_ABS_VALUE)
+    return parsed if is_small.all() else None
+
+
+def _parse_floats(fields: list[list[bytes]], microseconds: int) -> NDArray[np.int64] | None:
+    """Parse rows of floats at once; None where one is no number, or inexact as one of 53 bits."""
+    try:
+        numbers = np.array(fields).reshape(-1, 4).astype(np.float64)
+    except ValueError:
+        return None
+    with np.errstate(over="ignore"):
+        numbers[:, 0] *= microseconds
+    parsed = np.rint(numbers)
+    is_exact = np.abs(numbers) < MAX_EXACT_FLOAT
+    is_exact[:, 1:] &= parsed[:, 1:] == numbers[:, 1:]
+    return parsed.astype(np.int64) if is_exact.all() else None

@@ -179,7 +179,9 @@ def test_an_absent_library_is_named(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, package, None)
     monkeypatch.setitem(__import__("sys").modules, "lz4.frame", None)
-    with pytest.raises(MissingPackage, match=rf"needs {package}: pip install 'pumice\[streams\]'"):
+    with pytest.raises(
+        MissingPackage, match=rf"needs {package}, which is not .*'pumice\[streams\]'"
+    ):
         decode(Aedat4Decoder, aedat4_header(["EVTS"], compression))
 
 

@@ -7,7 +7,8 @@ import pytest
 from event_bytes import Rows, aer40
 
 from pumice.runtime.stream import EventChunk, StreamStats
-from pumice.runtime.stream.formats import Aer40Decoder, open_recording
+from pumice.runtime.stream.formats import Aer40Decoder
+from pumice.runtime.stream.recordings import read_recording
 
 PERIOD = 1 << 23
 
@@ -58,6 +59,30 @@ def test_events_out_of_order_stay_so_and_do_not_move_the_clock() -> None:
     assert times(Aer40Decoder(StreamStats()), at(*t)) == t
 
 
+def test_events_out_of_order_at_a_wrap_do_not_wrap_again() -> None:
+    over = PERIOD
+    t = [over - 3, over + 4, over - 1, over + 9, over + over // 2, 2 * over - 9, 2 * over + 1]
+    assert times(Aer40Decoder(StreamStats()), at(*t)) == t
+    assert times(Aer40Decoder(StreamStats()), *([row] for row in at(*t))) == t
+
+
+def test_a_partial_event_counts_once() -> None:
+    stats = StreamStats()
+    decoder = Aer40Decoder(stats)
+    assert not list(decoder.decode(b"abc"))
+    decoder.discard()
+    decoder.reset()
+    assert stats.malformed == 1 and not list(decoder.finish())
+
+
+def test_datagrams_stand_for_themselves_on_one_clock() -> None:
+    stats = StreamStats()
+    rows = at(PERIOD - 5, PERIOD + 5)
+    datagrams = [aer40(rows[:1]) + b"xyz", b"", aer40(rows[1:]), b"z"]
+    (chunk,) = Aer40Decoder(stats).decode_datagrams(datagrams)
+    assert chunk.t.tolist() == [PERIOD - 5, PERIOD + 5] and stats.malformed == 2
+
+
 def test_without_wraps_a_step_back_stays_one() -> None:
     t = [5_000_000, 100]
     assert times(Aer40Decoder(StreamStats(), wraps=False), at(*t)) == t
@@ -92,5 +117,5 @@ def test_recorded_digits_come_back(shared_data: Path, tmp_path: Path) -> None:
 
 
 def read(path: Path) -> list[tuple[int, ...]]:
-    chunks: list[EventChunk] = list(open_recording(path, StreamStats()))
+    chunks: list[EventChunk] = list(read_recording(path, StreamStats()))
     return [tuple(row) for chunk in chunks for row in np.stack(chunk[:4], axis=1).tolist()]

@@ -28,7 +28,7 @@ from event_bytes import (
 from numpy.typing import NDArray
 
 from pumice.runtime.stream import StreamStats
-from pumice.runtime.stream.formats import open_recording
+from pumice.runtime.stream.recordings import read_recording
 
 Columns = dict[str, NDArray[np.int64]]
 PEERS = os.environ.get("PUMICE_EVENT_PEERS", sys.executable)
@@ -63,7 +63,7 @@ DEVIATIONS = {
 
 
 def decode_here(path: Path) -> Columns:
-    chunks = list(open_recording(path, StreamStats()))
+    chunks = list(read_recording(path, StreamStats()))
     return {key: np.concatenate([c[k] for c in chunks]) for k, key in enumerate("xypt")}
 
 

@@ -71,6 +71,11 @@ def test_times_of_an_epoch_in_seconds_keep_their_microseconds() -> None:
     assert [row[3] for row in rows] == [1468940293922985, 1468940293922986]
 
 
+def test_a_time_that_overflows_as_seconds_is_malformed() -> None:
+    rows, stats = decode(b"0.5 2 3 0\n1e305 2 3 0\n")
+    assert rows == [[2, 3, 0, 500_000]] and stats.malformed == 1
+
+
 def test_integers_above_53_bits_are_exact() -> None:
     rows, _ = decode(b"1605537493718345987,3,4,1\n")
     assert rows == [[3, 4, 1, 1605537493718345987]]
@@ -84,6 +89,12 @@ def test_a_live_stream_has_a_fixed_order_and_no_delay() -> None:
     assert list(decoder.decode(b",6,1\n"))[0].x.tolist() == [5]
     decoder.discard()
     assert stats.malformed == 0
+
+
+def test_a_datagram_needs_no_end_of_line() -> None:
+    stats = StreamStats()
+    chunks = list(CsvDecoder(stats).decode_datagrams([b"1,2,3,0", b"4,5,6", b"7,8,9,1\n"]))
+    assert [chunk.t.tolist() for chunk in chunks] == [[1], [7]] and stats.malformed == 1
 
 
 @pytest.mark.parametrize(
@@ -104,6 +115,7 @@ def test_a_live_stream_has_a_fixed_order_and_no_delay() -> None:
         b"7" * 300 + b",1,1,1",
         b"t,x,y,p",
         b"1e300,2,3,0",
+        b"-9223372036854775808,2,3,0",
     ],
 )
 def test_a_line_that_is_no_event_counts_and_the_others_are_read(line: bytes) -> None:

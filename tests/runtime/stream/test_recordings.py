@@ -9,14 +9,14 @@ from event_bytes import aedat2_dvs128, aedat3, aedat4, aer40, dat, event_stream,
 
 from pumice.runtime.errors import DataError
 from pumice.runtime.stream import StreamStats
-from pumice.runtime.stream.formats import open_recording
+from pumice.runtime.stream.recordings import read_recording
 
 ROWS = [(5, 9, 1, 100), (127, 0, 0, 350), (64, 64, 1, 360)]
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
 
 
 def read(path: Path) -> list[list[int]]:
-    chunks = list(open_recording(path, StreamStats()))
+    chunks = list(read_recording(path, StreamStats()))
     return [row for chunk in chunks for row in np.stack(chunk[:4], axis=1).tolist()]
 
 
@@ -40,13 +40,13 @@ def test_a_git_lfs_pointer_is_named(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"p{ending}"
     path.write_bytes(POINTER)
     with pytest.raises(DataError, match=f"p{ending}: is a Git LFS pointer, .*: git lfs pull$"):
-        open_recording(path, StreamStats())
+        read_recording(path, StreamStats())
 
 
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.xyz", b"", "a.xyz: unknown kind of recording; known are .bin, .bs2, .csv"),
+        ("a.xyz", b"", "a.xyz: unknown recording format; known are .bin, .bs2, .csv"),
         ("a.aedat", b"#!AER-DAT1.0\r\n", "is AEDAT 1.0; needs 2.0, 3.1 or 4.0"),
         ("a.aedat", b"nothing", "is AEDAT of no version; needs 2.0, 3.1 or 4.0"),
         ("a.aedat", b"#!AER-DAT9.9.9.9\r\n", "is AEDAT 9.9.9.9; needs"),
@@ -63,23 +63,27 @@ def test_what_is_no_recording_is_rejected_at_once(
 ) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=message):
-        open_recording(tmp_path / name, StreamStats())
+        read_recording(tmp_path / name, StreamStats())
 
 
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.bin", b"", r"no events in 0 bytes \(0 malformed\); needs five bytes an event"),
-        ("a.bin", b"abc", r"no events in 3 bytes \(1 malformed\); needs five bytes an event"),
-        ("a.csv", b"a story\nof words\n", r"\(2 malformed\); needs a line an event such as 't,x"),
-        ("a.csv", b"t,x,y,p\n", r"no events in 8 bytes \(0 malformed\)"),
-        ("a.txt", b"1,2,3\n" * 5, r"no events in 30 bytes \(5 malformed\)"),
-        ("a.aedat", b"#!AER-DAT2.0\r\n", r"no events in 14 bytes \(0 malformed\); needs AEDAT 2.0"),
-        ("a.aedat", b"#!AER-DAT3.1\r\n#!END-HEADER\r\n", "no events in 28 bytes"),
+        ("a.bin", b"", r"holds no events \(0 bytes, 0 malformed\); needs five bytes an event"),
+        ("a.bin", b"abc", r"holds no events \(3 bytes, 1 malformed\); needs five bytes an event"),
+        ("a.csv", b"a story\nof words\n", r", 2 malformed\); needs a line an event such as 't,x"),
+        ("a.csv", b"t,x,y,p\n", r"holds no events \(8 bytes, 0 malformed\)"),
+        ("a.txt", b"1,2,3\n" * 5, r"holds no events \(30 bytes, 5 malformed\)"),
+        (
+            "a.aedat",
+            b"#!AER-DAT2.0\r\n",
+            r"holds no events \(14 bytes, 0 malformed\); needs AEDAT 2.0",
+        ),
+        ("a.aedat", b"#!AER-DAT3.1\r\n#!END-HEADER\r\n", "holds no events .28 bytes"),
         ("a.aedat4", b"#!AER-DAT4.0\r\n", "has no end of its header; needs AEDAT 4"),
-        ("a.raw", b"% evt 3.0\n% end\n", "no events in 16 bytes"),
-        ("a.dat", b"% Version 2\n\x0c\x08", "no events in 14 bytes"),
-        ("a.es", b"Event Stream\x02\x00\x00\x01\x09\x00\x09\x00", "no events in 20 bytes"),
+        ("a.raw", b"% evt 3.0\n% end\n", "holds no events .16 bytes"),
+        ("a.dat", b"% Version 2\n\x0c\x08", "holds no events .14 bytes"),
+        ("a.es", b"Event Stream\x02\x00\x00\x01\x09\x00\x09\x00", "holds no events .20 bytes"),
     ],
 )
 def test_a_recording_without_events_is_rejected_with_the_expected_form(
@@ -88,7 +92,7 @@ def test_a_recording_without_events_is_rejected_with_the_expected_form(
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(DataError, match=message) as rejection:
-        list(open_recording(path, StreamStats()))
+        list(read_recording(path, StreamStats()))
     assert str(rejection.value).startswith(f"{path}: ") and "\n" not in str(rejection.value)
 
 
@@ -103,4 +107,4 @@ def test_absent_files_folders_and_pipes_are_rejected(tmp_path: Path) -> None:
         ("a" * 300 + ".bin", "cannot be read|no such file"),
     ):
         with pytest.raises(DataError, match=message):
-            open_recording(tmp_path / name, StreamStats())
+            read_recording(tmp_path / name, StreamStats())
