@@ -141,8 +141,8 @@ class Aedat4Decoder(EventDecoder):
 
     def _decode_packet(self, stream: int, packet: bytes) -> Iterator[EventChunk]:
         try:
-            data = self.decompress(packet)[4:]  # behind its size
-            if self.stream is None and data[4:8] != b"EVTS":
+            data = memoryview(self.decompress(packet))[4:]  # behind its size
+            if self.stream is None and bytes(data[4:8]) != b"EVTS":
                 return
             start, count = root_table(data, b"EVTS").vector(0, EVENT.itemsize)
         except DataError:

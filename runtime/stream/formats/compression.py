@@ -6,13 +6,13 @@ from ...errors import DataError
 from ...extras import import_extra
 
 Decompress = Callable[[bytes], bytes]
-MAX_BYTES = 128 << 20  # of one frame, decompressed
+MAX_BYTES = 64 << 20  # of one frame, decompressed
 
 
 def make_decompressor(kind: int) -> Decompress:
     """Return the function that decompresses a packet of AEDAT 4's compression number `kind`.
 
-    The function raises `DataError` where the packet is damaged or larger than 128 MiB. Raises
+    The function raises `DataError` where the packet is damaged or larger than 64 MiB. Raises
     `DataError` where the number is unknown, `MissingPackage` where the library is absent.
     """
     if kind == 0:

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 from ...errors import DataError
 
+Buffer = bytes | memoryview
+
 
 class Table(NamedTuple):
     """A table in `data`: where it and the offsets of its fields begin."""
 
-    data: bytes
+    data: Buffer
     position: int
     fields: int
     field_count: int
@@ -33,16 +35,16 @@ class Table(NamedTuple):
         return start + 4, count
 
 
-def root_table(data: bytes, identifier: bytes) -> Table:
+def root_table(data: Buffer, identifier: bytes) -> Table:
     """Return the root table of a buffer without size prefix; `DataError` if of another kind."""
-    if data[4:8] != identifier:
-        raise DataError(f"holds {data[4:8]!r} instead of {identifier!r}")
+    if bytes(data[4:8]) != identifier:
+        raise DataError(f"holds {bytes(data[4:8])!r} instead of {identifier!r}")
     position = read_int(data, "<I", 0)
     fields = position - read_int(data, "<i", position)
     return Table(data, position, fields + 4, (read_int(data, "<H", fields) - 4) // 2)
 
 
-def read_int(data: bytes, form: str, position: int) -> int:
+def read_int(data: Buffer, form: str, position: int) -> int:
     """Return the integer of struct format `form`; `DataError` outside of `data`."""
     if not 0 <= position <= len(data) - struct.calcsize(form):
         raise DataError(f"an offset of {position} leaves its {len(data)} bytes")

@@ -100,16 +100,16 @@ def test_recorded_gestures_equal_a_reading_byte_by_byte(shared_data: Path, k: in
     data = recorded.read_bytes()
     words = [int.from_bytes(data[i : i + 5], "big") for i in range(0, len(data), 5)]
     expected = [(w >> 32, w >> 24 & 0xFF, w >> 23 & 1, w & 0x7FFFFF) for w in words]
-    got = read(recorded)
-    assert got == expected
+    actual = read(recorded)
+    assert actual == expected
 
 
 def test_recorded_digits_come_back(shared_data: Path, tmp_path: Path) -> None:
     recorded = shared_data / "nmnist900" / "nmnist900.npz"
     if not recorded.exists():
         pytest.skip(f"no recorded digits at {recorded}")
-    with np.load(recorded) as held:
-        ends, columns = held["offsets"][:6], [held[key] for key in "xypt"]
+    with np.load(recorded) as arrays:
+        ends, columns = arrays["offsets"][:6], [arrays[key] for key in "xypt"]
     for first, end in zip(ends[:-1], ends[1:], strict=True):
         rows = list(zip(*(column[first:end].tolist() for column in columns), strict=True))
         (tmp_path / "digit.bin").write_bytes(aer40(rows))

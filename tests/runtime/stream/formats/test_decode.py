@@ -94,12 +94,12 @@ def test_a_recording_that_ends_anywhere_gives_the_events_before(name: str) -> No
     for end in range(len(data)):
         stats = StreamStats()
         try:
-            got = rows_of(decode(ending, data[:end], stats=stats))
+            actual = rows_of(decode(ending, data[:end], stats=stats))
         except DataError as error:
             assert "\n" not in str(error)
             continue
-        full = ROWS[: len(got)]
-        assert got == full or (name.startswith("text") and got[:-1] == full[:-1])
+        full = ROWS[: len(actual)]
+        assert actual == full or (name.startswith("text") and actual[:-1] == full[:-1])
         assert stats.malformed <= 1
 
 

@@ -72,12 +72,12 @@ def decode_with_peers(path: Path, kind: str, folder: Path) -> dict[str, Columns 
     out = folder / "peers.npz"
     command = [PEERS, str(SCRIPT), str(path), kind, str(out)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    with np.load(out) as held:
-        names = {key.partition("/")[0] for key in held}
+    with np.load(out) as arrays:
+        names = {key.partition("/")[0] for key in arrays}
         return {
-            name: str(held[f"{name}/error"])
-            if f"{name}/error" in held
-            else {key: held[f"{name}/{key}"] for key in "xypt"}
+            name: str(arrays[f"{name}/error"])
+            if f"{name}/error" in arrays
+            else {key: arrays[f"{name}/{key}"] for key in "xypt"}
             for name in sorted(names)
         }
 
