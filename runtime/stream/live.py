@@ -71,7 +71,7 @@ class LiveStream:
             options.sensor_size,
         )
         is_recording = "://" not in self.source and self.source != "-"
-        bins = bin_events(self.network, sensor, self._open_chunks(), self.stats)
+        bins = bin_events(self.network, sensor, self._open_chunks(sensor.height), self.stats)
         if options.real_time or not is_recording:
             bins = drop_oldest(bins, options.queue_size, self.stats, self._stop)
         timesteps = options.timesteps or recipe.get("timesteps", DEFAULT_TIMESTEPS)
@@ -83,26 +83,28 @@ class LiveStream:
         """Stop the reader thread."""
         self._stop.set()
 
-    def _open_chunks(self) -> Iterator[EventChunk]:
+    def _open_chunks(self, sensor_height: int) -> Iterator[EventChunk]:
         options = self.options
         if self.source == "-":
-            return iter_chunks(sys.stdin.buffer, make_decoder(options.format, self.stats))
+            return iter_chunks(
+                sys.stdin.buffer, make_decoder(options.format, self.stats, sensor_height)
+            )
         if "://" in self.source:
             listener, tcp = open_listener(self.source)
-            decoder = make_decoder(options.format, self.stats)
+            decoder = make_decoder(options.format, self.stats, sensor_height)
             return iter_socket(
                 listener, tcp, decoder, self.stats, self._stop, options.exit_on_disconnect
             )
         read_recording(Path(self.source), self.stats)  # raises at once if the file cannot be read
-        chunks = self._repeat_recording()
+        chunks = self._repeat_recording(sensor_height)
         return replay_in_real_time(chunks) if options.real_time else chunks
 
-    def _repeat_recording(self) -> Iterator[EventChunk]:
+    def _repeat_recording(self, sensor_height: int) -> Iterator[EventChunk]:
         """Yield the recording `repeat` times, each time as a new stream."""
         played = 0
         while not self.options.repeat or played < self.options.repeat:
             yield NO_EVENTS._replace(new_stream=True)
-            yield from read_recording(Path(self.source), self.stats)
+            yield from read_recording(Path(self.source), self.stats, sensor_height)
             played += 1
 
 

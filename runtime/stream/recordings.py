@@ -12,7 +12,9 @@ from .formats.decoder import PART_BYTES
 from .formats.sniff import SNIFF_BYTES
 
 
-def read_recording(path: str | os.PathLike[str], stats: StreamStats) -> Iterator[EventChunk]:
+def read_recording(
+    path: str | os.PathLike[str], stats: StreamStats, sensor_height: int | None = None
+) -> Iterator[EventChunk]:
     """Read the events of a recording, in the format that its first bytes or its suffix name.
 
     `.bin` and `.bs2` are 40-bit AER, `.csv` and `.txt` lines of text, `.aedat` AEDAT 2.0, 3.1 or
@@ -22,6 +24,8 @@ def read_recording(path: str | os.PathLike[str], stats: StreamStats) -> Iterator
     Args:
         path: File of the recording.
         stats: Counts malformed input.
+        sensor_height: Rows of the sensor, where known: with more than 240, a 40-bit AER event in
+            row 240 is an event and no timer overflow.
 
     Raises:
         DataError: The file is absent or no recording; while iterating, it is damaged beyond
@@ -36,7 +40,7 @@ def read_recording(path: str | os.PathLike[str], stats: StreamStats) -> Iterator
             raise DataError(f"{path}: is no regular file; needs a recording")
         with path.open("rb") as file:
             head = file.read(SNIFF_BYTES)
-        decoder = make_file_decoder(path.suffix.lower(), head, stats)
+        decoder = make_file_decoder(path.suffix.lower(), head, stats, sensor_height)
     except (OSError, ValueError) as error:
         raise _with_path(path, error) from None
     return _iter_file(path, decoder)

@@ -149,7 +149,10 @@ def _load_recordings(
     parts: dict[str, Samples], sensor: Sensor | None, options: DataOptions
 ) -> dict[str, FrameSet]:
     """Recordings of all parts as frames, on the sensor that holds them all."""
-    events = {part: [_read_events(file) for file, _ in samples] for part, samples in parts.items()}
+    rows = sensor[1] if sensor else None
+    events = {
+        part: [_read_events(file, rows) for file, _ in samples] for part, samples in parts.items()
+    }
     every = [each for part in events.values() for each in part]
     width, height = sensor or (max(e.width for e in every), max(e.height for e in every))
     sets = {}
@@ -170,13 +173,16 @@ def _on_sensor(events: Events, width: int, height: int, file: Path) -> Events:
         raise DataError(f"{file}: {error}; set sensor=(width, height)") from None
 
 
-def _read_events(file: Path) -> Events:
+def _read_events(file: Path, sensor_height: int | None) -> Events:
     """Events of a recording in time order, on the smallest sensor that holds them."""
     if file.suffix.lower() == ".npz":
         x, y, polarity, t = _read_npz(file)
     else:
         stats = StreamStats()
-        chunks = [EventChunk(*np.zeros((4, 0), np.int64)), *read_recording(file, stats)]
+        chunks = [
+            EventChunk(*np.zeros((4, 0), np.int64)),
+            *read_recording(file, stats, sensor_height),
+        ]
         columns = zip(*(chunk[:4] for chunk in chunks), strict=True)
         x, y, polarity, t = (np.concatenate(arrays) for arrays in columns)
         if stats.malformed:

@@ -9,7 +9,7 @@ from ..chunks import StreamStats
 from .aedat2 import Aedat2Decoder
 from .aedat3 import Aedat3Decoder
 from .aedat4 import Aedat4Decoder
-from .aer40 import Aer40Decoder
+from .aer40 import OVERFLOW_ROW, Aer40Decoder
 from .dat import DatDecoder
 from .decoder import EventDecoder
 from .event_stream import EventStreamDecoder
@@ -47,16 +47,26 @@ ENDINGS: dict[str, Callable[[StreamStats], EventDecoder]] = {
 HEADERLESS = (".bin", ".bs2", ".csv", ".txt")
 
 
-def make_decoder(name: Format, stats: StreamStats) -> EventDecoder:
-    """Make the decoder of a live stream, whose format is named; text is `t,x,y,polarity`."""
-    return Aer40Decoder(stats) if name == "five-byte" else CsvDecoder(stats)
+def make_decoder(
+    name: Format, stats: StreamStats, sensor_height: int | None = None
+) -> EventDecoder:
+    """Make the decoder of a live stream, whose format is named; text is `t,x,y,polarity`.
+
+    A `sensor_height` above 240 rows tells that a five-byte stream has no overflow marks.
+    """
+    if name == "csv":
+        return CsvDecoder(stats)
+    return Aer40Decoder(stats, overflow_marks=(sensor_height or 0) <= OVERFLOW_ROW)
 
 
-def make_file_decoder(ending: str, head: bytes, stats: StreamStats) -> EventDecoder:
-    """Return the decoder of a recording that begins with `head` and whose name has `ending`.
+def make_file_decoder(
+    ending: str, head: bytes, stats: StreamStats, sensor_height: int | None = None
+) -> EventDecoder:
+    """Make the decoder of a recording that begins with `head` and whose name has `ending`.
 
-    What the first bytes state is preferred to the ending. Raises `DataError` where neither is
-    known, or the bytes contradict a format that begins with a header.
+    What the first bytes state is preferred to the ending. A `sensor_height` above 240 rows tells
+    that a five-byte recording has no overflow marks. Raises `DataError` where the format is
+    unknown, or the bytes contradict a format that begins with a header.
     """
     if head.startswith(LFS_POINTER):
         raise DataError("is a Git LFS pointer, not the recording; run: git lfs pull")
@@ -83,6 +93,8 @@ def make_file_decoder(ending: str, head: bytes, stats: StreamStats) -> EventDeco
         raise DataError(f"is AEDAT of no version; needs {_join(AEDAT)}")
     if ending not in HEADERLESS:
         raise DataError(f"has no header of its format; needs {ENDINGS[ending](stats).expected}")
+    if ENDINGS[ending] is Aer40Decoder:
+        return make_decoder("five-byte", stats, sensor_height)
     return ENDINGS[ending](stats)
 
 

@@ -96,6 +96,17 @@ def test_a_recording_without_events_is_rejected_with_the_expected_form(
     assert str(rejection.value).startswith(f"{path}: ") and "\n" not in str(rejection.value)
 
 
+@pytest.mark.parametrize(
+    ("height", "times"), [(None, [5, 8199]), (240, [5, 8199]), (241, [5, 6, 7])]
+)
+def test_row_240_is_an_event_of_a_sensor_with_more_rows(
+    height: int | None, times: list[int], tmp_path: Path
+) -> None:
+    (tmp_path / "a.bin").write_bytes(aer40([(1, 1, 1, 5), (0, 240, 0, 6), (1, 1, 1, 7)]))
+    chunks = list(read_recording(tmp_path / "a.bin", StreamStats(), height))
+    assert [t for chunk in chunks for t in chunk.t.tolist()] == times
+
+
 def test_absent_files_folders_and_pipes_are_rejected(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.bin")
     (tmp_path / "folder.bin").mkdir()
