@@ -11,7 +11,7 @@ from ...errors import DataError
 from ..chunks import EventChunk, StreamStats
 from .clock import WrappingClock
 from .decoder import HeaderDecoder
-from .header import find_body, header_lines
+from .header import find_body, header_lines, shorten
 
 END_LINES = (b"#!END-HEADER", b"#End Of ASCII Header")
 RECORD_BYTES = 8
@@ -68,7 +68,7 @@ class Aedat2Decoder(HeaderDecoder):
         elif davis and int(davis[1]) in DAVIS_SIZES:
             self.is_davis, self.size = True, DAVIS_SIZES[int(davis[1])]
         else:
-            raise DataError(f"is of {self.chip}; known are {KNOWN_CHIPS}")
+            raise DataError(f"is of {shorten(self.chip)}; known are {KNOWN_CHIPS}")
 
     def _decode_body(self, data: bytes) -> Iterator[EventChunk]:
         words = self._take_records(data, RECORD_BYTES).view(">u4").astype(np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 from ...errors import DataError
 from ..chunks import EventChunk
 from .decoder import HeaderDecoder
-from .header import find_body, header_lines
+from .header import find_body, header_lines, shorten
 
 END_LINES = (b"#!END-HEADER",)
 PACKET_HEADER_BYTES = 28
@@ -47,7 +47,9 @@ class Aedat3Decoder(HeaderDecoder):
         for line in header_lines(data[: length or 0]):
             name, _, value = line.partition(":")
             if name == "#Format" and value.strip() not in ("RAW", "0"):
-                raise DataError(f"is AEDAT 3.1 of format {value.strip()}; needs format RAW")
+                raise DataError(
+                    f"is AEDAT 3.1 of format {shorten(value.strip())}; needs format RAW"
+                )
         return length
 
     def _decode_body(self, data: bytes) -> Iterator[EventChunk]:

@@ -9,7 +9,7 @@ from ...errors import DataError
 from ..chunks import EventChunk, StreamStats
 from .clock import WrappingClock
 from .decoder import HeaderDecoder
-from .header import find_body, header_lines
+from .header import find_body, header_lines, shorten
 
 KINDS = {0x00: "2D", 0x0C: "CD"}
 EVENT_BYTES = 8
@@ -50,7 +50,7 @@ class DatDecoder(HeaderDecoder):
         if kind not in KINDS or event_bytes != EVENT_BYTES or self.version not in ("1", "2"):
             raise DataError(
                 f"holds events of type 0x{kind:02X} and {event_bytes} bytes, version "
-                f"{self.version[:40]}; needs type 0x00 or 0x0C, 8 bytes, version 1 or 2"
+                f"{shorten(self.version)}; needs type 0x00 or 0x0C, 8 bytes, version 1 or 2"
             )
         sides = [fields.get(name, "") for name in ("Width", "Height")]
         if all(side.isascii() and side.isdecimal() and len(side) < 6 for side in sides):

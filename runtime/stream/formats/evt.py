@@ -12,7 +12,7 @@ from ..chunks import EventChunk
 from .clock import WrappingClock
 from .decoder import HeaderDecoder, hold_last
 from .evt3 import Evt3Words
-from .header import find_body, header_lines
+from .header import find_body, header_lines, shorten
 
 END_LINES = (b"% end",)
 FORMATS = {"EVT2": "2.0", "EVT21": "2.1", "EVT3": "3.0"}
@@ -71,7 +71,9 @@ class EvtDecoder(HeaderDecoder):
         self.version = fields.get("evt", "")
         if self.version not in FORMATS.values():
             named = (
-                f"is of EVT version {self.version[:40]}" if self.version else "names no EVT version"
+                f"is of EVT version {shorten(self.version)}"
+                if self.version
+                else "names no EVT version"
             )
             raise DataError(f"{named}; needs {self.expected}")
         sides = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", fields.get("geometry", ""))

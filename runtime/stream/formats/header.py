@@ -41,3 +41,8 @@ def find_body(data: bytes, prefix: bytes, end_lines: tuple[bytes, ...], at_end: 
 def header_lines(header: bytes) -> list[str]:
     """Split a header into lines without their ends; bytes that are not UTF-8 are replaced."""
     return [line.strip() for line in header.decode("utf-8", "replace").split("\n")]
+
+
+def shorten(value: str) -> str:
+    """A value of a header for an error message: at most 40 printable characters."""
+    return "".join(character if character.isprintable() else "?" for character in value[:40])

@@ -14,7 +14,7 @@ from .dat import DatDecoder
 from .decoder import EventDecoder
 from .event_stream import EventStreamDecoder
 from .evt import EvtDecoder
-from .header import find_body, is_text
+from .header import find_body, is_text, shorten
 from .text import CsvDecoder
 
 Format = Literal["five-byte", "csv"]
@@ -74,7 +74,7 @@ def make_file_decoder(
     if aedat:
         version = aedat[1].rstrip(b".")
         if version not in AEDAT:
-            raise DataError(f"is AEDAT {version.decode()}; needs {_join(AEDAT)}")
+            raise DataError(f"is AEDAT {shorten(version.decode())}; needs {_join(AEDAT)}")
         return AEDAT[version](stats)
     if head.startswith(b"Event Stream"):
         return EventStreamDecoder(stats)

@@ -190,6 +190,16 @@ def test_an_unknown_compression_is_named() -> None:
         decode(Aedat4Decoder, aedat4_header(["EVTS"], 9))
 
 
+@pytest.mark.parametrize("version", ["2.0", "3.1"])
+def test_what_a_header_names_is_one_short_line_in_the_message(version: str) -> None:
+    value = "a\r\u2028\x85\x1b[31m" + "b" * 5000
+    name = "# AEChip: " if version == "2.0" else "#Format: "
+    head = f"#!AER-DAT{version}\r\n{name}{value}\r\n#!END-HEADER\r\n".encode()
+    with pytest.raises(DataError) as error:
+        decode(Aedat2Decoder if version == "2.0" else Aedat3Decoder, head)
+    assert str(error.value).isprintable() and len(str(error.value)) < 200
+
+
 def test_of_several_event_streams_the_first_is_decoded() -> None:
     data = aedat4_header(["FRME", "EVTS", "EVTS"]) + aedat4_packet(ROWS[:1], 2)
     data += aedat4_packet(ROWS, 1) + aedat4_packet(ROWS[:1], 0, kind=b"FRME")
