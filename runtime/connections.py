@@ -16,11 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from .arrays import ValueEquality, as_int, as_readonly
 from .errors import NetworkError
+from .population import MAX_NEURONS
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Weights = NDArray[Any]  # array-like of integers, stored as read-only int16
 Indices = NDArray[Any]  # array-like of integers, stored as read-only int32
+MAX_EXTENT = 1 << 15  # of a window, stride, padding or dilation, so that sizes fit into an int32
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ class Sparse(ValueEquality):
     def __post_init__(self) -> None:
         weights = _weights("sparse", self.weights, 1)
         rows, columns = (as_readonly(a, np.int32, "sparse") for a in (self.rows, self.columns))
-        targets, sources = _pair("sparse", "shape", self.shape, 1)
+        targets, sources = _pair("sparse", "shape", self.shape, 1, MAX_NEURONS)
         if not weights.shape == rows.shape == columns.shape:
             raise NetworkError(
                 f"sparse: {weights.size} weights, {rows.size} rows, {columns.size} columns: "
@@ -220,8 +222,10 @@ def _weights(who: str, values: ArrayLike, dimensions: int) -> NDArray[np.int16]:
     return array
 
 
-def _pair(who: str, key: str, values: Any, minimum: int) -> Pair:
+def _pair(who: str, key: str, values: Any, minimum: int, maximum: int = MAX_EXTENT) -> Pair:
     pair = tuple(as_int(value, f"{who}: {key}") for value in values)
-    if len(pair) != 2 or min(pair) < minimum:
-        raise NetworkError(f"{who}: {key} is {values}, needs two integers from {minimum}")
+    if len(pair) != 2 or min(pair) < minimum or max(pair) > maximum:
+        raise NetworkError(
+            f"{who}: {key} is {values}, needs two integers from {minimum} to {maximum}"
+        )
     return pair[0], pair[1]

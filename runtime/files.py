@@ -31,8 +31,20 @@ from .projection import Projection
 
 FORMAT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 DIGEST_VERSION = 1  # what a network computes has one digest, whatever the version of the file
 Arrays = Mapping[str, NDArray[Any]]
+
+
+def check_lfs_pointer(path: str | os.PathLike[str]) -> None:
+    """Raise `FileError` where the file is a Git LFS pointer instead of what it stands for."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(len(LFS_POINTER))
+    except OSError:
+        return  # the reader says why
+    if head == LFS_POINTER:
+        raise FileError(f"{path}: is a Git LFS pointer, not the file itself; run: git lfs pull")
 
 
 @contextmanager
@@ -141,6 +153,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]
     """Read the network of a file and, of a program, its placement as JSON values."""
     if not os.path.isfile(path):
         raise FileError(f"{path}: no such file")
+    check_lfs_pointer(path)
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}

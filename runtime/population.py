@@ -14,7 +14,7 @@ from .errors import NetworkError
 Kind = Literal["input", "cuba", "integrator"]
 Parameter = Any  # an integer or array-like, stored as a read-only int32 array
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
-MAX_NEURONS = 2**31 - 1  # so that an int32 counts them
+MAX_NEURONS = 1 << 26  # so that a file of a few bytes cannot claim gigabytes of states
 # Register widths of Loihi's compartments, as Lava's LIF documents them.
 LIMITS = {
     "current_decay": (0, 4096),

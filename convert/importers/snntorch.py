@@ -78,14 +78,17 @@ def _parse_neuron(node: Any, current_decay: Any) -> tuple[ParsedLayer, str]:
             'train with reset_mechanism="zero"',
         )
     threshold = to_numpy(node.threshold)
-    if threshold.min() <= 0:
+    if not threshold.min() > 0 or not np.isfinite(threshold).all():
         raise UnsupportedLayerError(f"threshold is {threshold.min():g}", "use one above zero")
     return make_neuron_params(threshold, current_decay, decay), "fires above its threshold"
 
 
 def _decay_fraction(factor: Any) -> Any:
     """Fraction lost per timestep, from the library's decay factor."""
-    return 1 - np.clip(to_numpy(factor), 0.0, 1.0)
+    decay = 1 - np.clip(to_numpy(factor), 0.0, 1.0)
+    if not np.isfinite(decay).all():
+        raise UnsupportedLayerError("a decay factor is NaN", "use one from 0 to 1")
+    return decay
 
 
 NEURON_PARSERS: Mapping[str, LayerParser] = {"Leaky": _parse_leaky, "Synaptic": _parse_synaptic}

@@ -70,7 +70,14 @@ def _parse_if(node: Any) -> tuple[ParsedLayer, str]:
 
 
 def _parse_lif(node: Any) -> tuple[ParsedLayer, str]:
-    return _make_lif(node, 1 / to_scalar(node.tau, "tau"))
+    return _make_lif(node, 1 / _read_tau(node))
+
+
+def _read_tau(node: Any) -> float:
+    tau = to_scalar(node.tau, "tau")
+    if tau < 1:
+        raise UnsupportedLayerError(f"tau is {tau:g}, below one timestep", "use 1 or more")
+    return tau
 
 
 def _parse_parametric_lif(node: Any) -> tuple[ParsedLayer, str]:
@@ -85,7 +92,7 @@ def _make_lif(node: Any, decay: float) -> tuple[ParsedLayer, str]:
 
 
 def _parse_readout(node: Any) -> tuple[ParsedLayer, str]:
-    decay = 1 / to_scalar(node.tau, "tau") if hasattr(node, "tau") else 0.0
+    decay = 1 / _read_tau(node) if hasattr(node, "tau") else 0.0
     params = make_neuron_params(voltage_decay=decay, gain=decay or 1.0, spiking=False)
     return params, "an integrator, read at every timestep; its `decode` is left to the reader"
 

@@ -23,6 +23,7 @@ from ..quantize.linear_ops import (
     PoolOp,
 )
 from ..quantize.neuron_params import NeuronParams
+from .module_copy import resolve_weights
 
 CONTAINERS = (
     "Sequential",
@@ -58,7 +59,7 @@ def iter_layers(module: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(module, list | tuple):
         children: Any = ((str(index), child) for index, child in enumerate(module))
     elif type(module).__name__ in CONTAINERS:
-        children = module.named_children()
+        children = module._modules.items()  # named_children() lists a repeated layer once
     else:
         yield prefix or type(module).__name__.lower(), module
         return
@@ -80,11 +81,17 @@ def parse_layers(
     """
     parsers = {**LAYER_PARSERS, **neuron_parsers}
     layers, diagnostics = [], []
+    neurons: dict[int, str] = {}
     for name, layer in iter_layers(module):
-        kind = type(layer).__name__
-        label = name if not name[0].isdigit() else f"{kind.lower()}{name}"
+        kind = layer_kind(layer)
+        label = make_label(name, kind)
         try:
-            parsed, conversion = parsers.get(kind, _parse_unknown)(layer)
+            parsed, conversion = parse_layer(layer, parsers)
+            if isinstance(parsed, NeuronParams) and neurons.setdefault(id(layer), label) != label:
+                raise UnsupportedLayerError(
+                    f"is {neurons[id(layer)]} again, whose one state would serve both places",
+                    "use neurons of its own for each place",
+                )
             layers.append((label, parsed))
             diagnostics.append(LayerDiagnostic(label, kind, "exact", conversion))
         except UnsupportedLayerError as error:
@@ -93,24 +100,65 @@ def parse_layers(
     return layers, tuple(diagnostics)
 
 
+def layer_kind(layer: Any) -> str:
+    """Name of the class of a layer, that of the original one where it is parametrized."""
+    cls = type(layer)
+    parametrized = "parametrizations" in getattr(layer, "_modules", {})
+    return (cls.__mro__[1] if parametrized else cls).__name__
+
+
+def make_label(name: str, kind: str) -> str:
+    """Label of the layer at path `name`: the path, after the kind where it begins with a digit."""
+    return name if not name[0].isdigit() else f"{kind.lower()}{name}"
+
+
+def parse_layer(layer: Any, parsers: Mapping[str, LayerParser]) -> tuple[ParsedLayer, str]:
+    """Parse one layer with the weights that its forward method uses.
+
+    Raises:
+        UnsupportedLayerError: It is not supported, or its attributes are not those of its kind.
+    """
+    kind = layer_kind(layer)
+    try:
+        return parsers.get(kind, _parse_unknown)(resolve_weights(layer))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        lines = str(error).strip().splitlines() or [""]
+        raise UnsupportedLayerError(
+            f"is no {kind} that can be read ({type(error).__name__}: {lines[0]})"
+        ) from error
+
+
 def to_numpy(value: Any) -> NDArray[np.float64]:
-    """Convert a tensor or number to float64."""
+    """Convert a tensor or number to float64.
+
+    Raises:
+        UnsupportedLayerError: The tensor is on the meta device, empty or complex.
+    """
     if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    return np.asarray(value, np.float64)
+        if value.is_meta:
+            raise UnsupportedLayerError("holds no values (meta device)", "load its weights first")
+        if value.is_complex():
+            raise UnsupportedLayerError("holds complex values", "use real ones")
+        value = (value.to_dense() if value.is_sparse else value).detach().double().cpu().numpy()
+    values: NDArray[np.float64] = np.asarray(value, np.float64)
+    if not values.size:
+        raise UnsupportedLayerError(f"holds an array without values, of shape {values.shape}")
+    return values
 
 
 def to_scalar(value: Any, name: str) -> float:
     """Convert a tensor or number called `name` to one float.
 
     Raises:
-        UnsupportedLayerError: It holds several values.
+        UnsupportedLayerError: It holds several values, or one that is not finite.
     """
     values = to_numpy(value)
     if values.size > 1 and np.ptp(values) > 0:
         raise UnsupportedLayerError(
             f"{name} differs from neuron to neuron", f"use one {name} per layer"
         )
+    if not np.isfinite(values).all():
+        raise UnsupportedLayerError(f"{name} is {values.flat[0]:g}", "use a finite number")
     return float(values.flat[0])
 
 

@@ -27,7 +27,7 @@ from pumice.runtime import (
 )
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import FileError
-from pumice.runtime.files import atomic_write
+from pumice.runtime.files import LFS_POINTER, atomic_write
 
 
 def example(threshold: int = 20, **values: Any) -> Network:
@@ -343,3 +343,78 @@ def test_a_disk_that_is_really_full_leaves_the_old_file_alone(small_disk: Path) 
     with pytest.raises(FileError, match="net.pumice: cannot be written: No space left on device"):
         write_network(path, example(provenance={"notes": "x" * 20_000}))
     assert list(small_disk.iterdir()) == [path] and path.read_text() == "old"
+
+
+CRAFTED = {
+    "population": (
+        {"populations": [{"shape": [2**31 - 1]}, {"shape": [2**31 - 1]}]},
+        "has 2147483647 neurons, needs at most",
+    ),
+    "image": (
+        {"populations": [{"shape": [2**10, 2**10, 2**10]}, {}]},
+        "has 1073741824 neurons, needs at most",
+    ),
+    "dilation": (
+        {"projections": [{"connection": {"kind": "conv", "dilation": [2**31, 1]}}]},
+        "dilation is [2147483648, 1], needs two integers from 1 to 32768",
+    ),
+    "padding": (
+        {"projections": [{"connection": {"kind": "conv", "padding": [0, 10**30]}}]},
+        "padding is [0, 1000000000000000000000000000000], needs two integers from 0",
+    ),
+    "kernel": (
+        {"projections": [{"connection": {"kind": "sum_pool", "kernel": [10**20, 1]}}]},
+        "kernel is [100000000000000000000, 1], needs two integers from 1",
+    ),
+    "synapses": (
+        {"projections": [{"connection": {"kind": "sparse", "shape": [3, 2**40]}}]},
+        "shape is [3, 1099511627776], needs two integers from 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_impossible_sizes_under_a_valid_checksum_are_an_error(name: str, tmp_path: Path) -> None:
+    changes, message = CRAFTED[name]
+    graph: dict[str, Any] = {
+        "format": 2,
+        "output": "out",
+        "provenance": {},
+        "populations": [
+            {"name": "in", "shape": [1, 4, 4], "kind": "input"},
+            {"name": "out", "shape": [1, 4, 4]},
+        ],
+        "projections": [
+            {"name": "p", "source": "in", "target": "out", "connection": {"kind": "conv"}}
+        ],
+    }
+    for part, values in changes.items():
+        for entry, changed in zip(graph[part], values, strict=True):
+            entry.update(changed)
+    kind = graph["projections"][0]["connection"]["kind"]
+    tensors = {"p/projection.weights": np.ones((1, 1, 1, 1), np.int16)}
+    if kind == "sum_pool":
+        graph["projections"][0]["connection"].update(stride=[1, 1], weight=1)
+        tensors = {"in/population.bias": np.zeros((), np.int32)}
+    if kind == "sparse":
+        indices = np.zeros(1, np.int32)
+        tensors = {"p/projection.weights": np.ones(1, np.int16)}
+        tensors |= {f"p/projection.{key}": indices for key in ("rows", "columns")}
+    write_with_checksum(tmp_path / "a.pumice", graph, tensors)
+    with pytest.raises(FileError) as caught:
+        read_network(tmp_path / "a.pumice")
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def write_with_checksum(path: Path, graph: Any, tensors: dict[str, Any]) -> None:
+    header = json.dumps(graph, sort_keys=True)
+    digest = hashlib.sha256(header.encode())
+    for name, array in sorted(tensors.items()):
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+    path.write_bytes(save(tensors, {"pumice": f"{digest.hexdigest()} {header}"}))
+
+
+def test_git_lfs_pointer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.pumice").write_bytes(LFS_POINTER + b"v1\noid sha256:0\nsize 12345\n")
+    with pytest.raises(FileError, match=r"a.pumice: is a Git LFS pointer, .*: git lfs pull$"):
+        read_network(tmp_path / "a.pumice")

@@ -67,6 +67,7 @@ def test_each_register_takes_its_limits_and_nothing_beyond(key: str, low: int, h
         ({"shape": (2.5,)}, "a size in the shape is 2.5, needs an integer"),
         ({"shape": ("3",)}, "a size in the shape is '3'"),
         ({"shape": (2**31,)}, "has 2147483648 neurons"),
+        ({"shape": (2**26 + 1,)}, "has 67108865 neurons, needs at most 67108864"),
         ({"kind": "lif"}, "kind 'lif' is none of"),
         ({"kind": "integrator", "value_bits": 2}, "value_bits is 2, needs 1 to 1"),
         ({"kind": "input", "value_bits": 9}, "value_bits is 9, needs 1 to 8"),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...runtime.errors import DataError
 from ...runtime.events import validate_inputs
+from ...runtime.files import check_lfs_pointer
 from ...runtime.population import Population
 from .dataset import Dataset, FrameSet
 
@@ -149,6 +150,7 @@ def file_inputs(network: TakesInputs, path: PathLike) -> Inputs:
     where the classes are known. Raises `DataError` where it cannot be read or holds other arrays.
     """
     path = Path(path)
+    check_lfs_pointer(path)
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

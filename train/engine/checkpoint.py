@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...runtime.config import validate
 from ...runtime.errors import FileError, NetworkError
-from ...runtime.files import atomic_write
+from ...runtime.files import atomic_write, check_lfs_pointer
 from ..models import build_model
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
@@ -88,6 +88,7 @@ def read_weights(
 
     Raises `FileError` where the file is damaged or of another kind.
     """
+    check_lfs_pointer(file)
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}

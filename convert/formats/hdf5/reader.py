@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.errors import FileError, MissingPackage
+from ....runtime.files import check_lfs_pointer
 
 WORKER_SCRIPT = Path(__file__).with_name("worker.py")
 TIMEOUT_SECONDS = 120.0
@@ -69,6 +70,7 @@ class SandboxedReader:
         """
         if not os.path.isfile(path):
             raise FileError(f"{path}: no such file")
+        check_lfs_pointer(path)
         archive = self._request(json.dumps(os.path.abspath(path)).encode() + b"\n")
         if archive is None:
             self._terminate()

@@ -102,9 +102,10 @@ def dense_connection(weights: Weights, neurons: int, who: str) -> Dense:
 
 
 def _check_kernels(weights: Weights, who: str) -> Weights:
-    if weights.ndim != 4:
+    """Kernels of four axes; older versions of SLAYER append an axis of one, for time."""
+    if weights.ndim < 4 or weights.shape[4:] != (1,) * (weights.ndim - 4):
         raise FileError(f"{who}: weights of shape {weights.shape}, needs four axes")
-    return weights
+    return weights.reshape(weights.shape[:4])
 
 
 def _conv_geometry(layer: Layer) -> tuple[Any, Any, Any, int]:

@@ -50,8 +50,13 @@ class Layer:
         return int(values.reshape(()))
 
     def pair(self, key: str, minimum: int) -> tuple[int, int]:
-        """Entry `key`, one integer or two (height, width)."""
+        """Entry `key`, one integer or two (height, width); a third, for time, must change nothing.
+
+        `minimum` is the value that changes nothing: a kernel or stride of 1, a padding of 0.
+        """
         values = self.integers(key).reshape(-1)
+        if values.size == 3 and values[2] == minimum:
+            values = values[:2]
         if values.size not in (1, 2) or int(values.min()) < minimum:
             raise FileError(f"{self.name}: {key} is {values}, needs two numbers from {minimum}")
         return int(values[0]), int(values[-1])

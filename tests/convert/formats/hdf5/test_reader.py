@@ -8,6 +8,7 @@ import pytest
 
 from pumice.convert.formats.hdf5.reader import SandboxedReader, read_hdf5
 from pumice.runtime.errors import FileError
+from pumice.runtime.files import LFS_POINTER
 
 
 @pytest.fixture
@@ -32,6 +33,12 @@ def test_bad_file_is_an_error_in_one_line(tmp_path: Path) -> None:
         read_hdf5(tmp_path / "a.h5")
     with pytest.raises(FileError, match="no such file"):
         read_hdf5(tmp_path / "b.h5")
+
+
+def test_git_lfs_pointer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.net").write_bytes(LFS_POINTER + b"v1\noid sha256:0\nsize 12345\n")
+    with pytest.raises(FileError, match=r"a.net: is a Git LFS pointer, .*: git lfs pull$"):
+        read_hdf5(tmp_path / "a.net")
 
 
 def test_links_and_oversized_datasets_are_errors(path: Path) -> None:

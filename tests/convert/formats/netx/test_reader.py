@@ -216,6 +216,46 @@ def test_integers_by_hand(tmp_path: Path) -> None:
     assert {each.support for each in diagnostics} == {"exact"}
 
 
+def write_kernels(path: Path, kind: str, weights: Any, **entries: Any) -> Path:
+    """Write a file of one layer on a (2, 4, 4) input, its entries as older versions of SLAYER."""
+    with h5py.File(path, "w") as file:
+        file["layer/0/type"], file["layer/0/shape"] = b"input", np.array([2, 4, 4])
+        file["layer/1/type"], file["layer/1/weight"] = kind.encode(), weights
+        geometry = {"kernelSize": [2, 2], "stride": [2, 2], "padding": [0, 0], "dilation": [1, 1]}
+        for key, value in ({"groups": 1} | geometry | entries).items():
+            file[f"layer/1/{key}"] = value
+        neuron = {"iDecay": 4096, "vDecay": 4096, "vThMant": 10, "type": b"CUBA"}
+        for key, number in neuron.items():
+            file[f"layer/1/neuron/{key}"] = number
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "target"),
+    [
+        ("conv", (3, 2, 2, 2), (3, 2, 2)),
+        ("convT", (2, 3, 2, 2), (3, 8, 8)),
+        ("pool", (1, 1, 2, 2), (2, 2, 2)),
+        ("unpool", (1, 1, 2, 2), (2, 8, 8)),
+    ],
+)
+def test_kernels_with_a_time_axis_of_one_are_those_without(
+    kind: str, shape: tuple[int, ...], target: tuple[int, ...], tmp_path: Path
+) -> None:
+    weights = 2.0 * np.arange(np.prod(shape)).reshape(shape)
+    plain, _ = read_netx(write_kernels(tmp_path / "a.net", kind, weights, shape=target))
+    geometry = {"kernelSize": [2, 2, 1], "stride": [2, 2, 1], "padding": [0, 0, 0]}
+    for entries in ({}, geometry):
+        late = write_kernels(tmp_path / "b.net", kind, weights[..., None], shape=target, **entries)
+        assert read_netx(late)[0] == plain
+
+
+def test_kernels_with_a_longer_time_axis_are_an_error(tmp_path: Path) -> None:
+    path = write_kernels(tmp_path / "a.net", "conv", np.ones((3, 2, 2, 2, 3)), shape=(3, 2, 2))
+    with pytest.raises(FileError, match=r"conv1: weights of shape \(3, 2, 2, 2, 3\), needs four"):
+        read_netx(path)
+
+
 def edit_file(path: Path, changes: dict[str, Any]) -> Path:
     """Replace entries of the file at `path`, or delete those that are None."""
     with h5py.File(path, "a") as file:

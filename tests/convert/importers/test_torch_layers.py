@@ -1,0 +1,164 @@
+"""Torch layers as they compute: repeated, pruned, normed, in bfloat16, or with invalid values."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, prune
+
+from pumice.convert.importers.open import ImportOptions, import_model
+from pumice.convert.importers.spikingjelly import from_spikingjelly
+from pumice.convert.quantize.float_network import FloatNetwork
+from pumice.runtime.errors import NetworkError
+
+
+class IFNode(nn.Module):
+    def __init__(self, v_threshold: Any = 1.0) -> None:
+        super().__init__()
+        self.v_threshold, self.v_reset = v_threshold, 0.0
+
+
+class LIFNode(IFNode):
+    def __init__(self, tau: Any) -> None:
+        super().__init__()
+        self.tau, self.decay_input = tau, True
+
+
+def import_layers(*layers: Any, shape: tuple[int, ...] = (2,)) -> FloatNetwork:
+    network = import_model(nn.Sequential(*layers), ImportOptions(input_shape=shape))
+    assert isinstance(network, FloatNetwork)
+    return network
+
+
+def linear(weights: list[list[float]]) -> nn.Linear:
+    layer = nn.Linear(len(weights[0]), len(weights), bias=False)
+    layer.weight.data = torch.tensor(weights)
+    return layer
+
+
+def test_a_repeated_layer_is_imported_at_every_place() -> None:
+    swap = linear([[0.0, 2.0], [2.0, 0.0]])
+    network = import_layers(swap, IFNode(), swap, IFNode())
+    for projection in network.projections:
+        np.testing.assert_array_equal(projection.weights, [[0, 2], [2, 0]])
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_repeated_pool_shrinks_the_image_twice(nested: bool) -> None:
+    pool = nn.AvgPool2d(2)
+    conv = nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1)
+    blocks = [nn.Sequential(conv[0], IFNode(), pool), nn.Sequential(conv[1], IFNode(), pool)]
+    layers = blocks if nested else [layer for block in blocks for layer in block]
+    network = import_layers(*layers, shape=(1, 8, 8))
+    assert network.populations[-1].shape == (2, 2, 2)
+
+
+def test_a_repeated_container_is_imported_at_every_place() -> None:
+    block = nn.Sequential(linear([[0.0, 2.0], [2.0, 0.0]]))
+    network = import_layers(block, IFNode(), block, IFNode())
+    assert [p.weights.tolist() for p in network.projections] == [[[0, 2], [2, 0]]] * 2
+
+
+def test_repeated_neurons_are_unsupported_by_name() -> None:
+    node, layer = IFNode(), nn.Linear(2, 2)
+    for layers in ([layer, node, layer, node], [nn.Sequential(layer, node)] * 2):
+        with pytest.raises(NetworkError, match=r"is ifnode(0\.)?1 again, whose one state"):
+            import_layers(*layers)
+
+
+def pruned() -> nn.Linear:
+    layer = nn.Linear(2, 1, bias=False)
+    prune.identity(layer, "weight")
+    layer.load_state_dict(
+        {"weight_orig": torch.tensor([[3.0, 4.0]]), "weight_mask": torch.tensor([[1.0, 0.0]])}
+    )
+    return layer
+
+
+def weight_normed() -> nn.Linear:
+    with pytest.warns(FutureWarning):
+        layer: nn.Linear = nn.utils.weight_norm(nn.Linear(2, 1, bias=False))
+    layer.load_state_dict(
+        {"weight_g": torch.tensor([[5.0]]), "weight_v": torch.tensor([[3.0, 4.0]])}
+    )
+    return layer
+
+
+def spectral_normed() -> nn.Linear:
+    layer: nn.Linear = nn.utils.spectral_norm(nn.Linear(2, 1, bias=False))
+    layer.weight_orig.data = torch.tensor([[6.0, 8.0]])
+    return layer
+
+
+def parametrized() -> nn.Linear:
+    layer: nn.Linear = parametrizations.weight_norm(nn.Linear(2, 1, bias=False))
+    weights: Any = layer.parametrizations["weight"]
+    weights.original0.data = torch.tensor([[5.0]])
+    weights.original1.data = torch.tensor([[3.0, 4.0]])
+    return layer
+
+
+def twice_pruned() -> nn.Linear:
+    layer = pruned()
+    prune.random_unstructured(layer, "weight", 0)
+    return layer
+
+
+@pytest.mark.parametrize(
+    "make", [pruned, weight_normed, spectral_normed, parametrized, twice_pruned]
+)
+def test_weights_are_those_that_the_module_computes(make: Any) -> None:
+    layer = make()
+    before = {key: value.clone() for key, value in layer.state_dict().items()}
+    weights = import_layers(layer, IFNode()).projections[0].weights
+    expected = layer.eval()(torch.eye(2)).detach().numpy().T
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+    assert before.keys() == layer.state_dict().keys()
+    assert all(torch.equal(value, before[key]) for key, value in layer.state_dict().items())
+
+
+def test_pruned_bias_is_that_of_the_module() -> None:
+    layer = nn.Linear(2, 2)
+    prune.identity(layer, "bias")
+    layer.load_state_dict(
+        {**layer.state_dict(), "bias_orig": torch.ones(2), "bias_mask": torch.tensor([0.0, 1.0])}
+    )
+    assert import_layers(layer, IFNode()).populations[0].bias.tolist() == [0, 1]
+
+
+def test_other_hooks_are_unsupported_with_their_place() -> None:
+    layer = nn.Linear(2, 2)
+    layer.register_forward_hook(lambda module, inputs, output: output * 2)
+    with pytest.raises(NetworkError, match=r"has a forward hook \(.*test_torch_layers.py:\d+\)"):
+        import_layers(layer, IFNode())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_weights_of_every_real_type_are_read(dtype: torch.dtype) -> None:
+    layers = nn.Sequential(nn.Linear(2, 3), IFNode(), nn.Linear(3, 3), nn.BatchNorm1d(3), IFNode())
+    expected = [layer.to(dtype).weight.detach().float() for layer in (layers[0], layers[2])]
+    network = import_layers(*layers.to(dtype))
+    np.testing.assert_array_equal(network.projections[0].weights, expected[0])
+    np.testing.assert_allclose(network.projections[1].weights, expected[1], rtol=1e-2)
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: [nn.Linear(2, 3), LIFNode(0.0)], "lifnode1: tau is 0, below one timestep"),
+        (lambda: [nn.Linear(2, 3), LIFNode(float("nan"))], "lifnode1: tau is nan"),
+        (lambda: [nn.Linear(2, 3), IFNode(float("nan"))], "ifnode1: v_threshold is nan"),
+        (lambda: [nn.Linear(2, 3), IFNode("one")], "ifnode1: is no IFNode that can be read"),
+        (lambda: [nn.Linear(2, 3), IFNode(torch.ones(0))], "ifnode1: holds an array without"),
+        (lambda: [nn.Linear(2, 0), IFNode()], "linear0: holds an array without values"),
+        (lambda: [nn.Linear(2, 3, device="meta"), IFNode()], "linear0: holds no values"),
+        (lambda: [nn.Linear(2, 3, dtype=torch.cfloat), IFNode()], "linear0: holds complex"),
+    ],
+)
+def test_invalid_values_are_errors_of_one_line(make: Any, text: str) -> None:
+    with pytest.raises(NetworkError, match=text) as caught:
+        from_spikingjelly(make(), (2,))
+    assert "\n" not in str(caught.value)
