@@ -1,6 +1,6 @@
 """Compatibility check: which layers of a model can be converted, before any work is put into it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from .diagnostics import CompatibilityReport, LayerDiagnostic
 from .importers.open import Diagnostics, inspect_model
 from .importers.open import ImportOptions as ImportOptions
 from .pipeline import quantize_model
+from .quantize.float_network import FloatPopulation
 from .quantize.quantize import ProjectionQuantization
 
 MIN_REPORTED_ERROR = 5e-5  # smaller ones round to 0.00 %
@@ -43,10 +44,14 @@ def check_compatibility(
     if report.unsupported:
         return report
     try:
-        network, quantization = quantize_model(imported.build())
+        built = imported.build()
+        network, quantization = quantize_model(built)
     except PumiceError as error:
         return _add_unsupported(report, "network", str(error))
-    diagnostics = _add_quantization_errors(report.diagnostics, network, quantization.projections)
+    nodes = {p.name: p.node or p.name for p in built.populations if isinstance(p, FloatPopulation)}
+    diagnostics = _add_quantization_errors(
+        report.diagnostics, network, quantization.projections, nodes
+    )
     report = replace(report, diagnostics=diagnostics)
     if target is not None:
         try:
@@ -62,10 +67,13 @@ def _add_unsupported(report: CompatibilityReport, node: str, reason: str) -> Com
 
 
 def _add_quantization_errors(
-    diagnostics: Diagnostics, network: Network, errors: tuple[ProjectionQuantization, ...]
+    diagnostics: Diagnostics,
+    network: Network,
+    errors: tuple[ProjectionQuantization, ...],
+    nodes: Mapping[str, str],
 ) -> Diagnostics:
-    """Mark the populations whose incoming weights were rounded as approximate."""
-    targets = {projection.name: projection.target for projection in network.projections}
+    """Mark the nodes of the populations whose incoming weights were rounded as approximate."""
+    targets = {p.name: nodes.get(p.target, p.target) for p in network.projections}
     reasons: dict[str, list[str]] = {}
     for each in errors:
         reason = _describe_error(each)

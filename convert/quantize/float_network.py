@@ -41,6 +41,7 @@ class FloatPopulation:
             floats this changes no spike.
         max_abs_voltage: Largest voltage that an integrator is known to reach; its integers will
             represent it (0: unknown).
+        node: Name of the layer or node that it was imported from, empty where that is `name`.
     """
 
     name: str
@@ -52,6 +53,7 @@ class FloatPopulation:
     spiking: bool = True
     per_channel: bool = False
     max_abs_voltage: float = 0.0
+    node: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ Composing kernels, `inner` first, then `outer`:
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,11 +31,17 @@ from .linear_ops import (
 MAX_KERNEL_WEIGHTS = 1 << 28
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _FusedOp:
-    """The operations so far: a pool, then a weighted layer, and their output shape."""
+    """The operations so far: a gain and pool, then a weighted layer, and their output shape.
+
+    `gain` and `offset` have one value, one per channel, or one per neuron of a flat layer; both
+    follow the pool.
+    """
 
     shape: Shape
+    gain: Float64Array = field(default_factory=lambda: np.ones(1))
+    offset: Float64Array = field(default_factory=lambda: np.zeros(1))
     pool: PoolOp = IDENTITY_POOL
     weighted_op: ConvOp | LinearOp | None = None
     weighted_name: str = ""
@@ -58,7 +64,7 @@ def fuse_linear_ops(ops: Sequence[tuple[str, Op]], source: Shape) -> FusedLinear
     fused = _FusedOp(source)
     for name, op in ops:
         if isinstance(op, FlattenOp):
-            fused = replace(fused, flat=True)
+            fused = _apply_flatten(fused)
         elif isinstance(op, AffineOp):
             fused = _apply_affine(name, fused, op)
         elif isinstance(op, LinearOp):
@@ -99,10 +105,16 @@ def _finish(fused: _FusedOp, source: Shape) -> FusedLinear:
     if isinstance(op, ConvOp):
         geometry = op.stride, op.padding, op.dilation, op.groups
         return FusedLinear("conv", op.weights, op.bias, shape, *geometry)
+    gain, offset = fused.gain, fused.offset
     if len(source) == 1:
-        return FusedLinear("dense", np.eye(source[0]), np.zeros(source), source)
+        bias = np.broadcast_to(offset, source).astype(np.float64)
+        return FusedLinear("dense", np.eye(source[0]) * gain.reshape(-1, 1), bias, source)
+    gain, offset = (
+        values if values.size == 1 else values.reshape(shape[0], -1)[:, 0]
+        for values in (gain, offset)
+    )
     pool, bias = fused.pool, np.zeros(shape[0])
-    return FusedLinear(
+    linear = FusedLinear(
         "sum_pool",
         np.array([pool.scale]),
         bias,
@@ -111,13 +123,28 @@ def _finish(fused: _FusedOp, source: Shape) -> FusedLinear:
         pool.padding,
         kernel=pool.kernel,
     )
+    return replace(linear.scale_by(gain), bias=bias + offset)
+
+
+def _apply_flatten(fused: _FusedOp) -> _FusedOp:
+    if fused.flat or len(fused.shape) != 3 or fused.weighted_op is not None:
+        return replace(fused, flat=True)
+    pixels = fused.shape[1] * fused.shape[2]
+    gain, offset = (
+        values if values.size == 1 else np.repeat(values, pixels)
+        for values in (fused.gain, fused.offset)
+    )
+    return replace(fused, flat=True, gain=gain, offset=offset)
 
 
 def _apply_affine(name: str, fused: _FusedOp, op: AffineOp) -> _FusedOp:
     if fused.weighted_op is None:
-        raise NetworkError(f"{name}: precedes the linear layer; move it after")
+        channels = int(np.prod(fused.shape)) if fused.flat else fused.shape[0]
+        if op.gain.size not in (1, channels):
+            raise NetworkError(f"{name}: has {op.gain.size} channels, but gets {channels}")
+        return replace(fused, gain=fused.gain * op.gain, offset=fused.offset * op.gain + op.offset)
     weights, bias = fused.weighted_op.weights, fused.weighted_op.bias
-    if op.gain.shape != bias.shape:
+    if op.gain.size != 1 and op.gain.shape != bias.shape:
         raise NetworkError(f"{name}: has {op.gain.size} channels, but gets {bias.size}")
     weights = weights * op.gain.reshape(-1, *[1] * (weights.ndim - 1))
     bias = bias * op.gain + op.offset
@@ -141,6 +168,9 @@ def _apply_pool(name: str, fused: _FusedOp, op: PoolOp) -> _FusedOp:
             groups=conv.groups,
         )
         return replace(fused, shape=shape, weighted_op=pooled)
+    if op.padding != (0, 0) and np.any(fused.offset):
+        raise NetworkError(f"{name}: pads a value that has an offset; pool without padding")
+    fused = replace(fused, offset=fused.offset * window.sum())
     if before == IDENTITY_POOL:
         return replace(fused, shape=shape, pool=op)
     if before.kernel != before.stride or op.padding != (0, 0):
@@ -157,7 +187,7 @@ def _apply_conv(name: str, fused: _FusedOp, op: ConvOp, source: Shape) -> _Fused
         raise NetworkError(f"{name}: takes {channels} channels, but gets {fused.shape[0]}")
     kernel = int(op.weights.shape[2]), int(op.weights.shape[3])
     shape = _output_size(name, fused.shape, op, kernel, op.weights.shape[0])
-    pool = fused.pool
+    pool, op = fused.pool, _absorb_into_conv(name, fused, op)
     if pool == IDENTITY_POOL:
         return replace(fused, shape=shape, weighted_op=op)
     for axis in (0, 1):
@@ -179,13 +209,35 @@ def _apply_conv(name: str, fused: _FusedOp, op: ConvOp, source: Shape) -> _Fused
     return replace(fused, shape=shape, weighted_op=conv)
 
 
+def _absorb_into_conv(name: str, fused: _FusedOp, op: ConvOp) -> ConvOp:
+    """`op` with the gain and offset before it in its weights and bias."""
+    if op.padding != (0, 0) and np.any(fused.offset):
+        raise NetworkError(
+            f"{name}: pads the output of an affine layer, whose offset the border lacks; move that "
+            "layer after the convolution, or use no padding"
+        )
+    channels = op.weights.shape[1] * op.groups
+    gain, offset = (
+        np.broadcast_to(values, channels).reshape(op.groups, 1, -1, 1, 1)
+        for values in (fused.gain, fused.offset)
+    )
+    grouped = op.weights.reshape(op.groups, -1, *op.weights.shape[1:])
+    bias = op.bias + (grouped * offset).sum(axis=(2, 3, 4)).reshape(-1)
+    return replace(op, weights=(grouped * gain).reshape(op.weights.shape), bias=bias)
+
+
 def _apply_linear(name: str, fused: _FusedOp, op: LinearOp, source: Shape) -> _FusedOp:
     outputs, inputs = op.weights.shape
     if inputs != np.prod(fused.shape):
         raise NetworkError(
             f"{name}: takes {inputs} neurons, but gets {fused.shape}, {np.prod(fused.shape)}"
         )
-    pool = fused.pool
+    gain, offset = (
+        values if values.size == 1 else np.repeat(values, inputs // values.size)
+        for values in (fused.gain, fused.offset)
+    )
+    bias = op.bias + (op.weights * offset).sum(axis=1)
+    pool, op = fused.pool, LinearOp(op.weights * gain, bias)
     if pool != IDENTITY_POOL:
         (top, left), (height, width) = pool.padding, pool.kernel
         weights = op.weights.reshape(outputs, *fused.shape)

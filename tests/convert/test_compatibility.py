@@ -102,6 +102,26 @@ def test_shape_mismatch_is_reported_for_the_network() -> None:
     assert unsupported.node == "network" and "linear0: takes 4 neurons" in unsupported.reason
 
 
+@pytest.mark.parametrize(
+    "names", [("lif1", "lif3"), ("1", "3"), ("lif 1", "lif 3"), ("1.lif", "3.lif"), ("a b", "a_b")]
+)
+def test_nodes_have_one_row_each_whatever_their_names(names: Any, tmp_path: Path) -> None:
+    rng, f = np.random.default_rng(0), np.float32
+    nodes: dict[str, Any] = {"input": nir.Input(np.array([4]))}
+    for name, shape in zip(names, ((3, 4), (2, 3)), strict=True):
+        nodes[f"w{name}"] = nir.Linear(rng.normal(size=shape).astype(f))
+        nodes[name] = nir.LIF(*[np.full(shape[0], v, f) for v in (0.02, 1, 0, 1)])
+    nodes["output"] = nir.Output(np.array([2]))
+    order = list(nodes)
+    edges = list(zip(order[:-1], order[1:], strict=True))
+    nir.write(tmp_path / "a.nir", nir.NIRGraph(nodes, edges, type_check=False))
+    report = check_compatibility(tmp_path / "a.nir", options=ImportOptions(dt=1e-3))
+    supports = {each.node: each.support for each in report.diagnostics}
+    approximate = dict.fromkeys(names, "approximate")
+    assert supports == {**dict.fromkeys(order, "exact"), **approximate}
+    assert len(report.diagnostics) == len(order)
+
+
 def test_target_is_checked_last() -> None:
     def place(network: Network) -> Any:
         raise EngineError(f"network: {network.population('out').neurons} neurons, has room for 2")

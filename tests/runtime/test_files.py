@@ -345,7 +345,7 @@ def test_a_disk_that_is_really_full_leaves_the_old_file_alone(small_disk: Path) 
     assert list(small_disk.iterdir()) == [path] and path.read_text() == "old"
 
 
-CRAFTED = {
+CRAFTED: dict[str, tuple[dict[str, Any], str]] = {
     "population": (
         {"populations": [{"shape": [2**31 - 1]}, {"shape": [2**31 - 1]}]},
         "has 2147483647 neurons, needs at most",
@@ -392,7 +392,7 @@ def test_impossible_sizes_under_a_valid_checksum_are_an_error(name: str, tmp_pat
         for entry, changed in zip(graph[part], values, strict=True):
             entry.update(changed)
     kind = graph["projections"][0]["connection"]["kind"]
-    tensors = {"p/projection.weights": np.ones((1, 1, 1, 1), np.int16)}
+    tensors: dict[str, Any] = {"p/projection.weights": np.ones((1, 1, 1, 1), np.int16)}
     if kind == "sum_pool":
         graph["projections"][0]["connection"].update(stride=[1, 1], weight=1)
         tensors = {"in/population.bias": np.zeros((), np.int32)}

@@ -70,7 +70,7 @@ def build_float_network(
         if not incoming:
             raise FileError(f"{name}: nothing projects to it")
         population, scaled = neurons[name].to_population(names[name], [fused[p] for p in incoming])
-        populations.append(population)
+        populations.append(replace(population, node=name))
         for path, linear in zip(incoming, scaled, strict=True):
             source, target = names[path.source], names[name]
             label = "-".join((source, *path.nodes, target))
@@ -130,6 +130,8 @@ def _fuse_paths(
     for name, params in neurons.items():
         arrays = params.gain, params.threshold, params.bias
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        if len(shape) in (2, 4) and shape[0] == 1:
+            shape = shape[1:]  # a batch axis
         if np.prod(shape) > 1:
             shapes[name] = shape
     fused: dict[NodePath, FusedLinear] = {}

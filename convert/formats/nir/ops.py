@@ -24,9 +24,10 @@ from .reader import NirNode
 
 Reset = Literal["zero"]
 Float64Array = NDArray[np.float64]
-NEURON_KINDS = ("IF", "LIF", "CubaLIF", "I", "LI", "CubaLI")
+NEURON_KINDS = ("IF", "LIF", "CubaLIF", "I", "LI", "CubaLI", "Threshold")
 NEURON_PARAMETERS = ("tau", "tau_mem", "tau_syn", "r", "w_in", "v_leak", "v_threshold", "v_reset")
 SPIKING_KINDS = ("IF", "LIF", "CubaLIF")
+FLOAT32_TOLERANCE = 1e-6  # a time constant of one timestep may be less, stored in float32
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def check_nodes(
 def _describe_conversion(node: NirNode, dt: float, reset: Reset | None) -> str:
     if node.kind in NEURON_KINDS:
         convert_neuron(node, dt, reset)
+        if node.kind == "Threshold":
+            return "neurons that forget at every timestep"
         return f"forward Euler with timesteps of {dt:g} s"
     if node.kind in ("Input", "Output"):
         return "events from outside" if node.kind == "Input" else "the output of the network"
@@ -75,6 +78,9 @@ def convert_neuron(node: NirNode, dt: float, reset: Reset | None) -> NeuronParam
             time constant below `dt`.
         FileError: Its values are unreadable.
     """
+    if node.kind == "Threshold":
+        threshold = _check_threshold(node.floats("threshold"), "threshold")
+        return NeuronParams(np.ones(1), np.zeros(1), threshold, np.ones(1), np.ones(1))
     if node.kind in SPIKING_KINDS:
         _check_reset(node, reset)
     shapes = {node.floats(key).shape for key in NEURON_PARAMETERS if key in node.values}
@@ -93,13 +99,19 @@ def convert_neuron(node: NirNode, dt: float, reset: Reset | None) -> NeuronParam
     if "w_in" in node.values:
         gain = gain * node.floats("w_in") * current_decay
     leak = node.floats("v_leak") if "v_leak" in node.values else np.zeros(1)
-    threshold = node.floats("v_threshold") if node.kind in SPIKING_KINDS else np.ones(1)
-    if threshold.min() <= 0:
-        raise UnsupportedLayerError(f"v_threshold is {threshold.min():g}", "use one above zero")
     spiking = node.kind in SPIKING_KINDS
+    threshold = np.ones(1)
+    if spiking:
+        threshold = _check_threshold(node.floats("v_threshold"), "v_threshold")
     return NeuronParams(
         gain, leak * voltage_decay, threshold, current_decay, voltage_decay, spiking
     )
+
+
+def _check_threshold(threshold: Float64Array, key: str) -> Float64Array:
+    if threshold.min() <= 0:
+        raise UnsupportedLayerError(f"{key} is {threshold.min():g}", "use one above zero")
+    return threshold
 
 
 def _check_reset(node: NirNode, reset: Reset | None) -> None:
@@ -115,11 +127,11 @@ def _check_reset(node: NirNode, reset: Reset | None) -> None:
 
 def _decay_fraction(node: NirNode, key: str, dt: float) -> Float64Array:
     taus = node.floats(key)
-    if taus.min() < dt:
+    if taus.min() < dt * (1 - FLOAT32_TOLERANCE):
         raise UnsupportedLayerError(
             f"{key} is {taus.min():g} s, below the timestep of {dt:g} s", "lower dt"
         )
-    return dt / taus
+    return np.minimum(dt / taus, 1.0)
 
 
 def convert_op(node: NirNode, dt: float) -> Op | Delay:
@@ -129,8 +141,6 @@ def convert_op(node: NirNode, dt: float) -> Op | Delay:
         UnsupportedLayerError: The node is not supported.
         FileError: Its values are unreadable.
     """
-    if "nodes" in {key.partition("/")[0] for key in node.values} or node.kind == "NIRGraph":
-        raise UnsupportedLayerError("is a graph within the graph", "write it without nesting")
     if node.kind not in OP_CONVERTERS:
         raise UnsupportedLayerError(
             f"is a {node.kind} node", "use " + ", ".join((*NEURON_KINDS, *OP_CONVERTERS))
@@ -142,17 +152,23 @@ def _convert_linear(node: NirNode, dt: float) -> Op:
     weights = node.floats("weight")
     if weights.ndim != 2:
         raise UnsupportedLayerError(f"its weights have {weights.ndim} axes", "use a matrix")
-    bias = node.floats("bias") if "bias" in node.values else np.zeros(len(weights))
-    if bias.shape != weights.shape[:1]:
-        raise FileError(f"{node.name}: bias of shape {bias.shape}, needs {weights.shape[:1]}")
-    return LinearOp(weights, bias)
+    return LinearOp(weights, _read_bias(node, len(weights)))
+
+
+def _read_bias(node: NirNode, outputs: int) -> Float64Array:
+    """Bias of a linear node, which may be absent or one number for all outputs."""
+    bias = node.floats("bias") if "bias" in node.values else np.zeros(1)
+    if bias.size not in (1, outputs):
+        raise FileError(f"{node.name}: bias of shape {bias.shape}, needs {(outputs,)}")
+    return np.broadcast_to(bias.reshape(-1), (outputs,)).astype(np.float64)
 
 
 def _convert_conv(node: NirNode, dt: float) -> Op:
-    weights, bias = node.floats("weight"), node.floats("bias")
+    weights = node.floats("weight")
     (groups,) = node.integers("groups")[:1]
-    if weights.ndim != 4 or bias.shape != weights.shape[:1] or groups < 1 or len(weights) % groups:
-        raise FileError(f"{node.name}: weights {weights.shape}, bias {bias.shape}, {groups} groups")
+    if weights.ndim != 4 or groups < 1 or len(weights) % groups:
+        raise FileError(f"{node.name}: weights {weights.shape}, {groups} groups")
+    bias = _read_bias(node, len(weights))
     stride, dilation = node.pair("stride", 1), node.pair("dilation", 1)
     mode = node.text("padding")
     if mode == "valid":
@@ -181,8 +197,10 @@ def _convert_avg_pool(node: NirNode, dt: float) -> Op:
 
 def _convert_scale(node: NirNode, dt: float) -> Op:
     scale = node.floats("scale")
-    if np.ptp(scale) == 0 and scale.ndim == 3:
-        return PoolOp((1, 1), (1, 1), scale=float(scale.flat[0]))
+    if np.ptp(scale) == 0:
+        return AffineOp(scale.reshape(-1)[:1], np.zeros(1))
+    while scale.ndim > 1 and len(scale) == 1:
+        scale = scale[0]  # a batch axis
     if scale.ndim == 3 and np.ptp(scale, axis=(1, 2)).any():
         raise UnsupportedLayerError("scale differs within a channel", "use one scale per channel")
     gain = scale.reshape(scale.shape[0], -1)[:, 0]

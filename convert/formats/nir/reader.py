@@ -5,7 +5,7 @@ matters whether a reset was written.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..hdf5.reader import Arrays
 
 NODES_PREFIX = "node/nodes/"
 METADATA_PREFIX = "node/metadata/"
+SUBGRAPH = "NIRGraph"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class NirNode:
     def shape(self, key: str) -> tuple[int, ...]:
         """Value of `key` as a shape of neurons."""
         sizes = self.integers(key)
+        if len(sizes) in (2, 4) and sizes[0] == 1:
+            sizes = sizes[1:]  # a batch axis
         if len(sizes) not in (1, 3) or min(sizes) < 1:
             raise FileError(
                 f"{self.name}: shape {sizes} is not (neurons,) or (channels, height, width)"
@@ -84,10 +87,21 @@ class NirFile:
 
 def parse_nir(file: Arrays) -> NirFile:
     """Parse the datasets of a NIR file; raises `FileError` where they hold no graph."""
+    nodes, edges = _parse_graph(file, "node/")
+    metadata = {
+        path.removeprefix(METADATA_PREFIX): values.item().decode(errors="replace")
+        for path, values in file.items()
+        if path.startswith(METADATA_PREFIX) and _is_text(values)
+    }
+    return NirFile(nodes, tuple(dict.fromkeys(edges)), metadata)
+
+
+def _parse_graph(file: Arrays, prefix: str) -> tuple[dict[str, NirNode], list[tuple[str, str]]]:
+    """Nodes and edges of the graph below `prefix`, the graphs within it flattened."""
     grouped: dict[str, dict[str, NDArray[Any]]] = {}
     for path, values in file.items():
-        if path.startswith(NODES_PREFIX):
-            name, _, key = path.removeprefix(NODES_PREFIX).partition("/")
+        if path.startswith(f"{prefix}nodes/"):
+            name, _, key = path.removeprefix(f"{prefix}nodes/").partition("/")
             grouped.setdefault(name, {})[key] = values
     nodes = {}
     for name, entries in grouped.items():
@@ -95,26 +109,53 @@ def parse_nir(file: Arrays) -> NirFile:
         if not kind:
             raise FileError(f"node {name}: has no type")
         nodes[name] = NirNode(name, kind, entries)
-    edges = file.get("node/edges")
-    if edges is None or not nodes:
+    if f"{prefix}edges" not in file or not nodes:
         raise FileError("holds no nodes and edges, so it is no NIR file")
-    metadata = {
-        path.removeprefix(METADATA_PREFIX): values.item().decode(errors="replace")
-        for path, values in file.items()
-        if path.startswith(METADATA_PREFIX) and _is_text(values)
+    edges = _parse_edges(file[f"{prefix}edges"], nodes)
+    for name in [name for name, node in nodes.items() if node.kind == SUBGRAPH]:
+        inner, inner_edges = _parse_graph(nodes.pop(name).values, "")
+        names = {key: f"{name}.{key}" for key in inner}
+        if set(names.values()) & set(nodes):
+            raise FileError(f"{name}: has nodes whose names are taken outside of it")
+        nodes |= {names[key]: replace(node, name=names[key]) for key, node in inner.items()}
+        edges += [(names[source], names[target]) for source, target in inner_edges]
+        edges = _bypass_ends(name, nodes, names, edges)
+    return nodes, edges
+
+
+def _bypass_ends(
+    graph: str, nodes: dict[str, NirNode], names: Mapping[str, str], edges: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Connect the nodes around a graph within the graph to those inside; removes its ends."""
+    ends = {
+        kind: [name for name in names.values() if nodes[name].kind == kind]
+        for kind in ("Input", "Output")
     }
-    return NirFile(nodes, _parse_edges(edges, nodes), metadata)
+    if [len(found) for found in ends.values()] != [1, 1]:
+        raise FileError(f"{graph}: is a graph without one input and one output")
+    (entry,), (leave,) = ends.values()
+    del nodes[entry], nodes[leave]
+    renamed = [
+        (leave if source == graph else source, entry if target == graph else target)
+        for source, target in edges
+    ]
+    for end in (entry, leave):
+        before = [source for source, target in renamed if target == end]
+        after = [target for source, target in renamed if source == end]
+        renamed = [edge for edge in renamed if end not in edge]
+        renamed += [(source, target) for source in before for target in after]
+    return renamed
 
 
 def _is_text(values: NDArray[Any]) -> bool:
     return values.dtype.kind == "S" and values.size == 1
 
 
-def _parse_edges(values: NDArray[Any], nodes: Mapping[str, NirNode]) -> tuple[tuple[str, str], ...]:
+def _parse_edges(values: NDArray[Any], nodes: Mapping[str, NirNode]) -> list[tuple[str, str]]:
     if values.dtype.kind != "S" or values.ndim != 2 or values.shape[1] != 2:
         raise FileError("its edges are no pairs of names")
     pairs = [tuple(name.decode(errors="replace") for name in pair) for pair in values.tolist()]
     for name in (name for pair in pairs for name in pair):
         if name not in nodes:
             raise FileError(f"an edge names {name!r}, but there is no such node")
-    return tuple(dict.fromkeys((source, target) for source, target in pairs))
+    return [(source, target) for source, target in pairs]

@@ -70,7 +70,7 @@ def test_repeated_neurons_are_unsupported_by_name() -> None:
 
 def pruned() -> nn.Linear:
     layer = nn.Linear(2, 1, bias=False)
-    prune.identity(layer, "weight")
+    prune.identity(layer, "weight")  # type: ignore[no-untyped-call]
     layer.load_state_dict(
         {"weight_orig": torch.tensor([[3.0, 4.0]]), "weight_mask": torch.tensor([[1.0, 0.0]])}
     )
@@ -94,7 +94,8 @@ def spectral_normed() -> nn.Linear:
 
 def parametrized() -> nn.Linear:
     layer: nn.Linear = parametrizations.weight_norm(nn.Linear(2, 1, bias=False))
-    weights: Any = layer.parametrizations["weight"]
+    parametrizations_of_layer: Any = layer.parametrizations
+    weights = parametrizations_of_layer["weight"]
     weights.original0.data = torch.tensor([[5.0]])
     weights.original1.data = torch.tensor([[3.0, 4.0]])
     return layer
@@ -102,7 +103,7 @@ def parametrized() -> nn.Linear:
 
 def twice_pruned() -> nn.Linear:
     layer = pruned()
-    prune.random_unstructured(layer, "weight", 0)
+    prune.random_unstructured(layer, "weight", 0)  # type: ignore[no-untyped-call]
     return layer
 
 
@@ -121,7 +122,7 @@ def test_weights_are_those_that_the_module_computes(make: Any) -> None:
 
 def test_pruned_bias_is_that_of_the_module() -> None:
     layer = nn.Linear(2, 2)
-    prune.identity(layer, "bias")
+    prune.identity(layer, "bias")  # type: ignore[no-untyped-call]
     layer.load_state_dict(
         {**layer.state_dict(), "bias_orig": torch.ones(2), "bias_mask": torch.tensor([0.0, 1.0])}
     )
@@ -138,7 +139,8 @@ def test_other_hooks_are_unsupported_with_their_place() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_weights_of_every_real_type_are_read(dtype: torch.dtype) -> None:
     layers = nn.Sequential(nn.Linear(2, 3), IFNode(), nn.Linear(3, 3), nn.BatchNorm1d(3), IFNode())
-    expected = [layer.to(dtype).weight.detach().float() for layer in (layers[0], layers[2])]
+    weighted: list[Any] = [layers[0], layers[2]]
+    expected = [layer.to(dtype).weight.detach().float() for layer in weighted]
     network = import_layers(*layers.to(dtype))
     np.testing.assert_array_equal(network.projections[0].weights, expected[0])
     np.testing.assert_allclose(network.projections[1].weights, expected[1], rtol=1e-2)

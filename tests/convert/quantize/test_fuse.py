@@ -65,6 +65,8 @@ def tensor(values: Any) -> torch.Tensor:
 
 
 GAIN = AffineOp(rng.normal(size=6), rng.normal(size=6))
+FIRST = AffineOp(rng.normal(size=4), rng.normal(size=4))
+ALL = AffineOp(np.array([2.5]), np.array([-0.5]))
 SEQUENCES: dict[str, list[Op]] = {
     "nothing": [],
     "conv": [
@@ -91,6 +93,20 @@ SEQUENCES: dict[str, list[Op]] = {
         PoolOp((3, 3), (2, 2), (1, 1)),
         FlattenOp(),
         random_linear(6, 96),
+    ],
+    "norm": [FIRST],
+    "norm, mean": [FIRST, MEAN, ALL],
+    "norm, conv": [FIRST, random_conv(6, 2, 3, 2, stride=(2, 1), groups=2), GAIN],
+    "norm, mean, conv": [FIRST, MEAN, ALL, random_conv(6, 4, 3, 3)],
+    "mean, norm, linear": [MEAN, FIRST, FlattenOp(), random_linear(6, 96)],
+    "flatten, norm, linear": [
+        FlattenOp(),
+        AffineOp(rng.normal(size=384), rng.normal(size=384)),
+        random_linear(6, 384),
+    ],
+    "scale, padded conv": [
+        AffineOp(np.array([3.0]), np.zeros(1)),
+        random_conv(6, 4, 3, 3, padding=(1, 1)),
     ],
     "mean of all": [PoolOp((12, 8), (12, 8), scale=1 / 96), FlattenOp(), random_linear(3, 4)],
 }
@@ -124,7 +140,14 @@ UNSUPPORTED: dict[str, tuple[Callable[[], list[Op]], str]] = {
         lambda: [random_linear(6, 384), random_linear(2, 6)],
         "1: follows 0 with no neurons between",
     ),
-    "norm first": (lambda: [GAIN, random_linear(6, 384)], "0: precedes the linear layer"),
+    "norm first": (lambda: [GAIN, random_linear(6, 384)], "0: has 6 channels, but gets 4"),
+    "padded norm": (
+        lambda: [
+            AffineOp(np.ones(4), np.ones(4)),
+            ConvOp(np.ones((2, 4, 3, 3)), np.zeros(2), padding=(1, 1)),
+        ],
+        "1: pads the output of an affine layer",
+    ),
     "norm size": (lambda: [random_linear(5, 384), GAIN], "1: has 6 channels, but gets 5"),
     "channels": (lambda: [random_conv(6, 3, 3, 3)], "0: takes 3 channels, but gets 4"),
     "neurons": (lambda: [random_linear(6, 99)], r"0: takes 99 neurons, but gets \(4, 12, 8\), 384"),

@@ -273,6 +273,18 @@ def small_graph(**nodes: Any) -> nir.NIRGraph:
     return nir.NIRGraph(made, list(zip(names[:-1], names[1:], strict=True)), {}, type_check=False)
 
 
+def nested_graph(*inputs: str) -> nir.NIRGraph:
+    """Neurons with a loop as one node, as norse writes its recurrent layers."""
+    nodes = {
+        **{name: nir.Input(np.array([3])) for name in ("input", *inputs)},
+        "lif": nir.LIF(full(0.02, 3), full(3, 3), full(0, 3), full(1, 3)),
+        "w_rec": nir.Linear(np.eye(3)[::-1] * 2),
+        "output": nir.Output(np.array([3])),
+    }
+    edges = [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")]
+    return nir.NIRGraph(nodes, edges, {}, type_check=False)
+
+
 UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "reset": ({"lif": nir.LIF(*[full(1, 3)] * 4, v_reset=full(0.5, 3))}, "v_reset is 0.5; the"),
     "short": ({"lif": nir.LIF(full(0.001, 3), *[full(1, 3)] * 3)}, "tau is 0.001 s, below"),
@@ -281,9 +293,8 @@ UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
         {"fc": nir.Affine(np.ones((3, 4)), np.ones(3)), "lif": cuba(3)},
         "lif: filters the bias before it through its current",
     ),
-    "kind": ({"more": nir.Threshold(full(1, 3))}, "more: is a Threshold node; use IF, LIF"),
     "conv1d": ({"fc": nir.Conv1d(4, np.ones((3, 1, 1)), 1, 0, 1, 1, np.zeros(3))}, "a Conv1d node"),
-    "nested": ({"lif": small_graph()}, "lif: is a graph within the graph"),
+    "nested": ({"lif": nested_graph("input2")}, "lif: is a graph without one input and one"),
     "delays": ({"late": nir.Delay(np.array([0.1, 0.2, 0.3]))}, "delay differs from neuron"),
     "nan": ({"fc": nir.Linear(np.full((3, 4), np.nan))}, "fc: weight holds NaN"),
     "size": ({"fc": nir.Linear(np.ones((3, 5)))}, r"fc: takes 5 neurons, but gets \(4,\), 4"),
@@ -313,6 +324,96 @@ def test_missing_options_are_errors(path: Path) -> None:
     with pytest.raises(FileError, match='lif: does not specify its reset; give reset="zero"'):
         read_nir(path, dt=DT)
     assert read_nir(path, dt=DT, reset="zero")[0].output == "lif"
+
+
+def import_graph(path: Path, graph: nir.NIRGraph, dt: float = DT) -> FloatNetwork:
+    nir.write(path, graph)
+    network, _ = read_nir(path, dt=dt)
+    assert isinstance(network, FloatNetwork)
+    return network
+
+
+@pytest.mark.parametrize("dt", [1e-4, 1e-3, 2e-3, 1e-2, 0.02, 1.0, 1 / 3])
+def test_time_constant_of_one_timestep_forgets_everything(dt: float, path: Path) -> None:
+    ones = np.ones(3, np.float32)
+    lif = nir.LIF(ones * np.float32(dt), ones, 0 * ones, ones)
+    network = quantize(import_graph(path, small_graph(lif=lif), dt))
+    assert network.population("lif").voltage_decay == 4096
+    tau = ones * np.float32(dt)
+    synaptic = nir.CubaLIF(tau, tau, ones, 0 * ones, ones, w_in=ones)
+    population = quantize(import_graph(path, small_graph(lif=synaptic), dt)).population("lif")
+    assert (population.current_decay, population.voltage_decay) == (4096, 4096)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (4,), (1, 4)])
+def test_scale_before_the_weights_is_a_gain(shape: tuple[int, ...], path: Path) -> None:
+    scale = np.arange(1, 1 + np.prod(shape, dtype=int)).reshape(shape) * 2.0
+    nodes = {"sc": nir.Scale(scale), "fc": nir.Linear(np.ones((3, 4)))}
+    graph = small_graph(**nodes)
+    graph.edges[:3] = [("input", "sc"), ("sc", "fc"), ("fc", "lif")]
+    graph.edges[3:] = [("lif", "output")]
+    plain = import_graph(path, small_graph()).projections[0].weights
+    weights = import_graph(path, graph).projections[0].weights
+    np.testing.assert_allclose(weights, plain * np.broadcast_to(scale, (1, 4)), rtol=1e-6)
+
+
+def test_scalar_parameters_are_those_of_all_neurons(path: Path) -> None:
+    expected = import_graph(path, small_graph(fc=nir.Affine(np.ones((3, 4)), full(1, 3))))
+    for shape in ((1,), (1, 3)):
+        lif = nir.LIF(*(full(value, *shape) for value in (0.02, 1, 0, 1, 0)))
+        nodes = {"fc": nir.Affine(np.ones((3, 4)), full(1, *shape)), "lif": lif}
+        nir.write(path, small_graph(**nodes))
+        for scalar in (False, len(shape) == 1):
+            if scalar:
+                replace_by_scalars(path, ["lif/tau", "lif/r", "lif/v_threshold", "fc/bias"])
+            network, _ = read_nir(path, dt=DT)
+            assert isinstance(network, FloatNetwork)
+            assert_equal_parameters(network, expected)
+
+
+def replace_by_scalars(path: Path, keys: list[str]) -> None:
+    with h5py.File(path, "a") as file:
+        for key in keys:
+            value = file[f"node/nodes/{key}"][0]
+            del file[f"node/nodes/{key}"]
+            file[f"node/nodes/{key}"] = np.float32(value)
+
+
+def assert_equal_parameters(network: FloatNetwork, expected: FloatNetwork) -> None:
+    np.testing.assert_allclose(
+        network.projections[0].weights, expected.projections[0].weights, rtol=1e-6
+    )
+    population, other = network.populations[0], expected.populations[0]
+    np.testing.assert_allclose(population.bias, other.bias, rtol=1e-6)
+    np.testing.assert_allclose(population.voltage_decay, other.voltage_decay, rtol=1e-6)
+    assert population.threshold == other.threshold
+
+
+def test_threshold_is_a_population_that_forgets(path: Path) -> None:
+    network = import_graph(path, small_graph(lif=nir.Threshold(full(1.5, 3))))
+    events = np.array([1, 1, 0, 0, 0, 1, 0, 0], np.uint8).reshape(2, 1, 4)
+    assert simulate(network, events)["lif"][:, 0].tolist() == [[1] * 3, [0] * 3]
+
+
+def test_graph_within_the_graph_is_flattened(path: Path) -> None:
+    flat = small_graph(lif=nested_graph().nodes["lif"])
+    flat.nodes["w_rec"] = nested_graph().nodes["w_rec"]
+    flat.edges += [("lif", "w_rec"), ("w_rec", "lif")]
+    expected = simulate(import_graph(path, flat), EVENTS[..., 0, 0, :4])["lif"]
+    nir.write(path, small_graph(lif=nested_graph()))
+    network, diagnostics = read_nir(path, dt=DT)
+    assert [each.node for each in diagnostics] == [
+        "fc", "input", "output", "lif.lif", "lif.w_rec"
+    ]  # fmt: skip
+    assert isinstance(network, FloatNetwork)
+    outputs = simulate(network, EVENTS[..., 0, 0, :4])
+    np.testing.assert_array_equal(outputs["lif.lif"], expected)
+    assert 0.02 < expected.mean() < 0.98
+
+
+def test_input_may_have_a_batch_axis(path: Path) -> None:
+    batched = small_graph(input=nir.Input({"input": np.array([1, 4])}))
+    assert import_graph(path, batched).input_shape == (4,)
 
 
 @pytest.mark.parametrize("how", ["cut", "altered"])
