@@ -9,7 +9,7 @@ PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	&& echo $$python && break; done)
 NO_PYTHON := pumice needs python3 >= 3.11 with venv and pip; set it: make PYTHON=/path/to/python3
 
-.PHONY: install demo test peers clean
+.PHONY: install demo test peers event-peers clean
 
 demo: install
 	$(BIN)/pumice demo
@@ -50,5 +50,16 @@ peers: .venv-peers/installed
 	.venv-peers/bin/python -m pip install -qq --no-deps --ignore-requires-python lava-nc==0.10.0 lava-dl==0.6.0
 	touch $@
 
+# Other decoders of event recordings, for tests/runtime/stream/formats/test_peers.py; pumice is not installed with them.
+event-peers: .venv-event-peers/installed
+
+.venv-event-peers/installed: Makefile
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	rm -f $@
+	$(PYTHON) -m venv .venv-event-peers
+	.venv-event-peers/bin/python -m pip install -qq aedat==2.3.0 dv-processing==2.0.4 event-stream==1.6.3 evlib==0.13.2 \
+		evt3==0.4.1 'evutils[aedat]==0.3.18' expelliarmus==1.1.12 faery==0.7.1 tonic==1.7.0
+	touch $@
+
 clean:
-	rm -rf .venv .venv-peers build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-event-peers build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

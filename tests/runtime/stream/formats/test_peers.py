@@ -1,8 +1,7 @@
 """Equality with the decoders of other projects, on recordings written here and on real ones.
 
-The others are run by the interpreter that `PUMICE_EVENT_PEERS` names (an environment with tonic,
-aedat, dv-processing, event-stream, evlib, evt3, evutils[aedat], expelliarmus and faery), or by this
-one. `PUMICE_EVENT_FILES` names a folder of real recordings: `FORMAT-NAME.ENDING`.
+The others are run by the interpreter that `PUMICE_EVENT_PEERS` names (`make event-peers` installs
+them in .venv-event-peers), or by this one. `PUMICE_EVENT_FILES` names a folder of real recordings: `FORMAT-NAME.ENDING`.
 """
 
 import os
