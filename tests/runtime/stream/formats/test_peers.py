@@ -1,7 +1,8 @@
 """Equality with the decoders of other projects, on recordings written here and on real ones.
 
 The others are run by the interpreter that `PUMICE_EVENT_PEERS` names (`make event-peers` installs
-them in .venv-event-peers), or by this one. `PUMICE_EVENT_FILES` names a folder of real recordings: `FORMAT-NAME.ENDING`.
+them in .venv-event-peers), or by this one. `PUMICE_EVENT_FILES` names a folder of real recordings:
+`FORMAT-NAME.ENDING`.
 """
 
 import os
