@@ -50,4 +50,6 @@ def load(name: str, folder: str | os.PathLike[str] | None = None, **options: Any
     loader = LOADERS.get(name)
     if loader is None:
         raise DataError(f"no dataset {name!r}; {suggest(name, LOADERS)}")
+    if folder is not None and not os.path.exists(folder):
+        raise DataError(f"{name}: no folder {folder}; give the present one with --folder PATH")
     return loader(validate(DataOptions, {**options, "name": name, "folder": folder}, name))

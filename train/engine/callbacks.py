@@ -2,6 +2,9 @@
 
 import csv
 import io
+import shutil
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,50 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ...runtime.files import atomic_write
+from .run_folder import BEFORE_QAT_FILE, RESUME_FILE
+
+# Number of the finished epoch (from 1), number of epochs, metrics, seconds.
+EpochFunction = Callable[[int, int, Mapping[str, float], float], None]
+
+
+class EpochReporter(lightning.Callback):
+    """Calls a function after each epoch, in the first process."""
+
+    def __init__(self, function: EpochFunction):
+        self.function, self.start = function, 0.0
+
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Start the clock."""
+        self.start = time.perf_counter()
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Report the epoch."""
+        if trainer.is_global_zero:
+            metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            seconds = time.perf_counter() - self.start
+            self.function(trainer.current_epoch + 1, trainer.max_epochs or 0, metrics, seconds)
+
+
+class QatCheckpoint(lightning.Callback):
+    """Keeps the checkpoint of the epoch before `epoch`, from which a longer run continues."""
+
+    def __init__(self, folder: Path, epoch: int):
+        self.folder, self.epoch = folder, epoch
+
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Keep the last checkpoint where quantization-aware training begins."""
+        last = self.folder / RESUME_FILE
+        if trainer.current_epoch == self.epoch and trainer.is_global_zero and last.exists():
+            temporary = self.folder / f".{BEFORE_QAT_FILE}"
+            temporary.unlink(missing_ok=True)
+            shutil.copyfile(last, temporary)
+            temporary.replace(self.folder / BEFORE_QAT_FILE)
 
 
 class HistoryLogger(lightning.Callback):

@@ -20,8 +20,10 @@ from ..nn.external import ExternalModel
 from ..nn.gradient_checkpointing import checkpoint_activations
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
+from .callbacks import EpochFunction, QatCheckpoint
 from .checkpoint import MODEL_FILE, TrainedModel, build_network, write_trained_model
-from .trainer import RunOptions, RunResult, make_loader, prepare_run, run_trainer, seed_epoch
+from .run_folder import lock_run, prepare_run
+from .trainer import RunOptions, RunResult, make_loader, run_trainer, seed_epoch
 from .training_config import TrainingOptions
 
 Batch = tuple[Tensor, Tensor]
@@ -34,6 +36,7 @@ def train_recipe(
     resume: bool = False,
     progress: bool = False,
     network: SpikingNetwork | None = None,
+    on_epoch: EpochFunction | None = None,
 ) -> TrainedModel:
     """Train the network of `recipe` on the training part of `data`; write it to `folder`.
 
@@ -47,42 +50,51 @@ def train_recipe(
         resume: Continue the run in `folder`, if there is one.
         progress: Show a progress bar.
         network: Network to train in place; None builds the recipe's from the seed.
+        on_epoch: Called after each epoch with its number, the number of epochs, metrics, seconds.
 
     Raises:
         RecipeError: The batch is larger than the data, or the devices do not exist.
         NetworkError: `network` does not fit the data.
-        FileError: `folder` cannot be written, holds a run that is not to be resumed, or a run of
-            another recipe.
+        FileError: `folder` cannot be written, is used by another process, holds a run that is not
+            to be resumed, or a run of another recipe.
     """
     options = recipe.training
     samples, validation = train_val_split(data, options.validation_per_class, options.seed)
-    step_size = options.batch_size * recipe.devices.world_size
-    if len(samples) < step_size:
-        raise RecipeError(
-            f"training.batch_size = {options.batch_size}: {data.name} has {len(samples)} training "
-            f"samples, a step takes {step_size}; choose a smaller batch"
-        )
+    _check_batch(recipe, data.name, len(samples))
     provenance = make_provenance(recipe, data)
     if network is not None:
         _fit_to_data(network, data, provenance["data"]["value_bits"])
-    checkpoint = prepare_run(recipe, folder, resume, MODEL_FILE)
-    torch.manual_seed(options.seed)
-    network = build_network(recipe, provenance) if network is None else network
-    run_options = RunOptions(
-        folder,
-        options.epochs,
-        checkpoint,
-        progress,
-        recipe.devices,
-        options.accumulate_grad_batches,
-        options.tensorboard,
-    )
-    result = _fit(network, recipe, samples, validation, run_options)
-    network.provenance = provenance
-    trained = TrainedModel(network.cpu().eval(), recipe, provenance, tuple(result.history))
-    if result.is_rank_zero:
-        write_trained_model(folder / MODEL_FILE, trained)
+    with lock_run(folder):
+        checkpoint = prepare_run(recipe, folder, resume, MODEL_FILE)
+        torch.manual_seed(options.seed)
+        network = build_network(recipe, provenance) if network is None else network
+        run_options = RunOptions(
+            folder,
+            options.epochs,
+            checkpoint,
+            progress,
+            recipe.devices,
+            options.accumulate_grad_batches,
+            options.tensorboard,
+            on_epoch,
+        )
+        result = _fit(network, recipe, samples, validation, run_options)
+        network.provenance = provenance
+        trained = TrainedModel(network.cpu().eval(), recipe, provenance, tuple(result.history))
+        if result.is_rank_zero:
+            write_trained_model(folder / MODEL_FILE, trained)
     return trained
+
+
+def _check_batch(recipe: Recipe, name: str, samples: int) -> None:
+    """Raise `RecipeError` where a training step takes more samples than there are."""
+    batch_size = recipe.training.batch_size
+    step_size = batch_size * recipe.devices.world_size
+    if samples < step_size:
+        raise RecipeError(
+            f"training.batch_size = {batch_size}: {name} has {samples} training samples, a step "
+            f"takes {step_size}; choose a smaller batch"
+        )
 
 
 def _fit(
@@ -97,8 +109,11 @@ def _fit(
     module = TrainingModule(recipe, network)
     selection = ValidationCallback(options, validation) if validation else None
     loader = make_loader(FrameDataset(samples), options.batch_size, options.seed)
+    callbacks: list[lightning.Callback] = [selection] if selection else []
+    if options.schedule == "constant" and options.qat_epochs:
+        callbacks.append(QatCheckpoint(run_options.folder, options.epochs - options.qat_epochs))
     with checkpoint_activations(network.layers, options.gradient_checkpointing):
-        result = run_trainer(module, loader, run_options, [selection] if selection else [])
+        result = run_trainer(module, loader, run_options, callbacks)
     if selection and selection.weights:
         network.load_state_dict(selection.weights)
     return result
@@ -196,11 +211,13 @@ class TrainingModule(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a one-cycle learning rate schedule."""
+        """AdamW with a one-cycle or a constant learning rate."""
         options = self.recipe.training
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True
         )
+        if options.schedule == "constant":
+            return optimizer
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, options.lr, int(self.trainer.estimated_stepping_batches)
         )

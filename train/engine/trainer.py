@@ -1,10 +1,8 @@
 """Training runs on Lightning; a run that is killed and resumed ends bit for bit the same.
 
-A run has a folder: `recipe.json` identifies it, `last.ckpt` holds after every epoch the state to
-resume from, `history.csv` the metrics of each epoch.
+A run has a folder (`run_folder`); its `history.csv` holds the metrics of each epoch.
 """
 
-import json
 import logging
 import signal
 import sys
@@ -26,20 +24,20 @@ from lightning.pytorch.callbacks import (
     TQDMProgressBar,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
-from pydantic import BaseModel
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ...runtime.errors import FileError, RecipeError
-from ...runtime.files import atomic_write
-from .callbacks import AtomicCheckpointIO, HistoryLogger
+from ...runtime.errors import RecipeError
+from .callbacks import AtomicCheckpointIO, EpochFunction, EpochReporter, HistoryLogger
+from .run_folder import RESUME_FILE
 from .training_config import DeviceOptions
-
-RESUME_FILE = "last.ckpt"
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """A run's folder, length and hardware; `checkpoint` is the one to resume from."""
+    """A run's folder, length and hardware.
+
+    `checkpoint` is the one to resume from; `on_epoch` is called after each epoch.
+    """
 
     folder: Path
     epochs: int
@@ -48,6 +46,7 @@ class RunOptions:
     devices: DeviceOptions = DeviceOptions()
     accumulate_grad_batches: int = 1
     tensorboard: bool = False
+    on_epoch: EpochFunction | None = None
 
 
 @dataclass(frozen=True)
@@ -56,31 +55,6 @@ class RunResult:
 
     is_rank_zero: bool
     history: list[dict[str, float]]
-
-
-def prepare_run(recipe: BaseModel, folder: Path, resume: bool, model_file: str) -> str | None:
-    """Create the run's folder and write its recipe; return the checkpoint to resume from, if any.
-
-    `model_file` is what a finished run leaves. Raises `FileError` where the folder cannot be
-    created, holds a run that is not to be resumed, or a run of another recipe.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{folder}: cannot be created: {error.strerror}") from error
-    recipe_file = folder / "recipe.json"
-    text = json.dumps(recipe.model_dump(mode="json"), indent=2, sort_keys=True)
-    checkpoint = folder / RESUME_FILE
-    if checkpoint.exists() or (folder / model_file).exists():
-        if not resume:
-            raise FileError(
-                f"{folder}: holds a run already; resume it (--resume), or choose another folder"
-            )
-        if not recipe_file.exists() or recipe_file.read_text(encoding="utf-8") != text:
-            raise FileError(f"{folder}: holds a run of another recipe; choose another folder")
-    with atomic_write(recipe_file) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return str(checkpoint) if checkpoint.exists() else None
 
 
 def make_loader(dataset: Dataset[Any], batch_size: int, seed: int) -> DataLoader[Any]:
@@ -202,7 +176,8 @@ def _default_callbacks(options: RunOptions) -> list[lightning.Callback]:
         every_n_epochs=1,
         enable_version_counter=False,
     )
-    return [checkpoint, *([_progress_bar()] if options.progress else [])]
+    reporters = [EpochReporter(options.on_epoch)] if options.on_epoch else []
+    return [*reporters, checkpoint, *([_progress_bar()] if options.progress else [])]
 
 
 def _progress_bar() -> ProgressBar:

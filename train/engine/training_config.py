@@ -8,7 +8,7 @@ from ...runtime.config import Options
 
 
 class TrainingOptions(Options):
-    """Optimization by AdamW with a one-cycle learning rate schedule.
+    """Optimization by AdamW.
 
     - `epochs`: passes over the training samples.
     - `qat_epochs`: quantization-aware training in the last epochs: batch norm is frozen and folded,
@@ -16,6 +16,8 @@ class TrainingOptions(Options):
     - `batch_size`: samples per device and forward pass.
     - `accumulate_grad_batches`: batches whose gradients are summed before an optimizer step.
     - `lr`: peak learning rate.
+    - `schedule`: learning rate over time, "one_cycle" or "constant". Only a run with a constant one
+      can be extended by more epochs.
     - `weight_decay`: decoupled weight decay.
     - `validation_per_class`: training samples of each class held out by the seed, for model
       selection and early-exit calibration.
@@ -31,6 +33,7 @@ class TrainingOptions(Options):
     batch_size: int = Field(default=32, ge=2)
     accumulate_grad_batches: int = Field(default=1, ge=1)
     lr: float = Field(default=4e-3, gt=0)
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
     weight_decay: float = Field(default=1e-2, ge=0)
     validation_per_class: int = Field(default=0, ge=0)
     select_epoch: Literal["last", "validation"] = "last"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...runtime.files import atomic_write, write_network
 from ..data import Dataset, FrameSet, hold_out
+from ..engine.run_folder import lock_run
 from .learn import simulate, train_stdp
 from .network import RecurrentNetwork, build_recurrent_network
 from .options import HrsnnOptions
@@ -48,11 +49,16 @@ def fit(recipe: HrsnnRecipe, data: Dataset, run: Path) -> EvaluationResult:
 
     Raises:
         EngineError: Activity runs away.
+        FileError: `run` cannot be written or is used by another process.
     """
+    with lock_run(run):
+        return _fit(recipe, data, run)
+
+
+def _fit(recipe: HrsnnRecipe, data: Dataset, run: Path) -> EvaluationResult:
     untrained = build_recurrent_network(recipe.hrsnn, data.input_shape)
     network = train_stdp(untrained, data.train.events, device=recipe.device)
     result, readout = evaluate(network, untrained, recipe, data.train, data.test)
-    run.mkdir(parents=True, exist_ok=True)
     provenance = {"recipe": recipe.model_dump(mode="json"), "data": data.digest}
     write_network(run / "network.pumice", to_network(network, provenance))
     weights, offsets = readout.linear_parameters()

@@ -51,6 +51,15 @@ class HrsnnRecipe(Options):
         return self
 
 
+def remember_folder(recipe: HrsnnRecipe, folder: Path | None) -> HrsnnRecipe:
+    """Set the folder of the recipe's samples, if it is given."""
+    name = "data" if recipe.video is None else "video"
+    options = getattr(recipe, name)
+    if folder is None or options is None:
+        return recipe
+    return recipe.model_copy(update={name: options.model_copy(update={"folder": folder})})
+
+
 def load_samples(recipe: HrsnnRecipe, folder: Path | None = None) -> sets.Dataset:
     """Load the samples of a recipe, from `folder` if any; raises `DataError`."""
     if recipe.video is not None:

@@ -12,7 +12,7 @@ def load_recipe_dataset(recipe: Recipe, folder: str | os.PathLike[str] | None = 
     """Load the dataset of `recipe`, from `folder` if it is given.
 
     Raises:
-        DataError: Files are missing or damaged.
+        DataError: Files are missing or damaged, or a remembered folder was moved.
     """
     options: dict[str, Any] = recipe.data.model_dump()
     return data.load(**{**options, "folder": folder or options["folder"]})

@@ -33,8 +33,8 @@ def check_training(recipe: Recipe, folder: str | os.PathLike[str] | None = None)
     name, folder = recipe.data.name, folder or recipe.data.folder
     if get_dataset_info(name).needs_folder and folder is None:
         raise DataError(f"{name}: needs the folder of its files; give --folder PATH")
-    if folder is not None and not Path(folder).is_dir():
-        raise DataError(f"{folder}: no such folder; give the folder of {name} with --folder PATH")
+    if folder is not None and not Path(folder).exists():
+        raise DataError(f"{name}: no folder {folder}; give the present one with --folder PATH")
     available = memory_bytes()
     needs = {
         "weights": COPIES * FLOAT_BYTES * min_weights(recipe.network),

@@ -18,11 +18,11 @@ from ...runtime.errors import RecipeError
 from ..data.clips import ClipOptions, frame_indices, sample_clip_starts
 from ..data.videos import VideoSource
 from ..engine.checkpoint import find_weights, read_weights, write_weights
+from ..engine.run_folder import lock_run, prepare_run
 from ..engine.trainer import (
     EpochSampler,
     RunOptions,
     identity,
-    prepare_run,
     run_trainer,
     seed_epoch,
 )
@@ -61,7 +61,7 @@ def pretrain(
 
     Raises:
         RecipeError: A batch is larger than the data.
-        FileError: `folder` cannot be written or holds another run.
+        FileError: `folder` cannot be written, is used by another process or holds another run.
     """
     run = Path(folder)
     options = recipe.training
@@ -72,16 +72,17 @@ def pretrain(
             f"a step takes {step_size}; choose a smaller batch"
         )
     provenance = make_pretrain_provenance(recipe, videos)
-    checkpoint = prepare_run(recipe, run, resume, ENCODER_FILE)
-    torch.manual_seed(options.seed)
-    learner = SSLModule(build_encoder(recipe, provenance), recipe.objective, recipe.prednext)
-    module = PretrainingModule(recipe, learner)
-    loader = make_clip_pair_loader(recipe, videos)
-    run_options = RunOptions(run, options.epochs, checkpoint, progress, recipe.devices)
-    result = run_trainer(module, loader, run_options)
-    pretrained = PretrainedModel(learner.encoder.cpu().eval(), recipe, provenance)
-    if result.is_rank_zero:
-        write_pretrained_model(run / ENCODER_FILE, pretrained)
+    with lock_run(run):
+        checkpoint = prepare_run(recipe, run, resume, ENCODER_FILE)
+        torch.manual_seed(options.seed)
+        learner = SSLModule(build_encoder(recipe, provenance), recipe.objective, recipe.prednext)
+        module = PretrainingModule(recipe, learner)
+        loader = make_clip_pair_loader(recipe, videos)
+        run_options = RunOptions(run, options.epochs, checkpoint, progress, recipe.devices)
+        result = run_trainer(module, loader, run_options)
+        pretrained = PretrainedModel(learner.encoder.cpu().eval(), recipe, provenance)
+        if result.is_rank_zero:
+            write_pretrained_model(run / ENCODER_FILE, pretrained)
     return pretrained
 
 

@@ -19,9 +19,10 @@ from pumice.train.data.dataset import Dataset, FrameSet, train_val_split
 from pumice.train.data.split import stratified_split
 from pumice.train.engine.checkpoint import MODEL_FILE, read_trained_model
 from pumice.train.engine.fit import TrainingModule, train_recipe
-from pumice.train.engine.trainer import RESUME_FILE
+from pumice.train.engine.run_folder import RESUME_FILE
 from pumice.train.evaluation.evaluate import model_accuracy, network_accuracy
 from pumice.train.export import convert
+from pumice.train.recipes.plan import extend_run
 from pumice.train.recipes.recipe import Recipe
 
 EPOCHS = 4
@@ -106,6 +107,33 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(tmp_path: Path) ->
     train_recipe(Recipe.model_validate(RECIPE), make_data(), killed, resume=True)
     assert weights(killed) == weights(whole)
     assert (killed / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
+
+
+def test_a_run_killed_and_extended_gives_the_weights_of_a_longer_run(tmp_path: Path) -> None:
+    """From the folder alone: after a finished run, and after one that was stopped before QAT."""
+    training = {**RECIPE["training"], "schedule": "constant"}
+    short, long = (
+        Recipe.model_validate({**RECIPE, "training": {**training, "epochs": epochs}})
+        for epochs in (EPOCHS, EPOCHS + 2)
+    )
+    train_recipe(long, make_data(), tmp_path / "long")
+    train_recipe(short, make_data(), tmp_path / "finished")
+
+    def stop(epoch: int, *_: object) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_recipe(short, make_data(), tmp_path / "stopped", on_epoch=stop)
+    for name in ("finished", "stopped"):
+        folder = tmp_path / name
+        extended = extend_run(folder, short, EPOCHS + 2)
+        assert extended == long
+        train_recipe(extended, make_data(), folder, resume=True)
+        assert weights(folder) == weights(tmp_path / "long")
+        assert (folder / "history.csv").read_bytes() == (
+            tmp_path / "long" / "history.csv"
+        ).read_bytes()
 
 
 def _epochs(folder: Path) -> int:

@@ -20,7 +20,10 @@ def test_a_shipped_recipe_passes(name: str, tmp_path: Path) -> None:
     [
         ("data.name=nmist", "no dataset 'nmist'; did you mean 'nmnist'"),
         ("data.name=nmnist", "nmnist: needs the folder of its files; give --folder"),
-        ("data.folder=/absent/folder", "/absent/folder: no such folder; give the folder of"),
+        (
+            "data.folder=/absent/folder",
+            "digits-events: no folder /absent/folder; give",
+        ),
         ("network.hidden=[1000000,1000000]", "its weights need at least 16,000 GB in training"),
         ("data.timesteps=1000000000", "its activations need at least"),
         ("data.size=10000000", "its activations need at least"),

@@ -1,0 +1,136 @@
+"""Plan a training run before torch is loaded: its recipe, its folder, and the settings to keep."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...runtime.config import validate
+from ...runtime.errors import FileError, RecipeError
+from ..engine.run_folder import (
+    BEFORE_QAT_FILE,
+    RECIPE_FILE,
+    RESUME_FILE,
+    check_run_folder,
+    check_unlocked,
+    count_epochs,
+    lock_run,
+    read_run_recipe,
+    write_run_recipe,
+)
+from .loader import load_recipe
+from .preflight import check_training
+from .recipe import Recipe
+
+MODEL_FILE = "model.safetensors"
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A training run to start or to resume: its recipe and its folder."""
+
+    recipe: Recipe
+    folder: Path
+    resume: bool = False
+
+
+def plan_run(
+    name: PathLike | None,
+    overrides: Sequence[str] = (),
+    *,
+    output: PathLike | None = None,
+    data_folder: PathLike | None = None,
+    resume: bool = False,
+    epochs: int | None = None,
+) -> RunPlan:
+    """Plan a run from a recipe, or the continuation of a run from its folder alone.
+
+    Args:
+        name: A recipe; with `resume` perhaps the folder of a run, or None.
+        overrides: Settings of the recipe, such as "training.lr=1e-3".
+        output: Folder of the run; default "runs/NAME".
+        data_folder: Folder of the dataset; the run remembers it as given.
+        resume: Continue the run in its folder, with the settings stored there.
+        epochs: Number of epochs. A resumed run may be given more: see `extend_run`.
+
+    Raises:
+        RecipeError: The recipe is unknown, wrong or impossible.
+        DataError: The dataset does not exist.
+        FileError: The folder holds another run, or another process uses it.
+    """
+    stored = _stored_run(name, output) if resume else None
+    if stored is not None:
+        if overrides:
+            raise RecipeError(
+                f"--set {overrides[0]}: a resumed run keeps its settings ({stored / RECIPE_FILE}); "
+                "only --epochs may change"
+            )
+        recipe, folder = read_run_recipe(stored, Recipe), stored
+    elif name is None:
+        raise RecipeError(
+            "RECIPE is missing: name one (see 'pumice recipes'), or resume a run with --resume -o "
+            "RUN"
+        )
+    else:
+        recipe = load_recipe(name, overrides)
+        folder = Path(output) if output else Path("runs") / Path(name).stem
+    recipe = _replace(recipe, data_folder, None if stored else epochs)
+    check_training(recipe)
+    check_run_folder(folder, resume, MODEL_FILE)
+    check_unlocked(folder)
+    if stored is not None and epochs is not None and epochs != recipe.training.epochs:
+        recipe = extend_run(folder, recipe, epochs)
+    return RunPlan(recipe, folder, resume)
+
+
+def extend_run(folder: Path, recipe: Recipe, epochs: int) -> Recipe:
+    """Give the run in `folder` more epochs; returns its new recipe.
+
+    The run then continues as if it had had that length from the start: from its last epoch, or
+    from the last one before quantization-aware training. This needs a learning rate that does not
+    depend on the length, `training.schedule = "constant"`.
+
+    Raises:
+        RecipeError: The schedule depends on the length, or `epochs` is not above the present one.
+    """
+    training = recipe.training
+    if epochs < training.epochs:
+        raise RecipeError(
+            f"--epochs {epochs}: {folder} has {training.epochs} epochs; a run can only be extended"
+        )
+    trained = (folder / RESUME_FILE).exists()
+    if trained and training.schedule != "constant":
+        raise RecipeError(
+            f'--epochs {epochs}: training.schedule is "{training.schedule}", whose learning rates '
+            "depend on the number of epochs; train anew, with --set training.schedule=constant if "
+            "it is to be extended later"
+        )
+    before_qat = folder / BEFORE_QAT_FILE
+    quantized = count_epochs(folder) - (training.epochs - training.qat_epochs) > 0
+    if training.qat_epochs and quantized and not before_qat.exists():
+        raise FileError(
+            f"{folder}: {BEFORE_QAT_FILE} is missing, from which a longer run continues; train anew"
+        )
+    extended = _replace(recipe, None, epochs)
+    with lock_run(folder):
+        if before_qat.exists():
+            before_qat.replace(folder / RESUME_FILE)
+        write_run_recipe(folder, extended)
+    return extended
+
+
+def _stored_run(name: PathLike | None, output: PathLike | None) -> Path | None:
+    """The folder of the run that is named alone, if there is one."""
+    if name is None:
+        return None if output is None else Path(output)
+    return Path(name) if (Path(name) / RECIPE_FILE).is_file() and not output else None
+
+
+def _replace(recipe: Recipe, data_folder: PathLike | None, epochs: int | None) -> Recipe:
+    tables = recipe.model_dump()
+    if data_folder is not None:
+        tables["data"]["folder"] = Path(data_folder)
+    if epochs is not None:
+        tables["training"]["epochs"] = epochs
+    return validate(Recipe, tables, "train")
