@@ -76,6 +76,17 @@ RunOutput = Annotated[
 Schema = Annotated[
     bool, typer.Option("--schema", help="Print the JSON schema, by which editors complete keys.")
 ]
+RecipeOrRun = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RECIPE]",
+        help="A TOML file, the name of a shipped recipe, or with --resume the folder of a run.",
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option("--epochs", min=1, help="Number of epochs; a resumed run may be given more."),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
 Targets = Annotated[
     list[str] | None,

@@ -48,6 +48,19 @@ def accuracy_facts(accuracy: Sequence[float]) -> dict[str, str]:
     return {"accuracy": format_percent(accuracy[-1]), "by timestep": f"{curve} %"}
 
 
+def print_accuracy(curves: Mapping[str, Sequence[float]]) -> None:
+    """Print the accuracy of each curve at T = 1, 2, ..., eight timesteps a line."""
+    width = max(map(len, ("accuracy", *curves)))
+    steps = len(next(iter(curves.values())))
+    for start in range(0, steps, 8):
+        part = range(start, min(start + 8, steps))
+        cells = (f"T={step + 1}" for step in part)
+        typer.echo(f"{'accuracy':<{width}}" + "".join(f"{cell:>6}" for cell in cells))
+        for name, values in curves.items():
+            percent = "".join(f"{100 * values[step]:6.1f}" for step in part)
+            typer.echo(f"{name:<{width}}{percent} %")
+
+
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int]) -> None:
     """Print a table that wraps long cells; `right` lists the columns aligned to the right."""
     from rich import box

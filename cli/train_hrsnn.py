@@ -46,14 +46,14 @@ def train_hrsnn(
     from dataclasses import asdict
 
     from ..train.hrsnn.fit import fit, search_recipe
-    from ..train.hrsnn.recipe import load_samples
+    from ..train.hrsnn.recipe import load_samples, remember_folder
     from ..train.hrsnn.search import pareto_front
     from ..train.recipes.loader import load_recipe
     from .output import print_json
 
-    settings = load_recipe(recipe, override or (), kind="hrsnn")
+    settings = remember_folder(load_recipe(recipe, override or (), kind="hrsnn"), folder)
     run = output or Path("runs") / f"hrsnn-{Path(recipe).stem}"
-    data = load_samples(settings, folder)
+    data = load_samples(settings)
     if search:
         study, trials = search_recipe(settings, data, run, worker)
         front = pareto_front(trials)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from command import pumice
 
+from pumice.cli import train
 from pumice.report import read_report
 from pumice.runtime import network_digest, read_network
 from pumice.train import data as sets
@@ -85,3 +86,42 @@ def test_the_quantization_errors_are_printed(recipe: Path, tmp_path: Path) -> No
     pumice("train", recipe, "-o", tmp_path / "run")
     result = pumice("convert", tmp_path / "run", "-o", tmp_path / "net.pumice")
     assert "weight error" in result.out and result.out.endswith(f"{tmp_path / 'net.pumice'}\n")
+
+
+def test_training_prints_a_line_an_epoch_then_accuracy_and_the_next_command(
+    recipe: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    result = pumice("train", recipe, "-o", run)
+    lines = result.err.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    header, *rows = result.out.splitlines()
+    assert header.split() == ["accuracy", "T=1", "T=2", "T=3", "T=4"]
+    assert [row.split()[0] for row in rows[:2]] == ["float", "integer"]
+    assert "synaptic operations" in result.out
+    assert result.out.endswith(f"next: pumice convert {run}\n")
+    assert max(map(len, result.out.splitlines()[:3])) <= 60
+
+
+def test_a_run_is_resumed_from_its_folder_alone(recipe: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    pumice("train", recipe, "-o", run, "--folder", tmp_path, "--set", "training.lr=0.001")
+    for arguments in ((run, "--resume"), ("--resume", "-o", run)):
+        document = pumice("train", *arguments, "--json").document
+        assert document["provenance"]["recipe"]["training"]["lr"] == 0.001
+        assert document["provenance"]["recipe"]["data"]["folder"] == str(tmp_path)
+        assert len(document["test"]["accuracy"]) == 4
+
+
+def test_an_interrupt_says_how_to_continue(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "print_epoch", interrupt)
+    run = tmp_path / "my run"
+    result = pumice("train", recipe, "-o", run)
+    assert result.status == 130
+    assert result.err == f"interrupted; to continue: pumice train --resume -o '{run}'\n"
+    monkeypatch.undo()
