@@ -25,6 +25,10 @@ HEADERS = ("port.h", "port_semihosting.h", "pumice_arithmetic.h", "pumice_core.h
 TIMEOUT = 1800.0  # seconds that a run may take
 
 
+class BoardExceeded(EngineError):  # noqa: N818
+    """A program that exceeds the memory of the emulated board."""
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """A compiler and the machine that runs its programs.
@@ -209,30 +213,31 @@ def run_compiler(toolchain: Toolchain, arguments: Sequence[str], folder: Path) -
         lines = done.stderr.splitlines()
         overflow = next(filter(None, (re.search(r"region `(\w+)' over.*", x) for x in lines)), None)
         first = next((line for line in lines if "error" in line), (lines or ["no message"])[-1])
-        raise EngineError(f"{toolchain.name}: {overflow[0] if overflow else first}")
+        if overflow:
+            raise BoardExceeded(f"{toolchain.name}: {overflow[0]}")
+        raise EngineError(f"{toolchain.name}: {first}")
 
 
-def run_firmware(firmware: Firmware, data: bytes) -> bytes:
-    """Run a program on `input.bin` and return `output.bin`.
+def run_program(toolchain: Toolchain, program: Path, data: bytes) -> bytes:
+    """Run a program in its folder, with `data` as `input.bin`, and return its `output.bin`.
 
     Raises:
         EngineError: The program fails or does not end.
     """
-    (firmware.folder / "input.bin").write_bytes(data)
-    command = [*firmware.toolchain.emulator, str(firmware.program)]
-    name = firmware.toolchain.name
+    folder = program.parent
+    (folder / "input.bin").write_bytes(data)
     try:
         done = subprocess.run(
-            command,
-            cwd=firmware.folder,
+            [*toolchain.emulator, str(program)],
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:
-        raise EngineError(f"{name}: did not end within {TIMEOUT:.0f} s") from error
+        raise EngineError(f"{toolchain.name}: did not end within {TIMEOUT:.0f} s") from error
     if done.returncode:
         message = (done.stderr.strip().splitlines() or ["no message"])[0]
-        raise EngineError(f"{name}: exit code {done.returncode}: {message}")
-    return (firmware.folder / "output.bin").read_bytes()
+        raise EngineError(f"{toolchain.name}: exit code {done.returncode}: {message}")
+    return (folder / "output.bin").read_bytes()

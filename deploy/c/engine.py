@@ -18,7 +18,7 @@ from ...runtime import Network, Trace
 from ...runtime.errors import EngineError
 from ...runtime.events import Events, validate_events
 from ...runtime.trace import Record, hold_after_exit, select_recorded
-from .build import TOOLCHAINS, Firmware, Toolchain, build_firmware, run_firmware
+from .build import TOOLCHAINS, Firmware, Toolchain, build_firmware, run_program
 
 RECORD_SPIKES, RECORD_STATES = 1, 2
 STATUS = {-3: "the tables are damaged: their CRC-32 differs"}
@@ -97,7 +97,8 @@ def record_run(
         [events[p.name].reshape(timesteps, batch, -1) for p in network.inputs], axis=2
     )
     header = struct.pack("<3I", timesteps, batch, what)
-    data = run_firmware(firmware, header + frames.transpose(1, 0, 2).tobytes())
+    recorded = header + frames.transpose(1, 0, 2).tobytes()
+    data = run_program(firmware.toolchain, firmware.program, recorded)
     return read_record(network, data, (timesteps, batch), what, firmware.toolchain)
 
 

@@ -67,12 +67,12 @@ def measure_footprint(network: Network, toolchain: Toolchain) -> Footprint:
         (folder / "footprint.c").write_text(PROGRAM, encoding="utf-8")
         linked = ["footprint.c", str(core), "-nostdlib", "-Wl,--gc-sections", "-Wl,-e,start"]
         run_compiler(toolchain, ["-O2", *linked, "-lgcc", "-o", "footprint"], folder)
-        text, data, bss = _section_sizes(toolchain, folder / "footprint")
+        text, data, bss = read_section_sizes(toolchain, folder / "footprint")
         stack = measure_stack(toolchain, folder)
     return Footprint(text - tables.table_bytes, tables.table_bytes + data, data + bss, stack)
 
 
-def _section_sizes(toolchain: Toolchain, program: Path) -> tuple[int, int, int]:
+def read_section_sizes(toolchain: Toolchain, program: Path) -> tuple[int, int, int]:
     """Read the bytes of text with constants, of data, and of zeroed data."""
     command = [re.sub("gcc$", "size", toolchain.compiler), str(program)]
     try:

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...runtime import Network, Trace
 from ...runtime.arithmetic import DECAY_ONE
 from ...runtime.errors import EngineError
 from ...runtime.events import validate_events
 from ..targets.target import Microcontroller
-from .build import TOOLCHAINS, build_firmware
-from .engine import FirmwareRecord, record_run
+from .build import TOOLCHAINS, BoardExceeded, Toolchain, build_firmware
+from .engine import record_run
 from .footprint import Footprint, measure_footprint
 
 MAX_SAMPLES = 16  # that the emulator runs
@@ -63,48 +62,63 @@ def profile_firmware(network: Network, trace: Trace, target: Microcontroller) ->
     toolchain = TOOLCHAINS[target.processor]
     footprint = measure_footprint(network, toolchain)
     error = explain_excess(network, footprint, target)
-    lacking = [p.name for p in network.inputs if p.name not in trace.spikes]
-    if lacking:
-        raise EngineError(f"{lacking[0]}: its events were not recorded; run with record='all'")
-    events = validate_events(
-        network, {p.name: trace.spikes[p.name][:, :MAX_SAMPLES] for p in network.inputs}
-    )
-    samples = min(trace.batch, MAX_SAMPLES)
-    with tempfile.TemporaryDirectory(prefix="pumice-") as folder:
-        try:
-            firmware = build_firmware(network, toolchain, Path(folder))
-        except EngineError:
-            if not error:
-                raise
-            return FirmwareProfile(target.processor, footprint, 0, (), (), (), error)
-        recorded = record_run(network, firmware, events, 0)
-    _check_predictions(trace, recorded)
-    counts = recorded.instructions.mean(axis=1).cumsum()
+    try:
+        counts = count_instructions(network, trace, toolchain, MAX_SAMPLES)
+    except BoardExceeded:
+        if not error:
+            raise
+        return FirmwareProfile(target.processor, footprint, 0, (), (), (), error)
     return FirmwareProfile(
         target.processor,
         footprint,
-        samples,
-        tuple(counts.tolist()),
+        min(trace.batch, MAX_SAMPLES),
+        tuple(counts),
         *_time_and_energy(counts, target),
         error,
     )
 
 
-def _check_predictions(trace: Trace, recorded: FirmwareRecord) -> None:
-    expected, actual = trace.predictions[:MAX_SAMPLES], recorded.predictions[-1]
+def count_instructions(
+    network: Network, trace: Trace, toolchain: Toolchain, samples: int
+) -> list[float]:
+    """Count the instructions of an inference that stops after 1, 2, ... timesteps.
+
+    Args:
+        network: Network.
+        trace: A run of it that holds the events of its inputs (`record="all"`).
+        toolchain: Processor with an emulator.
+        samples: Number of samples of the trace to run at most; the counts are their means.
+
+    Raises:
+        MissingPackage: A tool is not installed.
+        EngineError: The trace lacks events, the emulated board cannot hold the network, or the
+            firmware predicts otherwise than the trace.
+    """
+    lacking = [p.name for p in network.inputs if p.name not in trace.spikes]
+    if lacking:
+        raise EngineError(f"{lacking[0]}: its events were not recorded; run with record='all'")
+    events = validate_events(
+        network, {p.name: trace.spikes[p.name][:, :samples] for p in network.inputs}
+    )
+    with tempfile.TemporaryDirectory(prefix="pumice-") as folder:
+        firmware = build_firmware(network, toolchain, Path(folder))
+        recorded = record_run(network, firmware, events, 0)
+    expected, actual = trace.predictions[:samples], recorded.predictions[-1]
     if not np.array_equal(expected, actual):
         sample = int(np.flatnonzero(expected != actual)[0])
         raise EngineError(
             f"firmware: predicts {actual[sample]} for sample {sample}, needs {expected[sample]}"
         )
+    counts: list[float] = recorded.instructions.mean(axis=1).cumsum().tolist()
+    return counts
 
 
 def _time_and_energy(
-    instructions: NDArray[np.float64], target: Microcontroller
+    instructions: list[float], target: Microcontroller
 ) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
     clock = target.clock.range[0]
     time, energy = [], []
-    for count in instructions.tolist():
+    for count in instructions:
         low, high = (count * cycles for cycles in target.instruction.range)
         time.append((low / clock, high / clock))
         energy.append((low * target.cycle.range[0], high * target.cycle.range[1]))

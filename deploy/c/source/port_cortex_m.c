@@ -18,6 +18,9 @@ void start(void);
 void fault(void);
 
 void start(void) {
+#ifdef __ARM_FP
+  *(volatile uint32_t *)0xe000ed88 |= 0xf00000u; /* switch the floating-point unit on */
+#endif
   const uint32_t *from = data_load;
   for (uint32_t *to = data_start; to < data_end; to++) *to = *from++;
   for (uint32_t *to = bss_start; to < bss_end; to++) *to = 0;

@@ -1,0 +1,206 @@
+"""Size and work of exported firmware: `python -m bench.firmware [NETWORK.pumice]`.
+
+Trains the network of the demo, with weights of 8 and 4 bits, or reads one. On each emulated
+processor it measures the exported firmware, and a dense int8 CNN of the same shape in plain C
+(bench/firmware_cnn.c). Flash and RAM come from the linker, the stack excluded; instructions from
+QEMU, as a mean over samples. `--qualia PYTHON` names the interpreter of an environment with
+qualia-codegen (see bench/firmware_qualia.py), whose code is measured on the Cortex-M likewise.
+Writes bench/results/firmware.json.
+"""
+
+import argparse
+import json
+import struct
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pumice as pm
+from pumice.deploy.c.build import (
+    TOOLCHAINS,
+    Toolchain,
+    compile_object,
+    run_compiler,
+    run_program,
+)
+from pumice.deploy.c.export import read_source
+from pumice.deploy.c.footprint import measure_footprint, read_section_sizes
+from pumice.deploy.c.profile import count_instructions
+from pumice.runtime import Conv, Dense, Network
+from pumice.runtime.connections import conv_output_size
+
+PROCESSORS = ("cortex-m4", "cortex-m7", "rv32imac")
+BENCH = Path(__file__).parent
+RESULTS = BENCH / "results"
+SAMPLES = 32
+
+
+@dataclass(frozen=True)
+class Row:
+    """One program on one processor; bytes, and instructions of an inference.
+
+    Attributes:
+        program: What was measured.
+        processor: Processor.
+        flash: Bytes of code and constants.
+        ram: Bytes of buffers.
+        instructions: Instructions of an inference of all timesteps, a mean over samples.
+        by_timestep: The same if it stops after 1, 2, ... timesteps.
+        accuracy: Accuracy after each timestep on the test set, if the program was trained.
+    """
+
+    program: str
+    processor: str
+    flash: int
+    ram: int
+    instructions: float
+    by_timestep: tuple[float, ...] = ()
+    accuracy: tuple[float, ...] = ()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("network", nargs="?", type=Path)
+    parser.add_argument("--epochs", type=int, default=18)
+    parser.add_argument("--qualia", metavar="PYTHON")
+    arguments = parser.parse_args()
+    data = pm.datasets.load("digits-events", timesteps=8)
+    if arguments.network:
+        networks = {"pumice": pm.load(arguments.network)}
+    else:
+        shape, classes = data.input_shape, data.classes
+        model = pm.models.ConvNet(shape, classes, channels=[16, 32], hidden=[128])
+        pm.train(model, data, epochs=arguments.epochs, loss="etc")
+        networks = {
+            f"pumice, {bits}-bit weights": pm.convert(model, weight_bits=bits, calibrate=data.train)
+            for bits in (8, 4)
+        }
+    rows = [
+        measure_network(name, network, data.test, processor)
+        for name, network in networks.items()
+        for processor in PROCESSORS
+    ]
+    rows += [measure_cnn(next(iter(networks.values())), name) for name in PROCESSORS]
+    if arguments.qualia:
+        rows += [
+            measure_qualia(arguments.qualia, kind, processor)
+            for kind in ("int8", "float")
+            for processor in PROCESSORS[:2]
+        ]
+    print_rows(rows)
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / "firmware.json"
+    path.write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
+
+
+def measure_network(name: str, network: Network, test: Any, processor: str) -> Row:
+    toolchain = TOOLCHAINS[processor]
+    trace = pm.run(network, test)
+    size = measure_footprint(network, toolchain)
+    counts = count_instructions(network, trace, toolchain, SAMPLES)
+    accuracy = tuple(trace.accuracy(test.labels).tolist())
+    return Row(name, processor, size.flash, size.buffers, counts[-1], tuple(counts), accuracy)
+
+
+def measure_cnn(network: Network, processor: str) -> Row:
+    """Compile and run the CNN; its instructions hardly depend on the input."""
+    toolchain = TOOLCHAINS[processor]
+    inputs = sum(p.neurons for p in network.inputs)
+    events = (np.random.default_rng(0).random(inputs) < 0.5).astype(np.int8)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "cnn_layers.h").write_text(format_layers(network), encoding="utf-8")
+        sizes, output = build_and_run(folder, "firmware_cnn.c", toolchain, events.tobytes())
+    count = struct.unpack("<2I", output)[0] * toolchain.instructions_per_tick
+    return Row("int8 CNN, plain C", processor, *sizes, count)
+
+
+def measure_qualia(python: str, kind: str, processor: str) -> Row:
+    """Generate, compile and run code of qualia-codegen, for 8 timesteps."""
+    toolchain = TOOLCHAINS[processor]
+    if kind == "float":
+        flags = ("-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
+        toolchain = replace(toolchain, flags=(*toolchain.flags, *flags))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        command = [python, str(BENCH / "firmware_qualia.py"), kind, name]
+        subprocess.run(command, check=True, capture_output=True)
+        sizes, output = build_and_run(folder, "firmware_qualia.c", toolchain, b"", "-Iinclude")
+    counts = np.array(struct.unpack("<8I", output)) * toolchain.instructions_per_tick
+    steps = tuple(counts.cumsum().tolist())
+    return Row(f"qualia-codegen, {kind}", processor, *sizes, steps[-1], steps)
+
+
+def build_and_run(
+    folder: Path, source: str, toolchain: Toolchain, data: bytes, *flags: str
+) -> tuple[tuple[int, int], bytes]:
+    """Compile a peer's program; return its flash and RAM in bytes, and what it writes."""
+    for header in ("port.h", toolchain.linker_script):
+        (folder / header).write_text(read_source(header), encoding="utf-8")
+    (folder / source).write_text((BENCH / source).read_text(encoding="utf-8"), encoding="utf-8")
+    plain = ["-O2", "-w", *flags, source, "-nostdlib", "-Wl,--gc-sections"]
+    run_compiler(toolchain, [*plain, "-Wl,-e,start", "-lgcc", "-o", "size"], folder)
+    text, initialized, zeroed = read_section_sizes(toolchain, folder / "size")
+    port = str(compile_object(toolchain.port, toolchain))
+    runner = ["-DCNN_RUNNER", "-DQUALIA_RUNNER", port, "-T", toolchain.linker_script]
+    run_compiler(toolchain, [*plain, *runner, "-lgcc", "-o", "firmware"], folder)
+    output = run_program(toolchain, folder / "firmware", data)
+    return (text + initialized, initialized + zeroed), output
+
+
+def format_layers(network: Network) -> str:
+    """Format the layers of a chain of convolutions and dense layers as constants of C."""
+    lines: list[str] = []
+    records = []
+    sizes = []
+    for number, population in enumerate(network.topological_order):
+        (projection,) = network.incoming(population.name)
+        source = network.population(projection.source).shape
+        weights, geometry = _layer(projection.connection, source)
+        values = np.clip(weights // 2, -127, 127).reshape(-1).tolist()
+        lines.append(f"static const int8_t w{number}[] = {{{', '.join(map(str, values))}}};")
+        biases = ", ".join(["0"] * geometry[6])
+        lines.append(f"static const int32_t b{number}[] = {{{biases}}};")
+        records.append("{" + ", ".join(map(str, geometry)) + f", w{number}, b{number}}}")
+        sizes.append(population.neurons)
+    lines += [
+        f"#define CNN_LAYERS {len(records)}",
+        f"#define CNN_CLASSES {sizes[-1]}",
+        f"#define CNN_BUFFER {max(sizes)}",
+        f"#define CNN_INPUT {sum(p.neurons for p in network.inputs)}",
+        "static const cnn_layer layers[] = {" + ", ".join(records) + "};",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _layer(connection: Any, source: tuple[int, ...]) -> tuple[NDArray[Any], list[int]]:
+    """Weights (output, row, column, input), and the geometry as `cnn_layer` lists it."""
+    if isinstance(connection, Dense):
+        outputs, inputs = connection.weights.shape
+        return connection.weights, [1, 1, 0, 1, 1, inputs, outputs, 1, 1, 7]
+    assert isinstance(connection, Conv) and connection.groups == 1
+    outputs, inputs, kernel, _ = connection.weights.shape
+    stride, padding = connection.stride[0], connection.padding[0]
+    height, width = conv_output_size(connection, source)
+    geometry = [kernel, stride, padding, *source[1:], inputs, outputs, height, width, 7]
+    return connection.weights.transpose(0, 2, 3, 1), geometry
+
+
+def print_rows(rows: list[Row]) -> None:
+    for row in rows:
+        steps = ", ".join(f"{count / 1e6:.2f}" for count in row.by_timestep)
+        print(
+            f"{row.program:26} {row.processor:10} flash {row.flash:9,}  RAM {row.ram:8,}  "
+            f"instructions {row.instructions / 1e6:6.2f} M  by timestep: {steps or '-'}"
+        )
+    for name, accuracy in {row.program: row.accuracy for row in rows if row.accuracy}.items():
+        print(f"{name}: accuracy by timestep {', '.join(f'{a:.1%}' for a in accuracy)}")
+
+
+if __name__ == "__main__":
+    main()
