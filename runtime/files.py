@@ -9,6 +9,8 @@ it was written.
 import hashlib
 import json
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +35,7 @@ FORMAT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 DIGEST_VERSION = 1  # what a network computes has one digest, whatever the version of the file
+STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -51,26 +54,51 @@ def check_lfs_pointer(path: str | os.PathLike[str]) -> None:
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`, renamed to `path` when the block succeeds.
 
-    A reader never sees a partial file, and the temporary one is removed in any case. Raises
-    `FileError` where the disk is full or the folder cannot be written.
+    A reader never sees a partial file, and the temporary one is removed in any case. Only regular
+    files are replaced: a symbolic link stays and its target is written; a pipe or a character
+    device such as /dev/stdout receives the content. Raises `FileError` where `path` is a folder or
+    another special file, the disk is full or the folder cannot be written.
     """
-    final = Path(path)
+    final = Path(os.path.realpath(path))
+    through = _takes_a_stream(path)
+    folder = tempfile.gettempdir() if through else final.parent
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{final.name}.", dir=final.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{final.name}.", dir=folder)
         os.close(handle)
     except OSError as error:
-        raise FileError(f"{final}: cannot be written: {error.strerror}") from error
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(final)
+        if through:
+            with temporary.open("rb") as file, open(path, "wb") as device:
+                shutil.copyfileobj(file, device)
+        else:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(final)
     except OSError as error:
-        raise FileError(f"{final}: cannot be written: {error.strerror or error}") from error
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _takes_a_stream(path: str | os.PathLike[str]) -> bool:
+    """True for a pipe or character device; raises `FileError` for what cannot be written."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
+        raise FileError(f"{path}: is a folder; name a file in it")
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or os.fspath(path).startswith(STREAMS):
+        return True
+    if not stat.S_ISREG(mode):
+        raise FileError(f"{path}: is a special file; name a regular file")
+    return False
 
 
 def cache_path(name: str) -> Path | None:

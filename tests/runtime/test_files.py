@@ -3,7 +3,10 @@ import hashlib
 import json
 import os
 import random
+import socket
+import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -322,7 +325,7 @@ def test_a_folder_that_is_not_there_or_is_a_file_is_named(tmp_path: Path) -> Non
 
 def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "net.pumice").mkdir()
-    with pytest.raises(FileError, match="cannot be written: Is a directory"):
+    with pytest.raises(FileError, match="is a folder; name a file in it"):
         write_network(tmp_path / "net.pumice", example())
     assert [path.name for path in tmp_path.iterdir()] == ["net.pumice"]
 
@@ -418,3 +421,60 @@ def test_git_lfs_pointer_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.pumice").write_bytes(LFS_POINTER + b"v1\noid sha256:0\nsize 12345\n")
     with pytest.raises(FileError, match=r"a.pumice: is a Git LFS pointer, .*: git lfs pull$"):
         read_network(tmp_path / "a.pumice")
+
+
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "target", tmp_path / "link"
+    link.symlink_to(target)
+    for content in ("first", "second"):  # dangling, then not
+        with atomic_write(link) as temporary:
+            temporary.write_text(content)
+        assert link.is_symlink() and target.read_text() == content
+    assert list((tmp_path / "folder").iterdir()) == [target]
+
+
+def test_a_pipe_receives_the_content_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    with atomic_write(pipe) as temporary:
+        temporary.write_bytes(b"content")
+    assert reader.communicate()[0] == b"content"
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_character_device_stays() -> None:
+    with atomic_write("/dev/null") as temporary:
+        temporary.write_text("content")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_folder_or_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="is a folder; name a file in it"), atomic_write(tmp_path):
+        pass
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        with pytest.raises(FileError, match="is a special file"), atomic_write(tmp_path / "socket"):
+            pass
+    assert (tmp_path / "socket").is_socket()
+
+
+def test_a_loop_of_links_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(FileError, match="cannot be written"), atomic_write(tmp_path / "loop"):
+        pass
+    assert (tmp_path / "loop").is_symlink()
+
+
+def test_standard_output_that_is_a_file_is_not_replaced(tmp_path: Path) -> None:
+    code = (
+        "from pumice.runtime.files import atomic_write\n"
+        "with atomic_write('/dev/stdout') as temporary: temporary.write_text('content')"
+    )
+    out = tmp_path / "out"
+    out.touch()
+    inode = out.stat().st_ino
+    with out.open("w") as file:
+        subprocess.run([sys.executable, "-c", code], stdout=file, check=True)
+    assert out.read_text() == "content" and out.stat().st_ino == inode
