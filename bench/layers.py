@@ -3,29 +3,24 @@
 Each layer connects an input of random events to neurons that never fire, on one thread. It runs
 with event-driven kernels, with dense kernels, and with the choice of the CPU engine; the three take
 turns. The table gives the median time per step, the ratio of the engine's choice to the better of
-both, and synaptic operations per second with event-driven kernels: of the complete step including
-the neurons, and of the scatter kernel only.
+both, and synaptic operations per second with event-driven kernels, of the complete step including
+the neurons.
 """
 
 import os
 import time
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pumice.runtime import Conv, Dense, Network, Population, Projection
 from pumice.runtime.engines import cpu
-from pumice.runtime.engines.cpu import kernels
-from pumice.runtime.engines.cpu.structs import allocate_workspace
 from pumice.runtime.op_counts import count_ops
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 TIMESTEPS, BATCH, TURNS = 80, 2, 15
-MIN_EVENTS = 30_000  # accumulated by the kernel in a turn
 THRESHOLD = 131_071  # the maximum
 Layer = tuple[Conv | Dense, tuple[int, ...]]
 
@@ -55,55 +50,19 @@ def make_layers() -> list[Layer]:
     ]
 
 
-@njit(nogil=True, error_model="numpy")
-def scatter_steps(
-    layout: Any, weights: Any, active: Any, ends: Any, sums: Any, nothing: Any, repeats: int
-) -> None:
-    """Accumulate the events of each step, `repeats` times."""
-    projection = layout.projections[0]
-    for _ in range(repeats):
-        first = 0
-        for last in ends:
-            kernels.scatter(
-                layout, projection, weights, nothing, 0, active, first, last, sums, 0, 0,
-                projection.neurons,
-            )  # fmt: skip
-            first = last
-
-
-def time_kernel(network: Network, events: NDArray[np.uint8]) -> float:
-    """Time the accumulation of the events of a step in seconds, without the neurons."""
-    layout = cpu.engine.compiled_network(network)
-    sums = allocate_workspace(layout).sums
-    weights = layout.weights.view(np.int8)  # signed
-    steps = events.reshape(-1, *events.shape[2:])
-    if steps.ndim == 4:
-        steps = steps.transpose(0, 2, 3, 1)  # the axis order of the kernels
-    indices = [np.flatnonzero(step).astype(np.int32) for step in steps]
-    ends, active = np.cumsum([len(each) for each in indices]), np.concatenate(indices)
-    repeats = 1 + int(MIN_EVENTS / len(active))
-    times = []
-    for _ in range(TURNS + 1):  # the first compiles
-        start = time.perf_counter()
-        scatter_steps(layout, weights, active, ends, sums, events[:0].reshape(-1), repeats)
-        times.append(time.perf_counter() - start)
-    return float(np.median(times[1:])) / len(steps) / repeats
-
-
-def measure_layer(layer: Layer) -> list[tuple[float, NDArray[np.float64], float, float]]:
+def measure_layer(layer: Layer) -> list[tuple[float, NDArray[np.float64], float]]:
     """Measure a layer at each activity.
 
     Returns:
         For each activity: the activity, the seconds per step (turns, 3) with event-driven kernels,
-        dense kernels and the engine's choice, the synaptic operations per step, and the seconds
-        that their accumulation takes.
+        dense kernels and the engine's choice, and the synaptic operations per step.
     """
     connection, shape = layer
     target = Population("out", connection.target_shape(shape), threshold=THRESHOLD)
     populations = Population("in", shape, "input"), target
     network = Network(populations, (Projection("p", "in", "out", connection),))
-    table = cpu.engine.compiled_network(network).projections
-    paths = 0, 1, int(table["product"][0])
+    dense_from = cpu.engine.compiled_network(network).tables.column("dense_from")
+    paths = 0, 1, int(dense_from[0])
     results = []
     for rate in RATES:
         random = np.random.default_rng(1).random((TIMESTEPS, BATCH, *shape))
@@ -114,12 +73,11 @@ def measure_layer(layer: Layer) -> list[tuple[float, NDArray[np.float64], float,
         times = np.zeros((TURNS, len(paths)))
         for turn in range(TURNS):
             for path in np.random.default_rng(turn).permutation(len(paths)):
-                table["product"] = paths[path]
+                dense_from[:] = paths[path]
                 cpu.run(network, events, "output", 1)  # warms the cache
                 times[turn, path] = min(_time_run(network, events) for _ in range(3))
         steps = TIMESTEPS * BATCH
-        kernel = time_kernel(network, events)
-        results.append((rate, times / steps, float(operations) / steps, kernel))
+        results.append((rate, times / steps, float(operations) / steps))
     return results
 
 
@@ -136,15 +94,15 @@ def main() -> None:
         print(f"\n## {type(connection).__name__} {sizes}, from {' x '.join(map(str, shape))}\n")
         print(
             "| activity | event-driven, us | dense, us | engine's choice, us | ratio to best |"
-            " GSOP/s | GSOP/s, kernel |"
+            " GSOP/s |"
         )
-        print("|---|---|---|---|---|---|---|")
-        for rate, seconds, operations, kernel in measure_layer((connection, shape)):
+        print("|---|---|---|---|---|---|")
+        for rate, seconds, operations in measure_layer((connection, shape)):
             medians = 1e6 * np.median(seconds, axis=0)
             cells = [f"{100 * rate:g} %", *(f"{median:.1f}" for median in medians)]
             best = seconds[:, np.argmin(medians[:2])]
             cells.append(f"{np.median(seconds[:, 2] / best):.2f}")
-            cells += [f"{operations / medians[0] / 1e3:.1f}", f"{operations / kernel / 1e9:.1f}"]
+            cells.append(f"{operations / medians[0] / 1e3:.1f}")
             print(f"| {' | '.join(cells)} |", flush=True)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pumice.convert.formats.onnx.writer import to_onnx
 from pumice.runtime import Conv, Dense, Network, Sparse, SumPool
 from pumice.runtime.engines import cpu, onnx, reference
+from pumice.runtime.engines.cpu.tables import SPARSE
 
 Spikes = NDArray[np.uint8]
 Peer = Callable[[Spikes], Spikes]  # events (timesteps, batch, *shape) to output spikes
@@ -52,10 +53,11 @@ def pumice_cpu(network: Network, threads: int = 1) -> Peer:
 def pumice_fixed_path(network: Network, dense: bool) -> Peer:
     """The CPU engine of pumice with only event-driven kernels, or only dense ones."""
     copy = replace(network)  # has a compiled network of its own
-    table = cpu.engine.compiled_network(copy).projections
-    if table["sparse"].all():
+    tables = cpu.engine.compiled_network(copy).tables
+    allowed = tables.column("kind") != SPARSE
+    if not allowed.any():
         raise NotImplementedError("sparse projections have no dense kernel")
-    table["product"] = (1 - table["sparse"]) * dense
+    tables.column("dense_from")[:] = allowed * int(dense)
     return pumice_cpu(copy)
 
 

@@ -14,14 +14,14 @@ from .divergence import first_divergence
 from .engines.registry import RunFunction as RunFunction
 from .engines.registry import get_engine, select_engines
 from .engines.run import plain_network, run_on
-from .errors import EngineError
+from .errors import EngineError, MissingPackage
 from .events import Events, as_events
 from .files import network_digest
 from .network import Network
 from .program import Program
 from .trace import Record, Trace
 
-PACKAGES = ("pumice", "numpy", "numba", "onnxruntime", "lava-nc")
+PACKAGES = ("pumice", "numpy", "onnxruntime", "lava-nc")
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,8 @@ def verify(
 def _bind_engine(model: Network | Program, name: str) -> RunFunction:
     """Load an engine by name; one that takes programs gets the program."""
     engine = get_engine(name)
-    engine.load()  # a missing package is an error here, not a failure of the engine
+    if engine.missing_packages():  # an error here, neither a failure of the engine nor a fallback
+        raise MissingPackage(engine.missing_message())
 
     def run_engine(network: Network, events: Events, record: Record = "all") -> Trace:
         return run_on(engine, model, events, record)

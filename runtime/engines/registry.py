@@ -38,6 +38,8 @@ class Engine:
         install: Command that installs them.
         takes_program: Whether the entry point maps a `Program` on its cores itself.
         tools: Commands that the engine needs.
+        has_fallback: Whether the entry point runs without the packages, by another engine and with
+            a warning.
     """
 
     name: str
@@ -46,17 +48,22 @@ class Engine:
     install: str = "pumice doctor --fix"
     takes_program: bool = False
     tools: tuple[str, ...] = ()
+    has_fallback: bool = False
 
     def missing_packages(self) -> list[str]:
         """List the needed packages and commands that are not installed; imports none of them."""
         missing = [package for package in self.packages if util.find_spec(package) is None]
         return missing + [tool for tool in self.tools if shutil.which(tool) is None]
 
+    def missing_message(self) -> str:
+        """State the packages that are not installed, and the command that installs them."""
+        return f"{self.name}: needs {', '.join(self.missing_packages())}; {self.install}"
+
     def load(self) -> RunFunction:
         """Import the entry point; raises `MissingPackage` where a package is not installed."""
         missing = self.missing_packages()
-        if missing:
-            raise MissingPackage(f"{self.name}: needs {', '.join(missing)}; {self.install}")
+        if missing and not self.has_fallback:
+            raise MissingPackage(self.missing_message())
         module, _, function = self.entry.partition(":")
         run: RunFunction = getattr(importlib.import_module(module), function)
         return run
@@ -74,7 +81,13 @@ ENGINES: dict[str, Engine] = {
     engine.name: engine
     for engine in (
         Engine("reference", "pumice.runtime.engines.reference:run"),
-        Engine("cpu", "pumice.runtime.engines.cpu.engine:run", ("numba",)),
+        Engine(
+            "cpu",
+            "pumice.runtime.engines.cpu.engine:run",
+            ("pumice.runtime.engines.cpu._core",),
+            "reinstall pumice with a C compiler",
+            has_fallback=True,
+        ),
         Engine(
             "onnx",
             "pumice.convert.formats.onnx.writer:run_onnx",

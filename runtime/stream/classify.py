@@ -125,7 +125,7 @@ class _StreamState:
         """Reset the state that is not carried over, or `everything`."""
         self.logits = np.zeros_like(self.logits)
         if everything or self.carry_state == "nothing":
-            for array in self.states:
+            for array in vars(self.states).values():
                 array[:] = 0
         elif self.carry_state == "hidden":
             self.states.current[:, self.output] = 0

@@ -54,11 +54,11 @@ def test_missing_packages_of_extras_are_listed_with_their_install_command(
 
 
 def test_a_missing_required_package_gives_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    without(monkeypatch, "numba")
+    without(monkeypatch, "safetensors")
     result = pumice("doctor", "--json")
     assert result.status == 1
     assert result.document["install_commands"] == [
-        [sys.executable, "-m", "pip", "install", "numba"]
+        [sys.executable, "-m", "pip", "install", "safetensors"]
     ]
 
 

@@ -1,84 +1,201 @@
-"""CPU engine: event-driven and dense loops compiled by numba, bit for bit equal to the reference.
+"""Run a network in the C core: the CPU engine, equal to the reference bit for bit.
 
-The first run after installation compiles the loops, which takes half a minute; numba caches them on
-disk. The samples of a batch run on Python threads, since the loops release the GIL.
+The core is chosen by what the processor supports when it is first used. Samples of a batch run on
+Python threads, which the core leaves unlocked; no Python runs between timesteps.
 """
 
 import os
+import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError
+from ...errors import EngineError, MissingPackage
 from ...events import Events, validate_events
 from ...network import Network
 from ...population import Population
 from ...trace import Record, Trace, zero_after_exit
-from .autotune import dense_threshold
+from .. import reference
 from .compile import compile_network
-from .kernels import run_samples
-from .structs import (
-    CompiledNetwork,
-    Recording,
-    State,
-    Workspace,
-    allocate_workspace,
-    partitions,
-    zero_state,
-)
+from .costs import COSTS
+from .library import NOT_BUILT, core
+from .tables import BLOCK, CoreTables
 from .threads import parallel_for
 
-MIN_WORK = 2**20  # neurons times steps from which on a sample is worth several threads
-MIN_NEURONS_PER_THREAD = 100_000
-ABORTED = -(2**62)  # value of the barrier's counter that releases the threads that wait at it
+WORK, SHARE = 2**20, 100_000  # neurons times steps, and neurons a thread, that are worth one more
+GROUP = 32  # samples whose synapses are followed once for all
+GROUP_LEAST, GROUP_BYTES = 8, 2**21  # samples that are worth it, and memory of one that is not
+ABANDONED = -(2**62)  # a counter at which threads no longer wait for each other
+VARIANTS: tuple[str, ...] = core.variants() if core else ()
 
 
-class _CacheEntry:
-    """A compiled network and its workspaces, cached while the network is alive."""
+@dataclass
+class State:
+    """State that samples carry from run to run, one row each.
 
-    def __init__(self, compiled: CompiledNetwork) -> None:
-        self.compiled = compiled
-        self.idle: list[tuple[Workspace, State]] = []
+    `current` and `voltage` int32 (batch, neurons), channels last; `past` uint8 (batch, bytes), the
+    spikes that delays still need. For an early exit, `clock` int64 (batch, 2), steps run and
+    whether the sample has stopped, and `score` int64 (batch, outputs), its logits.
+    """
+
+    current: NDArray[np.int32]
+    voltage: NDArray[np.int32]
+    past: NDArray[np.uint8]
+    clock: NDArray[np.int64]
+    score: NDArray[np.int64]
+
+
+@dataclass
+class Workspace:
+    """Memory of one thread: of the core, the values of a round, and the state of one sample."""
+
+    memory: NDArray[np.uint8]
+    history: NDArray[np.uint8]
+    state: State
+
+
+class CompiledNetwork:
+    """A network's tables, and workspaces that runs leave for the next."""
+
+    def __init__(self, tables: CoreTables, populations: tuple[Population, ...]) -> None:
+        self.tables = tables
+        self.populations = populations
+        self.core = core.load(tables.arrays())
+        self.size = core.workspace_size(self.core)
+        self.neurons = tables["neurons"]
+        self.steps = tables["steps"]
+        self.outputs = populations[tables["output"]].neurons
+        self.free: list[Workspace] = []
+        self.free_groups: list[GroupWorkspace] = []
+        each = self.size + tables["history"]
+        grouped = bool(tables.column("by_target").any()) and not tables["thresholds"]
+        self.groups = grouped and each <= GROUP_BYTES
+
+    def initial_state(self, batch: int) -> State:
+        """Return the states of `batch` samples before their first step."""
+        current, voltage = np.zeros((2, batch, self.neurons), np.int32)
+        past = np.zeros((batch, self.tables["past"]), np.uint8)
+        clock, score = (np.zeros((batch, size), np.int64) for size in (2, self.outputs))
+        return State(current, voltage, past, clock, score)
 
     @contextmanager
-    def workspace(self) -> Iterator[tuple[Workspace, State]]:
-        """Lend the workspace of one thread and the state of one sample."""
+    def workspace(self) -> Iterator[Workspace]:
+        """Lend the memory of one thread."""
         try:
-            pair = self.idle.pop()
+            found = self.free.pop()
         except IndexError:
-            pair = allocate_workspace(self.compiled), zero_state(self.compiled, 1)
+            memory = np.zeros(self.size + BLOCK, np.uint8)
+            history = np.zeros(self.tables["history"] + BLOCK, np.uint8)
+            found = Workspace(memory, history, self.initial_state(1))
         try:
-            yield pair
+            yield found
         finally:
-            self.idle.append(pair)
+            self.free.append(found)
+
+    @contextmanager
+    def group_workspace(self) -> Iterator["GroupWorkspace"]:
+        """Lend the memory of one thread for a group of samples."""
+        try:
+            found = self.free_groups.pop()
+        except IndexError:
+            history = -(-(self.tables["history"] + BLOCK) // BLOCK) * BLOCK
+            found = GroupWorkspace(
+                np.zeros(GROUP * self.size + BLOCK, np.uint8),
+                np.zeros(GROUP * history, np.uint8),
+                np.zeros(core.group_size(self.core) + BLOCK, np.uint8),
+                self.initial_state(GROUP),
+            )
+        try:
+            yield found
+        finally:
+            self.free_groups.append(found)
+
+
+@dataclass
+class GroupWorkspace:
+    """Memory of one thread that runs groups of samples; `lanes` holds a sum for each of them."""
+
+    memory: NDArray[np.uint8]
+    history: NDArray[np.uint8]
+    lanes: NDArray[np.uint8]
+    state: State
+
+
+@dataclass
+class Job:
+    """One run: what goes into the core, and what it leaves."""
+
+    compiled: CompiledNetwork
+    states: State | None
+    shape: tuple[int, int]
+    recording: tuple[Any, ...]
+    variant: str
+    counter: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    def advance(self, own: Workspace, shared: Workspace, part: tuple[int, int]) -> None:
+        """Advance samples, or of all samples a part, on one thread."""
+        state = self.states or shared.state
+        arrays = state.current, state.voltage, state.past, state.clock, state.score
+        error = core.advance(
+            self.compiled.core,
+            self.variant,
+            (*arrays, shared.history),
+            own.memory,
+            self.shape,
+            self.recording,
+            self.states is None,
+            self.counter,
+            part,
+        )
+        if error:
+            raise EngineError("core: another thread of this run has failed")
+
+    def advance_group(self, own: GroupWorkspace, limit: int) -> None:
+        """Advance groups of up to `limit` samples on one thread."""
+        state = self.states or own.state
+        arrays = state.current, state.voltage, state.past, state.clock, state.score
+        core.advance_group(
+            self.compiled.core,
+            self.variant,
+            (*arrays, own.history),
+            own.memory,
+            own.lanes,
+            self.shape,
+            self.recording,
+            self.states is None,
+            self.counter,
+            limit,
+        )
 
 
 def run(
-    network: Network, events: Events, record: Record = "all", threads: int | None = None
+    network: Network,
+    events: Events,
+    record: Record = "all",
+    threads: int | None = None,
+    variant: str | None = None,
 ) -> Trace:
-    """Run `network` on `events` from zero state.
+    """Run `network` on `events`, uint8 (timesteps, batch, *input shape), from a silent state.
 
-    Args:
-        network: Network to run.
-        events: uint8 (timesteps, batch, *input shape), or a mapping by input population.
-        record: "output", "all" or "states", see `Trace`. "states" computes one timestep at a time,
-            which is slower.
-        threads: Largest number of threads, by default the number of processors; results never
-            depend on it.
-
-    Raises:
-        EngineError: The events do not fit the inputs.
+    At most `threads` samples run at once, by default as many as there are processors; `variant` is
+    one of `VARIANTS`, by default the fastest. Results depend on neither. Raises `EngineError` where
+    the events do not fit the inputs.
     """
-    return _run_checked(network, None, validate_events(network, events), record, threads)
+    validated = validate_events(network, events)
+    if core is None:
+        warnings.warn(f"{NOT_BUILT}; the reference runs now, which is slow", stacklevel=2)
+        return reference.run(network, validated, record)
+    return _run(network, None, validated, record, threads, variant)
 
 
 def initial_state(network: Network, batch: int) -> State:
-    """Allocate the zero state of `batch` samples, which `run_from_state` updates in place."""
-    return zero_state(compiled_network(network), batch)
+    """Return the states of `batch` samples before their first step, for `run_from_state`."""
+    return compiled_network(network).initial_state(batch)
 
 
 def run_from_state(
@@ -87,220 +204,130 @@ def run_from_state(
     events: Events,
     record: Record = "all",
     threads: int | None = None,
+    variant: str | None = None,
 ) -> Trace:
-    """Continue from `states`, updated in place, as `run` does; a stream may be cut anywhere.
+    """Continue from `states`, which it changes, with `events`; a stream may be cut anywhere.
 
     The trace covers these events alone. Raises `EngineError` where the events do not fit.
     """
-    validated = validate_events(network, events)
-    batch = next(iter(validated.values())).shape[1]
+    given = validate_events(network, events)
+    batch = next(iter(given.values())).shape[1]
     if len(states.current) != batch:
         raise EngineError(f"events of {batch} samples, but states of {len(states.current)}")
-    return _run_checked(network, states, validated, record, threads)
+    return _run(network, states, given, record, threads, variant)
 
 
-def _run_checked(
+def _run(
     network: Network,
     states: State | None,
     events: dict[str, NDArray[np.uint8]],
     record: Record,
     threads: int | None,
+    variant: str | None,
 ) -> Trace:
-    """Run on validated events, from `states` or from zero state."""
-    entry = _cache_entry(network)
-    if record == "states":
-        return _run_recording_states(network, entry, states, events, threads)
-    return _run_entry(network, entry, states, events, record, threads)
-
-
-def _run_entry(
-    network: Network,
-    entry: _CacheEntry,
-    states: State | None,
-    events: dict[str, NDArray[np.uint8]],
-    record: Record,
-    threads: int | None,
-) -> Trace:
-    timesteps, batch = next(iter(events.values())).shape[:2]
-    spiking = [
-        p
-        for p in network.topological_order
-        if p.kind == "cuba" and (record == "all" or p.name == network.output)
+    compiled = compiled_network(network)
+    lead = timesteps, batch = next(iter(events.values())).shape[:2]
+    given: list[Any] = []
+    spikes: dict[str, Any] = {}
+    voltages: dict[str, Any] = {}
+    currents: dict[str, Any] = {}
+    every, with_states = record != "output", record not in ("all", "output")
+    for p in compiled.populations:
+        given.append(np.ascontiguousarray(events[p.name]) if p.kind == "input" else None)
+        if p.kind == "input":
+            continue
+        if p.kind == "cuba" and (every or p.name == network.output):
+            spikes[p.name] = np.zeros((*lead, *p.shape), np.uint8)
+        if p.kind == "integrator" or with_states:
+            voltages[p.name] = np.empty((*lead, *p.shape), np.int32)
+        if with_states:
+            currents[p.name] = np.empty((*lead, *p.shape), np.int32)
+    counts = np.zeros((batch, compiled.neurons), np.int32)
+    steps = np.full(batch, timesteps, np.int64)
+    recorded = [
+        tuple([arrays.get(p.name) for p in compiled.populations])
+        for arrays in (spikes, voltages, currents)
     ]
-    integrators = [p for p in network.topological_order if p.kind == "integrator"]
-    recording = Recording(
-        timesteps,
-        batch,
-        _concatenate(events),
-        np.zeros(timesteps * batch * _count_neurons(spiking), np.uint8),
-        _offsets(network, spiking),
-        np.empty(timesteps * batch * _count_neurons(integrators), np.int32),
-        _offsets(network, integrators),
-        np.zeros((batch, entry.compiled.sizes[1]), np.int32),
-        np.full(batch, timesteps, np.int64),
-    )
-    _run_batch(entry, states, recording, threads or os.cpu_count() or 1)
-    steps = recording.steps
-    lead = (timesteps, batch)
-    spikes = {}
-    if record == "all":
-        spikes = {name: zero_after_exit(array, steps) for name, array in events.items()}
-    voltages = _split(recording.voltages, lead, integrators)
-    spikes |= _split(recording.spikes, lead, spiking)
-    counts = _split_neurons(network, recording.counts)
-    for p in integrators:
-        del counts[p.name]
-    return Trace(timesteps, batch, spikes, counts, voltages, steps, network=network)
+    recording = tuple(given), *recorded, counts, steps
+    job = Job(compiled, states, lead, recording, variant or VARIANTS[0])
+    _advance(job, threads or os.cpu_count() or 1)
+    if every:
+        spikes = {name: zero_after_exit(array, steps) for name, array in events.items()} | spikes
+    counted = _split_counts(compiled, counts)
+    extra: dict[str, Any] = {"currents": currents} if with_states else {}
+    return Trace(timesteps, batch, spikes, counted, voltages, steps, **extra)
 
 
-def _run_recording_states(
-    network: Network,
-    entry: _CacheEntry,
-    states: State | None,
-    events: dict[str, NDArray[np.uint8]],
-    threads: int | None,
-) -> Trace:
-    """Run one timestep at a time and copy currents and voltages after each.
-
-    The loops store no current that is lost within the step: here they are made to.
-    """
-    populations = entry.compiled.populations.copy()
-    populations["plain"] = populations["forgets"] = 0
-    storing = _CacheEntry(entry.compiled._replace(populations=populations))
-    timesteps, batch = next(iter(events.values())).shape[:2]
-    states = zero_state(storing.compiled, batch) if states is None else states
-    steps, parts = np.zeros(batch, np.int64), []
-    recorded: list[tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]] = []
-    for t in range(timesteps):
-        now = {name: array[t : t + 1] for name, array in events.items()}
-        parts.append(_run_entry(network, storing, states, now, "all", threads))
-        steps += parts[-1].steps
-        recorded.append(
-            (
-                _split_neurons(network, states.current.copy()),
-                _split_neurons(network, states.voltage.copy()),
-            )
-        )
-    names = [p.name for p in network.topological_order]
-    currents, voltages = (
-        {name: np.stack([step[k][name] for step in recorded]) for name in names} for k in (0, 1)
-    )
-    return Trace(
-        timesteps,
-        batch,
-        {name: np.concatenate([part.spikes[name] for part in parts]) for name in parts[0].spikes},
-        {
-            name: np.sum([part.counts[name] for part in parts], axis=0, dtype=np.int32)
-            for name in parts[0].counts
-        },
-        voltages,
-        steps,
-        currents,
-        network,
-    )
-
-
-def _run_batch(
-    entry: _CacheEntry, states: State | None, recording: Recording, threads: int
-) -> None:
-    """Run all samples: each on one thread, or on all of them where samples are few."""
-    compiled, batch = entry.compiled, recording.batch
-    sharing = min(threads, compiled.sizes[1] // MIN_NEURONS_PER_THREAD)
-    work = compiled.sizes[1] * recording.timesteps
-    if batch < sharing and compiled.steps > 1 and work >= MIN_WORK:
-        _run_intra_sample(entry, states, recording, sharing)
+def _advance(job: Job, threads: int) -> None:
+    """Advance all samples: threads take one after the other, or share each if there are few."""
+    compiled, (timesteps, batch) = job.compiled, job.shape
+    sharing = min(threads, compiled.neurons // SHARE)
+    if batch < sharing and compiled.steps > 1 and compiled.neurons * timesteps >= WORK:
+        _share(job, sharing)
         return
-    (everything,) = partitions(1)
+
+    groups = -(-batch // GROUP) if threads == 1 else max(threads, -(-batch // GROUP))
+    limit = -(-batch // groups)
 
     def take(_: int) -> None:
-        with entry.workspace() as (scratch, own):
-            start = own if states is None else states
-            run_samples(compiled, start, recording, scratch, states is None, everything)
+        with compiled.workspace() as own:
+            job.advance(own, own, (0, 1))
 
-    parallel_for(take, min(threads, batch))
+    def take_group(_: int) -> None:
+        with compiled.group_workspace() as own:
+            job.advance_group(own, limit)
+
+    if compiled.groups and limit >= GROUP_LEAST:
+        parallel_for(take_group, min(threads, groups))
+    else:
+        parallel_for(take, min(threads, batch))
 
 
-def _run_intra_sample(
-    entry: _CacheEntry, states: State | None, recording: Recording, threads: int
-) -> None:
-    """Run one sample after the other, each on all threads."""
-    parts = partitions(threads)
+def _share(job: Job, threads: int) -> None:
+    """Advance one sample after the other, each on all threads."""
     with ExitStack() as stack:
-        workspaces = [stack.enter_context(entry.workspace()) for _ in parts]
-        start = workspaces[0][1] if states is None else states
+        spaces = [stack.enter_context(job.compiled.workspace()) for _ in range(threads)]
 
-        def run_part(number: int) -> None:
-            scratch, _ = workspaces[number]
-            run_samples(entry.compiled, start, recording, scratch, states is None, parts[number])
+        def share(number: int) -> None:
+            job.advance(spaces[number], spaces[0], (number, threads))
 
-        def abort() -> None:
-            parts[0].counter[0] = ABORTED
+        def give_up() -> None:
+            job.counter[0] = ABANDONED
 
-        parallel_for(run_part, threads, abort)
+        parallel_for(share, threads, give_up)
 
 
-_cache: dict[int, _CacheEntry] = {}
+_compiled: dict[int, CompiledNetwork] = {}
 
 
 def compiled_network(network: Network) -> CompiledNetwork:
-    """Compile `network` for the loops, once; the result is dropped with it."""
-    return _cache_entry(network).compiled
-
-
-def _cache_entry(network: Network) -> _CacheEntry:
+    """Return the tables of `network`, compiled once and dropped with it."""
+    if core is None:
+        raise MissingPackage(NOT_BUILT)
     key = id(network)
-    entry = _cache.get(key)
-    if entry is None:
-        new = _CacheEntry(compile_network(network, dense_threshold))
-        entry = _cache.setdefault(key, new)
-        if entry is new:  # and not that of another thread, made meanwhile
-            weakref.finalize(network, _cache.pop, key)
-    return entry
+    found = _compiled.get(key)
+    if found is None:
+        tables = compile_network(network, COSTS[VARIANTS[0]])
+        made = CompiledNetwork(tables, (*network.inputs, *network.topological_order))
+        found = _compiled.setdefault(key, made)
+        if found is made:  # and not what another thread has made meanwhile
+            weakref.finalize(network, _compiled.pop, key)
+    return found
 
 
-def _concatenate(events: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Concatenate the events of all inputs, flat and read-only; of one input without a copy."""
-    flat = [array.reshape(-1) for array in events.values()]
-    combined = flat[0].view() if len(flat) == 1 else np.concatenate(flat)
-    combined.flags.writeable = False
-    return combined
-
-
-def _count_neurons(populations: list[Population]) -> int:
-    return sum(p.neurons for p in populations)
-
-
-def _offsets(network: Network, recorded: list[Population]) -> NDArray[np.int64]:
-    """Compute where each population of the compiled network starts in a recording, else -1."""
-    offsets, first = {}, 0
-    for p in recorded:
-        offsets[p.name] = first
-        first += p.neurons
-    order = (*network.inputs, *network.topological_order)
-    return np.array([offsets.get(p.name, -1) for p in order], np.int64)
-
-
-def _split(
-    flat: NDArray[Any], lead: tuple[int, int], populations: list[Population]
-) -> dict[str, NDArray[Any]]:
-    """Split `flat` into the arrays (timesteps, batch, *shape) of the recorded populations."""
-    parts, first = {}, 0
-    for p in populations:
-        size = lead[0] * lead[1] * p.neurons
-        parts[p.name] = flat[first : first + size].reshape(*lead, *p.shape)
-        first += size
-    return parts
-
-
-def _split_neurons(network: Network, values: NDArray[np.int32]) -> dict[str, NDArray[np.int32]]:
-    """Split `values` (batch, neurons) by population, (batch, *shape)."""
-    parts = {}
+def _split_counts(
+    compiled: CompiledNetwork, counts: NDArray[np.int32]
+) -> dict[str, NDArray[np.int32]]:
+    """Split `counts` (batch, neurons) by population, without those that never spike."""
+    found = {}
     first = 0
-    for p in (*network.inputs, *network.topological_order):
-        part = values[:, first : first + p.neurons]
+    for p in compiled.populations:
+        part = counts[:, first : first + p.neurons]
         first += p.neurons
+        if p.kind == "integrator":
+            continue
         if len(p.shape) == 3:
             channels, height, width = p.shape
             part = part.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
-        parts[p.name] = part
-    return parts
+        found[p.name] = part
+    return found

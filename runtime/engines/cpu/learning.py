@@ -1,153 +1,112 @@
-"""STDP on the CPU engine, bit for bit equal to the reference in `pumice.runtime.plasticity`.
-
-Timesteps run on the CPU engine; between them, compiled loops update the weights of its compiled
-network in place.
-"""
+"""On-chip learning in the C core, equal to `plasticity.learn` bit for bit."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ...connections import Sparse
+from ...errors import EngineError, MissingPackage
 from ...events import Events, validate_events
 from ...network import Network
-from ...plasticity import PlasticityRule, next_random, validate_rules
-from . import engine
+from ...plasticity import PlasticityRule, validate_rules
+from ...projection import Projection
+from .compile import compile_network
+from .costs import COSTS
+from .engine import VARIANTS, CompiledNetwork
+from .layouts import sort_order
+from .library import NOT_BUILT, core
+from .tables import hwc_order
 
-Words = NDArray[np.int32]
 
+def learn(
+    network: Network,
+    rules: Mapping[str, PlasticityRule],
+    events: Events,
+    variant: str | None = None,
+) -> Network:
+    """Return `network` with the weights that it has after it ran through `events` and learned.
 
-def learn(network: Network, rules: Mapping[str, PlasticityRule], events: Events) -> Network:
-    """Run `network` with plasticity and return it with the learned weights.
-
-    Args:
-        network: Network to train.
-        rules: Plasticity rule by name of the projection.
-        events: uint8 (timesteps, samples, *input shape); samples follow one another, each from zero
-            state, with the weights that the last one left.
-
-    Raises:
-        NetworkError: A rule does not fit.
-        EngineError: The events do not fit the inputs.
+    `events` uint8 (timesteps, samples, *input shape): samples come one after the other, each from
+    silence. Raises `NetworkError` where a rule does not fit, `EngineError` where events do not.
     """
+    if core is None:
+        raise MissingPackage(NOT_BUILT)
     validate_rules(network, rules)
-    validated = validate_events(network, events)
-    timesteps, samples = next(iter(validated.values())).shape[:2]
-    copy = replace(network)  # compiled on its own, since its weights change in place
-    plastic = {name: _PlasticProjection(copy, name, rule) for name, rule in rules.items()}
-    for sample in range(samples):
-        states = engine.initial_state(copy, 1)
-        for projection in plastic.values():
-            projection.reset_traces()
-        spikes: Mapping[str, NDArray[np.uint8]] = {}
-        for t in range(timesteps):
-            now = {name: a[t : t + 1, sample : sample + 1] for name, a in validated.items()}
-            delivered = spikes
-            spikes = engine.run_from_state(copy, states, now, threads=1).spikes
-            if delivered:
-                for projection in plastic.values():
-                    projection.update(delivered)
-        for projection in plastic.values():
-            projection.update(spikes)
+    given = validate_events(network, events)
+    timesteps, samples = next(iter(given.values())).shape[:2]
+    ordered = (*network.inputs, *network.topological_order)
+    tables = compile_network(network, COSTS["scalar"], rules)
+    compiled = CompiledNetwork(tables, ordered)
+    learners = {name: Learner(network, compiled, name, rule) for name, rule in rules.items()}
+    arrays = tuple(
+        np.ascontiguousarray(given[p.name]) if p.kind == "input" else None for p in ordered
+    )
+    with compiled.workspace() as own:
+        state = own.state
+        error = core.learn(
+            compiled.core,
+            variant or VARIANTS[0],
+            (state.current, state.voltage, state.past, state.clock, state.score, own.history),
+            own.memory,
+            timesteps,
+            samples,
+            arrays,
+            (None,) * len(ordered),
+            np.zeros(compiled.neurons + 2, np.int32),
+            tuple(learner.arrays for learner in learners.values()),
+        )
+    if error:
+        raise EngineError("core: learning has failed")
     return replace(
         network,
         projections=tuple(
-            replace(p, connection=replace(p.connection, weights=plastic[p.name].weights))
-            if p.name in plastic and isinstance(p.connection, Sparse)
+            replace(p, connection=replace(p.connection, weights=learners[p.name].weights()))
+            if p.name in learners and isinstance(p.connection, Sparse)
             else p
             for p in network.projections
         ),
     )
 
 
-class _PlasticProjection:
-    """Weights, traces and generator of one plastic projection."""
+class Learner:
+    """One plastic projection: its rule as the core reads it, and its traces."""
 
-    def __init__(self, network: Network, name: str, rule: PlasticityRule) -> None:
-        compiled, index = engine.compiled_network(network), _projection_index(network, name)
+    def __init__(
+        self, network: Network, compiled: CompiledNetwork, name: str, rule: PlasticityRule
+    ) -> None:
+        listed = [p.name for q in compiled.populations for p in network.incoming(q.name)]
+        number = listed.index(name)
         projection = next(p for p in network.projections if p.name == name)
         connection: Any = projection.connection
-        self.rule, self.projection = rule, projection
-        self.rows, self.columns = connection.rows, connection.columns
-        self.weights = connection.weights.astype(np.int32)
-        self.sizes = connection.shape[::-1]
-        first = int(compiled.projections[index]["weights"])
-        # The compiled network lists synapses by source; `order` maps ours to that.
-        self.order = np.argsort(self.columns, kind="stable")
-        self.compiled_weights = compiled.weights[first : first + self.weights.size]
-        self.seed = rule.seed
-        self.reset_traces()
-
-    def reset_traces(self) -> None:
-        """Reset all traces to zero, at the start of a sample."""
-        self.pre_traces, self.post_traces = (np.zeros((2, size), np.int32) for size in self.sizes)
-
-    def update(self, spikes: Mapping[str, NDArray[np.uint8]]) -> None:
-        """Update the weights by the spikes of one timestep, here and in the compiled network."""
-        rule, x, y = self.rule, self.pre_traces, self.post_traces
-        self.seed, r, r_weight = next_random(self.seed)
-        pre = spikes[self.projection.source].reshape(-1)
-        post = spikes[self.projection.target].reshape(-1)
-        decay_traces(x, *rule.pre_decay_factors, pre, rule.impulse, r)
-        decay_traces(y, *rule.post_decay_factors, post, rule.impulse, r)
-        constants = rule.potentiation, rule.depression, rule.exponent, r_weight
-        update_weights(
-            self.weights, self.rows, self.columns, rule.tags, x, y, pre, post, *constants
+        targets, sources = connection.shape
+        self.order = _source_order(network, projection, connection)
+        first = int(compiled.tables.column("weights")[number])
+        self.held = compiled.tables.weights[first : first + connection.weights.size]
+        parameters = [number, rule.potentiation, rule.depression, rule.exponent, rule.impulse]
+        parameters += [*rule.pre_decay_factors, *rule.post_decay_factors, rule.seed & 0xFFFFFFFF]
+        self.arrays: tuple[NDArray[Any], ...] = (
+            np.array(parameters, np.int64),
+            np.ascontiguousarray(rule.tags[:, self.order]),
+            np.zeros((2, sources), np.int32),
+            np.zeros((2, targets), np.int32),
+            np.zeros(sources, np.uint8),
+            np.zeros(targets, np.uint8),
         )
-        self.compiled_weights[:] = self.weights[self.order]
+
+    def weights(self) -> NDArray[np.int16]:
+        """Return the weights in the order of the connection."""
+        found = np.empty(len(self.held), np.int16)
+        found[self.order] = self.held
+        return found
 
 
-def _projection_index(network: Network, name: str) -> int:
-    """Find the index of a projection in the compiled network."""
-    names = [
-        p.name
-        for q in (*network.inputs, *network.topological_order)
-        for p in network.incoming(q.name)
-    ]
-    return names.index(name)
-
-
-@njit(cache=True)
-def decay_traces(
-    traces: Words, factor1: int, factor2: int, spikes: NDArray[np.uint8], impulse: int, r: int
-) -> None:
-    """Decay traces (2, neurons) and add an impulse for each spike, in place."""
-    for i in range(traces.shape[1]):
-        traces[0, i] = min(((traces[0, i] * factor1 + r) >> 12) + impulse * spikes[i], 127)
-        traces[1, i] = min(((traces[1, i] * factor2 + r) >> 12) + impulse * spikes[i], 127)
-
-
-@njit(cache=True)
-def update_weights(
-    weights: Words,
-    rows: Words,
-    columns: Words,
-    tags: NDArray[Any],
-    x: Words,
-    y: Words,
-    pre: NDArray[np.uint8],
-    post: NDArray[np.uint8],
-    potentiation: int,
-    depression: int,
-    exponent: int,
-    r: int,
-) -> None:
-    """Update, in place, the weights of synapses with a spike on either side."""
-    for k in range(len(weights)):
-        i, j = rows[k], columns[k]
-        if not (pre[j] or post[i]):
-            continue
-        w = np.int64(weights[k])
-        change = np.int64(0)
-        for trace in range(2):
-            tag = np.int64(tags[trace, k])
-            if post[i]:
-                change += ((potentiation * tag * x[trace, j] * (255 - w)) >> 14) << exponent
-            if pre[j]:
-                change += ((-depression * tag * y[trace, i] * w) >> 14) << exponent
-        w = (w * 128 + change + r) >> 7
-        weights[k] = 0 if w < 0 else 255 if w > 255 else w
+def _source_order(network: Network, projection: Projection, sparse: Sparse) -> NDArray[np.int64]:
+    """Return the order in which the tables list the synapses of `sparse`."""
+    rows, columns = (
+        np.argsort(hwc_order(network.population(name).shape))
+        for name in (projection.target, projection.source)
+    )
+    return sort_order(columns[sparse.columns], rows[sparse.rows])

@@ -69,7 +69,7 @@ def test_options_of_an_engine_are_passed_on() -> None:
             "no engine 'fast'; known are reference, cpu, onnx, lava, c, cortex-m, riscv",
         ),
         ({"record": "spikes"}, "record='spikes', needs one of output, all, states"),
-        ({"thread": 2}, "cpu: unknown option 'thread'; its options are threads"),
+        ({"thread": 2}, "cpu: unknown option 'thread'; its options are threads, variant"),
         (
             {"engine": "reference", "threads": 2},
             "reference: unknown option 'threads'; it has no options",

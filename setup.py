@@ -1,0 +1,38 @@
+"""Build of the C core of the CPU engine, by the stable ABI: one wheel for Python 3.11 and later.
+
+No processor flags: variants for instruction sets are chosen when the core is loaded. Where there is
+no compiler the installation goes on, and the other engines run.
+"""
+
+import os
+
+from setuptools import Extension, setup
+
+FOLDER = "runtime/core"
+SOURCES = (
+    "core",
+    "core_avx2",
+    "core_avx512",
+    "core_cpu",
+    "core_learn",
+    "core_neon",
+    "core_neon_dot",
+    "core_scalar",
+    "module",
+)
+FLAGS = ["/std:c11"] if os.name == "nt" else ["-std=c11", "-O3", "-fvisibility=hidden", "-g0"]
+
+setup(
+    ext_modules=[
+        Extension(
+            "pumice.runtime.engines.cpu._core",
+            [f"{FOLDER}/{name}.c" for name in SOURCES],
+            depends=[f"{FOLDER}/{name}" for name in ("core.h", "core_body.h", "core_bits.h")],
+            define_macros=[("Py_LIMITED_API", "0x030B0000")],
+            extra_compile_args=FLAGS,
+            py_limited_api=True,
+            optional=True,
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)
