@@ -102,19 +102,8 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
         past += fields["delay"] * fields["stride"]
         masks += steps * fields["stride"] // BLOCK
     builders.weights.add(np.zeros(WEIGHT_MARGIN))  # are read behind the last
-    for what, size in (("weights", builders.weights.size), ("values of a round", history)):
-        if size > MAX_BYTES:
-            raise EngineError(
-                f"network: its {what} take {size} bytes in the tables of the CPU engine, which "
-                f"hold {MAX_BYTES}; use the reference engine, or split the network"
-            )
-    exit_rule = network.early_exit
-    thresholds = np.array(exit_rule.thresholds if exit_rule else (), np.int64)
+    _check_sizes(builders.weights.size, history)
     header = {
-        "format": FORMAT,
-        "populations": len(populations),
-        "projections": len(projections),
-        "thresholds": len(thresholds),
         "neurons": first,
         "steps": steps,
         "history": history,
@@ -122,6 +111,35 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
         "masks": masks,
         **_accumulator_sizes(populations, projections, steps),
         "output": places[network.output],
+    }
+    return _assemble_tables(network, builders, populations, projections, header)
+
+
+def _check_sizes(weights: int, history: int) -> None:
+    """Raise `EngineError` where bytes of the tables exceed what their offsets can count."""
+    for quantity, size in (("weights", weights), ("values of a round", history)):
+        if size > MAX_BYTES:
+            raise EngineError(
+                f"network: its {quantity} take {size} bytes in the tables of the CPU engine, which "
+                f"hold {MAX_BYTES}; use the reference engine, or split the network"
+            )
+
+
+def _assemble_tables(
+    network: Network,
+    builders: ArrayBuilders,
+    populations: list[Fields],
+    projections: list[Fields],
+    sizes: Fields,
+) -> CoreTables:
+    exit_rule = network.early_exit
+    thresholds = np.array(exit_rule.thresholds if exit_rule else (), np.int64)
+    header = {
+        "format": FORMAT,
+        "populations": len(populations),
+        "projections": len(projections),
+        "thresholds": len(thresholds),
+        **sizes,
     }
     return CoreTables(
         np.array([header[name] for name in HEADER], np.int32),

@@ -177,24 +177,32 @@ def _windows(
             else _pack_quads(builders, conv, weights, source, windows)
         ),
     }
-    layer = Layer(
+    counts = sum(map(len, rows)), sum(map(len, columns))
+    layer = _describe_layer(conv, fields, counts, longest, weights.size)
+    least = math.ceil(dense_fraction(layer, costs, depthwise_layer) * math.prod(source))
+    return fields | {"dense_from": max(1, least) if least <= math.prod(source) else 0}
+
+
+def _describe_layer(
+    conv: Conv, fields: Fields, counts: tuple[int, int], longest: int, weights: int
+) -> Layer:
+    """Describe a layer for the cost model; `counts` are its row taps and column runs."""
+    return Layer(
         height=fields["height"],
         width=fields["width"],
-        channels=channels,
-        row_taps=sum(map(len, rows)),
-        column_runs=sum(map(len, columns)),
+        channels=fields["channels"],
+        row_taps=counts[0],
+        column_runs=counts[1],
         run=longest,
         windows=fields["windows"],
         groups=conv.groups,
         fours=fields.get("quads", 0),
         lanes=fields.get("lanes", 0),
         frame=fields["frame"] if any(conv.padding) or fields["parts"] > 1 else 0,
-        weights=weights.size,
+        weights=weights,
         parts=fields["parts"],
         graded=bool(fields["graded"]),
     )
-    least = math.ceil(dense_fraction(layer, costs, depthwise_layer) * math.prod(source))
-    return fields | {"dense_from": max(1, least) if least <= math.prod(source) else 0}
 
 
 def _pack_depthwise(builders: ArrayBuilders, weights: NDArray[np.uint8]) -> Fields:
