@@ -22,6 +22,7 @@ from .recipes import recipes
 from .report import report
 from .run import run
 from .stream import stream
+from .sweep import sweep
 from .targets import targets
 from .train import train
 from .train_hrsnn import train_hrsnn
@@ -37,6 +38,7 @@ app = typer.Typer(
 VERBS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
+    "sweep": sweep,
     "pretrain": pretrain,
     "train-hrsnn": train_hrsnn,
     "evaluate": evaluate,

@@ -42,6 +42,12 @@ def format_percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
 
 
+def format_mean(mean: float, deviation: float | None) -> str:
+    """Format a mean fraction and its standard deviation as percent."""
+    spread = "" if deviation is None else f" ± {100 * deviation:.1f}"
+    return f"{100 * mean:.1f}{spread} %"
+
+
 def accuracy_facts(accuracy: Sequence[float]) -> dict[str, str]:
     """Format the accuracy after the last timestep and after each timestep."""
     curve = " ".join(f"{100 * fraction:.1f}" for fraction in accuracy)

@@ -1,8 +1,9 @@
 """`pumice train`: train a network by a recipe."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +11,17 @@ from .options import DataFolder, Epochs, Json, Overrides, RecipeOrRun, Resume, R
 
 if TYPE_CHECKING:
     from ..train.evaluation.run_summary import RunSummary
+    from ..train.recipes.execute import CompletedRun, SeedStatistics
     from ..train.recipes.plan import RunPlan
+
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        metavar="LIST",
+        help="Train once for each seed, as 0,1,2, into RUN/seed-0, ..., and average.",
+    ),
+]
 
 
 def train(
@@ -19,6 +30,7 @@ def train(
     output: RunOutput = None,
     folder: DataFolder = None,
     epochs: Epochs = None,
+    seeds: Seeds = None,
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
@@ -27,52 +39,57 @@ def train(
     Writes weights, history and provenance to a run folder. A run is resumed from its folder alone:
     'pumice train --resume -o RUN', perhaps with more --epochs where its schedule is constant.
     """
-    from ..train.recipes.plan import plan_run
-    from .output import print_json
+    from ..train.recipes.plan import plan_run, plan_seeds
 
-    plan = plan_run(
-        recipe,
-        override or (),
-        output=output,
-        data_folder=folder,
-        resume=resume,
-        epochs=epochs,
-    )
-    try:
-        summary, provenance = _train(plan)
-    except KeyboardInterrupt:
-        typer.echo(f"interrupted; to continue: {resume_command(plan.folder)}", err=True)
-        raise
-    if as_json:
-        print_json({"run": str(plan.folder), "provenance": provenance, "test": summary.to_dict()})
+    if seeds is None:
+        plans = [
+            plan_run(
+                recipe,
+                override or (),
+                output=output,
+                data_folder=folder,
+                resume=resume,
+                epochs=epochs,
+            )
+        ]
     else:
-        _print_summary(summary, plan.folder)
-
-
-def resume_command(run: Path) -> str:
-    """The command that resumes a run."""
-    import shlex
-
-    return f"pumice train --resume -o {shlex.quote(str(run))}"
-
-
-def _train(plan: "RunPlan") -> "tuple[RunSummary, dict[str, object]]":
-    from ..train.engine.fit import train_recipe
-    from ..train.evaluation.run_summary import summarize_run
-    from ..train.recipes.dataset import load_recipe_dataset
-    from .output import stdout_to_stderr
-
-    data = load_recipe_dataset(plan.recipe)
-    with stdout_to_stderr() as terminal:
-        trained = train_recipe(
-            plan.recipe,
-            data,
-            plan.folder,
-            resume=plan.resume,
-            progress=terminal,
-            on_epoch=None if terminal else print_epoch,
+        plans = plan_seeds(
+            recipe,
+            seeds,
+            override or (),
+            output=output,
+            data_folder=folder,
+            resume=resume,
+            epochs=epochs,
         )
-        return summarize_run(trained, data), trained.provenance
+    runs = _execute(plans)
+    if seeds is None:
+        _print_run(runs[0], as_json)
+    else:
+        _print_seeds(runs, as_json)
+
+
+def _execute(plans: "list[RunPlan]") -> "list[CompletedRun]":
+    from ..train.recipes.execute import execute_runs
+    from .output import print_progress, stdout_to_stderr
+
+    current = plans[0].folder
+
+    def announce(plan: "RunPlan") -> None:
+        nonlocal current
+        current = plan.folder
+        if len(plans) > 1:
+            print_progress(str(plan.folder))
+
+    try:
+        with stdout_to_stderr() as terminal:
+            return execute_runs(plans, terminal, None if terminal else print_epoch, announce)
+    except KeyboardInterrupt:
+        command = f"pumice train --resume -o {shlex.quote(str(current))}"
+        if len(plans) > 1:
+            command = "repeat the command with --resume"
+        typer.echo(f"interrupted; to continue: {command}", err=True)
+        raise
 
 
 def print_epoch(epoch: int, epochs: int, metrics: Mapping[str, float], seconds: float) -> None:
@@ -88,18 +105,56 @@ def print_epoch(epoch: int, epochs: int, metrics: Mapping[str, float], seconds: 
     print_progress(", ".join([*parts, f"{seconds:.1f} s"]))
 
 
-def _print_summary(summary: "RunSummary", run: Path) -> None:
-    import shlex
+def _print_run(run: "CompletedRun", as_json: bool) -> None:
+    from .output import print_accuracy, print_json
 
-    from .output import print_accuracy
-
+    if as_json:
+        print_json(run.to_dict())
+        return
+    summary, folder = run.summary, run.plan.folder
     curves = {"float": summary.accuracy}
     if summary.integer_accuracy is not None:
         curves["integer"] = summary.integer_accuracy
     print_accuracy(curves)
+    _print_cost(summary)
+    typer.echo(f"run: {folder}\nnext: pumice convert {shlex.quote(str(folder))}")
+
+
+def _print_cost(summary: "RunSummary") -> None:
     if summary.spikes is not None and summary.synaptic_operations is not None:
         typer.echo(
             f"per inference: {summary.spikes:,.0f} events, {summary.synaptic_operations:,.0f} "
             "synaptic operations"
         )
-    typer.echo(f"run: {run}\nnext: pumice convert {shlex.quote(str(run))}")
+
+
+def _print_seeds(runs: "list[CompletedRun]", as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from ..train.recipes.execute import seed_statistics
+    from .output import print_json
+
+    statistics = seed_statistics(runs)
+    if as_json:
+        print_json({"runs": [run.to_dict() for run in runs], **asdict(statistics)})
+    else:
+        _print_statistics(statistics, [run.plan.folder for run in runs])
+
+
+def _print_statistics(statistics: "SeedStatistics", folders: list[Path]) -> None:
+    from .output import format_mean, print_columns
+
+    deviations = statistics.deviations
+    rows = [
+        (
+            f"T={step + 1}",
+            *(
+                format_mean(values[step], deviations[name][step] if deviations else None)
+                for name, values in statistics.means.items()
+            ),
+        )
+        for step in range(len(statistics.means["float"]))
+    ]
+    print_columns(("accuracy", *statistics.means), rows, right=(1, 2))
+    typer.echo(f"mean ± standard deviation of {len(folders)} seeds")
+    typer.echo("\n".join(map(str, folders)))

@@ -19,6 +19,7 @@ from pumice.train.evaluation import protocols
 VERBS = [
     "demo",
     "train",
+    "sweep",
     "pretrain",
     "train-hrsnn",
     "evaluate",

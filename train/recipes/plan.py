@@ -21,6 +21,7 @@ from ..engine.run_folder import (
 from .loader import load_recipe
 from .preflight import check_training
 from .recipe import Recipe
+from .sweep_space import parse_seeds
 
 MODEL_FILE = "model.safetensors"
 PathLike = str | os.PathLike[str]
@@ -82,6 +83,36 @@ def plan_run(
     if stored is not None and epochs is not None and epochs != recipe.training.epochs:
         recipe = extend_run(folder, recipe, epochs)
     return RunPlan(recipe, folder, resume)
+
+
+def plan_seeds(
+    name: PathLike | None,
+    seeds: str,
+    overrides: Sequence[str] = (),
+    *,
+    output: PathLike | None = None,
+    data_folder: PathLike | None = None,
+    resume: bool = False,
+    epochs: int | None = None,
+) -> list[RunPlan]:
+    """Plan a run for each of `seeds`, such as "0,1,2", in subfolders "seed-0", ... of `output`.
+
+    With `resume`, runs that were not begun are started. Otherwise as `plan_run`.
+    """
+    if name is None:
+        raise RecipeError("--seeds: RECIPE is missing; name the recipe, also with --resume")
+    base = Path(output) if output else Path("runs") / Path(name).stem
+    return [
+        plan_run(
+            name,
+            [*overrides, f"training.seed={seed}"],
+            output=base / f"seed-{seed}",
+            data_folder=data_folder,
+            resume=resume,
+            epochs=epochs,
+        )
+        for seed in parse_seeds(seeds)
+    ]
 
 
 def extend_run(folder: Path, recipe: Recipe, epochs: int) -> Recipe:
