@@ -18,6 +18,14 @@ static inline int32_t pm_decay(int32_t state, int32_t kept) {
   return state < 0 ? -left : left;
 }
 
+/* The same of a voltage, below 2^23: the product is the upper half of a wider one. */
+static inline int32_t pm_decay_voltage(int32_t voltage, int32_t kept) {
+  const uint32_t sign = voltage < 0 ? UINT32_MAX : 0, factor = (uint32_t)kept << 11;
+  const uint32_t size = (((uint32_t)voltage ^ sign) - sign) << 9;
+  const uint32_t left = (uint32_t)(((uint64_t)size * factor) >> 32);
+  return (int32_t)((left ^ sign) - sign);
+}
+
 /* Wrap a current by 2^24, once, where it left (-2^23, 2^23]. */
 static inline int32_t pm_wrap(int32_t current) {
   if (current > PM_STATE_HALF) return current - 2 * PM_STATE_HALF;

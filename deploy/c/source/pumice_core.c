@@ -185,10 +185,44 @@ static void pm_add_nibbles(const pm_projection *c, const uint8_t *w, int32_t *su
 }
 #endif
 
+#if PUMICE_SIGNED_BYTES
+static inline void pm_add_signed(const int8_t *restrict w, int32_t *restrict sums, int32_t count,
+                                 int32_t scale) {
+  for (; count >= 8; count -= 8, w += 8, sums += 8) {
+    sums[0] += w[0] * scale;
+    sums[1] += w[1] * scale;
+    sums[2] += w[2] * scale;
+    sums[3] += w[3] * scale;
+    sums[4] += w[4] * scale;
+    sums[5] += w[5] * scale;
+    sums[6] += w[6] * scale;
+    sums[7] += w[7] * scale;
+  }
+  for (; count > 0; count--) *sums++ += *w++ * scale;
+}
+#endif
+
+#if PUMICE_UNSIGNED_BYTES
+static inline void pm_add_unsigned(const uint8_t *restrict w, int32_t *restrict sums, int32_t count,
+                                   int32_t scale) {
+  for (; count >= 8; count -= 8, w += 8, sums += 8) {
+    sums[0] += w[0] * scale;
+    sums[1] += w[1] * scale;
+    sums[2] += w[2] * scale;
+    sums[3] += w[3] * scale;
+    sums[4] += w[4] * scale;
+    sums[5] += w[5] * scale;
+    sums[6] += w[6] * scale;
+    sums[7] += w[7] * scale;
+  }
+  for (; count > 0; count--) *sums++ += *w++ * scale;
+}
+#endif
+
 #if PUMICE_DENSE || PUMICE_CONV
 /* Add one run of weights, which begins at a whole byte. */
-static void pm_add_run(const pm_projection *c, const uint8_t *w, int32_t *sums, int32_t scale) {
-  int32_t count = c->count;
+static inline void pm_add_run(const pm_projection *c, const uint8_t *w, int32_t *sums, int32_t count,
+                              int32_t scale) {
 #if PUMICE_NIBBLES
   if (c->bits == 4) {
     pm_add_nibbles(c, w, sums, count, scale);
@@ -202,21 +236,15 @@ static void pm_add_run(const pm_projection *c, const uint8_t *w, int32_t *sums, 
   }
 #endif
 #if PUMICE_SIGNED_BYTES
-  if (c->is_signed) {
-    const int8_t *s = (const int8_t *)w;
-    for (; count >= 4; count -= 4, s += 4, sums += 4) {
-      sums[0] += s[0] * scale;
-      sums[1] += s[1] * scale;
-      sums[2] += s[2] * scale;
-      sums[3] += s[3] * scale;
-    }
-    for (; count > 0; count--) *sums++ += *s++ * scale;
+  if (!PUMICE_UNSIGNED_BYTES || c->is_signed) {
+    pm_add_signed((const int8_t *)w, sums, count, scale);
     return;
   }
 #endif
 #if PUMICE_UNSIGNED_BYTES
-  for (; count > 0; count--) *sums++ += (int32_t)*w++ * scale;
+  pm_add_unsigned(w, sums, count, scale);
 #endif
+  (void)c;
 }
 #endif
 
@@ -244,26 +272,32 @@ static void pm_add_synapses(const pm_projection *c, int32_t neuron, int32_t *sum
 static void pm_add_windows(const pm_projection *c, int32_t neuron, int32_t *sums, int32_t scale) {
   const int32_t channels = c->channels, position = neuron / channels;
   const int32_t channel = neuron - position * channels;
-  const int32_t y = position / c->width, x = position - y * c->width;
-  const int32_t across = c->target_width, outputs = c->target_channels;
+  const int32_t y = position / c->width, x = position - y * c->width + c->padding_x;
+  const int32_t columns = c->target_width, outputs = c->target_channels;
+  const int32_t kernel_width = c->kernel_width, stride = c->stride_x, dilation = c->dilation_x;
+#if PUMICE_CONV
+  const int32_t pitch = c->pitch, count = c->count, is_conv = c->kind == PM_CONV;
+  const uint8_t *w = net.weights + c->weights + channel * c->kernel_height * kernel_width * pitch;
+  sums += is_conv ? channel / c->group_inputs * count : channel;
+#else
+  sums += channel;
+#endif
   int32_t at_y = y + c->padding_y;
-  sums += c->kind == PM_CONV ? channel / c->group_inputs * c->count : channel;
   for (int32_t j = 0; j < c->kernel_height && at_y >= 0; j++, at_y -= c->dilation_y) {
     const int32_t row = c->stride_y == 1 ? at_y : at_y / c->stride_y;
     if (row >= c->target_height || row * c->stride_y != at_y) continue;
-    int32_t at_x = x + c->padding_x;
-    for (int32_t k = 0; k < c->kernel_width && at_x >= 0; k++, at_x -= c->dilation_x) {
-      const int32_t column = c->stride_x == 1 ? at_x : at_x / c->stride_x;
-      if (column >= across || column * c->stride_x != at_x) continue;
-      int32_t *to = sums + (row * across + column) * outputs;
+    int32_t *const line = sums + row * columns * outputs;
+    int32_t at_x = x;
+    for (int32_t k = 0; k < kernel_width && at_x >= 0; k++, at_x -= dilation) {
+      const int32_t column = stride == 1 ? at_x : at_x / stride;
+      if (column >= columns || column * stride != at_x) continue;
 #if PUMICE_CONV
-      if (c->kind == PM_CONV) {
-        const int32_t tap = (channel * c->kernel_height + j) * c->kernel_width + k;
-        pm_add_run(c, net.weights + c->weights + tap * c->pitch, to, scale);
+      if (is_conv) {
+        pm_add_run(c, w + (j * kernel_width + k) * pitch, line + column * outputs, count, scale);
         continue;
       }
 #endif
-      *to += scale;
+      line[column * outputs] += scale;
     }
   }
 }
@@ -287,7 +321,7 @@ static void pm_accumulate(const pm_projection *c, int32_t *sums) {
 #endif
 #if PUMICE_DENSE
       if (c->kind == PM_DENSE) {
-        pm_add_run(c, net.weights + c->weights + neuron * c->pitch, sums, scale);
+        pm_add_run(c, net.weights + c->weights + neuron * c->pitch, sums, c->count, scale);
         continue;
       }
 #endif
@@ -318,19 +352,36 @@ static void pm_accumulate_rounded(const pm_projection *c, int32_t *sums, int32_t
 
 /* Decay voltages and add biases, before sums are added. */
 static void pm_leak(const pm_population *p, int32_t *v) {
-  const uint16_t *kept = net.halves + p->voltage_kept.first;
-  const int32_t *bias = net.words + p->bias.first;
-  for (int32_t i = 0; i < p->neurons; kept += p->voltage_kept.block, bias += p->bias.block)
-    for (int32_t c = 0; c < p->channels; c++, i++)
-      v[i] = pm_decay(v[i], kept[c * p->voltage_kept.step]) + bias[c * p->bias.step];
+  const pm_parameter by_kept = p->voltage_kept, by_bias = p->bias;
+  const uint16_t *row_kept = net.halves + by_kept.first;
+  const int32_t *row_bias = net.words + by_bias.first, *const last = v + p->neurons;
+  const int32_t channels = p->channels;
+  if (!by_kept.step) { /* one factor for all */
+    const int32_t kept = *row_kept;
+    for (; v < last; row_bias += by_bias.block) {
+      const int32_t *bias = row_bias;
+      for (const int32_t *end = v + channels; v < end; bias += by_bias.step, v++)
+        *v = pm_decay_voltage(*v, kept) + *bias;
+    }
+    return;
+  }
+  for (; v < last; row_kept += by_kept.block, row_bias += by_bias.block) {
+    const uint16_t *kept = row_kept;
+    const int32_t *bias = row_bias;
+    for (const int32_t *end = v + channels; v < end; kept += by_kept.step, bias += by_bias.step, v++)
+      *v = pm_decay_voltage(*v, *kept) + *bias;
+  }
 }
 
 #if PUMICE_LASTING
 static void pm_decay_currents(const pm_population *p, int32_t *u) {
-  const uint16_t *kept = net.halves + p->current_kept.first;
-  for (int32_t i = 0; i < p->neurons; kept += p->current_kept.block)
-    for (int32_t c = 0; c < p->channels; c++, i++)
-      u[i] = pm_decay(u[i], kept[c * p->current_kept.step]);
+  const pm_parameter by = p->current_kept;
+  const uint16_t *row = net.halves + by.first;
+  const int32_t channels = p->channels, *const last = u + p->neurons;
+  for (; u < last; row += by.block) {
+    const uint16_t *kept = row;
+    for (const int32_t *end = u + channels; u < end; kept += by.step, u++) *u = pm_decay(*u, *kept);
+  }
 }
 #endif
 
@@ -347,36 +398,55 @@ static void pm_integrate(const pm_population *p, int32_t *u, int32_t *v) {
 }
 #endif
 
-/* Saturate voltages, fire and reset; write the spikes into the present slot. */
+/* Saturate a voltage, fire and reset; return whether it fired. A voltage that saturates above has
+ * passed every threshold, and carries the largest value. */
+static inline int pm_fire_one(int32_t *v, int32_t level, uint8_t *sent, int32_t max_value) {
+  const int32_t voltage = *v;
+  if (voltage > level) {
+    *v = 0;
+#if PUMICE_GRADED
+    if (sent) *sent = (uint8_t)pm_graded(voltage, max_value);
+#endif
+    (void)sent;
+    (void)max_value;
+    return 1;
+  }
+  if (voltage < 1 - PM_STATE_HALF) *v = 1 - PM_STATE_HALF;
+  return 0;
+}
+
+/* Fire the neurons of a population; write the spikes into the present slot. */
 static void pm_fire(int32_t number, int32_t *v) {
   const pm_population *p = net.populations + number;
-  const int32_t *threshold = net.words + p->threshold.first, *level = threshold;
+  const int32_t *row = net.words + p->threshold.first, *const last = v + p->neurons;
   const int32_t slot = net.slots[number], step = p->threshold.step, block = p->threshold.block;
+  const int32_t max_value = p->max_value;
   uint32_t *mask = net.masks + p->mask + slot * p->row, bits = 0, bit = 1;
-#if PUMICE_GRADED
   uint8_t *sent = p->sent < 0 ? NULL : net.sent + p->sent + slot * p->neurons;
-#endif
-  for (int32_t i = 0, end = p->channels; i < p->neurons; end += p->channels) {
-    for (; i < end; i++, level += step) {
-      const int32_t voltage = pm_saturate(v[i]);
-      if (voltage > *level) {
-        bits |= bit;
-        v[i] = 0;
-#if PUMICE_GRADED
-        if (sent) sent[i] = (uint8_t)pm_graded(voltage, p->max_value);
-#endif
-      } else {
-        v[i] = voltage;
-      }
-      bit <<= 1;
-      if (!bit) {
-        *mask++ = bits;
-        bits = 0;
-        bit = 1;
-      }
+  if (!step) { /* one threshold for all: whole words first */
+    const int32_t level = *row;
+    for (const int32_t *const whole = v + (p->neurons & ~31); v < whole;) {
+      for (bits = 0, bit = 1; bit; bit <<= 1, v++, sent += sent != NULL)
+        if (pm_fire_one(v, level, sent, max_value)) bits |= bit;
+      *mask++ = bits;
     }
-    threshold += block;
-    level = threshold;
+    bits = 0;
+    bit = 1;
+  }
+  const int32_t *level = row;
+  for (int32_t c = 0; v < last; v++, level += step, sent += sent != NULL) {
+    if (pm_fire_one(v, *level, sent, max_value)) bits |= bit;
+    bit <<= 1;
+    if (!bit) {
+      *mask++ = bits;
+      bits = 0;
+      bit = 1;
+    }
+    if (++c == p->channels) {
+      c = 0;
+      row += block;
+      level = row - step;
+    }
   }
   if (bit != 1u) *mask = bits;
 }

@@ -50,6 +50,21 @@ int main(void) {
 }
 """
 
+# Compares two forms of the decay with division, for every factor; returns 1 where one differs.
+DECAYS = """
+#include "pumice_arithmetic.h"
+static const int32_t edges[] = {0, 1, 2, 4095, 4096, 4097, 12345, 524287, 8388606, 8388607};
+int main(void) {
+  for (int32_t kept = 0; kept <= 4096; kept++)
+    for (int32_t i = 0; i < 20; i++) {
+      const int32_t v = i % 2 ? -edges[i / 2] : edges[i / 2];
+      const int32_t expected = (int32_t)((int64_t)v * kept / 4096);
+      if (pm_decay(v, kept) != expected || pm_decay_voltage(v, kept) != expected) return 1;
+    }
+  return 0;
+}
+"""
+
 
 def gcc(folder: Path, *arguments: str) -> None:
     """Compile in `folder` with every warning as an error."""
@@ -118,6 +133,14 @@ def test_the_code_needs_no_library(processor: str, tmp_path: Path) -> None:
     )
     undefined = set(re.findall(r"^ +U (\w+)$", listed.stdout, re.MULTILINE))
     assert undefined <= {"pumice_network"}
+
+
+def test_both_forms_of_the_decay_round_toward_zero(tmp_path: Path) -> None:
+    skip_without_tools("c")
+    export_firmware(one_neuron(), tmp_path)
+    (tmp_path / "decays.c").write_text(DECAYS)
+    gcc(tmp_path, "-O1", "decays.c", "-o", "decays")
+    assert subprocess.run([tmp_path / "decays"]).returncode == 0
 
 
 def test_wrong_calls_return_errors_and_change_nothing(tmp_path: Path) -> None:
