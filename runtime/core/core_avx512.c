@@ -180,6 +180,63 @@ PM_INLINE void pm_add_run(const int vectors, const int fixed, const int wide, vo
   }
 }
 
+/* Add value times weight for each of `n` events; weights of event e start at w + at[e]. */
+#define PM_ADD_GRADED
+PM_INLINE void pm_add_graded_vectors(void *sums, const int wide, const uint8_t *w,
+                                     const uint32_t *at, const uint8_t *values, int32_t n,
+                                     int32_t count, int left, const int is_signed) {
+  const __m128i shift = _mm_cvtsi32_si128(left);
+  for (int32_t lane = 0; lane < count; lane += 32) {
+    const __mmask32 inside = pm_tail32(count - lane);
+    __m512i low = _mm512_setzero_si512(), high = low;
+    for (int32_t e = 0; e < n; e++) {
+      const uint8_t *row = w + at[e] + lane;
+      if (wide && !is_signed) { /* products of bytes without sign have 16 bits */
+        const __m512i value = _mm512_set1_epi32(values[e]);
+        const __m128i *from = (const __m128i *)(const void *)row;
+        low = _mm512_add_epi32(
+            low, _mm512_mullo_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(from)), value));
+        high = _mm512_add_epi32(
+            high, _mm512_mullo_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(from + 1)), value));
+        continue;
+      }
+      const __m512i product =
+          _mm512_mullo_epi16(pm_weights16(row, is_signed), _mm512_set1_epi16(values[e]));
+      if (wide) {
+        low = _mm512_add_epi32(low, _mm512_cvtepi16_epi32(_mm512_castsi512_si256(product)));
+        high = _mm512_add_epi32(
+            high, _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(product, 1)));
+      } else {
+        low = _mm512_add_epi16(low, product);
+      }
+    }
+    if (wide) {
+      int32_t *to = (int32_t *)sums + lane;
+      low = _mm512_add_epi32(_mm512_loadu_si512(to), _mm512_sll_epi32(low, shift));
+      high = _mm512_add_epi32(_mm512_loadu_si512(to + 16), _mm512_sll_epi32(high, shift));
+      _mm512_mask_storeu_epi32(to, (__mmask16)inside, low);
+      _mm512_mask_storeu_epi32(to + 16, (__mmask16)(inside >> 16), high);
+    } else {
+      int16_t *to = (int16_t *)sums + lane;
+      low = _mm512_add_epi16(_mm512_loadu_si512(to), _mm512_sll_epi16(low, shift));
+      _mm512_mask_storeu_epi16(to, inside, low);
+    }
+  }
+}
+
+static void pm_add_graded(void *sums, int wide, const uint8_t *w, const uint32_t *at,
+                          const uint8_t *values, int32_t n, int32_t count, int left,
+                          int is_signed) {
+  if (wide && is_signed)
+    pm_add_graded_vectors(sums, 1, w, at, values, n, count, left, 1);
+  else if (wide)
+    pm_add_graded_vectors(sums, 1, w, at, values, n, count, left, 0);
+  else if (is_signed)
+    pm_add_graded_vectors(sums, 0, w, at, values, n, count, left, 1);
+  else
+    pm_add_graded_vectors(sums, 0, w, at, values, n, count, left, 0);
+}
+
 /* Add the products of four unsigned and signed bytes to each of 16 sums, or of the lower 8. GCC
  * copies the sums of its own intrinsic from register to register. */
 #if defined(__GNUC__)

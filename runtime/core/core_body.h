@@ -159,6 +159,7 @@ static void pm_count(const pm_network *net, int32_t number, const pm_state *stat
 
 /* ---- event-driven path --------------------------------------------------------------------- */
 
+#if !defined(PM_ADD_GRADED)
 /* Add value times weight for each of `n` events; weights of event e start at w + at[e]. */
 static void pm_add_graded(void *sums, int wide, const uint8_t *w, const uint32_t *at,
                           const uint8_t *values, int32_t n, int32_t count, int left,
@@ -180,6 +181,7 @@ static void pm_add_graded(void *sums, int wide, const uint8_t *w, const uint32_t
         ((int16_t *)sums)[i] = (int16_t)pm_add(((int16_t *)sums)[i], pm_mul(value, row[i]));
   }
 }
+#endif
 
 /* Add `n` events, all of one source position and group, to the targets that their kernel taps
  * reach. */
