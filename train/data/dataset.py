@@ -1,5 +1,6 @@
 """Labeled event frames (`FrameSet`) and datasets of them (`Dataset`).
 
+Samples are read from their source a batch at a time, so that memory is bounded by the batch.
 Events have one axis order everywhere: (timesteps, samples, channels, height, width), as in
 `runtime.events`.
 """
@@ -11,56 +12,57 @@ from types import MappingProxyType
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel
 
 from ...runtime.arrays import ValueEquality, as_readonly
 from ...runtime.errors import DataError
+from .options import DataOptions
+from .reading import read_ahead
+from .sources import ArraySource, EventArray, SampleSource, select
 from .split import stratified_split
 
-EventArray = NDArray[np.uint8]  # (timesteps, samples, channels, height, width)
 Labels = NDArray[np.int64]  # (samples,)
+READ_SAMPLES = 64  # read together where all samples are gone through
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FrameSet(ValueEquality):
-    """Event frames with one label per sample.
+    """Event frames with one label per sample, read from their source when asked for.
 
     `part[3]` is one sample, `(events (timesteps, channels, height, width), label)`; `part[:8]` and
-    `part[indices]` are a `FrameSet` of those samples. Arrays are kept as read-only copies, or as
-    they are where they are read-only already (such as images repeated over time).
+    `part[indices]` are a `FrameSet` of those samples, which reads nothing yet. `batches` reads a
+    batch at a time; `events` reads all samples into one array.
 
     Args:
-        events: uint8 (timesteps, samples, channels, height, width), the value of a pixel in a
-            timestep; with two channels, channel 0 holds OFF events and channel 1 ON events.
+        source: Where the samples are read from; or uint8 (timesteps, samples, channels, height,
+            width), the value of a pixel in a timestep, kept as a read-only copy, or as it is where
+            it is read-only already. With two channels, channel 0 holds OFF events and channel 1
+            ON events.
         labels: int64 (samples,), class indices from 0.
 
     Raises:
-        DataError: The arrays differ in number of samples, are empty, have another rank or hold
-            values outside their type.
+        DataError: Samples and labels differ in number, there are none, or an array has another
+            rank or holds values outside its type.
     """
 
-    events: EventArray
+    source: SampleSource
     labels: Labels
 
-    def __post_init__(self) -> None:
-        for name, dtype in (("events", np.uint8), ("labels", np.int64)):
-            array = getattr(self, name)
-            if array.dtype != dtype or array.flags.writeable:
-                object.__setattr__(self, name, as_readonly(array, dtype, name, DataError))
-        if self.events.ndim != 5:
-            raise DataError(
-                f"events: shape {self.events.shape}, needs "
-                "(timesteps, samples, channels, height, width)"
-            )
-        if self.labels.shape != self.events.shape[1:2]:
-            raise DataError(
-                f"labels: shape {self.labels.shape}, but there are {self.events.shape[1]} samples"
-            )
-        if 0 in self.events.shape:
-            raise DataError(f"events: shape {self.events.shape} is empty, needs 1 or more samples")
-        if self.labels.min() < 0:
-            raise DataError(f"labels: hold {self.labels.min()}, need 0 or more")
+    def __init__(self, source: SampleSource | NDArray[Any], labels: ArrayLike) -> None:
+        if isinstance(source, np.ndarray):
+            source = ArraySource(_as_event_array(source))
+        array = np.asarray(labels)
+        if array.dtype != np.int64 or array.flags.writeable:
+            array = as_readonly(array, np.int64, "labels", DataError)
+        if array.shape != (len(source),):
+            raise DataError(f"labels: shape {array.shape}, but there are {len(source)} samples")
+        if not len(source):
+            raise DataError("events: 0 samples, needs 1 or more")
+        if array.min() < 0:
+            raise DataError(f"labels: hold {array.min()}, need 0 or more")
+        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "labels", array)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,12 +72,23 @@ class FrameSet(ValueEquality):
     @overload
     def __getitem__(self, index: slice | NDArray[Any]) -> "FrameSet": ...
     def __getitem__(self, index: int | slice | NDArray[Any]) -> "tuple[EventArray, int] | FrameSet":
-        events, labels = self.events[:, index], self.labels[index]
+        labels = self.labels[index]
         if isinstance(index, int | np.integer):
-            return events, int(labels)
-        for array in (events, labels):  # views of read-only arrays, or arrays of our own
-            array.flags.writeable = False
-        return FrameSet(events, labels)
+            position = np.arange(len(self))[index : index + 1 or None]
+            return self.source.read(position)[:, 0], int(labels)
+        labels.flags.writeable = False  # a view of a read-only array, or an array of our own
+        return FrameSet(select(self.source, index), labels)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether labels and events are equal, wherever they are read from."""
+        if not isinstance(other, FrameSet):
+            return NotImplemented
+        if self.source.shape != other.source.shape:
+            return False
+        pairs = zip(self.batches(READ_SAMPLES), other.batches(READ_SAMPLES), strict=True)
+        return np.array_equal(self.labels, other.labels) and all(
+            np.array_equal(mine, theirs) for (mine, _), (theirs, _) in pairs
+        )
 
     def __repr__(self) -> str:
         return (
@@ -83,21 +96,54 @@ class FrameSet(ValueEquality):
         )
 
     @property
+    def events(self) -> EventArray:
+        """All samples in memory, uint8 (timesteps, samples, *sample_shape), read-only.
+
+        Read anew each time, unless they are in memory already: take `batches` of large datasets.
+        """
+        if isinstance(self.source, ArraySource):
+            return self.source.events
+        events = self.source.read(np.arange(len(self)))
+        events.flags.writeable = False
+        return events
+
+    @property
     def timesteps(self) -> int:
         """Number of timesteps of a sample."""
-        return len(self.events)
+        return self.source.shape[0]
 
     @property
     def sample_shape(self) -> tuple[int, int, int]:
         """Shape of a frame, (channels, height, width)."""
-        _, _, channels, height, width = self.events.shape
-        return channels, height, width
+        return self.source.shape[1:]
 
-    def batches(self, batch_size: int) -> Iterator[tuple[EventArray, Labels]]:
-        """Iterate over `(events, labels)` in order, events (timesteps, batch, *sample_shape)."""
-        for start in range(0, len(self), batch_size):
-            chosen = slice(start, start + batch_size)
-            yield self.events[:, chosen], self.labels[chosen]
+    @property
+    def max_value(self) -> int:
+        """Upper bound of the values; the largest one where the samples are in memory."""
+        return self.source.max_value
+
+    def batches(self, batch_size: int, workers: int = 0) -> Iterator[tuple[EventArray, Labels]]:
+        """Iterate over `(events, labels)` in order, events (timesteps, batch, *sample_shape).
+
+        With `workers`, as many processes read ahead; the batches are the same.
+        """
+        starts = range(0, len(self), batch_size)
+        chosen = [np.arange(k, min(k + batch_size, len(self))) for k in starts]
+        for indices, events in zip(chosen, read_ahead(self.source, chosen, workers), strict=True):
+            yield events, self.labels[indices[0] : indices[-1] + 1]
+
+
+def _as_event_array(events: NDArray[Any]) -> EventArray:
+    """Read-only uint8 array of events; raises `DataError` where it has another rank or is empty."""
+    if events.dtype != np.uint8 or events.flags.writeable:
+        events = as_readonly(events, np.uint8, "events", DataError)
+    if events.ndim != 5:
+        raise DataError(
+            f"events: shape {events.shape}, needs (timesteps, samples, channels, height, width)"
+        )
+    if 0 in events.shape:
+        raise DataError(f"events: shape {events.shape} is empty, needs 1 or more samples")
+    return events
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -168,13 +214,16 @@ def compute_digest(train: FrameSet, test: FrameSet, options: BaseModel) -> str:
 
     Frames are hashed sample by sample, (samples, timesteps, channels, height, width).
     """
-    fields = options.model_dump_json(exclude={"folder"}, exclude_none=True)
+    if isinstance(options, DataOptions):
+        fields = options.digest_json(exclude_none=True)
+    else:
+        fields = options.model_dump_json(exclude={"folder"}, exclude_none=True)
     digest = hashlib.sha256(fields.encode())
     for part in (train, test):
-        samples = part.events.swapaxes(0, 1)
-        digest.update(f"{samples.dtype.str} {samples.shape} ".encode())
-        for sample in samples:
-            digest.update(np.ascontiguousarray(sample).data)
+        digest.update(f"|u1 {(len(part), *part.source.shape)} ".encode())
+        for events, _ in part.batches(READ_SAMPLES):
+            for sample in events.swapaxes(0, 1):
+                digest.update(np.ascontiguousarray(sample).data)
         digest.update(f"{part.labels.dtype.str} {part.labels.shape} ".encode())
         digest.update(np.ascontiguousarray(part.labels).data)
     return digest.hexdigest()

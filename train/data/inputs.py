@@ -1,5 +1,6 @@
 """Network inputs: test samples of a dataset, events from a file, or random events."""
 
+import math
 import os
 import zipfile
 import zlib
@@ -90,7 +91,7 @@ def read_inputs(
         raise DataError("--data and --events: needs one of them")
     if events:
         return file_inputs(network, events).slice(None, samples, timesteps)
-    return dataset_inputs(network, data, folder, part).slice(None, samples, timesteps)
+    return dataset_inputs(network, data, folder, part, samples).slice(None, None, timesteps)
 
 
 def dataset_inputs(
@@ -98,16 +99,18 @@ def dataset_inputs(
     name: str | None = None,
     folder: PathLike | None = None,
     part: Part = "test",
+    count: int | None = None,
 ) -> Inputs:
     """Samples of a part of a dataset, with the frame options of the network's training data.
 
-    Raises `DataError` where there are none, files are damaged or the network takes other shapes.
+    Only the first `count` are read; None reads all. Raises `DataError` where there are none, files
+    are damaged or the network takes other shapes.
     """
     data = load_named_dataset(network, name, folder)
     samples: FrameSet | None = getattr(data, part)
     if samples is None:
         raise DataError(f"{data.name}: has no {part} part; use train or test")
-    return to_inputs(network, samples, data.name)
+    return to_inputs(network, samples if count is None else samples[:count], data.name)
 
 
 def load_named_dataset(
@@ -134,10 +137,11 @@ def load_named_dataset(
 
 def to_inputs(network: TakesInputs, samples: FrameSet, name: str) -> Inputs:
     """Samples in the shape that the network takes; raises `DataError` where it takes others."""
-    population, events = network.inputs[0], samples.events
-    if len(network.inputs) > 1 or events[0, 0].size != population.neurons:
+    population = network.inputs[0]
+    if len(network.inputs) > 1 or math.prod(samples.sample_shape) != population.neurons:
         shapes = ", ".join(f"{p.name} {p.shape}" for p in network.inputs)
         raise DataError(f"{name}: frames are {samples.sample_shape}, the network takes {shapes}")
+    events = samples.events
     shaped = np.ascontiguousarray(events.reshape(*events.shape[:2], *population.shape))
     return Inputs(validate_inputs(network.inputs, shaped), samples.labels, name)
 

@@ -3,16 +3,21 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...runtime.config import Options
+from .split_options import SplitOptions
 
 Binning = Literal["time", "count"]
 Values = Literal["binary", "counts", "gray"]
+Format = Literal["images", "recordings", "videos", "audio", "series", "arrays"]
+# Fields that are part of a dataset's digest only where they are set, and fields that never are.
+LATER_FIELDS = {"format", "sensor", "class_pattern", "split"}
+NO_DIGEST_FIELDS = {"folder", "cache", "unreadable"}
 
 
 class DataOptions(Options):
-    """Choice of a dataset, and conversion of its events or images to frames.
+    r"""Choice of a dataset, and conversion of its events or images to frames.
 
     - `name`: name of the dataset.
     - `folder`: where its files are, for datasets that are not generated.
@@ -29,6 +34,20 @@ class DataOptions(Options):
       all timesteps. The bias that centers them is clipped where values are large, so 4 bits convert
       with less error than 8.
     - `labels`: whether labels may be used; with `false`, no label may be learned from.
+
+    Of own data (`name = "folder"`):
+
+    - `path`: another name of `folder`, which may also be a file of arrays.
+    - `format`: kind of the files; by default that of their suffixes.
+    - `sensor`: width and height of the recordings' sensor, pixels; by default as many as the events
+      of all recordings reach.
+    - `class_pattern`: regular expression whose first group is the class in the path of a file, as
+      in "(\d)_"; by default the class is the file's folder.
+    - `split`: how samples are divided into training, test and validation, see `SplitOptions`.
+    - `unreadable`: largest fraction of files that may be damaged (default 0); those are left out,
+      counted and named.
+    - `cache`: whether decoded samples are kept on disk; by default up to 16 GiB of them, where the
+      disk has room.
     """
 
     name: str = "digits-events"
@@ -43,9 +62,32 @@ class DataOptions(Options):
     window: int = Field(default=0, ge=0)
     value_bits: int = Field(default=8, ge=1, le=8)
     labels: bool = True
+    format: Format | None = None
+    sensor: tuple[int, int] | None = None
+    class_pattern: str | None = None
+    split: SplitOptions | None = None
+    unreadable: float | None = Field(default=None, ge=0, lt=1)
+    cache: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_path(cls, values: Any) -> Any:
+        """`path` is another name of `folder`."""
+        if isinstance(values, dict) and "path" in values and not values.get("folder"):
+            values = {**values, "folder": values["path"]}
+            del values["path"]
+        return values
 
     @field_validator("values", mode="before")
     @classmethod
     def _spell_gray(cls, values: Any) -> Any:
         """Networks of format version 1 have the spelling "grey" in their provenance."""
         return "gray" if values == "grey" else values
+
+    def digest_json(self, exclude_none: bool = False) -> str:
+        """Fields that determine the samples, as JSON: what digests of datasets begin with.
+
+        Fields that were added later are left out where they are not set, so that digests stay.
+        """
+        unset = {name for name in LATER_FIELDS if getattr(self, name) is None}
+        return self.model_dump_json(exclude=NO_DIGEST_FIELDS | unset, exclude_none=exclude_none)

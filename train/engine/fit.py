@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from ...runtime.errors import NetworkError, RecipeError
+from ...runtime.errors import NetworkError, PumiceError, RecipeError
 from ..data import Dataset, FrameSet, train_val_split
 from ..data.augment import augment
+from ..data.reading import default_workers
 from ..evaluation.evaluate import model_accuracy
 from ..losses.registry import compute_losses, make_projection_head
 from ..nn.external import ExternalModel
@@ -108,7 +110,13 @@ def _fit(
     options = recipe.training
     module = TrainingModule(recipe, network)
     selection = ValidationCallback(options, validation) if validation else None
-    loader = make_loader(FrameDataset(samples), options.batch_size, options.seed)
+    workers = options.num_workers
+    loader = make_loader(
+        FrameDataset(samples),
+        options.batch_size,
+        options.seed,
+        default_workers(samples.source) if workers is None else workers,
+    )
     callbacks: list[lightning.Callback] = [selection] if selection else []
     if options.schedule == "constant" and options.qat_epochs:
         callbacks.append(QatCheckpoint(run_options.folder, options.epochs - options.qat_epochs))
@@ -121,7 +129,7 @@ def _fit(
 
 def make_provenance(recipe: Recipe, data: Dataset) -> dict[str, Any]:
     """Collect recipe, data digest, seed and versions of a run, as plain values."""
-    bits = int(max(data.train.events.max(), data.test.events.max())).bit_length()
+    bits = max(data.train.max_value, data.test.max_value).bit_length()
     return {
         "recipe": recipe.model_dump(mode="json"),
         "data": {
@@ -156,18 +164,26 @@ def _fit_to_data(network: SpikingNetwork, data: Dataset, value_bits: int) -> Non
 
 
 class FrameDataset(TorchDataset[Batch]):
-    """Samples in memory as float32 batches (timesteps, batch, channels, height, width)."""
+    """Samples as uint8 batches (timesteps, batch, channels, height, width), read when asked for.
+
+    Images that are repeated over time are one expanded tensor, in memory once.
+    """
 
     def __init__(self, frames: FrameSet):
-        self.events = torch.from_numpy(frames.events.copy())
-        self.labels = torch.from_numpy(frames.labels.copy())
+        self.source, self.labels = frames.source, torch.from_numpy(frames.labels.copy())
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitems__(self, indices: list[int]) -> Batch:
-        chosen = torch.tensor(indices)
-        return self.events[:, chosen].float(), self.labels[chosen]
+    def __getitems__(self, indices: list[int]) -> Batch | PumiceError:
+        try:
+            events = self.source.read(np.array(indices))
+        except PumiceError as error:  # raised by the process that trains, in one line
+            return error
+        if events.strides[0] == 0:
+            images = torch.from_numpy(events[0].copy())
+            return images.expand(len(events), *images.shape), self.labels[indices]
+        return torch.from_numpy(events), self.labels[indices]
 
 
 class TrainingModule(lightning.LightningModule):
@@ -188,7 +204,7 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Augment, compute and log the losses; their sum is minimized."""
-        clips, labels = batch
+        clips, labels = batch[0].float(), batch[1]
         loss_options, network = self.recipe.loss, self.network
         views = [augment(clips, self.recipe.augment) for _ in range(loss_options.num_views)]
         labels = labels.repeat(loss_options.num_views)

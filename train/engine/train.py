@@ -44,6 +44,7 @@ class TrainingSettings(TypedDict, total=False):
     select_epoch: Literal["last", "validation"]
     gradient_checkpointing: bool
     tensorboard: bool
+    num_workers: int | None
     augment: AugmentOptions | Mapping[str, Any]
     devices: DeviceOptions | Mapping[str, Any]
 
@@ -154,7 +155,7 @@ def _recipe_of(network: SpikingNetwork, data: Dataset) -> Recipe:
     options = network.options or CustomOptions(type=type(module).__qualname__)
     known = set(DataOptions.model_fields)
     table = {k: v for k, v in data.provenance.get("options", {}).items() if k in known}
-    table |= {"name": data.name, "timesteps": data.timesteps}
+    table = {"name": data.name, **table, "timesteps": data.timesteps}
     settings: dict[str, Any] = {"data": table, "network": options.model_dump()}
     if isinstance(network, ExternalModel):
         settings["training"] = {"qat_epochs": 0}

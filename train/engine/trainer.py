@@ -26,7 +26,8 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ...runtime.errors import RecipeError
+from ...runtime.errors import PumiceError, RecipeError
+from ..data.reading import as_many_workers_as_asked
 from .callbacks import AtomicCheckpointIO, EpochFunction, EpochReporter, HistoryLogger
 from .run_folder import RESUME_FILE
 from .training_config import DeviceOptions
@@ -57,19 +58,38 @@ class RunResult:
     history: list[dict[str, float]]
 
 
-def make_loader(dataset: Dataset[Any], batch_size: int, seed: int) -> DataLoader[Any]:
+def make_loader(
+    dataset: Dataset[Any], batch_size: int, seed: int, workers: int = 0
+) -> DataLoader[Any]:
     """Create a loader that reshuffles `dataset` every epoch and drops the last partial batch.
 
-    `dataset` has a length and returns a whole batch from `__getitems__(indices)`.
+    `dataset` has a length and returns a whole batch, or the error of reading it, from
+    `__getitems__(indices)`. The batches are the same for any number of `workers`, the processes
+    that read ahead.
     """
-    return DataLoader(
-        dataset,
-        batch_size,
-        sampler=EpochSampler(len(dataset), seed),  # type: ignore[arg-type]
-        collate_fn=identity,
-        drop_last=True,
-        generator=torch.Generator(),  # the global one would be drawn from at another time on resume
-    )
+    with as_many_workers_as_asked():
+        return BatchLoader(
+            dataset,
+            batch_size,
+            sampler=EpochSampler(len(dataset), seed),  # type: ignore[arg-type]
+            collate_fn=identity,
+            drop_last=True,
+            num_workers=workers,
+            generator=torch.Generator(),  # the global one is drawn from at other times on resume
+        )
+
+
+class BatchLoader(DataLoader[Any]):
+    """A `DataLoader` that raises an error of reading a batch in the process that asked for it."""
+
+    def __iter__(self) -> Any:
+        """Iterate over the batches; the order of the samples is drawn at the first of them."""
+        with as_many_workers_as_asked():
+            batches = super().__iter__()
+        for batch in batches:
+            if isinstance(batch, PumiceError):
+                raise batch
+            yield batch
 
 
 def seed_epoch(seed: int, epoch: int) -> None:

@@ -25,6 +25,8 @@ class TrainingOptions(Options):
       accuracy, among the `qat_epochs` where there are any.
     - `gradient_checkpointing`: recompute activations in the backward pass to save memory.
     - `tensorboard`: also write TensorBoard logs.
+    - `num_workers`: processes that read samples ahead, for each device; the batches are the same
+      for any number. By default one per core where samples are decoded, else none.
     - `seed`: seed of initial weights, sample order, augmentation and held-out samples.
     """
 
@@ -39,6 +41,7 @@ class TrainingOptions(Options):
     select_epoch: Literal["last", "validation"] = "last"
     gradient_checkpointing: bool = False
     tensorboard: bool = False
+    num_workers: int | None = Field(default=None, ge=0)
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

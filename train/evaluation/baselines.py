@@ -1,5 +1,6 @@
 """Baselines of learned features: an untrained network, and the pixels."""
 
+import numpy as np
 import torch
 
 from ..data import Dataset
@@ -34,7 +35,12 @@ def pixel_probe_accuracy(data: Dataset, per_class: int, seed: int = 0) -> float:
     """
     labeled = sample_per_class(data, per_class, seed)
     train, test = (
-        part.events.mean(axis=0, dtype="float32").reshape(len(part), -1)
+        np.concatenate(
+            [
+                events.mean(axis=0, dtype="float32").reshape(len(batch), -1)
+                for events, batch in part.batches(128)
+            ]
+        )
         for part in (labeled, data.test)
     )
     return fit_linear_probe(train, labeled.labels, data.classes).accuracy(test, data.test.labels)

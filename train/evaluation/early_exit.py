@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from ...runtime.engines import cpu
 from ...runtime.errors import DataError
 from ...runtime.exit_calibration import calibrate_by_accuracy, calibrate_by_coverage
@@ -14,6 +16,7 @@ from .. import data
 from ..data.inputs import Inputs, to_inputs
 
 DEFAULT_ACCURACY_LOSS = 0.01
+BATCH_SIZE = 128  # samples that run together
 
 
 def calibrate_early_exit(
@@ -44,7 +47,15 @@ def calibrate_early_exit(
         raise DataError("max_accuracy_loss and coverage: needs one of them")
     network = replace(network, early_exit=None)
     held_out = validation_inputs(network, folder) if inputs is None else inputs
-    logits = logits_over_time(network, cpu.run(network, held_out.events, "output"))
+    logits = np.concatenate(
+        [
+            logits_over_time(
+                network, cpu.run(network, held_out.slice(k, k + BATCH_SIZE).events, "output")
+            )
+            for k in range(0, held_out.samples, BATCH_SIZE)
+        ],
+        axis=1,
+    )
     criterion: Literal["coverage", "accuracy_loss"]
     if coverage is not None:
         criterion, value = "coverage", coverage

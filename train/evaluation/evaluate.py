@@ -13,6 +13,7 @@ from ...runtime.errors import DataError
 from ...runtime.network import Network
 from ...runtime.trace import Trace, logits_over_time
 from ..data import Dataset, FrameSet
+from ..data.reading import default_workers
 from ..nn.external import ExternalModel
 from ..nn.network import SpikingNetwork
 
@@ -76,7 +77,7 @@ def predict_logits(
     training, device = network.training, next(network.parameters()).device
     network.eval().quantize(quantized)
     parts = []
-    for events, _ in frames.batches(batch_size):
+    for events, _ in frames.batches(batch_size, default_workers(frames.source)):
         inputs = torch.from_numpy(events.astype(np.float32)).to(device)
         parts.append(network(inputs).cumsum(dim=0).float().cpu().numpy())
     network.train(training)
@@ -142,12 +143,11 @@ def run_logits(
     `engine` is the name of an engine, or a function with the signature of one.
     """
     parts = []
-    for start in range(0, len(frames), batch_size):
-        batch = frames[start : start + batch_size]
+    for events, labels in frames.batches(batch_size, default_workers(frames.source)):
         trace = (
-            run(network, batch, engine)
+            run(network, FrameSet(events, labels), engine)
             if isinstance(engine, str)
-            else engine(network, batch.events)
+            else engine(network, events)
         )
         parts.append(logits_over_time(network, trace))
     return np.concatenate(parts, axis=1)

@@ -1,0 +1,108 @@
+"""Training on samples that are decoded when asked for, in any number of worker processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pumice.runtime.errors import DataError
+from pumice.train.data import Dataset, FrameSet
+from pumice.train.data.sources import DecodedSource
+from pumice.train.engine.fit import train_recipe
+from pumice.train.recipes.recipe import Recipe
+
+TRAINING = {"epochs": 4, "qat_epochs": 2, "batch_size": 8, "seed": 3}
+NETWORK = {"channels": [4], "kernels": [3], "strides": [2], "hidden": [8]}
+LABELS = np.arange(40) % 3
+EVENTS = np.random.default_rng(0).random((3, 40, 2, 8, 8)) < 0.1 + 0.2 * LABELS[:, None, None, None]
+EVENTS = EVENTS.astype(np.uint8)
+PART = FrameSet(EVENTS, LABELS)
+IN_MEMORY = Dataset("lazy", PART, PART, 3, "digest", {})
+
+
+def decode(index: int) -> NDArray[np.uint8]:
+    return np.asarray(EVENTS[:, index])
+
+
+def decode_slowly(index: int) -> NDArray[np.uint8]:
+    time.sleep(0.02)
+    return decode(index)
+
+
+def damaged(index: int) -> NDArray[np.uint8]:
+    if index == 17:
+        raise DataError("17.png: cannot be read")
+    return decode(index)
+
+
+def lazy_data(decode: object = decode) -> Dataset:
+    shape = (3, 2, 8, 8)
+    part = FrameSet(DecodedSource(range(40), decode, shape, max_value=1), LABELS)  # type: ignore[arg-type]
+    return Dataset("lazy", part, part, 3, "digest", {})
+
+
+def recipe(workers: int | None) -> Recipe:
+    training = {**TRAINING, "num_workers": workers}
+    tables = {"data": {"name": "lazy"}, "network": NETWORK, "augment": {"shift": 1}}
+    return Recipe.model_validate({**tables, "training": training})
+
+
+def weights(workers: int | None, data: Dataset, folder: Path) -> dict[str, Tensor]:
+    return train_recipe(recipe(workers), data, folder, resume=True).network.state_dict()
+
+
+def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3, None])
+def test_lazy_samples_train_the_weights_of_samples_in_memory(
+    tmp_path: Path, workers: int | None
+) -> None:
+    expected = weights(0, IN_MEMORY, tmp_path / "memory")
+    assert_equal(weights(workers, lazy_data(), tmp_path / "lazy"), expected)
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = {folders!r}
+from pathlib import Path
+import test_lazy_data as test
+
+test.weights(int(sys.argv[2]), test.lazy_data(test.decode_slowly), Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(("killed", "resumed"), [(0, 0), (1, 3), (3, 1)])
+def test_a_run_killed_in_an_epoch_resumes_with_any_number_of_workers(
+    tmp_path: Path, killed: int, resumed: int
+) -> None:
+    script = SCRIPT.format(folders=[str(Path(__file__).parent)])
+    command = [sys.executable, "-c", script, str(tmp_path / "run"), str(killed)]
+    process = subprocess.Popen(command, start_new_session=True)
+    while not (tmp_path / "run" / "last.ckpt").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.3)  # an epoch takes 0.8 s
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    expected = weights(0, IN_MEMORY, tmp_path / "whole")
+    assert_equal(weights(resumed, lazy_data(), tmp_path / "run"), expected)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_sample_that_cannot_be_read_ends_training_with_its_name(
+    tmp_path: Path, workers: int
+) -> None:
+    with pytest.raises(DataError, match=r"^17.png: cannot be read$"):
+        train_recipe(recipe(workers), lazy_data(damaged), tmp_path)
