@@ -37,7 +37,7 @@ def cached_recordings(
         height: Height of the sensor, pixels.
         make: Generates the recordings.
     """
-    file = cache_path(f"{name}-{_cache_key(parameters)}.npz")
+    file = cache_path(f"{name}-{cache_key(parameters)}.npz")
     if file is None:
         return make()
     try:
@@ -59,7 +59,7 @@ def cached_array(
 
     As `cached_recordings`, in a safetensors file that carries the array's SHA-256.
     """
-    file = cache_path(f"{name}-{_cache_key(parameters)}.safetensors")
+    file = cache_path(f"{name}-{cache_key(parameters)}.safetensors")
     if file is None:
         return make()
     try:
@@ -80,6 +80,25 @@ def cached_array(
     return array
 
 
-def _cache_key(parameters: Mapping[str, Any]) -> str:
+def cached_values(name: str, parameters: Mapping[str, Any], make: Callable[[], list[Any]]) -> Any:
+    """Plain values from the cache, or from `make`, as a JSON file; see `cached_recordings`."""
+    file = cache_path(f"{name}-{cache_key(parameters)}.json")
+    if file is None:
+        return make()
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        values = make()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(file) as temporary:
+            temporary.write_text(json.dumps(values), encoding="utf-8")
+    except (OSError, FileError):
+        pass  # as above
+    return values
+
+
+def cache_key(parameters: Mapping[str, Any]) -> str:
+    """Hash plain values and the format version to a file name."""
     text = json.dumps({"format": FORMAT, **parameters}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

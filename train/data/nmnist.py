@@ -4,7 +4,7 @@ G. Orchard, A. Jayawant, G. Cohen and N. Thakor, "Converting static image datase
 neuromorphic datasets using saccades", Frontiers in Neuroscience 9:437, 2015; CC BY-SA 4.0.
 """
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from ...runtime.errors import DataError
 from .aer_files import read_events
 from .dataset import Dataset, FrameSet, compute_digest, hold_out
-from .events import Events
+from .file_frames import FileList, cached_recording_frames
 from .frames import stack_frames
 from .options import DataOptions
 from .recordings import read_recordings
@@ -61,12 +61,12 @@ def _load_part(folder: Path, options: DataOptions) -> FrameSet:
     if not files:
         raise DataError(f"{NAME}: {folder}: no .bin files in folders 0 to 9")
 
-    def recordings() -> Iterator[Events]:
-        for file, _ in files:
-            yield read_events(file, WIDTH, HEIGHT, overflow=True)
-
     labels = np.array([label for _, label in files], np.int64)
-    return FrameSet(stack_frames(recordings(), options), labels)
+    names = [file for file, _ in files]
+    read = partial(read_events, width=WIDTH, height=HEIGHT, overflow=True)
+    return cached_recording_frames(
+        NAME, FileList(folder, names), read, labels, options, (WIDTH, HEIGHT)
+    )
 
 
 def _load_npz(file: Path, options: DataOptions) -> tuple[FrameSet, FrameSet]:

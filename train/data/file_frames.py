@@ -1,0 +1,120 @@
+"""Frames of files, decoded when asked for, with a cache on disk."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.errors import DataError
+from .dataset import FrameSet, Labels
+from .events import Events
+from .frame_cache import Cached, CacheOptions, cached_frames
+from .frames import to_frames
+from .geometry import downsample, rescale
+from .options import DataOptions
+from .sources import DecodedSource
+
+NAMED_FILES = 20  # unreadable files that the provenance names
+
+
+class FileList(Sequence[Path]):
+    """Files below a folder, in one array: worker processes share it, however long it is."""
+
+    def __init__(self, folder: Path, files: Sequence[str | os.PathLike[str]]) -> None:
+        self.folder = folder
+        self.names: NDArray[np.bytes_] = np.array(
+            [os.path.relpath(file, folder).encode("utf-8", "surrogateescape") for file in files]
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.folder / bytes(self.names[index]).decode("utf-8", "surrogateescape")
+
+    def signature(self, times: bool = True) -> str:
+        """SHA-256 of the names, sizes and, with `times`, modification times of the files."""
+        digest = hashlib.sha256()
+        for name in self.names.tolist():
+            path = os.path.join(os.fsencode(self.folder), name)
+            try:
+                status = os.stat(path)
+            except OSError as error:
+                where = os.fsdecode(path)
+                raise DataError(f"{where}: cannot be read: {error.strerror}") from error
+            state = (status.st_size, status.st_mtime_ns) if times else (status.st_size,)
+            digest.update(b"%s\0%s\0" % (name, repr(state).encode()))
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Source of the frames of files, and the encoding of what is not events.
+
+    `encoder` describes, as plain values, how values of the files become integers.
+    """
+
+    source: DecodedSource
+    encoder: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RecordingFrames:
+    """Decoder of an event recording to frames by the options of a dataset, see `to_frames`."""
+
+    read: Callable[[Path], Events]
+    options: DataOptions
+
+    def __call__(self, file: Path) -> NDArray[np.uint8]:
+        """Frames of the recording, uint8 (timesteps, 2, height, width)."""
+        options = self.options
+        events = downsample(rescale(self.read(file), options.size), options.pool)
+        return to_frames(events, options.timesteps, options.binning, options.values)
+
+
+def recording_source(
+    files: FileList, read: Callable[[Path], Events], sensor: tuple[int, int], options: DataOptions
+) -> DecodedSource:
+    """Recordings of a sensor (width, height) as frames, decoded when asked for."""
+    width, height = sensor
+    none = np.zeros(0, np.int64)
+    empty = Events(none, none, none, none, width, height)
+    sized = downsample(rescale(empty, options.size), options.pool)
+    shape = (options.timesteps, 2, sized.height, sized.width)
+    limit = 1 if options.values == "binary" else 255
+    return DecodedSource(files, RecordingFrames(read, options), shape, max_value=limit)
+
+
+def cached_file_frames(
+    name: str, source: DecodedSource, options: DataOptions, **parameters: Any
+) -> Cached:
+    """Frames of a source whose items are a `FileList`, from the cache; see `cached_frames`."""
+    assert isinstance(source.items, FileList)
+    key = {"files": source.items.signature(), "options": options.digest_json(), **parameters}
+    return cached_frames(name, key, source, CacheOptions(options.cache, options.unreadable or 0.0))
+
+
+def cached_recording_frames(
+    name: str,
+    files: FileList,
+    read: Callable[[Path], Events],
+    labels: Labels,
+    options: DataOptions,
+    sensor: tuple[int, int],
+) -> FrameSet:
+    """Labeled frames of recordings, from the cache; unreadable ones are left out."""
+    cached = cached_file_frames(name, recording_source(files, read, sensor, options), options)
+    return FrameSet(cached.source, labels[cached.kept])
+
+
+def describe_unreadable(broken: Mapping[int, str], folder: Path) -> dict[str, Any]:
+    """Provenance of the files that were left out: their number, and the first messages."""
+    if not broken:
+        return {}
+    messages = [message.replace(f"{folder}{os.sep}", "") for message in broken.values()]
+    return {"unreadable": {"files": len(broken), "first": messages[:NAMED_FILES]}}
