@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .geometry import crop as crop
     from .geometry import downsample as downsample
     from .in_memory import from_arrays as from_arrays
-    from .in_memory import from_torch as from_torch
     from .motion import Motion as Motion
     from .motion import render as render
     from .options import DataOptions as DataOptions
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from .registry import load as load
     from .sensor import Sensor as Sensor
     from .sensor import simulate_events as simulate_events
+    from .torch_dataset import from_torch as from_torch
     from .videos import Videos as Videos
 
 EXPORTS = {
@@ -50,7 +50,7 @@ EXPORTS = {
     "downsample": "geometry",
     "from_arrays": "in_memory",
     "from_folder": "folder",
-    "from_torch": "in_memory",
+    "from_torch": "torch_dataset",
     "hold_out": "dataset",
     "load": "registry",
     "load_motion_recordings": "digit_motions",

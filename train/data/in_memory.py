@@ -1,25 +1,21 @@
-"""Datasets from arrays or map-style torch datasets in memory."""
+"""Datasets from arrays in memory, or mapped into it from a file."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...runtime.arrays import as_readonly
 from ...runtime.errors import DataError
-from .dataset import Dataset, EventArray, FrameSet, Labels, compute_digest
+from .dataset import Dataset, FrameSet, compute_digest
 from .options import DataOptions
+from .sources import ArraySource, FileSource, SampleSource
 
 LARGEST = 255  # of an 8-bit value
+CHUNK = 1024  # samples of a mapped file that are looked at together
 Pair = tuple[ArrayLike, ArrayLike]  # samples and labels
-
-
-class SizedDataset(Protocol):
-    """A map-style dataset, as torch has it: a length, and `(sample, label)` by index."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> tuple[Any, Any]: ...
 
 
 def from_arrays(
@@ -39,7 +35,8 @@ def from_arrays(
     channels, height, width), or (timesteps, samples, features), which become channels of one
     pixel. With `timesteps` they are static samples, repeated over time (direct coding): (samples,
     channels, height, width), (samples, height, width) or (samples, features); real numbers from 0
-    to 1 are scaled to 0..255.
+    to 1 are scaled to 0..255. Static samples of type uint8 in a mapped file (`np.load(file,
+    mmap_mode="r")`) are read when asked for; other arrays are copied.
 
     Args:
         x_train: Training samples.
@@ -57,45 +54,18 @@ def from_arrays(
     pairs = {"train": (x_train, y_train), "test": (x_test, y_test)}
     if validation is not None:
         pairs["validation"] = validation
-    samples = {part: np.asarray(x) for part, (x, _) in pairs.items()}
+    samples = {part: np.asanyarray(x) for part, (x, _) in pairs.items()}
     if timesteps is not None:
-        samples = _scale_to_bytes(samples)
+        samples = scale_to_bytes(samples)
     parts = {
         part: FrameSet(
-            _to_events(samples[part], timesteps, f"x_{part}"),
+            to_source(samples[part], timesteps, f"x_{part}"),
             as_readonly(labels, np.int64, f"y_{part}", DataError),
         )
         for part, (_, labels) in pairs.items()
     }
     largest = max(int(part.labels.max()) for part in parts.values())
     return _make_dataset(name, parts, classes or largest + 1)
-
-
-def from_torch(
-    train_dataset: SizedDataset,
-    test_dataset: SizedDataset,
-    *,
-    validation: SizedDataset | None = None,
-    timesteps: int | None = None,
-    classes: int | None = None,
-    name: str = "torch",
-) -> Dataset:
-    """Dataset of map-style torch datasets that give `(sample, label)`, read into memory.
-
-    Without `timesteps` a sample is an event sequence (timesteps, channels, height, width) or
-    (timesteps, features), as tonic's `ToFrame` gives it; with `timesteps` it is static. Values,
-    arguments and errors are those of `from_arrays`.
-    """
-    axis = 1 if timesteps is None else 0
-    train, test = (_read_dataset(each, axis) for each in (train_dataset, test_dataset))
-    return from_arrays(
-        *train,
-        *test,
-        validation=None if validation is None else _read_dataset(validation, axis),
-        timesteps=timesteps,
-        classes=classes,
-        name=name,
-    )
 
 
 def _make_dataset(name: str, parts: dict[str, FrameSet], classes: int) -> Dataset:
@@ -110,37 +80,7 @@ def _make_dataset(name: str, parts: dict[str, FrameSet], classes: int) -> Datase
     return Dataset(name, train, test, classes, digest, provenance, parts.get("validation"))
 
 
-def _read_dataset(dataset: SizedDataset, axis: int) -> tuple[NDArray[Any], Labels]:
-    samples, labels = [], []
-    for k in range(len(dataset)):
-        try:
-            sample, label = dataset[k]
-            samples.append(_to_array(sample))
-            labels.append(int(label))
-        except (TypeError, ValueError, RuntimeError) as error:
-            message = " ".join(str(error).split())
-            raise DataError(
-                f"dataset: sample {k} is not a pair of array and label ({message})"
-            ) from error
-    if not samples:
-        raise DataError("dataset: has no samples, needs 1 or more")
-    shapes = sorted({sample.shape for sample in samples})
-    if len(shapes) > 1:
-        raise DataError(
-            f"dataset: samples have shapes {', '.join(map(str, shapes[:3]))}; "
-            "needs one shape: pad, crop or bin them"
-        )
-    return np.stack(samples, axis=axis), np.array(labels, np.int64)
-
-
-def _to_array(sample: Any) -> NDArray[Any]:
-    array = np.asarray(sample)
-    if hasattr(sample, "getbands") and array.ndim == 3:  # a PIL image: channels last
-        return np.moveaxis(array, -1, 0)
-    return array
-
-
-def _scale_to_bytes(samples: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def scale_to_bytes(samples: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Scale fractions from 0 to 1 to 0..255, in all parts if in one."""
     fractional = any(
         array.dtype.kind == "f" and bool((array != np.rint(array)).any())
@@ -157,8 +97,11 @@ def _scale_to_bytes(samples: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]
     return {part: np.rint(array * LARGEST) for part, array in samples.items()}
 
 
-def _to_events(samples: NDArray[Any], timesteps: int | None, who: str) -> EventArray:
-    """Samples as uint8 (timesteps, samples, channels, height, width), read-only."""
+def to_source(samples: NDArray[Any], timesteps: int | None, who: str) -> SampleSource:
+    """Source of samples, which are uint8 (timesteps, samples, channels, height, width) then.
+
+    Raises `DataError` where the array has another rank or holds values outside 0..255.
+    """
     shape = samples.shape
     if timesteps is None:
         shapes: dict[int, Sequence[int]] = {3: (*shape, 1, 1), 5: shape}
@@ -170,9 +113,31 @@ def _to_events(samples: NDArray[Any], timesteps: int | None, who: str) -> EventA
         remedy = "; event sequences need no timesteps="
     if samples.ndim not in shapes or 0 in shape:
         raise DataError(f"{who}: shape {shape}, needs {expected}{remedy}")
-    pixels: EventArray = as_readonly(samples, np.uint8, who, DataError)
+    if isinstance(samples, np.memmap) and timesteps is not None and samples.dtype == np.uint8:
+        mapped = _map_samples(samples, timesteps, shapes[samples.ndim])
+        if mapped is not None:
+            return mapped
+    if samples.dtype == np.uint8 and not samples.flags.writeable:
+        pixels = np.asarray(samples)
+    else:
+        pixels = as_readonly(samples, np.uint8, who, DataError)
     pixels = pixels.reshape(shapes[samples.ndim])
     if timesteps is not None:
         pixels = np.broadcast_to(pixels, (timesteps, *pixels.shape))
     pixels.flags.writeable = False
-    return pixels
+    return ArraySource(pixels)
+
+
+def _map_samples(
+    samples: np.memmap[Any, Any], timesteps: int, shape: Sequence[int]
+) -> FileSource | None:
+    """Source that maps the samples from their file at each read; None of a part of a file."""
+    whole = samples.base is not None and not isinstance(samples.base, np.ndarray)
+    if not (whole and samples.flags.c_contiguous and samples.filename):
+        return None
+    channels, height, width = shape[1:]
+    largest = max(int(samples[k : k + CHUNK].max()) for k in range(0, len(samples), CHUNK))
+    return FileSource(
+        Path(samples.filename), len(samples), (timesteps, channels, height, width), True,
+        largest, int(samples.offset),
+    )  # fmt: skip
