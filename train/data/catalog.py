@@ -22,6 +22,8 @@ DATASETS: Mapping[str, DatasetInfo] = {
     "digits-events": DatasetInfo("handwritten digits in front of an event sensor", False),
     "dvs-cifar10": DatasetInfo("DVS-CIFAR10: recordings of CIFAR-10 images, 10 classes"),
     "dvs-gesture": DatasetInfo("DVS128 Gesture: recordings of 11 hand gestures"),
+    "fashion-mnist": DatasetInfo("Fashion-MNIST: 70,000 images of 28 x 28 pixels, 10 classes"),
+    "folder": DatasetInfo("own files, one folder for each class, or a file of arrays"),
     "images": DatasetInfo("a folder of images, one subfolder for each class"),
     "ncaltech101": DatasetInfo("N-Caltech101: recordings of Caltech101 images"),
     "nmnist": DatasetInfo("N-MNIST: recordings of MNIST digits, 10 classes"),

@@ -19,8 +19,17 @@ def repeat_over_time(images: Images, labels: Labels, options: DataOptions) -> Fr
 
     Raises `DataError` where `options.pool` does not divide their sides.
     """
-    pixels = np.ascontiguousarray(_average_pool(images, options.pool) >> (8 - options.value_bits))
+    pixels = np.ascontiguousarray(quantize_images(images, options))
     return FrameSet(np.broadcast_to(pixels, (options.timesteps, *pixels.shape)), labels)
+
+
+def quantize_images(images: Images, options: DataOptions) -> Images:
+    """Average squares of `options.pool` pixels and keep the `options.value_bits` highest bits.
+
+    Raises `DataError` where `options.pool` does not divide the sides.
+    """
+    pooled = _average_pool(images, options.pool)
+    return np.right_shift(pooled, 8 - options.value_bits, dtype=np.uint8)
 
 
 def make_image_dataset(
@@ -33,7 +42,7 @@ def make_image_dataset(
     validation: tuple[Images, Labels] | None = None,
 ) -> Dataset:
     """Dataset of images and labels; its digest is of the images, not repeated over time."""
-    digest = hashlib.sha256(options.model_dump_json(exclude={"folder"}).encode())
+    digest = hashlib.sha256(options.digest_json().encode())
     for array in (*train, *test):
         digest.update(f"{array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)

@@ -12,6 +12,8 @@ from .dataset import Dataset
 from .digit_motions import load_digit_motions
 from .digits_events import load_digits_events
 from .dvs_gesture import load_dvs_gesture
+from .fashion_mnist import load_fashion_mnist
+from .folder import load_folder
 from .image_folder import load_image_folder
 from .nmnist import load_nmnist
 from .options import DataOptions
@@ -24,6 +26,8 @@ LOADERS: dict[str, Callable[[DataOptions], Dataset]] = {
     "digits-events": load_digits_events,
     "dvs-cifar10": load_dvs_cifar10,
     "dvs-gesture": load_dvs_gesture,
+    "fashion-mnist": load_fashion_mnist,
+    "folder": load_folder,
     "images": load_image_folder,
     "ncaltech101": load_ncaltech101,
     "nmnist": load_nmnist,

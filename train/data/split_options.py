@@ -2,12 +2,14 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ...runtime.config import Options
 
 SplitBy = Literal["auto", "given", "fraction", "group", "fold", "time"]
 
 
-class SplitOptions(BaseModel):
+class SplitOptions(Options):
     """Division of samples into training, test and optional validation samples.
 
     - `by`: "given" takes the parts that the data has; "fraction" draws the same number of samples
@@ -22,8 +24,6 @@ class SplitOptions(BaseModel):
       the groups is drawn.
     - `folds`, `fold`: number of folds, and the one for test, from 0.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     by: SplitBy = "auto"
     test: float = Field(default=0.2, gt=0, lt=1)

@@ -1,0 +1,177 @@
+"""Own audio, video, time series and array files as frames, and their division into parts."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from media import write_flac, write_video, write_wave
+
+from pumice.runtime.errors import DataError
+from pumice.train.data import from_folder, load
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def tone(frequency: float, seconds: float = 0.5, rate: int = 8000) -> Any:
+    return 0.5 * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)
+
+
+def write_tones(folder: Path) -> Path:
+    """Two frequencies as classes by file name, three speakers, four takes each."""
+    for label, frequency in enumerate((400, 2000)):
+        for speaker in ("s1", "s2", "s3"):
+            for take in range(4):
+                write_wave(folder / f"{label}_{speaker}_{take}.wav", tone(frequency))
+    return folder
+
+
+OPTIONS: dict[str, Any] = {"class_pattern": r"(\d)_", "timesteps": 5, "size": 16, "window": 500_000}
+
+
+def test_the_loudest_mel_band_is_that_of_the_tone(tmp_path: Path) -> None:
+    data = from_folder(write_tones(tmp_path / "tones"), **OPTIONS)
+    assert data.input_shape == (1, 16, 10) and data.classes == 2
+    edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + 4000 / 700), 18) / 2595) - 1)
+    spectra = data.train.events[:, :, 0].mean(axis=(0, 3))
+    for label, frequency in enumerate((400, 2000)):
+        band = int(np.argmin(np.abs(edges[1:-1] - frequency)))
+        chosen = spectra[data.train.labels == label].mean(axis=0)
+        others = spectra[data.train.labels != label].mean(axis=0)
+        assert chosen[band] > others[band] + 50
+    encoder = data.provenance["encoder"]
+    assert encoder["sample_rate"] == 8000 and len(encoder["mean"]) == 16
+
+
+def test_wav_and_flac_of_one_waveform_give_the_same_frames(tmp_path: Path) -> None:
+    sets = []
+    for suffix, write in (("wav", write_wave), ("flac", write_flac)):
+        for part in ("train", "test"):
+            for k in range(2):
+                write(tmp_path / suffix / part / str(k) / f"a.{suffix}", tone(500 * (k + 1)))
+        sets.append(from_folder(tmp_path / suffix, timesteps=5, size=8, window=400_000))
+    assert sets[0].train == sets[1].train and sets[0].train.events.any()
+
+
+def test_a_speaker_is_in_one_part_and_standardization_is_of_the_training_part(
+    tmp_path: Path,
+) -> None:
+    folder = write_tones(tmp_path / "tones")
+    by_speaker = {"by": "group", "pattern": r"_(s\d)_", "test_groups": ["s3"]}
+    data = from_folder(folder, **OPTIONS, split=by_speaker)
+    assert (len(data.train), len(data.test)) == (16, 8)
+    assert data.provenance["split"] == "test groups s3"
+    for file in folder.glob("*_s3_*"):
+        write_wave(file, tone(3000))  # the test part changes, the encoder does not
+    other = from_folder(folder, **OPTIONS, split=by_speaker)
+    assert other.provenance["encoder"] == data.provenance["encoder"]
+    assert other.train == data.train and other.test != data.test
+
+
+def test_videos_are_sampled_evenly_and_kept_apart(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for k in range(4):
+            images = np.arange(0, 90, 10)[:, None, None, None] + np.zeros((9, 8, 8, 3))
+            write_video(tmp_path / "films" / name / f"{k}.mkv", images.astype(np.uint8) + 20 * k)
+    data = from_folder(tmp_path / "films", timesteps=3, size=8, split={"validation": 0.25})
+    assert data.validation is not None and data.input_shape == (3, 8, 8)
+    assert (len(data.train), len(data.validation), len(data.test)) == (4, 2, 2)
+    whole = [part.events[:, :, 0, 0, 0].T for part in (data.train, data.validation, data.test)]
+    levels = np.concatenate(whole).astype(int)
+    assert np.array_equal(levels - levels[:, :1], np.tile([0, 40, 80], (8, 1)))
+    assert sorted(levels[:, 0].tolist()) == [0, 0, 20, 20, 40, 40, 60, 60]
+
+
+def test_a_timestep_of_a_series_holds_its_rows_in_signed_channels(tmp_path: Path) -> None:
+    x = RANDOM.normal(5, 2, (12, 9, 2))
+    np.savez(tmp_path / "own.npz", x=x, y=np.arange(12) % 3)
+    split = {"by": "time", "test": 0.25}
+    data = from_folder(tmp_path / "own.npz", format="series", timesteps=4, split=split)
+    assert data.input_shape == (4, 1, 2) and data.test.labels.tolist() == [0, 1, 2]
+    assert data.provenance["split"] == "last 0.25 of each class, in order of time"
+    train = x[:9].reshape(-1, 2)
+    scores = ((x[9:, :8] - train.mean(axis=0)) / train.std(axis=0)).clip(-3, 3) * 85
+    events = data.test.events.astype(int)[:, :, :, 0]
+    signed = (events[:, :, :2] - events[:, :, 2:]).transpose(1, 0, 3, 2).reshape(3, 8, 2)
+    assert np.abs(signed - scores).max() <= 0.5 + 1e-9
+    files = tmp_path / "files"
+    for k in range(12):
+        (files / str(k % 3)).mkdir(parents=True, exist_ok=True)
+        np.savetxt(files / str(k % 3) / f"{k}.csv", x[k], delimiter=",", header="a,b", comments="")
+    same = from_folder(files, format="series", timesteps=4, split=split)
+    assert np.abs(same.test.events.astype(int) - data.test.events).max() <= 1
+
+
+def test_folds_cover_all_samples_once(tmp_path: Path) -> None:
+    x = np.arange(30, dtype=np.uint8).repeat(4).reshape(30, 1, 2, 2)
+    np.savez(tmp_path / "own.npz", x=x, y=np.arange(30) % 2, groups=np.arange(30) // 6)
+    for by in ("fold", "time", "group"):
+        tested = []
+        for fold in range(5):
+            split = {"by": by, "folds": 5, "fold": fold}
+            data = from_folder(tmp_path / "own.npz", timesteps=2, split=split)
+            parts = [part.events[0, :, 0, 0, 0].tolist() for part in (data.train, data.test)]
+            assert not {*parts[0]} & {*parts[1]} and len(parts[1]) == 6
+            tested += parts[1]
+            if by == "group":
+                assert len({value // 6 for value in parts[1]}) == 1
+        assert sorted(tested) == list(range(30))
+
+
+def test_arrays_in_npy_files_are_mapped_and_keep_their_parts(tmp_path: Path) -> None:
+    x = RANDOM.integers(0, 256, (8, 3, 4, 5), np.uint8)
+    for name, array in {"x_train": x[:6], "x_test": x[6:], "y_train": np.arange(6) % 2,
+                        "y_test": np.arange(2)}.items():  # fmt: skip
+        np.save(tmp_path / f"{name}.npy", array)
+    data = load("folder", folder=tmp_path, format="arrays", timesteps=3, value_bits=4)
+    assert (
+        np.array_equal(data.train.events[2], x[:6] >> 4) and data.provenance["split"] == "as given"
+    )
+    assert np.array_equal(data.test.events[0], x[6:] >> 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": {"by": "given"}}, 'split.by = "given": the data has no parts'),
+        ({"split": {"by": "group"}}, "needs split.pattern, which finds"),
+        ({"split": {"by": "group", "pattern": "_(s9)_"}}, "split.pattern = '_(s9)_': does not fit"),
+        ({"split": {"by": "group", "pattern": "_s1_"}}, "has no group; put the name in parenthes"),
+        ({"split": {"by": "group", "pattern": "(s[0-9])", "test_groups": ["s7"]}}, "no group 's7'"),
+        ({"split": {"by": "group", "pattern": "(s)"}}, "leaves no train samples of 24"),
+        ({"class_pattern": "("}, "class_pattern = '(': is no regular expression"),
+        ({"timesteps": 60}, "audio of 500000 us has 50 windows of 10 ms; needs no more timesteps"),
+    ],
+)
+def test_options_that_do_not_fit_the_files_are_named(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    folder = write_tones(tmp_path / "tones")
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        from_folder(folder, **{**OPTIONS, **options})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "message"),
+    [
+        ({"x": np.zeros((4, 2))}, {}, "holds no y; needs arrays x_train, y_train"),
+        ({"x_train": np.zeros((4, 2)), "y_train": [0, 1, 0, 1]}, {}, "holds no x_test, y_test"),
+        ({"x": np.zeros((4, 3, 2)), "y": [0.5, 0, 1, 1]}, {}, "y: value 0.5 is not an integer"),
+        ({"x": [[np.nan, 0.0]] * 4, "y": [0, 1] * 2}, {"format": "series"}, "sample 0 holds NaN"),
+        ({"x": np.ones((4, 3)), "y": [0, 1] * 2}, {"format": "series"}, "series have 3 rows"),
+    ],
+)
+def test_arrays_that_are_no_samples_are_named(
+    tmp_path: Path, arrays: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    np.savez(tmp_path / "own.npz", **arrays)
+    with pytest.raises(DataError, match=message) as caught:
+        from_folder(tmp_path / "own.npz", **options)
+    assert "own.npz" in str(caught.value) or "timesteps" in str(caught.value)
