@@ -41,9 +41,9 @@ def from_folder(
     cropped to the middle square and repeated over time. Recordings are binned from their first
     event to their last: `.bin` and `.bs2` (40 bits per event), `.csv` and `.txt` (lines of time, x,
     y and polarity in the order of a header or of the numbers), `.aedat`, `.aedat4`, `.raw`, `.dat`,
-    `.es`, and `.npz` with arrays x, y, t and p. Of videos, `timesteps` images are taken; audio becomes log-mel spectra of
-    `size` bands; of time series (`format="series"`: `.csv`, `.npy`, `.npz`) each timestep sees a
-    few rows. A file of arrays is described at `load_array_file`.
+    `.es`, and `.npz` with arrays x, y, t and p. Of videos, `timesteps` images are taken; audio
+    becomes log-mel spectra of `size` bands; of time series (`format="series"`: `.csv`, `.npy`,
+    `.npz`) each timestep holds a few rows. A file of arrays is described at `load_array_file`.
 
     Args:
         path: The folder, or a file of arrays.

@@ -114,6 +114,12 @@ def from_torch(
             round(high) if max_value is None else max_value,
         )
         parts[part] = FrameSet(source, facts[part].labels)
+    return _make_dataset(name, parts, facts, classes)
+
+
+def _make_dataset(
+    name: str, parts: dict[str, FrameSet], facts: dict[str, PartFacts], classes: int | None
+) -> Dataset:
     options = DataOptions(name=name, timesteps=parts["train"].timesteps)
     provenance = {
         "source": "torch datasets",
