@@ -13,6 +13,7 @@ from ...runtime.config import validate
 from ...runtime.errors import DataError
 from .array_file import load_array_file
 from .dataset import Dataset, FrameSet
+from .encoders import encode_dataset
 from .file_frames import cached_file_frames, describe_unreadable
 from .file_tree import EXPECTED_FILES, FileTree, list_files, match_pattern
 from .options import DataOptions
@@ -52,7 +53,8 @@ def from_folder(
         test_fraction: Fraction of the smallest class that is held out of each class to test, the
             same as `split={"test": ...}` (default 0.2); drawn by `seed`.
         **options: Other fields of `DataOptions`: `timesteps`, `binning`, `values`, `pool`, `size`,
-            `value_bits`, `seed`, `format`, `class_pattern`, `split`, `unreadable`, `cache`.
+            `value_bits`, `encoding`, `seed`, `format`, `class_pattern`, `split`, `unreadable`,
+            `cache`.
 
     Raises:
         DataError: The folder holds no samples, its parts differ in their classes, or more files
@@ -65,7 +67,8 @@ def from_folder(
             raise DataError(f"test_fraction is {test_fraction}, needs a number between 0 and 1")
         options["split"] = {**dict(options.get("split") or {}), "test": test_fraction}
     table = {**options, "name": NAME, "folder": folder, "sensor": sensor}
-    return load_folder(validate(DataOptions, table, str(folder)))
+    settings = validate(DataOptions, table, str(folder))
+    return encode_dataset(load_folder(settings), settings)
 
 
 def load_folder(options: DataOptions) -> Dataset:

@@ -12,7 +12,7 @@ Binning = Literal["time", "count"]
 Values = Literal["binary", "counts", "gray"]
 Format = Literal["images", "recordings", "videos", "audio", "series", "arrays"]
 # Fields that are part of a dataset's digest only where they are set, and fields that never are.
-LATER_FIELDS = {"format", "sensor", "class_pattern", "split"}
+LATER_FIELDS = {"encoding", "delta_threshold", "format", "sensor", "class_pattern", "split"}
 NO_DIGEST_FIELDS = {"folder", "cache", "unreadable"}
 
 
@@ -33,6 +33,9 @@ class DataOptions(Options):
     - `value_bits`: most significant bits kept of an image's 8-bit values. Images are repeated over
       all timesteps. The bias that centers them is clipped where values are large, so 4 bits convert
       with less error than 8.
+    - `encoding`: code of values as spikes, "rate" or "latency" of images, "delta" (send on change)
+      of videos, spectra and time series; by default values enter as they are ("direct").
+    - `delta_threshold`: change of a value that delta coding sends (default 16).
     - `labels`: whether labels may be used; with `false`, no label may be learned from.
 
     Of own data (`name = "folder"`):
@@ -61,6 +64,8 @@ class DataOptions(Options):
     size: int = Field(default=0, ge=0)
     window: int = Field(default=0, ge=0)
     value_bits: int = Field(default=8, ge=1, le=8)
+    encoding: Literal["direct", "rate", "latency", "delta"] | None = None
+    delta_threshold: int | None = Field(default=None, ge=1, le=255)
     labels: bool = True
     format: Format | None = None
     sensor: tuple[int, int] | None = None

@@ -12,6 +12,7 @@ from .dataset import Dataset
 from .digit_motions import load_digit_motions
 from .digits_events import load_digits_events
 from .dvs_gesture import load_dvs_gesture
+from .encoders import encode_dataset
 from .fashion_mnist import load_fashion_mnist
 from .folder import load_folder
 from .image_folder import load_image_folder
@@ -56,4 +57,5 @@ def load(name: str, folder: str | os.PathLike[str] | None = None, **options: Any
         raise DataError(f"no dataset {name!r}; {suggest(name, LOADERS)}")
     if folder is not None and not os.path.exists(folder):
         raise DataError(f"{name}: no folder {folder}; give the present one with --folder PATH")
-    return loader(validate(DataOptions, {**options, "name": name, "folder": folder}, name))
+    chosen = validate(DataOptions, {**options, "name": name, "folder": folder}, name)
+    return encode_dataset(loader(chosen), chosen)
