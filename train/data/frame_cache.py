@@ -7,7 +7,6 @@ when it is complete. Plain files: readers map what they need (`FileSource`), and
 library is needed to read them.
 """
 
-import fcntl
 import json
 import math
 import os
@@ -272,6 +271,8 @@ def _sync(file: BinaryIO) -> None:
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Exclusive lock of a file, which a kill releases; the file is left behind, empty."""
+    import fcntl  # absent on Windows
+
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
