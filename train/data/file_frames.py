@@ -19,6 +19,8 @@ from .geometry import downsample, rescale
 from .options import DataOptions
 from .sources import DecodedSource
 
+# Options that frames depend on; other splits or encoders of the same files share a cache.
+FRAME_FIELDS = {"timesteps", "binning", "values", "pool", "size", "window", "value_bits", "sensor"}
 NAMED_FILES = 20  # unreadable files that the provenance names
 
 
@@ -95,7 +97,8 @@ def cached_file_frames(
 ) -> Cached:
     """Frames of a source whose items are a `FileList`, from the cache; see `cached_frames`."""
     assert isinstance(source.items, FileList)
-    key = {"files": source.items.signature(), "options": options.digest_json(), **parameters}
+    chosen = options.model_dump(mode="json", include=FRAME_FIELDS)
+    key = {"files": source.items.signature(), "options": chosen, **parameters}
     return cached_frames(name, key, source, CacheOptions(options.cache, options.unreadable or 0.0))
 
 

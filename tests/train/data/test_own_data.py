@@ -88,6 +88,18 @@ def test_videos_are_sampled_evenly_and_kept_apart(tmp_path: Path) -> None:
     assert sorted(levels[:, 0].tolist()) == [0, 0, 20, 20, 40, 40, 60, 60]
 
 
+def test_splits_of_the_same_files_share_a_cache(tmp_path: Path) -> None:
+    for k in range(4):
+        images = RANDOM.integers(0, 256, (4, 8, 8, 3), np.uint8)
+        write_video(tmp_path / "films" / "ab"[k % 2] / f"{k}.mkv", images)
+    for options in ({}, {"seed": 3}, {"split": {"by": "time"}}, {"encoding": "delta"}):
+        from_folder(tmp_path / "films", timesteps=3, size=8, **options)
+    caches = tmp_path / "cache" / "pumice"
+    assert len([each for each in caches.iterdir() if each.is_dir()]) == 1
+    from_folder(tmp_path / "films", timesteps=3, size=8, value_bits=4)
+    assert len([each for each in caches.iterdir() if each.is_dir()]) == 2
+
+
 def test_a_timestep_of_a_series_holds_its_rows_in_signed_channels(tmp_path: Path) -> None:
     x = RANDOM.normal(5, 2, (12, 9, 2))
     np.savez(tmp_path / "own.npz", x=x, y=np.arange(12) % 3)
