@@ -69,27 +69,30 @@ class Reader:
 class RecordingFrames:
     """Decoder of an event recording to frames by the options of a dataset, see `to_frames`."""
 
-    read: Callable[[Path], Events]
+    read: Callable[[Any], Events]
     options: DataOptions
 
-    def __call__(self, file: Path) -> NDArray[np.uint8]:
+    def __call__(self, item: Any) -> NDArray[np.uint8]:
         """Frames of the recording, uint8 (timesteps, 2, height, width)."""
         options = self.options
-        events = downsample(rescale(self.read(file), options.size), options.pool)
+        events = downsample(rescale(self.read(item), options.size), options.pool)
         return to_frames(events, options.timesteps, options.binning, options.values)
 
 
 def recording_source(
-    files: FileList, read: Callable[[Path], Events], sensor: tuple[int, int], options: DataOptions
+    items: Sequence[Any],
+    read: Callable[[Any], Events],
+    sensor: tuple[int, int],
+    options: DataOptions,
 ) -> DecodedSource:
-    """Recordings of a sensor (width, height) as frames, decoded when asked for."""
+    """Recordings that `read` reads from `items`, of a sensor (width, height), as frames."""
     width, height = sensor
     none = np.zeros(0, np.int64)
     empty = Events(none, none, none, none, width, height)
     sized = downsample(rescale(empty, options.size), options.pool)
     shape = (options.timesteps, 2, sized.height, sized.width)
     limit = 1 if options.values == "binary" else 255
-    return DecodedSource(files, RecordingFrames(read, options), shape, max_value=limit)
+    return DecodedSource(items, RecordingFrames(read, options), shape, max_value=limit)
 
 
 def cached_file_frames(

@@ -8,7 +8,7 @@ done here on events (`size = 48`), so that values stay integers.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import DataError, MissingPackage
-from .cache import cached_array
 from .dataset import Dataset, FrameSet, compute_digest
 from .events import Events
-from .frames import stack_frames
-from .geometry import rescale
+from .file_frames import FRAME_FIELDS, recording_source
+from .frame_cache import CacheOptions, cached_frames
 from .options import DataOptions
 
 TRAIN_TENTHS = 9
@@ -95,7 +94,7 @@ def load_tonic(which: TonicDataset, options: DataOptions) -> Dataset:
     else:
         chosen, split = [np.ones(part.shape, bool) for part in labels], "as published"
     train, test = (
-        FrameSet(_load_frames(which, source, mask, options, number), part[mask])
+        _load_part(which, source, mask, part, options, number)
         for number, (source, mask, part) in enumerate(zip(opened, chosen, labels, strict=True))
     )
     provenance = {
@@ -136,23 +135,40 @@ def _open_tonic(which: TonicDataset, folder: Path, part: dict[str, Any]) -> Any:
     return local(str(folder), **part)
 
 
-def _load_frames(
-    which: TonicDataset, source: Any, mask: NDArray[np.bool_], options: DataOptions, part: int
-) -> NDArray[np.uint8]:
+def _load_part(
+    which: TonicDataset,
+    source: Any,
+    mask: NDArray[np.bool_],
+    labels: NDArray[np.int64],
+    options: DataOptions,
+    part: int,
+) -> FrameSet:
+    """The recordings that `mask` chooses of a part, as frames from the cache."""
     chosen = np.flatnonzero(mask)
-
-    def recordings() -> Iterator[Events]:
-        for index in chosen.tolist():
-            raw = source[index][0]
-            yield rescale(_to_events(raw, which), options.size)
-
+    sensor = which.width, which.height
+    frames = recording_source(chosen.tolist(), TonicReader(source, which), sensor, options)
     parameters = {
         "set": which.name,
         "part": part,
+        "chosen": [len(chosen), len(mask)],
         "files": files_digest(source.data),
-        "options": options.model_dump(mode="json", exclude={"folder", "seed"}),
+        "options": options.model_dump(mode="json", include=FRAME_FIELDS),
     }
-    return cached_array(which.name, parameters, lambda: stack_frames(recordings(), options))
+    cache = CacheOptions(options.cache, options.unreadable or 0.0)
+    cached = cached_frames(which.name, parameters, frames, cache)
+    return FrameSet(cached.source, labels[chosen][cached.kept])
+
+
+@dataclass(frozen=True)
+class TonicReader:
+    """Reads a recording of a dataset of tonic by its index."""
+
+    source: Any
+    which: TonicDataset
+
+    def __call__(self, index: int) -> Events:
+        """Events of the recording, in time order."""
+        return _to_events(self.source[index][0], self.which)
 
 
 def files_digest(files: Sequence[Any]) -> str:
