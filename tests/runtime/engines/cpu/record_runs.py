@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-sys.path.append(str(Path(__file__).parents[2] / "common"))
+sys.path.append(str(Path(__file__).parents[3] / "common"))
 from strategies import Events, runs, stopping_runs
 
 from pumice.runtime import Network
