@@ -21,7 +21,12 @@ test: install
 	$(BIN)/mypy tests
 	$(BIN)/pytest
 
-install: .venv/installed
+install: .venv/installed .venv/core
+
+# The C core is built by the installation, and again when its sources change.
+.venv/core: .venv/installed setup.py $(wildcard runtime/core/*.[ch])
+	$(BIN)/python setup.py -q build_ext --inplace
+	touch $@
 
 # The stamp is written last, so that an interrupted installation is repeated. On Linux, PyPI's torch includes CUDA
 # (several GB); a CPU wheel of the same version is preferred if pip finds one (PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL).
@@ -35,6 +40,7 @@ install: .venv/installed
 	$(PIP) -c constraints.txt --no-build-isolation -e '.[convert,lava,onnx,plot,report,streams,train]' --group dev
 	$(PIP) --no-deps --ignore-requires-python lava-nc==0.10.0 lava-dl==0.6.0
 	touch $@
+	touch .venv/core
 
 # The libraries that bench/ compares with. BindsNET is excluded, since it requires another torch. SpikingJelly's model
 # zoo cannot be imported with a CPU torch (torchvision's wheel is a CUDA one); its neurons, layers and losses can.
