@@ -19,15 +19,33 @@ from ..formats.nir import files as nir
 from ..formats.nir.metadata import METADATA_KEY, decode_network
 from ..formats.nir.ops import Reset, check_nodes
 from ..formats.nir.reader import parse_nir
-from ..quantize.float_network import FloatNetwork
-from . import snntorch, spikingjelly
+from ..quantize.float_network import FloatNetwork, as_shape
+from . import norse, sinabs, snntorch, spikingjelly
 from .sequential import build_sequential
 from .slayer import export_blocks, is_slayer
-from .torch_layers import LayerParser, parse_layers
+from .torch_layers import (
+    LayerParser,
+    ParsedLayer,
+    check_if_torch,
+    has_own_forward,
+    layer_kind,
+    parse_layers,
+)
+
+
+def _parse_norse_or_sinabs(node: Any) -> tuple[ParsedLayer, str]:
+    """Parse `LIF` or `IAF`, which both libraries have."""
+    if sinabs.is_sinabs(node):
+        return sinabs.parse_neuron(node)
+    return norse.NEURON_PARSERS[layer_kind(node)](node)
+
 
 NEURON_PARSERS: Mapping[str, LayerParser] = {
     **spikingjelly.NEURON_PARSERS,
     **snntorch.NEURON_PARSERS,
+    **norse.NEURON_PARSERS,
+    **sinabs.NEURON_PARSERS,
+    **dict.fromkeys(("LIF", "IAF"), _parse_norse_or_sinabs),
 }
 MIN_DT = 1e-12  # replaces a dt that is not given, so that all other nodes are checked
 SUFFIXES = (".net", ".nir", ".pumice")
@@ -114,12 +132,21 @@ def inspect_model(model: Any, options: ImportOptions) -> ImportedModel:
 def _open_layers(model: Any, options: ImportOptions) -> ImportedModel:
     layers, diagnostics = parse_layers(model, NEURON_PARSERS)
     shape = options.input_shape
+    if shape is not None and has_own_forward(model, NEURON_PARSERS):
+        from .custom_forward import import_module  # imports torch
+
+        build_traced, traced = import_module(
+            model, as_shape(shape), options.value_bits, NEURON_PARSERS
+        )
+        return ImportedModel(type(model).__name__, traced, build_traced)
     if shape is None:
         diagnostics += (_missing_option("input", "its shape", "give input_shape"),)
     name = type(model).__name__
 
     def build() -> FloatNetwork:
-        return build_sequential(layers, shape or (), options.value_bits, {"format": name})
+        network = build_sequential(layers, shape or (), options.value_bits, {"format": name})
+        check_if_torch(model, network, NEURON_PARSERS)
+        return network
 
     return ImportedModel(name, diagnostics, build)
 

@@ -19,7 +19,14 @@ from ..diagnostics import LayerDiagnostic, UnsupportedLayerError, raise_if_unsup
 from ..quantize.float_network import FloatNetwork
 from ..quantize.neuron_params import make_neuron_params
 from .sequential import build_sequential
-from .torch_layers import LayerParser, ParsedLayer, parse_layers, to_numpy, to_scalar
+from .torch_layers import (
+    LayerParser,
+    ParsedLayer,
+    check_if_torch,
+    parse_layers,
+    to_numpy,
+    to_scalar,
+)
 
 
 def from_snntorch(
@@ -37,11 +44,13 @@ def from_snntorch(
         The float network, and a diagnostic per layer.
 
     Raises:
-        NetworkError: A layer is not supported; names its parameter.
+        NetworkError: A layer is not supported, or computes something else than its attributes say;
+            names its parameter.
     """
     layers, diagnostics = parse_layers(module, NEURON_PARSERS)
     raise_if_unsupported(diagnostics, NetworkError)
     network = build_sequential(layers, input_shape, value_bits, {"format": "snntorch"})
+    check_if_torch(module, network, NEURON_PARSERS)
     return network, diagnostics
 
 

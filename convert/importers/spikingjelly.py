@@ -24,6 +24,7 @@ from .torch_layers import (
     AdaptiveAvgPool,
     LayerParser,
     ParsedLayer,
+    check_if_torch,
     parse_layers,
     to_scalar,
 )
@@ -46,11 +47,13 @@ def from_spikingjelly(
         The float network, and a diagnostic per layer.
 
     Raises:
-        NetworkError: A layer is not supported; names its parameter.
+        NetworkError: A layer is not supported, or computes something else than its attributes say;
+            names its parameter.
     """
     layers, diagnostics = parse_layers(module, NEURON_PARSERS)
     raise_if_unsupported(diagnostics, NetworkError)
     network = build_sequential(layers, input_shape, value_bits, {"format": "spikingjelly"})
+    check_if_torch(module, network, NEURON_PARSERS)
     return network, diagnostics
 
 

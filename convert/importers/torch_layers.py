@@ -4,6 +4,7 @@ No library is imported: a layer is identified by the name of its class. Batch no
 running statistics here, and max pooling becomes `SpikeMaxPool`.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..diagnostics import LayerDiagnostic, UnsupportedLayerError
+from ..quantize.float_network import FloatNetwork
 from ..quantize.linear_ops import (
     AffineOp,
     ConvOp,
@@ -100,6 +102,20 @@ def parse_layers(
     return layers, tuple(diagnostics)
 
 
+def check_if_torch(
+    layers: Any, network: FloatNetwork, neuron_parsers: Mapping[str, LayerParser]
+) -> None:
+    """Compare a network with runs of the torch layers that it was built from, where they run.
+
+    Raises:
+        NetworkError: A layer computes something else; names it.
+    """
+    if "torch" in sys.modules:
+        from .layer_check import check_layers
+
+        check_layers(layers, network, neuron_parsers)
+
+
 def layer_kind(layer: Any) -> str:
     """Name of the class of a layer, that of the original one where it is parametrized."""
     cls = type(layer)
@@ -126,6 +142,17 @@ def parse_layer(layer: Any, parsers: Mapping[str, LayerParser]) -> tuple[ParsedL
         raise UnsupportedLayerError(
             f"is no {kind} that can be read ({type(error).__name__}: {lines[0]})"
         ) from error
+
+
+def has_own_forward(module: Any, neuron_parsers: Mapping[str, LayerParser]) -> bool:
+    """Test for a module whose layers are in a forward method, not in a sequence."""
+    if not hasattr(module, "named_modules"):
+        return False
+    parsers = {**LAYER_PARSERS, **neuron_parsers}
+    return any(
+        layer_kind(layer) not in parsers and any(True for _ in layer.children())
+        for _, layer in iter_layers(module)
+    )
 
 
 def to_numpy(value: Any) -> NDArray[np.float64]:
@@ -167,8 +194,8 @@ def _parse_unknown(layer: Any) -> tuple[ParsedLayer, str]:
     children: Any = getattr(layer, "modules", tuple)()
     if any(type(child).__name__ in LAYER_PARSERS for child in children):
         raise UnsupportedLayerError(
-            f"{kind} has a forward method of its own, which cannot be inspected",
-            "pass its layers in their order, as a list or Sequential",
+            f"{kind} has a forward method of its own, which has to be run",
+            "give import_model its input_shape, or pass its layers as a list or Sequential",
         )
     raise UnsupportedLayerError(f"{kind} is not a supported layer")
 

@@ -36,6 +36,7 @@ class NeuronParams:
         voltage_decay: Fraction of the voltage lost per timestep, 0 to 1.
         spiking: False for an integrator.
         inclusive: True where the neurons fire at the threshold too.
+        delay: Timesteps by which the input of the neurons is late.
     """
 
     gain: Float64Array
@@ -45,6 +46,7 @@ class NeuronParams:
     voltage_decay: Float64Array
     spiking: bool = True
     inclusive: bool = False
+    delay: int = 0
 
     def to_population(
         self, name: str, incoming: list[FusedLinear]
@@ -104,6 +106,7 @@ def make_neuron_params(
     gain: ArrayLike = 1.0,
     spiking: bool = True,
     inclusive: bool = False,
+    delay: int = 0,
 ) -> NeuronParams:
     """Make neuron parameters without a bias from numbers or arrays; see `NeuronParams`."""
 
@@ -112,7 +115,7 @@ def make_neuron_params(
 
     decays = as_array(current_decay), as_array(voltage_decay)
     return NeuronParams(
-        as_array(gain), np.zeros(1), as_array(threshold), *decays, spiking, inclusive
+        as_array(gain), np.zeros(1), as_array(threshold), *decays, spiking, inclusive, delay
     )
 
 

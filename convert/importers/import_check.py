@@ -1,0 +1,175 @@
+"""Check of an import: the original module and the float network, layer by layer.
+
+Each population is simulated on what the layers before it gave in the original, so that a difference
+stays where it arises. A neuron is left out from the timestep on at which its voltage is so near to
+its threshold that rounding decides.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.errors import NetworkError
+from ..quantize.float_network import FloatNetwork, FloatPopulation
+from ..quantize.neuron_params import NeuronParams
+
+TOLERANCE = 1e-4
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRecord:
+    """What a layer of the original got and gave, (timesteps, batch, neurons).
+
+    Attributes:
+        name: Name of its population.
+        params: Its neurons as they were parsed.
+        inputs: Input of its neurons; None for pooling, which has none of its own.
+        outputs: Output that later layers got; None for a read-out.
+        spikes: Its own output, which differs from `outputs` where later layers got drawn spikes.
+        total: Result of a read-out that is `decode` times the sum of its inputs over time.
+        decode: That factor.
+    """
+
+    name: str
+    params: NeuronParams
+    inputs: Array | None
+    outputs: Array | None
+    spikes: Array | None
+    total: Array | None = None
+    decode: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A run of the original: its input (timesteps, batch, *shape), layers and output layer."""
+
+    events: Array
+    layers: Mapping[str, LayerRecord]
+    output: str
+
+
+def check_import(network: FloatNetwork, recordings: Iterable[Recording]) -> None:
+    """Compare a float network with recorded runs of the module that it was imported from.
+
+    Raises:
+        NetworkError: A layer differs; names the first one.
+    """
+    for recording in recordings:
+        known = {population.name for population in network.populations}
+        for name in recording.layers:
+            if name not in known:
+                raise NetworkError(f"{name}: is a layer of the original, but of no population")
+        if network.output != recording.output:
+            raise NetworkError(
+                f"{network.output}: is the output, but that of the original is {recording.output}"
+            )
+        for population in network.populations:
+            if population.name in recording.layers:
+                _check_layer(network, population, recording)
+            else:
+                raise NetworkError(f"{population.name}: is no layer of the original")
+
+
+def _check_layer(network: FloatNetwork, population: FloatPopulation, recording: Recording) -> None:
+    record = recording.layers[population.name]
+    drive = _drive(network, population, recording)
+    unit = record.params.threshold if np.ptp(record.params.threshold) > 0 else np.ones(1)
+    if record.inputs is not None:
+        steps, batch = record.inputs.shape[:2]
+        inputs = record.inputs.reshape(steps, batch, *population.shape)
+        gain = _view(record.params.gain / unit, population.shape)
+        bias = _view(record.params.bias / unit, population.shape)
+        expected = np.zeros_like(inputs)
+        late = record.params.delay
+        expected[late:] = (inputs * gain + bias)[: steps - late or None]
+        scale = float(np.abs(expected).max(initial=0)) or 1.0
+        error = np.abs(drive - expected).max(axis=tuple(range(1, drive.ndim)))
+        if (error > TOLERANCE * scale).any():
+            step = int(np.argmax(error > TOLERANCE * scale))
+            raise NetworkError(
+                f"{population.name}: its input differs from that of the original by "
+                f"{error.max() / scale:.2%} (first at timestep {step}); its incoming layers are "
+                "not imported as they compute"
+            )
+    if record.total is not None:
+        total = drive.sum(axis=0) * record.decode
+        expected = record.total.reshape(total.shape)
+        if not np.allclose(total, expected, TOLERANCE, TOLERANCE * np.abs(expected).max()):
+            raise NetworkError(
+                f"{population.name}: its sum over time differs from that of the original"
+            )
+    if record.spikes is None:
+        return
+    output = record.spikes.reshape(drive.shape)
+    changed = first_difference(population, drive, output)
+    if changed is not None:
+        raise NetworkError(
+            f"{population.name}: its neurons do something else than their attributes say (first "
+            f"at timestep {changed}); use neurons as their library makes them"
+        )
+
+
+def first_difference(population: FloatPopulation, drive: Array, outputs: Array) -> int | None:
+    """First timestep at which neurons with input `drive` give something else than `outputs`.
+
+    Args:
+        population: The neurons; their bias is part of `drive`.
+        drive: (timesteps, batch, *shape).
+        outputs: Spikes, or voltages of an integrator, likewise.
+    """
+    current, voltage = np.zeros(drive.shape[1:]), np.zeros(drive.shape[1:])
+    certain = np.ones(drive.shape[1:], bool)
+    keep_current = 1 - _view(np.asarray(population.current_decay), population.shape)
+    keep_voltage = 1 - _view(np.asarray(population.voltage_decay), population.shape)
+    for step, total in enumerate(drive):
+        current = keep_current * current + total
+        voltage = keep_voltage * voltage + current
+        scale = np.abs(total) + np.abs(voltage) + abs(population.threshold)
+        if not population.spiking:
+            if (np.abs(outputs[step] - voltage) > TOLERANCE * (scale + scale.max())).any():
+                return step
+            continue
+        spikes = voltage > population.threshold
+        certain &= np.abs(voltage - population.threshold) > TOLERANCE * scale
+        if (certain & (spikes != outputs[step])).any():
+            return step
+        voltage[spikes] = 0
+    return None
+
+
+def _drive(network: FloatNetwork, population: FloatPopulation, recording: Recording) -> Array:
+    """Input of a population plus its bias, from what the original's layers gave."""
+    import torch
+
+    from ..quantize.float_simulator import apply_projection
+
+    steps, batch = recording.events.shape[:2]
+    total = np.zeros((steps, batch, *population.shape))
+    shapes = {p.name: p.shape for p in network.populations}
+    shapes[network.input_name] = network.input_shape
+    for projection in network.projections:
+        if projection.target != population.name:
+            continue
+        values: Array | None = recording.events
+        if projection.source != network.input_name:
+            values = recording.layers[projection.source].outputs
+        assert values is not None  # read-outs project to nothing
+        values = values.reshape(steps, batch, *shapes[projection.source])
+        weights = torch.from_numpy(np.array(projection.weights, np.float64))
+        for step in range(projection.delay, steps):
+            before = torch.from_numpy(np.ascontiguousarray(values[step - projection.delay]))
+            summed = apply_projection(projection, weights, before)
+            total[step] += summed.numpy().reshape(batch, *population.shape)
+    return total + _view(np.asarray(population.bias, np.float64), population.shape)
+
+
+def _view(values: Any, shape: tuple[int, ...]) -> Array:
+    """Values, one or one per channel or neuron, as an array that broadcasts to `shape`."""
+    array = np.asarray(values, np.float64).reshape(-1)
+    if array.size == np.prod(shape):
+        return array.reshape(shape)
+    return array.reshape(-1, *[1] * (len(shape) - 1))
