@@ -24,7 +24,7 @@ test: install
 install: .venv/installed .venv/core
 
 # The C core is built by the installation, and again when its sources change.
-.venv/core: .venv/installed setup.py $(wildcard runtime/core/*.[ch])
+.venv/core: setup.py $(wildcard runtime/core/*.[ch]) | .venv/installed
 	$(BIN)/python setup.py -q build_ext --inplace
 	touch $@
 
