@@ -8,6 +8,7 @@ import pytest
 from command import CommandResult, pumice
 from media import write_flac, write_jpegs, write_video, write_wave
 
+import pumice as pm
 from pumice.train.data import Events, write_events
 
 CLASSES, SAMPLES = ("low", "high"), 10
@@ -144,3 +145,18 @@ def test_a_file_of_arrays_runs_end_to_end(tmp_path: Path, kind: str) -> None:
         x, table = RANDOM.normal(labels[:, None, None], 0.3, (20, 12, 3)), 'format = "series"'
     np.savez(tmp_path / "own.npz", x=x, y=labels)
     run_all(tmp_path, write_recipe(tmp_path, tmp_path / "own.npz", table))
+
+
+def test_a_model_trained_in_python_is_evaluated_by_the_command_with_its_folder(
+    tmp_path: Path,
+) -> None:
+    for label, name in enumerate(CLASSES):
+        for k in range(SAMPLES):
+            write_image(tmp_path / "data" / name / f"{k}.jpg", label)
+    data = pm.datasets.from_folder(tmp_path / "data", timesteps=2, size=8, split={"test": 0.4})
+    model = pm.models.ConvNet(data.input_shape, data.classes, channels=[4], hidden=[])
+    pm.train(model, data, epochs=2, out=tmp_path / "run", batch_size=4, progress=False)
+    expected = pm.evaluate(model, data.test)
+    result = pumice("evaluate", tmp_path / "run", "--folder", tmp_path / "data", "--json")
+    assert result.status == 0, result.err
+    assert result.document["samples"] == 8 and result.document["accuracy"] == expected.tolist()
