@@ -1,6 +1,7 @@
 """The command `pumice`: its verbs, its exit codes and its one-line error messages."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -99,7 +100,7 @@ def run_command(arguments: Sequence[str]) -> int:
     try:
         status = app(list(arguments) or ["--help"], prog_name="pumice", standalone_mode=False)
     except typer.TyperException as error:
-        return print_error(error.format_message())
+        return print_error(describe_usage_error(error))
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("pumice"):
             raise
@@ -115,6 +116,22 @@ def run_command(arguments: Sequence[str]) -> int:
             raise
         return print_error(str(error))
     return int(status or 0)
+
+
+def describe_usage_error(error: typer.TyperException) -> str:
+    """Describe a wrong verb, option or argument, with the nearest choice and where to find help."""
+    from ..runtime.suggest import suggest
+
+    message = error.format_message().replace("Value error, ", "")
+    choice = re.search(r"'([^']*)' is not one of (.*)\.$", message)
+    if choice:
+        known = re.findall(r"'([^']*)'", choice[2])
+        hint = suggest(choice[1], known)
+        return message if hint.startswith("known") else f"{message.rstrip('.')}; {hint}"
+    context = getattr(error, "ctx", None)
+    if "ossible options" in message or "Did you mean" in message or context is None:
+        return message
+    return f"{message.rstrip('.')} (see '{context.command_path} --help')"
 
 
 def print_error(message: str) -> int:

@@ -33,13 +33,16 @@ def check(
     Reports each layer as exact, approximate or unsupported, with reason and remedy. Exit code 1 if
     a layer is unsupported.
     """
-    from ..convert import ImportOptions, check_compatibility
-    from ..train.model_loader import load_model
+    from ..train.model_loader import check_model, load_model
     from .import_options import parse_import_settings
     from .output import print_json, print_table
 
-    options = ImportOptions(**parse_import_settings(input_shape, value_bits, dt, reset))
-    report = check_compatibility(load_model(model), make_placer(target), options)
+    settings = parse_import_settings(input_shape, value_bits, dt, reset)
+    check_model(model)
+    placer = make_placer(target)
+    from ..convert import ImportOptions, check_compatibility
+
+    report = check_compatibility(load_model(model), placer, ImportOptions(**settings))
     report = replace(report, model=model)
     if as_json:
         print_json(report.to_dict())

@@ -82,12 +82,15 @@ def convert(
     """
     from ..runtime import network_digest
     from ..train.data.inputs import read_inputs
-    from ..train.export import convert_with_report, to_importable
-    from ..train.model_loader import load_model
+    from ..train.model_loader import check_model, load_model
     from .import_options import parse_import_settings
     from .output import print_json
 
     settings = parse_import_settings(input_shape, value_bits, dt, reset)
+    check_model(model)
+    path = output or default_output(model)
+    from ..train.export import convert_with_report, to_importable
+
     imported = to_importable(load_model(model), **settings)
     calibration = None
     if calibrate or mixed_precision is not None:
@@ -95,7 +98,6 @@ def convert(
     network, report = convert_with_report(
         imported, weight_bits, per_channel, calibration, mixed_precision, samples
     )
-    path = output or default_output(model)
     network.save(path)
     if as_json:
         document = {"network": network_digest(network), "file": str(path)}

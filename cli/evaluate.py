@@ -47,6 +47,7 @@ def evaluate(
     and with early exit, whose thresholds are calibrated on the validation samples of the recipe
     (training.validation_per_class).
     """
+    from ..train.engine.run_folder import MODEL_FILE, find_weights
     from .output import print_json
 
     if protocol:
@@ -55,6 +56,8 @@ def evaluate(
         scores = evaluate_protocol(run, protocol, folder)
         print_json(scores) if as_json else _print_scores(scores, protocol)
         return
+    for each in (run, *(retrained or ())):
+        find_weights(each, MODEL_FILE, "train")
     from ..train.evaluation.run_evaluation import evaluate_run
 
     result = evaluate_run(run, retrained=retrained or (), quantized=quantized, folder=folder)

@@ -45,13 +45,15 @@ def train_hrsnn(
     """Train a heterogeneous recurrent SNN by STDP."""
     from dataclasses import asdict
 
-    from ..train.hrsnn.fit import fit, search_recipe
-    from ..train.hrsnn.recipe import load_samples, remember_folder
-    from ..train.hrsnn.search import pareto_front
     from ..train.recipes.loader import load_recipe
     from .output import print_json
 
-    settings = remember_folder(load_recipe(recipe, override or (), kind="hrsnn"), folder)
+    loaded = load_recipe(recipe, override or (), kind="hrsnn")
+    from ..train.hrsnn.fit import fit, search_recipe
+    from ..train.hrsnn.recipe import load_samples, remember_folder
+    from ..train.hrsnn.search import pareto_front
+
+    settings = remember_folder(loaded, folder)
     run = output or Path("runs") / f"hrsnn-{Path(recipe).stem}"
     data = load_samples(settings)
     if search:

@@ -47,7 +47,10 @@ def describe_keys(model: type[BaseModel]) -> dict[str, str]:
 
 
 def load_config(
-    model: type[Model], path: str | os.PathLike[str], overrides: Sequence[str] = ()
+    model: type[Model],
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    name: str | None = None,
 ) -> Model:
     """Load the TOML file at `path` into `model`.
 
@@ -55,6 +58,7 @@ def load_config(
         model: Pydantic model that forbids unknown keys.
         path: TOML file.
         overrides: Values that replace those of the file, such as "training.epochs=3".
+        name: Name of the file in error messages; default `path`.
 
     Raises:
         RecipeError: The file is absent or not TOML, a key is unknown, or a value is of the wrong
@@ -69,7 +73,7 @@ def load_config(
         raise RecipeError(f"{path}: is not TOML: {error}") from error
     for override in overrides:
         _apply_override(values, override)
-    return validate(model, values, str(path), "" if overrides else text)
+    return validate(model, values, name or str(path), "" if overrides else text)
 
 
 def validate(model: type[Model], values: Mapping[str, Any], who: str, text: str = "") -> Model:

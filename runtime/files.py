@@ -180,7 +180,8 @@ def _write(
 def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]:
     """Read the network of a file and, of a program, its placement as JSON values."""
     if not os.path.isfile(path):
-        raise FileError(f"{path}: no such file")
+        kind = "is a folder; name a file in it" if os.path.isdir(path) else "no such file"
+        raise FileError(f"{path}: {kind}")
     check_lfs_pointer(path)
     try:
         with safe_open(path, framework="np") as file:

@@ -13,6 +13,18 @@ from types import ModuleType
 from typing import Any
 
 from ..runtime.errors import FileError, NetworkError
+from .engine.run_folder import MODEL_FILE
+
+
+def check_model(name: str | os.PathLike[str]) -> None:
+    """Check that the files of `name` exist, before torch is loaded; raises `FileError`."""
+    text = os.fspath(name)
+    location, colon, _ = text.rpartition(":")
+    path = Path(location if colon and not Path(text).exists() else text)
+    if path.is_dir() and not (path / MODEL_FILE).is_file():
+        raise FileError(f"{path}: holds no {MODEL_FILE}; train first, or name the file itself")
+    if not path.exists() and (not colon or path.suffix == ".py"):
+        raise FileError(f"{path}: no such file")
 
 
 def load_model(name: str | os.PathLike[str]) -> Any:

@@ -73,4 +73,4 @@ def test_a_run_is_not_overwritten_without_resume(run: Path) -> None:
 
 def test_an_unknown_recipe_is_an_error_that_lists_the_shipped_ones() -> None:
     result = pumice("pretrain", "digit-motion")
-    assert result.status == 2 and "digit-motions-events" in result.err
+    assert result.status == 2 and "did you mean 'digit-motions'" in result.err

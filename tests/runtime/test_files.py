@@ -130,10 +130,15 @@ def test_a_safetensors_file_without_a_network_is_rejected(tmp_path: Path) -> Non
     assert "holds no pumice network" in refusal(tmp_path / "w.safetensors", save({"a": np.ones(3)}))
 
 
-@pytest.mark.parametrize("name", ["absent.pumice", "a" * 300, "."])
+@pytest.mark.parametrize("name", ["absent.pumice", "a" * 300])
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(FileError, match="no such file"):
         read_network(tmp_path / name)
+
+
+def test_a_folder_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="is a folder; name a file in it"):
+        read_network(tmp_path)
 
 
 def sign(graph: Any, arrays: dict[str, Any] | None = None) -> bytes:

@@ -18,8 +18,8 @@ from ...runtime.files import atomic_write, check_lfs_pointer
 from ..models import build_model
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
+from .run_folder import MODEL_FILE, find_weights
 
-MODEL_FILE = "model.safetensors"
 RecipeT = TypeVar("RecipeT", bound=BaseModel)
 
 
@@ -61,14 +61,6 @@ def read_trained_model(path: str | os.PathLike[str]) -> TrainedModel:
     file = find_weights(path, MODEL_FILE, "train")
     network, recipe, provenance = read_weights(file, Recipe, build_network)
     return TrainedModel(network, recipe, provenance)
-
-
-def find_weights(path: str | os.PathLike[str], name: str, verb: str) -> Path:
-    """Locate the weights `name` in a run's folder, or `path` itself; raises `FileError`."""
-    file = Path(path) / name if Path(path).is_dir() else Path(path)
-    if not file.is_file():
-        raise FileError(f"{path}: holds no {name}; {verb} first, or name the file itself")
-    return file
 
 
 def write_weights(

@@ -23,8 +23,8 @@ from ..nn.gradient_checkpointing import checkpoint_activations
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
 from .callbacks import EpochFunction, QatCheckpoint
-from .checkpoint import MODEL_FILE, TrainedModel, build_network, write_trained_model
-from .run_folder import lock_run, prepare_run
+from .checkpoint import TrainedModel, build_network, write_trained_model
+from .run_folder import MODEL_FILE, lock_run, prepare_run
 from .trainer import RunOptions, RunResult, make_loader, run_trainer, seed_epoch
 from .training_config import TrainingOptions
 

@@ -20,6 +20,7 @@ from ...runtime.errors import FileError
 from ...runtime.files import atomic_write
 
 RECIPE_FILE = "recipe.json"
+MODEL_FILE = "model.safetensors"
 RESUME_FILE = "last.ckpt"
 BEFORE_QAT_FILE = "before-qat.ckpt"
 LOCK_FILE = "run.lock"
@@ -40,9 +41,10 @@ def prepare_run(recipe: BaseModel, folder: Path, resume: bool, model_file: str) 
     if checkpoint.exists() or (folder / model_file).exists():
         stored = _read_json(folder / RECIPE_FILE) or {}
         if _identity(type(recipe), stored) != _identity(type(recipe), recipe.model_dump()):
+            own = f", or resume that run: pumice train --resume -o {folder}"
             raise FileError(
-                f"{folder}: holds a run of another recipe; choose another folder, or resume that "
-                f"run with its own settings: pumice train --resume -o {folder}"
+                f"{folder}: holds a run of another recipe; choose another folder with -o"
+                f"{own if model_file == MODEL_FILE else ''}"
             )
     write_run_recipe(folder, recipe)
     return str(checkpoint) if checkpoint.exists() else None
@@ -58,14 +60,24 @@ def make_run_folder(folder: Path) -> None:
         raise FileError(f"{folder}: cannot be created: {error.strerror}") from error
 
 
+def check_creatable(folder: Path) -> None:
+    """Raise `FileError` where `folder` cannot be created or written; leaves nothing behind."""
+    absent = [each for each in (folder, *folder.parents) if not each.exists()]
+    make_run_folder(folder)
+    writable = os.access(folder, os.W_OK)
+    for each in absent:
+        each.rmdir()
+    if not writable:
+        raise FileError(f"{folder}: cannot be written; choose another folder with -o")
+
+
 def check_run_folder(folder: Path, resume: bool, model_file: str) -> None:
     """Raise `FileError` where `folder` is no folder, or holds a run that is not to be resumed."""
     if folder.exists() and not folder.is_dir():
         raise FileError(f"{folder}: is a file; name a folder")
     if not resume and any((folder / name).exists() for name in (RESUME_FILE, model_file)):
         raise FileError(
-            f"{folder}: holds a run already; resume it (pumice train --resume -o {folder}), or "
-            "choose another folder with -o"
+            f"{folder}: holds a run already; resume it (--resume), or choose another folder with -o"
         )
 
 
@@ -96,6 +108,14 @@ def count_epochs(folder: Path) -> int:
     except OSError:
         return 0
     return max(len(lines) - 1, 0)
+
+
+def find_weights(path: str | os.PathLike[str], name: str, verb: str) -> Path:
+    """Locate the weights `name` in a run's folder, or `path` itself; raises `FileError`."""
+    file = Path(path) / name if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise FileError(f"{path}: holds no {name}; {verb} first, or name the file itself")
+    return file
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def load_recipe(name: Name, overrides: Sequence[str] = (), *, kind: Kind = "trai
     path = Path(text)
     if text in shipped and not path.exists():
         with resources.as_file(resources.files(KINDS[kind].package) / f"{text}.toml") as file:
-            return load_config(model, file, overrides)
+            return load_config(model, file, overrides, text)
     if not path.is_file():
         raise RecipeError(
             f"{text}: no such file or shipped {kind} recipe; {suggest(text, shipped)} (see "

@@ -9,8 +9,10 @@ from ...runtime.config import validate
 from ...runtime.errors import FileError, RecipeError
 from ..engine.run_folder import (
     BEFORE_QAT_FILE,
+    MODEL_FILE,
     RECIPE_FILE,
     RESUME_FILE,
+    check_creatable,
     check_run_folder,
     check_unlocked,
     count_epochs,
@@ -23,7 +25,6 @@ from .preflight import check_training
 from .recipe import Recipe
 from .sweep_space import parse_seeds
 
-MODEL_FILE = "model.safetensors"
 PathLike = str | os.PathLike[str]
 
 
@@ -80,6 +81,7 @@ def plan_run(
     check_training(recipe)
     check_run_folder(folder, resume, MODEL_FILE)
     check_unlocked(folder)
+    check_creatable(folder)
     if stored is not None and epochs is not None and epochs != recipe.training.epochs:
         recipe = extend_run(folder, recipe, epochs)
     return RunPlan(recipe, folder, resume)

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from ...runtime.errors import RecipeError
 from ..data.clips import ClipOptions, frame_indices, sample_clip_starts
 from ..data.videos import VideoSource
-from ..engine.checkpoint import find_weights, read_weights, write_weights
-from ..engine.run_folder import lock_run, prepare_run
+from ..engine.checkpoint import read_weights, write_weights
+from ..engine.run_folder import find_weights, lock_run, prepare_run
 from ..engine.trainer import (
     EpochSampler,
     RunOptions,

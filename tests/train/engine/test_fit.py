@@ -17,9 +17,9 @@ from pumice.runtime.engines import cpu
 from pumice.runtime.errors import FileError, RecipeError
 from pumice.train.data.dataset import Dataset, FrameSet, train_val_split
 from pumice.train.data.split import stratified_split
-from pumice.train.engine.checkpoint import MODEL_FILE, read_trained_model
+from pumice.train.engine.checkpoint import read_trained_model
 from pumice.train.engine.fit import TrainingModule, train_recipe
-from pumice.train.engine.run_folder import RESUME_FILE
+from pumice.train.engine.run_folder import MODEL_FILE, RESUME_FILE
 from pumice.train.evaluation.evaluate import model_accuracy, network_accuracy
 from pumice.train.export import convert
 from pumice.train.recipes.plan import extend_run

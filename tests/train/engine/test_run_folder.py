@@ -101,7 +101,7 @@ def test_a_run_is_identified_by_its_recipe_but_for_the_folder_of_its_data(tmp_pa
     assert read_run_recipe(tmp_path, Recipe) == moved
     other = Recipe.model_validate({"data": {"name": "digits-events"}, "augment": {"shift": 3}})
     with pytest.raises(FileError, match="another recipe; .* pumice train --resume -o"):
-        prepare_run(other, tmp_path, True, "model")
+        prepare_run(other, tmp_path, True, "model.safetensors")
 
 
 def test_a_folder_without_a_run_has_no_recipe(tmp_path: Path) -> None:

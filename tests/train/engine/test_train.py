@@ -11,7 +11,8 @@ from torch import Tensor, nn
 import pumice as pm
 from pumice.runtime.errors import NetworkError, PumiceError, RecipeError
 from pumice.train.data import Dataset, FrameSet
-from pumice.train.engine.checkpoint import MODEL_FILE, read_trained_model
+from pumice.train.engine.checkpoint import read_trained_model
+from pumice.train.engine.run_folder import MODEL_FILE
 from pumice.train.engine.train import parse_loss, train
 from pumice.train.evaluation.evaluate import evaluate
 from pumice.train.export import convert
