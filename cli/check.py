@@ -11,6 +11,8 @@ from .options import InputShape, Json, ModelName, ResetRule, TimeStep, ValueBits
 if TYPE_CHECKING:
     from ..runtime import Network
 
+MIN_CARRIED_PERCENT = 50.0
+
 TargetName = Annotated[
     str | None,
     typer.Option(
@@ -53,7 +55,15 @@ def check(
             rows.append((layer.node, layer.kind, layer.support, details))
         print_table(("node", "kind", "support", "conversion, or reason and remedy"), rows, ())
         unsupported = f", {len(report.unsupported)} unsupported" if report.unsupported else ""
-        typer.echo(f"{report.model}: {report.supported_percent:.0f} % supported{unsupported}")
+        measured = ""
+        if report.carried_percent is not None:
+            measured += f", {report.carried_percent:.1f} % of weights carried"
+        if report.changed_percent is not None:
+            measured += f", {report.changed_percent:.1f} % of spikes changed on a drawn input"
+        supported = f"{report.supported_percent:.0f} % supported"
+        typer.echo(f"{report.model}: {supported}{unsupported}{measured}")
+        if report.carried_percent is not None and report.carried_percent < MIN_CARRIED_PERCENT:
+            typer.echo("warning: most weights become zero; check --dt and the scale of the weights")
     if report.unsupported:
         raise typer.Exit(1)
 

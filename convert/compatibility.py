@@ -4,16 +4,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..runtime.errors import PumiceError
 from ..runtime.network import Network
 from .diagnostics import CompatibilityReport, LayerDiagnostic
 from .importers.open import Diagnostics, inspect_model
 from .importers.open import ImportOptions as ImportOptions
 from .pipeline import quantize_model
-from .quantize.float_network import FloatPopulation
+from .quantize.float_network import FloatNetwork, FloatPopulation
 from .quantize.quantize import ProjectionQuantization
 
 MIN_REPORTED_ERROR = 5e-5  # smaller ones round to 0.00 %
+MAX_RUN_NEURONS = 20_000  # of a network that is run for the changed spikes
+DRAWN_TIMESTEPS, DRAWN_SAMPLES = 12, 4
 
 
 def check_compatibility(
@@ -53,12 +57,44 @@ def check_compatibility(
         report.diagnostics, network, quantization.projections, nodes
     )
     report = replace(report, diagnostics=diagnostics)
+    if isinstance(built, FloatNetwork):
+        report = replace(
+            report,
+            carried_percent=_carried_percent(built, quantization.projections),
+            changed_percent=_changed_percent(built, network),
+        )
     if target is not None:
         try:
             target(network)
         except PumiceError as error:
             return _add_unsupported(report, "target", str(error))
     return report
+
+
+def _carried_percent(built: FloatNetwork, errors: tuple[ProjectionQuantization, ...]) -> float:
+    weights = sum(int(np.count_nonzero(p.weights)) for p in built.projections)
+    return 100.0 * (1 - sum(each.zeroed_weights for each in errors) / max(weights, 1))
+
+
+def _changed_percent(built: FloatNetwork, network: Network) -> float | None:
+    """Spikes that differ between floats and integers, as a percentage of those in floats."""
+    if sum(population.neurons for population in network.populations) > MAX_RUN_NEURONS:
+        return None
+    from ..runtime.engines import reference
+    from .quantize.float_simulator import simulate_float_network
+
+    rng = np.random.default_rng(0)
+    top = (1 << built.value_bits) - 1
+    shape = DRAWN_TIMESTEPS, DRAWN_SAMPLES, *built.input_shape
+    events = rng.integers(0, top, shape, np.uint8, endpoint=True)
+    floats = simulate_float_network(built, events)
+    integers = reference.run(network, events).spikes
+    spiking = [p.name for p in built.populations if p.spiking]
+    spikes = sum(float(floats[name].sum()) for name in spiking)
+    changed = sum(float(np.sum(floats[name] != integers[name])) for name in spiking)
+    if not spikes:
+        return None if not changed else 100.0
+    return min(100.0 * changed / spikes, 100.0)
 
 
 def _add_unsupported(report: CompatibilityReport, node: str, reason: str) -> CompatibilityReport:

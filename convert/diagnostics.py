@@ -45,10 +45,21 @@ class LayerDiagnostic:
 
 @dataclass(frozen=True)
 class CompatibilityReport:
-    """Diagnostics of all layers of `model`, in the model's order."""
+    """Diagnostics of all layers of `model`, in the model's order.
+
+    Attributes:
+        model: Name of the model.
+        diagnostics: One per layer.
+        carried_percent: Percentage of the weights other than zero that stay so in integers; None
+            where the model holds integers already.
+        changed_percent: Percentage of the spikes on a drawn input that the integers change; None
+            for integers, large networks, and networks that do not spike on it.
+    """
 
     model: str
     diagnostics: tuple[LayerDiagnostic, ...]
+    carried_percent: float | None = None
+    changed_percent: float | None = None
 
     @property
     def supported_percent(self) -> float:

@@ -17,7 +17,7 @@ from ..formats.netx.checks import check_layers
 from ..formats.netx.schema import read_layers
 from ..formats.nir import files as nir
 from ..formats.nir.metadata import METADATA_KEY, decode_network
-from ..formats.nir.ops import Reset, check_nodes
+from ..formats.nir.ops import Reset, check_nodes, propose_dt
 from ..formats.nir.reader import parse_nir
 from ..quantize.float_network import FloatNetwork, as_shape
 from . import norse, sinabs, snntorch, spikingjelly
@@ -187,7 +187,9 @@ def _open_nir(
         return ImportedModel(name, diagnostics, lambda: decode_network(file, arrays))
     diagnostics = check_nodes(file.nodes, options.dt or MIN_DT, options.reset)
     if options.dt is None:
-        diagnostics += (_missing_option("time", "the seconds per timestep", "give dt"),)
+        proposal = propose_dt(file.nodes)
+        remedy = "give dt" if proposal is None else f"give dt, for example {proposal:g}"
+        diagnostics += (_missing_option("time", "the seconds per timestep", remedy),)
 
     def build() -> FloatNetwork:
         dt, reset, value_bits = options.dt, options.reset, options.value_bits

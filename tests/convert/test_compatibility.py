@@ -65,7 +65,7 @@ def test_missing_options_are_diagnosed(tmp_path: Path) -> None:
     graph = nir.NIRGraph.from_list(nir.Linear(weights), nir.LIF(ones, ones, 0 * ones, ones))
     nir.write(tmp_path / "a.nir", graph)
     (missing,) = check_compatibility(tmp_path / "a.nir").unsupported
-    assert (missing.node, missing.remedy) == ("time", "give dt")
+    assert (missing.node, missing.remedy) == ("time", "give dt, for example 0.05")
     assert check_compatibility(tmp_path / "a.nir", options=ImportOptions(dt=0.1)).unsupported == ()
 
 
@@ -120,6 +120,29 @@ def test_nodes_have_one_row_each_whatever_their_names(names: Any, tmp_path: Path
     approximate = dict.fromkeys(names, "approximate")
     assert supports == {**dict.fromkeys(order, "exact"), **approximate}
     assert len(report.diagnostics) == len(order)
+
+
+@pytest.mark.parametrize(("gain", "dt"), [(200.0, 1e-4), (20.0, 1e-3), (1.0, 1e-3)])
+def test_timestep_is_proposed_from_the_time_constants(
+    gain: float, dt: float, tmp_path: Path
+) -> None:
+    ones = np.ones(3)
+    lif = nir.LIF(0.02 * ones, gain * ones, 0 * ones, ones)
+    nir.write(tmp_path / "a.nir", nir.NIRGraph.from_list(nir.Linear(np.ones((3, 4))), lif))
+    (missing,) = check_compatibility(tmp_path / "a.nir").unsupported
+    assert missing.remedy == f"give dt, for example {dt:g}"
+
+
+def test_percentages_of_weights_and_spikes(tmp_path: Path) -> None:
+    weights = np.random.default_rng(1).normal(size=(30, 20)) * 8
+    ones = np.ones(30)
+    lif = nir.LIF(0.02 * ones, ones, 0 * ones, ones)
+    nir.write(tmp_path / "a.nir", nir.NIRGraph.from_list(nir.Linear(weights), lif))
+    right = check_compatibility(tmp_path / "a.nir", options=ImportOptions(dt=1e-3))
+    wrong = check_compatibility(tmp_path / "a.nir", options=ImportOptions(dt=1e-8))
+    assert right.carried_percent is not None and right.carried_percent > 98
+    assert right.changed_percent is not None and right.changed_percent < 5
+    assert wrong.carried_percent is not None and wrong.carried_percent < 50
 
 
 def test_target_is_checked_last() -> None:

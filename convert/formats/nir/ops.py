@@ -230,3 +230,24 @@ OP_CONVERTERS: Mapping[str, Callable[[NirNode, float], Op | Delay]] = {
     "Flatten": _convert_flatten,
     "Delay": _convert_delay,
 }
+
+
+def propose_dt(nodes: Mapping[str, NirNode]) -> float | None:
+    """Timestep that the neurons suggest, in seconds; None where they suggest none.
+
+    Programs that compute in timesteps write a gain of tau / dt (1 / dt without leak), so that
+    inputs are not scaled; else a twentieth of the shortest time constant is proposed.
+    """
+    proposals, taus = set(), []
+    for node in nodes.values():
+        gain = {"CubaLIF": "w_in", "CubaLI": "w_in"}.get(node.kind, "r")
+        if node.kind not in NEURON_KINDS or gain not in node.values:
+            continue
+        factor = float(node.floats(gain).max())
+        keys = [key for key in ("tau_syn", "tau", "tau_mem") if key in node.values]
+        tau = float(node.floats(keys[0]).max()) if keys else 1.0
+        taus += [float(node.floats(key).min()) for key in keys]
+        proposals.add(float(f"{tau / factor:.4g}") if factor > 0 and factor != 1 else 0.0)
+    if len(proposals) == 1 and max(proposals) > 0:
+        return proposals.pop()
+    return float(f"{min(taus) / 20:.1g}") if taus and min(taus) > 0 else None
