@@ -32,7 +32,7 @@ from .verify import verify
 app = typer.Typer(
     help="Train spiking neural networks, quantize them, deploy them to neuromorphic chips and "
     "verify them bit for bit.",
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # with rich, --help takes twice as long
 )

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -178,7 +179,7 @@ def _print_packages(packages: list[Package]) -> None:
         if missing:
             typer.echo(f"  missing: {', '.join(missing)}")
     for command in install_commands(packages):
-        typer.echo(f"\nto install: {' '.join(command)}")
+        typer.echo(f"\nto install:\n{shlex.join(command)}")
 
 
 def _print_tools(tools: list[Tool]) -> None:

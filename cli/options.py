@@ -7,6 +7,29 @@ import typer
 
 EngineName = Literal["reference", "cpu", "onnx", "lava", "c", "cortex-m", "riscv"]
 
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Names of shipped recipes, for shell completion."""
+    from ..train.recipes.loader import KINDS, list_recipes
+
+    names = {name for kind in KINDS for name in list_recipes(kind)}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def complete_target(incomplete: str) -> list[str]:
+    """Names of shipped targets, for shell completion."""
+    from ..deploy.targets.target import list_targets
+
+    return [name for name in list_targets() if name.startswith(incomplete)]
+
+
+def complete_dataset(incomplete: str) -> list[str]:
+    """Names of datasets, for shell completion."""
+    from ..train.data.catalog import DATASETS
+
+    return [name for name in DATASETS if name.startswith(incomplete)]
+
+
 NetworkFile = Annotated[Path, typer.Argument(metavar="FILE", help="Network, a .pumice file.")]
 ModelName = Annotated[
     str,
@@ -37,7 +60,12 @@ ResetRule = Annotated[
 ]
 DataName = Annotated[
     str | None,
-    typer.Option("--data", metavar="NAME", help="Use the test samples of this dataset."),
+    typer.Option(
+        "--data",
+        metavar="NAME",
+        help="Use the test samples of this dataset.",
+        autocompletion=complete_dataset,
+    ),
 ]
 DataFolder = Annotated[
     Path | None,
@@ -59,7 +87,12 @@ Timesteps = Annotated[
 Engine = Annotated[EngineName, typer.Option("--engine", help="Engine that runs the network.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 RecipeFile = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A TOML file, or the name of a shipped recipe.",
+        autocompletion=complete_recipe,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -81,6 +114,7 @@ RecipeOrRun = Annotated[
     typer.Argument(
         metavar="[RECIPE]",
         help="A TOML file, the name of a shipped recipe, or with --resume the folder of a run.",
+        autocompletion=complete_recipe,
     ),
 ]
 Epochs = Annotated[
@@ -94,6 +128,7 @@ Targets = Annotated[
         "--target",
         metavar="NAME",
         help="Target name or TOML file; may be repeated (default: loihi1, loihi2 and cmos45).",
+        autocompletion=complete_target,
     ),
 ]
 HostTimingFlag = Annotated[
