@@ -17,10 +17,14 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
-    """Print names and values in two columns."""
+    """Print names and values in two columns; a terminal narrower than a line wraps the values."""
     width = max(map(len, facts))
+    columns = max(shutil.get_terminal_size((1000, 24)).columns, width + 20)
     for name, value in facts.items():
-        typer.echo(f"{name:<{width}}  {value}")
+        line = f"{name:<{width}}  {value}"
+        if len(line) > columns:
+            line = textwrap.fill(line, columns, subsequent_indent=" " * (width + 2))
+        typer.echo(line)
 
 
 def print_list(entries: Mapping[str, str], indent: str = "") -> None:

@@ -31,8 +31,8 @@ def print_profile(
     counts = count_ops(network, trace)
     facts = {
         "inputs": f"{trace.batch:,} samples of {name}, {trace.timesteps} timesteps each",
-        "per inference (mean)": f"{counts.total_events.mean():,.3f} events, "
-        f"{counts.total_synaptic_operations.mean():,.3f} synaptic operations, "
+        "per inference (mean)": f"{counts.total_events.mean():,.1f} events, "
+        f"{counts.total_synaptic_operations.mean():,.1f} synaptic operations, "
         f"{counts.total_neuron_updates:,} neuron updates",
         "network": f"{sum(p.neurons for p in network.topological_order):,} neurons, "
         f"{counts.synapses:,} synapses",
@@ -89,9 +89,9 @@ def _print_fit(profiles: "Sequence[Profile]") -> None:
                     f"{each.lower_bound:,}",
                     f"{program.chips:,}",
                     f"{format_percent(fraction)} of {resource}",
-                    f"{sum(traffic.messages.values()):,.3f}",
-                    f"{hops[0]:,.3f}",
-                    f"{hops[1]:,.3f}",
+                    f"{sum(traffic.messages.values()):,.1f}",
+                    f"{hops[0]:,.1f}",
+                    f"{hops[1]:,.1f}",
                 )
             )
     typer.echo()

@@ -33,16 +33,18 @@ def targets(
 
 
 def _print_list(shipped: "list[Target]") -> None:
-    from .output import print_columns
+    from .output import print_list
 
-    rows = []
+    entries = {}
     for target in shipped:
-        chip = target.chip
-        cores = f"{chip.chips.value:,} x {chip.cores.value}" if chip else "-"
-        models = ", ".join(dict.fromkeys((*target.energy, *target.time)))
-        rows.append((target.name, target.title, cores, models, target.about))
-    header = ("target", "title", "chips x cores", "energy and time models", "about")
-    print_columns(header, rows, right=(2,))
+        chip, models = target.chip, ", ".join(dict.fromkeys((*target.energy, *target.time)))
+        parts = [target.title]
+        if chip:
+            parts.append(f"{chip.chips.value:,} x {chip.cores.value} cores")
+        if models:
+            parts.append(f"models {models}")
+        entries[target.name] = f"{'; '.join(parts)}. {target.about}"
+    print_list(entries)
     typer.echo("Details: pumice targets NAME. A custom target is a TOML file of the same format.")
 
 

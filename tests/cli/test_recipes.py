@@ -12,7 +12,7 @@ def test_the_kinds_are_those_of_the_library() -> None:
     assert list(recipes.VERBS) == list(KINDS)
 
 
-@pytest.mark.parametrize("verb", ["recipes", "datasets", "models"])
+@pytest.mark.parametrize("verb", ["recipes", "datasets", "models", "targets"])
 def test_a_list_fits_60_columns(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     result = pumice(verb)
