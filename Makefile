@@ -1,6 +1,7 @@
 # make demo   builds .venv, then trains, converts, verifies, runs in Lava and writes the report
 # make test   builds .venv, then runs the linters, the type checker and the tests
-# Both need python3 >= 3.11 with venv and pip, and nothing else.
+# make docs   builds .venv, then the documentation site in docs/_build/html; executes its notebooks
+# All need python3 >= 3.11 with venv and pip, and nothing else.
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq
@@ -9,7 +10,7 @@ PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	&& echo $$python && break; done)
 NO_PYTHON := pumice needs python3 >= 3.11 with venv and pip; set it: make PYTHON=/path/to/python3
 
-.PHONY: install demo test peers event-peers clean
+.PHONY: install demo test docs peers event-peers clean
 
 demo: install
 	$(BIN)/pumice demo
@@ -20,6 +21,10 @@ test: install
 	$(BIN)/mypy
 	$(BIN)/mypy tests
 	$(BIN)/pytest
+
+# Strict: a warning, a broken link or a failing notebook is an error. Notebooks run in two processes.
+docs: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx -W -n -T -j 2 -b html docs docs/_build/html
 
 install: .venv/installed .venv/core
 
@@ -37,8 +42,9 @@ install: .venv/installed .venv/core
 	rm -f $@
 	$(PYTHON) -m venv .venv
 	$(PIP) -c constraints.txt pip setuptools
-	$(PIP) -c constraints.txt --no-build-isolation -e '.[convert,lava,onnx,plot,report,streams,train]' --group dev
+	$(PIP) -c constraints.txt --no-build-isolation -e '.[convert,lava,onnx,plot,report,streams,train]' --group dev --group docs
 	$(PIP) --no-deps --ignore-requires-python lava-nc==0.10.0 lava-dl==0.6.0
+	$(PIP) --no-deps spikingjelly==2.0.0
 	touch $@
 	touch .venv/core
 
@@ -68,4 +74,5 @@ event-peers: .venv-event-peers/installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-peers .venv-event-peers build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-event-peers build dist docs/_build docs/reference/generated *.egg-info \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache
