@@ -29,9 +29,9 @@ before = peak(resource.RUSAGE_SELF)
 data = from_folder(folder, timesteps=4, size=224, cache=cache)
 total, seen = 0, 0
 for clips, labels in make_loader(FrameDataset(data.train), 16, 0, workers):
-    total, seen = total + int(clips[0].sum()), seen + len(labels)
+    total, seen = total + int(clips[0].numpy().sum(dtype="int64")), seen + len(labels)
 for events, labels in data.test.batches(16, workers):
-    total, seen = total + int(events[0].sum()), seen + len(labels)
+    total, seen = total + int(events[0].sum(dtype="int64")), seen + len(labels)
 result = {
     "total": total, "seen": seen, "growth": peak(resource.RUSAGE_SELF) - before,
     "workers": max(0, peak(resource.RUSAGE_CHILDREN) - before),
