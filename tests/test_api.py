@@ -164,7 +164,10 @@ def test_the_command_line_and_the_api_write_identical_files(
         (("verify", "net.pumice", "--engines", "gpu"), lambda: pm.verify(NETWORK, EVENTS, "gpu")),
         (("profile", "net.pumice", "--target", "loihi9"), lambda: pm.place(NETWORK, "loihi9")),
         (("train", "digits-events", "--set", "data.name=x"), lambda: pm.datasets.load("x")),
-        (("convert", "net.pumice", "--weight-bits", "4"), lambda: pm.convert(NETWORK, 4)),
+        (
+            ("convert", "net.pumice", "--weight-bits", "4", "-o", "out.pumice"),
+            lambda: pm.convert(NETWORK, 4),
+        ),
     ],
 )
 def test_bad_input_gives_the_same_line_through_both(

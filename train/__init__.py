@@ -15,6 +15,7 @@ Names are imported when they are first used: reading data needs no torch.
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     from .recipes.loader import list_recipes as list_recipes
     from .recipes.loader import load_recipe as load_recipe
     from .recipes.recipe import Recipe as Recipe
+
+# torch and numba each start OpenMP threads, which by default spin while idle and slow each other
+# down severalfold on few cores. Must be set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 EXPORTS = {
     "NeuronConfig": "nn.neuron",

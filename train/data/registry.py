@@ -6,7 +6,7 @@ from typing import Any
 
 from ...runtime.config import validate
 from ...runtime.errors import DataError
-from ...runtime.suggest import suggest
+from .catalog import get_dataset_info
 from .cifar import load_cifar10, load_cifar100
 from .dataset import Dataset
 from .digit_motions import load_digit_motions
@@ -52,10 +52,8 @@ def load(name: str, folder: str | os.PathLike[str] | None = None, **options: Any
         RecipeError: An option is unknown or out of range.
         MissingPackage: A package that the dataset needs is not installed.
     """
-    loader = LOADERS.get(name)
-    if loader is None:
-        raise DataError(f"no dataset {name!r}; {suggest(name, LOADERS)}")
+    get_dataset_info(name)
     if folder is not None and not os.path.exists(folder):
         raise DataError(f"{name}: no folder {folder}; give the present one with --folder PATH")
     chosen = validate(DataOptions, {**options, "name": name, "folder": folder}, name)
-    return encode_dataset(loader(chosen), chosen)
+    return encode_dataset(LOADERS[name](chosen), chosen)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from pumice.runtime.errors import DataError, RecipeError
+from pumice.train.data.catalog import DATASETS, DatasetInfo
 from pumice.train.data.options import DataOptions
 from pumice.train.data.registry import LOADERS, load
 
@@ -10,6 +11,7 @@ from pumice.train.data.registry import LOADERS, load
 def test_a_dataset_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     requested: list[DataOptions] = []
     monkeypatch.setitem(LOADERS, "small", requested.append)
+    monkeypatch.setitem(DATASETS, "small", DatasetInfo("a small set"))
     load("small", folder=tmp_path, timesteps=3, binning="count")
     options = DataOptions(name="small", folder=tmp_path, timesteps=3, binning="count")
     load(**options.model_dump())
