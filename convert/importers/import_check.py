@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class LayerRecord:
-    """What a layer of the original got and gave, (timesteps, batch, neurons).
+    """Inputs and outputs of a layer of the original, (timesteps, batch, neurons).
 
     Attributes:
         name: Name of its population.

@@ -26,7 +26,7 @@ STATUS = {-3: "the tables are damaged: their CRC-32 differs"}
 
 @dataclass
 class FirmwareRecord:
-    """What a run of the firmware recorded.
+    """Recording of a firmware run.
 
     Attributes:
         spikes: By population, uint8 (timesteps, batch, neurons).

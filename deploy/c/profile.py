@@ -126,7 +126,7 @@ def _time_and_energy(
 
 
 def explain_excess(network: Network, footprint: Footprint, target: Microcontroller) -> str:
-    """Say which limit the firmware exceeds, by how much, and what helps; empty where it fits."""
+    """State the exceeded limit, by how much, and the remedy; empty where the firmware fits."""
     flash, ram = footprint.flash - target.flash.value, footprint.ram - target.ram.value
     parts = []
     if flash > 0:

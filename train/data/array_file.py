@@ -123,7 +123,7 @@ def _make_source(
     if len(sources) == 1 and (sequences or unchanged):
         return sources[0]
     if sequences:
-        return ArraySource(_frozen(np.concatenate([_read_all(s) for s in sources], axis=1)))
+        return ArraySource(_as_readonly(np.concatenate([_read_all(s) for s in sources], axis=1)))
     images = np.concatenate([quantize_images(_read_all(s)[0], options) for s in sources])
     return ArraySource(np.broadcast_to(images, (options.timesteps, *images.shape)))
 
@@ -132,7 +132,7 @@ def _read_all(source: SampleSource) -> NDArray[np.uint8]:
     return source.read(np.arange(len(source)))
 
 
-def _frozen(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _as_readonly(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     array.flags.writeable = False
     return array
 
@@ -153,4 +153,4 @@ def _encode_series(
     mean, std = fit_standardization((rows[k].astype(float) for k in training), os.fspath(path))
     encoder = make_encoder(rows.shape[1], mean, std, options)
     frames = np.stack([encoder(each.astype(float)) for each in rows], axis=1)
-    return ArraySource(_frozen(frames)), encoder.describe()
+    return ArraySource(_as_readonly(frames)), encoder.describe()

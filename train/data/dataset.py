@@ -80,7 +80,7 @@ class FrameSet(ValueEquality):
         return FrameSet(select(self.source, index), labels)
 
     def __eq__(self, other: object) -> bool:
-        """Whether labels and events are equal, wherever they are read from."""
+        """Compare labels and events, wherever they are read from."""
         if not isinstance(other, FrameSet):
             return NotImplemented
         if self.source.shape != other.source.shape:

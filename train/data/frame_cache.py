@@ -36,7 +36,7 @@ FRAMES_FILE, INDEX_FILE, JOURNAL_FILE = "frames.bin", "index.json", "journal"
 
 @dataclass(frozen=True)
 class CacheOptions:
-    """How decoded samples are kept.
+    """Storage layout of decoded samples.
 
     - `use`: whether on disk; None: up to 16 GiB, where half of the free disk has room.
     - `unreadable`: largest fraction of items that may be damaged, and are left out.
@@ -110,13 +110,13 @@ def cached_frames(
     if folder is not None and (cached := _open(folder, source, options.unreadable)):
         return cached
     if folder is None or not _is_wanted(folder, total, options.use):
-        return _uncached(source, options)
+        return _list_uncached(source, options)
     try:
         _build(folder, source, options)
     except OSError:  # a cache that cannot be written costs time, nothing else
-        return _uncached(source, options)
+        return _list_uncached(source, options)
     cached = _open(folder, source, options.unreadable)
-    return cached or _uncached(source, options)
+    return cached or _list_uncached(source, options)
 
 
 def _is_wanted(folder: Path, total: int, use: bool | None) -> bool:
@@ -159,7 +159,7 @@ def _without_broken(source: SampleSource, build: _Build) -> Cached:
     return Cached(chosen, kept, build.broken)
 
 
-def _uncached(source: DecodedSource, options: CacheOptions) -> Cached:
+def _list_uncached(source: DecodedSource, options: CacheOptions) -> Cached:
     build = _Build()
     if options.unreadable:
         for _, record in _decode_chunks(source, build.done, options.progress):

@@ -39,7 +39,7 @@ class SampleSource(Protocol):
 
     @property
     def decodes(self) -> bool:
-        """Whether reading a sample takes computation, which worker processes can share."""
+        """True if reading a sample takes computation, which worker processes can share."""
 
     def read(self, indices: Indices) -> EventArray:
         """Samples at `indices`, uint8 (timesteps, samples, channels, height, width).

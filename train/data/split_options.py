@@ -1,4 +1,4 @@
-"""How samples are divided into training, test and validation: table `[data.split]` of a recipe."""
+"""Split of the samples into training, test and validation: table `[data.split]` of a recipe."""
 
 from typing import Literal
 

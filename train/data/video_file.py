@@ -67,7 +67,7 @@ def _iter_frames(av: Any, container: Any, stream: Any) -> Iterator[Any]:
 
 
 class _Orientation(NamedTuple):
-    """How a decoded frame is shown: transposed first, then flipped."""
+    """Orientation of a decoded frame: transposed first, then flipped."""
 
     is_transposed: bool = False
     flips_rows: bool = False

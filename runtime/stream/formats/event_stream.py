@@ -67,7 +67,7 @@ class EventStreamDecoder(HeaderDecoder):
             yield EventChunk(x | high_x << 8, self.size[1] - 1 - (y | high_y << 8), polarity, t)
 
     def _find_dvs(self, data: bytes) -> tuple[list[int], list[int]]:
-        """Return where the complete events begin, and their times; keep the rest of `data`."""
+        """Find the offsets and times of the complete events; keep the rest of `data`."""
         starts, times = [], []
         position, time = 0, self.time
         while position < len(data):
@@ -86,7 +86,7 @@ class EventStreamDecoder(HeaderDecoder):
         return starts, times
 
     def _find_atis(self, data: bytes) -> tuple[list[int], list[int]]:
-        """Return where the complete events begin, and their times; keep the rest of `data`."""
+        """Find the offsets and times of the complete events; keep the rest of `data`."""
         starts, times = [], []
         position, time = 0, self.time
         while position < len(data):

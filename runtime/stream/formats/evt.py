@@ -91,7 +91,7 @@ class EvtDecoder(HeaderDecoder):
             self.words = Evt2Words() if self.version == "2.0" else Evt3Words()
 
     def _is_legacy(self, data: bytes) -> bool:
-        """Whether the header is silent and the words have known types, with halves swapped only."""
+        """Detect swapped halves: no header key, and word types that are known only when swapped."""
         if self.endianness:
             return False
         tops = np.frombuffer(data, np.uint8, len(data) // 8 * 8).reshape(-1, 8)[:, [7, 3]] >> 4

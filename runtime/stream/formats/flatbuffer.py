@@ -17,14 +17,14 @@ class Table(NamedTuple):
     field_count: int
 
     def field(self, index: int) -> int | None:
-        """Return where the value of a field stands, None where it has its default."""
+        """Find the offset of a field's value, None if it has its default."""
         if index >= self.field_count:
             return None
         offset = read_int(self.data, "<H", self.fields + 2 * index)
         return self.position + offset if offset else None
 
     def vector(self, index: int, item_bytes: int) -> tuple[int, int]:
-        """Return where the items of a vector or string begin and their number, 0 without one."""
+        """Find the offset and number of the items of a vector or string, 0 if absent."""
         at = self.field(index)
         if at is None:
             return 0, 0

@@ -5,7 +5,7 @@ TEXT_BYTES = bytes(byte for byte in range(256) if byte in b"\t\r\n" or 32 <= byt
 
 
 def is_text(line: bytes) -> bool:
-    """Whether `line` holds no control characters; an encoding above ASCII is permitted."""
+    """Test a line for the absence of control characters; any encoding above ASCII passes."""
     return not line.translate(None, TEXT_BYTES)
 
 

@@ -88,7 +88,7 @@ class CsvDecoder(EventDecoder):
                 yield chunk
 
     def _is_row(self, line: bytes) -> bool:
-        """Whether `line` holds an event; a header is taken in, a malformed line counted."""
+        """Parse a line; True if it holds an event. A header is stored, a malformed line counted."""
         start, self.is_start = self.is_start, False
         if start:
             line = line.removeprefix(b"\xef\xbb\xbf")
@@ -150,7 +150,7 @@ class CsvDecoder(EventDecoder):
 
 
 def _is_fraction(field: bytes) -> bool:
-    """Whether a time is written as a fraction: 0.003811 and 0.000, but not 1000.0 or 1e3."""
+    """Test for a time written as a fraction: 0.003811 and 0.000, but not 1000.0 or 1e3."""
     number = _parse_number(field, 1)
     if number is None or b"." not in field:
         return False

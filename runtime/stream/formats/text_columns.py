@@ -27,7 +27,7 @@ UNITS = {
 
 
 class Columns(NamedTuple):
-    """Where time, x, y and polarity stand among `total` columns.
+    """Indices of time, x, y and polarity among `total` columns.
 
     `microseconds` of a unit of time, where the header states it, else 0.
     """
