@@ -1,9 +1,10 @@
 """Atomic file writes, and the `.pumice` format of networks and programs.
 
 A `.pumice` file is a safetensors file: the integer arrays as tensors, and in its header, under
-`pumice`, a SHA-256 over all of it and the graph as JSON. Nothing in it is ever executed. Format
-version 2 differs from 1 in the recipe keys of the provenance; both are read, with the provenance as
-it was written.
+`pumice`, a SHA-256 over all of it and the graph as JSON. Nothing in it is ever executed. Arrays of
+many values are stored at the bits that they have, described under `packed` in the graph. Format
+version 2 stored them as they are, and version 1 had other recipe keys in the provenance; all are
+read, with the provenance as it was written.
 """
 
 import hashlib
@@ -27,12 +28,14 @@ from .connections import CONNECTION_KINDS, connection_kind
 from .early_exit import EarlyExit
 from .errors import FileError, NetworkError
 from .network import Network
+from .packing import Packing, pack, unpack
 from .population import Population
 from .program import Core, Program, Slice
 from .projection import Projection
 
-FORMAT_VERSION = 2
-READABLE_VERSIONS = (1, 2)
+FORMAT_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
+PACKED_VALUES = 64  # arrays of fewer would take more room for what describes them
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 DIGEST_VERSION = 1  # what a network computes has one digest, whatever the version of the file
 STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
@@ -142,7 +145,7 @@ def write_program(path: str | os.PathLike[str], program: Program) -> None:
 
 
 def read_network(path: str | os.PathLike[str]) -> Network:
-    """Read a network from a `.pumice` file, of format version 1 or 2.
+    """Read a network from a `.pumice` file, of format version 1 to 3.
 
     Raises `FileError` where the file is absent, truncated, altered or of another kind.
     """
@@ -167,12 +170,13 @@ def read_program(path: str | os.PathLike[str]) -> Program:
 def _write(
     path: str | os.PathLike[str], graph: dict[str, Any], tensors: dict[str, NDArray[Any]]
 ) -> None:
+    stored, packed = _pack_arrays(tensors)
     try:
-        header = json.dumps(graph, sort_keys=True)
+        header = json.dumps(graph | {"packed": packed}, sort_keys=True)
     except (TypeError, ValueError) as error:
         raise FileError(f"{path}: the provenance cannot be written as JSON ({error})") from error
     # One entry, not two: safetensors writes entries in an order that changes from run to run.
-    content = save(tensors, {"pumice": f"{_digest(header, tensors)} {header}"})
+    content = save(stored, {"pumice": f"{_digest(header, stored)} {header}"})
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
@@ -203,6 +207,19 @@ def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]
         return _deserialize(graph, tensors), graph.get("program")
     except (KeyError, TypeError, ValueError, RecursionError, MemoryError) as error:
         raise FileError(f"{path}: holds an invalid network ({error})") from error
+
+
+def _pack_arrays(tensors: Arrays) -> tuple[dict[str, NDArray[Any]], dict[str, Packing]]:
+    """Pack the arrays that have many values; returns all arrays, and what describes those."""
+    stored, packed = dict(tensors), {}
+    for name, array in tensors.items():
+        if array.size >= PACKED_VALUES:
+            stored[name], packed[name] = pack(array)
+    return stored, packed
+
+
+def _unpack_arrays(packed: Mapping[str, Packing], tensors: Arrays) -> dict[str, NDArray[Any]]:
+    return dict(tensors) | {name: unpack(tensors[name], packed[name]) for name in packed}
 
 
 def network_digest(network: Network) -> str:
@@ -250,19 +267,18 @@ def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 
 
 def _deserialize(graph: dict[str, Any], tensors: Arrays) -> Network:
-    unused = dict(tensors)
-
-    def arrays(prefix: str) -> dict[str, Any]:
-        names = [name for name in unused if name.startswith(f"{prefix}.")]
-        return {name.removeprefix(f"{prefix}."): unused.pop(name) for name in names}
-
     if graph["format"] not in READABLE_VERSIONS:
-        readable = " and ".join(map(str, READABLE_VERSIONS))
+        readable = f"{READABLE_VERSIONS[0]} to {READABLE_VERSIONS[-1]}"
         raise NetworkError(f"format {graph['format']}; this pumice reads {readable}")
+    unused = _unpack_arrays(graph["packed"] if graph["format"] > 2 else {}, tensors)
     if not (graph["output"] and isinstance(graph["output"], str)):
         raise NetworkError(f"output is {graph['output']!r}, needs a name")
     if not isinstance(graph["provenance"], dict):
         raise NetworkError(f"provenance is {graph['provenance']!r}, needs a table")
+
+    def arrays(prefix: str) -> dict[str, Any]:
+        names = [name for name in unused if name.startswith(f"{prefix}.")]
+        return {name.removeprefix(f"{prefix}."): unused.pop(name) for name in names}
 
     populations = [
         Population(**{**p, "shape": tuple(p["shape"])}, **arrays(f"{p['name']}/population"))

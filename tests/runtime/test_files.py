@@ -95,6 +95,27 @@ def test_equal_networks_give_equal_files(tmp_path: Path, content: bytes) -> None
     assert (tmp_path / "again.pumice").read_bytes() == content
 
 
+@pytest.mark.parametrize(("limit", "step", "bits"), [(127, 2, 8), (7, 32, 4), (1, 64, 2)])
+def test_weights_take_the_bits_that_they_have(
+    tmp_path: Path, limit: int, step: int, bits: int
+) -> None:
+    weights = step * np.random.default_rng(0).integers(-limit, limit + 1, (100, 1000))
+    populations = (Population("in", (1000,), kind="input"), Population("out", (100,)))
+    network = Network(populations, (Projection("p", "in", "out", Dense(weights)),))
+    path = tmp_path / "net.pumice"
+    write_network(path, network)
+    assert 0 < path.stat().st_size - weights.size * bits // 8 < 2000
+    assert read_network(path) == network
+
+
+@pytest.mark.parametrize(
+    "packed", [None, {"p/projection.weight": {}}, {"p/projection.weights": {"shape": [1, 2]}}]
+)
+def test_an_invalid_packing_is_a_one_line_error(tmp_path: Path, packed: Any) -> None:
+    wrong = graph() | {"format": 3, "packed": packed}
+    refusal(tmp_path / "wrong.pumice", sign(wrong, WEIGHTS))
+
+
 def test_the_digest_depends_on_the_computation_and_not_on_provenance() -> None:
     assert network_digest(example(provenance={"seed": 4})) == network_digest(example())
     assert network_digest(example(threshold=21)) != network_digest(example())
@@ -254,7 +275,7 @@ def test_format_1_is_read_with_its_digest_and_runs_as_before() -> None:
     assert trace.voltages["readout"][-1].sum() == 42902
 
 
-@pytest.mark.parametrize("text", ["", "{", "null", "[]", "1", "[" * 100_000, '{"format": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "1", "[" * 100_000, '{"format": 4}'])
 def test_a_header_without_a_graph_is_rejected(tmp_path: Path, text: str) -> None:
     assert "holds an invalid network" in refusal(tmp_path / "a.pumice", sign(text))
 
