@@ -1,17 +1,14 @@
 """Options of the architectures: table `[network]` of a recipe. Imports no torch."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from ...runtime.config import Options
 from ...runtime.errors import RecipeError
 from ...runtime.suggest import suggest
+from .neuron_options import NeuronOptions as NeuronOptions
 
-if TYPE_CHECKING:
-    from ..nn.neuron import NeuronConfig
-
-Surrogate = Literal["triangle", "rectangle", "atan", "fast_sigmoid"]
 Size = Annotated[int, Field(ge=1)]
 Sizes = Size | tuple[Size, ...]
 Variant = Literal["vggsnn", "vgg9"]
@@ -31,32 +28,6 @@ def per_layer(name: str, values: Sizes, channels: tuple[int, ...]) -> tuple[int,
             "for all or one for each convolution"
         )
     return values
-
-
-class NeuronOptions(Options):
-    """Leaky integrate-and-fire neurons of a network.
-
-    - `weight_bits`: bits of quantized weights of projections into these neurons and the read-out.
-    - `current_decay`: fraction of the synaptic current lost per step.
-    - `voltage_decay`: fraction of the voltage lost per step.
-    - `threshold`: voltage at which a neuron spikes.
-    - `surrogate`: surrogate derivative of the spike.
-    """
-
-    weight_bits: int = Field(default=8, ge=4, le=8)
-    current_decay: float = Field(default=1.0, ge=0, le=1)
-    voltage_decay: float = Field(default=0.5, ge=0, le=1)
-    threshold: float = Field(default=1.0, gt=0)
-    surrogate: Surrogate = "triangle"
-
-    @property
-    def config(self) -> "NeuronConfig":
-        """The neuron model of a layer, decays quantized to 12 bits."""
-        from ...convert.quantize.scales import quantize_decay
-        from ..nn.neuron import NeuronConfig
-
-        decays = quantize_decay(self.current_decay), quantize_decay(self.voltage_decay)
-        return NeuronConfig(*decays, self.surrogate)
 
 
 class ConvOptions(Options):
