@@ -1,20 +1,36 @@
-"""Integer arithmetic of one timestep of the LIF neuron: the only definition in this project.
+"""Integer arithmetic of one timestep of each neuron type: the only definition in this project.
 
-It is that of Lava's bit-accurate LIF model (`PyLifModelBitAcc`), which models Loihi.
-With `toward_zero(x, n) = sign(x) * (|x| >> n)`, per neuron and timestep:
+That of `cuba` is Lava's bit-accurate LIF model (`PyLifModelBitAcc`), which models Loihi, where the
+reset is to zero. With `toward_zero(x, n) = sign(x) * (|x| >> n)`, per neuron and timestep:
 
     a = sum over projections of shift(sum_j weights[j] * values[j], weight_exponent)
     u = toward_zero(u * (4096 - current_decay), 12) + (a << 6)
     u = u - 2^24 if u > 2^23, u + 2^24 if u <= -2^23           (wraps, once)
     v = toward_zero(v * (4096 - voltage_decay), 12) + u + (bias << bias_exponent)
-    v = clip(v, -2^23 + 1, 2^23 - 1)                           (saturates)
+    v = clip(v, max(min_voltage << 6, -2^23 + 1), 2^23 - 1)    (saturates)
     spike = v > threshold << 6                                 (strictly greater)
     sent = clip(v >> 6, 1, 2^value_bits - 1) where spike       (1 unless spikes are graded)
     v = 0 where spike                                          (u is kept)
 
-An `integrator` does the same without the last three lines. Units: `a`, `threshold` in weight units;
-`u` and `v` in 1/64 of them. Decays are the fraction lost per timestep, in 1/4096.
+The reset may be another one, with `r = reset_value << 6`:
+
+    value                v = r where spike
+    subtract             v = v - r where spike
+    delayed_subtract     v is kept; the next v is lower by r, before it is clipped
+
+With `max_spikes` n > 1 a neuron spikes several times, as often as it passes the threshold:
+
+    sent = min(1 + (v - (threshold << 6) - 1) // r, n) where spike,  v = v - sent * r
+
+With a `refractory` period, each spike sets a countdown to it. While the countdown is above 0, it
+falls by one, u is updated, v is held and no spike is sent.
+
+An `integrator` neither spikes nor is reset. Units: `a`, `threshold`, `reset_value` and
+`min_voltage` in weight units; `u` and `v` in 1/64 of them. Decays are the fraction lost per
+timestep, in 1/4096.
 """
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +45,12 @@ STATE_HALF = 1 << (STATE_BITS - 1)
 ACTIVATION_LIMIT = STATE_HALF - 1
 
 States = NDArray[np.int64]
+
+
+def align(values: NDArray[np.int32]) -> States:
+    """Convert from weight units to those of the voltage."""
+    aligned: States = values.astype(np.int64) << ALIGN_BITS
+    return aligned
 
 
 def shift(activation: States, exponent: int) -> States:
@@ -49,10 +71,84 @@ def wrap_to_24_bits(current: States) -> States:
     return current - (too_high.astype(np.int64) - too_low) * (2 * STATE_HALF)
 
 
+def neuron_step(
+    population: Population, states: tuple[States, ...], activation: States
+) -> tuple[tuple[States, ...], NDArray[np.uint8]]:
+    """Update the neurons of `population` by one timestep of the equations of their type.
+
+    Args:
+        population: Neurons, with their parameters.
+        states: Their states, as `population.states` names them, int64 (batch, *population.shape).
+        activation: Weighted input sums of this timestep, of the same shape.
+
+    Returns:
+        The next states, and the values sent, uint8, 0 where there is no spike.
+    """
+    return STEPS[population.kind](population, states, activation)
+
+
+def _cuba_step(
+    population: Population, states: tuple[States, ...], activation: States
+) -> tuple[tuple[States, ...], NDArray[np.uint8]]:
+    current, before = _integrate(population, states, activation)
+    voltage, sent = _fire(population, before)
+    if not population.refractory:
+        return (current, voltage), sent.astype(np.uint8)
+    countdown = states[2]
+    waiting = countdown > 0
+    sent = np.where(waiting, 0, sent)
+    countdown = np.where(sent > 0, population.refractory, np.maximum(countdown - 1, 0))
+    return (current, np.where(waiting, states[1], voltage), countdown), sent.astype(np.uint8)
+
+
+def _integrator_step(
+    population: Population, states: tuple[States, ...], activation: States
+) -> tuple[tuple[States, ...], NDArray[np.uint8]]:
+    current, voltage = _integrate(population, states, activation)
+    return (current, voltage), np.zeros(voltage.shape, np.uint8)
+
+
+def _integrate(
+    population: Population, states: tuple[States, ...], activation: States
+) -> tuple[States, States]:
+    """Update current and voltage, up to the spike."""
+    current = wrap_to_24_bits(
+        apply_decay(states[0], population.current_decay) + (activation << ALIGN_BITS)
+    )
+    bias = population.bias.astype(np.int64) << population.bias_exponent
+    voltage = apply_decay(states[1], population.voltage_decay) + current + bias
+    if population.reset == "delayed_subtract":
+        fired = states[1] > align(population.threshold)
+        voltage = voltage - np.where(fired, align(population.reset_value), 0)
+    lowest = np.maximum(align(population.min_voltage), 1 - STATE_HALF)
+    return current, np.clip(voltage, lowest, STATE_HALF - 1)
+
+
+def _fire(population: Population, voltage: States) -> tuple[States, States]:
+    """Compute the voltage after spikes, and the values sent."""
+    threshold, reset_value = align(population.threshold), align(population.reset_value)
+    spikes = voltage > threshold
+    if population.max_spikes > 1:
+        count = np.minimum(1 + (voltage - threshold - 1) // reset_value, population.max_spikes)
+        several: States = np.where(spikes, count, 0).astype(np.int64)
+        return voltage - several * reset_value, several
+    sent = np.where(spikes, np.clip(voltage >> ALIGN_BITS, 1, population.max_value), 0)
+    if population.reset == "delayed_subtract":
+        return voltage, sent
+    after = voltage - reset_value if population.reset == "subtract" else reset_value
+    return np.where(spikes, after, voltage), sent
+
+
+Step = Callable[
+    [Population, tuple[States, ...], States], tuple[tuple[States, ...], NDArray[np.uint8]]
+]
+STEPS: Mapping[str, Step] = {"cuba": _cuba_step, "integrator": _integrator_step}
+
+
 def lif_step(
     population: Population, current: States, voltage: States, activation: States
 ) -> tuple[States, States, NDArray[np.uint8]]:
-    """Update the neurons of `population` by one timestep of the LIF equations.
+    """Update neurons whose only states are current and voltage by one timestep.
 
     Args:
         population: Neurons, with their parameters.
@@ -63,14 +159,5 @@ def lif_step(
     Returns:
         The next current, the next voltage, and the values sent, uint8, 0 where there is no spike.
     """
-    current = wrap_to_24_bits(
-        apply_decay(current, population.current_decay) + (activation << ALIGN_BITS)
-    )
-    bias = population.bias.astype(np.int64) << population.bias_exponent
-    voltage = apply_decay(voltage, population.voltage_decay) + current + bias
-    voltage = np.clip(voltage, 1 - STATE_HALF, STATE_HALF - 1)
-    if population.kind == "integrator":
-        return current, voltage, np.zeros(voltage.shape, np.uint8)
-    spikes = voltage > population.threshold.astype(np.int64) << ALIGN_BITS
-    sent = np.where(spikes, np.clip(voltage >> ALIGN_BITS, 1, population.max_value), 0)
-    return current, np.where(spikes, 0, voltage), sent.astype(np.uint8)
+    states, sent = neuron_step(population, (current, voltage), activation)
+    return states[0], states[1], sent

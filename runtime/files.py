@@ -3,8 +3,8 @@
 A `.pumice` file is a safetensors file: the integer arrays as tensors, and in its header, under
 `pumice`, a SHA-256 over all of it and the graph as JSON. Nothing in it is ever executed. Arrays of
 many values are stored at the bits that they have, described under `packed` in the graph. Format
-version 2 stored them as they are, and version 1 had other recipe keys in the provenance; all are
-read, with the provenance as it was written.
+version 2 stored them as they are and had only neurons that are reset to zero, and version 1 had
+other recipe keys in the provenance; all are read, with the provenance as it was written.
 """
 
 import hashlib
@@ -36,6 +36,8 @@ from .projection import Projection
 FORMAT_VERSION = 3
 READABLE_VERSIONS = (1, 2, 3)
 PACKED_VALUES = 64  # arrays of fewer would take more room for what describes them
+# Fields of neurons that are left out where they have their default, so that digests stay.
+ADDED_FIELDS = ("reset", "reset_value", "refractory", "max_spikes", "min_voltage")
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 DIGEST_VERSION = 1  # what a network computes has one digest, whatever the version of the file
 STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
@@ -244,6 +246,9 @@ def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 
     def split(instance: Any, prefix: str) -> dict[str, Any]:
         values = {f.name: getattr(instance, f.name) for f in fields(instance)}
+        if isinstance(instance, Population):
+            for name in _default_fields(instance):
+                del values[name]
         for key, value in values.items():
             if isinstance(value, np.ndarray):
                 tensors[f"{prefix}.{key}"] = value
@@ -254,16 +259,23 @@ def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
         kind = connection_kind(projection.connection)
         connection = {"kind": kind, **split(projection.connection, f"{projection.name}/projection")}
         projections.append({**split(projection, ""), "connection": connection})
+    populations = [split(p, f"{p.name}/population") for p in network.populations]
     graph = {
         "format": FORMAT_VERSION,
         "output": network.output,
         "provenance": dict(network.provenance),
-        "populations": [split(p, f"{p.name}/population") for p in network.populations],
+        "populations": populations,
         "projections": projections,
     }
     if network.early_exit:
         graph["early_exit"] = network.early_exit.thresholds
     return graph, tensors
+
+
+def _default_fields(population: Population) -> list[str]:
+    """List those of `ADDED_FIELDS` that have their default."""
+    defaults: dict[str, Any] = {f.name: f.default for f in fields(Population)}
+    return [n for n in ADDED_FIELDS if np.array_equal(getattr(population, n), defaults[n])]
 
 
 def _deserialize(graph: dict[str, Any], tensors: Arrays) -> Network:

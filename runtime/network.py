@@ -178,7 +178,7 @@ def _check_names(network: Network) -> None:
     if network.population(network.output).kind == "input":
         raise NetworkError(f"{network.output}: is an input and cannot be the output")
     output = network.population(network.output)
-    if output.kind == "cuba" and output.value_bits > 1:
+    if output.kind == "cuba" and output.value_bits > 1 and output.max_spikes == 1:
         raise NetworkError(
             f"{output.name}: is the output, whose spikes are counted, but sends values of "
             f"{output.value_bits} bits; read it by an integrator"

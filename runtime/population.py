@@ -12,6 +12,7 @@ from .arrays import ValueEquality, as_int, as_readonly
 from .errors import NetworkError
 
 Kind = Literal["input", "cuba", "integrator"]
+Reset = Literal["zero", "value", "subtract", "delayed_subtract"]
 Parameter = Any  # an integer or array-like, stored as a read-only int32 array
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
 MAX_NEURONS = 1 << 26  # so that a file of a few bytes cannot claim gigabytes of states
@@ -21,16 +22,20 @@ LIMITS = {
     "voltage_decay": (0, 4096),
     "threshold": (0, 131071),
     "bias": (-4096, 4095),
+    "reset_value": (-131072, 131071),
+    "min_voltage": (-131072, 0),
 }
+MAX_REFRACTORY = 255
+MAX_SPIKES = 255  # a message has 8 bits
 
 
 @dataclass(frozen=True, eq=False)
 class Population(ValueEquality):
     """Neurons of one kind with their integer parameters.
 
-    The parameters `current_decay`, `voltage_decay`, `threshold` and `bias` are a scalar, one value
-    per channel `(channels,)`, or one value per neuron, of shape `shape`; they are stored as int32
-    arrays that broadcast to `shape`.
+    The parameters `current_decay`, `voltage_decay`, `threshold`, `bias`, `reset_value` and
+    `min_voltage` are a scalar, one value per channel `(channels,)`, or one value per neuron, of
+    shape `shape`; they are stored as int32 arrays that broadcast to `shape`.
 
     Attributes:
         name: Unique name.
@@ -43,7 +48,15 @@ class Population(ValueEquality):
         bias: Added to the voltage, shifted left by `bias_exponent`; 13 bits.
         bias_exponent: 0 to 7; 6 makes the unit of `bias` a weight unit.
         value_bits: Bits of a message: 1 for spikes, up to 8 for the graded values of an input, or
-            for graded spikes, which carry the voltage.
+            for graded spikes, which carry the voltage, or the number of spikes (`max_spikes`).
+        reset: What a spike does to the voltage: "zero" sets it to zero, "value" to `reset_value`;
+            "subtract" subtracts `reset_value` (a soft reset), "delayed_subtract" does so in the
+            next timestep, after the decay.
+        reset_value: Voltage after a spike, or what a spike subtracts, in weight units.
+        refractory: Timesteps after a spike in which the voltage is held and no spike is sent.
+        max_spikes: Most spikes of a neuron in one timestep; above 1, a message carries their number
+            and each subtracts `reset_value`.
+        min_voltage: Lower bound of the voltage, in weight units.
 
     Raises:
         NetworkError: A value is outside its register or a shape does not fit.
@@ -58,6 +71,11 @@ class Population(ValueEquality):
     bias: Parameter = 0
     bias_exponent: int = 6
     value_bits: int = 1
+    reset: Reset = "zero"
+    reset_value: Parameter = 0
+    refractory: int = 0
+    max_spikes: int = 1
+    min_voltage: Parameter = LIMITS["min_voltage"][0]
 
     def __post_init__(self) -> None:
         validate_name("population", self.name)
@@ -72,9 +90,13 @@ class Population(ValueEquality):
             )
         if self.kind not in get_args(Kind):
             raise NetworkError(f"{self.name}: kind {self.kind!r} is none of {get_args(Kind)}")
+        if self.reset not in get_args(Reset):
+            raise NetworkError(f"{self.name}: reset {self.reset!r} is none of {get_args(Reset)}")
         for key, low, high in (
             ("bias_exponent", 0, 7),
             ("value_bits", 1, 1 if self.kind == "integrator" else 8),
+            ("refractory", 0, MAX_REFRACTORY if self.kind == "cuba" else 0),
+            ("max_spikes", 1, MAX_SPIKES if self.kind == "cuba" else 1),
         ):
             value = as_int(getattr(self, key), f"{self.name}: {key}")
             _check_range(self.name, key, value, low, high)
@@ -82,6 +104,9 @@ class Population(ValueEquality):
         object.__setattr__(self, "shape", shape)
         for key in LIMITS:
             object.__setattr__(self, key, _parameter(self.name, key, getattr(self, key), shape))
+        _check_reset(self)
+        if self.max_spikes > 1:
+            object.__setattr__(self, "value_bits", self.max_spikes.bit_length())
 
     @property
     def neurons(self) -> int:
@@ -91,7 +116,47 @@ class Population(ValueEquality):
     @property
     def max_value(self) -> int:
         """Largest value that a neuron sends in a timestep."""
-        return int((1 << self.value_bits) - 1)
+        return self.max_spikes if self.max_spikes > 1 else int((1 << self.value_bits) - 1)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the states of a neuron, in the order of `arithmetic.neuron_step`."""
+        if self.kind == "input":
+            return ()
+        countdown = ("countdown",) if self.refractory else ()
+        return ("current", "voltage", *countdown)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether `min_voltage` is above the lower end of the register."""
+        return bool((self.min_voltage > LIMITS["min_voltage"][0]).any())
+
+
+def _check_reset(population: Population) -> None:
+    """Raise `NetworkError` where the fields of the reset contradict each other."""
+    name, lowest = population.name, int(population.reset_value.min())
+    if population.kind != "cuba" and population.reset != "zero":
+        raise NetworkError(f"{name}: {population.kind} populations have no reset")
+    if population.kind == "input" and population.bounded:
+        raise NetworkError(f"{name}: input populations have no voltage, but a min_voltage")
+    if population.reset == "zero" and population.reset_value.any():
+        raise NetworkError(f'{name}: resets to zero, but has a reset_value; use reset="value"')
+    subtracts = population.reset in ("subtract", "delayed_subtract")
+    if subtracts and lowest < 1:
+        raise NetworkError(f"{name}: subtracts a reset_value of {lowest}, needs 1 or more")
+    if population.max_spikes > 1:
+        if population.reset != "subtract":
+            raise NetworkError(
+                f"{name}: max_spikes {population.max_spikes} with reset {population.reset!r}, "
+                'needs "subtract"'
+            )
+        if population.value_bits not in (1, population.max_spikes.bit_length()):
+            raise NetworkError(
+                f"{name}: messages of {population.value_bits} bits, but max_spikes "
+                f"{population.max_spikes} needs {population.max_spikes.bit_length()}"
+            )
+    if population.reset == "delayed_subtract" and population.refractory:
+        raise NetworkError(f"{name}: a refractory period needs a reset in the same timestep")
 
 
 def validate_name(what: str, name: Any) -> None:

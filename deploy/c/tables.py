@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...runtime import Network, Population
 from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
 from ...runtime.network import activation_bound
+from ...runtime.neuron_types import require_features
 from .projections import TableBuilder, compile_projection
 
 KINDS = {"input": 0, "cuba": 1, "integrator": 2}
@@ -95,6 +96,7 @@ class FirmwareTables:
 
 def compile_tables(network: Network) -> FirmwareTables:
     """Compile `network` to the tables of the firmware core."""
+    require_features(network, "the firmware")
     builder = TableBuilder()
     populations = (*network.inputs, *network.topological_order)
     numbers = {population.name: i for i, population in enumerate(populations)}

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ...runtime import Network, Population, Projection, connections
+from ...runtime.neuron_types import require_features
 from ..passes.schedule import Schedule, schedule
 from .models.delayed import DelayedConv, DelayedDense, DelayedSparse
 from .models.graded import GradedReset
@@ -54,6 +55,7 @@ class ProcessGraph:
 
 def build_process_graph(network: Network, timesteps: int) -> ProcessGraph:
     """Build the processes of `network`, reset every `timesteps` steps; see `build`."""
+    require_features(network, "Lava")
     timing = schedule(network)
     populations = {
         population.name: _make_neurons(population, timing.depths[population.name], timesteps)

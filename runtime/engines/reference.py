@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arithmetic import States, lif_step, shift
+from ..arithmetic import States, neuron_step, shift
 from ..connections import Connection, Conv, Dense, SumPool, as_depthwise_conv
 from ..events import Events, validate_events
 from ..network import Network
@@ -28,10 +28,10 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
     timesteps, batch = next(iter(spikes.values())).shape[:2]
     voltages: dict[str, NDArray[np.int32]] = {}
     currents: dict[str, NDArray[np.int32]] = {}
-    states: dict[str, tuple[States, States]] = {}
+    states: dict[str, tuple[States, ...]] = {}
     for population in network.topological_order:
         shape = (timesteps, batch, *population.shape)
-        states[population.name] = np.zeros(shape[1:], np.int64), np.zeros(shape[1:], np.int64)
+        states[population.name] = tuple(np.zeros(shape[1:], np.int64) for _ in population.states)
         if record == "states":
             currents[population.name] = np.zeros(shape, np.int32)
         if record == "states" or population.kind == "integrator":
@@ -41,12 +41,12 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
     for now in range(timesteps):
         for population in network.topological_order:
             activation = _activation(network, population, spikes, now)
-            current, voltage, sent = lif_step(population, *states[population.name], activation)
-            states[population.name] = current, voltage
+            after, sent = neuron_step(population, states[population.name], activation)
+            states[population.name] = after
             if population.name in currents:
-                currents[population.name][now] = current
+                currents[population.name][now] = after[0]
             if population.name in voltages:
-                voltages[population.name][now] = voltage
+                voltages[population.name][now] = after[1]
             if population.name in spikes:
                 spikes[population.name][now] = sent
     counts = {name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pumice.runtime import Population
-from pumice.runtime.arithmetic import apply_decay, lif_step, shift, wrap_to_24_bits
+from pumice.runtime.arithmetic import apply_decay, lif_step, neuron_step, shift, wrap_to_24_bits
 
 HIGHEST = 2**23 - 1
 
@@ -23,12 +23,12 @@ class Course(NamedTuple):
 def course(activations: list[int], current: int = 0, voltage: int = 0, **values: Any) -> Course:
     """Run one neuron from a state; return its states and the steps in which it fires."""
     population = Population("neuron", (1,), **values)
-    u, v = np.array([[current]]), np.array([[voltage]])
+    states = tuple(np.array([[x]]) for x in (current, voltage, 0))[: len(population.states)]
     result = Course([], [], [])
     for now, activation in enumerate(activations):
-        u, v, spikes = lif_step(population, u, v, np.array([[activation]]))
-        result.current.append(int(u[0, 0]))
-        result.voltage.append(int(v[0, 0]))
+        states, spikes = neuron_step(population, states, np.array([[activation]]))
+        result.current.append(int(states[0][0, 0]))
+        result.voltage.append(int(states[1][0, 0]))
         result.spikes.extend([now] * int(spikes[0, 0]))
     return result
 
@@ -199,3 +199,106 @@ def test_a_graded_spike_carries_its_voltage_in_weight_units_within_its_bits() ->
     assert result == [0, 3, 5, 15, 0]
     pushed = Population("pushed", (1,), voltage_decay=4096, bias=9, bias_exponent=0, value_bits=4)
     assert int(lif_step(pushed, still, still, still)[2][0, 0]) == 1
+
+
+RESETS: dict[str, Any] = {"current_decay": 4096, "voltage_decay": 2048, "threshold": 100}
+
+
+def test_soft_reset_subtracts_in_the_same_step() -> None:
+    # 250 * 64 = 16000; 16000 - 6400 = 9600; 9600 / 2 = 4800, no spike; 2400 + 7040 = 9440 - 6400
+    result = course([250, 0, 110, 0], reset="subtract", reset_value=100, **RESETS)
+    assert result.voltage == [9600, 4800, 3040, 1520]
+    assert result.spikes == [0, 2]
+
+
+def test_delayed_soft_reset_subtracts_after_the_decay_of_the_next_step() -> None:
+    # 16000 fires; 8000 - 6400 = 1600; 800 + 7040 = 7840 fires; 3920 - 6400 = -2480
+    result = course([250, 0, 110, 0], reset="delayed_subtract", reset_value=100, **RESETS)
+    assert result.voltage == [16000, 1600, 7840, -2480]
+    assert result.spikes == [0, 2]
+
+
+def test_delayed_soft_reset_fires_in_a_row_while_the_voltage_stays_above() -> None:
+    # 40000; 20000 - 6400 = 13600; 6800 - 6400 = 400
+    result = course([625, 0, 0], reset="delayed_subtract", reset_value=100, **RESETS)
+    assert result.voltage == [40000, 13600, 400]
+    assert result.spikes == [0, 1]
+
+
+def test_reset_to_a_value_of_either_sign() -> None:
+    # -25 * 64 = -1600, half of which is -800
+    low = course([101, 0, 0], reset="value", reset_value=-25, **RESETS)
+    assert low.voltage == [-1600, -800, -400]
+    high = course([101, 0, 0], reset="value", reset_value=25, **RESETS)
+    assert high.voltage == [1600, 800, 400]
+
+
+def test_soft_reset_of_a_saturated_voltage_starts_from_the_limit() -> None:
+    neuron: dict[str, Any] = {"threshold": 131071, "reset": "subtract", "reset_value": 131071}
+    result = course([131071, 131071], voltage=HIGHEST, **neuron)
+    assert result.voltage == [HIGHEST - 131071 * 64, 63 + 131071 * 64 - 131071 * 64]
+    assert result.spikes == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("voltage", "sent", "left"),
+    [
+        (6400, 0, 6400),  # at the threshold
+        (6401, 1, 1),
+        (12800, 1, 6400),  # at twice the threshold: the second is not passed
+        (12801, 2, 1),
+        (19201, 3, 1),
+        (99999, 3, 80799),  # 3 at most
+        (-6401, 0, -6401),
+    ],
+)
+def test_several_spikes_in_one_step(voltage: int, sent: int, left: int) -> None:
+    neuron = Population(
+        "neuron", (1,), threshold=100, reset="subtract", reset_value=100, max_spikes=3
+    )
+    assert neuron.value_bits == 2
+    state = np.array([[voltage]])
+    _, after, values = lif_step(neuron, np.zeros_like(state), state, np.array([[0]]))
+    assert (int(values[0, 0]), int(after[0, 0])) == (sent, left)
+
+
+@pytest.mark.parametrize(("above", "expected"), [(0, 0), (1, 1), (6400, 1), (6401, 2), (12800, 2)])
+def test_several_spikes_with_a_threshold_below_what_each_subtracts(
+    above: int, expected: int
+) -> None:
+    neuron = Population(
+        "neuron", (1,), threshold=87, reset="subtract", reset_value=100, max_spikes=15
+    )
+    state = np.array([[87 * 64 + above]])
+    _, after, values = lif_step(neuron, np.zeros_like(state), state, np.array([[0]]))
+    assert (int(values[0, 0]), int(after[0, 0])) == (expected, 5568 + above - 6400 * expected)
+
+
+def test_refractory_period_holds_the_voltage_and_lets_the_current_go_on() -> None:
+    # u: 12800, 6400, 3200, 1600, 14400; v: fires at 0, held for 2 steps, then 1600, fires at 4
+    result = course(
+        [200, 0, 0, 0, 213], current_decay=2048, voltage_decay=0, threshold=100, refractory=2
+    )
+    assert result.current == [12800, 6400, 3200, 1600, 14432]
+    assert result.voltage == [0, 0, 0, 1600, 0]
+    assert result.spikes == [0, 4]
+
+
+def test_refractory_period_holds_what_a_soft_reset_leaves() -> None:
+    # 16000 - 6400 = 9600 is above the threshold, but held for one step
+    result = course(
+        [250, 0, 0],
+        reset="subtract",
+        reset_value=100,
+        refractory=1,
+        **RESETS | {"voltage_decay": 0},
+    )
+    assert result.voltage == [9600, 9600, 3200]
+    assert result.spikes == [0, 2]
+
+
+def test_minimum_voltage_bounds_from_below() -> None:
+    result = course([-200, 0, 50], min_voltage=-100, **RESETS)
+    assert result.voltage == [-6400, -3200, 1600]
+    lowest = course([-131071, -131071], min_voltage=-131072, **RESETS)
+    assert lowest.voltage == [-131071 * 64, -HIGHEST]

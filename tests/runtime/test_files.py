@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save
 
 from pumice.runtime import (
@@ -273,6 +274,38 @@ def test_format_1_is_read_with_its_digest_and_runs_as_before() -> None:
     assert trace.steps.tolist() == [2, 2, 2, 2]
     assert sum(int(counts.sum()) for counts in trace.counts.values()) == 630
     assert trace.voltages["readout"][-1].sum() == 42902
+
+
+def test_neuron_types_round_trip_and_plain_neurons_have_the_digest_of_old_files(
+    tmp_path: Path,
+) -> None:
+    def build(**values: Any) -> Network:
+        neurons = Population("a", (2,), threshold=5, **values)
+        dense = Projection("w", "in", "a", Dense(np.ones((2, 1))))
+        return Network((Population("in", (1,), "input"), neurons), (dense,))
+
+    def keys(network: Network) -> set[str]:
+        network.save(tmp_path / "a.pumice")
+        assert read_network(tmp_path / "a.pumice") == network
+        with safe_open(tmp_path / "a.pumice", framework="np") as file:
+            graph = json.loads(file.metadata()["pumice"].partition(" ")[2])
+            names = {name.rpartition(".")[2] for name in file.keys()}  # noqa: SIM118
+        return names | set(graph["populations"][1])
+
+    plain = build()
+    assert (
+        network_digest(plain) == "41224a0cb310396ecc1816b955fd4716e5d2ce22253305edaff2c10dbaa65025"
+    )
+    assert not keys(plain) & {"reset", "reset_value", "refractory", "max_spikes", "min_voltage"}
+    for values in (
+        {"reset": "value", "reset_value": [1, 2]},
+        {"reset": "subtract", "reset_value": 3, "max_spikes": 7},
+        {"reset": "delayed_subtract", "reset_value": 3},
+        {"refractory": 2},
+        {"min_voltage": [-5, -131072]},
+    ):
+        assert set(values) <= keys(build(**values))
+        assert network_digest(build(**values)) != network_digest(plain)
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "1", "[" * 100_000, '{"format": 4}'])

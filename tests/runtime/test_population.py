@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -6,6 +7,20 @@ import pytest
 
 from pumice.runtime import Population
 from pumice.runtime.errors import NetworkError
+
+SOFT = {"reset": "subtract", "reset_value": 1}
+
+
+def test_several_spikes_set_the_bits_of_a_message() -> None:
+    several = Population("a", (1,), max_spikes=10, **SOFT)  # type: ignore[arg-type]
+    assert (several.value_bits, several.max_value) == (4, 10)
+    assert replace(several, name="b").value_bits == 4
+
+
+def test_states_name_what_a_neuron_keeps() -> None:
+    assert Population("a", (1,), "input").states == ()
+    assert Population("a", (1,), "integrator").states == ("current", "voltage")
+    assert Population("a", (1,), refractory=2).states == ("current", "voltage", "countdown")
 
 
 def test_a_scalar_a_channel_and_a_neuron_parameter_broadcast_to_the_shape() -> None:
@@ -43,6 +58,8 @@ def test_parameters_are_read_only() -> None:
         ("threshold", 0, 131071),
         ("bias", -4096, 4095),
         ("bias_exponent", 0, 7),
+        ("min_voltage", -131072, 0),
+        ("refractory", 0, 255),
     ],
 )
 def test_each_register_takes_its_limits_and_nothing_beyond(key: str, low: int, high: int) -> None:
@@ -75,6 +92,21 @@ def test_each_register_takes_its_limits_and_nothing_beyond(key: str, low: int, h
         ({"threshold": [1, 2]}, "threshold has shape (2,), needs one value, (3,) or (3,)"),
         ({"threshold": [1, 2, 131072]}, "threshold is 131072"),
         ({"threshold": 0.5}, "a.threshold: value 0.5 is not an integer"),
+        ({"reset": "none"}, "reset 'none' is none of"),
+        ({"reset_value": 5}, 'resets to zero, but has a reset_value; use reset="value"'),
+        ({"reset": "value", "reset_value": 131072}, "reset_value is 131072, needs -131072 to"),
+        ({"reset": "subtract"}, "subtracts a reset_value of 0, needs 1 or more"),
+        ({"reset": "delayed_subtract", "reset_value": [5, -1, 5]}, "subtracts a reset_value of -1"),
+        ({"max_spikes": 3}, "max_spikes 3 with reset 'zero', needs \"subtract\""),
+        ({"max_spikes": 256}, "max_spikes is 256, needs 1 to 255"),
+        (SOFT | {"max_spikes": 4, "value_bits": 2}, "messages of 2 bits, but max_spikes 4 needs 3"),
+        (
+            {"reset": "delayed_subtract", "reset_value": 1, "refractory": 1},
+            "a refractory period needs a reset in the same timestep",
+        ),
+        ({"kind": "integrator", "reset": "value"}, "integrator populations have no reset"),
+        ({"kind": "integrator", "refractory": 1}, "refractory is 1, needs 0 to 0"),
+        ({"kind": "input", "min_voltage": -1}, "input populations have no voltage"),
         ({"shape": (2, 1, 3), "bias": [1, 2, 3]}, "bias has shape (3,), needs one value, (2,) or"),
     ],
 )

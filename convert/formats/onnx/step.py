@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ....runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
 from ....runtime.connections import Conv, Sparse, SumPool, as_depthwise_conv
 from ....runtime.network import Network
+from ....runtime.neuron_types import require_features
 from ....runtime.population import Population
 from ....runtime.projection import Projection
 from .builder import BOOL, FLOAT, INT32, INT64, UINT8, GraphBuilder
@@ -74,6 +75,7 @@ def list_states(network: Network) -> list[StateSpec]:
 
 def add_step(builder: GraphBuilder, network: Network) -> None:
     """Add one timestep: from inputs and states to the `spikes` and next states of populations."""
+    require_features(network, "the ONNX export")
     early = network.early_exit is not None
     if early:
         stopped = builder.step_name(f"{network.output}/stopped")

@@ -19,6 +19,7 @@ from ...arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
 from ...connections import Connection, Conv, Sparse, SumPool
 from ...errors import EngineError
 from ...network import Network, activation_bound
+from ...neuron_types import require_features
 from ...population import Population
 from ...projection import Projection
 from .costs import Costs
@@ -60,6 +61,7 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
 
     Weights of the `plastic` projections may become anything from 0 to 255.
     """
+    require_features(network, "the CPU engine")
     ordered = (*network.inputs, *network.topological_order)
     places = {population.name: place for place, population in enumerate(ordered)}
     steps = _round_steps(network, places)

@@ -1,0 +1,35 @@
+"""Neuron types by name: what a population needs beyond a LIF neuron that is reset to zero.
+
+Engines, targets and reports compare these names with those that they hold.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+from .errors import EngineError
+from .network import Network
+from .population import Population
+
+FEATURES: Mapping[str, Callable[[Population], bool]] = {
+    "reset to a value": lambda p: p.reset == "value",
+    "soft reset": lambda p: p.reset == "subtract",
+    "delayed soft reset": lambda p: p.reset == "delayed_subtract",
+    "refractory period": lambda p: p.refractory > 0,
+    "several spikes per timestep": lambda p: p.max_spikes > 1,
+    "minimum voltage": lambda p: p.bounded,
+}
+
+
+def list_features(population: Population) -> tuple[str, ...]:
+    """List the entries of `FEATURES` that `population` has."""
+    return tuple(name for name, holds in FEATURES.items() if holds(population))
+
+
+def require_features(network: Network, who: str, held: Collection[str] = ()) -> None:
+    """Raise `EngineError` for the first population with a feature that `who` does not hold."""
+    for population in network.populations:
+        for name in list_features(population):
+            if name not in held:
+                raise EngineError(
+                    f"{population.name}: has a {name}, which {who} does not hold; "
+                    "run it on the reference engine"
+                )

@@ -1,0 +1,34 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pumice.runtime import Dense, Network, Population, Projection
+from pumice.runtime.errors import EngineError
+from pumice.runtime.neuron_types import FEATURES, list_features, require_features
+
+SOFT: dict[str, Any] = {"reset": "subtract", "reset_value": 5}
+
+
+def test_a_plain_neuron_has_no_feature() -> None:
+    assert list_features(Population("a", (3,), threshold=5, value_bits=3)) == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "features"),
+    [
+        ({"reset": "value", "reset_value": 0}, ("reset to a value",)),
+        (SOFT, ("soft reset",)),
+        (SOFT | {"reset": "delayed_subtract"}, ("delayed soft reset",)),
+        (SOFT | {"max_spikes": 2}, ("soft reset", "several spikes per timestep")),
+        ({"refractory": 1, "min_voltage": -1}, ("refractory period", "minimum voltage")),
+    ],
+)
+def test_features_are_named(values: dict[str, Any], features: tuple[str, ...]) -> None:
+    population = Population("a", (3,), **values)
+    assert list_features(population) == features
+    dense = Projection("w", "in", "a", Dense(np.ones((3, 1))))
+    network = Network((Population("in", (1,), "input"), population), (dense,))
+    with pytest.raises(EngineError, match=f"a: has a {features[0]}, which it does not hold"):
+        require_features(network, "it")
+    require_features(network, "it", FEATURES)
