@@ -1,3 +1,3 @@
 """The verbs, and the only place that prints."""
 
-from .app import main as main
+from .main import main as main

@@ -1,8 +1,6 @@
 """The command `pumice`: its verbs, its exit codes and its one-line error messages."""
 
-import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -80,14 +78,6 @@ def root(
     ] = False,
 ) -> None:
     """Parse the options that precede a verb."""
-
-
-def main() -> None:
-    """Run `pumice` with the arguments of this process and exit with the status of the verb."""
-    # Set before torch and numba load OpenMP: the idle threads of one runtime otherwise spin
-    # against those of the other, which makes training on two cores up to ten times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.exit(run_command(sys.argv[1:]))
 
 
 def run_command(arguments: Sequence[str]) -> int:

@@ -81,8 +81,8 @@ def stream(
 ) -> None:
     """Classify events as they arrive.
 
-    Prints predictions as JSON lines. At the end, one JSON line on standard error counts the events
-    that were read and dropped.
+    Prints predictions as JSON lines. At the end, which may be Ctrl-C or SIGTERM, one JSON line on
+    standard error counts the events that were read and dropped.
     """
     from ..runtime import read_network
     from ..runtime.stream.live import StreamOptions, classify_source
@@ -108,6 +108,7 @@ def stream(
             sys.stdout.write(json.dumps(asdict(prediction)) + "\n")
             sys.stdout.flush()
     finally:
+        predictions.close()
         live.close()
         typer.echo(json.dumps(live.stats.as_dict()), err=True)
 

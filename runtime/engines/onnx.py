@@ -18,6 +18,7 @@ from ..population import Population
 from ..trace import Trace, hold_after_exit, zero_after_exit
 
 FORMAT_VERSION = 1
+TELEMETRY_VARIABLE = "ORT_DISABLE_TELEMETRY"
 ZERO_DIGEST = "0" * 64
 # A key and its value as protobuf stores them: a string of 64 characters, `@` being its length.
 DIGEST_PATTERN = re.compile(rb"(pumice\.sha256\x12@)([0-9a-f]{64})")
@@ -56,7 +57,7 @@ def load(model: bytes | str | os.PathLike[str], threads: int = 1) -> OnnxSession
         raise FileError(
             f"{name}: is truncated or altered (its SHA-256 does not match); write it again"
         )
-    onnxruntime = import_extra("onnxruntime", "onnx", "ONNX engine")
+    onnxruntime = _import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -76,6 +77,19 @@ def load(model: bytes | str | os.PathLike[str], threads: int = 1) -> OnnxSession
         )
     inputs = tuple(Population(kind="input", **p) for p in json.loads(metadata["pumice.inputs"]))
     return OnnxSession(session, inputs, metadata["pumice.record"])
+
+
+def _import_onnxruntime() -> Any:
+    """Import ONNX Runtime without its telemetry; raises `MissingPackage`.
+
+    Its releases otherwise write a device id and a database to the cache folder and look up
+    Microsoft's servers. The variable counts when the library is loaded (on Linux and macOS, from
+    1.28), the call afterwards (on Windows).
+    """
+    os.environ.setdefault(TELEMETRY_VARIABLE, "1")
+    onnxruntime = import_extra("onnxruntime", "onnx", "ONNX engine")
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

@@ -44,6 +44,7 @@ class StreamStats:
         dropped_bins: Time bins dropped, oldest first, when input was faster than inference.
         time_bins: Time bins that the network computed.
         predictions: Predictions made.
+        predicted_events: Events in the time bins of predictions.
     """
 
     events: int = 0
@@ -57,7 +58,13 @@ class StreamStats:
     dropped_bins: int = 0
     time_bins: int = 0
     predictions: int = 0
+    predicted_events: int = 0
+
+    @property
+    def events_without_prediction(self) -> int:
+        """Binned events that no prediction covers yet, and were not dropped."""
+        return self.events - self.dropped_events - self.predicted_events
 
     def as_dict(self) -> dict[str, int]:
         """Convert to a dictionary of counts by name."""
-        return asdict(self)
+        return asdict(self) | {"events_without_prediction": self.events_without_prediction}

@@ -1,6 +1,6 @@
 """Classify a stream of time bins."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Literal
@@ -47,7 +47,7 @@ def classify_stream(
     stats: StreamStats,
     carry_state: StateCarryOver = "nothing",
     every_step: bool = False,
-) -> Iterator[Prediction]:
+) -> Generator[Prediction, None, None]:
     """Classify a stream, with a prediction after every `steps` time bins.
 
     A network with an early exit predicts when it exits, and rests for the remaining `steps`.
@@ -73,12 +73,12 @@ def classify_stream(
             f"carry_state={carry_state!r}: an early exit needs zero state, use 'nothing'"
         )
     state = _StreamState(network, carry_state)
-    step = events = 0
+    step = events = counted = 0
     for time_bin in time_bins:
         start = perf_counter()
         if time_bin.new_stream:
             state.reset(everything=True)
-            step = events = 0
+            step = events = counted = 0
         step, events = step + 1, events + time_bin.events
         resting = state.has_exited
         if not resting:
@@ -88,11 +88,13 @@ def classify_stream(
             second, first = np.sort(logits)[-2:] if len(logits) > 1 else (0, logits[0])
             milliseconds = 1000 * (perf_counter() - start)
             stats.predictions += 1
+            stats.predicted_events += events - counted
+            counted = events
             margin, predicted = int(first - second), int(logits.argmax())
             yield Prediction(time_bin.end, step, events, predicted, margin, milliseconds)
         if step == steps:
             state.reset()
-            step = events = 0
+            step = events = counted = 0
 
 
 class _StreamState:

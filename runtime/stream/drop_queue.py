@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from .binning import TimeBin
 from .chunks import StreamStats
 
+STOP_SECONDS = 0.5  # that the reader has to end, more than a socket's interval
+
 
 def drop_oldest(
     time_bins: Iterable[TimeBin], queue_size: int, stats: StreamStats, stop: threading.Event
@@ -16,7 +18,7 @@ def drop_oldest(
     Dropped time bins are counted in `stats`, with their events; the next one then starts a new
     stream, since the one before it was never computed. An exception of the source is raised here.
     When the iteration ends, `stop` is set, and the thread ends with the next time bin or when its
-    source does.
+    source does; the iteration waits half a second for it, so that its counts are final.
     """
     queue = _Queue(queue_size, stats)
     reader = threading.Thread(target=queue.fill, args=(time_bins,), daemon=True, name="stream")
@@ -27,6 +29,7 @@ def drop_oldest(
     finally:
         stop.set()
         queue.stop()
+        reader.join(STOP_SECONDS)
 
 
 class _Queue:

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ class LiveStream:
     stats: StreamStats = field(default_factory=StreamStats)
     _stop: threading.Event = field(default_factory=threading.Event)
 
-    def __iter__(self) -> Iterator[Prediction]:
-        """Yield predictions until the source ends."""
+    def __iter__(self) -> Generator[Prediction, None, None]:
+        """Yield predictions until the source ends; close the iterator for final `stats`."""
         options, recipe = self.options, _recipe_data(self.network)
         sensor = infer_sensor(
             self.network,
@@ -86,9 +86,10 @@ class LiveStream:
     def _open_chunks(self, sensor_height: int) -> Iterator[EventChunk]:
         options = self.options
         if self.source == "-":
-            return iter_chunks(
-                sys.stdin.buffer, make_decoder(options.format, self.stats, sensor_height)
-            )
+            # Unbuffered: a thread that waits in a buffered read holds the buffer's lock, without
+            # which the interpreter cannot end.
+            source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+            return iter_chunks(source, make_decoder(options.format, self.stats, sensor_height))
         if "://" in self.source:
             listener, tcp = open_listener(self.source)
             decoder = make_decoder(options.format, self.stats, sensor_height)

@@ -16,7 +16,7 @@ from pumice.runtime import logits_over_time
 from pumice.runtime.engines import reference
 
 BIN_US = 10_000
-COMMAND = "import sys; from pumice.cli.app import main; main()"
+COMMAND = "import sys; from pumice.cli import main; main()"
 
 
 def encode_events(frames: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> bytes:
