@@ -13,12 +13,15 @@ SOURCES = (
     "core",
     "core_avx2",
     "core_avx512",
+    "core_checksum",
     "core_cpu",
+    "core_layout",
     "core_learn",
     "core_neon",
     "core_neon_dot",
     "core_scalar",
     "module",
+    "module_layout",
 )
 FLAGS = ["/std:c11"] if os.name == "nt" else ["-std=c11", "-O3", "-fvisibility=hidden", "-g0"]
 
@@ -27,7 +30,9 @@ setup(
         Extension(
             "pumice.runtime.engines.cpu._core",
             [f"{FOLDER}/{name}.c" for name in SOURCES],
-            depends=[f"{FOLDER}/{name}" for name in ("core.h", "core_body.h", "core_bits.h")],
+            depends=[
+                f"{FOLDER}/{name}" for name in ("core.h", "core_body.h", "core_bits.h", "module.h")
+            ],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             extra_compile_args=FLAGS,
             py_limited_api=True,

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PM_FORMAT 1            /* version of the tables */
+#define PM_FORMAT 2            /* version of the tables */
 #define PM_BLOCK 64            /* values of a population are padded to whole blocks */
 #define PM_LANES 16            /* output lanes of a tile of packed weights; of the last, maybe 8 */
 #define PM_ROWS 8              /* windows that a product takes at once */
@@ -70,7 +70,8 @@ typedef struct pm_tap {
 
 /* A compiled network. neurons: of all populations. steps: longest round. history: bytes of a
  * run's values, past: of those a state keeps. sums16, sums32: entries of the accumulators. image: bytes of the padded
- * source of a product. output: population that is read; thresholds: of the early exit, by step. */
+ * source of a product. output: population that is read; thresholds: of the early exit, by step.
+ * crc: what pm_checksum gives. */
 typedef struct pm_network {
   const pm_population *populations;
   const pm_projection *projections;
@@ -84,6 +85,7 @@ typedef struct pm_network {
   size_t weights_size, tables_size, targets_size, taps_size, factors_size, levels_size;
   int32_t population_count, projection_count, threshold_count;
   int32_t neurons, steps, history, past, masks, sums16, sums32, image, output;
+  uint32_t crc;
 } pm_network;
 
 /* State of one sample. current, voltage: of all neurons. past: values that delays still need.
@@ -139,9 +141,11 @@ typedef int (*pm_advance)(const pm_network *network, const pm_state *state,
                           const pm_recording *recording, const pm_workspace *workspace,
                           int32_t sample, int fresh, const pm_partition *partition);
 
+/* has_crc: whether processors that support it have an instruction for CRC-32C. */
 typedef struct pm_variant {
   const char *name;
   int (*supported)(void);
+  int has_crc;
   pm_advance advance;
   pm_advance_many advance_group;
 } pm_variant;
@@ -164,6 +168,30 @@ void pm_learn(const pm_network *network, pm_rule *rule, const uint8_t *sent,
 
 /* Instruction variants compiled into this library, fastest first, ended by a NULL name. */
 const pm_variant *pm_variants(void);
+
+/* Shape of weights (group, output, input, row, column); outputs and inputs are those of a group. */
+typedef struct pm_kernel {
+  int32_t groups, outputs, inputs, height, width;
+} pm_kernel;
+
+/* Lay weights out for events: (group, input, row, column, output), columns in `order`. */
+void pm_lay_by_input(const pm_kernel *kernel, const uint8_t *weights, const int32_t *order,
+                     uint8_t *to);
+
+/* Lay these out for products: tiles of PM_LANES outputs, the last of which may have 8, of quads,
+ * fours of neighboring inputs. `joined`: the columns of a row are one run with the inputs, else
+ * runs are inputs alone; each is padded to whole fours. `laid`: what pm_lay_by_input wrote;
+ * `places`: where it put each column. `to` has pm_quads_size bytes. */
+void pm_lay_by_quad(const pm_kernel *kernel, const uint8_t *laid, const int32_t *places, int joined,
+                    uint8_t *to);
+uint64_t pm_quads_size(const pm_kernel *kernel, int joined);
+
+/* Find the largest sums of positive and of negative weights in a row, as magnitudes. */
+void pm_extreme_sums(const uint8_t *weights, int32_t rows, int32_t columns, int is_signed,
+                     int64_t found[2]);
+
+/* CRC-32C of all tables and sizes but `crc`. instruction: use that of the processor. */
+uint32_t pm_checksum(const pm_network *network, int instruction);
 
 /* Check every index of the tables; PM_OK or PM_BAD_TABLE. */
 int pm_validate(const pm_network *network);

@@ -68,15 +68,15 @@ static int pm_has_dot(void) { return 0; }
 const pm_variant *pm_variants(void) {
   static const pm_variant variants[] = {
 #if defined(PM_X86)
-      {"avx512", pm_has_avx512, pm_advance_avx512, pm_advance_group_avx512},
-      {"avx2", pm_has_avx2, pm_advance_avx2, pm_advance_group_avx2},
+      {"avx512", pm_has_avx512, 1, pm_advance_avx512, pm_advance_group_avx512},
+      {"avx2", pm_has_avx2, 1, pm_advance_avx2, pm_advance_group_avx2},
 #endif
 #if defined(PM_ARM)
-      {"neon-dot", pm_has_dot, pm_advance_neon_dot, pm_advance_group_neon_dot},
-      {"neon", pm_always, pm_advance_neon, pm_advance_group_neon},
+      {"neon-dot", pm_has_dot, 1, pm_advance_neon_dot, pm_advance_group_neon_dot},
+      {"neon", pm_always, 0, pm_advance_neon, pm_advance_group_neon},
 #endif
-      {"scalar", pm_always, pm_advance_scalar, pm_advance_group_scalar},
-      {NULL, NULL, NULL, NULL},
+      {"scalar", pm_always, 0, pm_advance_scalar, pm_advance_group_scalar},
+      {NULL, NULL, 0, NULL, NULL},
   };
   return variants;
 }

@@ -1,16 +1,10 @@
 /* Python binding of the core by the stable ABI (abi3, Python 3.11 and later).
  *
- * load(arrays) -> network, a capsule that keeps the tables alive
+ * load(arrays) -> network, a capsule that keeps the tables alive; their CRC and indices are checked
  * variants() -> names of the instruction variants of this processor, fastest first
  * workspace_size(network) -> bytes of one thread's workspace
  * advance(network, variant, ...) -> runs samples without the GIL; see `advance_doc` */
-#ifndef Py_LIMITED_API
-#define Py_LIMITED_API 0x030B0000
-#endif
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
-#include "core.h"
+#include "module.h"
 
 #if defined(_WIN32)
 #include <windows.h>
@@ -51,24 +45,12 @@ static void destroy(PyObject *capsule) {
 
 static Loaded *loaded_of(PyObject *capsule) { return PyCapsule_GetPointer(capsule, CAPSULE); }
 
-static PyObject *load(PyObject *self, PyObject *arrays) {
-  (void)self;
-  if (!PyTuple_Check(arrays) || PyTuple_Size(arrays) != ARRAYS) {
-    PyErr_SetString(PyExc_TypeError, "load: needs a tuple of 10 arrays");
-    return NULL;
-  }
-  Loaded *loaded = PyMem_Calloc(1, sizeof *loaded);
-  if (!loaded) return PyErr_NoMemory();
-  for (; loaded->held < ARRAYS; loaded->held++)
-    if (PyObject_GetBuffer(PyTuple_GetItem(arrays, loaded->held), &loaded->buffers[loaded->held],
-                           PyBUF_C_CONTIGUOUS)) {
-      release(loaded);
-      return NULL;
-    }
+/* Point the network at the tables; 0 where their sizes do not fit or their format is another. */
+static int point(Loaded *loaded) {
   const Py_buffer *b = loaded->buffers;
   pm_network *n = &loaded->network;
   const int32_t *header = b[0].buf;
-  if (b[0].len != 13 * 4 || header[0] != PM_FORMAT) goto bad;
+  if (b[0].len != 14 * 4 || header[0] != PM_FORMAT) return 0;
   n->population_count = header[1];
   n->projection_count = header[2];
   n->threshold_count = header[3];
@@ -81,6 +63,7 @@ static PyObject *load(PyObject *self, PyObject *arrays) {
   n->sums32 = header[10];
   n->image = header[11];
   n->output = header[12];
+  n->crc = (uint32_t)header[13];
   n->populations = b[1].buf;
   n->projections = b[2].buf;
   n->weights = b[3].buf;
@@ -96,20 +79,63 @@ static PyObject *load(PyObject *self, PyObject *arrays) {
   n->taps_size = (size_t)b[6].len / sizeof(pm_tap);
   n->factors_size = (size_t)b[7].len / 2;
   n->levels_size = (size_t)b[8].len / 4;
-  if (n->population_count < 0 || n->projection_count < 0 || n->threshold_count < 0) goto bad;
-  if ((size_t)b[1].len != (size_t)n->population_count * sizeof(pm_population)) goto bad;
-  if ((size_t)b[2].len != (size_t)n->projection_count * sizeof(pm_projection)) goto bad;
-  if ((size_t)b[9].len != (size_t)n->threshold_count * 8) goto bad;
-  if (pm_validate(n) != PM_OK) goto bad;
+  if (n->population_count < 0 || n->projection_count < 0 || n->threshold_count < 0) return 0;
+  return (size_t)b[1].len == (size_t)n->population_count * sizeof(pm_population) &&
+         (size_t)b[2].len == (size_t)n->projection_count * sizeof(pm_projection) &&
+         (size_t)b[9].len == (size_t)n->threshold_count * 8;
+}
+
+/* Hold the arrays, and ask what the processor supports; NULL with an error set. */
+static Loaded *hold(PyObject *arrays) {
+  if (!PyTuple_Check(arrays) || PyTuple_Size(arrays) != ARRAYS) {
+    PyErr_SetString(PyExc_TypeError, "core: needs a tuple of 10 arrays");
+    return NULL;
+  }
+  Loaded *loaded = PyMem_Calloc(1, sizeof *loaded);
+  if (!loaded) return (Loaded *)(void *)PyErr_NoMemory();
+  for (; loaded->held < ARRAYS; loaded->held++)
+    if (PyObject_GetBuffer(PyTuple_GetItem(arrays, loaded->held), &loaded->buffers[loaded->held],
+                           PyBUF_C_CONTIGUOUS)) {
+      release(loaded);
+      return NULL;
+    }
   for (int k = 0; pm_variants()[k].name; k++)
     if (pm_variants()[k].supported()) loaded->supported |= 1u << k;
-  PyObject *capsule = PyCapsule_New(loaded, CAPSULE, destroy);
-  if (!capsule) release(loaded);
-  return capsule;
-bad:
+  if (point(loaded)) return loaded;
   release(loaded);
-  PyErr_SetString(PyExc_ValueError, "load: the tables are damaged or of another version");
+  PyErr_SetString(PyExc_ValueError, "core: the tables are damaged or of another version");
   return NULL;
+}
+
+static uint32_t checksum_of(const Loaded *loaded) {
+  int instruction = 0;
+  for (int k = 0; pm_variants()[k].name; k++)
+    instruction |= loaded->supported >> k & 1 && pm_variants()[k].has_crc;
+  return pm_checksum(&loaded->network, instruction);
+}
+
+static PyObject *checksum(PyObject *self, PyObject *arrays) {
+  (void)self;
+  Loaded *loaded = hold(arrays);
+  if (!loaded) return NULL;
+  const uint32_t crc = checksum_of(loaded);
+  release(loaded);
+  return PyLong_FromUnsignedLong(crc);
+}
+
+static PyObject *load(PyObject *self, PyObject *arrays) {
+  (void)self;
+  Loaded *loaded = hold(arrays);
+  if (!loaded) return NULL;
+  const char *error = NULL;
+  if (checksum_of(loaded) != loaded->network.crc)
+    error = "core: the tables have changed since they were compiled: their CRC-32C differs";
+  else if (pm_validate(&loaded->network) != PM_OK)
+    error = "core: the tables are damaged: an index is out of range";
+  PyObject *capsule = error ? NULL : PyCapsule_New(loaded, CAPSULE, destroy);
+  if (!capsule) release(loaded);
+  if (error) PyErr_SetString(PyExc_ValueError, error);
+  return capsule;
 }
 
 static PyObject *variants(PyObject *self, PyObject *ignored) {
@@ -593,12 +619,16 @@ done:
 
 static PyMethodDef methods[] = {
     {"load", load, METH_O, "load(arrays) -> network: check the tables, keep them alive."},
+    {"checksum", checksum, METH_O, "checksum(arrays) -> CRC-32C of all but the one in the header."},
     {"variants", variants, METH_NOARGS, "variants() -> names of instruction variants."},
     {"workspace_size", workspace_size, METH_O, "workspace_size(network) -> bytes."},
     {"advance", advance, METH_VARARGS, advance_doc},
     {"advance_group", advance_group, METH_VARARGS, advance_group_doc},
     {"group_size", group_size, METH_O, "group_size(network) -> bytes."},
     {"learn", learn, METH_VARARGS, learn_doc},
+    {"lay_by_input", pm_py_lay_by_input, METH_VARARGS, pm_lay_by_input_doc},
+    {"lay_by_quad", pm_py_lay_by_quad, METH_VARARGS, pm_lay_by_quad_doc},
+    {"extreme_sums", pm_py_extreme_sums, METH_VARARGS, pm_extreme_sums_doc},
     {NULL, NULL, 0, NULL},
 };
 

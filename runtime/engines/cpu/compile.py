@@ -8,7 +8,6 @@ are a second copy: fours of neighboring inputs, for 16 output channels at a time
 one population with the same connection share both.
 """
 
-import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
-from ...connections import Connection, Conv, Sparse, SumPool
+from ...connections import Conv, Sparse, SumPool
 from ...errors import EngineError
 from ...network import Network, activation_bound
 from ...neuron_types import require_features
@@ -81,7 +80,7 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
             }
             for projection, source in zip(incoming, sources, strict=True)
         ]
-        accumulator, reach = _accumulator(builders, incoming, sources, rows)
+        accumulator, reach = _accumulator(sources, rows)
         if reach < 0:
             reach = activation_bound(network, population)
         fields = {
@@ -142,8 +141,9 @@ def _assemble_tables(
         "projections": len(projections),
         "thresholds": len(thresholds),
         **sizes,
+        "crc": 0,
     }
-    return CoreTables(
+    tables = CoreTables(
         np.array([header[name] for name in HEADER], np.int32),
         make_table(POPULATION, populations),
         make_table(PROJECTION, projections),
@@ -155,6 +155,8 @@ def _assemble_tables(
         builders.levels.concatenate(),
         thresholds,
     )
+    tables.seal()
+    return tables
 
 
 def _round_steps(network: Network, places: dict[str, int]) -> int:
@@ -210,12 +212,7 @@ def _population(builders: ArrayBuilders, population: Population, reach: int) -> 
     }
 
 
-def _accumulator(
-    builders: ArrayBuilders,
-    incoming: Sequence[Projection],
-    sources: Sequence[Population],
-    rows: list[Fields],
-) -> tuple[Fields, int]:
+def _accumulator(sources: Sequence[Population], rows: list[Fields]) -> tuple[Fields, int]:
     """Choose 16 or 32 bits for the sums of a population, and what they are shifted left by.
 
     Sums of 16 bits may wrap on the way: only the last has to fit. Takes the common shift off
@@ -225,41 +222,17 @@ def _accumulator(
     direct = all(not row["shift"] and not row["negate"] for row in rows)
     common = min((row["left"] for row in rows), default=0) if direct else 0
     highest = lowest = 0
-    for projection, source, row in zip(incoming, sources, rows, strict=True):
+    for source, row in zip(sources, rows, strict=True):
         row["left"] -= common
-        connection = projection.connection
-        if id(connection) not in builders.extremes:
-            builders.extremes[id(connection)] = _extreme_sums(connection)
-        high, low = builders.extremes[id(connection)]
-        if row["learns"] and isinstance(connection, Sparse):
-            high = 255 * int(np.bincount(connection.rows).max(initial=0))
         scale = source.max_value << row["left"]
-        halved = 1 if row["halved"] else 0
-        highest += (high >> halved) * scale
-        lowest += (low >> halved) * scale
+        highest += row["highest"] * scale
+        lowest += row["lowest"] * scale
     wide = not direct or highest > 2**15 - 1 or lowest > 2**15
     reach = max(highest, lowest) << common if direct else -1
     for row in rows:
         if wide:
             row["by_target"] = 0
     return {"wide": int(wide), "left": ALIGN_BITS + common}, reach
-
-
-def _extreme_sums(connection: Connection) -> tuple[int, int]:
-    """Return the largest sums of positive and negative weights into a neuron, as magnitudes."""
-    if isinstance(connection, SumPool):
-        whole = connection.weight * math.prod(connection.kernel)
-        return max(whole, 0), max(-whole, 0)
-    weights = connection.weights
-    if isinstance(connection, Sparse):
-        sums = np.bincount(connection.rows, weights, connection.shape[0])
-        magnitudes = np.bincount(connection.rows, np.abs(weights), connection.shape[0])
-    else:
-        flat = weights.reshape(len(weights), -1)
-        sums = flat.sum(axis=1, dtype=np.int64)
-        magnitudes = np.abs(flat).sum(axis=1, dtype=np.int64)
-    found = (magnitudes + sums) // 2, (magnitudes - sums) // 2
-    return int(found[0].max(initial=0)), int(found[1].max(initial=0))
 
 
 def _mark_twins(rows: list[Fields], sources: Sequence[Population]) -> None:

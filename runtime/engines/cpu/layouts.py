@@ -5,14 +5,22 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ...connections import Connection, Conv, Sparse, SumPool, as_depthwise_conv, conv_output_size
+from ...connections import (
+    Connection,
+    Conv,
+    Dense,
+    Sparse,
+    SumPool,
+    as_depthwise_conv,
+    conv_output_size,
+)
 from ...population import Population
 from .costs import Costs, Layer, dense_fraction
+from .library import core
 from .tables import (
     CONV,
     DEPTHWISE,
     HALF_LANES,
-    LANES,
     PART_BITS,
     SPARSE,
     ArrayBuilders,
@@ -22,6 +30,8 @@ from .tables import (
     hwc_order,
     pair_fields,
 )
+
+Kernel = tuple[int, int, int, int, int]
 
 
 def compile_connection(
@@ -36,6 +46,7 @@ def compile_connection(
     if isinstance(connection, SumPool):
         connection = as_depthwise_conv(connection, source.shape[0])
     weights, fields = _weight_bytes(connection.weights, learns)
+    fields |= _extreme_sums(connection, weights, fields, learns)
     fields["learns"] = int(learns)
     fields["graded"] = int(source.value_bits > 1)
     fields["parts"] = -(-source.value_bits // PART_BITS)
@@ -44,8 +55,10 @@ def compile_connection(
         return _synapses(builders, connection, weights, source.shape, target.shape, fields)
     if isinstance(connection, Conv):
         return _windows(builders, connection, weights, source.shape, fields, costs)
-    rows, columns = hwc_order(target.shape), hwc_order(source.shape)
-    weights = weights[rows][:, columns, None, None]
+    for axis, shape in enumerate((target.shape, source.shape)):
+        if len(shape) == 3 and shape[0] > 1 and shape[1:] != (1, 1):
+            weights = weights.take(hwc_order(shape), axis)
+    weights = np.ascontiguousarray(weights)[:, :, None, None]
     one = Conv(np.zeros(weights.shape, np.int16))
     return _windows(builders, one, weights, (source.neurons, 1, 1), fields, costs)
 
@@ -66,6 +79,26 @@ def _weight_bytes(weights: NDArray[np.int16], learns: bool) -> tuple[NDArray[np.
         "negate": int(not is_signed and low < 0),
         "halved": halved,
     }
+
+
+def _extreme_sums(
+    connection: Dense | Sparse | Conv, weights: NDArray[np.uint8], fields: Fields, learns: bool
+) -> Fields:
+    """Return the largest sums of positive and negative weight bytes into a neuron, as magnitudes.
+
+    Weights that learn may all become 255.
+    """
+    if not isinstance(connection, Sparse):
+        sums = core.extreme_sums(weights, len(weights), fields["is_signed"])
+    elif learns:
+        sums = 255 * int(np.bincount(connection.rows).max(initial=0)), 0
+    else:
+        values = weights.view(np.int8) if fields["is_signed"] else weights
+        total = np.bincount(connection.rows, values, connection.shape[0])
+        size = np.bincount(connection.rows, np.abs(values.astype(np.int16)), connection.shape[0])
+        sums = ((size + sign * total).max(initial=0) // 2 for sign in (1, -1))
+    highest, lowest = map(int, sums)
+    return {"highest": highest, "lowest": lowest}
 
 
 def _synapses(
@@ -137,9 +170,12 @@ def _windows(
     """Lay out `conv` of these `weights` for a source of shape (channels, height, width)."""
     outputs, inputs, height, width = weights.shape
     group = outputs // conv.groups
+    kernel = conv.groups, group, inputs, height, width
     windows = conv_output_size(conv, source)
     order = sorted(range(width), key=lambda k: (k * conv.dilation[1] % conv.stride[1], -k))
-    weights = weights.reshape(conv.groups, group, inputs, height, width)
+    laid = np.empty(weights.size, np.uint8)
+    core.lay_by_input(weights, kernel, np.array(order, np.int32), laid)
+    places = np.argsort(order).astype(np.int32)
     down = _kernel_taps(conv, 0, source[1], windows[0], list(range(height)))
     across = _kernel_taps(conv, 1, source[2], windows[1], order)
     rows = [
@@ -157,7 +193,7 @@ def _windows(
     one_run = conv.groups == 1 and all(len(runs) <= 1 for runs in columns) and windows != (1, 1)
     fields |= {
         "kind": DEPTHWISE if depthwise_layer else CONV,
-        "weights": builders.weights.add(weights[..., order].transpose(0, 2, 3, 4, 1).reshape(-1)),
+        "weights": builders.weights.add(laid),
         "rows": _add_taps(builders, rows),
         "columns": _add_taps(builders, columns),
         "plane": height * width * group,
@@ -174,7 +210,7 @@ def _windows(
         **(
             _pack_depthwise(builders, weights)
             if depthwise_layer
-            else _pack_quads(builders, conv, weights, source, windows)
+            else _pack_quads(builders, conv, laid, places, kernel, source, windows)
         ),
     }
     counts = sum(map(len, rows)), sum(map(len, columns))
@@ -208,35 +244,39 @@ def _describe_layer(
 def _pack_depthwise(builders: ArrayBuilders, weights: NDArray[np.uint8]) -> Fields:
     """Lay out weights (channels, 1, 1, height, width) by tap, then channel."""
     builders.weights.align()
-    by_tap = weights[:, 0, 0].transpose(1, 2, 0)
+    by_tap = weights[:, 0].transpose(1, 2, 0)
     return {"packed": builders.weights.add(by_tap.reshape(-1)), "frame": 0}
 
 
 def _pack_quads(
-    builders: ArrayBuilders, conv: Conv, weights: NDArray[np.uint8], source: Shape, windows: Shape
+    builders: ArrayBuilders,
+    conv: Conv,
+    laid: NDArray[np.uint8],
+    places: NDArray[np.int32],
+    kernel: Kernel,
+    source: Shape,
+    windows: Shape,
 ) -> Fields:
-    """Lay out weights (group, output, input, row, column) for products, with the bytes they read.
+    """Lay out weights (group, input, row, column, output) for products, with the bytes they read.
 
+    `kernel`: the sizes (groups, outputs, inputs, rows, columns); `places`: where columns are.
     Neighboring inputs are a run, padded with zeros to whole fours. Lanes come in tiles of 16, the
     last of which may have 8.
     """
-    groups, outputs, inputs, height, width = weights.shape
+    groups, outputs, inputs, height, width = kernel
     channels, across = source[0], source[2] + 2 * conv.padding[1]
     joined = groups == conv.dilation[1] == 1
     run, runs = (width * inputs, height) if joined else (inputs, height * width)
     fours, lanes = -(-run // 4), -(-outputs // HALF_LANES) * HALF_LANES
-    held = weights.transpose(0, 3, 4, 2, 1).reshape(groups, runs, run, outputs)
-    padding = [(0, 0), (0, 0), (0, 4 * fours - run), (0, lanes - outputs)]
-    held = np.pad(held, padding).reshape(groups, runs * fours, 4, lanes)
-    tiles = [held[..., lane : lane + LANES] for lane in range(0, lanes, LANES)]
-    tiles = [tile.transpose(0, 1, 3, 2).reshape(groups, -1) for tile in tiles]
+    packed = np.empty(groups * runs * fours * 4 * lanes, np.uint8)
+    core.lay_by_quad(laid, kernel, places, joined, packed)
     down, aside = (np.arange(n) * d for n, d in zip((height, width), conv.dilation, strict=True))
     taps = (across * down[:, None] + (aside[:1] if joined else aside)).reshape(-1, 1) * channels
     rows, columns = (np.arange(n) * s for n, s in zip(windows, conv.stride, strict=True))
     corners = (across * rows[:, None] + columns) * channels
     builders.weights.align()
     return {
-        "packed": builders.weights.add(np.concatenate(tiles, axis=1).reshape(-1)),
+        "packed": builders.weights.add(packed),
         "quads": runs * fours,
         "lanes": lanes,
         "offsets": builders.tables.add((taps + 4 * np.arange(fours)).reshape(-1)),

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1  # PM_FORMAT of core.h, whose structures and constants these are
+from .library import core
+
+FORMAT = 2  # PM_FORMAT of core.h, whose structures and constants these are
 BLOCK, LANES, HALF_LANES, PART_BITS, MAX_STEPS, WEIGHT_MARGIN = 64, 16, 8, 6, 16, 320
 KINDS = {"input": 0, "cuba": 1, "integrator": 2}
 PLAIN, LEAK, WRAP, CURRENT, GENERAL_VALUES, GENERAL = range(6)
@@ -100,6 +102,7 @@ HEADER = tuple(
         "sums32",
         "image",
         "output",
+        "crc",
     ]  # noqa: SIM905
 )
 MAX_BYTES = 2**31 - 1  # that an offset in the tables can count
@@ -135,6 +138,10 @@ class CoreTables:
     def __getitem__(self, name: str) -> int:
         """Return a field of the header."""
         return int(self.header[HEADER.index(name)])
+
+    def seal(self) -> None:
+        """Write the checksum of what the tables hold now, without which the core refuses them."""
+        self.header[HEADER.index("crc")] = np.uint32(core.checksum(self.arrays())).view(np.int32)
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """Return the arrays in the order of the fields."""
@@ -177,7 +184,6 @@ class ArrayBuilders:
         self.taps = ArrayBuilder(np.zeros((0, 3), np.int32))
         self.factors = ArrayBuilder(np.zeros(0, np.int16))
         self.levels = ArrayBuilder(np.zeros(0, np.int32))
-        self.extremes: dict[int, tuple[int, int]] = {}
         self.compiled: dict[tuple[int, Shape, int, Shape, str], Fields] = {}
 
 

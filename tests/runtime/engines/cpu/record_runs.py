@@ -50,6 +50,7 @@ def record(file: BinaryIO, network: Network, events: Events, products: int) -> N
     tables = compile_network(network, COSTS["scalar"])
     if products < 2:
         tables.column("dense_from")[:] = (tables.column("kind") != SPARSE) * products
+        tables.seal()
     for array in arrays(network, events, tables):
         data = np.ascontiguousarray(array).tobytes()
         file.write(np.uint64(len(data)).tobytes() + data)

@@ -164,11 +164,17 @@ int main(int argc, char **argv) {
         .sums32 = h[10],
         .image = h[11],
         .output = h[12],
+        .crc = (uint32_t)h[13],
     };
     const size_t count = (size_t)net.population_count;
     Array *arrays = calloc(3 * count, sizeof *arrays);
     for (size_t i = 0; i < 3 * count; i++) arrays[i] = read_array(file);
     Array counts = read_array(file), steps = read_array(file);
+    for (const pm_variant *v = pm_variants(); v->name; v++)
+      if (v->supported() && pm_checksum(&net, v->has_crc) != net.crc) {
+        fprintf(stderr, "run %d: %s: the checksum differs\n", runs, v->name);
+        wrong++;
+      }
     if (pm_validate(&net) != PM_OK) {
       fprintf(stderr, "run %d: tables are refused\n", runs);
       wrong++;
