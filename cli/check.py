@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import InputShape, Json, ModelName, ResetRule, TimeStep, ValueBits
+from .options import InputShape, Json, ModelName, ResetRule, SkipLayers, TimeStep, Timing, ValueBits
 
 if TYPE_CHECKING:
     from ..runtime import Network
@@ -28,6 +28,8 @@ def check(
     value_bits: ValueBits = 1,
     dt: TimeStep = None,
     reset: ResetRule = None,
+    timing: Timing = "slayer",
+    skip_layers: SkipLayers = 0,
     as_json: Json = False,
 ) -> None:
     """Check which layers of a model are supported.
@@ -39,7 +41,7 @@ def check(
     from .import_options import parse_import_settings
     from .output import print_json, print_table
 
-    settings = parse_import_settings(input_shape, value_bits, dt, reset)
+    settings = parse_import_settings(input_shape, value_bits, dt, reset, timing, skip_layers)
     check_model(model)
     placer = make_placer(target)
     from ..convert import ImportOptions, check_compatibility

@@ -12,7 +12,9 @@ from .options import (
     Json,
     ModelName,
     ResetRule,
+    SkipLayers,
     TimeStep,
+    Timing,
     ValueBits,
 )
 
@@ -74,6 +76,8 @@ def convert(
     value_bits: ValueBits = 1,
     dt: TimeStep = None,
     reset: ResetRule = None,
+    timing: Timing = "slayer",
+    skip_layers: SkipLayers = 0,
     as_json: Json = False,
 ) -> None:
     """Quantize a model to an integer network.
@@ -86,7 +90,7 @@ def convert(
     from .import_options import parse_import_settings
     from .output import print_json
 
-    settings = parse_import_settings(input_shape, value_bits, dt, reset)
+    settings = parse_import_settings(input_shape, value_bits, dt, reset, timing, skip_layers)
     check_model(model)
     path = output or default_output(model)
     from ..train.export import convert_with_report, to_importable

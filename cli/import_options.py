@@ -7,11 +7,22 @@ if TYPE_CHECKING:
 
 
 def parse_import_settings(
-    input_shape: str | None, value_bits: int, dt: float | None, reset: Literal["zero"] | None
+    input_shape: str | None,
+    value_bits: int,
+    dt: float | None,
+    reset: Literal["zero"] | None,
+    timing: Literal["slayer", "synchronous", "pipelined"],
+    skip_layers: int,
 ) -> "ImportSettings":
     """Parse settings of `convert`; raises `NetworkError` for an invalid shape."""
-    shape = _parse_shape(input_shape)
-    return {"input_shape": shape, "value_bits": value_bits, "dt": dt, "reset": reset}
+    return {
+        "input_shape": _parse_shape(input_shape),
+        "value_bits": value_bits,
+        "dt": dt,
+        "reset": reset,
+        "timing": timing,
+        "skip_layers": skip_layers,
+    }
 
 
 def _parse_shape(text: str | None) -> tuple[int, ...] | None:

@@ -58,6 +58,20 @@ ResetRule = Annotated[
     Literal["zero"] | None,
     typer.Option("--reset", help="Reset of the voltage after a spike, if a .nir file omits it."),
 ]
+Timing = Annotated[
+    Literal["slayer", "synchronous", "pipelined"],
+    typer.Option(
+        "--timing",
+        help="When the layers of a .net file begin: as in SLAYER, together as in netx with resets, "
+        "or pipelined as in netx without.",
+    ),
+]
+SkipLayers = Annotated[
+    int,
+    typer.Option(
+        "--skip-layers", min=0, help="Number of layers of a .net file to leave out at the start."
+    ),
+]
 DataName = Annotated[
     str | None,
     typer.Option(

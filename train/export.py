@@ -26,6 +26,8 @@ class ImportSettings(TypedDict, total=False):
     value_bits: int
     dt: float | None
     reset: Literal["zero"] | None
+    timing: Literal["slayer", "synchronous", "pipelined"]
+    skip_layers: int
 
 
 def convert(
@@ -51,7 +53,9 @@ def convert(
             weight bits of each layer within that budget.
         calibration_samples: Number of samples to calibrate on, the first ones.
         **import_settings: What a third-party model may not specify: `input_shape`, `value_bits`
-            (default 1), `dt` (seconds of a timestep, for NIR) and `reset` ("zero").
+            (default 1), `dt` (seconds of a timestep, for NIR) and `reset` ("zero"); for `.net`
+            files `timing` ("slayer" by default, "synchronous" as netx with resets, "pipelined" as
+            netx without) and `skip_layers`, the number of layers to leave out at the beginning.
 
     Returns:
         The integer network, with the provenance of the model.

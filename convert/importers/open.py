@@ -13,7 +13,7 @@ from ...runtime.network import Network
 from ..diagnostics import LayerDiagnostic, raise_if_unsupported
 from ..formats.hdf5.reader import read_hdf5
 from ..formats.netx import reader as netx
-from ..formats.netx.checks import check_layers
+from ..formats.netx.checks import Timing, check_layers
 from ..formats.netx.schema import read_layers
 from ..formats.nir import files as nir
 from ..formats.nir.metadata import METADATA_KEY, decode_network
@@ -64,12 +64,17 @@ class ImportOptions:
         value_bits: Bits of an input value, 1 for spikes.
         dt: Seconds per timestep, for NIR files of other programs.
         reset: Reset of their neurons, where the file leaves it out.
+        timing: When the layers of a `.net` file begin: "slayer", "synchronous" (netx with resets)
+            or "pipelined" (netx without); see `pumice.convert.formats.netx.reader`.
+        skip_layers: Number of layers of a `.net` file to leave out at the beginning.
     """
 
     input_shape: tuple[int, ...] | None = None
     value_bits: int = 1
     dt: float | None = None
     reset: Reset | None = None
+    timing: Timing = "slayer"
+    skip_layers: int = 0
 
 
 @dataclass(frozen=True)
@@ -172,10 +177,15 @@ def _open_file(path: Path, options: ImportOptions) -> ImportedModel:
 def _open_netx(
     name: str, arrays: Arrays, options: ImportOptions, provenance: Provenance
 ) -> ImportedModel:
-    def build() -> Network:
-        return netx.build_network(arrays, options.input_shape, options.value_bits, provenance)[0]
+    of_netx = netx.NetxOptions(
+        options.input_shape, options.value_bits, options.timing, options.skip_layers
+    )
 
-    return ImportedModel(name, check_layers(read_layers(arrays)), build)
+    def build() -> Network:
+        return netx.build_network(arrays, of_netx, provenance)[0]
+
+    diagnostics = check_layers(read_layers(arrays), of_netx.timing, of_netx.skip_layers)
+    return ImportedModel(name, diagnostics, build)
 
 
 def _open_nir(

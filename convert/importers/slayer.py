@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from ...runtime.errors import FileError, NetworkError
 from ...runtime.network import Network
 from ..diagnostics import LayerDiagnostic
-from ..formats.netx.reader import build_network
+from ..formats.netx.reader import NetxOptions, build_network
 
 NOT_EXPORTED = ("TimeDecimation", "KWTA")
 Entries = dict[str, NDArray[Any]]
@@ -39,7 +39,7 @@ def from_slayer(
     """
     arrays = export_blocks(blocks)
     try:
-        return build_network(arrays, input_shape, value_bits, {"format": "slayer"})
+        return build_network(arrays, NetxOptions(input_shape, value_bits), {"format": "slayer"})
     except FileError as error:
         raise NetworkError(str(error)) from None
 

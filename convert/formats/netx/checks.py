@@ -5,9 +5,11 @@ pumice then follows SLAYER, because the weights were trained for its integers.
 """
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
+from ....runtime.population import LIMITS
 from ...diagnostics import LayerDiagnostic, Support
 from .schema import Layer
 
@@ -27,22 +29,26 @@ POOLING_LAYERS = ("pool", "unpool")
 READOUT_THRESHOLD = 1 << 17
 # SLAYER rounds the values of an input layer with neurons to 1/32 and keeps them below 4.
 INPUT_BITS = 7
+CHIP_INPUT_BITS = 8  # of the integers that netx writes into the neurons of an input layer
+Timing = Literal["slayer", "synchronous", "pipelined"]
 INPUT_EXPONENT = -5
 UNIT_WEIGHT = 64
 MAX_NORM_SHIFT = 3  # what SLAYER's norm clamps its exponent to by default
 
 
-def check_layers(layers: list[Layer]) -> tuple[LayerDiagnostic, ...]:
-    """Diagnose each layer.
+def check_layers(
+    layers: list[Layer], timing: Timing = "slayer", skipped: int = 0
+) -> tuple[LayerDiagnostic, ...]:
+    """Diagnose each layer but the first `skipped`, for a run with `timing`; see `reader`.
 
     Raises:
         FileError: An entry is unreadable.
     """
-    return tuple(_add_notes(layer, _diagnose(layer)) for layer in layers)
+    return tuple(_add_notes(layer, _diagnose(layer, timing), timing) for layer in layers[skipped:])
 
 
-def _diagnose(layer: Layer) -> LayerDiagnostic:
-    problem = _find_problem(layer) or _find_neuron_problem(layer)
+def _diagnose(layer: Layer, timing: Timing) -> LayerDiagnostic:
+    problem = _find_problem(layer) or _find_neuron_problem(layer, timing)
     if problem is not None:
         reason, remedy = problem
         return LayerDiagnostic(
@@ -65,7 +71,7 @@ def _find_problem(layer: Layer) -> tuple[str, str] | None:
     return None
 
 
-def _find_neuron_problem(layer: Layer) -> tuple[str, str] | None:
+def _find_neuron_problem(layer: Layer, timing: Timing) -> tuple[str, str] | None:
     """Reason and remedy where the neurons of the layer are not supported."""
     neuron = layer.neuron_type()
     if neuron and neuron not in SUPPORTED_NEURONS:
@@ -78,8 +84,9 @@ def _find_neuron_problem(layer: Layer) -> tuple[str, str] | None:
         steps = layer.integer("neuron/refDelay")
         return f"a refractory time of {steps} steps", "use a refDelay of 1"
     biased = layer.kind == "input" and neuron and np.any(layer.entries.get("bias", 0))
-    if biased and np.any(layer.neuron_parameter("iDecay", 0) != 4096):
-        return "a bias that its current filters", "use a current_decay of 1"
+    if biased and timing == "slayer" and np.any(layer.neuron_parameter("iDecay", 0) != 4096):
+        remedy = "use a current_decay of 1, or a timing of the chip"
+        return "a bias that its current filters", remedy
     return None
 
 
@@ -91,30 +98,42 @@ def _overlaps(layer: Layer) -> bool:
     )
 
 
-def _add_notes(layer: Layer, diagnostic: LayerDiagnostic) -> LayerDiagnostic:
+BIAS_NOTES: dict[Timing, str] = {
+    "slayer": "its bias counts from the first step as in SLAYER, whose layers are one step apart "
+    "(netx: one step more, and from its first reset on a step later in each layer)",
+    "synchronous": "its bias counts from its own first step, as in netx after a reset (SLAYER: "
+    "from the first step of all layers)",
+    "pipelined": "its bias counts from the first step of all layers, as in netx without resets "
+    "(SLAYER: from the first input)",
+}
+
+
+def _add_notes(layer: Layer, diagnostic: LayerDiagnostic, timing: Timing) -> LayerDiagnostic:
     """Add to the conversion of a layer what SLAYER and netx disagree about."""
     if diagnostic.support == "unsupported":
         return diagnostic
     notes = [diagnostic.conversion]
-    if layer.has("bias") and np.any(layer.entries["bias"]):
-        notes.append(
-            "its bias counts from the first step as in SLAYER, whose layers are one step apart "
-            "(netx: one step more, and from its first reset on a step later in each layer)"
-        )
+    from_outside = layer.kind == "input" and layer.neuron_type()
+    if from_outside and timing != "slayer":
+        notes.append(_describe_chip_input(layer))
+    elif layer.has("bias") and np.any(layer.entries["bias"]):
+        notes.append(BIAS_NOTES[timing])
     if layer.has("delay") and np.any(layer.entries["delay"]):
         notes.append(
             "its spikes leave late as in SLAYER (netx ignores that for conv, and in dense_rec "
             "delays the recurrent spikes too)"
         )
+    if _never_fires(layer):
+        notes.append("its threshold is the largest that the register holds: read by its voltage")
     if layer.kind == "dense" and not layer.neuron_type():
         notes.append(
             "without neurons, it integrates its input as in netx (SLAYER gives the input of each "
             "step)"
         )
-    if layer.kind == "input" and layer.neuron_type():
+    if from_outside and timing == "slayer":
         notes.append("its input is integers from 0 to 127, in 1/32 of SLAYER's unit")
     reason = ""
-    if layer.kind == "input" and layer.neuron_type() and input_weight(layer)[1] < 0:
+    if from_outside and timing == "slayer" and input_weight(layer)[1] < 0:
         reason = "its weight times 1/32 is no integer, so that products are rounded down"
     if norm_shift(layer):
         reason = (
@@ -125,11 +144,25 @@ def _add_notes(layer: Layer, diagnostic: LayerDiagnostic) -> LayerDiagnostic:
     return replace(diagnostic, support=support, conversion="; ".join(notes), reason=reason)
 
 
+def _never_fires(layer: Layer) -> bool:
+    return bool(np.min(layer.neuron_parameter("vThMant", 0)) >= LIMITS["threshold"][1])
+
+
 def norm_shift(layer: Layer) -> int:
     """Power of two that SLAYER's `WgtScaleBatchNorm` divides the current by."""
     if not layer.has("neuron/weight_exp"):
         return 0
     return min(max(layer.integer("neuron/weight_exp"), -MAX_NORM_SHIFT), MAX_NORM_SHIFT)
+
+
+def _describe_chip_input(layer: Layer) -> str:
+    weight = layer.integer("weight") if layer.has("weight") else UNIT_WEIGHT
+    bias = layer.integer("bias") if layer.has("bias") else 0
+    return (
+        f"its input is the integers from 0 to 255 that netx writes into the neurons, "
+        f"{weight} * x {'-' if bias < 0 else '+'} {abs(bias)} for values x in SLAYER's unit, "
+        "rounded towards zero (SLAYER rounds x to 1/32)"
+    )
 
 
 def input_weight(layer: Layer) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ....runtime.connections import Connection, Conv, Dense, Sparse, SumPool, as_depthwise_conv
 from ....runtime.errors import FileError, NetworkError
 from ....runtime.projection import EXPONENT_RANGE
-from .checks import input_weight
+from .checks import INPUT_EXPONENT, input_weight
 from .schema import Layer
 
 Weights = NDArray[np.int64]
@@ -84,6 +84,20 @@ def _input_connection(layer: Layer, source: Shape) -> tuple[Connection, int]:
     if len(source) == 3:
         return SumPool((1, 1), (1, 1), weight=weight), exponent
     return identity_connection(source[0], weight), exponent
+
+
+def as_written_to_neurons(layer: Layer) -> Layer:
+    """Make an input layer add its values to the voltage, as netx does by writing them as bias.
+
+    netx multiplies the values of an image by the weight of the layer and adds the bias before it
+    writes them, and the current does not filter them.
+    """
+    entries = dict(layer.entries) | {
+        "neuron/iDecay": np.array(4096),
+        "weight": np.array(1 << -INPUT_EXPONENT),
+    }
+    entries.pop("bias", None)
+    return replace(layer, entries=entries)
 
 
 def identity_connection(neurons: int, weight: int) -> Sparse:

@@ -1,9 +1,19 @@
 """Read netx `.net` files, which SLAYER (lava-dl) writes: integers, taken over unchanged.
 
-A SLAYER block passes its spikes on one timestep later. Where no neuron has a bias, that only shifts
-the run of each layer, so it is left out: the spikes of layer `k` (from 0) at timestep `t` are
-SLAYER's at `t + k`. A bias makes the difference matter, so with one anywhere the projections
-between blocks get a delay of one timestep. The shift of the last block is always left out.
+Where neurons have a bias, it matters at which timestep each layer begins, and the runs differ that
+a `.net` file may be meant for:
+
+slayer       SLAYER passes spikes on one timestep later, and the biases of all layers count from the
+             first timestep. Where no neuron has a bias, the step between blocks only shifts the run
+             of each layer and is left out: the spikes of layer `k` (from 0) at timestep `t` are
+             SLAYER's at `t + k`. With a bias anywhere, the projections between blocks have a delay
+             of one. The shift of the last block is always left out.
+synchronous  netx resets layer `k` at step `k` of each sample (its `reset_interval`). From there on
+             each layer computes as if all layers began together and spikes took no time: timestep
+             `t` of layer `k` is step `t + k` on the chip.
+pipelined    netx without resets: every connection takes one step, also that from an input without
+             neurons, and the biases of all layers count from the first step. This is also what the
+             layers compute on the chip before their first reset.
 """
 
 import hashlib
@@ -11,7 +21,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +29,21 @@ from numpy.typing import NDArray
 from ....runtime.connections import Connection
 from ....runtime.errors import FileError, NetworkError
 from ....runtime.network import Network
-from ....runtime.population import Population
+from ....runtime.population import LIMITS, Population
 from ....runtime.projection import Projection
 from ...diagnostics import LayerDiagnostic, raise_if_unsupported
 from ...quantize.float_network import as_shape
 from ..hdf5.reader import read_hdf5
-from .checks import INPUT_BITS, READOUT_THRESHOLD, check_layers, norm_shift
+from .checks import (
+    CHIP_INPUT_BITS,
+    INPUT_BITS,
+    READOUT_THRESHOLD,
+    Timing,
+    check_layers,
+    norm_shift,
+)
 from .connections import (
+    as_written_to_neurons,
     build_connection,
     dense_connection,
     identity_connection,
@@ -40,16 +58,39 @@ FLAT_LAYERS = ("dense", "dense_rec", "average")
 INTEGRATOR_DEFAULTS = {"iDecay": 0, "vDecay": 4096, "vThMant": READOUT_THRESHOLD}
 
 
+@dataclass(frozen=True)
+class NetxOptions:
+    """Options for what a `.net` file does not specify.
+
+    Attributes:
+        input_shape: (channels, height, width) or (neurons,); needed where the file has no input
+            layer and begins with a convolution.
+        value_bits: Bits of an input value.
+        timing: When the layers begin, see this module.
+        skip_layers: Number of layers to leave out at the beginning. The input then is what the
+            last of them would send.
+    """
+
+    input_shape: Shape | None = None
+    value_bits: int = 1
+    timing: Timing = "slayer"
+    skip_layers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.timing not in get_args(Timing):
+            raise NetworkError(f"timing {self.timing!r} is none of {', '.join(get_args(Timing))}")
+        if self.skip_layers < 0:
+            raise NetworkError(f"skip_layers is {self.skip_layers}, needs 0 or more")
+
+
 def read_netx(
-    path: str | os.PathLike[str], input_shape: Shape | None = None, value_bits: int = 1
+    path: str | os.PathLike[str], options: NetxOptions | None = None
 ) -> tuple[Network, tuple[LayerDiagnostic, ...]]:
     """Read a netx `.net` file.
 
     Args:
         path: The file.
-        input_shape: (channels, height, width) or (neurons,); needed where the file has no input
-            layer and begins with a convolution.
-        value_bits: Bits of an input value.
+        options: What the file does not specify.
 
     Returns:
         The network, and a diagnostic per layer.
@@ -61,23 +102,20 @@ def read_netx(
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     provenance = {"source": Path(path).name, "format": "netx", "sha256": digest}
     try:
-        return build_network(arrays, input_shape, value_bits, provenance)
+        return build_network(arrays, options or NetxOptions(), provenance)
     except FileError as error:
         raise FileError(f"{path}: {error}") from None
 
 
 def build_network(
-    file: Arrays,
-    input_shape: Shape | None,
-    value_bits: int,
-    provenance: Mapping[str, Any],
+    file: Arrays, options: NetxOptions, provenance: Mapping[str, Any]
 ) -> tuple[Network, tuple[LayerDiagnostic, ...]]:
     """Build the network of the datasets of a `.net` file; see `read_netx`."""
     layers = read_layers(file)
-    diagnostics = check_layers(layers)
+    diagnostics = check_layers(layers, options.timing, options.skip_layers)
     raise_if_unsupported(diagnostics, FileError)
     try:
-        return _assemble(layers, input_shape, value_bits, provenance), diagnostics
+        return _assemble(layers, options, provenance), diagnostics
     except FileError:
         raise
     except (NetworkError, MemoryError) as error:
@@ -89,7 +127,7 @@ class _Cursor:
     """The last population so far, and the delay of its spikes.
 
     `axon_delay` is that of each neuron, int64 of the population's shape; `block_delay` the
-    timestep between SLAYER's blocks. After a `flat` one only dense layers may follow.
+    timesteps between its block and the next. After a `flat` one only dense layers may follow.
     """
 
     population: Population
@@ -98,21 +136,23 @@ class _Cursor:
     flat: bool = False
 
 
-def _assemble(
-    layers: list[Layer], input_shape: Shape | None, value_bits: int, provenance: Mapping[str, Any]
-) -> Network:
+def _assemble(layers: list[Layer], options: NetxOptions, provenance: Mapping[str, Any]) -> Network:
+    inputs, layers = _input_population(layers, options)
     biased = any(layer.has("bias") and np.any(layer.integers("bias")) for layer in layers)
-    shape, bits = _input_shape_and_bits(layers, input_shape, value_bits)
-    inputs = Population("input", shape, "input", value_bits=bits)
-    cursor = _Cursor(inputs, np.zeros(shape, np.int64))
+    pipelined = options.timing == "pipelined"
+    from_outside = bool(layers) and layers[0].kind == "input" and bool(layers[0].neuron_type())
+    first_delay = int(pipelined and not from_outside)  # netx writes values into the first layer
+    cursor = _Cursor(inputs, np.zeros(inputs.shape, np.int64), first_delay)
     populations, projections = [inputs], []
     for layer in layers:
-        if layer.kind == "input" and layer is not layers[0]:
+        if layer.kind == "input" and layer.position:
             raise FileError(f"{layer.name}: is an input, needs to be the first layer")
         if layer.kind == "flatten":
             cursor = replace(cursor, flat=True)
         elif layer.kind != "input" or layer.neuron_type():
-            cursor, incoming = _append_layer(cursor, layer, biased)
+            block_delay = pipelined or (options.timing == "slayer" and biased and _shifts(layer))
+            cursor, incoming = _append_layer(cursor, layer, options.timing)
+            cursor = replace(cursor, block_delay=int(block_delay))
             populations.append(cursor.population)
             projections += incoming
     if not projections:
@@ -126,24 +166,50 @@ def _assemble(
     return Network(tuple(populations), tuple(projections), provenance=provenance)
 
 
-def _input_shape_and_bits(
-    layers: list[Layer], input_shape: Shape | None, value_bits: int
-) -> tuple[Shape, int]:
+def _shifts(layer: Layer) -> bool:
+    """Test whether SLAYER passes the spikes of `layer` on one timestep later."""
+    return not layer.has("delayShift") or layer.integer("delayShift") > 0
+
+
+def _input_population(layers: list[Layer], options: NetxOptions) -> tuple[Population, list[Layer]]:
+    """The input population, and the layers that follow it."""
+    skipped, rest = layers[: options.skip_layers], layers[options.skip_layers :]
+    if not rest:
+        raise FileError(f"has {len(layers)} layers, cannot leave out {options.skip_layers}")
+    if skipped:
+        shapes = [layer.shape() for layer in skipped if layer.kind != "flatten"]
+        shape = shapes[-1] if shapes else None
+        if shape is not None and any(layer.kind in FLAT_LAYERS for layer in skipped):
+            shape = (int(np.prod(shape)),)
+        rest = [each for each in skipped[-1:] if each.kind == "flatten"] + rest
+        options = replace(options, input_shape=shape)
+    shape, bits = _input_shape_and_bits(rest, options)
+    return Population("input", shape, "input", value_bits=bits), rest
+
+
+def _input_shape_and_bits(layers: list[Layer], options: NetxOptions) -> tuple[Shape, int]:
     first = layers[0]
     if first.kind == "input":
-        return first.shape(), INPUT_BITS if first.neuron_type() else value_bits
-    if input_shape is not None:
-        return as_shape(input_shape), value_bits
+        chip = options.timing != "slayer"
+        integer_bits = CHIP_INPUT_BITS if chip else INPUT_BITS
+        return first.shape(), integer_bits if first.neuron_type() else options.value_bits
+    if options.input_shape is not None:
+        return as_shape(options.input_shape), options.value_bits
     if first.kind in ("dense", "dense_rec"):
-        return (first.integers("weight").size // int(np.prod(first.shape())),), value_bits
+        return (first.integers("weight").size // int(np.prod(first.shape())),), options.value_bits
     raise FileError(
         f"{first.name}: is the first layer, and the file has no input layer; give its input_shape"
     )
 
 
-def _append_layer(cursor: _Cursor, layer: Layer, biased: bool) -> tuple[_Cursor, list[Projection]]:
+def _append_layer(
+    cursor: _Cursor, layer: Layer, timing: Timing
+) -> tuple[_Cursor, list[Projection]]:
     """Append `layer`; returns the new cursor and the projections into it."""
-    source, population = cursor.population, _build_population(layer, cursor.population.shape)
+    source = cursor.population
+    if layer.kind == "input" and timing != "slayer":
+        layer = as_written_to_neurons(layer)
+    population = _build_population(layer, source.shape)
     if cursor.flat and layer.kind not in FLAT_LAYERS:
         raise FileError(f"{layer.name}: follows a flatten layer, needs to be dense")
     connection, exponent = build_connection(layer, source.shape)
@@ -158,8 +224,7 @@ def _append_layer(cursor: _Cursor, layer: Layer, biased: bool) -> tuple[_Cursor,
         exponent += max(-norm_shift(layer), 0)
         name = population.name
         projections.append(Projection(f"{name}-{name}", name, name, loop, exponent, delay=1))
-    shifted = not layer.has("delayShift") or layer.integer("delayShift") > 0
-    return _Cursor(population, axon_delay, int(biased and shifted)), projections
+    return _Cursor(population, axon_delay), projections
 
 
 def _build_population(layer: Layer, source: Shape) -> Population:
@@ -180,7 +245,7 @@ def _build_population(layer: Layer, source: Shape) -> Population:
     shift = norm_shift(layer)
     bias = layer.integers("bias").reshape(-1) if layer.has("bias") else np.zeros(1, np.int64)
     bias = bias << max(-shift, 0)
-    silent = bool(np.min(values["vThMant"]) >= READOUT_THRESHOLD)
+    silent = bool(np.min(values["vThMant"]) >= LIMITS["threshold"][1])
     return Population(
         layer.name,
         shape,

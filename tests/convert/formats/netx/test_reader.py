@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pumice.convert.compatibility import ImportOptions, check_compatibility
 from pumice.convert.formats.hdf5.reader import SandboxedReader, read_hdf5
-from pumice.convert.formats.netx.reader import build_network, read_netx
+from pumice.convert.formats.netx.reader import NetxOptions, build_network, read_netx
 from pumice.runtime import Dense, Projection
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import FileError
@@ -29,6 +29,7 @@ PER_CHANNEL = {
     "voltage_decay": (0.01, 0.5),
 }
 TIMESTEPS = 30
+PLAIN = NetxOptions()
 Blocks = list[Any]
 
 
@@ -162,7 +163,9 @@ def dense_weights(projection: Projection) -> NDArray[np.int16]:
 @pytest.mark.parametrize("name", CASES)
 def test_every_block_spikes_as_in_slayer(name: str, tmp_path: Path) -> None:
     blocks, events, outputs = run_case(name)
-    network, _ = read_netx(write_blocks(blocks, tmp_path / "a.net"), input_shape=CASES[name][1])
+    network, _ = read_netx(
+        write_blocks(blocks, tmp_path / "a.net"), NetxOptions(input_shape=CASES[name][1])
+    )
     spikes = reference.run(network, events).spikes
     shifted = name not in (
         "mean_only_norm",
@@ -352,7 +355,7 @@ def test_damaged_files_end_in_one_line_or_a_network(
     with SandboxedReader(timeout=5) as reader:
         for content in damage_file(complete_file.read_bytes(), how, 200):
             path.write_bytes(content)
-            results.append(read_or_error(lambda: build_network(reader.read(path), None, 1, {})[0]))
+            results.append(read_or_error(lambda: build_network(reader.read(path), PLAIN, {})[0]))
     assert sum(isinstance(each, str) for each in results) == (
         200 if how == "cut" else pytest.approx(100, abs=60)
     )
@@ -361,7 +364,7 @@ def test_damaged_files_end_in_one_line_or_a_network(
 def test_corrupt_entries_end_in_one_line_or_a_network(complete_file: Path) -> None:
     arrays = read_hdf5(complete_file)
     results = [
-        read_or_error(lambda: build_network(each, None, 1, {})[0])  # noqa: B023
+        read_or_error(lambda: build_network(each, PLAIN, {})[0])  # noqa: B023
         for each in corrupt_entries(arrays, 1000)
     ]
     assert sum(isinstance(each, str) for each in results) > 500

@@ -1,0 +1,101 @@
+"""Recordings that lava-dl publishes in its wheel, by Loihi 2 and by SLAYER: every spike again."""
+
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import pumice as pm
+from pumice.convert.formats.netx.checks import Timing
+from pumice.convert.formats.netx.reader import NetxOptions, read_netx
+from pumice.runtime.trace import Trace
+
+FOLDER = Path(sysconfig.get_paths()["purelib"]) / "tests/lava/lib/dl/netx"
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="lava-dl's recordings are not here")
+ENGINES = ["reference", "cpu", "onnx", pytest.param("lava", marks=pytest.mark.lava)]
+SLOW_ENGINES = [
+    "cpu",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("reference", "onnx", "lava")),
+]
+# Of the recorded run of PilotNet, the layers are reset one after the other, every 17 steps.
+RESET_INTERVAL, RECORDED_STEPS = 17, 24
+PILOTNET_LAYERS = {
+    "input0": "input-s",
+    **{f"conv{k + 1}": f"conv-{k}" for k in range(5)},
+    **{f"dense{k + 7}": f"fc-{k}" for k in range(3)},
+    "dense10": "fc-3-s",
+}
+
+
+def load(name: str) -> NDArray[np.int64]:
+    """Recorded values, axes (timesteps, *shape) instead of (width, height, channels, timesteps)."""
+    values: NDArray[np.int64] = np.load(FOLDER / "gts" / f"{name}.npy").T.astype(np.int64)
+    return values
+
+
+def run(path: str, timing: Timing, events: NDArray[np.int64], engine: str) -> Trace:
+    network, _ = read_netx(FOLDER / path, NetxOptions(timing=timing))
+    return pm.run(network, events[:, None].astype(np.uint8), engine=engine)
+
+
+def reset_in_turn(
+    pipelined: NDArray[np.uint8], synchronous: NDArray[np.uint8], layer: int
+) -> NDArray[np.uint8]:
+    """Spikes of layer `layer` of a chip that resets it at steps `layer` + n * RESET_INTERVAL."""
+    before, sample = pipelined[:layer], synchronous[:RESET_INTERVAL]
+    return np.concatenate([before, sample, sample])[:RECORDED_STEPS]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_pilotnet_lif_spikes_as_recorded_from_the_image_to_the_last_layer(engine: str) -> None:
+    image = load("pilotnet_lif/image")
+    events = np.broadcast_to(image, (RECORDED_STEPS, *image.shape))
+    path = "gts/pilotnet_lif/network.net"
+    pipelined = run(path, "pipelined", events, engine).spikes
+    synchronous = run(path, "synchronous", events, engine).spikes
+    compared = 0
+    for number, (name, file) in enumerate(PILOTNET_LAYERS.items()):
+        recorded = load(f"pilotnet_lif/{file}")[:RECORDED_STEPS]
+        if name == "dense10":  # the read-out never fires
+            assert not recorded.any() and name not in synchronous
+        elif number == 0:  # recorded apart, with resets every 16 steps
+            alone = np.concatenate([synchronous[name][:16], synchronous[name][:8]])
+            np.testing.assert_array_equal(alone[:, 0], recorded)
+            recorded = load("pilotnet_lif/input")
+        if name in synchronous:
+            ours = reset_in_turn(pipelined[name][:, 0], synchronous[name][:, 0], number)
+            np.testing.assert_array_equal(ours, recorded.reshape(ours.shape))
+        compared += recorded.size
+    assert compared == 3_804_216
+
+
+def test_pilotnet_lif_begins_behind_its_input_layer() -> None:
+    options = NetxOptions(timing="synchronous", skip_layers=1)
+    network, diagnostics = read_netx(FOLDER / "gts/pilotnet_lif/network.net", options)
+    assert network.inputs[0].shape == (3, 66, 200) and diagnostics[0].node == "conv1"
+    spikes = load("pilotnet_lif/input")[:RESET_INTERVAL, None].astype(np.uint8)
+    ours = pm.run(network, spikes).spikes["conv5"][:, 0]
+    np.testing.assert_array_equal(ours, load("pilotnet_lif/conv-4")[5 : 5 + RESET_INTERVAL])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_tinynet_spikes_as_recorded(engine: str) -> None:
+    image = load("tinynet/input_bias")
+    trace = run("tiny.net", "synchronous", np.broadcast_to(image, (16, *image.shape)), engine)
+    layers: Mapping[str, str] = {"input0": "input", "conv1": "layer1", "conv2": "output"}
+    for name, file in layers.items():  # of shape (1, *shape, timesteps), one step late
+        recorded = np.moveaxis(np.load(FOLDER / f"gts/tinynet/{file}.npy")[0], -1, 0)
+        assert recorded.any() and not recorded[0].any()
+        np.testing.assert_array_equal(trace.spikes[name][:-1, 0], recorded[1:])
+
+
+@pytest.mark.parametrize("engine", SLOW_ENGINES)
+def test_ntidigits_with_axonal_delays_spikes_as_recorded(engine: str) -> None:
+    events = load("ntidigits/input").reshape(-1, 1, 1, 64)
+    ours = run("gts/ntidigits/ntidigits.net", "slayer", events, engine).spikes["dense4"][:, 0]
+    recorded = load("ntidigits/output")  # SLAYER's, which is a step late for each of four layers
+    assert recorded.sum() == 22_572 and not recorded[:4].any()
+    np.testing.assert_array_equal(ours[:-4], recorded[4:])
