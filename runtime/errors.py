@@ -7,6 +7,7 @@
     ├── DataError       invalid events, frames or labels
     ├── RecipeError     a recipe or target with a wrong key or value
     ├── PlacementError  a network that does not fit a target
+    ├── TrainingError   a training run that diverged
     └── MissingPackage  a package that is not installed
 
 Every message is one line: who, what it has, what it needs, the remedy.
@@ -39,6 +40,10 @@ class RecipeError(PumiceError, ValueError):
 
 class PlacementError(PumiceError, ValueError):
     """A network that does not fit a target; the text names the limit, the excess and the remedy."""
+
+
+class TrainingError(PumiceError, ArithmeticError):
+    """A training run whose loss is not finite."""
 
 
 class MissingPackage(PumiceError, ImportError):  # noqa: N818

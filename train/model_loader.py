@@ -55,6 +55,17 @@ def load_model(name: str | os.PathLike[str]) -> Any:
     return path
 
 
+def load_object(name: str) -> Any:
+    """Load NAME of `FILE.py:NAME` or `PACKAGE.MODULE:NAME`, called if it is a class or a function.
+
+    Raises `FileError` and `NetworkError` as `load_model`.
+    """
+    location, colon, attribute = name.rpartition(":")
+    if not colon:
+        raise FileError(f"{name}: no such file; name a run folder, or FILE.py:NAME")
+    return _instantiate(name, _load_attribute(name, location, attribute))
+
+
 def _export_own(model: Any) -> Any:
     """Export a `SpikingNetwork` to the converter; return any other model unchanged."""
     if "pumice.train.nn.network" in sys.modules:

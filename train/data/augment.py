@@ -11,14 +11,63 @@ from torch import Tensor
 from torch.nn import functional
 
 from .augment_options import AugmentOptions
+from .rand_augment import nda, rand_augment
+
+MAX_ASPECT = 4 / 3  # of a random resized crop
 
 
-def augment(clips: Tensor, options: AugmentOptions) -> Tensor:
-    """Augment clips (timesteps, batch, channels, height, width) by `options`."""
+def augment(clips: Tensor, options: AugmentOptions, top: int = 1) -> Tensor:
+    """Augment clips (timesteps, batch, channels, height, width) by `options`.
+
+    Values are integers from 0 to `top`, a power of two less one: 1 for binary events.
+    """
+    if options.crop:
+        clips = random_resized_crop(clips, options.crop, top)
     if options.flip:
         clips = random_flip(clips)
     clips = random_affine(clips, options.rotate, options.shear)
-    return cutout(random_shift(clips, options.shift), options.cutout)
+    clips = random_roll(random_shift(clips, options.shift), options.roll)
+    if options.rand_augment:
+        clips = rand_augment(clips, options.rand_augment, top)
+    if options.nda:
+        clips = nda(clips, options.nda)
+    return cutout(clips, options.cutout)
+
+
+def random_resized_crop(clips: Tensor, min_area: float, top: int) -> Tensor:
+    """Cut a random rectangle out of each clip and resize it to the whole frame.
+
+    Its area is `min_area` to 1 of the frame's, its aspect 3/4 to 4/3 of it, uniform in the
+    logarithm, as far as the frame holds it. Binary events are sampled at the nearest pixel, other
+    values bilinearly and rounded.
+    """
+    timesteps, batch, channels, height, width = clips.shape
+    area = min_area + (1 - min_area) * torch.rand(batch)
+    aspect = torch.exp((2 * torch.rand(batch) - 1) * math.log(MAX_ASPECT))
+    sizes = torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()]).clamp(max=1)  # x, y
+    centers = (2 * torch.rand(2, batch) - 1) * (1 - sizes)
+    matrix = torch.zeros(batch, 2, 3)
+    matrix[:, 0, 0], matrix[:, 1, 1] = sizes
+    matrix[:, :, 2] = centers.T
+    grid = functional.affine_grid(matrix, [batch, 1, height, width], align_corners=False)
+    merged = clips.transpose(0, 1).reshape(batch, timesteps * channels, height, width)
+    mode = "nearest" if top == 1 else "bilinear"
+    sampled = functional.grid_sample(merged, grid.to(clips), mode, "border", align_corners=False)
+    resized = sampled.round().view(batch, timesteps, channels, height, width)
+    return resized.transpose(0, 1).contiguous()
+
+
+def random_roll(clips: Tensor, max_shift: int) -> Tensor:
+    """Roll each clip by up to `max_shift` pixels along each axis, as TET does."""
+    if not max_shift:
+        return clips
+    _, batch, _, height, width = clips.shape
+    shifts = torch.randint(-max_shift, max_shift + 1, (batch, 2)).to(clips.device)
+    rows = (torch.arange(height, device=clips.device) - shifts[:, :1]) % height
+    columns = (torch.arange(width, device=clips.device) - shifts[:, 1:]) % width
+    samples = torch.arange(batch, device=clips.device).view(-1, 1, 1)
+    rolled = clips.permute(1, 3, 4, 0, 2)[samples, rows[:, :, None], columns[:, None, :]]
+    return rolled.permute(3, 0, 4, 1, 2).contiguous()
 
 
 def random_shift(clips: Tensor, max_shift: int) -> Tensor:

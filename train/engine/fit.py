@@ -1,7 +1,6 @@
 """The training loop: a network, the losses and the optimizer of a recipe, on Lightning."""
 
 import platform
-from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,26 +8,23 @@ from typing import Any
 import lightning.pytorch as lightning
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from ...runtime.errors import NetworkError, PumiceError, RecipeError
 from ..data import Dataset, FrameSet, train_val_split
-from ..data.augment import augment
 from ..data.reading import default_workers
-from ..evaluation.evaluate import model_accuracy
-from ..losses.registry import compute_losses, make_projection_head
 from ..nn.external import ExternalModel
 from ..nn.gradient_checkpointing import checkpoint_activations
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
+from .averaging import WeightAveraging
 from .callbacks import EpochFunction, QatCheckpoint
 from .checkpoint import TrainedModel, build_network, write_trained_model
 from .run_folder import MODEL_FILE, lock_run, prepare_run
-from .trainer import RunOptions, RunResult, make_loader, run_trainer, seed_epoch
-from .training_config import TrainingOptions
-
-Batch = tuple[Tensor, Tensor]
+from .teacher import Teacher, check_teacher, load_teacher, teacher_digests
+from .trainer import RunOptions, RunResult, make_loader, run_trainer
+from .training_module import Batch, TrainingModule
+from .validation import EarlyStopping, ValidationCallback
 
 
 def train_recipe(
@@ -39,6 +35,7 @@ def train_recipe(
     progress: bool = False,
     network: SpikingNetwork | None = None,
     on_epoch: EpochFunction | None = None,
+    teacher: Teacher | None = None,
 ) -> TrainedModel:
     """Train the network of `recipe` on the training part of `data`; write it to `folder`.
 
@@ -53,8 +50,10 @@ def train_recipe(
         progress: Show a progress bar.
         network: Network to train in place; None builds the recipe's from the seed.
         on_epoch: Called after each epoch with its number, the number of epochs, metrics, seconds.
+        teacher: Models that losses learn from; None loads those of the recipe.
 
     Raises:
+        TrainingError: The loss is not finite.
         RecipeError: The batch is larger than the data, or the devices do not exist.
         NetworkError: `network` does not fit the data.
         FileError: `folder` cannot be written, is used by another process, holds a run that is not
@@ -66,26 +65,42 @@ def train_recipe(
     provenance = make_provenance(recipe, data)
     if network is not None:
         _fit_to_data(network, data, provenance["data"]["value_bits"])
+    _check_mixing(recipe, provenance["data"]["value_bits"])
+    teacher = _prepare_teacher(recipe, data, teacher)
     with lock_run(folder):
         checkpoint = prepare_run(recipe, folder, resume, MODEL_FILE)
         torch.manual_seed(options.seed)
         network = build_network(recipe, provenance) if network is None else network
-        run_options = RunOptions(
-            folder,
-            options.epochs,
-            checkpoint,
-            progress,
-            recipe.devices,
-            options.accumulate_grad_batches,
-            options.tensorboard,
-            on_epoch,
-        )
-        result = _fit(network, recipe, samples, validation, run_options)
+        run_options = _run_options(recipe, folder, checkpoint, progress, on_epoch)
+        top = 2 ** max(1, samples.max_value.bit_length()) - 1
+        module = TrainingModule(recipe, network, data.classes, top, teacher)
+        result = _fit(module, samples, validation, run_options)
         network.provenance = provenance
         trained = TrainedModel(network.cpu().eval(), recipe, provenance, tuple(result.history))
         if result.is_rank_zero:
             write_trained_model(folder / MODEL_FILE, trained)
     return trained
+
+
+def _run_options(
+    recipe: Recipe,
+    folder: Path,
+    checkpoint: str | None,
+    progress: bool,
+    on_epoch: EpochFunction | None,
+) -> RunOptions:
+    options = recipe.training
+    return RunOptions(
+        folder,
+        options.epochs,
+        checkpoint,
+        progress,
+        recipe.devices,
+        options.accumulate_grad_batches,
+        options.tensorboard,
+        on_epoch,
+        options.clip_gradient,
+    )
 
 
 def _check_batch(recipe: Recipe, name: str, samples: int) -> None:
@@ -99,17 +114,34 @@ def _check_batch(recipe: Recipe, name: str, samples: int) -> None:
         )
 
 
+def _check_mixing(recipe: Recipe, value_bits: int) -> None:
+    """Raise `RecipeError` where binary events were to be summed."""
+    mix = recipe.augment.mix
+    if mix and mix.mixup and value_bits == 1:
+        raise RecipeError(
+            f"augment.mix.mixup = {mix.mixup:g}: {recipe.data.name} has binary events, whose sums "
+            "are none; choose cutmix or event_mix"
+        )
+
+
+def _prepare_teacher(recipe: Recipe, data: Dataset, teacher: Teacher | None) -> Teacher | None:
+    if recipe.teacher is None or not recipe.loss.needs_teacher:
+        return None
+    teacher = load_teacher(recipe.teacher) if teacher is None else teacher
+    check_teacher(teacher, data)
+    return teacher
+
+
 def _fit(
-    network: SpikingNetwork,
-    recipe: Recipe,
+    module: TrainingModule,
     samples: FrameSet,
     validation: FrameSet | None,
     run_options: RunOptions,
 ) -> RunResult:
-    """Fit `network` in place, and load the weights of the selected epoch."""
-    options = recipe.training
-    module = TrainingModule(recipe, network)
-    selection = ValidationCallback(options, validation) if validation else None
+    """Fit the network in place, and load the weights of the selected epoch or the average."""
+    options, network = module.recipe.training, module.network
+    averaging = WeightAveraging(options.averaging, network) if options.averaging else None
+    selection = ValidationCallback(options, validation, averaging) if validation else None
     workers = options.num_workers
     loader = make_loader(
         FrameDataset(samples),
@@ -117,13 +149,17 @@ def _fit(
         options.seed,
         default_workers(samples.source) if workers is None else workers,
     )
-    callbacks: list[lightning.Callback] = [selection] if selection else []
-    if options.schedule == "constant" and options.qat_epochs:
+    callbacks: list[lightning.Callback] = [each for each in (averaging, selection) if each]
+    if selection and options.patience:
+        callbacks.append(EarlyStopping(options, selection))
+    if options.can_extend and options.qat_epochs:
         callbacks.append(QatCheckpoint(run_options.folder, options.epochs - options.qat_epochs))
     with checkpoint_activations(network.layers, options.gradient_checkpointing):
         result = run_trainer(module, loader, run_options, callbacks)
     if selection and selection.weights:
         network.load_state_dict(selection.weights)
+    elif averaging and averaging.started:
+        network.load_state_dict(averaging.network.state_dict())
     return result
 
 
@@ -141,6 +177,7 @@ def make_provenance(recipe: Recipe, data: Dataset) -> dict[str, Any]:
             "value_bits": 1 if bits <= 1 else 8,
             **data.provenance,
         },
+        **({"teacher": teacher_digests(recipe.teacher)} if recipe.teacher else {}),
         "seed": recipe.training.seed,
         "versions": {name: version(name) for name in ("pumice", "torch", "numpy")},
         "python": platform.python_version(),
@@ -184,90 +221,3 @@ class FrameDataset(TorchDataset[Batch]):
             images = torch.from_numpy(events[0].copy())
             return images.expand(len(events), *images.shape), self.labels[indices]
         return torch.from_numpy(events), self.labels[indices]
-
-
-class TrainingModule(lightning.LightningModule):
-    """One training run: augmentation, network, losses and optimizer."""
-
-    def __init__(self, recipe: Recipe, network: SpikingNetwork):
-        super().__init__()
-        self.recipe = recipe
-        self.network = network
-        features = network.feature_size if recipe.loss.contrastive else 0
-        self.projection_head = make_projection_head(recipe.loss, features)
-
-    def on_train_epoch_start(self) -> None:
-        """Seed the epoch; switch to quantization-aware training in the last epochs."""
-        options = self.recipe.training
-        seed_epoch(options.seed, self.current_epoch)
-        self.network.quantize(self.current_epoch >= options.epochs - options.qat_epochs)
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Augment, compute and log the losses; their sum is minimized."""
-        clips, labels = batch[0].float(), batch[1]
-        loss_options, network = self.recipe.loss, self.network
-        views = [augment(clips, self.recipe.augment) for _ in range(loss_options.num_views)]
-        labels = labels.repeat(loss_options.num_views)
-        # Integers are exact in float32, not in 16 bits.
-        with (
-            torch.autocast(clips.device.type, enabled=False) if network.quantized else nullcontext()
-        ):
-            if loss_options.contrastive:
-                features = network.features(torch.cat(views, dim=1))
-                logits = network.compute_logits(features).float()
-                projected = self.projection_head(features.flatten(2))
-            else:
-                logits = projected = network(torch.cat(views, dim=1)).float()
-        losses = compute_losses(loss_options, logits, labels, projected)
-        loss = torch.stack(list(losses.values())).sum()
-        accuracy = (logits.detach().sum(dim=0).argmax(dim=-1) == labels).float().mean()
-        for name, value in {**losses, "loss": loss, "accuracy": accuracy}.items():
-            shown = name in ("loss", "accuracy")
-            self.log(name, value.detach(), on_step=False, on_epoch=True, prog_bar=shown)
-        return loss
-
-    def configure_optimizers(self) -> Any:
-        """AdamW with a one-cycle or a constant learning rate."""
-        options = self.recipe.training
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True
-        )
-        if options.schedule == "constant":
-            return optimizer
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, options.lr, int(self.trainer.estimated_stepping_batches)
-        )
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-
-class ValidationCallback(lightning.Callback):
-    """Validation accuracy at the last timestep after each epoch, and model selection by it.
-
-    Keeps the `weights` of the best epoch where the recipe selects by it, the latest of ties;
-    survives a resume.
-    """
-
-    def __init__(self, options: TrainingOptions, validation: FrameSet):
-        self.options, self.validation = options, validation
-        self.accuracy = 0.0
-        self.weights: dict[str, Tensor] = {}
-
-    def on_train_epoch_end(self, trainer: Any, pl_module: lightning.LightningModule) -> None:
-        """Log the accuracy and keep the weights of the best epoch."""
-        assert isinstance(pl_module, TrainingModule)
-        network, options = pl_module.network, self.options
-        quantized = trainer.current_epoch >= options.epochs - options.qat_epochs
-        accuracy = float(model_accuracy(network, self.validation, quantized)[-1])
-        pl_module.log("validation_accuracy", accuracy)
-        eligible = options.select_epoch == "validation" and (quantized or not options.qat_epochs)
-        if eligible and accuracy >= self.accuracy:
-            self.accuracy = accuracy
-            self.weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """State for the checkpoint."""
-        return {"accuracy": self.accuracy, "weights": self.weights}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the state of a checkpoint."""
-        self.accuracy, self.weights = state_dict["accuracy"], state_dict["weights"]

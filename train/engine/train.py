@@ -23,10 +23,13 @@ from ..nn.network import SpikingNetwork
 from ..recipes.dataset import load_recipe_dataset
 from ..recipes.loader import load_recipe
 from ..recipes.recipe import Recipe
+from ..recipes.teacher_options import TeacherOptions
 from .checkpoint import TrainedModel
 from .fit import train_recipe
+from .teacher import Teacher
 from .training_config import DeviceOptions, TrainingOptions
 
+TeacherArgument = nn.Module | Sequence[nn.Module] | TeacherOptions | Mapping[str, Any]
 Loss = str | Sequence[str] | Mapping[str, Any] | LossOptions
 CLASSIFICATION_LOSSES = ("cross_entropy", "tet")
 
@@ -35,8 +38,13 @@ class TrainingSettings(TypedDict, total=False):
     """Further settings of `train`: tables `[training]`, `[augment]` and `[devices]` of a recipe."""
 
     batch_size: int
+    optimizer: str | Mapping[str, Any]
     lr: float
+    schedule: str | Mapping[str, Any]
     weight_decay: float
+    clip_gradient: float
+    averaging: str | Mapping[str, Any] | None
+    patience: int
     seed: int
     qat_epochs: int
     accumulate_grad_batches: int
@@ -57,6 +65,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: bool | None = None,
+    teacher: TeacherArgument | None = None,
     **settings: Unpack[TrainingSettings],
 ) -> TrainedModel:
     """Train a model, or the network of a recipe, on a dataset.
@@ -78,20 +87,23 @@ def train(
         out: Folder of checkpoints, history and weights; None keeps no files.
         resume: Continue the run in `out`, if there is one; it ends bit for bit as an unbroken run.
         progress: Show a progress bar; None shows one in a terminal or notebook.
-        **settings: Further settings, see `TrainingOptions`: `batch_size`, `lr`, `weight_decay`,
-            `seed`, `qat_epochs`, ...; and the tables `augment` and `devices`.
+        teacher: Models that the loss "distillation" learns from: a torch module or several, which
+            read the mean frame (batch, *shape) unless they are pumice's; or the table `[teacher]`.
+        **settings: Further settings, see `TrainingOptions`: `batch_size`, `optimizer`, `lr`,
+            `schedule`, `seed`, `qat_epochs`, ...; and the tables `augment` and `devices`.
 
     Returns:
         The trained network with its recipe, provenance and history.
 
     Raises:
         RecipeError: A setting is unknown or out of range, or the batch is larger than the data.
-        NetworkError: The model does not fit the data.
+        NetworkError: The model or the teacher does not fit the data.
         DataError: The recipe's dataset is missing or damaged.
         FileError: `out` cannot be written, or holds a run that is not to be resumed.
     """
     network, recipe = _resolve(model, data)
-    recipe = _override(recipe, epochs, loss, dict(settings))
+    options, teachers = _resolve_teacher(teacher)
+    recipe = _override(recipe, epochs, loss, dict(settings), options)
     if data is None:
         data = load_recipe_dataset(recipe)
     if progress is None:
@@ -99,7 +111,9 @@ def train(
     if resume and out is None:
         raise RecipeError("train: resume needs the folder of the run; give out")
     with TemporaryDirectory(prefix="pumice-train-") if out is None else nullcontext(out) as folder:
-        trained = train_recipe(recipe, data, Path(folder), resume, progress, network)
+        trained = train_recipe(
+            recipe, data, Path(folder), resume, progress, network, teacher=teachers
+        )
     if isinstance(network, ExternalModel):
         setattr(network.module, PROVENANCE, trained.provenance)
     return trained
@@ -145,6 +159,24 @@ def _resolve(model: Any, data: Any) -> tuple[SpikingNetwork | None, Recipe]:
     )
 
 
+def _resolve_teacher(
+    teacher: TeacherArgument | None,
+) -> tuple[TeacherOptions | None, Teacher | None]:
+    """The table `[teacher]` and, of models given as objects, the teacher itself."""
+    if teacher is None or isinstance(teacher, TeacherOptions):
+        return teacher, None
+    if isinstance(teacher, Mapping):
+        return validate(TeacherOptions, teacher, "train: teacher"), None
+    models = [teacher] if isinstance(teacher, nn.Module) else list(teacher)
+    if not models or not all(isinstance(model, nn.Module) for model in models):
+        raise RecipeError(
+            f"train: teacher is {teacher!r}, needs a torch module, a list of them, or the table "
+            "[teacher]"
+        )
+    names = tuple(f"python:{type(model).__qualname__}" for model in models)
+    return TeacherOptions(models=names), Teacher(models, mean_frame=True)
+
+
 def _as_network(model: nn.Module, data: Dataset) -> SpikingNetwork:
     return model if isinstance(model, SpikingNetwork) else ExternalModel(model, data.input_shape)
 
@@ -163,7 +195,11 @@ def _recipe_of(network: SpikingNetwork, data: Dataset) -> Recipe:
 
 
 def _override(
-    recipe: Recipe, epochs: int | None, loss: Loss | None, settings: dict[str, Any]
+    recipe: Recipe,
+    epochs: int | None,
+    loss: Loss | None,
+    settings: dict[str, Any],
+    teacher: TeacherOptions | None = None,
 ) -> Recipe:
     """Apply the arguments of `train`; `qat_epochs` stays the same fraction of the epochs."""
     tables = recipe.model_dump()
@@ -179,6 +215,8 @@ def _override(
             training["qat_epochs"] = epochs * training["qat_epochs"] // training["epochs"]
         training["epochs"] = epochs
     training |= settings
+    if teacher is not None:
+        tables["teacher"] = teacher.model_dump()
     if loss is not None:
         tables["loss"] = parse_loss(loss)
     unknown = set(settings) - set(TrainingOptions.model_fields)

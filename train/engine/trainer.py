@@ -37,7 +37,8 @@ from .training_config import DeviceOptions
 class RunOptions:
     """A run's folder, length and hardware.
 
-    `checkpoint` is the one to resume from; `on_epoch` is called after each epoch.
+    `checkpoint` is the one to resume from; `on_epoch` is called after each epoch; gradients are
+    scaled down to the norm `clip_gradient`, if it is not 0.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class RunOptions:
     accumulate_grad_batches: int = 1
     tensorboard: bool = False
     on_epoch: EpochFunction | None = None
+    clip_gradient: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def _make_trainer(options: RunOptions, callbacks: list[lightning.Callback]) -> l
             strategy="ddp" if devices.world_size > 1 else "auto",
             precision=devices.precision,
             accumulate_grad_batches=options.accumulate_grad_batches,
+            gradient_clip_val=options.clip_gradient or None,
             logger=logger,
             callbacks=callbacks,
             enable_progress_bar=options.progress,

@@ -5,24 +5,39 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ...runtime.config import Options
+from .optimizer_options import (
+    AdamOptions,
+    Averaging,
+    ConstantOptions,
+    OneCycleOptions,
+    Optimizer,
+    Schedule,
+    WarmupOptions,
+)
 
 
 class TrainingOptions(Options):
-    """Optimization by AdamW.
+    """Optimization.
 
     - `epochs`: passes over the training samples.
     - `qat_epochs`: quantization-aware training in the last epochs: batch norm is frozen and folded,
       and the forward pass is that of the integer network.
     - `batch_size`: samples per device and forward pass.
     - `accumulate_grad_batches`: batches whose gradients are summed before an optimizer step.
+    - `optimizer`: optimizer, its name or a table with its options.
     - `lr`: peak learning rate.
-    - `schedule`: learning rate over time, "one_cycle" or "constant". Only a run with a constant one
-      can be extended by more epochs.
-    - `weight_decay`: decoupled weight decay.
+    - `schedule`: learning rate over time, its name or a table with its options.
+    - `weight_decay`: weight decay, decoupled from the gradient by "adamw".
+    - `clip_gradient`: largest norm of the gradient of all weights, which is scaled down to it; 0
+      leaves it as it is.
+    - `averaging`: weights to keep: an average of those over the training steps, its name or a
+      table with its options; by default none.
     - `validation_per_class`: training samples of each class held out by the seed, for model
       selection and early-exit calibration.
     - `select_epoch`: weights to keep, of the "last" epoch or of the one with the best "validation"
       accuracy, among the `qat_epochs` where there are any.
+    - `patience`: stop after so many epochs without a better validation accuracy, counted among the
+      `qat_epochs` where there are any; 0 trains all epochs.
     - `gradient_checkpointing`: recompute activations in the backward pass to save memory.
     - `tensorboard`: also write TensorBoard logs.
     - `num_workers`: processes that read samples ahead, for each device; the batches are the same
@@ -35,10 +50,14 @@ class TrainingOptions(Options):
     batch_size: int = Field(default=32, ge=2)
     accumulate_grad_batches: int = Field(default=1, ge=1)
     lr: float = Field(default=4e-3, gt=0)
-    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    optimizer: Optimizer = AdamOptions()
+    schedule: Schedule = OneCycleOptions()
     weight_decay: float = Field(default=1e-2, ge=0)
+    clip_gradient: float = Field(default=0.0, ge=0)
+    averaging: Averaging | None = None
     validation_per_class: int = Field(default=0, ge=0)
     select_epoch: Literal["last", "validation"] = "last"
+    patience: int = Field(default=0, ge=0)
     gradient_checkpointing: bool = False
     tensorboard: bool = False
     num_workers: int | None = Field(default=None, ge=0)
@@ -53,7 +72,32 @@ class TrainingOptions(Options):
                 'select_epoch = "validation" needs validation samples: set '
                 "validation_per_class = 10"
             )
+        if self.patience and not self.validation_per_class:
+            raise ValueError(
+                f"patience = {self.patience} needs validation samples: set "
+                "validation_per_class = 10"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> "TrainingOptions":
+        schedule, averaging = self.schedule, self.averaging
+        if isinstance(schedule, WarmupOptions) and schedule.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"schedule.warmup_epochs is {schedule.warmup_epochs:g}, but there are "
+                f"{self.epochs} epochs"
+            )
+        if averaging and averaging.start_epoch >= self.epochs:
+            raise ValueError(
+                f"averaging.start_epoch is {averaging.start_epoch}, but there are {self.epochs} "
+                "epochs"
+            )
+        return self
+
+    @property
+    def can_extend(self) -> bool:
+        """Whether the learning rates do not depend on the number of epochs."""
+        return isinstance(self.schedule, ConstantOptions) and not self.patience
 
 
 class DeviceOptions(Options):

@@ -1,22 +1,53 @@
 """Options of the losses: table `[loss]` of a recipe. Imports no torch."""
 
+import math
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from ...runtime.config import Options
 
-SUPERVISED_LOSSES = ("cross_entropy", "tet", "tcl", "stcl")
+SUPERVISED_LOSSES = ("cross_entropy", "tet", "prefix_cross_entropy", "tcl", "stcl")
 
 
 class WeightedLossOptions(Options):
     """A loss.
 
-    - `weight`: factor of the loss in the sum.
+    - `weight`: factor of the loss in the sum, in the first epoch.
+    - `final_weight`: factor in the last epoch; by default `weight`.
+    - `weight_schedule`: how the factor goes from one to the other over the epochs, along half a
+      cosine or a line.
     """
 
     weight: float = Field(default=1.0, gt=0)
+    final_weight: float | None = Field(default=None, ge=0)
+    weight_schedule: Literal["cosine", "linear"] = "cosine"
+
+    def weight_at(self, progress: float) -> float:
+        """Factor at `progress`, 0 in the first epoch and 1 in the last."""
+        if self.final_weight is None:
+            return self.weight
+        if self.weight_schedule == "cosine":
+            progress = (1 - math.cos(math.pi * progress)) / 2
+        return self.weight + progress * (self.final_weight - self.weight)
 
 
-class TetOptions(WeightedLossOptions):
+class CrossEntropyOptions(WeightedLossOptions):
+    """Cross-entropy.
+
+    - `label_smoothing`: probability that is spread evenly over all classes.
+    """
+
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+
+
+class PrefixCrossEntropyOptions(CrossEntropyOptions):
+    """Cross-entropy of the running means."""
+
+    weight: float = Field(default=0.3, gt=0)
+
+
+class TetOptions(CrossEntropyOptions):
     """TET.
 
     - `regularization`: lambda, the weight of the pull towards the threshold.
@@ -66,6 +97,31 @@ class TpdOptions(WeightedLossOptions):
     temperature: float = Field(default=1.0, gt=0)
 
 
+class PrefixDistillationOptions(WeightedLossOptions):
+    """PKD, distillation of each running mean from a full answer.
+
+    - `temperature`: temperature that softens the predictions.
+    - `teacher`: the full answer of the network itself, "self", or of the models of `[teacher]`,
+      "model".
+    """
+
+    weight: float = Field(default=0.3, gt=0)
+    temperature: float = Field(default=2.0, gt=0)
+    teacher: Literal["self", "model"] = "self"
+
+
+class DistillationOptions(WeightedLossOptions):
+    """Distillation from the models of `[teacher]`.
+
+    - `temperature`: temperature that softens the predictions.
+    - `over`: what learns, the "mean" of the logits over time or the logits of all "steps" (TWKL,
+      arXiv 2501.15925: weight 0.2).
+    """
+
+    temperature: float = Field(default=3.0, gt=0)
+    over: Literal["mean", "steps"] = "mean"
+
+
 class ConfidenceOptions(WeightedLossOptions):
     """Distillation between the most and the least confident step.
 
@@ -79,6 +135,9 @@ class LossOptions(Options):
     """The losses to sum; cross-entropy alone by default.
 
     - `cross_entropy`: cross-entropy of the mean logits.
+    - `prefix_cross_entropy`: cross-entropy of the running mean after each timestep.
+    - `prefix_distillation`: PKD, distillation of each running mean from a full answer.
+    - `distillation`: distillation from other models, such as a network without spikes.
     - `tet`: temporal efficient training, cross-entropy of each timestep.
     - `etc`: enhanced temporal consistency of the predictions.
     - `tcl`: temporal contrastive learning with labels.
@@ -89,7 +148,10 @@ class LossOptions(Options):
     - `weak_to_strong`: distillation from the least to the most confident step.
     """
 
-    cross_entropy: WeightedLossOptions | None = None
+    cross_entropy: CrossEntropyOptions | None = None
+    prefix_cross_entropy: PrefixCrossEntropyOptions | None = None
+    prefix_distillation: PrefixDistillationOptions | None = None
+    distillation: DistillationOptions | None = None
     tet: TetOptions | None = None
     etc: EtcOptions | None = None
     tcl: ContrastiveOptions | None = None
@@ -114,6 +176,18 @@ class LossOptions(Options):
     def contrastive(self) -> ContrastiveOptions | None:
         """Options of the contrastive loss, if there is one."""
         return self.tcl or self.stcl
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a loss learns from the models of `[teacher]`."""
+        prefix = self.prefix_distillation
+        return self.distillation is not None or bool(prefix and prefix.teacher == "model")
+
+    @property
+    def scheduled_losses(self) -> list[str]:
+        """Names of the losses whose weight depends on the number of epochs."""
+        chosen = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return [name for name, options in chosen if options and options.final_weight is not None]
 
     @property
     def supervised_losses(self) -> list[str]:

@@ -4,9 +4,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ...runtime.errors import RecipeError
 from .confidence import confidence_distillation
-from .cross_entropy import cross_entropy
-from .distillation import tpd, twsd
+from .cross_entropy import cross_entropy, prefix_cross_entropy
+from .distillation import distillation, prefix_distillation, tpd, twsd
 from .etc import etc
 from .options import LossOptions
 from .tcl import projection_mlp, tcl
@@ -20,20 +21,34 @@ def make_projection_head(options: LossOptions, features: int) -> nn.Module:
 
 
 def compute_losses(
-    options: LossOptions, logits: Tensor, labels: Tensor, projected: Tensor
+    options: LossOptions,
+    logits: Tensor,
+    labels: Tensor,
+    projected: Tensor,
+    teacher: Tensor | None = None,
+    progress: float = 0.0,
 ) -> dict[str, Tensor]:
     """Compute each weighted loss by name; training minimizes their sum.
 
     Args:
         options: The losses and their weights.
         logits: (timesteps, batch, classes); views of a sample are further samples.
-        labels: int64 (batch,).
+        labels: int64 (batch,), or probabilities (batch, classes) where samples are mixed, which
+            contrastive losses cannot take.
         projected: Features after the projection head, (timesteps, batch, projection_dim); read by
             contrastive losses alone.
+        teacher: Logits (batch, classes) of the models of `[teacher]`, where a loss needs them.
+        progress: Part of the epochs that is done, 0 in the first and 1 in the last, for weights
+            that change.
     """
     functions: dict[str, Any] = {
-        "cross_entropy": lambda o: cross_entropy(logits, labels),
-        "tet": lambda o: tet(logits, labels, o.regularization),
+        "cross_entropy": lambda o: cross_entropy(logits, labels, o.label_smoothing),
+        "prefix_cross_entropy": lambda o: prefix_cross_entropy(logits, labels, o.label_smoothing),
+        "prefix_distillation": lambda o: prefix_distillation(
+            logits, o.temperature, teacher if o.teacher == "model" else None
+        ),
+        "distillation": lambda o: distillation(logits, _require(teacher), o.temperature, o.over),
+        "tet": lambda o: tet(logits, labels, o.regularization, label_smoothing=o.label_smoothing),
         "etc": lambda o: etc(logits, o.temperature),
         "tcl": lambda o: tcl(projected, labels, o.temperature),
         "stcl": lambda o: tcl(projected, labels, o.temperature),
@@ -47,4 +62,14 @@ def compute_losses(
         ),
     }
     chosen = {name: getattr(options, name) for name in functions}
-    return {name: o.weight * functions[name](o) for name, o in chosen.items() if o is not None}
+    return {
+        name: o.weight_at(progress) * functions[name](o)
+        for name, o in chosen.items()
+        if o is not None
+    }
+
+
+def _require(teacher: Tensor | None) -> Tensor:
+    if teacher is None:
+        raise RecipeError('loss.distillation: has no teacher; set teacher.models = ["runs/other"]')
+    return teacher

@@ -8,17 +8,23 @@ that later methods build on.
 """
 
 from torch import Tensor
-from torch.nn import functional
+
+from .cross_entropy import stepwise_cross_entropy
 
 
-def tet(logits: Tensor, labels: Tensor, regularization: float = 0.0, target: float = 1.0) -> Tensor:
+def tet(
+    logits: Tensor,
+    labels: Tensor,
+    regularization: float = 0.0,
+    target: float = 1.0,
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """Batch mean of the TET loss.
 
-    `logits` is (timesteps, batch, classes), `labels` int64 (batch,); `regularization` is lambda,
-    0 to 1, and `target` phi.
+    `logits` is (timesteps, batch, classes), `labels` int64 (batch,) or probabilities (batch,
+    classes); `regularization` is lambda, 0 to 1, and `target` phi.
     """
-    timesteps = logits.shape[0]
-    cross_entropy = functional.cross_entropy(logits.flatten(0, 1), labels.repeat(timesteps))
+    cross_entropy = stepwise_cross_entropy(logits, labels, label_smoothing)
     if not regularization:
         return cross_entropy
     pull = (logits - target).square().mean()

@@ -133,11 +133,11 @@ def extend_run(folder: Path, recipe: Recipe, epochs: int) -> Recipe:
             f"--epochs {epochs}: {folder} has {training.epochs} epochs; a run can only be extended"
         )
     trained = (folder / RESUME_FILE).exists()
-    if trained and training.schedule != "constant":
+    cause = _fixed_length(recipe)
+    if trained and cause:
         raise RecipeError(
-            f'--epochs {epochs}: training.schedule is "{training.schedule}", whose learning rates '
-            "depend on the number of epochs; train anew, with --set training.schedule=constant if "
-            "it is to be extended later"
+            f"--epochs {epochs}: {cause}; train anew, with --set training.schedule=constant if it "
+            "is to be extended later"
         )
     before_qat = folder / BEFORE_QAT_FILE
     quantized = count_epochs(folder) - (training.epochs - training.qat_epochs) > 0
@@ -151,6 +151,21 @@ def extend_run(folder: Path, recipe: Recipe, epochs: int) -> Recipe:
             before_qat.replace(folder / RESUME_FILE)
         write_run_recipe(folder, extended)
     return extended
+
+
+def _fixed_length(recipe: Recipe) -> str:
+    """Why the run of `recipe` cannot be extended; empty if it can."""
+    training = recipe.training
+    if not training.can_extend and training.patience:
+        return "training.patience ends the run by itself"
+    if not training.can_extend:
+        return (
+            f'training.schedule is "{training.schedule.name}", whose learning rates depend on the '
+            "number of epochs"
+        )
+    for name in recipe.loss.scheduled_losses:
+        return f"the weight of loss.{name} depends on the number of epochs"
+    return ""
 
 
 def _stored_run(name: PathLike | None, output: PathLike | None) -> Path | None:

@@ -8,6 +8,7 @@ from ..data.options import DataOptions
 from ..engine.training_config import DeviceOptions, TrainingOptions
 from ..losses.options import LossOptions
 from ..models.options import ConvOptions, NetworkOptions
+from .teacher_options import TeacherOptions
 
 
 class Recipe(Options):
@@ -17,6 +18,7 @@ class Recipe(Options):
     - `network`: architecture.
     - `loss`: losses to sum.
     - `augment`: augmentation of training samples.
+    - `teacher`: models to learn from.
     - `training`: optimization.
     - `devices`: hardware.
     """
@@ -25,6 +27,7 @@ class Recipe(Options):
     network: NetworkOptions = ConvOptions()
     loss: LossOptions = LossOptions()
     augment: AugmentOptions = AugmentOptions()
+    teacher: TeacherOptions | None = None
     training: TrainingOptions = TrainingOptions()
     devices: DeviceOptions = DeviceOptions()
 
@@ -33,4 +36,22 @@ class Recipe(Options):
         if not self.data.labels:
             for name in self.loss.supervised_losses:
                 raise ValueError(f"loss.{name} needs labels, but data.labels is false")
+        return self
+
+    @model_validator(mode="after")
+    def _check_teacher(self) -> "Recipe":
+        if self.loss.needs_teacher and self.teacher is None:
+            raise ValueError(
+                'loss: learns from other models; name them, as teacher.models = ["runs/other"]'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_mixing(self) -> "Recipe":
+        mix = self.augment.mix
+        if mix and mix.kinds and self.loss.contrastive:
+            raise ValueError(
+                "augment.mix: mixed samples have no class of their own, which loss.tcl and "
+                "loss.stcl need; leave one of them out"
+            )
         return self

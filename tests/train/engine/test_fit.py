@@ -18,8 +18,9 @@ from pumice.runtime.errors import FileError, RecipeError
 from pumice.train.data.dataset import Dataset, FrameSet, train_val_split
 from pumice.train.data.split import stratified_split
 from pumice.train.engine.checkpoint import read_trained_model
-from pumice.train.engine.fit import TrainingModule, train_recipe
+from pumice.train.engine.fit import train_recipe
 from pumice.train.engine.run_folder import MODEL_FILE, RESUME_FILE
+from pumice.train.engine.training_module import TrainingModule
 from pumice.train.evaluation.evaluate import model_accuracy, network_accuracy
 from pumice.train.export import convert
 from pumice.train.recipes.plan import extend_run
@@ -80,7 +81,8 @@ import sys, time
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import test_fit
-from pumice.train.engine.fit import TrainingModule, train_recipe
+from pumice.train.engine.fit import train_recipe
+from pumice.train.engine.training_module import TrainingModule
 from pumice.train.recipes.recipe import Recipe
 training_step = TrainingModule.training_step
 def slow_step(self, batch, index):

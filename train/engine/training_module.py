@@ -1,0 +1,127 @@
+"""A training run on Lightning: augmentation, network, losses, optimizer and schedule."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor
+
+from ...runtime.errors import TrainingError
+from ..data.augment import augment
+from ..data.mixing import mix
+from ..losses.registry import compute_losses, make_projection_head
+from ..nn.network import SpikingNetwork
+from ..recipes.recipe import Recipe
+from .optimizers import make_optimizer, make_schedule
+from .teacher import Teacher
+from .trainer import rank_and_world_size, seed_epoch
+
+Batch = tuple[Tensor, Tensor]
+
+
+class TrainingModule(lightning.LightningModule):
+    """One training run: augmentation, network, losses and optimizer.
+
+    Args:
+        recipe: Settings of the run.
+        network: The network, trained in place.
+        classes: Number of classes of the labels; only mixed samples need it.
+        top: Largest input value, a power of two less one.
+        teacher: Models that losses learn from, if any.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: SpikingNetwork,
+        classes: int = 0,
+        top: int = 1,
+        teacher: Teacher | None = None,
+    ):
+        super().__init__()
+        self.recipe = recipe
+        self.network = network
+        self.classes, self.top = classes, top
+        features = network.feature_size if recipe.loss.contrastive else 0
+        self.projection_head = make_projection_head(recipe.loss, features)
+        self._teacher = [teacher]  # in a list, so that its weights are in no checkpoint
+
+    def on_fit_start(self) -> None:
+        """Move the teacher to the device."""
+        for teacher in self._teacher:
+            if teacher is not None:
+                teacher.to(self.device)
+
+    def on_train_epoch_start(self) -> None:
+        """Seed the epoch; switch to quantization-aware training in the last epochs."""
+        options = self.recipe.training
+        seed_epoch(options.seed, self.current_epoch)
+        self.network.quantize(self.current_epoch >= options.epochs - options.qat_epochs)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Augment, compute and log the losses; their sum is minimized."""
+        loss_options, network = self.recipe.loss, self.network
+        events, targets, labels = self._prepare(batch)
+        # Integers are exact in float32, not in 16 bits.
+        with (
+            torch.autocast(events.device.type, enabled=False)
+            if network.quantized
+            else nullcontext()
+        ):
+            if loss_options.contrastive:
+                features = network.features(events)
+                logits = network.compute_logits(features).float()
+                projected = self.projection_head(features.flatten(2))
+            else:
+                logits = projected = network(events).float()
+        (teacher,) = self._teacher
+        answers = None if teacher is None else teacher(events)
+        losses = compute_losses(loss_options, logits, targets, projected, answers, self._progress())
+        loss = torch.stack(list(losses.values())).sum()
+        self._check_finite(loss, index)
+        accuracy = (logits.detach().sum(dim=0).argmax(dim=-1) == labels).float().mean()
+        for name, value in {**losses, "loss": loss, "accuracy": accuracy}.items():
+            shown = name in ("loss", "accuracy")
+            self.log(name, value.detach(), on_step=False, on_epoch=True, prog_bar=shown)
+        return loss
+
+    def _prepare(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented events, targets of the losses, and labels, of all views."""
+        clips, labels = batch[0].float(), batch[1]
+        options, views = self.recipe.augment, self.recipe.loss.num_views
+        events = torch.cat([augment(clips, options, self.top) for _ in range(views)], dim=1)
+        labels = labels.repeat(views)
+        if options.mix is None:
+            return events, labels, labels
+        events, targets = mix(events, labels, self.classes, options.mix)
+        return events, targets, targets.argmax(dim=-1)
+
+    def _progress(self) -> float:
+        return self.current_epoch / max(1, self.recipe.training.epochs - 1)
+
+    def _check_finite(self, loss: Tensor, index: int) -> None:
+        """Raise `TrainingError` in all processes where the loss of one is not finite."""
+        finite = torch.isfinite(loss.detach()).float()
+        if rank_and_world_size()[1] > 1:
+            torch.distributed.all_reduce(finite, torch.distributed.ReduceOp.MIN)
+        if not finite:
+            (optimizer,) = self.trainer.optimizers
+            rate = optimizer.param_groups[0]["lr"]
+            raise TrainingError(
+                f"epoch {self.current_epoch + 1}, batch {index + 1}: the loss is {loss.item():g} "
+                f"at a learning rate of {rate:.3g}; choose a smaller training.lr, or set "
+                "training.clip_gradient = 1"
+            )
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer and, unless the learning rate is constant, its schedule by step."""
+        options = self.recipe.training
+        # With mixed precision Lightning clips no gradients of fused optimizers.
+        clips = options.clip_gradient > 0 and self.recipe.devices.precision != "32-true"
+        optimizer = make_optimizer(options, self, fused=not clips)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = make_schedule(options, optimizer, steps)
+        if schedule is None:
+            return optimizer
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
