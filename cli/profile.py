@@ -80,10 +80,9 @@ def profile(
     if csv:
         write_profile_csv(csv, profiles)
     if html:
-        title = f"{file.stem} on {inputs.name}"
-        write_profile_page(
-            html, network, trace, profiles, title=title, labels=inputs.labels, host=machine
-        )
+        title, labels = f"{file.stem} on {inputs.name}", inputs.labels
+        about = {"title": title, "inputs": inputs.name}
+        write_profile_page(html, network, trace, profiles, labels=labels, host=machine, **about)
     if as_json:
         document = {"network": file.name, "inputs": inputs.name}
         document |= profiles_to_dict(network, trace, profiles)

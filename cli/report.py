@@ -104,14 +104,17 @@ def report(
 
 
 def _compare(files: Sequence[Path], title: str | None, output: Path, as_json: bool) -> None:
-    from ..report import comparison_rows, read_report, write_comparison
-    from .output import print_json
+    from ..report import comparison_rows, data_warnings, read_report, write_comparison
+    from .output import print_json, print_progress
 
     reports = [read_report(file) for file in files]
     path = write_comparison(output, reports, title or "Comparison")
+    warnings = data_warnings(reports)
     if as_json:
-        print_json({"reports": list(comparison_rows(reports))})
+        print_json({"reports": list(comparison_rows(reports)), "warnings": list(warnings)})
     else:
+        for warning in warnings:
+            print_progress(f"warning: {warning}")
         typer.echo(path)
 
 

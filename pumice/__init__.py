@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .deploy.placement.place import place as place
     from .deploy.profile import profile as profile
     from .report import build_report as build_report
+    from .report import plots as plots
+    from .report import read_report as read_report
     from .report import write_report as write_report
     from .runtime import Network as Network
     from .runtime import Population as Population
@@ -63,8 +65,10 @@ EXPORTS = {
     "load_recipe": "pumice.train.recipes.loader:load_recipe",
     "models": "pumice.train.models",
     "place": "pumice.deploy.placement.place:place",
+    "plots": "pumice.report.plots",
     "pretrain": "pumice.train.ssl.pretrain:pretrain",
     "profile": "pumice.deploy.profile:profile",
+    "read_report": "pumice.report:read_report",
     "run": "pumice.runtime.engines.run:run",
     "train": "pumice.train.engine.train:train",
     "verify": "pumice.runtime.verify:verify",

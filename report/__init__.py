@@ -1,12 +1,16 @@
 """Reports on a network: model, JSON, CSV, HTML, comparison of several."""
 
+from . import plots as plots
 from .build import Measurements as Measurements
 from .build import assemble_report as assemble_report
 from .build import flatten_dict as flatten_dict
 from .compare import comparison_rows as comparison_rows
+from .compare import data_warnings as data_warnings
 from .compare import render_comparison as render_comparison
 from .compare import write_comparison as write_comparison
 from .csv import to_csv as to_csv
+from .headline import KeyFigure as KeyFigure
+from .headline import key_figures as key_figures
 from .model import AccuracyCurve as AccuracyCurve
 from .model import EarlyExitStats as EarlyExitStats
 from .model import Energy as Energy

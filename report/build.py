@@ -1,7 +1,8 @@
 """Assemble the report model of a network from its trace and further measurements."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,9 @@ def assemble_report(
     trace: Trace,
     title: str,
     *,
-    labels: NDArray[np.int64] | None = None,
+    labels: NDArray[Any] | None = None,
     classes: Sequence[str] = (),
+    inputs: str = "",
     sample_index: int = 0,
     measurements: Measurements = NO_MEASUREMENTS,
 ) -> Report:
@@ -76,19 +78,20 @@ def assemble_report(
         network: Network that ran.
         trace: Its trace, recorded with `record="all"`.
         title: Headline.
-        labels: True classes, int64 (samples,); with them the accuracy of `trace` becomes the last
-            curve, named "integer", unless there is one of that name.
+        labels: True classes, integers (samples,), which add the curve "integer" if there is none;
+            labels of another kind, such as those of a regression, are left out.
         classes: Names of the classes; numbers by default.
+        inputs: Name of the data set.
         sample_index: Sample whose spikes are drawn.
-        measurements: Curves, energy estimates, placements and so on.
+        measurements: Curves, energies, placements and so on.
 
-    Raises:
-        EngineError: Spikes were not recorded.
-        DataError: A curve does not have one value per timestep.
+    Raises `EngineError` where spikes were not recorded, and `DataError` where a curve does not have
+    one value per timestep.
     """
     counts, by_step = count_ops(network, trace), count_ops_by_step(network, trace)
-    curves = list(measurements.curves)
-    metrics = neurobench_metrics(network, trace)
+    curves, metrics = list(measurements.curves), neurobench_metrics(network, trace)
+    digest, labels = _inputs_digest(network, trace, labels), true_classes(labels)
+    sample = describe_sample(network, trace, sample_index, labels, classes)
     if labels is not None:
         accuracy = accuracy_over_time(network, trace, labels).tolist()
         if all(curve.name != "integer" for curve in curves):
@@ -109,11 +112,44 @@ def assemble_report(
         placements=measurements.placements,
         host=measurements.host,
         early_exit=measurements.early_exit,
-        sample=describe_sample(network, trace, sample_index, labels, classes),
+        sample=sample,
         verification=measurements.verification,
         neurobench=metrics,
         provenance=flatten_dict(network.provenance),
+        inputs=inputs,
+        inputs_digest=digest,
+        classes=sample.classes,
+        confusion=() if labels is None else _confusion(network, trace, labels),
     )
+
+
+def true_classes(labels: NDArray[Any] | None) -> NDArray[np.int64] | None:
+    """Select labels that are classes, integers (samples,); None for those of a regression."""
+    if labels is None or labels.dtype.kind not in "iu" or labels.ndim != 1:
+        return None
+    return labels.astype(np.int64)
+
+
+def _confusion(
+    network: Network, trace: Trace, labels: NDArray[np.int64]
+) -> tuple[tuple[int, ...], ...]:
+    """Count samples by true and predicted class; empty where a label is no class."""
+    count = logits_over_time(network, trace).shape[-1]
+    if not 0 <= labels.min(initial=0) <= labels.max(initial=0) < count:
+        return ()
+    matrix = replace(trace, network=network).confusion_matrix(labels)
+    return tuple(map(tuple, matrix.tolist()))
+
+
+def _inputs_digest(network: Network, trace: Trace, labels: NDArray[Any] | None) -> str:
+    """SHA-256 of the events of all inputs, and of the labels."""
+    digest = hashlib.sha256()
+    for population in network.inputs:
+        events = trace.spikes[population.name]
+        digest.update(f"{population.name} {events.shape} ".encode() + events.tobytes())
+    if labels is not None:
+        digest.update(f"labels {labels.dtype} {labels.shape} ".encode() + labels.tobytes())
+    return digest.hexdigest()
 
 
 def describe_sample(

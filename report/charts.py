@@ -1,17 +1,25 @@
-"""Charts as inline SVG: line charts, histograms and spike rasters, styled by the page's CSS."""
+"""Charts as inline SVG: lines, points, histograms and spike rasters, styled by the page's CSS."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 
+from .format import energy_axis_formatter
 from .model import SpikeRaster
+from .pareto import OperatingPoint
 
 WIDTH, HEIGHT = 420, 250
 LEFT, RIGHT, TOP, BOTTOM = 50, 88, 12, 40  # margins, for ticks and labels
 PLOT_SIZE = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 LABEL_GAP = 16
-SCALE_HEIGHT = 42
+MAX_DOTS = 16  # points of a line that are all marked
+# Paths from the center of a marker: a square, a triangle and a diamond; others are circles.
+MARKERS = {
+    "second": "m-3.2 -3.2h6.4v6.4h-6.4z",
+    "third": "m0 -4.2l4 7.4h-8z",
+    "fourth": "m0 -4.6l4 4.6l-4 4.6l-4 -4.6z",
+}
 Formatter = Callable[[float], str]
 Position = Callable[[float], float]
 
@@ -34,14 +42,6 @@ class Line:
 
 
 @dataclass(frozen=True)
-class SecondaryScale:
-    """Secondary scale below the timesteps: its name, and a text for each timestep."""
-
-    name: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class XAxis:
     """Horizontal axis that is not timesteps: its name, and a formatter given the largest tick."""
 
@@ -55,7 +55,6 @@ def line_chart(
     make_formatter: Callable[[float], Formatter],
     low: float = float("inf"),
     high: float = float("-inf"),
-    scales: Sequence[SecondaryScale] = (),
     x_axis: XAxis | None = None,
 ) -> str:
     """Draw lines over timesteps, or over another axis.
@@ -66,7 +65,6 @@ def line_chart(
         make_formatter: Makes the formatter of the vertical axis, given its largest tick.
         low: Value that the vertical axis includes at least.
         high: The same, at its upper end.
-        scales: Secondary scales below the timesteps.
         x_axis: Horizontal axis, if not timesteps.
 
     Returns:
@@ -74,52 +72,91 @@ def line_chart(
     """
     values = [value for line in lines for value in line.values]
     marks = ticks(min(low, *values), max(high, *values))
-    x, below = _value_axis(lines, x_axis) if x_axis else _timestep_axis(lines, scales)
+    x, below = _value_axis(lines, x_axis) if x_axis else _timestep_axis(lines)
 
     def y(value: float) -> float:
         return TOP + PLOT_SIZE[1] * (marks[-1] - value) / (marks[-1] - marks[0])
 
-    format_tick = make_formatter(max(abs(marks[0]), abs(marks[-1])))
-    parts = [_text(LEFT - 8, y(mark) + 4, format_tick(mark), "end") for mark in marks]
-    parts += [
-        f'<path class="grid" d="M{LEFT} {y(mark):.1f}H{LEFT + PLOT_SIZE[0]}"/>' for mark in marks
-    ]
-    parts += below
+    parts = [*_horizontal_grid(marks, y, make_formatter), *below]
     for line in lines:
         positions = line.x or range(1, len(line.values) + 1)
         coordinates = [(x(a), y(v)) for a, v in zip(positions, line.values, strict=True)]
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in coordinates)
         parts.append(f'<polyline class="line {line.style}" points="{points}"/>')
-        dotted = coordinates if scales or x_axis else coordinates[-1:]
+        few = len(coordinates) <= MAX_DOTS
+        dotted = coordinates if few and line.style != "pale" else coordinates[-1:]
         parts += [_dot(a, b, line.style) for a, b in dotted]
     labels = [(label, line) for line in lines for label in line.labels]
     heights = separate_labels([y(line.values[-1]) for _, line in labels], TOP, HEIGHT - BOTTOM)
     for (label, line), top in zip(labels, heights, strict=True):
         parts.append(_text(LEFT + PLOT_SIZE[0] + 9, top + 4, label, f"label {line.style}"))
-    height = HEIGHT + SCALE_HEIGHT * len(scales)
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(alt_text)}">{"".join(parts)}</svg>'
     )
 
 
-def _timestep_axis(
-    lines: Sequence[Line], scales: Sequence[SecondaryScale]
-) -> tuple[Position, list[str]]:
+def pareto_chart(points: Sequence[OperatingPoint], alt_text: str) -> str:
+    """Draw accuracy against energy at each timestep, as an SVG element.
+
+    Pareto-optimal timesteps are filled, others hollow; a bar is the range of the energy. Points are
+    labeled by their timestep where there is room.
+    """
+    accuracies = [point.accuracy for point in points]
+    marks = ticks(min(accuracies), max(accuracies))
+    axis = XAxis("energy per inference", energy_axis_formatter)
+    line = Line((), accuracies, "first", [point.energy[1] for point in points])
+    x, below = _value_axis([line], axis)
+
+    def y(value: float) -> float:
+        return TOP + PLOT_SIZE[1] * (marks[-1] - value) / (marks[-1] - marks[0])
+
+    parts = [*_horizontal_grid(marks, y, percent_formatter), *below]
+    middles = [(x(point.mean_energy), y(point.accuracy)) for point in points]
+    route = " ".join(f"{a:.1f},{b:.1f}" for a, b in middles)
+    parts.append(f'<polyline class="line pale" points="{route}"/>')
+    labeled: list[tuple[float, float]] = []
+    for point, (a, b) in zip(points, middles, strict=True):
+        low, high = map(x, point.energy)
+        if high - low > 1:
+            parts.append(f'<path class="whisker" d="M{low:.1f} {b:.1f}H{high:.1f}"/>')
+        style = "dot first" if point.optimal else "hollow first"
+        parts.append(
+            f'<circle class="{style}" cx="{a:.1f}" cy="{b:.1f}" r="4"><title>timestep '
+            f"{point.timestep}</title></circle>"
+        )
+        if all(abs(a - u) > LABEL_GAP or abs(b - v) > LABEL_GAP for u, v in labeled):
+            labeled.append((a, b))
+            parts.append(_text(a + 3, b + 17, str(point.timestep), "middle"))
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(alt_text)}">{"".join(parts)}</svg>'
+    )
+
+
+def percent_formatter(_: float) -> Formatter:
+    """Make the formatter of an axis of fractions in percent, whatever its largest tick."""
+    return lambda fraction: f"{100 * fraction:.3g} %"
+
+
+def _horizontal_grid(
+    marks: Sequence[float], y: Position, make_formatter: Callable[[float], Formatter]
+) -> list[str]:
+    """Draw a line and a label at each of the `marks` of the vertical axis."""
+    format_tick = make_formatter(max(abs(marks[0]), abs(marks[-1])))
+    lines = [f'<path class="grid" d="M{LEFT} {y(m):.1f}H{LEFT + PLOT_SIZE[0]}"/>' for m in marks]
+    return lines + [_text(LEFT - 8, y(m) + 4, format_tick(m), "end") for m in marks]
+
+
+def _timestep_axis(lines: Sequence[Line]) -> tuple[Position, list[str]]:
     """Make the timestep axis: the position of a timestep, and the SVG of its labels."""
     steps = max(len(line.values) for line in lines)
 
     def x(step: float) -> float:
         return LEFT + PLOT_SIZE[0] * (step - 1) / max(steps - 1, 1)
 
-    marks = _timestep_ticks(steps)
-    parts = []
-    for row, scale in enumerate(
-        (SecondaryScale("timestep", tuple(map(str, range(1, steps + 1)))), *scales)
-    ):
-        y = HEIGHT - 22 + SCALE_HEIGHT * row
-        parts += [_text(x(step), y, scale.values[step - 1], "middle") for step in marks]
-        parts.append(_text(LEFT + PLOT_SIZE[0] / 2, y + 16, scale.name, "middle name"))
+    parts = [_text(x(step), HEIGHT - 22, str(step), "middle") for step in _timestep_ticks(steps)]
+    parts.append(_text(LEFT + PLOT_SIZE[0] / 2, HEIGHT - 6, "timestep", "middle name"))
     return x, parts
 
 
@@ -186,7 +223,8 @@ def ticks(low: float, high: float, max_ticks: int = 5) -> list[float]:
     power = 10.0 ** floor(log10((high - low) / max_ticks))
     step = next(power * f for f in (1, 2, 5, 10) if power * f * max_ticks >= (high - low) * 0.999)
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    return [round(k * step, 12) for k in range(first, last + 1)]
+    digits = max(12, 2 - floor(log10(step)))
+    return [round(k * step, digits) for k in range(first, last + 1)]
 
 
 def separate_labels(heights: Sequence[float], top: float, bottom: float) -> list[float]:
@@ -203,7 +241,10 @@ def separate_labels(heights: Sequence[float], top: float, bottom: float) -> list
 
 
 def _dot(x: float, y: float, style: str) -> str:
-    return f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
+    """Mark a point by a shape of its own for each style, so that color is not all that differs."""
+    if style not in MARKERS:
+        return f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
+    return f'<path class="dot {style}" d="M{x:.1f} {y:.1f}{MARKERS[style]}"/>'
 
 
 def _text(x: float, y: float, text: str, style: str) -> str:

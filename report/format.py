@@ -30,6 +30,16 @@ def axis_formatter(max_value: float) -> Callable[[float], str]:
     return format_tick
 
 
+def energy_axis_formatter(max_value: float) -> Callable[[float], str]:
+    """Make the formatter of the ticks of an axis of joules: 0, 5 µJ, 10 µJ."""
+    step = min(max(int((log10(max(max_value, 1e-12)) + 12 + 1e-9) // 3), 0), len(PREFIXES) - 1)
+
+    def format_tick(value: float) -> str:
+        return f"{value / 10 ** (3 * step - 12):.3g} {PREFIXES[step]}J" if value else "0"
+
+    return format_tick
+
+
 def format_si(value: float, unit: str, figures: int = 3) -> str:
     """Format a value with an SI prefix and significant figures: 1.23 µJ, 45.0 ns.
 
@@ -59,6 +69,15 @@ def format_range(
 ) -> str:
     """Format a range: "1.23 µJ to 2.34 µJ", or one value where both ends agree."""
     low, high = map(formatter, bounds)
+    return low if low == high else f"{low} to {high}"
+
+
+def format_short_range(bounds: tuple[float, float], formatter: Callable[[float], str]) -> str:
+    """Format a range with its unit once, where both ends have the same: "1.23 to 2.34 µJ"."""
+    low, high = map(formatter, bounds)
+    value, _, unit = low.rpartition(" ")
+    if low != high and unit == high.rpartition(" ")[2]:
+        return f"{value} to {high}"
     return low if low == high else f"{low} to {high}"
 
 

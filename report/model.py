@@ -61,6 +61,7 @@ class Energy:
         relative_error: Error of the model according to its authors, a fraction by which totals are
             widened.
         certainty: Certainty of the least certain price.
+        target: Title of the target.
     """
 
     model: str
@@ -73,6 +74,7 @@ class Energy:
     by_step: tuple[Range, ...] = ()
     relative_error: float = 0.0
     certainty: str = ""
+    target: str = ""
 
     @property
     def total(self) -> Range:
@@ -145,9 +147,15 @@ class Report:
         verification: Comparison of engines.
         neurobench: NeuroBench metrics.
         provenance: Provenance of the network, flattened.
+        inputs: Name of the data set, empty where it is not known.
+        inputs_digest: SHA-256 of the events and of the true classes.
+        classes: Names of the classes.
+        confusion: Number of samples by true class (rows) and predicted class (columns) after the
+            last timestep; empty where the true classes are not known.
 
     Raises:
-        DataError: A curve, or `early_exit`, does not have one value per timestep.
+        DataError: A curve, or `early_exit`, does not have one value per timestep, or `confusion`
+            is not square.
     """
 
     title: str
@@ -168,8 +176,14 @@ class Report:
     verification: VerificationReport | None = None
     neurobench: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    inputs: str = ""
+    inputs_digest: str = ""
+    classes: tuple[str, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        if any(len(row) != len(self.confusion) for row in self.confusion):
+            raise DataError(f"confusion: has {len(self.confusion)} rows, needs as many columns")
         for curve in self.curves:
             if len(curve.accuracy) != self.timesteps:
                 raise DataError(

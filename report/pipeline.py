@@ -16,7 +16,7 @@ from ..runtime.exit_calibration import EarlyExitStats, evaluate_exits
 from ..runtime.host_timing import time_engine
 from ..runtime.network import Network
 from ..runtime.verify import VerificationReport, verify
-from .build import Measurements, assemble_report
+from .build import Measurements, assemble_report, true_classes
 from .model import AccuracyCurve, Report
 from .profiles import to_energies, to_placements
 
@@ -40,13 +40,14 @@ def build_report(
     Args:
         network: Network to report on.
         inputs: Events, as `run` takes them; the true classes are taken from its `labels`, if it
-            has any, and the default title from its `name`.
-        title: Headline.
+            has any, and the name of the data set from its `name`.
+        title: Headline; by default the name of the data set.
         engine: Engine that runs all samples.
         engines: Engines that are compared with the reference on the first 4 samples, by name; all
             that are installed by default.
         curves: Accuracy curves that were measured before, such as that of the float network.
-        targets: Targets to place the network on, names or TOML files.
+        targets: Targets to place the network on, names or TOML files; the key figures of the
+            report are those on the first.
         host: Whether to time single samples on this machine, too.
 
     Raises:
@@ -55,6 +56,7 @@ def build_report(
     """
     events = as_events(network, inputs)
     labels = getattr(inputs, "labels", None)
+    classes = true_classes(labels)
     verification = _verify_engines(network, events, select_engines(engines))
     trace = run(network, events, engine, "all")
     resolved = [each if isinstance(each, Target) else read_target(each) for each in targets]
@@ -64,11 +66,18 @@ def build_report(
         to_energies(profiles),
         to_placements(profiles),
         time_engine(network, events, engine) if host else None,
-        None if labels is None else _exit_stats(network, events, labels, engine),
+        None if classes is None else _exit_stats(network, events, classes, engine),
         verification,
     )
-    headline = title or getattr(inputs, "name", "") or "Network report"
-    return assemble_report(network, trace, headline, labels=labels, measurements=measurements)
+    name = getattr(inputs, "name", "")
+    return assemble_report(
+        network,
+        trace,
+        title or name or "Network report",
+        labels=labels,
+        inputs=name,
+        measurements=measurements,
+    )
 
 
 def _verify_engines(

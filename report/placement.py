@@ -1,7 +1,7 @@
 """Report model of placements: cores, utilization and latency on a target."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Range = tuple[float, float]  # (min, max)
 
@@ -65,6 +65,7 @@ class Timing:
         worst: Longest timestep.
         inference: Inference.
         throughput: Inferences per second when samples follow one another.
+        certainty: Certainty of the least certain time.
     """
 
     model: str
@@ -75,6 +76,7 @@ class Timing:
     worst: Range
     inference: Range
     throughput: Range
+    certainty: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Placement:
         population_usage: Resources by population.
         timings: Latency by each model of the target.
         error: Why the network does not fit, else empty.
+        memory: Of a microcontroller, bytes that are used and bytes that there are, by memory.
     """
 
     target: str
@@ -104,3 +107,4 @@ class Placement:
     population_usage: tuple[PopulationUsage, ...] = ()
     timings: tuple[Timing, ...] = ()
     error: str = ""
+    memory: Mapping[str, tuple[int, int]] = field(default_factory=dict)

@@ -57,6 +57,7 @@ def write_profile_page(
     *,
     title: str,
     labels: NDArray[np.int64] | None = None,
+    inputs: str = "",
     host: HostTiming | None = None,
 ) -> None:
     """Write the report of `profiles` as one HTML page.
@@ -67,7 +68,9 @@ def write_profile_page(
     measurements = Measurements(
         energies=to_energies(profiles), placements=to_placements(profiles), host=host
     )
-    report = assemble_report(network, trace, title, labels=labels, measurements=measurements)
+    report = assemble_report(
+        network, trace, title, labels=labels, inputs=inputs, measurements=measurements
+    )
     with atomic_write(path) as temporary:
         temporary.write_text(render(report), encoding="utf-8")
 

@@ -1,27 +1,32 @@
 """Convert profiles of `pumice.deploy` to the report model: energy, placement, latency."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from ..deploy.cost.energy import EnergyEstimate
+from ..deploy.c.profile import FirmwareProfile
+from ..deploy.cost.energy import CERTAINTIES, EnergyEstimate
 from ..deploy.cost.estimate import Cost, estimate_cost
 from ..deploy.cost.latency import Latency
 from ..deploy.profile import Profile, most_used_resource
-from ..deploy.targets.target import Chip, read_target
+from ..deploy.targets.target import Chip, Constant, Microcontroller, read_target
 from ..runtime import Core, Network, Program, Trace
 from .model import Energy
 from .placement import CoreLoad, Placement, PopulationUsage, Range, Timing
 
 DEFAULT_MODELS = (("loihi1", "davies2018"), ("cmos45", "float32"))
+FIRMWARE = "instructions counted by QEMU"
 UNITS = {"operations": "synaptic operations", "updates": "neuron updates"}
 
 
 def to_energies(profiles: Iterable[Profile]) -> tuple[Energy, ...]:
     """Convert the energy estimates of all targets that hold the network, one per energy model."""
     return tuple(
-        _to_energy(each.cost, estimate)
+        estimate
         for each in profiles
         if not each.placement_error
-        for estimate in each.cost.energies
+        for estimate in (
+            *(_to_energy(each.cost, estimate) for estimate in each.cost.energies),
+            *_firmware_energies(each),
+        )
     )
 
 
@@ -58,7 +63,33 @@ def _to_energy(cost: Cost, estimate: EnergyEstimate) -> Energy:
         by_step=cost.energy_by_step[estimate.model],
         relative_error=estimate.error,
         certainty=estimate.certainty,
+        target=cost.title,
     )
+
+
+def _firmware_energies(profile: Profile) -> tuple[Energy, ...]:
+    """Convert the energy of exported firmware: instructions times the energy of each."""
+    firmware, mcu = profile.firmware, profile.target.mcu
+    if firmware is None or mcu is None or not firmware.energy:
+        return ()
+    used = mcu.cycle, mcu.instruction
+    return (
+        Energy(
+            model=f"{profile.target.title}, {FIRMWARE}",
+            source="; ".join(profile.target.sources[each.source] for each in used),
+            excludes=f"{mcu.excludes}; not measured",
+            joules={"instructions": firmware.energy[-1]},
+            ann_energy=0.0,
+            break_even=0.0,
+            by_step=firmware.energy,
+            certainty=_least_certain(used),
+            target=profile.target.title,
+        ),
+    )
+
+
+def _least_certain(constants: Iterable[Constant]) -> str:
+    return max((each.certainty for each in constants), key=CERTAINTIES.index)
 
 
 def _add_range(ranges: dict[str, Range], key: str, added: Range) -> None:
@@ -67,14 +98,46 @@ def _add_range(ranges: dict[str, Range], key: str, added: Range) -> None:
 
 
 def to_placements(profiles: Iterable[Profile]) -> tuple[Placement, ...]:
-    """Convert the placements on all targets that have cores, also those that failed."""
+    """Convert the placements on all targets that have cores or firmware, also those that failed."""
     placements = []
     for each in profiles:
         if each.program and each.target.chip:
             placements.append(_to_placement(each, each.program, each.target.chip))
         elif each.placement_error:
             placements.append(Placement(each.target.title, error=each.placement_error))
+        elif each.firmware and each.target.mcu:
+            placements.append(_to_firmware_placement(each, each.firmware, each.target.mcu))
     return tuple(placements)
+
+
+def _to_firmware_placement(
+    profile: Profile, firmware: FirmwareProfile, mcu: Microcontroller
+) -> Placement:
+    used = mcu.clock, mcu.instruction
+    low, high = firmware.time[-1]
+    timing = Timing(
+        f"{profile.target.title}, {FIRMWARE}",
+        "; ".join(profile.target.sources[each.source] for each in used),
+        mcu.excludes,
+        0,
+        step=(low / len(firmware.time), high / len(firmware.time)),
+        worst=_longest_step(firmware.time),
+        inference=(low, high),
+        throughput=(1 / high, 1 / low),
+        certainty=_least_certain(used),
+    )
+    size = firmware.footprint
+    memory = {"flash": (size.flash, mcu.flash.value), "RAM": (size.ram, mcu.ram.value)}
+    return Placement(profile.target.title, timings=(timing,), memory=memory)
+
+
+def _longest_step(times: Sequence[Range]) -> Range:
+    """Longest timestep of cumulative `times`."""
+    steps = [
+        (last[0] - first[0], last[1] - first[1])
+        for first, last in zip(((0.0, 0.0), *times), times, strict=False)
+    ]
+    return max(steps, key=lambda bounds: bounds[1])
 
 
 def _to_placement(profile: Profile, program: Program, chip: Chip) -> Placement:
@@ -122,4 +185,5 @@ def _to_timing(cost: Cost, latency: Latency) -> Timing:
         latency.max_step,
         latency.inference,
         latency.throughput,
+        latency.certainty,
     )

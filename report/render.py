@@ -1,10 +1,12 @@
 """Render a report as one self-contained HTML page."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 
 from ..runtime.extras import import_extra
-from .charts import Line, SecondaryScale, histogram, line_chart, raster
+from .charts import Line, histogram, line_chart, pareto_chart, percent_formatter, raster
+from .confusion import accuracy_by_class, confusion_chart
 from .core_map import core_map
 from .format import (
     axis_formatter,
@@ -19,9 +21,14 @@ from .format import (
     summarize,
     verification_sentence,
 )
-from .model import Report
+from .headline import accuracy_name, chosen_target, energies_of, key_figures
+from .model import Energy, PopulationActivity, Report
+from .pareto import operating_points
 from .placement import Placement, Range
 
+MAX_STEP_ROWS = 12
+MAX_CHART_CLASSES = 60  # of the confusion matrix; more have a table alone
+MAX_CLASS_ROWS = 30  # of the accuracy by class, the lowest
 STYLES = ("first", "second", "third", "fourth")
 
 
@@ -31,19 +38,35 @@ def render(report: Report) -> str:
     Raises `MissingPackage` without jinja2 (extra `report`).
     """
     rasters = report.sample.rasters if report.sample else ()
+    target = chosen_target(report)
+    energy = next(iter(energies_of(report, target)), None)
+    layers = layer_rows(report, energy)
+    curve = main_curve(report)
+    by_class = accuracy_by_class(report.confusion, report.classes) if report.confusion else ()
     return render_template(
         "page.html",
         report=report,
         summary=summarize(report),
-        curve=main_curve(report),
+        figures=key_figures(report),
+        energy=energy,
+        target=target,
+        curve_name=accuracy_name(curve) if curve else "",
         verdict=verification_sentence(report.verification) if report.verification else "",
         accuracy_chart=_accuracy_chart(report),
-        operations_chart=_operations_chart(report.cumulative_operations),
+        pareto=_pareto_chart(report, energy),
+        steps=step_rows(report, energy),
         exits_chart=_exits_chart(report),
+        confusion=confusion_chart(report.confusion, report.classes)
+        if 0 < len(report.confusion) <= MAX_CHART_CLASSES
+        else "",
+        by_class=sorted(by_class, key=lambda each: each.accuracy or 0)[:MAX_CLASS_ROWS]
+        if len(by_class) > MAX_CLASS_ROWS
+        else by_class,
         output_chart=_output_chart(report),
         rasters=[(each, raster(each, report.timesteps)) for each in rasters],
         placements=[(each, _maps(each)) for each in report.placements],
-        max_events=max((p.events for p in report.populations), default=0) or 1,
+        layers=layers,
+        max_energy=max((row.energy[1] for row in layers if row.energy), default=0) or 1,
         max_operations=max((p.synaptic_operations for p in report.projections), default=0) or 1,
     )
 
@@ -85,7 +108,7 @@ def upper_bound(parts: Mapping[str, Range]) -> float:
 
 
 def _accuracy_chart(report: Report) -> str | None:
-    """Draw accuracy over timesteps, events and energy; equal curves share a line."""
+    """Draw accuracy over timesteps; equal curves share a line."""
     if not report.curves:
         return None
     names: dict[tuple[float, ...], list[str]] = {}
@@ -97,31 +120,92 @@ def _accuracy_chart(report: Report) -> str | None:
     ]
     ends = join_words([f"{c.name} at {format_percent(c.accuracy[-1])}" for c in report.curves])
     alt_text = f"Accuracy against timesteps, ending with {ends}."
-    return line_chart(lines, alt_text, percent_formatter, 0.5, 1.0, scales=_scales(report))
+    return line_chart(lines, alt_text, percent_formatter, high=1.0)
 
 
-def _scales(report: Report) -> list[SecondaryScale]:
-    """Make the secondary scales: cumulative events, and energy on the first and last target."""
-    scales = []
-    if report.cumulative_events:
-        format_tick = axis_formatter(report.cumulative_events[-1])
-        scales.append(
-            SecondaryScale(
-                "events", tuple(format_tick(round(value)) for value in report.cumulative_events)
+def _pareto_chart(report: Report, energy: Energy | None) -> str | None:
+    """Draw accuracy against energy at each timestep, by the first model of the chosen target."""
+    curve = main_curve(report)
+    points = operating_points(curve, energy) if curve and energy else ()
+    if not points or not energy:
+        return None
+    optimal = [str(point.timestep) for point in points if point.optimal]
+    alt_text = (
+        f"{accuracy_name(curve).capitalize()} against energy by {energy.model}, at each timestep; "
+        f"Pareto-optimal after {join_words(optimal)}."
+        if curve
+        else ""
+    )
+    return pareto_chart(points, alt_text)
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """Accuracy and cost of an inference that stops after `timestep`; None where not known."""
+
+    timestep: int
+    accuracy: float | None
+    events: float | None
+    operations: float
+    energy: Range | None
+    optimal: bool
+
+
+def step_rows(report: Report, energy: Energy | None) -> tuple[StepRow, ...]:
+    """Tabulate accuracy and cost at each timestep; of more than 12, at powers of two."""
+    curve = main_curve(report)
+    points = operating_points(curve, energy) if curve and energy else ()
+    by_step = energy.by_step if energy and len(energy.by_step) == report.timesteps else ()
+    steps: Sequence[int] = range(1, report.timesteps + 1)
+    if report.timesteps > MAX_STEP_ROWS:
+        powers = {1 << k for k in range(report.timesteps.bit_length())}
+        steps = sorted({step for step in powers if step < report.timesteps} | {report.timesteps})
+    return tuple(
+        StepRow(
+            step,
+            curve.accuracy[step - 1] if curve else None,
+            report.cumulative_events[step - 1] if report.cumulative_events else None,
+            report.cumulative_operations[step - 1],
+            by_step[step - 1] if by_step else None,
+            points[step - 1].optimal if points else False,
+        )
+        for step in steps
+    )
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """Activity and energy of one population with its incoming projections.
+
+    Attributes:
+        activity: Events and updates of the population.
+        synapses: Synapses of the incoming projections.
+        operations: Synaptic operations of the incoming projections per inference.
+        energy: Energy on the chosen target; None where it is not known by population.
+    """
+
+    activity: PopulationActivity
+    synapses: int
+    operations: float
+    energy: Range | None
+
+
+def layer_rows(report: Report, energy: Energy | None) -> tuple[LayerRow, ...]:
+    """Collect spikes, operations and energy by population."""
+    populations = energy.populations if energy else {}
+    rows = []
+    for activity in report.populations:
+        incoming = [p for p in report.projections if p.target == activity.name]
+        parts = populations.get(activity.name)
+        rows.append(
+            LayerRow(
+                activity,
+                sum(p.synapses for p in incoming),
+                sum(p.synaptic_operations for p in incoming),
+                sum_ranges(parts) if parts else None,
             )
         )
-    by_target = {each.model.partition(",")[0]: each for each in reversed(report.energies)}
-    for energy in list(by_target.values())[::-1][:: max(1, len(by_target) - 1)]:
-        if energy.by_step:
-            texts = [format_energy(sum(bounds) / 2) for bounds in energy.by_step]
-            scales.append(SecondaryScale(energy.model, tuple(texts)))
-    return scales
-
-
-def _operations_chart(operations: Sequence[float]) -> str:
-    last = format_count(round(operations[-1]))
-    alt_text = f"Synaptic operations against timesteps: {last} after the last."
-    return line_chart([Line((last,), operations, "first")], alt_text, axis_formatter, 0.0)
+    return tuple(rows)
 
 
 def _exits_chart(report: Report) -> str | None:
@@ -165,8 +249,3 @@ def _output_chart(report: Report) -> str | None:
     lines.sort(key=lambda line: line.style != "pale")
     alt_text = f"Logit of each class against timesteps; the largest is that of {sample.prediction}."
     return line_chart(lines, alt_text, axis_formatter)
-
-
-def percent_formatter(_: float) -> Callable[[float], str]:
-    """Make the formatter of an axis of fractions in percent, whatever its largest tick."""
-    return lambda fraction: f"{100 * fraction:.3g} %"

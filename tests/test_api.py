@@ -19,6 +19,7 @@ from command import EVENTS, NETWORK, pumice
 
 import pumice as pm
 from pumice.runtime import Sparse
+from pumice.train.data.inputs import to_inputs
 
 NOTEBOOK = """
 import pumice as pm
@@ -149,7 +150,8 @@ def test_the_command_line_and_the_api_write_identical_files(
         tmp_path / "cli",
     )
     assert pumice("report", made["cli.pumice"], *options).status == 0
-    report = pm.build_report(network, data.test[:20], "digits", engines="cpu,onnx")
+    named = to_inputs(network, data.test[:20], data.name)
+    report = pm.build_report(network, named, "digits", engines="cpu,onnx")
     pm.write_report(tmp_path / "api", report)
     for name in ("report.json", "report.csv", "report.html"):
         assert (tmp_path / "cli" / name).read_bytes() == (tmp_path / "api" / name).read_bytes()

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 HOMES: dict[str, tuple[str, ...]] = {
     "jinja2": ("report/",),
     "lava": ("deploy/lava/", "train/models/slayer.py"),
-    "matplotlib": ("runtime/trace_plots.py",),
+    "matplotlib": ("runtime/figures.py",),
     "onnxruntime": ("runtime/engines/onnx.py",),
     "tonic": ("train/data/",),
 }

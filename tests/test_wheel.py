@@ -46,7 +46,7 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_product_folders_and_nothing_else(source: Path, wheel: Path) -> None:
-    expected = {"pumice/__init__.py", "pumice/py.typed"} | {
+    expected = {"pumice/__init__.py", "pumice/__main__.py", "pumice/py.typed"} | {
         f"pumice/{path.relative_to(source).as_posix()}"
         for folder in FOLDERS
         for path in (source / folder).rglob("*")

@@ -100,7 +100,11 @@ SECTIONS = {
     "streaming": Section(
         "Streams", "Classification of events as they arrive.", ("pumice.runtime.stream",)
     ),
-    "reports": Section("Reports", "Reports as HTML, CSV and JSON.", ("pumice.report",)),
+    "reports": Section(
+        "Reports and plots",
+        "Reports as HTML, CSV and JSON; and `pumice.plots`: matplotlib figures of reports.",
+        ("pumice.report", "pumice.report.plots"),
+    ),
 }
 
 

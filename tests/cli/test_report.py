@@ -73,7 +73,7 @@ def test_reports_are_compared(network: Path, events: Path, tmp_path: Path) -> No
     result = pumice("report", "--compare", *files, "-o", tmp_path)
     page = tmp_path / "compare.html"
     assert result.status == 0 and result.out.strip() == str(page)
-    assert "Accuracy against energy: Loihi 1, pre-silicon simulation" in page.read_text()
+    assert "Accuracy against energy, Loihi 1, pre-silicon simulation" in page.read_text()
     rows = pumice("report", "--compare", *files, "-o", tmp_path, "--json").document["reports"]
     assert [row["title"] for row in rows] == ["a", "b"]
     assert [row["timesteps"] for row in rows] == [5, 3]

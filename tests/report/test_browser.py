@@ -124,6 +124,45 @@ def test_it_fits_a_phone_and_a_wide_screen(page: Page, width: int, scheme: str) 
     assert (paper > ink) == (scheme == "light")
 
 
+@pytest.mark.parametrize("width", [390, 500, 1400])
+def test_no_table_needs_scrolling_to_the_side(page: Page, width: int) -> None:
+    page.look(width, "light")
+    overflow = page.value(
+        "[...document.querySelectorAll('.scroll, .pair > div, .figures > div')]"
+        ".map(box => box.scrollWidth - box.clientWidth)"
+    )
+    assert overflow and max(overflow) <= 1
+
+
+@pytest.mark.parametrize("width", [500, 1400])
+def test_the_key_figures_are_on_the_first_screen_in_one_size(
+    width: int, folder: Path, tmp_path: Path
+) -> None:
+    assert PROGRAM
+    with open_browser(PROGRAM, tmp_path) as actual:
+        actual.open(folder / "report.html")
+        actual.look(width, "light")
+        names = actual.value("[...document.querySelectorAll('.figures dt')].map(e => e.innerText)")
+        styles = actual.value(
+            "[...document.querySelectorAll('.figures .value')].map(value => ["
+            "getComputedStyle(value).fontSize, value.getBoundingClientRect().bottom])"
+        )
+        captions = actual.value(
+            "[...document.querySelectorAll('.figures div')].map(box =>"
+            " box.querySelector('dt').getBoundingClientRect().bottom <="
+            " box.querySelector('.value').getBoundingClientRect().top + 1)"
+        )
+    assert [name.split()[0].rstrip(",") for name in names] == [
+        "accuracy",
+        "latency",
+        "energy",
+        "cores",
+    ]
+    assert len({size for size, _ in styles}) == 1
+    assert max(bottom for _, bottom in styles) < 900  # height of the screen
+    assert all(captions)
+
+
 def test_charts_show_cores_and_exits(folder: Path, tmp_path: Path) -> None:
     assert PROGRAM
     assembled = report()

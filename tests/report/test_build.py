@@ -82,6 +82,26 @@ def test_labels_add_the_integer_curve_and_its_final_accuracy() -> None:
     assert result.neurobench["ClassificationAccuracy"] == right[-1]
 
 
+def test_labels_add_the_confusion_matrix_and_the_digest_of_the_data() -> None:
+    labels = np.array([2, 2, 2, 2, 0])
+    result = report(labels)
+    assert np.array_equal(result.confusion, trace().confusion_matrix(labels))
+    assert result.classes == ("0", "1", "2")
+    digests = {report().inputs_digest, result.inputs_digest, report(labels[::-1]).inputs_digest}
+    assert len(digests) == 3 and all(len(digest) == 64 for digest in digests)
+
+
+@pytest.mark.parametrize("labels", [np.linspace(0, 1, 5), np.zeros((5, 2))])
+def test_targets_of_a_regression_add_no_accuracy(labels: NDArray[Any]) -> None:
+    result = report(labels)
+    assert result.curves == () and result.confusion == ()
+    assert "ClassificationAccuracy" not in result.neurobench
+
+
+def test_a_label_beyond_the_outputs_leaves_out_the_confusion_matrix() -> None:
+    assert report(np.array([0, 0, 0, 0, 7])).confusion == ()
+
+
 def test_a_given_integer_curve_replaces_the_measured_one() -> None:
     given = (AccuracyCurve("integer", (0.5,) * 6), AccuracyCurve("Lava", (0.5,) * 6))
     assert report(np.zeros(5, np.int64), curves=given).curves == given

@@ -8,14 +8,15 @@ from pumice.report import format as words
 from pumice.report.charts import (
     LABEL_GAP,
     Line,
-    SecondaryScale,
     XAxis,
     histogram,
     line_chart,
+    pareto_chart,
     raster,
     separate_labels,
     ticks,
 )
+from pumice.report.pareto import OperatingPoint
 
 
 @pytest.mark.parametrize(
@@ -84,18 +85,36 @@ def texts_of(svg: str) -> list[tuple[float, float, str]]:
     return [(float(x), float(y), words) for x, y, words in actual]
 
 
-def test_secondary_scales_are_aligned_with_the_timesteps() -> None:
-    line = Line((), [0.5, 0.6, 0.7], "first")
-    scales = [
-        SecondaryScale("events", ("10", "20", "30")),
-        SecondaryScale("energy", ("1 J", "2 J", "3 J")),
+def test_series_differ_in_shape_as_well_as_color() -> None:
+    lines = [Line((), [0.1, 0.2], style) for style in ("first", "second", "third", "fourth")]
+    svg = line_chart(lines, "", lambda _: str)
+    marks = re.findall(r'<(circle|path) class="dot \w+"[^>]*?(?:r="3"|m[^"]*")', svg)
+    shapes = {re.sub(r"^M[\d. ]+", "", d) for d in re.findall(r'class="dot \w+" d="([^"]+)"', svg)}
+    assert len(marks) == 8 and marks.count("circle") == 2 and len(shapes) == 3
+
+
+POINTS = (
+    OperatingPoint(1, (1e-6, 1e-6), 0.8, True),
+    OperatingPoint(2, (2e-6, 4e-6), 0.9, True),
+    OperatingPoint(3, (4e-6, 6e-6), 0.85, False),
+)
+
+
+def test_pareto_optimal_points_are_filled_and_ranges_are_bars() -> None:
+    svg = pareto_chart(POINTS, "energy")
+    ElementTree.fromstring(svg)
+    assert re.findall(r'class="(dot|hollow) first"', svg) == ["dot", "dot", "hollow"]
+    assert svg.count('class="whisker"') == 2
+    assert {"1", "2", "3", "2 \u00b5J", "80 %"} <= {words for _, _, words in texts_of(svg)}
+
+
+def test_labels_of_crowded_points_are_left_out() -> None:
+    crowd = tuple(OperatingPoint(k, (1e-6 + k * 1e-9,) * 2, 0.8, True) for k in range(1, 30))
+    svg = pareto_chart((OperatingPoint(30, (2e-6, 2e-6), 0.9, True), *crowd), "")
+    assert [words for _, _, words in texts_of(svg) if words.isdigit() and words != "0"] == [
+        "30",
+        "1",
     ]
-    at = {
-        words: (x, y)
-        for x, y, words in texts_of(line_chart([line], "", lambda _: str, scales=scales))
-    }
-    assert at["1"][0] == at["10"][0] == at["1 J"][0] < at["3"][0] == at["30"][0] == at["3 J"][0]
-    assert at["1"][1] < at["timestep"][1] < at["10"][1] < at["events"][1] < at["1 J"][1]
 
 
 def test_a_line_over_a_value_axis_is_at_its_values() -> None:

@@ -6,75 +6,18 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from reports import BARE, FULL
 
 from pumice.report import (
-    AccuracyCurve,
-    Energy,
     Placement,
-    PopulationActivity,
-    ProjectionActivity,
     Report,
-    Sample,
-    SpikeRaster,
     read_report,
     to_csv,
     to_json,
     write_report,
 )
 from pumice.report.render import render
-from pumice.runtime.divergence import Divergence
 from pumice.runtime.errors import FileError
-from pumice.runtime.verify import EngineResult, VerificationReport
-
-BARE = Report(
-    title="one <network>",
-    network="ab" * 32,
-    timesteps=2,
-    samples=3,
-    synapses=40,
-    populations=(
-        PopulationActivity("in", "input", (4,), 4, 1.5, 0),
-        PopulationActivity("out", "cuba", (10,), 10, 2, 20),
-    ),
-    projections=(ProjectionActivity("p", "in", "out", "dense", 40, 15.0),),
-    cumulative_operations=(5.0, 15.0),
-)
-FULL = replace(
-    BARE,
-    curves=(
-        AccuracyCurve("float", (0.5, 0.75)),
-        AccuracyCurve("integer", (0.5, 0.625)),
-        AccuracyCurve("Lava", (0.5, 0.625)),
-    ),
-    energies=(
-        Energy(
-            "chip",
-            "a paper",
-            "the rest",
-            {"synaptic operations": (1e-9, 1e-9), "neuron updates": (2e-9, 3e-9)},
-            4e-9,
-            0.2,
-        ),
-    ),
-    sample=Sample(
-        "1", "0", ("0", "1"), (SpikeRaster("in", 4, 4, (0, 1), (3, 2)),), ((0.0, 2.0), (0.0, 1.0))
-    ),
-    verification=VerificationReport(
-        "ab" * 32,
-        "cd" * 32,
-        2,
-        3,
-        "reference",
-        (
-            EngineResult("cpu", 10, 5),
-            EngineResult("onnx", 10, 5, Divergence("onnx", 1, 2, "out", 3, "spike", 0, 1)),
-            EngineResult("lava", failure="EngineError: <hung>"),
-        ),
-        {"numpy": "2.3.5"},
-    ),
-    neurobench={"Footprint": 40, "SynapticOperations": {"Dense": 80.0}},
-    provenance={"recipe": "<script>alert(1)</script>"},
-)
 
 
 class Balance(HTMLParser):
@@ -163,9 +106,41 @@ def test_the_page_contains_the_report() -> None:
 
 def test_equal_curves_share_one_line() -> None:
     page = render(FULL)
-    assert page.count('<polyline class="line first"') == 3  # accuracy, operations, output
+    assert page.count('<polyline class="line first"') == 2  # accuracy, output
     assert page.count('<polyline class="line third"') == 0
     assert ">integer</text>" in page and ">Lava</text>" in page
+
+
+def test_the_page_has_spikes_operations_and_energy_of_each_layer() -> None:
+    parts = {"in": {"messages": (1e-9, 1e-9)}, "out": {"neuron updates": (2e-9, 3e-9)}}
+    energy = replace(FULL.energies[0], populations=parts, by_step=((1e-9, 2e-9), (3e-9, 4e-9)))
+    page = render(replace(FULL, energies=(energy,)))
+    table = page.partition("Spikes, operations and energy by layer")[2].partition("</table>")[0]
+    rows = [
+        re.findall(r"<td[^>]*>(?:<i[^>]*></i>)?([^<]*)</td>", row)
+        for row in re.findall(r"<tr><td>.*?</tr>", table, re.S)
+    ]
+    assert rows[0][3:7] == ["1.5", "0.188", "\u2013", "1.00 nJ"]
+    assert rows[1][3:7] == ["2", "0.100", "15", "2.00 nJ to 3.00 nJ"]
+    assert rows[2][3:7] == ["3.5", "", "15", "3.00 nJ to 4.00 nJ"]
+    steps = page.partition("Accuracy and cost over time")[2].partition("</section>")[0]
+    assert "50.0 %" in steps and "1.00 nJ to 2.00 nJ" in steps and ">yes<" in steps
+
+
+def test_the_page_has_the_confusion_matrix_and_accuracy_by_class() -> None:
+    page = render(replace(FULL, classes=("cat", "dog"), confusion=((1, 1), (0, 1))))
+    assert page.count('class="cell"') == 4
+    assert "dog (1)" in page and "50.0 %" in page and "100.0 %" in page
+    many = tuple(map(str, range(70)))
+    page = render(replace(FULL, classes=many, confusion=((1,) * 70,) * 70))
+    assert 'class="cell"' not in page and "The 30 classes of the lowest accuracy" in page
+
+
+def test_long_runs_are_tabulated_at_powers_of_two() -> None:
+    long = replace(BARE, timesteps=100, cumulative_operations=tuple(map(float, range(100))))
+    table = render(long).partition("<h2>Accuracy and cost over time")[2].partition("</table>")[0]
+    steps = re.findall(r'<tr><td class="n" data-value="(\d+)"', table)
+    assert list(map(int, steps)) == [1, 2, 4, 8, 16, 32, 64, 100]
 
 
 def test_missing_measurements_have_no_section() -> None:
@@ -174,7 +149,9 @@ def test_missing_measurements_have_no_section() -> None:
         "Estimated energy",
         "Spikes of one sample",
         "Verification",
-        "<h3>Accuracy</h3>",
+        "Accuracy by class",
+        '<svg class="chart confusion',
+        "Accuracy at each timestep",
     ):
         assert f"{heading}" not in page
 

@@ -1,0 +1,5 @@
+"""`python -m pumice`: the command line."""
+
+from pumice.cli import main
+
+main()
