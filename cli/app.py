@@ -27,6 +27,7 @@ from .train import train
 from .train_hrsnn import train_hrsnn
 from .verify import verify
 
+MAX_LINE = 2000
 app = typer.Typer(
     help="Train spiking neural networks, quantize them, deploy them to neuromorphic chips and "
     "verify them bit for bit.",
@@ -126,5 +127,13 @@ def describe_usage_error(error: typer.TyperException) -> str:
 
 def print_error(message: str) -> int:
     """Print `message` as one line on standard error and return exit code 2."""
-    typer.echo(f"pumice: {' '.join(message.split())}", err=True)
+    typer.echo(f"pumice: {to_line(message)}", err=True)
     return 2
+
+
+def to_line(message: str) -> str:
+    """Shorten a message to one line, without the control characters that a file may hold."""
+    line = " ".join(message.split())
+    if len(line) > MAX_LINE:
+        line = f"{line[: MAX_LINE // 2]} ... {line[-MAX_LINE // 4 :]}"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

@@ -1,6 +1,7 @@
 """Output formats of the verbs: one JSON document, or tables; progress goes to standard error."""
 
 import json
+import math
 import shutil
 import sys
 import textwrap
@@ -13,7 +14,16 @@ import typer
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print `document` as JSON on standard output."""
-    typer.echo(json.dumps(document, indent=2))
+    typer.echo(json.dumps(_finite(document), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """Copy plain values with None in place of NaN and infinity, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_facts(facts: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from io import StringIO
 from .model import Report
 
 COLUMNS = ("part", "of", "name", "timestep", "unit", "min", "max")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 Row = tuple[object, ...]
 
 
@@ -21,8 +22,17 @@ def to_csv(report: Report) -> str:
         _energy_rows(report),
         _placement_rows(report),
     ):
-        writer.writerows(rows)
+        writer.writerows([as_text(value) for value in row] for row in rows)
     return text.getvalue()
+
+
+def as_text(value: object) -> object:
+    """Mark text that a spreadsheet would compute (`=...`, `+...`) as text by an apostrophe.
+
+    Source: https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS)
+    return f"'{value}" if is_formula else value
 
 
 def _count_rows(report: Report) -> Iterator[Row]:

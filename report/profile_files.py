@@ -14,6 +14,7 @@ from ..runtime.host_timing import HostTiming
 from ..runtime.network import Network
 from ..runtime.trace import Trace
 from .build import Measurements, assemble_report
+from .csv import as_text
 from .profiles import to_energies, to_placements
 from .render import render
 
@@ -44,7 +45,7 @@ def write_profile_csv(path: Path, profiles: Sequence[Profile]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for profile in profiles:
-        writer.writerows(_csv_rows(profile))
+        writer.writerows([as_text(value) for value in row] for row in _csv_rows(profile))
     with atomic_write(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 

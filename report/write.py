@@ -1,13 +1,13 @@
 """Write a report as `report.json`, `report.csv` and `report.html`, and read the JSON."""
 
-import json
 import os
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from ..runtime.errors import DataError, FileError
-from ..runtime.files import atomic_write
+from ..runtime.files import write_files
+from ..runtime.strict_json import parse_json
 from .csv import to_csv
 from .model import AccuracyCurve, Report
 from .render import render
@@ -19,16 +19,13 @@ def write_report(folder: str | os.PathLike[str], report: Report) -> tuple[Path, 
     The folder is created where it does not exist. Raises `FileError` where a file cannot be
     written, and `MissingPackage` without jinja2 (extra `report`).
     """
-    folder = ensure_dir(folder)
     contents = {
-        folder / "report.json": to_json(report),
-        folder / "report.csv": to_csv(report),
-        folder / "report.html": render(report),
+        "report.json": to_json(report),
+        "report.csv": to_csv(report),
+        "report.html": render(report),
     }
-    for path, content in contents.items():
-        with atomic_write(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    return tuple(contents)
+    write_files(folder, contents)
+    return tuple(Path(folder) / name for name in contents)
 
 
 def ensure_dir(folder: str | os.PathLike[str]) -> Path:
@@ -49,13 +46,15 @@ def to_json(report: Report) -> str:
 def read_report(path: str | os.PathLike[str]) -> Report:
     """Read a `report.json`; raises `FileError` where it is absent or invalid."""
     try:
-        return TypeAdapter(Report).validate_json(Path(path).read_bytes())
+        return TypeAdapter(Report).validate_python(parse_json(Path(path).read_bytes()))
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise FileError(f"{path}: is no valid report ({place} {first['msg']})") from error
+    except ValueError as error:
+        raise FileError(f"{path}: is no valid report (Invalid JSON: {error})") from error
 
 
 def read_curve(name: str, path: str | os.PathLike[str]) -> AccuracyCurve:
@@ -65,7 +64,10 @@ def read_curve(name: str, path: str | os.PathLike[str]) -> AccuracyCurve:
     there is none.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))["accuracy"]
-        return AccuracyCurve(name, tuple(float(value) for value in values))
+        values = parse_json(Path(path).read_bytes())["accuracy"]
+        accuracy = tuple(float(value) for value in values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: has no list 'accuracy' ({error})") from error
+    if not all(0 <= value <= 1 for value in accuracy):
+        raise DataError(f"{path}: its list 'accuracy' needs fractions from 0 to 1")
+    return AccuracyCurve(name, accuracy)

@@ -2,16 +2,16 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import RecipeError
 from .suggest import suggest
+from .toml import parse_toml, read_toml
 
+MAX_PARSED = 1 << 22  # characters, to find the line of an error
 Model = TypeVar("Model", bound=BaseModel)
 KEY_PATTERN = re.compile(r"^\s*- ((?:`\w+`(?:, )?)+): (.*?)(?=^\s*- `|^\s*$|\Z)", re.M | re.S)
 
@@ -65,11 +65,10 @@ def load_config(
             type or out of range; names the file, the line, the key and the nearest known one.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        values = tomllib.loads(text)
+        values, text = read_toml(path)
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise RecipeError(f"{path}: is not TOML: {error}") from error
     for override in overrides:
         _apply_override(values, override)
@@ -115,14 +114,20 @@ def _error_location(fault: Any, values: Any) -> tuple[Any, ...]:
 def find_line(text: str, location: Sequence[Any]) -> int:
     """Find the line, from 1, of a TOML `text` that sets the key at `location`; 0 if none does.
 
-    Of a missing key it is the line on which its table begins.
+    Of a missing key it is the line on which its table begins. 0 also where the text is so long that
+    the search would take seconds.
     """
     lines = text.splitlines()
+    parsed = 0
     for depth in range(len(location), 0, -1):
         for end in range(1, len(lines) + 1):
+            part = "\n".join(lines[:end])
+            parsed += len(part)
+            if parsed > MAX_PARSED:
+                return 0
             try:
-                values: Any = tomllib.loads("\n".join(lines[:end]))
-            except tomllib.TOMLDecodeError:
+                values: Any = parse_toml(part)
+            except ValueError:
                 continue
             if _has_key(values, location[:depth]):
                 return end
@@ -143,8 +148,8 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     if not equals or not key.strip():
         raise RecipeError(f"--set {override}: needs the form table.key=value")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text
     *tables, last = key.strip().split(".")
     for table in tables:

@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from .packing import Packing, pack, unpack
 from .population import Population
 from .program import Core, Program, Slice
 from .projection import Projection
+from .strict_json import parse_json
 
 FORMAT_VERSION = 3
 READABLE_VERSIONS = (1, 2, 3)
@@ -87,6 +88,22 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_files(folder: str | os.PathLike[str], contents: Mapping[str, str]) -> None:
+    """Write text files by name into `folder`, which is created; as one, or none of them.
+
+    All are complete before the first is renamed. Raises `FileError` as `atomic_write` does.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder}: cannot be created: {error.strerror}") from error
+    with ExitStack() as stack:
+        for name, content in contents.items():
+            temporary = stack.enter_context(atomic_write(folder / name))
+            temporary.write_text(content, encoding="utf-8")
 
 
 def _takes_a_stream(path: str | os.PathLike[str]) -> bool:
@@ -205,7 +222,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]
     if _digest(header, tensors) != digest:
         raise FileError(f"{path}: was altered (its SHA-256 does not match); write it again")
     try:
-        graph = json.loads(header)
+        graph = parse_json(header)
         return _deserialize(graph, tensors), graph.get("program")
     except (KeyError, TypeError, ValueError, RecursionError, MemoryError) as error:
         raise FileError(f"{path}: holds an invalid network ({error})") from error

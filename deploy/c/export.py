@@ -9,10 +9,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from importlib import resources
-from pathlib import Path
 
 from ...runtime import Network, Population, network_digest
-from ...runtime.errors import FileError
+from ...runtime.files import write_files
 from .tables import FirmwareTables, compile_tables
 
 CORE_FILES = ("pumice_arithmetic.h", "pumice_core.c", "pumice_core.h")
@@ -45,15 +44,7 @@ def export_firmware(
     }
     if example:
         files |= {name: read_source(name) for name in PROJECT_FILES}
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            temporary = folder / f".{name}.part"
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(folder / name)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+    write_files(path, files)
     return tables
 
 

@@ -1,7 +1,6 @@
 """ONNX engine: run a model that `pumice.convert` wrote in ONNX Runtime, on a CPU."""
 
 import hashlib
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -15,12 +14,14 @@ from ..errors import EngineError, FileError
 from ..events import Events, validate_inputs
 from ..extras import import_extra
 from ..population import Population
+from ..strict_json import parse_json
 from ..trace import Trace, hold_after_exit, zero_after_exit
 
 FORMAT_VERSION = 1
 TELEMETRY_VARIABLE = "ORT_DISABLE_TELEMETRY"
 ZERO_DIGEST = "0" * 64
 # A key and its value as protobuf stores them: a string of 64 characters, `@` being its length.
+OUTPUT_PATTERN = re.compile(r"[^/]+/(spikes|counts|voltages|currents|steps)\Z")
 DIGEST_PATTERN = re.compile(rb"(pumice\.sha256\x12@)([0-9a-f]{64})")
 
 
@@ -66,17 +67,23 @@ def load(model: bytes | str | os.PathLike[str], threads: int = 1) -> OnnxSession
     except Exception as error:  # ONNX Runtime's errors share no other base
         raise FileError(f"{name}: ONNX Runtime rejects it: {_first_line(error)}") from error
     metadata = session.get_modelmeta().custom_metadata_map
-    if metadata["pumice.format"] != str(FORMAT_VERSION):
-        raise FileError(
-            f"{name}: format {metadata['pumice.format']}; this pumice reads {FORMAT_VERSION}"
-        )
-    if metadata["pumice.model"] != "network":
+    version = metadata.get("pumice.format")
+    if version != str(FORMAT_VERSION):
+        raise FileError(f"{name}: format {version}; this pumice reads {FORMAT_VERSION}")
+    if metadata.get("pumice.model") != "network":
         raise FileError(
             f"{name}: is one timestep of a network, needs the model that `to_onnx` writes "
             "without `step`"
         )
-    inputs = tuple(Population(kind="input", **p) for p in json.loads(metadata["pumice.inputs"]))
-    return OnnxSession(session, inputs, metadata["pumice.record"])
+    try:
+        described = parse_json(metadata["pumice.inputs"])
+        inputs = tuple(Population(kind="input", **values) for values in described)
+        record = metadata["pumice.record"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{name}: describes no inputs ({error})") from error
+    if not inputs or any(not OUTPUT_PATTERN.match(o.name) for o in session.get_outputs()):
+        raise FileError(f"{name}: has other inputs or outputs than pumice writes")
+    return OnnxSession(session, inputs, record)
 
 
 def _import_onnxruntime() -> Any:
@@ -84,7 +91,7 @@ def _import_onnxruntime() -> Any:
 
     Its releases otherwise write a device id and a database to the cache folder and look up
     Microsoft's servers. The variable counts when the library is loaded (on Linux and macOS, from
-    1.28), the call afterwards (on Windows).
+    1.29), the call afterwards (on Windows).
     """
     os.environ.setdefault(TELEMETRY_VARIABLE, "1")
     onnxruntime = import_extra("onnxruntime", "onnx", "ONNX engine")

@@ -15,6 +15,7 @@ from torch import Tensor
 from ...runtime.config import validate
 from ...runtime.errors import FileError, NetworkError
 from ...runtime.files import atomic_write, check_lfs_pointer
+from ...runtime.strict_json import parse_json
 from ..models import build_model
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
@@ -85,7 +86,7 @@ def read_weights(
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
             tensors: dict[str, Tensor] = {k: opened.get_tensor(k) for k in opened.keys()}  # noqa: SIM118
-        header = json.loads(metadata["pumice"])
+        header = parse_json(metadata["pumice"])
         recipe = validate(recipe_type, header["recipe"], str(file))
         provenance = header["provenance"]
         network = build(recipe, provenance)

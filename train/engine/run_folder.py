@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from ...runtime.config import validate
 from ...runtime.errors import FileError
 from ...runtime.files import atomic_write
+from ...runtime.strict_json import parse_json
 
 RECIPE_FILE = "recipe.json"
 MODEL_FILE = "model.safetensors"
@@ -197,7 +198,7 @@ def _identity(model: type[BaseModel], values: Any) -> Any:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -1,11 +1,11 @@
 """Search space of a sweep: parameters of a recipe, each with a range or a list of choices."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...runtime.errors import RecipeError
+from ...runtime.toml import parse_toml
 from .describe import format_toml
 from .loader import Name, load_recipe
 from .preflight import check_training
@@ -88,14 +88,14 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 def _parse_choices(values: str) -> list[Any]:
     try:
-        return list(tomllib.loads(f"values = [{values}]")["values"])
-    except tomllib.TOMLDecodeError:
+        return list(parse_toml(f"values = [{values}]")["values"])
+    except ValueError:
         return [_parse_toml(part) for part in values.split(",")]
 
 
 def _parse_toml(text: str) -> Any:
     """Parse a TOML value; other text is a string."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text.strip()

@@ -6,6 +6,7 @@ file with `netx.hdf5.Network(path, reset_interval=timesteps, reset_offset=1)`: o
 layer's bias count from that layer's first timestep, as it does here.
 """
 
+import io
 import os
 from dataclasses import replace
 from typing import Any
@@ -46,11 +47,14 @@ def write_netx(path: str | os.PathLike[str], network: Network, round_biases: boo
         FileError: The file cannot be written.
     """
     layers = _layer_list(round_network_biases(network) if round_biases else network)
-    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+    content = io.BytesIO()  # on a full disk the HDF5 library would end the process
+    with h5py.File(content, "w") as file:
         group = file.create_group("layer")
         for number, entries in enumerate(layers):
             for key, value in entries.items():
                 group[f"{number}/{key}"] = value
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def round_network_biases(network: Network) -> Network:

@@ -5,6 +5,7 @@ metadata of the graph that restores the exact integers. What is read back is enc
 compared value for value, so that an edited file is not taken for the original.
 """
 
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -129,8 +130,10 @@ def write_nir(path: str | os.PathLike[str], network: Network, dt: float = 1e-3) 
     except (TypeError, ValueError) as error:
         raise FileError(f"{path}: the provenance cannot be written as JSON ({error})") from error
     document = nir.NIRGraph(nodes, graph.edges, {METADATA_KEY: encoded}, type_check=False)
+    content = io.BytesIO()  # on a full disk the HDF5 library would end the process
+    nir.write(content, document)
     with atomic_write(path) as temporary:
-        nir.write(temporary, document)
+        temporary.write_bytes(content.getbuffer())
 
 
 def _make_node(nir: Any, values: Mapping[str, Any]) -> Any:

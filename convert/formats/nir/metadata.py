@@ -1,6 +1,5 @@
 """Store the exact integer network as metadata in a NIR file, restore it, and detect edits since."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from ....runtime.errors import FileError, PumiceError
 from ....runtime.network import Network
 from ....runtime.population import LIMITS, Population
 from ....runtime.projection import Projection
+from ....runtime.strict_json import parse_json
 from ..hdf5.reader import Arrays
 from .reader import METADATA_PREFIX, NODES_PREFIX, NirFile
 from .writer import NirGraph, to_nir_graph
@@ -79,7 +79,7 @@ def decode_network(file: NirFile, arrays: Arrays) -> Network:
         FileError: The file was altered since it was written.
     """
     try:
-        encoded = json.loads(file.metadata[METADATA_KEY])
+        encoded = parse_json(file.metadata[METADATA_KEY])
         if encoded["format"] != FORMAT_VERSION:
             raise FileError(f"format {encoded['format']}; this pumice reads {FORMAT_VERSION}")
         populations = tuple(Population(**values) for values in encoded["populations"])

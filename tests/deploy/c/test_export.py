@@ -116,7 +116,7 @@ def test_the_command_exports_a_folder(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match=r"file/firmware: cannot be written: Not a directory"):
+    with pytest.raises(FileError, match=r"file/firmware: cannot be created: Not a directory"):
         export_firmware(one_neuron(), tmp_path / "file" / "firmware")
 
 
