@@ -12,8 +12,18 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from ...runtime.errors import FileError
 from ...runtime.files import atomic_write
 from .run_folder import BEFORE_QAT_FILE, RESUME_FILE
+from .sealing import find_not_finite, seal_checkpoint, unseal_checkpoint
+
+PARTS = {
+    "state_dict": dict, "optimizer_states": list, "lr_schedulers": list, "loops": dict,
+    "callbacks": dict, "epoch": int, "global_step": int,
+}  # fmt: skip
+PROGRESS = ("epoch_progress", "epoch_loop.batch_progress")
+STATES = ("state_dict", "optimizer_states")  # of a checkpoint
+REMEDY = "delete it to train from the start"
 
 # Number of the finished epoch (from 1), number of epochs, metrics, seconds.
 EpochFunction = Callable[[int, int, Mapping[str, float], float], None]
@@ -100,12 +110,35 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Serialize in memory, then write atomically; raises `FileError`."""
         buffer = io.BytesIO()  # torch's own writer hides the disk's error
         torch.save(checkpoint, buffer)
+        content = seal_checkpoint(buffer.getvalue())
         with atomic_write(path) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+            temporary.write_bytes(content)
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Load tensors and plain values alone."""
-        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        """Load tensors and plain values alone; raises `FileError` where they are not as written."""
+        try:
+            content = unseal_checkpoint(Path(path).read_bytes())
+            checkpoint: dict[str, Any] = torch.load(
+                io.BytesIO(content), map_location=map_location, weights_only=True
+            )
+            _check_parts(checkpoint)
+            broken = find_not_finite({key: checkpoint[key] for key in STATES})
+        except FileError as error:
+            raise FileError(f"{path}: {error}; {REMEDY}") from None
+        except Exception as error:  # torch raises nearly every type on a damaged file
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise FileError(f"{path}: is no checkpoint ({reason}); {REMEDY}") from error
+        if broken is not None:
+            raise FileError(f"{path}: {broken} holds NaN or infinity; {REMEDY}")
         return checkpoint
+
+
+def _check_parts(checkpoint: Any) -> None:
+    """Raise `TypeError` or `KeyError` where a part is absent that Lightning would not miss."""
+    for key, kind in PARTS.items():
+        if not isinstance(checkpoint[key], kind):
+            raise TypeError(f"its {key} is {type(checkpoint[key]).__name__}")
+    for progress in PROGRESS:
+        checkpoint["loops"]["fit_loop"][progress]["current"]

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load
 
 from ...runtime.config import validate
 from ...runtime.errors import FileError, NetworkError
@@ -20,6 +19,7 @@ from ..models import build_model
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
 from .run_folder import MODEL_FILE, find_weights
+from .sealing import ZERO_DIGEST, check_weights, find_not_finite, seal_weights
 
 RecipeT = TypeVar("RecipeT", bound=BaseModel)
 
@@ -70,8 +70,9 @@ def write_weights(
     """Write the state dict of `network` with recipe and provenance; raises `FileError`."""
     header = {"recipe": recipe.model_dump(mode="json"), "provenance": provenance}
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    content = seal_weights(tensors, json.dumps(header, sort_keys=True))
     with atomic_write(path) as temporary:
-        temporary.write_bytes(save(tensors, {"pumice": json.dumps(header, sort_keys=True)}))
+        temporary.write_bytes(content)
 
 
 def read_weights(
@@ -83,21 +84,31 @@ def read_weights(
     """
     check_lfs_pointer(file)
     try:
-        with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            tensors: dict[str, Tensor] = {k: opened.get_tensor(k) for k in opened.keys()}  # noqa: SIM118
-        header = parse_json(metadata["pumice"])
+        content = file.read_bytes()
+        tensors = load(content)
+        check_weights(content)
+        header = _read_header(content)
         recipe = validate(recipe_type, header["recipe"], str(file))
         provenance = header["provenance"]
         network = build(recipe, provenance)
         network.load_state_dict(tensors)
-    except NetworkError as error:
+    except (NetworkError, FileError) as error:
         raise FileError(f"{file}: {error}") from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise FileError(f"{file}: is not a complete trained network ({reason})") from error
+    broken = find_not_finite(tensors)
+    if broken is not None:
+        raise FileError(f"{file}: {broken} holds NaN or infinite weights; train again")
     network.provenance = provenance
     return network.eval(), recipe, provenance
+
+
+def _read_header(content: bytes) -> Any:
+    """Recipe and provenance of a weights file, behind its digest."""
+    size = int.from_bytes(content[:8], "little")
+    metadata = parse_json(content[8 : 8 + size])["__metadata__"]
+    return parse_json(metadata["pumice"][len(ZERO_DIGEST) + 1 :])
 
 
 def build_network(recipe: Recipe, provenance: dict[str, Any]) -> SpikingNetwork:

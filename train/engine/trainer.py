@@ -26,9 +26,9 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ...runtime.errors import PumiceError, RecipeError
+from ...runtime.errors import FileError, PumiceError, RecipeError
 from ..data.reading import as_many_workers_as_asked
-from .callbacks import AtomicCheckpointIO, EpochFunction, EpochReporter, HistoryLogger
+from .callbacks import REMEDY, AtomicCheckpointIO, EpochFunction, EpochReporter, HistoryLogger
 from .run_folder import RESUME_FILE
 from .training_config import DeviceOptions
 
@@ -113,22 +113,45 @@ def run_trainer(
 
     Metrics that `module` logs with `on_epoch=True` go into the history. A keyboard interrupt is
     raised as such, though Lightning turns it into an exit with status 1. Raises `FileError` where
-    the disk is full, and `RecipeError` where the devices do not exist.
+    the disk is full or the checkpoint is damaged, and `RecipeError` where the devices do not exist.
     """
     handler = signal.getsignal(signal.SIGINT)
     with _QuietLightning():
-        history = HistoryLogger(options.folder)
-        trainer = _make_trainer(options, [*callbacks, history, *_default_callbacks(options)])
+        history, started = HistoryLogger(options.folder), _StartMarker()
+        trainer = _make_trainer(
+            options, [*callbacks, history, started, *_default_callbacks(options)]
+        )
         try:
             trainer.fit(module, loader, ckpt_path=options.checkpoint, weights_only=True)
-        except SystemExit:
-            if trainer.interrupted:
+        except SystemExit as error:
+            if trainer.interrupted and error.code == 1:
                 raise KeyboardInterrupt from None
             raise
+        except PumiceError:
+            raise
+        except Exception as error:
+            if options.checkpoint is None or started.has_started:
+                raise
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise FileError(
+                f"{options.checkpoint}: is no state of this run ({reason}); {REMEDY}"
+            ) from error
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, handler)
     return RunResult(bool(trainer.is_global_zero), history.epochs)
+
+
+class _StartMarker(lightning.Callback):
+    """Notes that the state of a checkpoint was restored and training begins."""
+
+    has_started = False
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Note the start."""
+        self.has_started = True
 
 
 def _make_trainer(options: RunOptions, callbacks: list[lightning.Callback]) -> lightning.Trainer:
