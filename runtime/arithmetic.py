@@ -28,23 +28,42 @@ falls by one, u is updated, v is held and no spike is sent.
 An `integrator` neither spikes nor is reset. Units: `a`, `threshold`, `reset_value` and
 `min_voltage` in weight units; `u` and `v` in 1/64 of them. Decays are the fraction lost per
 timestep, in 1/4096.
+
+Networks that send changes instead of spikes have messages of 24 bits with a sign. Their neurons are
+those of Lava's fixed-point `SigmaDelta` and `Delta` with `spike_exp` and `state_exp` of 6, up to
+where a sum leaves 24 bits, `wrap(x) = (x + 2^23) mod 2^24 - 2^23`:
+
+    sigma = wrap(sigma + a)                                    (sigma_delta)
+    act = max(sigma + (bias << bias_exponent << 6), 0)         (sigma_delta)
+    act = a << 12                                              (delta)
+    d = act - sent
+    message = d >> 6, sent = act  where |d| >= threshold << 12  (rounds down; else no message)
+
+`sent` is the activation as of the last message, so that what was not sent is sent later. Lava keeps
+the same as `residue = act - sent`. Units: `threshold`, `bias` and the values that a `delta` reads
+are in 1/64 of 1; messages are in 1/64 of that, and `sigma`, `act` and `sent` in 1/64 of those. An
+`integrator` with `align_bits` 0 is Lava's `Sigma`: `u = wrap(a)` is added to `v` unaligned.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .population import ALIGN_BITS as ALIGN_BITS
 from .population import Population
 
 DECAY_BITS = 12
-ALIGN_BITS = 6
 STATE_BITS = 24
 DECAY_ONE = 1 << DECAY_BITS
 STATE_HALF = 1 << (STATE_BITS - 1)
 ACTIVATION_LIMIT = STATE_HALF - 1
+DELTA_BITS = 2 * ALIGN_BITS  # between what a delta population reads and its activation
+DELTA_LIMIT = (1 << 16) - 1  # of what it reads, so that its messages have 24 bits
 
 States = NDArray[np.int64]
+Values = NDArray[Any]
 
 
 def align(values: NDArray[np.int32]) -> States:
@@ -71,9 +90,15 @@ def wrap_to_24_bits(current: States) -> States:
     return current - (too_high.astype(np.int64) - too_low) * (2 * STATE_HALF)
 
 
+def wrap_sum(total: States) -> States:
+    """Take `total` modulo 2^24, in [-2^23, 2^23)."""
+    wrapped: States = ((total + STATE_HALF) & (2 * STATE_HALF - 1)) - STATE_HALF
+    return wrapped
+
+
 def neuron_step(
     population: Population, states: tuple[States, ...], activation: States
-) -> tuple[tuple[States, ...], NDArray[np.uint8]]:
+) -> tuple[tuple[States, ...], Values]:
     """Update the neurons of `population` by one timestep of the equations of their type.
 
     Args:
@@ -82,14 +107,14 @@ def neuron_step(
         activation: Weighted input sums of this timestep, of the same shape.
 
     Returns:
-        The next states, and the values sent, uint8, 0 where there is no spike.
+        The next states, and the values sent, of `population.value_type`, 0 where there is none.
     """
     return STEPS[population.kind](population, states, activation)
 
 
 def _cuba_step(
     population: Population, states: tuple[States, ...], activation: States
-) -> tuple[tuple[States, ...], NDArray[np.uint8]]:
+) -> tuple[tuple[States, ...], Values]:
     current, before = _integrate(population, states, activation)
     voltage, sent = _fire(population, before)
     if not population.refractory:
@@ -103,7 +128,7 @@ def _cuba_step(
 
 def _integrator_step(
     population: Population, states: tuple[States, ...], activation: States
-) -> tuple[tuple[States, ...], NDArray[np.uint8]]:
+) -> tuple[tuple[States, ...], Values]:
     current, voltage = _integrate(population, states, activation)
     return (current, voltage), np.zeros(voltage.shape, np.uint8)
 
@@ -112,8 +137,10 @@ def _integrate(
     population: Population, states: tuple[States, ...], activation: States
 ) -> tuple[States, States]:
     """Update current and voltage, up to the spike."""
+    if not population.align_bits:
+        activation = wrap_sum(activation)
     current = wrap_to_24_bits(
-        apply_decay(states[0], population.current_decay) + (activation << ALIGN_BITS)
+        apply_decay(states[0], population.current_decay) + (activation << population.align_bits)
     )
     bias = population.bias.astype(np.int64) << population.bias_exponent
     voltage = apply_decay(states[1], population.voltage_decay) + current + bias
@@ -139,15 +166,44 @@ def _fire(population: Population, voltage: States) -> tuple[States, States]:
     return np.where(spikes, after, voltage), sent
 
 
-Step = Callable[
-    [Population, tuple[States, ...], States], tuple[tuple[States, ...], NDArray[np.uint8]]
-]
-STEPS: Mapping[str, Step] = {"cuba": _cuba_step, "integrator": _integrator_step}
+def _sigma_delta_step(
+    population: Population, states: tuple[States, ...], activation: States
+) -> tuple[tuple[States, ...], Values]:
+    sigma = wrap_sum(states[0] + activation)
+    bias = population.bias.astype(np.int64) << population.bias_exponent + ALIGN_BITS
+    sent, messages = _encode(population, np.maximum(sigma + bias, 0), states[1])
+    return (sigma, sent), messages
+
+
+def _delta_step(
+    population: Population, states: tuple[States, ...], activation: States
+) -> tuple[tuple[States, ...], Values]:
+    activated = activation << DELTA_BITS
+    sent, messages = _encode(population, activated, states[1])
+    return (activated, sent), messages
+
+
+def _encode(population: Population, activated: States, sent: States) -> tuple[States, Values]:
+    """Compute the activation as of the last message, and the messages."""
+    delta = activated - sent
+    threshold = population.threshold.astype(np.int64) << DELTA_BITS
+    changed = np.abs(delta) >= threshold
+    messages = np.where(changed, delta >> ALIGN_BITS, 0).astype(np.int32)
+    return np.where(changed, activated, sent), messages
+
+
+Step = Callable[[Population, tuple[States, ...], States], tuple[tuple[States, ...], Values]]
+STEPS: Mapping[str, Step] = {
+    "cuba": _cuba_step,
+    "integrator": _integrator_step,
+    "delta": _delta_step,
+    "sigma_delta": _sigma_delta_step,
+}
 
 
 def lif_step(
     population: Population, current: States, voltage: States, activation: States
-) -> tuple[States, States, NDArray[np.uint8]]:
+) -> tuple[States, States, Values]:
     """Update neurons whose only states are current and voltage by one timestep.
 
     Args:

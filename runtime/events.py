@@ -1,7 +1,7 @@
 """Events that an engine takes: validation, and the one axis order.
 
 Axis order, everywhere: `(timesteps, batch, channels, height, width)`, or `(timesteps, batch,
-features)` where a population is flat. Values are 0 and 1, or up to 255 where an input is graded.
+features)` where a population is flat. Values are 0 and 1, or wider where an input is graded.
 """
 
 import math
@@ -23,10 +23,10 @@ class HasInputs(Protocol):
         """Its input populations."""
 
 
-Events = NDArray[np.uint8] | Mapping[str, NDArray[np.uint8]]
+Events = NDArray[Any] | Mapping[str, NDArray[Any]]
 
 
-def as_events(network: HasInputs, inputs: Any) -> dict[str, NDArray[np.uint8]]:
+def as_events(network: HasInputs, inputs: Any) -> dict[str, NDArray[Any]]:
     """Convert `inputs` to validated events by input population.
 
     Args:
@@ -36,7 +36,8 @@ def as_events(network: HasInputs, inputs: Any) -> dict[str, NDArray[np.uint8]]:
             such an object are flattened where the input population is flat.
 
     Returns:
-        uint8 (timesteps, batch, *input shape) by name of the input population.
+        Values (timesteps, batch, *input shape) by name of the input population, uint8, or int32
+        where they have a sign or more than 8 bits.
 
     Raises:
         EngineError: A shape or value does not fit the inputs.
@@ -52,8 +53,8 @@ def as_events(network: HasInputs, inputs: Any) -> dict[str, NDArray[np.uint8]]:
     return validate_events(network, array)
 
 
-def validate_events(network: HasInputs, events: Events) -> dict[str, NDArray[np.uint8]]:
-    """Validate the events of each input population and convert them to uint8.
+def validate_events(network: HasInputs, events: Events) -> dict[str, NDArray[Any]]:
+    """Validate the events of each input population and convert them to its type of values.
 
     `events` is one array (timesteps, batch, *shape) where the network has one input, else a mapping
     by name; any integer or boolean type. Raises `EngineError` where a shape or value does not fit.
@@ -61,14 +62,14 @@ def validate_events(network: HasInputs, events: Events) -> dict[str, NDArray[np.
     return validate_inputs(network.inputs, events)
 
 
-def validate_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str, NDArray[np.uint8]]:
+def validate_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str, NDArray[Any]]:
     """Validate events against input populations, where there is no network."""
     arrays = events if isinstance(events, Mapping) else {inputs[0].name: events}
     if set(arrays) != {p.name for p in inputs}:
         names = ", ".join(p.name for p in inputs)
         listed = ", ".join(arrays) or "nothing"
         raise EngineError(f"events for {listed}, but the inputs are {names}")
-    validated: dict[str, NDArray[np.uint8]] = {}
+    validated: dict[str, NDArray[Any]] = {}
     for population in inputs:
         array = np.asarray(arrays[population.name])
         if array.dtype.kind not in "iub" or array.shape[2:] != population.shape:
@@ -79,12 +80,12 @@ def validate_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str,
         if 0 in array.shape:
             raise EngineError(f"{population.name}: events of shape {array.shape} are empty")
         lowest = 0 if array.dtype.kind in "ub" else int(array.min())
-        if lowest < 0 or int(array.max()) > population.max_value:
+        if lowest < population.min_value or int(array.max()) > population.max_value:
             raise EngineError(
                 f"{population.name}: events hold {array.min()}..{array.max()}, "
-                f"needs 0..{population.max_value}"
+                f"needs {population.min_value}..{population.max_value}"
             )
-        validated[population.name] = array.astype(np.uint8, copy=False)
+        validated[population.name] = array.astype(population.value_type, copy=False)
     if len({array.shape[:2] for array in validated.values()}) > 1:
         raise EngineError("inputs differ in timesteps or batch, need the same")
     return validated

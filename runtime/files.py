@@ -38,7 +38,15 @@ FORMAT_VERSION = 3
 READABLE_VERSIONS = (1, 2, 3)
 PACKED_VALUES = 64  # arrays of fewer would take more room for what describes them
 # Fields of neurons that are left out where they have their default, so that digests stay.
-ADDED_FIELDS = ("reset", "reset_value", "refractory", "max_spikes", "min_voltage")
+ADDED_FIELDS = (
+    "reset",
+    "reset_value",
+    "refractory",
+    "max_spikes",
+    "min_voltage",
+    "signed",
+    "align_bits",
+)
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 DIGEST_VERSION = 1  # what a network computes has one digest, whatever the version of the file
 STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arithmetic import ACTIVATION_LIMIT, ALIGN_BITS, DECAY_ONE, STATE_HALF
+from .arithmetic import ACTIVATION_LIMIT, ALIGN_BITS, DECAY_ONE, DELTA_LIMIT, STATE_HALF
 from .arrays import ValueEquality
 from .connections import Conv, SumPool
 from .early_exit import EarlyExit
 from .errors import NetworkError
 from .exporters import export_network
-from .population import Population
+from .population import ENCODERS, Population
 from .projection import Projection
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Network(ValueEquality):
         _check_names(self)
         for projection in self.projections:
             _check_shapes(self, projection)
+            _check_messages(self, projection)
         object.__setattr__(self, "_order", _topological_sort(self))
         for population in self.populations:
             _check_range(self, population)
@@ -183,6 +184,11 @@ def _check_names(network: Network) -> None:
             f"{output.name}: is the output, whose spikes are counted, but sends values of "
             f"{output.value_bits} bits; read it by an integrator"
         )
+    if output.kind in ENCODERS:
+        raise NetworkError(
+            f"{output.name}: is the output, whose spikes are counted, but sends changes; read it "
+            "by an integrator with align_bits 0"
+        )
     for population in network.populations:
         if population.kind == "input" and network.incoming(population.name):
             raise NetworkError(f"{population.name}: an input takes no projections")
@@ -201,6 +207,37 @@ def _check_shapes(network: Network, projection: Projection) -> None:
         raise NetworkError(
             f"{projection.name}: gives {shape}, but {target.name} has shape {target.shape}"
         )
+
+
+def _check_messages(network: Network, projection: Projection) -> None:
+    """Check that messages with a sign or of more than 8 bits meet neurons that add them exactly."""
+    source = network.population(projection.source)
+    target = network.population(projection.target)
+    name, wide = projection.name, source.value_type is not np.uint8
+    if source.kind in ENCODERS and not is_modular(target):
+        raise NetworkError(
+            f"{name}: {source.name} sends changes, but {target.name} does not add them up; needs a "
+            "sigma_delta population or an integrator with align_bits 0"
+        )
+    if source.kind == "cuba" and (is_modular(target) or target.kind == "delta"):
+        raise NetworkError(
+            f"{name}: {source.name} sends spikes, but {target.name} reads messages of an input, "
+            "delta or sigma_delta population"
+        )
+    exponent = projection.weight_exponent
+    if (wide or is_modular(target)) and exponent < 0:
+        connection = projection.connection
+        weights = connection.weight if isinstance(connection, SumPool) else connection.weights
+        if np.any(np.asarray(weights) & ((1 << -exponent) - 1)):
+            raise NetworkError(
+                f"{name}: its weights times 2^{exponent} are no integers, which messages of "
+                f"{source.name} need"
+            )
+
+
+def is_modular(population: Population) -> bool:
+    """Whether `population` takes its activation modulo 2^24, so that it may have any size."""
+    return population.kind == "sigma_delta" or not population.align_bits
 
 
 def _topological_sort(network: Network) -> tuple[Population, ...]:
@@ -232,7 +269,8 @@ def activation_bound(network: Network, population: Population) -> int:
     """
     total = np.zeros(population.shape, np.int64)
     for projection in network.incoming(population.name):
-        max_value = network.population(projection.source).max_value
+        source = network.population(projection.source)
+        max_value = max(source.max_value, -source.min_value)
         bounds = projection.connection.sum_abs_weights() * max_value
         bound = int(bounds.max(initial=0))
         if bound > ACTIVATION_LIMIT:
@@ -248,7 +286,7 @@ def activation_bound(network: Network, population: Population) -> int:
 
 
 def _check_range(network: Network, population: Population) -> None:
-    if population.kind == "input":
+    if population.kind == "input" or is_modular(population):
         return
     bound = activation_bound(network, population)
     if bound > ACTIVATION_LIMIT:
@@ -256,6 +294,13 @@ def _check_range(network: Network, population: Population) -> None:
             f"{population.name}: its activation can reach {bound}, the accumulator holds "
             f"{ACTIVATION_LIMIT}; lower a weight_exponent or the weights"
         )
+    if population.kind == "delta":
+        if bound > DELTA_LIMIT:
+            raise NetworkError(
+                f"{population.name}: what it reads can reach {bound}, its messages hold the "
+                f"changes of {DELTA_LIMIT}; use smaller weights or fewer value_bits of its input"
+            )
+        return
     aligned = bound << ALIGN_BITS
     decay = int(population.current_decay.min())
     if aligned > 2 * STATE_HALF and aligned * DECAY_ONE > CURRENT_LIMIT * decay:

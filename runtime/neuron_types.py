@@ -5,6 +5,8 @@ Engines, targets and reports compare these names with those that they hold.
 
 from collections.abc import Callable, Collection, Mapping
 
+import numpy as np
+
 from .errors import EngineError
 from .network import Network
 from .population import Population
@@ -16,6 +18,10 @@ FEATURES: Mapping[str, Callable[[Population], bool]] = {
     "refractory period": lambda p: p.refractory > 0,
     "several spikes per timestep": lambda p: p.max_spikes > 1,
     "minimum voltage": lambda p: p.bounded,
+    "delta encoder": lambda p: p.kind == "delta",
+    "sigma-delta neuron": lambda p: p.kind == "sigma_delta",
+    "read-out of sigma-delta messages": lambda p: not p.align_bits,
+    "signed or wide input": lambda p: p.kind == "input" and p.value_type is not np.uint8,
 }
 
 

@@ -70,7 +70,7 @@ def count_ops_by_step(network: Network, trace: Trace) -> tuple[OpCounts, ...]:
     after = []
     for now in range(trace.timesteps):
         for name in senders:
-            events[name] += trace.spikes[name][now] > 0
+            events[name] += trace.spikes[name][now] != 0
         after.append(_build_counts(network, now + 1, np.minimum(trace.steps, now + 1), events))
     return tuple(after)
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import ValueEquality, as_int, as_readonly
 from .errors import NetworkError
 
-Kind = Literal["input", "cuba", "integrator"]
+Kind = Literal["input", "cuba", "integrator", "delta", "sigma_delta"]
 Reset = Literal["zero", "value", "subtract", "delayed_subtract"]
 Parameter = Any  # an integer or array-like, stored as a read-only int32 array
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
@@ -25,8 +25,12 @@ LIMITS = {
     "reset_value": (-131072, 131071),
     "min_voltage": (-131072, 0),
 }
+ALIGN_BITS = 6  # between weight units and those of the voltage
 MAX_REFRACTORY = 255
 MAX_SPIKES = 255  # a message has 8 bits
+MESSAGE_BITS = 24  # of the signed messages of delta and sigma_delta populations
+ENCODERS = ("delta", "sigma_delta")
+MAX_VALUE_BITS = {"integrator": 1, "cuba": 8, **dict.fromkeys(("input", *ENCODERS), MESSAGE_BITS)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +45,20 @@ class Population(ValueEquality):
         name: Unique name.
         shape: `(neurons,)` or `(channels, height, width)`.
         kind: "input" for events from outside, "cuba" for spiking current-based LIF neurons, or
-            "integrator", which never spikes and is read by its voltage.
+            "integrator", which never spikes and is read by its voltage. "delta" encodes the changes
+            of its input as signed messages, and "sigma_delta" those of the rectified sum of all
+            messages that it has received.
         current_decay: Fraction of the current lost per timestep, in 1/4096.
         voltage_decay: Fraction of the voltage lost per timestep, in 1/4096.
         threshold: Firing threshold, in weight units.
         bias: Added to the voltage, shifted left by `bias_exponent`; 13 bits.
         bias_exponent: 0 to 7; 6 makes the unit of `bias` a weight unit.
-        value_bits: Bits of a message: 1 for spikes, up to 8 for the graded values of an input, or
-            for graded spikes, which carry the voltage, or the number of spikes (`max_spikes`).
+        value_bits: Bits of a message: 1 for spikes, up to 8 for graded spikes, which carry the
+            voltage, or the number of spikes (`max_spikes`), up to 24 for the values of an input;
+            24 for "delta" and "sigma_delta".
+        signed: Whether values of an input may be negative: one of its `value_bits` is the sign.
+        align_bits: Bits that an activation is shifted left to become a current, 6, or for an
+            integrator of sigma-delta messages 0.
         reset: What a spike does to the voltage: "zero" sets it to zero, "value" to `reset_value`;
             "subtract" subtracts `reset_value` (a soft reset), "delayed_subtract" does so in the
             next timestep, after the decay.
@@ -76,6 +86,8 @@ class Population(ValueEquality):
     refractory: int = 0
     max_spikes: int = 1
     min_voltage: Parameter = LIMITS["min_voltage"][0]
+    signed: bool = False
+    align_bits: int = ALIGN_BITS
 
     def __post_init__(self) -> None:
         validate_name("population", self.name)
@@ -94,7 +106,8 @@ class Population(ValueEquality):
             raise NetworkError(f"{self.name}: reset {self.reset!r} is none of {get_args(Reset)}")
         for key, low, high in (
             ("bias_exponent", 0, 7),
-            ("value_bits", 1, 1 if self.kind == "integrator" else 8),
+            ("value_bits", 1, MAX_VALUE_BITS[self.kind]),
+            ("align_bits", 0 if self.kind == "integrator" else ALIGN_BITS, ALIGN_BITS),
             ("refractory", 0, MAX_REFRACTORY if self.kind == "cuba" else 0),
             ("max_spikes", 1, MAX_SPIKES if self.kind == "cuba" else 1),
         ):
@@ -105,6 +118,10 @@ class Population(ValueEquality):
         for key in LIMITS:
             object.__setattr__(self, key, _parameter(self.name, key, getattr(self, key), shape))
         _check_reset(self)
+        _check_messages(self)
+        if self.kind in ENCODERS:
+            object.__setattr__(self, "value_bits", MESSAGE_BITS)
+            object.__setattr__(self, "signed", True)
         if self.max_spikes > 1:
             object.__setattr__(self, "value_bits", self.max_spikes.bit_length())
 
@@ -116,7 +133,19 @@ class Population(ValueEquality):
     @property
     def max_value(self) -> int:
         """Largest value that a neuron sends in a timestep."""
-        return self.max_spikes if self.max_spikes > 1 else int((1 << self.value_bits) - 1)
+        if self.max_spikes > 1:
+            return self.max_spikes
+        return int((1 << (self.value_bits - self.signed)) - 1)
+
+    @property
+    def min_value(self) -> int:
+        """Lowest value that a neuron sends in a timestep: 0, or negative where they are signed."""
+        return -self.max_value - 1 if self.signed else 0
+
+    @property
+    def value_type(self) -> type[np.integer[Any]]:
+        """Type of the values that a neuron sends: uint8, or int32 if they are signed or wide."""
+        return np.int32 if self.signed or self.value_bits > 8 else np.uint8
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -157,6 +186,28 @@ def _check_reset(population: Population) -> None:
             )
     if population.reset == "delayed_subtract" and population.refractory:
         raise NetworkError(f"{name}: a refractory period needs a reset in the same timestep")
+
+
+def _check_messages(population: Population) -> None:
+    """Raise `NetworkError` where the fields of signed or wide messages contradict the kind."""
+    name, kind = population.name, population.kind
+    if not isinstance(population.signed, bool | np.bool_):
+        raise NetworkError(f"{name}: signed is {population.signed!r}, needs True or False")
+    object.__setattr__(population, "signed", bool(population.signed))
+    if population.signed and kind not in ("input", *ENCODERS):
+        raise NetworkError(f"{name}: {kind} populations send no signed values")
+    if population.signed and population.value_bits == 1 and kind == "input":
+        raise NetworkError(f"{name}: signed values of 1 bit, needs 2 or more")
+    if population.align_bits not in (0, ALIGN_BITS):
+        raise NetworkError(f"{name}: align_bits is {population.align_bits}, needs 0 or 6")
+    decays = (population.current_decay, 4096), (population.voltage_decay, 0)
+    if (kind in ENCODERS or not population.align_bits) and any((d != v).any() for d, v in decays):
+        what = f"{kind} populations have" if kind in ENCODERS else "align_bits 0 needs"
+        raise NetworkError(f"{name}: {what} a current_decay of 4096 and a voltage_decay of 0")
+    if kind in ENCODERS and population.bounded:
+        raise NetworkError(f"{name}: {kind} populations have no min_voltage")
+    if kind == "delta" and population.bias.any():
+        raise NetworkError(f"{name}: delta populations have no bias")
 
 
 def validate_name(what: str, name: Any) -> None:

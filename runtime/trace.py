@@ -23,23 +23,26 @@ class Trace:
         timesteps: Number of timesteps.
         batch: Number of samples.
         spikes: By population, uint8 (timesteps, batch, *shape): 0, or 1 for a spike or the value
-            of a graded one; of inputs their events. Of every population that can spike, or with
+            of a graded one; int32 where messages have a sign or more than 8 bits; of inputs their
+            events. Of every population that can spike, or with
             `record="output"` of the output alone.
         counts: By population, int32 (batch, *shape): events sent over all timesteps, of every
             population that can spike, whatever was recorded.
         voltages: By population, int32 (timesteps, batch, *shape), in 1/64 of a weight unit, after
             the timestep (0 after a spike): of integrators, with `record="states"` of all
-            populations but inputs.
+            populations but inputs. Of delta and sigma-delta populations the activation as of the
+            last message.
         steps: int64 (batch,): timesteps that each sample ran, fewer than `timesteps` where the
             network has an early exit. After them a sample has no spikes, and its states stay.
         currents: By population, int32 (timesteps, batch, *shape), in 1/64 of a weight unit: with
-            `record="states"` of all populations but inputs, else empty.
+            `record="states"` of all populations but inputs, else empty. Of sigma-delta
+            populations the sum of all messages, of delta populations the activation.
         network: The network that ran, None where the engine had only an exported file.
     """
 
     timesteps: int
     batch: int
-    spikes: Mapping[str, NDArray[np.uint8]]
+    spikes: Mapping[str, NDArray[Any]]
     counts: Mapping[str, NDArray[np.int32]]
     voltages: Mapping[str, NDArray[np.int32]]
     steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -199,7 +202,7 @@ def apply_early_exit(network: Network, trace: Trace) -> Trace:
     return replace(
         trace,
         spikes=spikes,
-        counts={name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()},
+        counts={name: (array != 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()},
         voltages={name: hold_after_exit(each, steps) for name, each in trace.voltages.items()},
         currents={name: hold_after_exit(each, steps) for name, each in trace.currents.items()},
         steps=steps,

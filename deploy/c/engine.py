@@ -178,7 +178,7 @@ def _to_trace(
         }
         for arrays in (recorded.voltages, recorded.currents)
     )
-    counts = {name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}
+    counts = {name: (array != 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}
     trace = Trace(
         timesteps, batch, spikes, counts, voltages, recorded.steps, currents, network=network
     )

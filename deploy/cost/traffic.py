@@ -142,9 +142,10 @@ class _TrafficCounter:
                 index = (slice(None), slice(None), *part.index)
                 self.active[core, steps, samples] += count_set(active[index])
                 if population.name in sent:
-                    self.spikes[core, steps, samples] += count_set(sent[population.name][index] > 0)
+                    sending = sent[population.name][index] != 0
+                    self.spikes[core, steps, samples] += count_set(sending)
         for projection in self.network.projections:
-            events = (sent[projection.source] > 0).astype(np.float64)
+            events = (sent[projection.source] != 0).astype(np.float64)
             self._add_projection(projection, events, samples)
 
     def _chip_steps(self, name: str, delay: int) -> slice:

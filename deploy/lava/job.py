@@ -81,7 +81,7 @@ def read_result(folder: Path, job: Job, network: Network, events: Arrays) -> Tra
     if job.record != "output":
         result["spikes"] |= events
     for name, array in events.items():
-        result["counts"][name] = (array > 0).sum(axis=0, dtype=np.int32)
+        result["counts"][name] = (array != 0).sum(axis=0, dtype=np.int32)
     for kind, arrays in result.items():
         for population in network.topological_order:
             path = _array_path(folder, network, kind, population)

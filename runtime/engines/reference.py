@@ -3,14 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arithmetic import States, neuron_step, shift
+from ..arithmetic import States, Values, neuron_step, shift
 from ..connections import Connection, Conv, Dense, SumPool, as_depthwise_conv
 from ..events import Events, validate_events
 from ..network import Network
 from ..population import Population
 from ..trace import Record, Trace, apply_early_exit, select_recorded
-
-Values = NDArray[np.uint8]
 
 
 def run(network: Network, events: Events, record: Record = "all") -> Trace:
@@ -18,7 +16,7 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
 
     Args:
         network: Network to run.
-        events: uint8 (timesteps, batch, *input shape), or a mapping by input population.
+        events: Integers (timesteps, batch, *input shape), or a mapping by input population.
         record: "output", "all" or "states", see `Trace`.
 
     Raises:
@@ -37,7 +35,7 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
         if record == "states" or population.kind == "integrator":
             voltages[population.name] = np.zeros(shape, np.int32)
         if population.kind != "integrator":
-            spikes[population.name] = np.zeros(shape, np.uint8)
+            spikes[population.name] = np.zeros(shape, population.value_type)
     for now in range(timesteps):
         for population in network.topological_order:
             activation = _activation(network, population, spikes, now)
@@ -49,7 +47,7 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
                 voltages[population.name][now] = after[1]
             if population.name in spikes:
                 spikes[population.name][now] = sent
-    counts = {name: (array > 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}
+    counts = {name: (array != 0).sum(axis=0, dtype=np.int32) for name, array in spikes.items()}
     full = Trace(timesteps, batch, spikes, counts, voltages, currents=currents, network=network)
     return select_recorded(network, apply_early_exit(network, full), record)
 

@@ -302,3 +302,111 @@ def test_minimum_voltage_bounds_from_below() -> None:
     assert result.voltage == [-6400, -3200, 1600]
     lowest = course([-131071, -131071], min_voltage=-131072, **RESETS)
     assert lowest.voltage == [-131071 * 64, -HIGHEST]
+
+
+class Changes(NamedTuple):
+    sigma: list[int]
+    sent: list[int]
+    messages: list[int]
+
+
+def changes(activations: list[int], kind: str, **values: Any) -> Changes:
+    """Run one delta or sigma-delta neuron from zero."""
+    population = Population("neuron", (1,), kind, **values)  # type: ignore[arg-type]
+    states: tuple[Any, ...] = (np.array([[0]]), np.array([[0]]))
+    result = Changes([], [], [])
+    for activation in activations:
+        states, messages = neuron_step(population, states, np.array([[activation]]))
+        assert messages.dtype == np.int32
+        for record, value in zip(result, (*states, messages), strict=True):
+            record.append(int(value[0, 0]))
+    return result
+
+
+# Each course has also run in Lava's own model: `test_lava_has_the_hand_worked_courses`.
+SIGMA_DELTA_COURSES: dict[str, tuple[list[int], str, dict[str, Any], Changes]] = {
+    # threshold 3 << 12 = 12288, bias 1 << 12 = 4096. act: 22656 is sent whole: 22656 >> 6 = 354.
+    # 10656 differs by 12000, is not sent; 10356 by 12300: -12300 >> 6 = -193, rounded down. Sigma
+    # of -13740 gives act 0, -10356 from what was sent; 1 more changes nothing.
+    "relu, bias, error feedback": (
+        [18560, -12000, -300, -20000, 1],
+        "sigma_delta",
+        {"threshold": 3, "bias": 1},
+        Changes(
+            [18560, 6560, 6260, -13740, -13739],
+            [22656, 22656, 10356, 10356, 10356],
+            [354, 0, -193, 0, 0],
+        ),
+    ),
+    # Exactly the threshold is sent; without a threshold everything is, and small changes are lost:
+    # 63 >> 6 = 0, -1 >> 6 = -1.
+    "equality": (
+        [12288, 12287, -12287],
+        "sigma_delta",
+        {"threshold": 3},
+        Changes([12288, 24575, 12288], [12288, 12288, 12288], [192, 0, 0]),
+    ),
+    "no threshold": (
+        [63, -1, 0, -62],
+        "sigma_delta",
+        {},
+        Changes([63, 62, 62, 0], [63, 62, 62, 0], [0, -1, 0, -1]),
+    ),
+    # A delta encoder: act = a << 12, so 5 is 20480 and its message 320; the change of 1 is below
+    # the threshold of 2, that of -7 from 5 is -28672 >> 6 = -448.
+    "delta": (
+        [5, 6, -2, -3],
+        "delta",
+        {"threshold": 2},
+        Changes([20480, 24576, -8192, -12288], [20480, 20480, -8192, -8192], [320, 0, -448, 0]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SIGMA_DELTA_COURSES)
+def test_sigma_delta_sends_changes_beyond_the_threshold(name: str) -> None:
+    activations, kind, values, expected = SIGMA_DELTA_COURSES[name]
+    assert changes(activations, kind, **values) == expected
+
+
+def test_sums_of_sigma_delta_wrap_at_24_bits() -> None:
+    result = changes([HIGHEST, 1, 2**24 + 5], "sigma_delta", bias=4095, bias_exponent=7)
+    assert result.sigma == [HIGHEST, -(2**23), 5 - 2**23]
+    assert result.sent == [HIGHEST + (4095 << 13), (4095 << 13) - 2**23, (4095 << 13) + 5 - 2**23]
+    assert result.messages == [655231, -262144, 0]
+    read_out = course([2**23, -5, HIGHEST], kind="integrator", align_bits=0)
+    assert read_out.current == [2**23, -5, HIGHEST]
+    assert read_out.voltage == [HIGHEST, HIGHEST - 5, HIGHEST]
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("name", SIGMA_DELTA_COURSES)
+def test_lava_has_the_hand_worked_courses(name: str) -> None:
+    from pumice.runtime.lava_compat import patch_lava
+
+    patch_lava()
+    from lava.proc.sdn.models import PyDeltaModelFixed, PySigmaDeltaModelFixed
+    from lava.proc.sdn.process import ActivationMode
+
+    activations, kind, values, expected = SIGMA_DELTA_COURSES[name]
+    model: Any = object.__new__(PyDeltaModelFixed if kind == "delta" else PySigmaDeltaModelFixed)
+    model.act_mode, model.cum_error = ActivationMode.RELU, False
+    model.spike_exp, model.state_exp = 6, 6
+    for state in ("sigma", "act", "residue", "error"):
+        setattr(model, state, np.zeros(1, np.int32))
+    model.vth, model.bias = (values.get(key, 0) << 12 for key in ("threshold", "bias"))
+    arriving, sent = iter(activations), []
+
+    class Port:
+        def recv(self) -> Any:
+            return np.array([next(arriving)], np.int32)
+
+        def send(self, messages: Any) -> None:
+            sent.append(int(messages[0]))
+
+    model.a_in = model.s_out = Port()
+    for sum_, reference in zip(expected.sigma, expected.sent, strict=True):
+        model.run_spk()
+        assert (model.act - model.residue).item() == reference
+        assert kind == "delta" or model.sigma.item() == sum_
+    assert sent == expected.messages

@@ -303,6 +303,7 @@ def test_neuron_types_round_trip_and_plain_neurons_have_the_digest_of_old_files(
         {"reset": "delayed_subtract", "reset_value": 3},
         {"refractory": 2},
         {"min_voltage": [-5, -131072]},
+        {"kind": "integrator", "align_bits": 0},
     ):
         assert set(values) <= keys(build(**values))
         assert network_digest(build(**values)) != network_digest(plain)

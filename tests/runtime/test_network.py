@@ -1,5 +1,7 @@
 import re
 from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,3 +155,30 @@ def test_graded_spikes_cannot_be_the_output() -> None:
     projection = Projection("p", "in", "sums", Dense(np.array([[2]])))
     with pytest.raises(NetworkError, match="sums: is the output, whose spikes are counted, but"):
         Network((Population("in", (1,), kind="input"), sums), (projection,))
+
+
+SUM = {"kind": "integrator", "align_bits": 0}
+BYTE = {"kind": "input", "value_bits": 8}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "weight", "exponent", "message"),
+    [
+        ((BYTE, "delta", "integrator"), 1, 0, "sends changes, but c does not add them up"),
+        ((BYTE, "sigma_delta", "cuba"), 1, 0, "sends changes, but c does not add them up"),
+        ((BYTE, "cuba", "sigma_delta", SUM), 1, 0, "sends spikes, but c reads messages"),
+        ((BYTE, "sigma_delta"), 1, 0, "b: is the output, whose spikes are counted, but sends"),
+        ((BYTE, "sigma_delta", SUM), 3, -1, "ab: its weights times 2^-1 are no integers"),
+        ((BYTE, "delta", SUM), 254, 1, "what it reads can reach 129540"),
+    ],
+)
+def test_sigma_delta_messages_meet_neurons_that_add_them(
+    kinds: tuple[Any, ...], weight: int, exponent: int, message: str
+) -> None:
+    fields = [{"kind": kind} if isinstance(kind, str) else kind for kind in kinds]
+    names = "abcd"[: len(kinds)]
+    nodes = [Population(name, (1,), **each) for name, each in zip(names, fields, strict=True)]
+    dense = Dense(np.array([[weight]]))
+    chain = [Projection(a + b, a, b, dense, exponent) for a, b in pairwise(names)]
+    with pytest.raises(NetworkError, match=re.escape(message)):
+        Network(tuple(nodes), tuple(chain))

@@ -32,3 +32,17 @@ def test_features_are_named(values: dict[str, Any], features: tuple[str, ...]) -
     with pytest.raises(EngineError, match=f"a: has a {features[0]}, which it does not hold"):
         require_features(network, "it")
     require_features(network, "it", FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("values", "feature"),
+    [
+        ({"kind": "delta"}, "delta encoder"),
+        ({"kind": "sigma_delta"}, "sigma-delta neuron"),
+        ({"kind": "integrator", "align_bits": 0}, "read-out of sigma-delta messages"),
+        ({"kind": "input", "value_bits": 9}, "signed or wide input"),
+        ({"kind": "input", "value_bits": 2, "signed": True}, "signed or wide input"),
+    ],
+)
+def test_features_of_sigma_delta_networks_are_named(values: dict[str, Any], feature: str) -> None:
+    assert list_features(Population("a", (3,), **values)) == (feature,)

@@ -13,7 +13,10 @@ from ....runtime.population import LIMITS
 from ...diagnostics import LayerDiagnostic, Support
 from .schema import Layer
 
-SUPPORTED_NEURONS = ("CUBA", "LOIHI")
+LIF_NEURONS = ("CUBA", "LOIHI")
+SIGMA_DELTA = "SDNN"
+SUPPORTED_NEURONS = (*LIF_NEURONS, SIGMA_DELTA)
+SIGMA_DELTA_LAYERS = ("input", "conv", "convT", "pool", "unpool", "dense")
 SUPPORTED_LAYERS = {
     "input": "events from outside",
     "conv": "its kernels, exactly",
@@ -75,7 +78,9 @@ def _find_neuron_problem(layer: Layer, timing: Timing) -> tuple[str, str] | None
     """Reason and remedy where the neurons of the layer are not supported."""
     neuron = layer.neuron_type()
     if neuron and neuron not in SUPPORTED_NEURONS:
-        return f"neurons of type {neuron}", "use CUBA neurons"
+        return f"neurons of type {neuron}", "use CUBA or sigma-delta neurons"
+    if neuron == SIGMA_DELTA:
+        return _find_sigma_delta_problem(layer)
     if layer.has("neuron/gradedSpike") and layer.integer("neuron/gradedSpike"):
         return "neurons with graded spikes", "train with graded_spike=False"
     if layer.has("neuron/messageBits") and layer.integer("neuron/messageBits"):
@@ -87,6 +92,20 @@ def _find_neuron_problem(layer: Layer, timing: Timing) -> tuple[str, str] | None
     if biased and timing == "slayer" and np.any(layer.neuron_parameter("iDecay", 0) != 4096):
         remedy = "use a current_decay of 1, or a timing of the chip"
         return "a bias that its current filters", remedy
+    return None
+
+
+def _find_sigma_delta_problem(layer: Layer) -> tuple[str, str] | None:
+    if layer.kind not in SIGMA_DELTA_LAYERS:
+        return f"sigma-delta neurons in a {layer.kind} layer", "use dense layers"
+    activation = layer.text("neuron/activation", "relu")
+    if activation != "relu":
+        return f"sigma-delta neurons with activation {activation}", "use relu"
+    if norm_shift(layer):
+        return "a norm that divides sigma-delta messages", "use MeanOnlyBatchNorm or none"
+    biased = layer.has("bias") and np.any(layer.entries["bias"])
+    if biased and layer.has("neuron/sigma_output"):
+        return "a sigma read-out with a bias", "use no bias"
     return None
 
 
@@ -108,11 +127,22 @@ BIAS_NOTES: dict[Timing, str] = {
 }
 
 
+SIGMA_DELTA_BIAS_NOTES: dict[Timing, str] = {
+    "slayer": "its bias counts from its first message, as in SLAYER (netx: a step earlier in each "
+    "layer)",
+    "synchronous": "its bias counts from its own first step, as in SLAYER",
+    "pipelined": "its bias counts from the first step of all layers, as in netx (SLAYER: layers "
+    "take no time)",
+}
+
+
 def _add_notes(layer: Layer, diagnostic: LayerDiagnostic, timing: Timing) -> LayerDiagnostic:
     """Add to the conversion of a layer what SLAYER and netx disagree about."""
     if diagnostic.support == "unsupported":
         return diagnostic
     notes = [diagnostic.conversion]
+    if layer.neuron_type() == SIGMA_DELTA:
+        return _add_sigma_delta_notes(layer, diagnostic, timing)
     from_outside = layer.kind == "input" and layer.neuron_type()
     if from_outside and timing != "slayer":
         notes.append(_describe_chip_input(layer))
@@ -142,6 +172,21 @@ def _add_notes(layer: Layer, diagnostic: LayerDiagnostic, timing: Timing) -> Lay
         )
     support: Support = "approximate" if reason else "exact"
     return replace(diagnostic, support=support, conversion="; ".join(notes), reason=reason)
+
+
+def _add_sigma_delta_notes(
+    layer: Layer, diagnostic: LayerDiagnostic, timing: Timing
+) -> LayerDiagnostic:
+    conversion = f"{diagnostic.conversion}; sigma-delta neurons with Lava's messages of 1/4096"
+    if layer.kind == "input":
+        conversion = "a delta encoder, whose input is integers of 16 bits, 64 for 1"
+        if layer.has("weight") or layer.has("bias"):
+            conversion += ", after the layer's weight and bias"
+    elif layer.has("neuron/sigma_output"):
+        conversion = f"{diagnostic.conversion}; a read-out that adds up sigma-delta messages"
+    elif layer.has("bias") and np.any(layer.entries["bias"]):
+        conversion += "; " + SIGMA_DELTA_BIAS_NOTES[timing]
+    return replace(diagnostic, conversion=conversion)
 
 
 def _never_fires(layer: Layer) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ....runtime.connections import Connection, Conv, Dense, Sparse, SumPool, as_depthwise_conv
 from ....runtime.errors import FileError, NetworkError
 from ....runtime.projection import EXPONENT_RANGE
-from .checks import INPUT_EXPONENT, input_weight
+from .checks import INPUT_EXPONENT, SIGMA_DELTA, input_weight
 from .schema import Layer
 
 Weights = NDArray[np.int64]
@@ -80,7 +80,7 @@ def build_connection(layer: Layer, source: Shape) -> tuple[Connection, int]:
 
 def _input_connection(layer: Layer, source: Shape) -> tuple[Connection, int]:
     """One synapse per value, and its exponent; see `checks.input_weight`."""
-    weight, exponent = input_weight(layer)
+    weight, exponent = (1, 0) if layer.neuron_type() == SIGMA_DELTA else input_weight(layer)
     if len(source) == 3:
         return SumPool((1, 1), (1, 1), weight=weight), exponent
     return identity_connection(source[0], weight), exponent

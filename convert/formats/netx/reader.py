@@ -26,10 +26,11 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ....runtime.arithmetic import ALIGN_BITS
 from ....runtime.connections import Connection
 from ....runtime.errors import FileError, NetworkError
 from ....runtime.network import Network
-from ....runtime.population import LIMITS, Population
+from ....runtime.population import ENCODERS, LIMITS, MESSAGE_BITS, Population
 from ....runtime.projection import Projection
 from ...diagnostics import LayerDiagnostic, raise_if_unsupported
 from ...quantize.float_network import as_shape
@@ -38,6 +39,7 @@ from .checks import (
     CHIP_INPUT_BITS,
     INPUT_BITS,
     READOUT_THRESHOLD,
+    SIGMA_DELTA,
     Timing,
     check_layers,
     norm_shift,
@@ -53,6 +55,7 @@ from .connections import (
 from .schema import Arrays, Layer, read_layers
 
 Shape = tuple[int, ...]
+DELTA_INPUT_BITS = 16  # of a delta encoder, with the sign
 FLAT_LAYERS = ("dense", "dense_rec", "average")
 # The neurons that netx gives a dense layer without any: an integrator.
 INTEGRATOR_DEFAULTS = {"iDecay": 0, "vDecay": 4096, "vThMant": READOUT_THRESHOLD}
@@ -150,25 +153,33 @@ def _assemble(layers: list[Layer], options: NetxOptions, provenance: Mapping[str
         if layer.kind == "flatten":
             cursor = replace(cursor, flat=True)
         elif layer.kind != "input" or layer.neuron_type():
-            block_delay = pipelined or (options.timing == "slayer" and biased and _shifts(layer))
+            block_delay = pipelined or (options.timing == "slayer" and _shifts(layer, biased))
             cursor, incoming = _append_layer(cursor, layer, options.timing)
             cursor = replace(cursor, block_delay=int(block_delay))
             populations.append(cursor.population)
             projections += incoming
     if not projections:
         raise FileError("has no layer with weights, so it is no network")
-    if cursor.axon_delay.any():
+    if cursor.axon_delay.any() and cursor.population.kind not in ENCODERS:
         last = cursor.population
         relay = Population(f"{last.name}_late", last.shape, voltage_decay=4096, threshold=1)
         populations.append(relay)
         identity = identity_connection(last.neurons, 2)
         projections += _split_by_delay(last, relay, identity, 0, cursor.axon_delay)
+    if cursor.population.kind in ENCODERS:
+        last = cursor.population
+        populations.append(Population(f"{last.name}_sum", last.shape, "integrator", align_bits=0))
+        identity = identity_connection(last.neurons, 1)
+        delay = cursor.axon_delay + cursor.block_delay
+        projections += _split_by_delay(last, populations[-1], identity, 0, delay)
     return Network(tuple(populations), tuple(projections), provenance=provenance)
 
 
-def _shifts(layer: Layer) -> bool:
-    """Test whether SLAYER passes the spikes of `layer` on one timestep later."""
-    return not layer.has("delayShift") or layer.integer("delayShift") > 0
+def _shifts(layer: Layer, biased: bool) -> bool:
+    """Test whether it matters that SLAYER passes the spikes of `layer` on one timestep later."""
+    if layer.has("delayShift"):
+        return biased and layer.integer("delayShift") > 0
+    return biased and layer.neuron_type() != SIGMA_DELTA
 
 
 def _input_population(layers: list[Layer], options: NetxOptions) -> tuple[Population, list[Layer]]:
@@ -184,7 +195,10 @@ def _input_population(layers: list[Layer], options: NetxOptions) -> tuple[Popula
         rest = [each for each in skipped[-1:] if each.kind == "flatten"] + rest
         options = replace(options, input_shape=shape)
     shape, bits = _input_shape_and_bits(rest, options)
-    return Population("input", shape, "input", value_bits=bits), rest
+    if any(layer.neuron_type() == SIGMA_DELTA for layer in rest[:2]):
+        bits = DELTA_INPUT_BITS if rest[0].kind == "input" else MESSAGE_BITS
+    signed = bits in (DELTA_INPUT_BITS, MESSAGE_BITS)
+    return Population("input", shape, "input", value_bits=bits, signed=signed), rest
 
 
 def _input_shape_and_bits(layers: list[Layer], options: NetxOptions) -> tuple[Shape, int]:
@@ -207,9 +221,9 @@ def _append_layer(
 ) -> tuple[_Cursor, list[Projection]]:
     """Append `layer`; returns the new cursor and the projections into it."""
     source = cursor.population
-    if layer.kind == "input" and timing != "slayer":
+    if layer.kind == "input" and timing != "slayer" and layer.neuron_type() != SIGMA_DELTA:
         layer = as_written_to_neurons(layer)
-    population = _build_population(layer, source.shape)
+    population = _build_population(layer, source)
     if cursor.flat and layer.kind not in FLAT_LAYERS:
         raise FileError(f"{layer.name}: follows a flatten layer, needs to be dense")
     connection, exponent = build_connection(layer, source.shape)
@@ -227,14 +241,17 @@ def _append_layer(
     return _Cursor(population, axon_delay), projections
 
 
-def _build_population(layer: Layer, source: Shape) -> Population:
+def _build_population(layer: Layer, source: Population) -> Population:
     shape = layer.shape()
+    align_bits = 0 if source.kind == "sigma_delta" else ALIGN_BITS
     if layer.kind == "average":
-        return Population(layer.name, shape[:1], "integrator")
+        return Population(layer.name, shape[:1], "integrator", align_bits=align_bits)
     if layer.kind in FLAT_LAYERS:
         shape = (int(np.prod(shape)),)
     if layer.kind == "input":
-        shape = source
+        shape = source.shape
+    if layer.neuron_type() == SIGMA_DELTA:
+        return _build_sigma_delta(layer, shape)
     values: dict[str, Any] = {}
     for key in INTEGRATOR_DEFAULTS:
         if layer.neuron_type() and not layer.has(f"neuron/{key}"):
@@ -253,6 +270,24 @@ def _build_population(layer: Layer, source: Shape) -> Population:
         current_decay=values["iDecay"],
         voltage_decay=values["vDecay"],
         threshold=0 if silent else values["vThMant"] << max(shift, 0),
+        bias=int(bias[0]) if bias.size == 1 else bias,
+    )
+
+
+def _build_sigma_delta(layer: Layer, shape: Shape) -> Population:
+    if layer.has("neuron/sigma_output"):
+        return Population(layer.name, shape, "integrator", align_bits=0)
+    if not layer.has("neuron/vThMant"):
+        raise FileError(f"{layer.name}: its neurons have no 'vThMant'")
+    threshold = layer.neuron_parameter("vThMant", 0)
+    if layer.kind == "input":
+        return Population(layer.name, shape, "delta", threshold=threshold)
+    bias = layer.integers("bias").reshape(-1) if layer.has("bias") else np.zeros(1, np.int64)
+    return Population(
+        layer.name,
+        shape,
+        "sigma_delta",
+        threshold=threshold,
         bias=int(bias[0]) if bias.size == 1 else bias,
     )
 

@@ -77,11 +77,13 @@ class Layer:
         values = self.integers(f"neuron/{key}")
         return int(values.reshape(())) if values.size == 1 else values
 
+    def text(self, key: str, default: str) -> str:
+        """Word of entry `key`, or `default` where it is absent."""
+        return _read_text(self.entries, key, self.name) if self.has(key) else default
+
     def neuron_type(self) -> str:
         """Type of its neurons, empty where it has none."""
-        if not self.has("neuron/type"):
-            return ""
-        return _read_text(self.entries, "neuron/type", self.name)
+        return self.text("neuron/type", "")
 
 
 def read_layers(file: Arrays) -> list[Layer]:

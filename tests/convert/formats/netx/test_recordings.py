@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 import pumice as pm
 from pumice.convert.formats.netx.checks import Timing
 from pumice.convert.formats.netx.reader import NetxOptions, read_netx
+from pumice.runtime import Conv, Dense, Network, Population, Projection
+from pumice.runtime.connections import Connection
 from pumice.runtime.trace import Trace
 
 FOLDER = Path(sysconfig.get_paths()["purelib"]) / "tests/lava/lib/dl/netx"
@@ -20,6 +22,7 @@ SLOW_ENGINES = [
     "cpu",
     *(pytest.param(name, marks=pytest.mark.slow) for name in ("reference", "onnx", "lava")),
 ]
+SIGMA_DELTA_ENGINES = ["reference"]
 # Of the recorded run of PilotNet, the layers are reset one after the other, every 17 steps.
 RESET_INTERVAL, RECORDED_STEPS = 17, 24
 PILOTNET_LAYERS = {
@@ -99,3 +102,82 @@ def test_ntidigits_with_axonal_delays_spikes_as_recorded(engine: str) -> None:
     recorded = load("ntidigits/output")  # SLAYER's, which is a step late for each of four layers
     assert recorded.sum() == 22_572 and not recorded[:4].any()
     np.testing.assert_array_equal(ours[:-4], recorded[4:])
+
+
+def run_sigma_delta(
+    path: str, events: NDArray[np.int64], engine: str, skip_layers: int = 0
+) -> Trace:
+    options = NetxOptions(timing="pipelined", skip_layers=skip_layers)
+    network, _ = read_netx(FOLDER / "gts/pilotnet_sdnn" / path, options)
+    return pm.run(network, events[:, None], engine=engine, record="states")
+
+
+@pytest.mark.parametrize("engine", SIGMA_DELTA_ENGINES)
+def test_pilotnet_sdnn_has_every_recorded_value_from_the_image_on(engine: str) -> None:
+    image = load("pilotnet_sdnn/input")
+    trace = run_sigma_delta("network.net", np.repeat(image, 20, axis=0), engine)
+    recorded = {
+        "input0": (trace.spikes, "act0"),
+        "conv1": (trace.currents, "sigma1"),
+        "conv2": (trace.currents, "sigma2"),
+        "dense9": (trace.voltages, "output"),
+    }
+    for name, (ours, file) in recorded.items():
+        values = load(f"pilotnet_sdnn/{file}")
+        assert values.any()
+        np.testing.assert_array_equal(ours[name][: len(values), 0], values)
+
+
+@pytest.mark.parametrize("engine", SIGMA_DELTA_ENGINES)
+def test_square_pilotnet_sdnn_has_every_recorded_sum(engine: str) -> None:
+    messages = load("pilotnet_sdnn/act0")[:, :, :33, :33]
+    trace = run_sigma_delta("square_network.net", messages, engine, skip_layers=1)
+    for layer in (1, 2, 3, 4):
+        recorded = load(f"pilotnet_sdnn/sigma{layer}_square")
+        np.testing.assert_array_equal(trace.currents[f"conv{layer}"][:, 0], recorded)
+
+
+def run_block(
+    connection: Connection, target: Population, events: NDArray[np.int64], engine: str, delay: int
+) -> Trace:
+    """Run one population on `events`, (timesteps, *shape), and a read-out of what it sends."""
+    source = Population("input", events.shape[1:], "input", value_bits=16, signed=True)
+    populations = [source, target]
+    projections = [Projection("into", "input", target.name, connection, delay=delay)]
+    if target.kind != "integrator":
+        populations.append(Population("sum", (1,), "integrator", align_bits=0))
+        ones = Dense(np.ones((1, target.neurons), np.int64))
+        projections.append(Projection("out", target.name, "sum", ones))
+    network = Network(tuple(populations), tuple(projections))
+    return pm.run(network, events[:, None], engine=engine)
+
+
+@pytest.mark.parametrize("engine", SIGMA_DELTA_ENGINES)
+def test_delta_block_sends_as_recorded(engine: str) -> None:
+    waves = np.sin(2 * np.pi * np.arange(15) / 15).reshape(-1, 1, 1, 1)
+    events = (np.load(FOLDER / "gts/tinynet_sdnn/input_bias.npy").T * waves).astype(np.int64)
+    encoder = Population("delta", (3, 16, 16), "delta", threshold=20)
+    one_to_one = Conv(np.ones((3, 1, 1, 1)), (1, 1), (0, 0), (1, 1), 3)
+    trace = run_block(one_to_one, encoder, events, engine, delay=0)
+    np.testing.assert_array_equal(trace.spikes["delta"][:, 0], load("tinynet_sdnn/input"))
+
+
+@pytest.mark.parametrize("engine", SIGMA_DELTA_ENGINES)
+def test_dense_sigma_delta_blocks_send_as_recorded(engine: str) -> None:
+    """The convolution was recorded for one step, in which its biases alone are sent.
+
+    The read-out was recorded with connections that take each message for a spike.
+    """
+    recorded = load("tinynet_sdnn/layer1")
+    kernels = np.load(FOLDER / "gts/tinynet_sdnn/layer1_kernel.npy")[:, ::-1, ::-1]
+    bias = np.load(FOLDER / "gts/tinynet_sdnn/layer1_bias.npy")
+    neurons = Population("conv", (24, 6, 6), "sigma_delta", threshold=20, bias=bias)
+    conv = Conv(kernels.transpose(0, 3, 2, 1), (2, 2), (0, 0), (1, 1), 1)
+    trace = run_block(conv, neurons, load("tinynet_sdnn/input"), engine, delay=1)
+    np.testing.assert_array_equal(trace.spikes["conv"][0, 0], recorded[0])
+    assert recorded[0].any() and not recorded[1:].any()
+    flat = np.load(FOLDER / "gts/tinynet_sdnn/layer1.npy").reshape(864, 16).T
+    weights = Dense(np.load(FOLDER / "gts/tinynet_sdnn/layer2_weight.npy"))
+    read_out = Population("sum", (100,), "integrator", align_bits=0)
+    trace = run_block(weights, read_out, (flat != 0).astype(np.int64), engine, delay=1)
+    np.testing.assert_array_equal(trace.voltages["sum"][:, 0], load("tinynet_sdnn/layer2"))
