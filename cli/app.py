@@ -1,8 +1,10 @@
 """The command `pumice`: its verbs, its exit codes and its one-line error messages."""
 
 import re
+import sys
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -85,11 +87,13 @@ def run_command(arguments: Sequence[str]) -> int:
     """Run `pumice` with `arguments` and return its exit code.
 
     Returns:
-        0 for success, 1 for a failed check, 2 for a usage or input error (after one line on
-        standard error), 130 for an interrupt.
+        0 for success, 1 for a failed check or a meaningless result, 2 for a usage or input error
+        (after one line on standard error), 130 for an interrupt.
     """
     try:
-        status = app(list(arguments) or ["--help"], prog_name="pumice", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = show_warning
+            status = app(list(arguments) or ["--help"], prog_name="pumice", standalone_mode=False)
     except typer.TyperException as error:
         return print_error(describe_usage_error(error))
     except ModuleNotFoundError as error:
@@ -100,6 +104,8 @@ def run_command(arguments: Sequence[str]) -> int:
         )
     except OSError as error:  # not wrapped by a module, for example a full standard output
         return print_error(str(error))
+    except UnicodeEncodeError as error:  # a name of a file or folder, which the text would hold
+        return print_error(f"{error.object}: is a name that is not UTF-8; rename it")
     except Exception as error:
         from ..runtime.errors import PumiceError
 
@@ -123,6 +129,14 @@ def describe_usage_error(error: typer.TyperException) -> str:
     if "ossible options" in message or "Did you mean" in message or context is None:
         return message
     return f"{message.rstrip('.')} (see '{context.command_path} --help')"
+
+
+def show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Print a warning of pumice as one line on standard error, others as Python does."""
+    if category.__name__ == "PumiceWarning":
+        typer.echo(f"pumice: warning: {to_line(str(message))}", err=True)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, *place[:2]))
 
 
 def print_error(message: str) -> int:

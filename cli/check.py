@@ -39,7 +39,7 @@ def check(
     """
     from ..train.model_loader import check_model, load_model
     from .import_options import parse_import_settings
-    from .output import print_json, print_table
+    from .output import print_json, print_table, print_warning
 
     settings = parse_import_settings(input_shape, value_bits, dt, reset, timing, skip_layers)
     check_model(model)
@@ -65,7 +65,7 @@ def check(
         supported = f"{report.supported_percent:.0f} % supported"
         typer.echo(f"{report.model}: {supported}{unsupported}{measured}")
         if report.carried_percent is not None and report.carried_percent < MIN_CARRIED_PERCENT:
-            typer.echo("warning: most weights become zero; check --dt and the scale of the weights")
+            print_warning("most weights become zero; check --dt and the scale of the weights")
     if report.unsupported:
         raise typer.Exit(1)
 

@@ -82,13 +82,14 @@ def convert(
 ) -> None:
     """Quantize a model to an integer network.
 
-    Writes a .pumice file and prints the quantization error of each layer.
+    Writes a .pumice file and prints the quantization error of each layer. Exit code 1 if the
+    integers are so far off that the network cannot stand for the model.
     """
     from ..runtime import network_digest
     from ..train.data.inputs import read_inputs
     from ..train.model_loader import check_model, load_model
     from .import_options import parse_import_settings
-    from .output import print_json
+    from .output import print_json, print_warning
 
     settings = parse_import_settings(input_shape, value_bits, dt, reset, timing, skip_layers)
     check_model(model)
@@ -106,9 +107,14 @@ def convert(
     if as_json:
         document = {"network": network_digest(network), "file": str(path)}
         print_json(document | report.to_dict())
-        return
-    print_quantization(report)
-    typer.echo(path)
+    else:
+        print_quantization(report)
+        typer.echo(path)
+    for message in report.warnings:
+        print_warning(message)
+    if report.is_meaningless:
+        print_warning("the network computes something else than the model")
+        raise typer.Exit(1)
 
 
 def print_quantization(report: "QuantizationReport") -> None:

@@ -51,6 +51,11 @@ def print_progress(message: str) -> None:
     typer.echo(message, err=True)
 
 
+def print_warning(message: str) -> None:
+    """Print a warning as one line on standard error."""
+    typer.echo(f"pumice: warning: {message}", err=True)
+
+
 def format_percent(fraction: float) -> str:
     """Format a fraction between 0 and 1 as percent with one decimal."""
     return f"{100 * fraction:.1f} %"

@@ -3,11 +3,14 @@
 import json
 import sys
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from .options import NetworkFile
+
+if TYPE_CHECKING:
+    from ..runtime.stream.chunks import StreamStats
 
 Source = Annotated[
     str,
@@ -82,7 +85,8 @@ def stream(
     """Classify events as they arrive.
 
     Prints predictions as JSON lines. At the end, which may be Ctrl-C or SIGTERM, one JSON line on
-    standard error counts the events that were read and dropped.
+    standard error counts the events that were read and dropped. Exit code 1 if all events were off
+    the sensor.
     """
     from ..runtime import read_network
     from ..runtime.stream.live import StreamOptions, classify_source
@@ -111,6 +115,22 @@ def stream(
         predictions.close()
         live.close()
         typer.echo(json.dumps(live.stats.as_dict()), err=True)
+    if _is_off_sensor(live.stats):
+        raise typer.Exit(1)
+
+
+def _is_off_sensor(stats: "StreamStats") -> bool:
+    """Warn where many events were off the sensor; True where all were."""
+    from .output import print_warning
+
+    total = stats.off_sensor + stats.events
+    if 2 * stats.off_sensor <= total:
+        return False
+    print_warning(
+        f"{stats.off_sensor:,} of {total:,} events are off the sensor; set --sensor and "
+        "--downsample to those of the source"
+    )
+    return not stats.events
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

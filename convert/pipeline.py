@@ -41,9 +41,22 @@ class QuantizationReport:
     mixed_precision: BitAllocation | None = None
     samples: int = 0
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the integers represent badly, by projection."""
+        return tuple(warning for each in self.projections for warning in each.warnings)
+
+    @property
+    def is_meaningless(self) -> bool:
+        """Whether a projection is so far off that the network cannot stand for the model."""
+        return any(each.is_meaningless for each in self.projections)
+
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values; what was not asked for is left out."""
-        document: dict[str, Any] = {"projections": [asdict(each) for each in self.projections]}
+        document: dict[str, Any] = {
+            "projections": [asdict(each) for each in self.projections],
+            "warnings": list(self.warnings),
+        }
         if self.samples:
             document["samples"] = self.samples
             document["calibration"] = [asdict(each) for each in self.calibration]

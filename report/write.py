@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from ..runtime.errors import DataError, FileError
 from ..runtime.files import write_files
@@ -39,8 +40,16 @@ def ensure_dir(folder: str | os.PathLike[str]) -> Path:
 
 
 def to_json(report: Report) -> str:
-    """Serialize `report` as JSON, byte-identical for equal reports."""
-    return TypeAdapter(Report).dump_json(report, indent=2).decode() + "\n"
+    """Serialize `report` as JSON, byte-identical for equal reports.
+
+    Raises `DataError` where its title or another name is not UTF-8.
+    """
+    try:
+        return TypeAdapter(Report).dump_json(report, indent=2).decode() + "\n"
+    except PydanticSerializationError as error:
+        raise DataError(
+            "the report: a name in it is not UTF-8; rename the file, or give --title"
+        ) from error
 
 
 def read_report(path: str | os.PathLike[str]) -> Report:

@@ -10,6 +10,8 @@
     ├── TrainingError   a training run that diverged
     └── MissingPackage  a package that is not installed
 
+`PumiceWarning` is no error: a result that may mean less than it seems.
+
 Every message is one line: who, what it has, what it needs, the remedy.
 """
 
@@ -48,3 +50,7 @@ class TrainingError(PumiceError, ArithmeticError):
 
 class MissingPackage(PumiceError, ImportError):  # noqa: N818
     """A package that is not installed; the text names the extra or command that installs it."""
+
+
+class PumiceWarning(UserWarning):
+    """A result that may mean less than it seems; the text is one line, with the remedy."""

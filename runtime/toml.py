@@ -11,6 +11,7 @@ from typing import Any
 
 MAX_BYTES = 1 << 18  # of a file; a recipe with all keys has a few thousand
 MAX_KEY_PARTS = 32
+MAX_INTEGER = 1 << 63
 # Both take time that is linear in the text: nothing is tried again (++, *+).
 QUOTED = re.compile(r'"(?:\\.|[^"\\\n])*+"?|\'[^\'\n]*+\'?')
 LONG_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}", re.ASCII)
@@ -21,9 +22,22 @@ def parse_toml(text: str) -> dict[str, Any]:
     if LONG_KEY.search(QUOTED.sub("_", text)):
         raise ValueError(f"a key of more than {MAX_KEY_PARTS} parts")
     try:
-        return tomllib.loads(text)
+        values = tomllib.loads(text)
+        _check_integers(values)
     except RecursionError:
         raise ValueError("brackets are nested too deeply") from None
+    return values
+
+
+def _check_integers(value: Any) -> None:
+    """Raise `ValueError` for an integer of more than 64 bits, which TOML need not have."""
+    if isinstance(value, int) and not -MAX_INTEGER <= value < MAX_INTEGER:
+        raise ValueError(f"an integer of {value.bit_length()} bits; needs at most 64")
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            _check_integers(each)
 
 
 def read_toml(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:

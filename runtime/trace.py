@@ -104,8 +104,7 @@ class Trace:
         """
         classes, true = self.logits.shape[-1], np.asarray(labels)
         _check_labels(self, true)
-        if true.size and not 0 <= true.min() <= true.max() < classes:
-            raise EngineError(f"labels {true.min()}..{true.max()}, needs 0..{classes - 1}")
+        _check_classes(true, classes)
         matrix = np.zeros((classes, classes), np.int64)
         np.add.at(matrix, (true, self.predictions), 1)
         return matrix
@@ -174,12 +173,23 @@ def accuracy_over_time(
 ) -> NDArray[np.float64]:
     """Compute the accuracy after each timestep, float64 (timesteps,), 0 to 1.
 
-    `labels` are integers (batch,); raises `EngineError` for another shape.
+    `labels` are integers (batch,); raises `EngineError` for another shape, or a label that is no
+    class.
     """
     _check_labels(trace, labels)
-    correct = logits_over_time(network, trace).argmax(axis=-1) == labels
+    logits = logits_over_time(network, trace)
+    _check_classes(labels, logits.shape[-1])
+    correct = logits.argmax(axis=-1) == labels
     accuracy: NDArray[np.float64] = correct.mean(axis=1)
     return accuracy
+
+
+def _check_classes(labels: NDArray[Any], classes: int) -> None:
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise EngineError(
+            f"labels are {labels.min()} to {labels.max()}, but the network has {classes} classes, "
+            f"0 to {classes - 1}; take the data that it was trained on, or remove the labels"
+        )
 
 
 def _check_labels(trace: Trace, labels: NDArray[Any]) -> None:

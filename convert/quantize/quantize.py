@@ -14,6 +14,8 @@ from ...runtime.projection import Projection
 from . import scales
 from .float_network import FloatNetwork, FloatPopulation, FloatProjection
 
+BAD_ERROR = 0.1  # of a bias
+MANY_ZEROED, MEANINGLESS_ZEROED = 0.5, 0.95  # of the weights
 Scale = float | NDArray[np.float32]  # weight units per float unit: one number, or one per channel
 
 
@@ -34,6 +36,8 @@ class ProjectionQuantization:
         bias_error: Largest error of a bias as a fraction of the threshold; of an integrator in
             float units.
         weight_bits: Bits of the weights.
+        max_abs_bias: Largest absolute bias before quantization.
+        nonzero_weights: Number of weights other than zero before quantization.
     """
 
     name: str
@@ -47,6 +51,41 @@ class ProjectionQuantization:
     threshold_error: float
     bias_error: float
     weight_bits: int = scales.WEIGHT_BITS
+    max_abs_bias: float = 0.0
+    nonzero_weights: int = 0
+
+    @property
+    def relative_bias_error(self) -> float:
+        """Largest error of a bias over the threshold; of an integrator over the largest bias."""
+        if self.threshold or not self.max_abs_bias:
+            return self.bias_error
+        return self.bias_error / self.max_abs_bias
+
+    @property
+    def zeroed_fraction(self) -> float:
+        """Fraction of the weights other than zero that became zero."""
+        return self.zeroed_weights / max(self.nonzero_weights, 1)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the integers represent so badly that results may differ; empty as a rule."""
+        of = "threshold" if self.threshold else "largest bias"
+        found = []
+        if self.relative_bias_error > BAD_ERROR:
+            percent = f"{100 * self.relative_bias_error:.0f} %"
+            found.append(
+                f"{self.name}: a bias is off by {percent} of the {of}, since it is clipped"
+            )
+        if self.zeroed_fraction > MANY_ZEROED:
+            percent = f"{100 * self.zeroed_fraction:.1f} %"
+            found.append(f"{self.name}: {percent} of its weights become zero, since one is larger")
+        return tuple(found)
+
+    @property
+    def is_meaningless(self) -> bool:
+        """Whether the integers cannot stand for the model: an error as large as what it is of."""
+        worst = 1.0 if self.threshold else 0.5
+        return self.relative_bias_error > worst or self.zeroed_fraction > MEANINGLESS_ZEROED
 
 
 def quantize_network(
@@ -223,4 +262,6 @@ def _measure_error(
         threshold_error=float(threshold_error.max()),
         bias_error=float(np.max(np.abs(bias - population.bias * scale) / unit)),
         weight_bits=bits,
+        max_abs_bias=float(np.max(np.abs(population.bias))),
+        nonzero_weights=int(np.count_nonzero(exact)),
     )

@@ -9,15 +9,17 @@ import pytest
 from reports import BARE, FULL
 
 from pumice.report import (
+    AccuracyCurve,
     Placement,
     Report,
+    read_curve,
     read_report,
     to_csv,
     to_json,
     write_report,
 )
 from pumice.report.render import render
-from pumice.runtime.errors import FileError
+from pumice.runtime.errors import DataError, FileError
 
 
 class Balance(HTMLParser):
@@ -183,3 +185,36 @@ def test_a_missing_report_and_an_unwritable_folder_are_named(tmp_path: Path) -> 
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match="file: cannot be created: File exists"):
         write_report(tmp_path / "file", BARE)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_formula_in_a_name_is_text_in_the_csv(start: str) -> None:
+    from pumice.report.csv import as_text
+
+    assert as_text(f"{start}1+1") == f"'{start}1+1"
+    assert as_text("a=1") == "a=1" and as_text(-3) == -3 and as_text(-2.5e-9) == -2.5e-9
+
+
+def test_a_curve_named_by_a_formula_is_text_in_the_csv() -> None:
+    curve = AccuracyCurve('=HYPERLINK("http://x")', (0.5,) * FULL.timesteps)
+    rows = list(csv.reader(to_csv(replace(FULL, curves=(curve,))).splitlines()))
+    assert not [cell for row in rows for cell in row if cell.startswith("=")]
+
+
+@pytest.mark.parametrize(
+    "values", ["[NaN]", "[Infinity]", "[2.0]", "[-0.1]", '["x"]', "[[1]]", "3"]
+)
+def test_a_curve_of_other_values_than_fractions_is_rejected(tmp_path: Path, values: str) -> None:
+    (tmp_path / "curve.json").write_text(f'{{"accuracy": {values}}}')
+    with pytest.raises(DataError, match=r"curve\.json: ") as caught:
+        read_curve("float", tmp_path / "curve.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_report_with_a_number_that_is_not_finite_is_rejected(tmp_path: Path) -> None:
+    text = to_json(FULL)
+    number = next(part for part in text.split() if part.startswith("0.") and part.endswith(","))
+    for other in ("NaN,", "1e999,", "Infinity,"):
+        (tmp_path / "report.json").write_text(text.replace(number, other, 1))
+        with pytest.raises(FileError, match="is no valid report"):
+            read_report(tmp_path / "report.json")

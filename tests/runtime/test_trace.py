@@ -76,7 +76,9 @@ def test_accuracy_is_the_fraction_of_correct_samples() -> None:
 def test_the_confusion_matrix_counts_true_by_predicted_class() -> None:
     matrix = BATCH.confusion_matrix([1, 1, 0, 2])
     assert matrix.tolist() == [[0, 0, 1], [0, 0, 2], [0, 0, 1]]
-    with pytest.raises(EngineError, match="labels 0..3, needs 0..2"):
+    with pytest.raises(
+        EngineError, match="labels are 0 to 3, but the network has 3 classes, 0 to 2"
+    ):
         BATCH.confusion_matrix([0, 1, 2, 3])
 
 

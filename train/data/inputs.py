@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.errors import DataError
+from ...runtime.errors import DataError, PumiceWarning
 from ...runtime.events import validate_inputs
 from ...runtime.files import check_lfs_pointer
 from ...runtime.population import Population
@@ -90,7 +91,11 @@ def read_inputs(
     if data and events:
         raise DataError("--data and --events: needs one of them")
     if events:
-        return file_inputs(network, events).slice(None, samples, timesteps)
+        inputs = file_inputs(network, events).slice(None, samples, timesteps)
+        if timesteps is None:
+            steps = len(next(iter(inputs.events.values())))
+            _compare_with_training(network, {"timesteps": steps}, inputs.name)
+        return inputs
     return dataset_inputs(network, data, folder, part, samples).slice(None, None, timesteps)
 
 
@@ -107,10 +112,29 @@ def dataset_inputs(
     are damaged or the network takes other shapes.
     """
     data = load_named_dataset(network, name, folder)
+    _compare_with_training(
+        network, {"classes": data.classes, "timesteps": data.timesteps}, data.name
+    )
     samples: FrameSet | None = getattr(data, part)
     if samples is None:
         raise DataError(f"{data.name}: has no {part} part; use train or test")
     return to_inputs(network, samples if count is None else samples[:count], data.name)
+
+
+def _compare_with_training(network: TakesInputs, facts: Mapping[str, int], name: str) -> None:
+    """Warn where samples differ from those that the network was trained on, by its provenance."""
+    trained = network.provenance.get("data")
+    if not isinstance(trained, Mapping):
+        return
+    for key, value in facts.items():
+        expected = trained.get(key)
+        if isinstance(expected, int) and value != expected:
+            warnings.warn(
+                f"{name} has {value} {key}, but the network was trained on {expected}; its "
+                "accuracy here may mean nothing",
+                PumiceWarning,
+                stacklevel=3,
+            )
 
 
 def load_named_dataset(
