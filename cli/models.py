@@ -18,14 +18,14 @@ def models(
     """
     from dataclasses import asdict
 
-    from ..train.models.options import MODEL_OPTIONS, get_model_options
+    from ..train.models.options import EXAMPLES, MODEL_OPTIONS, get_model_options
     from ..train.recipes.describe import iter_keys, to_commented_toml
     from ..train.recipes.loader import recipe_schema
     from .output import print_json, print_list
 
     if name is not None:
         options = get_model_options(name)
-        defaults = options.model_validate({"name": name})
+        defaults = options.model_validate({"name": name, **EXAMPLES.get(name, {})})
         if schema:
             print_json(options.model_json_schema())
         elif as_json:

@@ -40,11 +40,13 @@ if TYPE_CHECKING:
     from .train.evaluation.early_exit import calibrate_early_exit as calibrate_early_exit
     from .train.evaluation.evaluate import evaluate as evaluate
     from .train.export import convert as convert
+    from .train.models import modules
     from .train.recipes.loader import load_recipe as load_recipe
     from .train.ssl.pretrain import pretrain as pretrain
 
     datasets = data
     load = read_network
+    nn = modules
     __version__: str
 
 # Public name -> "module" or "module:attribute".
@@ -64,6 +66,7 @@ EXPORTS = {
     "load": "pumice.runtime:read_network",
     "load_recipe": "pumice.train.recipes.loader:load_recipe",
     "models": "pumice.train.models",
+    "nn": "pumice.train.models.modules",
     "place": "pumice.deploy.placement.place:place",
     "plots": "pumice.report.plots",
     "pretrain": "pumice.train.ssl.pretrain:pretrain",

@@ -193,7 +193,8 @@ def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
 
 
 def _tag_values(model: type[BaseModel]) -> tuple[Any, ...]:
-    return get_args(model.model_fields["name"].annotation) if "name" in model.model_fields else ()
+    fields = (model.model_fields.get(key) for key in ("kind", "name"))
+    return tuple(tag for field in fields if field for tag in get_args(field.annotation))
 
 
 def _classes_in(annotation: Any) -> list[type]:

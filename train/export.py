@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypedDict, Unpack
 
+from torch import nn
+
 from ..convert.importers.open import ImportOptions, import_model
 from ..convert.pipeline import MAX_CALIBRATION_SAMPLES, QuantizationReport, quantize_model
 from ..convert.quantize.float_network import FloatNetwork
@@ -14,6 +16,7 @@ from .data import Dataset, FrameSet
 from .data.inputs import to_inputs
 from .engine.checkpoint import TrainedModel
 from .model_loader import load_model
+from .models.modules import has_layers, trace_network
 from .models.slayer import SlayerNet
 from .nn.external import PROVENANCE, ExternalModel
 from .nn.network import SpikingNetwork, to_float_network
@@ -42,9 +45,9 @@ def convert(
     """Convert a model to the integer `Network` that every engine and target runs.
 
     Args:
-        model: A trained network or `TrainedModel`; a torch module of SpikingJelly, snnTorch or
-            SLAYER layers; the path of a training run or of a `.pumice`, `.nir` or `.net` file; or
-            "FILE.py:NAME" or "PACKAGE.MODULE:NAME" of a module in Python code.
+        model: A trained network or `TrainedModel`; a torch module of `pumice.nn`, SpikingJelly,
+            snnTorch or SLAYER layers; the path of a training run or of a `.pumice`, `.nir` or
+            `.net` file; or "FILE.py:NAME" or "PACKAGE.MODULE:NAME" of a module in Python code.
         weight_bits: Bits of all weights, 4 to 8; None keeps those the network was trained for.
         per_channel: Quantize each channel with its own scale.
         calibrate: Samples to search clipping ranges on: a dataset (its training part), a part of
@@ -118,6 +121,8 @@ def to_importable(model: Any, **import_settings: Unpack[ImportSettings]) -> Floa
     if isinstance(model, SpikingNetwork):
         return export_network(model)
     provenance = getattr(model, PROVENANCE, None)
+    if isinstance(model, nn.Module) and has_layers(model):
+        return _export_traced(model, provenance, import_settings)
     if provenance is None:
         return import_model(model, ImportOptions(**import_settings))
     settings = {
@@ -126,6 +131,22 @@ def to_importable(model: Any, **import_settings: Unpack[ImportSettings]) -> Floa
         **import_settings,
     }
     return _with_provenance(import_model(model, ImportOptions(**settings)), provenance)
+
+
+def _export_traced(
+    model: nn.Module, provenance: Mapping[str, Any] | None, settings: ImportSettings
+) -> FloatNetwork | Network:
+    """Export a module that calls layers of `pumice.nn`; raises `NetworkError`."""
+    shape = settings.get("input_shape")
+    bits = settings.get("value_bits")
+    if provenance is not None:
+        data = provenance["data"]
+        shape, bits = shape or tuple(data["shape"]), bits or data["value_bits"]
+    if shape is None:
+        raise NetworkError(f"{type(model).__name__}: was not trained here; give input_shape")
+    network = trace_network(model, shape)
+    network.value_bits = bits or 1
+    return _with_provenance(to_float_network(network), provenance)
 
 
 def export_network(network: SpikingNetwork) -> FloatNetwork | Network:

@@ -28,6 +28,41 @@ TABLES: dict[str, dict[str, Any]] = {
     "vggsnn": {"name": "vggsnn", "width": 3},
     "recurrent": {"hidden": (24, 16), "channels": (4, 6), "recurrent": True},
     "resnet19": {"name": "resnet19", "width": 4, "hidden": 12},
+    "layers": {
+        "neuron": {"voltage_decay": 0.3, "learn": ["threshold"]},
+        "layers": [
+            {"kind": "conv", "channels": 4, "kernel": [3, 5], "stride": [2, 1], "delays": [0, 2]},
+            {
+                "kind": "conv",
+                "name": "b",
+                "channels": 4,
+                "recurrent": True,
+                "groups": 2,
+                "delays": [1, 3],
+                "shortcuts": ["conv1"],
+                "learn": ["current_decay", "voltage_decay"],
+            },
+            {"kind": "max_pool"},
+            {
+                "kind": "conv",
+                "channels": 4,
+                "pool": [1, 2],
+                "padding": 1,
+                "norm": False,
+                "current_decay": 0.7,
+                "weight_bits": 6,
+            },
+            {
+                "kind": "dense",
+                "neurons": 12,
+                "recurrent": True,
+                "delays": [0, 1],
+                "dropout": 0.2,
+                "learn": ["voltage_decay", "threshold"],
+            },
+            {"kind": "readout", "voltage_decay": 0.1, "delays": [0, 1]},
+        ],
+    },
 }
 
 

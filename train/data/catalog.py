@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ...runtime.errors import DataError
 from ...runtime.suggest import suggest
+from .options import DataOptions
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,29 @@ DATASETS: Mapping[str, DatasetInfo] = {
     "ncaltech101": DatasetInfo("N-Caltech101: recordings of Caltech101 images"),
     "nmnist": DatasetInfo("N-MNIST: recordings of MNIST digits, 10 classes"),
 }
+
+
+# (channels, height, width) of frames before pooling, where it does not depend on the files.
+SHAPES = {
+    "cifar10": (3, 32, 32),
+    "cifar100": (3, 32, 32),
+    "digits-events": (2, 16, 16),
+    "dvs-cifar10": (2, 128, 128),
+    "dvs-gesture": (2, 128, 128),
+    "fashion-mnist": (1, 28, 28),
+    "nmnist": (2, 34, 34),
+}
+
+
+def known_shape(options: DataOptions) -> tuple[int, int, int] | None:
+    """Shape of the frames of a dataset, where it is known without its files."""
+    shape = SHAPES.get(options.name)
+    if shape is None or options.size or options.encoding == "delta":
+        return None
+    channels, height, width = shape
+    if height % options.pool or width % options.pool:
+        return None
+    return channels, height // options.pool, width // options.pool
 
 
 def get_dataset_info(name: str) -> DatasetInfo:

@@ -16,8 +16,11 @@ from ...runtime.errors import FileError, NetworkError
 from ...runtime.files import atomic_write, check_lfs_pointer
 from ...runtime.strict_json import parse_json
 from ..models import build_model
+from ..models.layer_options import LayersOptions
+from ..models.options import CustomOptions, NetworkOptions
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
+from ..user_code import code_digest
 from .run_folder import MODEL_FILE, find_weights
 from .sealing import ZERO_DIGEST, check_weights, find_not_finite, seal_weights
 
@@ -111,8 +114,27 @@ def _read_header(content: bytes) -> Any:
     return parse_json(metadata["pumice"][len(ZERO_DIGEST) + 1 :])
 
 
-def build_network(recipe: Recipe, provenance: dict[str, Any]) -> SpikingNetwork:
-    """Build the untrained network of `recipe` for the data that `provenance` describes."""
+def build_network(recipe: Any, provenance: dict[str, Any]) -> SpikingNetwork:
+    """Build the untrained network of a run for the data that `provenance` describes.
+
+    A network of the user's own is built of the layers that its training recorded; no code of the
+    user is executed. Raises `NetworkError` where there is no record.
+    """
+    options: Any = recipe.network
+    if isinstance(options, CustomOptions):
+        if "network" not in provenance:
+            raise NetworkError(
+                f"network: class {options.type} is built by user code, not by a recipe; build it "
+                "there and load the weights with load_state_dict"
+            )
+        options = validate(LayersOptions, provenance["network"]["layers"], "network")
     data = provenance["data"]
-    classes = data["classes"]
-    return build_model(recipe.network, tuple(data["shape"]), classes, data["value_bits"])
+    return build_model(options, tuple(data["shape"]), data["classes"], data["value_bits"])
+
+
+def record_network(options: NetworkOptions, network: SpikingNetwork) -> dict[str, Any]:
+    """Provenance of a network of the user's own: its layers, and the SHA-256 of its code."""
+    if not (isinstance(options, CustomOptions) and isinstance(network.options, LayersOptions)):
+        return {}
+    layers = network.options.model_dump(mode="json")
+    return {"network": {"layers": layers, "code_sha256": code_digest(options.type)}}

@@ -13,17 +13,20 @@ from torch.utils.data import Dataset as TorchDataset
 from ...runtime.errors import NetworkError, PumiceError, RecipeError
 from ..data import Dataset, FrameSet, train_val_split
 from ..data.reading import default_workers
+from ..models import build_model
 from ..nn.external import ExternalModel
 from ..nn.gradient_checkpointing import checkpoint_activations
 from ..nn.network import SpikingNetwork
+from ..recipes.preflight import check_network
 from ..recipes.recipe import Recipe
 from .averaging import WeightAveraging
 from .callbacks import EpochFunction, QatCheckpoint
-from .checkpoint import TrainedModel, build_network, write_trained_model
+from .checkpoint import TrainedModel, record_network, write_trained_model
 from .run_folder import MODEL_FILE, lock_run, prepare_run
 from .teacher import Teacher, check_teacher, load_teacher, teacher_digests
 from .trainer import RunOptions, RunResult, make_loader, run_trainer
 from .training_module import Batch, TrainingModule
+from .transfer import apply_transfer
 from .validation import EarlyStopping, ValidationCallback
 
 
@@ -70,7 +73,10 @@ def train_recipe(
     with lock_run(folder):
         checkpoint = prepare_run(recipe, folder, resume, MODEL_FILE)
         torch.manual_seed(options.seed)
-        network = build_network(recipe, provenance) if network is None else network
+        if network is None:
+            network = _build(recipe, provenance["data"])
+        provenance |= record_network(recipe.network, network)
+        provenance |= apply_transfer(network, recipe.transfer)
         run_options = _run_options(recipe, folder, checkpoint, progress, on_epoch)
         top = 2 ** max(1, samples.max_value.bit_length()) - 1
         module = TrainingModule(recipe, network, data.classes, top, teacher)
@@ -101,6 +107,12 @@ def _run_options(
         on_epoch,
         options.clip_gradient,
     )
+
+
+def _build(recipe: Recipe, data: dict[str, Any]) -> SpikingNetwork:
+    shape = tuple(data["shape"])
+    check_network(recipe, shape)
+    return build_model(recipe.network, shape, data["classes"], data["value_bits"])
 
 
 def _check_batch(recipe: Recipe, name: str, samples: int) -> None:

@@ -17,6 +17,7 @@ from ..data import Dataset
 from ..data.augment_options import AugmentOptions
 from ..data.options import DataOptions
 from ..losses.options import LossOptions
+from ..models.modules import as_network
 from ..models.options import CustomOptions
 from ..nn.external import PROVENANCE, ExternalModel
 from ..nn.network import SpikingNetwork
@@ -31,7 +32,7 @@ from .training_config import DeviceOptions, TrainingOptions
 
 TeacherArgument = nn.Module | Sequence[nn.Module] | TeacherOptions | Mapping[str, Any]
 Loss = str | Sequence[str] | Mapping[str, Any] | LossOptions
-CLASSIFICATION_LOSSES = ("cross_entropy", "tet")
+CLASSIFICATION_LOSSES = ("cross_entropy", "tet", "custom")
 
 
 class TrainingSettings(TypedDict, total=False):
@@ -77,13 +78,15 @@ def train(
         pumice.train("digits-events", epochs=3, out="runs/digits")
 
     Args:
-        model: A spiking network; a torch module that maps events (timesteps, batch, *shape) to
-            logits (timesteps, batch, classes); or a recipe: its TOML file, its name or a `Recipe`.
+        model: A spiking network; a torch module that calls layers of `pumice.nn`, or that maps
+            events (timesteps, batch, *shape) to logits (timesteps, batch, classes); or a recipe:
+            its TOML file, its name or a `Recipe`.
         data: Dataset; None loads the recipe's.
         epochs: Passes over the training samples; default 20, or the recipe's.
         loss: A name such as "etc", a list of names, or a mapping from name to weight or options
-            (`{"etc": 0.5}`, `{"etc": {"temperature": 2}}`). Cross-entropy is added where neither it
-            nor "tet" is among them. Default: cross-entropy, or the recipe's.
+            (`{"etc": 0.5}`, `{"etc": {"temperature": 2}}`); "FILE.py:NAME" is a function of your
+            own. Cross-entropy is added where neither it, "tet" nor a function is among them.
+            Default: cross-entropy, or the recipe's.
         out: Folder of checkpoints, history and weights; None keeps no files.
         resume: Continue the run in `out`, if there is one; it ends bit for bit as an unbroken run.
         progress: Show a progress bar; None shows one in a terminal or notebook.
@@ -114,8 +117,8 @@ def train(
         trained = train_recipe(
             recipe, data, Path(folder), resume, progress, network, teacher=teachers
         )
-    if isinstance(network, ExternalModel):
-        setattr(network.module, PROVENANCE, trained.provenance)
+    if isinstance(model, nn.Module) and not isinstance(model, SpikingNetwork):
+        setattr(model, PROVENANCE, trained.provenance)
     return trained
 
 
@@ -132,6 +135,8 @@ def parse_loss(loss: Loss) -> dict[str, Any]:
         table = {name: {} for name in ([loss] if isinstance(loss, str) else loss)}
     else:
         raise RecipeError(f"train: loss is {loss!r}, needs a name, a list of names or a mapping")
+    for name in [name for name in table if ":" in name]:
+        table["custom"] = {"function": name, **table.pop(name)}
     if not any(name in table for name in CLASSIFICATION_LOSSES):
         table = {"cross_entropy": {}, **table}
     return table
@@ -147,7 +152,7 @@ def _resolve(model: Any, data: Any) -> tuple[SpikingNetwork | None, Recipe]:
     if isinstance(model, nn.Module):
         if data is None:
             raise RecipeError(f"train: {type(model).__name__} needs a dataset; give data")
-        network = _as_network(model, data)
+        network = as_network(model, data.input_shape)
         return network, _recipe_of(network, data)
     if isinstance(model, Recipe):
         return None, model
@@ -175,10 +180,6 @@ def _resolve_teacher(
         )
     names = tuple(f"python:{type(model).__qualname__}" for model in models)
     return TeacherOptions(models=names), Teacher(models, mean_frame=True)
-
-
-def _as_network(model: nn.Module, data: Dataset) -> SpikingNetwork:
-    return model if isinstance(model, SpikingNetwork) else ExternalModel(model, data.input_shape)
 
 
 def _recipe_of(network: SpikingNetwork, data: Dataset) -> Recipe:

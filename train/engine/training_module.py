@@ -16,6 +16,7 @@ from ..recipes.recipe import Recipe
 from .optimizers import make_optimizer, make_schedule
 from .teacher import Teacher
 from .trainer import rank_and_world_size, seed_epoch
+from .transfer import frozen_layers
 
 Batch = tuple[Tensor, Tensor]
 
@@ -43,6 +44,7 @@ class TrainingModule(lightning.LightningModule):
         self.recipe = recipe
         self.network = network
         self.classes, self.top = classes, top
+        self.frozen = frozen_layers(network, recipe.transfer)
         features = network.feature_size if recipe.loss.contrastive else 0
         self.projection_head = make_projection_head(recipe.loss, features)
         self._teacher = [teacher]  # in a list, so that its weights are in no checkpoint
@@ -58,6 +60,8 @@ class TrainingModule(lightning.LightningModule):
         options = self.recipe.training
         seed_epoch(options.seed, self.current_epoch)
         self.network.quantize(self.current_epoch >= options.epochs - options.qat_epochs)
+        for layer in self.frozen:
+            layer.eval()  # batch norm keeps its statistics
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Augment, compute and log the losses; their sum is minimized."""

@@ -14,7 +14,7 @@ from ...runtime.network import Network
 from ...runtime.trace import Trace, logits_over_time
 from ..data import Dataset, FrameSet
 from ..data.reading import default_workers
-from ..nn.external import ExternalModel
+from ..models.modules import as_network
 from ..nn.network import SpikingNetwork
 
 Accuracy = NDArray[np.float64]
@@ -54,7 +54,7 @@ def evaluate(
         return accuracy_from_logits(run_logits(model, part, engine, batch_size), part.labels)
     network = getattr(model, "network", model)
     if isinstance(network, nn.Module) and not isinstance(network, SpikingNetwork):
-        network = ExternalModel(network, part.sample_shape)
+        network = as_network(network, part.sample_shape)
     if not isinstance(network, SpikingNetwork):
         raise DataError(
             f"evaluate: {type(model).__name__} is no model; needs a torch module, a TrainedModel "

@@ -1,7 +1,7 @@
 """Options of the losses: table `[loss]` of a recipe. Imports no torch."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -131,6 +131,19 @@ class ConfidenceOptions(WeightedLossOptions):
     temperature: float = Field(default=2.0, gt=0)
 
 
+class CustomLossOptions(WeightedLossOptions):
+    """A loss of one's own.
+
+    - `function`: the function, as "FILE.py:NAME" (found beside the recipe too) or
+      "PACKAGE.MODULE:NAME". It is called with the logits (timesteps, batch, classes), what each
+      step adds to the read-out, the labels (batch,) and `options`, and returns a number.
+    - `options`: further arguments of the function, by name.
+    """
+
+    function: str
+    options: dict[str, Any] = {}
+
+
 class LossOptions(Options):
     """The losses to sum; cross-entropy alone by default.
 
@@ -146,6 +159,7 @@ class LossOptions(Options):
     - `tpd`: distillation of each running mean from the next.
     - `strong_to_weak`: distillation from the most to the least confident step.
     - `weak_to_strong`: distillation from the least to the most confident step.
+    - `custom`: a loss of one's own.
     """
 
     cross_entropy: CrossEntropyOptions | None = None
@@ -160,6 +174,7 @@ class LossOptions(Options):
     tpd: TpdOptions | None = None
     strong_to_weak: ConfidenceOptions | None = None
     weak_to_strong: ConfidenceOptions | None = None
+    custom: CustomLossOptions | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ...runtime.errors import RecipeError
 from .confidence import confidence_distillation
 from .cross_entropy import cross_entropy, prefix_cross_entropy
+from .custom import custom_loss
 from .distillation import distillation, prefix_distillation, tpd, twsd
 from .etc import etc
 from .options import LossOptions
@@ -60,6 +61,7 @@ def compute_losses(
         "weak_to_strong": lambda o: confidence_distillation(
             logits, "weak_to_strong", o.temperature
         ),
+        "custom": lambda o: custom_loss(o, logits, labels),
     }
     chosen = {name: getattr(options, name) for name in functions}
     return {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .conv import ConvNet as ConvNet
+    from .layers import LayerNet as LayerNet
     from .options import ConvOptions as ConvOptions
     from .options import NetworkOptions as NetworkOptions
     from .options import NeuronOptions as NeuronOptions
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 EXPORTS = {
     "ConvNet": "conv",
     "ConvOptions": "options",
+    "LayerNet": "layers",
     "NetworkOptions": "options",
     "NeuronOptions": "options",
     "ResNet19": "resnet19",

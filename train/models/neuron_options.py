@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..nn.neuron import NeuronConfig
 
 Surrogate = Literal["triangle", "rectangle", "atan", "fast_sigmoid"]
+LearnedParameter = Literal["current_decay", "voltage_decay", "threshold"]
 
 
 class NeuronOptions(Options):
@@ -20,6 +21,7 @@ class NeuronOptions(Options):
     - `voltage_decay`: fraction of the voltage lost per step.
     - `threshold`: voltage at which a neuron spikes.
     - `surrogate`: surrogate derivative of the spike.
+    - `learn`: parameters that are learned, one value for each layer, from these as initial values.
     """
 
     weight_bits: int = Field(default=8, ge=4, le=8)
@@ -27,6 +29,7 @@ class NeuronOptions(Options):
     voltage_decay: float = Field(default=0.5, ge=0, le=1)
     threshold: float = Field(default=1.0, gt=0)
     surrogate: Surrogate = "triangle"
+    learn: tuple[LearnedParameter, ...] = ()
 
     @property
     def config(self) -> "NeuronConfig":

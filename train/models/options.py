@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from ...runtime.config import Options
 from ...runtime.errors import RecipeError
 from ...runtime.suggest import suggest
+from .layer_options import LayersOptions
 from .neuron_options import NeuronOptions as NeuronOptions
 
 Size = Annotated[int, Field(ge=1)]
@@ -174,25 +175,36 @@ class SlayerOptions(Options):
 
 
 class CustomOptions(Options):
-    """A network that user code builds. A recipe alone cannot rebuild it.
+    """A network of one's own, a torch module that calls layers of `pumice.nn`.
 
-    - `name`: "custom".
-    - `type`: class of the network.
+    A run of a class that is no `FILE.py:CLASS` or `PACKAGE.MODULE:CLASS` is built by user code.
+
+    - `name`: architecture.
+    - `type`: the class, as "FILE.py:CLASS" (found beside the recipe too) or "PACKAGE.MODULE:CLASS";
+      it is called with the shape of the input, the number of classes and `options`.
+    - `options`: further arguments of the class, by name.
     """
 
     name: Literal["custom"] = "custom"
     type: str
+    options: dict[str, Any] = {}
 
 
 MODEL_OPTIONS: dict[str, type[Options]] = {
     "conv": ConvOptions,
+    "layers": LayersOptions,
     "vggsnn": VGGOptions,
     "vgg9": VGGOptions,
     "resnet19": ResNet19Options,
     "sew_resnet18": SEWResNetOptions,
     "sew_resnet34": SEWResNetOptions,
     "slayer": SlayerOptions,
+    "custom": CustomOptions,
 }
+
+
+# Values of required options, for descriptions of an architecture.
+EXAMPLES: dict[str, dict[str, Any]] = {"custom": {"type": "network.py:Network"}}
 
 
 def get_model_options(name: str) -> type[Options]:
@@ -204,11 +216,14 @@ def get_model_options(name: str) -> type[Options]:
 
 def _model_name(table: Any) -> Any:
     """Name of the architecture that a table chooses."""
-    return table.get("name", "conv") if isinstance(table, dict) else table.name
+    if not isinstance(table, dict):
+        return table.name
+    return table.get("name", "layers" if "layers" in table else "conv")
 
 
 NetworkOptions = Annotated[
     Annotated[ConvOptions, Tag("conv")]
+    | Annotated[LayersOptions, Tag("layers")]
     | Annotated[VGGOptions, Tag("vggsnn")]
     | Annotated[VGGOptions, Tag("vgg9")]
     | Annotated[ResNet19Options, Tag("resnet19")]

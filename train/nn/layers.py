@@ -5,15 +5,18 @@ Tensors are (timesteps, batch, *shape). A layer computes in floats with live bat
 the converted network's, integer for integer; gradients pass the rounding straight through.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ...convert.quantize import scales
 from ...convert.quantize.float_network import FloatPopulation, FloatProjection
+from .learned import LearnedParameters, learned_lif
 from .neuron import NeuronConfig, lif
 from .projections import InputSpec, Linear, Projection, Shape
 
@@ -30,6 +33,9 @@ class SpikingLayer(nn.Module):
         neuron: Decays, surrogate gradient, spiking or not.
         threshold: Firing threshold.
         weight_bits: Bits of the weights once quantized, 4 to 8.
+        learn: Parameters of the neurons that are learned, see `learned`.
+        dropout: Fraction of the neurons silenced in training in floats: drawn for each sample, the
+            same at all steps; the outputs of the others are scaled up.
 
     Attributes:
         max_abs_voltage: Largest absolute voltage of an integrator in training, which its integers
@@ -46,16 +52,35 @@ class SpikingLayer(nn.Module):
         neuron: NeuronConfig,
         threshold: float = 1.0,
         weight_bits: int = scales.WEIGHT_BITS,
+        learn: Sequence[str] = (),
+        dropout: float = 0.0,
     ):
         super().__init__()
         self.name = name
         self.projections = nn.ModuleList(projections)
-        self.neuron = neuron
-        self.threshold = threshold
+        self.initial_neuron, self.initial_threshold = neuron, threshold
+        self.learned = LearnedParameters(learn, neuron, threshold) if learn else None
         self.weight_bits = weight_bits
+        self.dropout = dropout
         self.quantized = False
         if not neuron.spiking:
             self.register_buffer("max_abs_voltage", torch.zeros(()))
+
+    @property
+    def neuron(self) -> NeuronConfig:
+        """The neuron model, with learned decays where they are learned."""
+        return self.learned.configure(self.initial_neuron) if self.learned else self.initial_neuron
+
+    @neuron.setter
+    def neuron(self, neuron: NeuronConfig) -> None:
+        self.initial_neuron = neuron
+
+    @property
+    def threshold(self) -> float:
+        """The threshold, learned or not."""
+        if self.learned is None:
+            return self.initial_threshold
+        return self.learned.threshold(self.initial_threshold)
 
     @property
     def projection_list(self) -> list[Projection]:
@@ -78,32 +103,55 @@ class SpikingLayer(nn.Module):
         """Compute spikes, or an integrator's voltages, from the input of each projection."""
         if self.quantized:
             return self._forward_quantized(inputs)
+        threshold = self.threshold
         pairs = zip(self.projection_list, inputs, strict=False)  # a recurrent one has no input here
         activation = _sum_tensors([projection(values) for projection, values in pairs])
-        out = self.activate(activation, activation.new_zeros(()), self.threshold, None)
-        if self.training and not self.neuron.spiking:
+        out = self.activate(activation, activation.new_zeros(()), threshold, None)
+        if self.training and not self.initial_neuron.spiking:
             torch.maximum(self.max_abs_voltage, out.detach().abs().max(), out=self.max_abs_voltage)
+        if self.training and self.dropout:
+            return out * functional.dropout(torch.ones_like(out[:1]), self.dropout)
         return out
 
     def activate(
-        self, activation: Tensor, bias: Tensor, threshold: float, weights: list[Tensor] | None
+        self,
+        activation: Tensor,
+        bias: Tensor,
+        threshold: float,
+        weights: list[Tensor] | None,
+        scale: float = 1.0,
     ) -> Tensor:
-        """Run the neurons on `activation`, in integers where quantized `weights` are given."""
-        return lif(activation, bias, threshold, self.neuron, weights is not None)
+        """Run the neurons on `activation`.
+
+        In integers where quantized `weights` are given; `threshold` then is in weight units, of
+        which a float unit has `scale`.
+        """
+        neuron, integers = self.neuron, weights is not None
+        if self.learned is None:
+            return lif(activation, bias, threshold, neuron, integers)
+        tensors = self.learned.tensors(neuron, threshold, scale)
+        unit = float(scales.ALIGN) if integers else 1.0
+        return learned_lif(activation, bias, tensors, neuron, unit)
 
     def _forward_quantized(self, inputs: Sequence[Tensor]) -> Tensor:
         folded = [projection.fold_batch_norm() for projection in self.projection_list]
-        peaks = [scales.max_abs(weights.detach()) for weights, _ in folded]
-        spiking = self.neuron.spiking
+        parts = [
+            projection.split_delays(weights)
+            for projection, (weights, _) in zip(self.projection_list, folded, strict=True)
+        ]
+        peaks = [scales.max_abs(part.detach()) for each in parts for part in each]
+        spiking, threshold = self.initial_neuron.spiking, self.threshold
         scale = scales.population_scale(
             peaks,
-            self.threshold if spiking else 0.0,
+            threshold if spiking else 0.0,
             self.weight_bits,
             0.0 if spiking else float(self.max_abs_voltage),
         )
         weights = [
-            self._quantize_weights(each, peak, scale)
-            for (each, _), peak in zip(folded, peaks, strict=True)
+            torch.cat([self._quantize_weights(part, scale) for part in each], dim=1)
+            if len(each) > 1
+            else self._quantize_weights(each[0], scale)
+            for each in parts
         ]
         driven = zip(self.projection_list, inputs, weights, strict=False)
         activation = _sum_tensors([p.project(values, each) for p, values, each in driven])
@@ -112,12 +160,13 @@ class SpikingLayer(nn.Module):
         mantissa = scales.quantize_bias(bias, scale, exponent)
         bias = _straight_through(bias * (scale * scales.ALIGN), mantissa * 2.0**exponent)
         bias = bias.view(-1, *([1] * (activation.dim() - 3)))
-        threshold = scales.quantize_threshold(self.threshold, scale)
-        out = self.activate(activation, bias, threshold, weights)
+        level = scales.quantize_threshold(threshold, scale)
+        out = self.activate(activation, bias, level, weights, scale)
         return out if spiking else out * (1.0 / (scale * scales.ALIGN))
 
-    def _quantize_weights(self, weights: Tensor, peak: float, scale: float) -> Tensor:
+    def _quantize_weights(self, weights: Tensor, scale: float) -> Tensor:
         """Quantize to integers, weight exponent included."""
+        peak = scales.max_abs(weights.detach())
         exponent = scales.weight_exponent(peak, scale, self.weight_bits)
         mantissa = scales.quantize_weights(weights, scale, exponent, self.weight_bits)
         return _straight_through(weights * scale, mantissa * 2.0**exponent)
@@ -154,7 +203,18 @@ class SpikingLayer(nn.Module):
             for projection in self.projection_list
             for each in projection.to_float(self.name, shapes[projection.input_spec.sources[0]])
         ]
-        return population, projections
+        return population, _with_unique_names(projections)
+
+
+def _with_unique_names(projections: list[FloatProjection]) -> list[FloatProjection]:
+    """Number the projections from one source, such as a convolution and its shortcut."""
+    seen: Counter[str] = Counter()
+    unique = []
+    for each in projections:
+        seen[each.name] += 1
+        count = seen[each.name]
+        unique.append(each if count == 1 else replace(each, name=f"{each.name}.{count}"))
+    return unique
 
 
 def _sum_tensors(tensors: Sequence[Tensor]) -> Tensor:

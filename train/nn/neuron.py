@@ -71,21 +71,41 @@ class _LifFunction(torch.autograd.Function):
         integers: bool,
         unit: float,
     ) -> Tensor:
-        on_cpu = activation.device.type == "cpu" and activation.dtype == torch.float32
-        run = _forward_numba if on_cpu else _forward_torch
-        out, voltages = run(activation, bias, threshold, neuron, integers)
+        out, voltages = run_forward(activation, bias, threshold, neuron, integers)
         ctx.save_for_backward(voltages)
-        ctx.settings = (threshold, neuron, unit, bias.shape, on_cpu)
+        ctx.settings = (threshold, neuron, unit, bias.shape)
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (voltages,) = ctx.saved_tensors
-        threshold, neuron, unit, bias_shape, on_cpu = ctx.settings
-        back = _backward_numba if on_cpu else _backward_torch
-        grad_activation, grad_bias = back(gradients[0], voltages, threshold, unit, neuron)
+        threshold, neuron, unit, bias_shape = ctx.settings
+        grad_activation, grad_bias = run_backward(gradients[0], voltages, threshold, unit, neuron)
         grad_bias_sum = grad_bias.sum_to_size(bias_shape) if ctx.needs_input_grad[1] else None
         return grad_activation, grad_bias_sum, None, None, None, None
+
+
+def run_forward(
+    activation: Tensor, bias: Tensor, threshold: float, neuron: NeuronConfig, integers: bool
+) -> tuple[Tensor, Tensor]:
+    """Outputs and voltages before the reset, (timesteps, batch, *shape), without gradients.
+
+    `threshold` is in 1/64 weight units where `integers`.
+    """
+    run = _forward_numba if _on_cpu(activation) else _forward_torch
+    return run(activation, bias, threshold, neuron, integers)
+
+
+def run_backward(
+    gradient: Tensor, voltages: Tensor, threshold: float, unit: float, neuron: NeuronConfig
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the activation and, summed over time, of the bias, from that of the outputs."""
+    run = _backward_numba if _on_cpu(gradient) else _backward_torch
+    return run(gradient, voltages, threshold, unit, neuron)
+
+
+def _on_cpu(values: Tensor) -> bool:
+    return values.device.type == "cpu" and values.dtype == torch.float32
 
 
 def _forward_numba(

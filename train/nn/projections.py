@@ -51,6 +51,14 @@ def sum_pool(values: Tensor, pool_size: Pair) -> Tensor:
     return pooled.view(*values.shape[:2], *pooled.shape[1:])
 
 
+def delay_steps(values: Tensor, delay: int) -> Tensor:
+    """Shift values (timesteps, ...) to later timesteps; the first ones are zero."""
+    if not delay:
+        return values
+    kept = values[: max(len(values) - delay, 0)]
+    return torch.cat([values.new_zeros(values[: min(delay, len(values))].shape), kept])
+
+
 class Projection(nn.Module):
     """A linear operation on an input, with optional batch norm.
 
@@ -64,6 +72,9 @@ class Projection(nn.Module):
             one in its place with weight 1.
         norm: Batch norm of the linear operation's output.
         delay: Delay of the converted synapses in timesteps; the caller passes delayed values.
+        delays: Delays in timesteps of a convolution across steps, one set of weights for each:
+            `linear` then takes as many times the channels or neurons of the input, delay by delay
+            (in each group of a convolution).
     """
 
     one: Tensor
@@ -74,9 +85,11 @@ class Projection(nn.Module):
         linear: Linear | None = None,
         norm: nn.Module | None = None,
         delay: int = 0,
+        delays: tuple[int, ...] = (0,),
     ):
         super().__init__()
         self.delay = delay
+        self.delays = delays
         self.input_spec = input_spec
         self.linear = linear
         self.norm = norm
@@ -103,6 +116,8 @@ class Projection(nn.Module):
         """Apply the linear operation with other `weights` and `bias`."""
         if self.linear is None:
             return values * weights
+        if self.delays != (0,):
+            values = self._stack_delays(values)
         merged = values.flatten(0, 1)
         if isinstance(self.linear, nn.Conv2d):
             conv = self.linear
@@ -114,6 +129,19 @@ class Projection(nn.Module):
         else:
             result = functional.linear(merged.flatten(1), weights, bias)
         return result.view(*values.shape[:2], *result.shape[1:])
+
+    def _stack_delays(self, values: Tensor) -> Tensor:
+        """Values at each delay, one after the other as channels, in each group of a convolution."""
+        if isinstance(self.linear, nn.Linear):
+            values = values.flatten(2)
+        groups = self.linear.groups if isinstance(self.linear, nn.Conv2d) else 1
+        grouped = values.view(*values.shape[:2], groups, -1, *values.shape[3:])
+        delayed = [delay_steps(grouped, delay) for delay in self.delays]
+        return torch.cat(delayed, dim=3).flatten(2, 3)
+
+    def split_delays(self, weights: Tensor) -> list[Tensor]:
+        """Weights of each delay, views."""
+        return list(weights.chunk(len(self.delays), dim=1)) if self.delays != (0,) else [weights]
 
     def _conv_transpose(
         self, values: Tensor, weights: Tensor, bias: Tensor | None = None
@@ -142,9 +170,22 @@ class Projection(nn.Module):
         return weights, bias
 
     def to_float(self, target: str, source_shape: Shape) -> list[FloatProjection]:
-        """Export one float projection to `target` per source, all of `source_shape`."""
-        pool_size = self.input_spec.pool_size
+        """Export a float projection to `target` per source and delay; sources have one shape."""
         folded = self.fold_batch_norm()[0].detach().cpu()
+        sources, several = self.input_spec.sources, len(self.delays) > 1
+        return [
+            replace(fused, name=name, source=source)
+            for delay, weights in zip(self.delays, self.split_delays(folded), strict=True)
+            for fused in [self._fuse(target, source_shape, weights, self.delay + delay)]
+            for source in sources
+            for name in [f"{source}-{target}" + (f".delay{delay}" if several else "")]
+        ]
+
+    def _fuse(
+        self, target: str, source_shape: Shape, folded: Tensor, delay: int
+    ) -> FloatProjection:
+        """Float projection with the weights `folded` from the first source."""
+        pool_size = self.input_spec.pool_size
         weights = folded.double().numpy()
         pools = pool_size != (1, 1) or (self.linear is None and len(source_shape) == 3)
         ops: list[tuple[str, Op]] = [(target, PoolOp(pool_size, pool_size))] if pools else []
@@ -158,10 +199,9 @@ class Projection(nn.Module):
             ops.append((target, LinearOp(matrix, np.zeros(len(matrix)))))
         elif self.linear is not None:
             ops.append((target, LinearOp(weights, np.zeros(len(weights)))))
-        sources = self.input_spec.sources
+        source = self.input_spec.sources[0]
         fused = fuse_linear_ops(ops, source_shape)
-        first = fused.to_projection(f"{sources[0]}-{target}", sources[0], target, self.delay)
-        return [replace(first, name=f"{name}-{target}", source=name) for name in sources]
+        return fused.to_projection(f"{source}-{target}", source, target, delay)
 
 
 def _as_pair(values: object) -> Pair:

@@ -31,8 +31,10 @@ class RecurrentLayer(SpikingLayer):
         neuron: NeuronConfig,
         threshold: float = 1.0,
         weight_bits: int = WEIGHT_BITS,
+        learn: Sequence[str] = (),
+        dropout: float = 0.0,
     ):
-        super().__init__(name, projections, neuron, threshold, weight_bits)
+        super().__init__(name, projections, neuron, threshold, weight_bits, learn, dropout)
         self.recurrent = Projection(InputSpec((name,)), recurrent, delay=1)
 
     @property
@@ -46,11 +48,18 @@ class RecurrentLayer(SpikingLayer):
         return tuple(projection.input_spec for projection in super().projection_list)
 
     def activate(
-        self, activation: Tensor, bias: Tensor, threshold: float, weights: list[Tensor] | None
+        self,
+        activation: Tensor,
+        bias: Tensor,
+        threshold: float,
+        weights: list[Tensor] | None,
+        scale: float = 1.0,
     ) -> Tensor:
         """Run the neurons one timestep after the other."""
         recurrent = self.recurrent.weights if weights is None else weights[-1]
         unit = 1.0 if weights is None else float(ALIGN)
+        neuron = self.neuron
+        tensors = self._tensors(neuron, threshold, scale)
         current = voltage = torch.zeros_like(activation[0])
         spikes = torch.zeros_like(activation[:1])
         outputs = []
@@ -58,11 +67,18 @@ class RecurrentLayer(SpikingLayer):
         for increment in activation:
             increment = increment + self.recurrent.project(spikes, recurrent).view_as(increment)
             current, voltage, out = step(
-                increment, bias, current, voltage, threshold * unit, self.neuron, unit
+                increment, bias, current, voltage, (threshold * unit, neuron, unit), *tensors
             )
             spikes = out.unsqueeze(0)
             outputs.append(out)
         return torch.stack(outputs)
+
+    def _tensors(self, neuron: NeuronConfig, threshold: float, scale: float) -> tuple[Tensor, ...]:
+        """Decays and threshold as tensors with gradients, where they are learned."""
+        if self.learned is None:
+            return ()
+        tensors = self.learned.tensors(neuron, threshold, scale)
+        return tensors.current_decay, tensors.voltage_decay, tensors.threshold
 
 
 class _LifStep(torch.autograd.Function):
@@ -75,35 +91,42 @@ class _LifStep(torch.autograd.Function):
         bias: Tensor,
         current: Tensor,
         voltage: Tensor,
-        threshold: float,
-        neuron: NeuronConfig,
-        unit: float,
+        settings: tuple[float, NeuronConfig, float],
+        *learned: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
+        threshold, neuron, unit = settings
         integers = unit > 1
         dtype = torch.int64 if integers else increment.dtype
+        before = (current, voltage) if learned else ()
         current, voltage = membrane_update(
             current.to(dtype), voltage.to(dtype), increment.to(dtype), bias.to(dtype), neuron
         )
         current, voltage = current.to(increment.dtype), voltage.to(increment.dtype)
-        ctx.save_for_backward(voltage)
-        ctx.settings = (threshold, neuron, unit, bias.shape)
+        ctx.save_for_backward(voltage, *before)
+        ctx.settings = (*settings, bias.shape)
         spikes = voltage > threshold
         return current, voltage.masked_fill(spikes, 0), spikes.to(increment.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (voltage,) = ctx.saved_tensors
+        voltage, *before = ctx.saved_tensors
         threshold, neuron, unit, bias_shape = ctx.settings
         grad_current, grad_voltage, grad_spikes = gradients
         surrogate = surrogate_derivative(voltage / threshold - 1, neuron.surrogate) / threshold
         grad_voltage = grad_spikes * surrogate + grad_voltage * (voltage <= threshold)
         grad_current = grad_current + grad_voltage
+        learned: tuple[Tensor, ...] = ()
+        if before:
+            learned = (
+                -(grad_current * before[0]).sum(),
+                -(grad_voltage * before[1]).sum(),
+                -(grad_spikes * surrogate * voltage / threshold).sum() * unit,
+            )
         return (
             grad_current * unit,
             grad_voltage.sum_to_size(bias_shape),
             grad_current * (1 - neuron.current_decay / DECAY_ONE),
             grad_voltage * (1 - neuron.voltage_decay / DECAY_ONE),
             None,
-            None,
-            None,
+            *learned,
         )

@@ -3,7 +3,7 @@
 import json
 import os
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -23,7 +23,9 @@ class KeyInfo:
     """A key of a recipe.
 
     Attributes:
-        table: Dotted name of its table; empty at the top level.
+        table: Dotted name of its table; empty at the top level. In a list of tables it ends with
+            the number of the table, as "layers[0]", or with a kind of table that is not in the
+            list, as "layers[dense]".
         key: Name of the key.
         type: Its type, range and choices, in words.
         default: Value where the recipe omits it; None where it has none.
@@ -52,11 +54,16 @@ def iter_keys(
         table: Dotted name of the table that `model` describes.
     """
     meanings, nested = describe_keys(model), []
-    for name, field in model.model_fields.items():
+    lists: list[tuple[FieldInfo, Any, str]] = []
+    for name, field in _ordered_fields(model):
         value = getattr(values, name) if values is not None else _default_of(field)
         inner = _table_model(field, value)
+        path = f"{table}.{name}" if table else name
+        if is_table_list(field):
+            lists.append((field, value, path))
+            continue
         if inner is not None:
-            nested.append((inner, value, f"{table}.{name}" if table else name))
+            nested.append((inner, value, path))
             continue
         yield KeyInfo(
             table,
@@ -67,8 +74,18 @@ def iter_keys(
             to_plain(value),
             meanings.get(name, ""),
         )
+    for field, value, path in lists:
+        for number, each in enumerate(value):
+            yield from iter_keys(type(each), each, f"{path}[{number}]")
+        for kind in _absent_kinds(field, value):
+            yield from iter_keys(kind, None, f"{path}[{kind.model_fields['kind'].default}]")
     for inner, value, path in nested:
         yield from iter_keys(inner, value if isinstance(value, BaseModel) else None, path)
+
+
+def _ordered_fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
+    """Fields of a table in order, its `kind` first."""
+    return sorted(model.model_fields.items(), key=lambda item: item[0] != "kind")
 
 
 def absent_tables(model: type[BaseModel], values: BaseModel, table: str = "") -> list[str]:
@@ -78,6 +95,9 @@ def absent_tables(model: type[BaseModel], values: BaseModel, table: str = "") ->
         value, path = getattr(values, name), f"{table}.{name}" if table else name
         if value is None and _models_in(field.annotation):
             absent.append(path)
+        elif is_table_list(field):
+            kinds = _absent_kinds(field, value)
+            absent += [f"{path}[{kind.model_fields['kind'].default}]" for kind in kinds]
         elif isinstance(value, BaseModel):
             absent += absent_tables(type(value), value, path)
     return absent
@@ -91,11 +111,21 @@ def to_commented_toml(values: BaseModel, table: str = "") -> str:
     """
     absent = absent_tables(type(values), values, table)
     lines, table = ([f"[{table}]"] if table else []), table
+    described = False
+    kinds: dict[str, set[Any]] = {}  # of the tables of each list that were described
     for key in iter_keys(type(values), values, table):
         omitted = any(f"{key.table}.".startswith(f"{each}.") for each in absent)
         if key.table != table:
             table = key.table
-            lines += ["", f"# [{table}]  (left out)" if omitted else f"[{table}]"]
+            header = _format_header(table)
+            lines += ["", f"# {header}  (left out)" if omitted else header]
+            seen = kinds.setdefault(header, set()) if header.startswith("[[") else set()
+            described = key.key == "kind" and key.value in seen
+            seen.add(key.value)
+        if described:  # another of its kind: what it sets
+            if key.value != key.default or key.key == "kind":
+                lines.append(f"{key.key} = {format_toml(key.value)}")
+            continue
         lines += textwrap.wrap(
             f"{key.meaning} ({key.type}; {_describe_default(key)})",
             WIDTH,
@@ -103,8 +133,25 @@ def to_commented_toml(values: BaseModel, table: str = "") -> str:
             subsequent_indent="# ",
         )
         setting = f"{key.key} = {format_toml(key.value)}"
-        lines.append(f"# {setting}" if omitted or key.value is None else setting)
+        unset = omitted or key.value is None
+        lines.append(f"# {setting}" if unset else setting)
     return "\n".join(lines).lstrip() + "\n"
+
+
+def _format_header(table: str) -> str:
+    """Header of a table, or of one in a list of tables."""
+    name, bracket, _ = table.partition("[")
+    return f"[[{name}]]" if bracket else f"[{name}]"
+
+
+def is_table_list(field: FieldInfo) -> bool:
+    """True of a list of tables, each of a `kind`."""
+    return get_origin(field.annotation) is tuple and bool(_models_in(field.annotation))
+
+
+def _absent_kinds(field: FieldInfo, values: Sequence[BaseModel]) -> list[type[BaseModel]]:
+    """Kinds of table that a list of tables could hold, but does not."""
+    return [m for m in _models_in(field.annotation) if m not in {type(each) for each in values}]
 
 
 def format_toml(value: Any) -> str:
@@ -117,7 +164,7 @@ def format_toml(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, Mapping):
         inner = ", ".join(f"{json.dumps(k)} = {format_toml(v)}" for k, v in value.items())
-        return f"{{ {inner} }}"
+        return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(format_toml, value))}]"
     return repr(value)

@@ -112,4 +112,25 @@ def load_recipe(name: Name, overrides: Sequence[str] = (), *, kind: Kind = "trai
             f"{text}: no such file or shipped {kind} recipe; {suggest(text, shipped)} (see "
             "'pumice recipes')"
         )
-    return load_config(model, path, overrides)
+    return _find_code(load_config(model, path, overrides), path.parent)
+
+
+def _find_code(recipe: Any, folder: Path) -> Any:
+    """Complete the paths of the user's code that are relative to the recipe's folder."""
+
+    def complete(name: str) -> str:
+        file, colon, attribute = name.rpartition(":")
+        beside = folder / file
+        if not colon or not file.endswith(".py") or Path(file).exists() or not beside.is_file():
+            return name
+        return f"{beside}:{attribute}"
+
+    if getattr(recipe.network if hasattr(recipe, "network") else None, "name", "") == "custom":
+        network = recipe.network.model_copy(update={"type": complete(recipe.network.type)})
+        recipe = recipe.model_copy(update={"network": network})
+    custom = getattr(getattr(recipe, "loss", None), "custom", None)
+    if custom is not None:
+        custom = custom.model_copy(update={"function": complete(custom.function)})
+        loss = recipe.loss.model_copy(update={"custom": custom})
+        recipe = recipe.model_copy(update={"loss": loss})
+    return recipe

@@ -1,18 +1,22 @@
 """Check a training recipe before torch is loaded: dataset, folder and memory."""
 
+import math
 import os
 from pathlib import Path
 
-from ...runtime.errors import DataError, RecipeError
-from ..data.catalog import get_dataset_info
+from ...runtime.errors import DataError, FileError, RecipeError
+from ..data.catalog import get_dataset_info, known_shape
+from ..models.layer_options import LayersOptions, count_weights, layer_shapes
 from ..models.options import (
     ConvOptions,
+    CustomOptions,
     NetworkOptions,
     ResNet19Options,
     SEWResNetOptions,
     SlayerOptions,
     VGGOptions,
 )
+from ..user_code import check_code
 from .recipe import Recipe
 
 COPIES = 4  # of each weight in training: itself, its gradient and the two moments of AdamW
@@ -28,17 +32,34 @@ def check_training(recipe: Recipe, folder: str | os.PathLike[str] | None = None)
 
     Raises:
         DataError: There is no such dataset, or its folder is missing.
+        FileError: The user's code, or the weights to start from, do not exist.
+        NetworkError: A layer does not fit its input, where its shape is known.
         RecipeError: The machine's memory cannot hold the weights or the activations.
     """
+    _check_files(recipe)
     name, folder = recipe.data.name, folder or recipe.data.folder
     if get_dataset_info(name).needs_folder and folder is None:
         raise DataError(f"{name}: needs the folder of its files; give --folder PATH")
     if folder is not None and not Path(folder).exists():
         raise DataError(f"{name}: no folder {folder}; give the present one with --folder PATH")
+    check_network(recipe, known_shape(recipe.data))
+
+
+def check_network(recipe: Recipe, input_shape: tuple[int, ...] | None = None) -> None:
+    """Check that a network of layers fits its input, and that it fits into memory.
+
+    Args:
+        recipe: The recipe.
+        input_shape: Shape of the frames, (channels, height, width); None where it is not known.
+
+    Raises:
+        NetworkError: A layer does not fit its input.
+        RecipeError: The machine's memory cannot hold the weights or the activations.
+    """
     available = memory_bytes()
     needs = {
-        "weights": COPIES * FLOAT_BYTES * min_weights(recipe.network),
-        "activations": FLOAT_BYTES * _min_activations(recipe),
+        "weights": COPIES * FLOAT_BYTES * min_weights(recipe.network, input_shape),
+        "activations": FLOAT_BYTES * _min_activations(recipe, input_shape),
     }
     for part, needed in needs.items():
         if available and needed > available:
@@ -49,8 +70,24 @@ def check_training(recipe: Recipe, folder: str | os.PathLike[str] | None = None)
             )
 
 
-def min_weights(options: NetworkOptions) -> int:
-    """Lower bound on the number of weights of a network, for every input shape."""
+def _check_files(recipe: Recipe) -> None:
+    """Raise `FileError` where the user's code or the weights to start from do not exist."""
+    if isinstance(recipe.network, CustomOptions) and ":" in recipe.network.type:
+        check_code(recipe.network.type)
+    if recipe.loss.custom is not None:
+        check_code(recipe.loss.custom.function)
+    weights = recipe.transfer.weights
+    if weights is not None and not weights.exists():
+        raise FileError(f"transfer.weights: {weights}: no such file or folder")
+
+
+def min_weights(options: NetworkOptions, input_shape: tuple[int, ...] | None = None) -> int:
+    """Lower bound on the number of weights of a network, for every input shape or the given one.
+
+    Raises `NetworkError` where a network of layers does not fit the given one.
+    """
+    if isinstance(options, LayersOptions):
+        return 0 if input_shape is None else count_weights(options, input_shape, 1)
     if isinstance(options, ConvOptions | SlayerOptions):
         channels, count = options.channels, len(options.channels)
         kernels = options.kernels
@@ -75,9 +112,12 @@ def memory_bytes() -> int:
         return 0
 
 
-def _min_activations(recipe: Recipe) -> int:
+def _min_activations(recipe: Recipe, input_shape: tuple[int, ...] | None) -> int:
     """Lower bound on the number of values of a batch that training keeps."""
     options = recipe.network
     dense = sum(options.hidden) if isinstance(options, ConvOptions | SlayerOptions) else 0
+    if isinstance(options, LayersOptions) and input_shape is not None:
+        shapes = layer_shapes(options, input_shape, 1)
+        dense = sum(math.prod(shape) for shape in shapes.values())
     pixels = max(recipe.data.size, 1) ** 2
     return recipe.data.timesteps * recipe.training.batch_size * (pixels + dense)

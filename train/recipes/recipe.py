@@ -6,6 +6,7 @@ from ...runtime.config import Options
 from ..data.augment_options import AugmentOptions
 from ..data.options import DataOptions
 from ..engine.training_config import DeviceOptions, TrainingOptions
+from ..engine.transfer_options import TransferOptions
 from ..losses.options import LossOptions
 from ..models.options import ConvOptions, NetworkOptions
 from .teacher_options import TeacherOptions
@@ -19,6 +20,7 @@ class Recipe(Options):
     - `loss`: losses to sum.
     - `augment`: augmentation of training samples.
     - `teacher`: models to learn from.
+    - `transfer`: weights to start from, and layers that are not trained.
     - `training`: optimization.
     - `devices`: hardware.
     """
@@ -28,6 +30,7 @@ class Recipe(Options):
     loss: LossOptions = LossOptions()
     augment: AugmentOptions = AugmentOptions()
     teacher: TeacherOptions | None = None
+    transfer: TransferOptions = TransferOptions()
     training: TrainingOptions = TrainingOptions()
     devices: DeviceOptions = DeviceOptions()
 

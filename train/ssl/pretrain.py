@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from ...runtime.errors import RecipeError
 from ..data.clips import ClipOptions, frame_indices, sample_clip_starts
 from ..data.videos import VideoSource
-from ..engine.checkpoint import read_weights, write_weights
+from ..engine.checkpoint import build_network, read_weights, record_network, write_weights
 from ..engine.run_folder import find_weights, lock_run, prepare_run
 from ..engine.trainer import (
     EpochSampler,
@@ -75,7 +75,9 @@ def pretrain(
     with lock_run(run):
         checkpoint = prepare_run(recipe, run, resume, ENCODER_FILE)
         torch.manual_seed(options.seed)
-        learner = SSLModule(build_encoder(recipe, provenance), recipe.objective, recipe.prednext)
+        encoder = build_encoder(recipe, provenance)
+        provenance |= record_network(recipe.network, encoder)
+        learner = SSLModule(encoder, recipe.objective, recipe.prednext)
         module = PretrainingModule(recipe, learner)
         loader = make_clip_pair_loader(recipe, videos)
         run_options = RunOptions(run, options.epochs, checkpoint, progress, recipe.devices)
@@ -116,7 +118,7 @@ def write_pretrained_model(path: str | os.PathLike[str], pretrained: PretrainedM
 def read_pretrained_model(path: str | os.PathLike[str]) -> PretrainedModel:
     """Read a pretrained model from its file or the folder of its run; raises `FileError`."""
     file = find_weights(path, ENCODER_FILE, "pretrain")
-    return PretrainedModel(*read_weights(file, PretrainRecipe, build_encoder))
+    return PretrainedModel(*read_weights(file, PretrainRecipe, build_network))
 
 
 def make_clip_pair_loader(recipe: PretrainRecipe, videos: VideoSource) -> DataLoader[Batch]:

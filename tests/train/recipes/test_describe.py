@@ -67,6 +67,23 @@ def test_a_table_that_a_recipe_leaves_out_is_a_comment() -> None:
     assert set(tomllib.loads(text)["loss"]) == {"cross_entropy", "etc"}
 
 
+def test_a_list_of_layers_reads_back_as_itself_and_names_every_kind(tmp_path: Path) -> None:
+    layers = (
+        '[{kind="conv",channels=4,kernel=[3,5],learn=["threshold"]},{kind="conv",channels=8,'
+        'shortcuts=["conv1"]},{kind="dense",neurons=6,delays=[0,1]},{kind="readout",pool=0}]'
+    )
+    recipe = load_recipe("digits-events", [f'network={{name="layers",layers={layers}}}'])
+    text = to_commented_toml(recipe)
+    path = tmp_path / "described.toml"
+    path.write_text(text)
+    assert load_recipe(path) == recipe
+    assert text.count("\n[[network.layers]]\n") == 4
+    assert text.count("# [[network.layers]]  (left out)") == 4  # conv1d, max_pool, or, iand
+    keys = {(key.table, key.key): key for key in iter_keys(type(recipe), recipe)}
+    assert keys["network.layers[0]", "kernel"].value == [3, 5]
+    assert keys["network.layers[max_pool]", "kernel"].default == 2
+
+
 def test_the_lists_of_names_are_those_of_the_registries() -> None:
     assert list(DATASETS) == list(LOADERS)
-    assert list(MODEL_OPTIONS) == list(MODELS)
+    assert list(MODEL_OPTIONS) == [*MODELS, "custom"]

@@ -76,7 +76,10 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("network.name=sew_resnet", "network: 'sew_resnet' is none of 'conv', 'vggsnn', 'vgg9', "),
+        (
+            "network.name=sew_resnet",
+            "network: 'sew_resnet' is none of 'conv', 'layers', 'vggsnn', ",
+        ),
         ("network={ name = 'ms_resnet18' }", "network: its shortcuts carry membrane currents, and"),
         ("network.widht=8", "network.widht: unknown key; did you mean 'width'?"),
         ("network.zeal=8", "network.zeal: unknown key; known are connect, name, neuron, pool, "),
