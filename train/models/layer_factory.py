@@ -23,11 +23,8 @@ from .layer_options import (
     Shape,
     SpikingLayerOptions,
     as_pair,
-    conv_padding,
-    count_inputs,
-    pool_window,
-    pooled_shape,
 )
+from .layer_shapes import conv_padding, count_inputs, pool_window, pooled_shape
 from .neuron_options import NeuronOptions
 
 

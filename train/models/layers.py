@@ -8,7 +8,8 @@ from ..nn.network import SpikingNetwork
 from ..nn.projections import Shape
 from .builder import Layers, check_sizes
 from .layer_factory import make_layer
-from .layer_options import LayersOptions, layer_shapes, resolve_layers
+from .layer_options import LayersOptions, resolve_layers
+from .layer_shapes import layer_shapes
 from .neuron_options import NeuronOptions
 
 

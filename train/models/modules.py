@@ -45,9 +45,8 @@ from .layer_options import (
     OrLayerOptions,
     ReadoutLayerOptions,
     SpikingLayerOptions,
-    output_shape,
-    pool_window,
 )
+from .layer_shapes import output_shape, pool_window
 from .neuron_options import NeuronOptions
 
 
@@ -64,6 +63,9 @@ class Signal:
             raise NetworkError("adds a value that is no output of a layer")
         if other.shape != self.shape:
             raise NetworkError(f"adds outputs of shape {self.shape} and {other.shape}")
+        twice = set(self.sources) & set(other.sources)
+        if twice:
+            raise NetworkError(f"adds the output of {twice.pop()} twice")
         return Signal(self.trace, self.sources + other.sources, self.shape)
 
 

@@ -124,7 +124,7 @@ class _LearnedLif(torch.autograd.Function):
         neuron: NeuronConfig,
         unit: float,
     ) -> Tensor:
-        level = max(float(threshold) * unit, 1e-30) if neuron.spiking else 1.0
+        level = max(float(threshold.detach()) * unit, 1e-30) if neuron.spiking else 1.0
         out, voltages = run_forward(activation, bias, level, neuron, unit > 1)
         ctx.save_for_backward(voltages, bias)
         ctx.settings = (level, neuron, unit)

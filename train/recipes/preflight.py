@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ...runtime.errors import DataError, FileError, RecipeError
 from ..data.catalog import get_dataset_info, known_shape
-from ..models.layer_options import LayersOptions, count_weights, layer_shapes
+from ..models.layer_options import LayersOptions
+from ..models.layer_shapes import count_weights, layer_shapes
 from ..models.options import (
     ConvOptions,
     CustomOptions,

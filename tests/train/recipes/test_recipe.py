@@ -78,7 +78,7 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
     [
         (
             "network.name=sew_resnet",
-            "network: 'sew_resnet' is none of 'conv', 'layers', 'vggsnn', ",
+            "network: 'sew_resnet' is none of 'conv', 'layers', ",
         ),
         ("network={ name = 'ms_resnet18' }", "network: its shortcuts carry membrane currents, and"),
         ("network.widht=8", "network.widht: unknown key; did you mean 'width'?"),
