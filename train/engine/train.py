@@ -78,15 +78,13 @@ def train(
         pumice.train("digits-events", epochs=3, out="runs/digits")
 
     Args:
-        model: A spiking network; a torch module that calls layers of `pumice.nn`, or that maps
-            events (timesteps, batch, *shape) to logits (timesteps, batch, classes); or a recipe:
-            its TOML file, its name or a `Recipe`.
+        model: A spiking network; a torch module of `pumice.nn` layers, or from events (timesteps,
+            batch, *shape) to logits (timesteps, batch, classes); or a recipe, its file or name.
         data: Dataset; None loads the recipe's.
         epochs: Passes over the training samples; default 20, or the recipe's.
         loss: A name such as "etc", a list of names, or a mapping from name to weight or options
-            (`{"etc": 0.5}`, `{"etc": {"temperature": 2}}`); "FILE.py:NAME" is a function of your
-            own. Cross-entropy is added where neither it, "tet" nor a function is among them.
-            Default: cross-entropy, or the recipe's.
+            (`{"etc": 0.5}`); "FILE.py:NAME" is a function of your own. Cross-entropy is added where
+            none of them classifies. Default: cross-entropy, or the recipe's.
         out: Folder of checkpoints, history and weights; None keeps no files.
         resume: Continue the run in `out`, if there is one; it ends bit for bit as an unbroken run.
         progress: Show a progress bar; None shows one in a terminal or notebook.
