@@ -108,16 +108,18 @@ static void pm_write_spikes(const pm_population *p, const uint8_t *values, const
   }
 }
 
-static void pm_write_state(const pm_population *p, const int32_t *voltage, int32_t *out) {
+/* Record a state of neurons from `low` to before `high`, whole positions, likewise. */
+static void pm_write_state(const pm_population *p, const int32_t *state, int32_t *out, int32_t low,
+                           int32_t high) {
   const int32_t channels = p->channels, positions = p->neurons / channels;
-  voltage += p->first;
+  state += p->first;
   if (positions == 1) {
-    memcpy(out, voltage, (size_t)p->neurons * sizeof *out);
+    memcpy(out + low, state + low, (size_t)(high - low) * sizeof *out);
     return;
   }
   for (int32_t c = 0; c < channels; c++)
-    for (int32_t i = 0; i < positions; i++)
-      out[(ptrdiff_t)c * positions + i] = voltage[(ptrdiff_t)i * channels + c];
+    for (int32_t i = low / channels; i < high / channels; i++)
+      out[(ptrdiff_t)c * positions + i] = state[(ptrdiff_t)i * channels + c];
 }
 
 /* Count the spikes of a round. */
@@ -807,13 +809,15 @@ static inline size_t pm_place(const pm_population *p, const pm_recording *rec, i
   return ((size_t)step * (size_t)rec->batch + (size_t)sample) * (size_t)p->neurons;
 }
 
-/* Record the states of a population after a step, where that is asked for. */
+/* Record the states of a population's part after a step, where that is asked for. */
 static void pm_write_states(const pm_population *p, int32_t number, const pm_state *state,
-                            const pm_recording *rec, int32_t step, int32_t sample) {
+                            const pm_recording *rec, int32_t step, int32_t sample, int32_t low,
+                            int32_t high) {
   const size_t place = pm_place(p, rec, step, sample);
-  if (rec->voltages[number]) pm_write_state(p, state->voltage, rec->voltages[number] + place);
+  if (rec->voltages[number])
+    pm_write_state(p, state->voltage, rec->voltages[number] + place, low, high);
   if (rec->currents && rec->currents[number])
-    pm_write_state(p, state->current, rec->currents[number] + place);
+    pm_write_state(p, state->current, rec->currents[number] + place, low, high);
 }
 
 /* Compute a population's values of `steps` steps. */
@@ -827,7 +831,7 @@ static void pm_compute(const pm_network *net, int32_t number, const pm_state *st
     if (step % together == 0) pm_activate(net, p, state, ws, step, together, low, high);
     pm_update(net, p, state, ws, (ptrdiff_t)(step % together) * p->neurons,
               pm_values(p, state, step), low, high, keep);
-    pm_write_states(p, number, state, rec, start + step, sample);
+    pm_write_states(p, number, state, rec, start + step, sample, low, high);
   }
 }
 
@@ -906,8 +910,10 @@ static void pm_judge(const pm_network *net, const pm_state *state) {
 static void pm_hold(const pm_network *net, const pm_state *state, const pm_recording *rec,
                     int32_t sample, int32_t start) {
   for (int32_t number = 0; number < net->population_count; number++)
-    for (int32_t step = start; step < rec->timesteps; step++)
-      pm_write_states(net->populations + number, number, state, rec, step, sample);
+    for (int32_t step = start; step < rec->timesteps; step++) {
+      const pm_population *p = net->populations + number;
+      pm_write_states(p, number, state, rec, step, sample, 0, p->neurons);
+    }
 }
 
 int PM_ADVANCE(const pm_network *net, const pm_state *state, const pm_recording *rec,
@@ -1013,7 +1019,7 @@ static void pm_compute_group(const pm_network *net, int32_t number, const pm_sta
         to[i] = (int16_t)(to[i] + sums[(ptrdiff_t)i * PM_GROUP + k]);
       pm_update(net, p, states + k, ws + k, 0, pm_values(p, states + k, step), 0, outputs,
                 rec->currents && rec->currents[number]);
-      pm_write_states(p, number, states + k, rec, start + step, sample + k);
+      pm_write_states(p, number, states + k, rec, start + step, sample + k, 0, outputs);
     }
   }
 }

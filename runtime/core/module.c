@@ -251,7 +251,8 @@ static PyObject *advance(PyObject *self, PyObject *args) {
   if (!loaded) return NULL;
   const pm_network *net = &loaded->network;
   const pm_variant *run = find_variant(loaded, name);
-  if (!run || timesteps < 1 || batch < 1 || parts < 1 || number < 0 || number >= parts) {
+  if (!run || timesteps < 1 || batch < 1 || parts < 1 || number < 0 || number >= parts ||
+      (parts > 1 && net->threshold_count)) {
     PyErr_SetString(PyExc_ValueError, "advance: unsupported variant, shape or part");
     return NULL;
   }

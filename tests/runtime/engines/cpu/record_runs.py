@@ -1,10 +1,12 @@
 """Record runs of the reference for replay_runs.c: `python record_runs.py FILE NUMBER`.
 
 Networks and events are drawn at random; a third each take products, events, or what they choose.
+With `--tables FOLDER NUMBER`, write the tables alone, a file for each network, for fuzz_tables.c.
 """
 
+import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +26,7 @@ from pumice.runtime.engines.cpu.tables import SPARSE, CoreTables, hwc_order
 
 def arrays(network: Network, events: Events, tables: CoreTables) -> Iterator[Any]:
     """Yield what a run is given and what it has to give."""
-    trace = reference.run(network, events)
+    trace = reference.run(network, events, "states")
     ordered = (*network.inputs, *network.topological_order)
     yield np.array([trace.timesteps, trace.batch], np.int32)
     yield from tables.arrays()
@@ -34,7 +36,9 @@ def arrays(network: Network, events: Events, tables: CoreTables) -> Iterator[Any
     for p in ordered:
         yield trace.spikes[p.name] if p.kind == "cuba" else none
     for p in ordered:
-        yield trace.voltages[p.name] if p.kind == "integrator" else none
+        yield none if p.kind == "input" else trace.voltages[p.name]
+    for p in ordered:
+        yield trace.currents[p.name] if p.kind == "cuba" else none
     counts = [
         trace.counts[p.name].reshape(trace.batch, -1)[:, hwc_order(p.shape)]
         if p.kind != "integrator"
@@ -45,34 +49,59 @@ def arrays(network: Network, events: Events, tables: CoreTables) -> Iterator[Any
     yield trace.steps
 
 
-def record(file: BinaryIO, network: Network, events: Events, products: int) -> None:
-    """Write one run; `products` 0 for events, 1 for products, 2 for what the network chooses."""
+def compile_tables(network: Network, products: int) -> CoreTables:
+    """Compile `network`; `products` 0 for events, 1 for products, 2 for what it chooses."""
     tables = compile_network(network, COSTS["scalar"])
     if products < 2:
         tables.column("dense_from")[:] = (tables.column("kind") != SPARSE) * products
         tables.seal()
-    for array in arrays(network, events, tables):
+    return tables
+
+
+def write(file: BinaryIO, recorded: Iterable[Any]) -> None:
+    """Write arrays, each as a 64-bit size and its bytes."""
+    for array in recorded:
         data = np.ascontiguousarray(array).tobytes()
         file.write(np.uint64(len(data)).tobytes() + data)
 
 
-def main() -> None:
-    """Record so many runs."""
-    with open(sys.argv[1], "wb") as file:
+def for_each(number: int, work: Callable[[Network, Events, CoreTables], None]) -> None:
+    """Call `work` with random networks, events for them, and their tables."""
 
-        @settings(
-            max_examples=int(sys.argv[2]),
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(st.one_of(runs(), runs(), stopping_runs()), st.integers(0, 2))
-        def each(run: tuple[Network, Events], products: int) -> None:
-            record(file, *run, products)
+    @settings(
+        max_examples=number,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.one_of(runs(), runs(), stopping_runs()), st.integers(0, 2))
+    def each(run: tuple[Network, Events], products: int) -> None:
+        work(*run, compile_tables(run[0], products))
 
-        each()
+    each()
+
+
+def record_runs(path: Path, number: int) -> None:
+    """Record so many runs in one file."""
+    with path.open("wb") as file:
+        for_each(number, lambda *run: write(file, arrays(*run)))
+
+
+def record_tables(folder: Path, number: int) -> None:
+    """Write so many tables, each to its own file of `folder`."""
+    names = itertools.count()
+
+    def record(_: Network, __: Events, tables: CoreTables) -> None:
+        with (folder / f"tables-{next(names):04}").open("wb") as file:
+            write(file, tables.arrays())
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for_each(number, record)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "--tables":
+        record_tables(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        record_runs(Path(sys.argv[1]), int(sys.argv[2]))

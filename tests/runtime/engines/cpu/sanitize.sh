@@ -1,26 +1,24 @@
 #!/bin/sh
-# Test the C core under sanitizers: sanitize.sh address,undefined|thread [pytest arguments]
-# Works on a copy, so that the built core stays. PYTHON names an interpreter with the tests' packages.
+# Test the C core under sanitizers: sanitize.sh address,undefined|thread [networks]
+#
+# Runs of random networks are recorded by the reference and replayed by the instrumented core,
+# without Python in the process: whole (under ThreadSanitizer by three threads), cut into two at
+# every step, and as groups of samples. PYTHON names an interpreter with the tests' packages, CC a
+# compiler. Without optimization, since GCC takes minutes to instrument the optimized kernels.
 set -eu
 kind=$1
-shift
-root=$(cd "$(dirname "$0")/../../../.." && pwd)
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
-(cd "$root" && git ls-files -z | xargs -0 cp -P --parents -t "$copy")
-cd "$copy"
-python=${PYTHON:-python3}
-CFLAGS="-fsanitize=$kind -fno-sanitize-recover=all -g -O0" LDFLAGS="-fsanitize=$kind" \
-  "$python" setup.py -q build_ext --inplace
+networks=${2:-300}
+here=$(cd "$(dirname "$0")" && pwd)
+core=$here/../../../../runtime/core
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+"${PYTHON:-python3}" "$here/record_runs.py" "$folder/runs" "$networks"
 case $kind in
-  thread) library=$(gcc -print-file-name=libtsan.so) ;;
-  *) library=$(gcc -print-file-name=libasan.so) ;;
+  thread) threads=3 ;;
+  *) threads=1 ;;
 esac
-export LD_PRELOAD="$library" PYTHONPATH="$copy"
-export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS="halt_on_error=1 report_signal_unsafe=0 ignore_noninstrumented_modules=1"
-tests=tests/runtime/engines/cpu
-if [ "$kind" != thread ]; then
-  "$python" $tests/damage_tables.py 5000
-fi
-"$python" -m pytest -q -p no:cacheprovider $tests/test_engine.py "$@"
+"${CC:-cc}" -std=c11 -O0 -g -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize="$kind" \
+  -fno-sanitize-recover=all -I"$core" "$core"/core*.c "$here/replay_runs.c" -o "$folder/replay" \
+  -lpthread
+export UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+"$folder/replay" "$folder/runs" $threads

@@ -412,6 +412,29 @@ def test_a_stream_may_be_shared_by_threads(run: tuple[Network, Events]) -> None:
         assert_same(engine.run_from_state(network, states, events, threads=5), expected)
 
 
+def test_states_are_recorded_by_the_thread_that_computed_them() -> None:
+    """Two layers of many rows, whose threads are at different steps for most of a run."""
+    rng = np.random.default_rng(0)
+    weights = (2 * rng.integers(-60, 60, (8, channels, 3, 3)) for channels in (2, 8))
+    first, second = (Conv(each, padding=(1, 1)) for each in weights)
+    shapes = {"in": (2, 32, 32), "a": (8, 32, 32), "b": (8, 32, 32)}
+    network = Network(
+        tuple(
+            Population(name, shape, "input" if name == "in" else "cuba", threshold=300)
+            for name, shape in shapes.items()
+        ),
+        (Projection("p", "in", "a", first), Projection("q", "a", "b", second)),
+    )
+    events = (rng.random((16, 1, 2, 32, 32)) < 0.2).astype(np.uint8)
+    expected = reference.run(network, events, "states")
+    with sharing():
+        for _ in range(20):
+            found = engine.run(network, events, "states", threads=2)
+            for name in ("a", "b"):
+                assert np.array_equal(found.voltages[name], expected.voltages[name])
+                assert np.array_equal(found.currents[name], expected.currents[name])
+
+
 def test_a_hundred_runs_on_threads_are_one_run() -> None:
     network, events = wide(), images(0.2)
     alone = engine.run(network, events, threads=1)
