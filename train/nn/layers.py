@@ -16,6 +16,8 @@ from torch.nn import functional
 
 from ...convert.quantize import scales
 from ...convert.quantize.float_network import FloatPopulation, FloatProjection
+from .exact_sums import EXACT_LIMIT, check_bound, exact_arithmetic
+from .layer_quantization import QuantizationSettings, QuantizedLayer, quantize_layer
 from .learned import LearnedParameters, learned_lif
 from .neuron import NeuronConfig, lif
 from .projections import InputSpec, Linear, Projection, Shape
@@ -41,6 +43,7 @@ class SpikingLayer(nn.Module):
         max_abs_voltage: Largest absolute voltage of an integrator in training, which its integers
             must hold.
         quantized: Whether the forward pass is in integers.
+        event_peak: Largest value of the events, of a layer that reads them.
     """
 
     max_abs_voltage: Tensor
@@ -63,6 +66,7 @@ class SpikingLayer(nn.Module):
         self.weight_bits = weight_bits
         self.dropout = dropout
         self.quantized = False
+        self.event_peak = 1
         if not neuron.spiking:
             self.register_buffer("max_abs_voltage", torch.zeros(()))
 
@@ -134,42 +138,44 @@ class SpikingLayer(nn.Module):
         return learned_lif(activation, bias, tensors, neuron, unit)
 
     def _forward_quantized(self, inputs: Sequence[Tensor]) -> Tensor:
-        folded = [projection.fold_batch_norm() for projection in self.projection_list]
-        parts = [
-            projection.split_delays(weights)
-            for projection, (weights, _) in zip(self.projection_list, folded, strict=True)
-        ]
-        peaks = [scales.max_abs(part.detach()) for each in parts for part in each]
-        spiking, threshold = self.initial_neuron.spiking, self.threshold
-        scale = scales.population_scale(
-            peaks,
-            threshold if spiking else 0.0,
-            self.weight_bits,
-            0.0 if spiking else float(self.max_abs_voltage),
-        )
-        weights = [
-            torch.cat([self._quantize_weights(part, scale) for part in each], dim=1)
-            if len(each) > 1
-            else self._quantize_weights(each[0], scale)
-            for each in parts
-        ]
-        driven = zip(self.projection_list, inputs, weights, strict=False)
-        activation = _sum_tensors([p.project(values, each) for p, values, each in driven])
-        bias = _sum_tensors([bias for _, bias in folded])
-        exponent = scales.bias_exponent(float(bias.detach().abs().max()), scale)
-        mantissa = scales.quantize_bias(bias, scale, exponent)
-        bias = _straight_through(bias * (scale * scales.ALIGN), mantissa * 2.0**exponent)
-        bias = bias.view(-1, *([1] * (activation.dim() - 3)))
-        level = scales.quantize_threshold(threshold, scale)
-        out = self.activate(activation, bias, level, weights, scale)
-        return out if spiking else out * (1.0 / (scale * scales.ALIGN))
+        with exact_arithmetic(self.projection_list[0].weights.device):
+            quantized = quantize_layer(self.projection_list, self._quantization)
+            self._check_bound(quantized)
+            weights = quantized.weights
+            projections = zip(self.projection_list, inputs, weights, strict=False)
+            activation = _sum_tensors([p.project(values, each) for p, values, each in projections])
+            bias = quantized.bias.view(-1, *([1] * (activation.dim() - 3)))
+            out = self.activate(activation, bias, quantized.threshold, weights, quantized.scale)
+        unit = 1.0 / (quantized.scale * scales.ALIGN)
+        return out if self.initial_neuron.spiking else out * unit
 
-    def _quantize_weights(self, weights: Tensor, scale: float) -> Tensor:
-        """Quantize to integers, weight exponent included."""
-        peak = scales.max_abs(weights.detach())
-        exponent = scales.weight_exponent(peak, scale, self.weight_bits)
-        mantissa = scales.quantize_weights(weights, scale, exponent, self.weight_bits)
-        return _straight_through(weights * scale, mantissa * 2.0**exponent)
+    @property
+    def _quantization(self) -> QuantizationSettings:
+        if self.initial_neuron.spiking:
+            return QuantizationSettings(self.weight_bits, self.threshold, 0.0)
+        return QuantizationSettings(self.weight_bits, 0.0, float(self.max_abs_voltage))
+
+    def _check_bound(self, quantized: QuantizedLayer) -> None:
+        """Raise `NetworkError` where sums may leave the integers that float32 holds."""
+        bound = 0.0
+        for projection, exponent in zip(self.projection_list, quantized.exponents, strict=True):
+            weights = projection.linear.weight if projection.linear is not None else projection.one
+            inputs = weights[0].numel()
+            if isinstance(projection.linear, nn.ConvTranspose2d):
+                inputs = weights[:, 0].numel()
+            peak = scales.max_weight(self.weight_bits) << exponent
+            bound += inputs * peak * projection.max_input(self.event_peak)
+        if bound > EXACT_LIMIT:
+            check_bound(self.name, self._sum_abs_products(quantized.weights))
+
+    def _sum_abs_products(self, weights: Sequence[Tensor]) -> float:
+        """Largest sum of absolute products of a neuron."""
+        total = 0.0
+        for projection, each in zip(self.projection_list, weights, strict=True):
+            axis = 1 if isinstance(projection.linear, nn.ConvTranspose2d) else 0
+            sums = each.detach().abs().double().transpose(0, axis).flatten(1).sum(dim=1)
+            total += float(sums.max()) * projection.max_input(self.event_peak)
+        return total
 
     def output_shape(self, *inputs: Tensor) -> Shape:
         """Shape of the population, for inputs like these."""
@@ -222,11 +228,6 @@ def _sum_tensors(tensors: Sequence[Tensor]) -> Tensor:
     for tensor in tensors[1:]:
         total = total + tensor
     return total
-
-
-def _straight_through(values: Tensor, rounded: Tensor) -> Tensor:
-    """Straight-through estimator: exactly `rounded`, with the gradient of `values`."""
-    return rounded.detach() + (values - values.detach())
 
 
 def set_quantized(modules: Iterable[nn.Module], quantized: bool) -> None:

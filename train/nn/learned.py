@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ...convert.quantize.scales import DECAY_ONE, quantize_decay
-from .neuron import NeuronConfig, run_backward, run_forward, surrogate_derivative
+from .lif_torch import surrogate_derivative
+from .neuron import NeuronConfig, run_backward, run_forward
 
 LEARNED = ("current_decay", "voltage_decay", "threshold")
 MIN_DECAY = 1 / DECAY_ONE  # so that a decay that starts at 0 or 1 has a finite logit

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit, prange
 
 from ...runtime.arithmetic import ALIGN_BITS, DECAY_BITS, DECAY_ONE, STATE_HALF
+from .exact_sums import TOLERANCE
 
 BLOCK_SIZE = 1024
 SURROGATES = ("triangle", "rectangle", "atan", "fast_sigmoid")
@@ -41,9 +42,13 @@ def _lif_step_int(
     voltage_factor: NumbaArg,
     threshold: NumbaArg,
     spiking: NumbaArg,
-) -> None:
+) -> NumbaArg:
+    inexact = np.int32(0)
     for i in range(len(activation)):
-        increment = np.int32(np.int32(activation[i]) << np.int32(ALIGN_BITS))
+        nearest = np.rint(activation[i])
+        near = abs(activation[i] - nearest) <= np.float32(TOLERANCE)
+        inexact += np.int32(0) if near else np.int32(1)
+        increment = np.int32(np.int32(nearest) << np.int32(ALIGN_BITS))
         u = np.int32(_decay(current[i], current_factor) + increment)
         u = np.int32(u - np.int32(2 * STATE_HALF)) if u > STATE_HALF else u
         u = np.int32(u + np.int32(2 * STATE_HALF)) if u <= -STATE_HALF else u
@@ -54,6 +59,7 @@ def _lif_step_int(
         voltage[i] = np.int32(0) if spike else v
         pre_reset[i] = np.float32(v)
         out[i] = np.float32(spike) if spiking else np.float32(v)
+    return inexact
 
 
 @njit(error_model="numpy")
@@ -89,21 +95,23 @@ def lif_forward_int(
     spiking: NumbaArg,
     out: NumbaArg,
     voltages: NumbaArg,
-) -> None:
+) -> NumbaArg:
     """Run the integer neuron model on float32 arrays that hold integers; all scalars are int32.
 
-    Writes spikes (or voltages) to `out`, and the voltages before the reset to `voltages`. `bias`
-    (neurons,) and `threshold` are in 1/64 weight units; `current_factor` and `voltage_factor` are
-    4096 - decay.
+    Returns how many activations are off an integer by more than `TOLERANCE`; the others are
+    rounded. Writes spikes (or voltages) to `out`, and the voltages before the reset to `voltages`.
+    `bias` (neurons,) and `threshold` are in 1/64 weight units; `current_factor` and
+    `voltage_factor` are 4096 - decay.
     """
     timesteps, rows, neurons = activation.shape
     blocks = (neurons + BLOCK_SIZE - 1) // BLOCK_SIZE
+    inexact = 0
     for job in prange(rows * blocks):
         row, start = job // blocks, (job % blocks) * BLOCK_SIZE
         stop = min(neurons, start + BLOCK_SIZE)
         current, voltage = np.zeros(stop - start, np.int32), np.zeros(stop - start, np.int32)
         for now in range(timesteps):
-            _lif_step_int(
+            inexact += _lif_step_int(
                 activation[now, row, start:stop],
                 bias[start:stop],
                 current,
@@ -115,6 +123,7 @@ def lif_forward_int(
                 threshold,
                 spiking,
             )
+    return inexact
 
 
 @njit(parallel=True, error_model="numpy", cache=True)

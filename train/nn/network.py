@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from ...convert.quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
 from ...runtime.errors import NetworkError
 from .layers import SpikingLayer, set_quantized
+from .projections import INPUT as INPUT
 from .projections import InputSpec, Shape, gather_input
 from .spike_logic import Gate
-
-INPUT = "input"
 
 
 class SpikingNetwork(nn.Module):
@@ -50,6 +49,18 @@ class SpikingNetwork(nn.Module):
         self.value_bits = value_bits
         self.options = options
         self.provenance: dict[str, Any] | None = None
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of an input value."""
+        return self._value_bits
+
+    @value_bits.setter
+    def value_bits(self, bits: int) -> None:
+        self._value_bits = bits
+        for layer in self.layer_list:
+            if isinstance(layer, SpikingLayer):
+                layer.event_peak = (1 << bits) - 1
 
     def forward(self, events: Tensor) -> Tensor:
         """Compute the logits (timesteps, batch, classes) of `events`."""

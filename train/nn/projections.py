@@ -15,6 +15,7 @@ from ...convert.quantize.fuse import fuse_linear_ops
 from ...convert.quantize.linear_ops import ConvOp, LinearOp, Op, PoolOp
 from ...runtime.errors import NetworkError
 
+INPUT = "input"  # name of the events
 Linear = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -109,8 +110,9 @@ class Projection(nn.Module):
         """Weights before batch norm, with the divisor of average pooling."""
         if self.linear is None:
             return self.one
-        height, width = self.input_spec.pool_size
-        return self.linear.weight * (1 / (height * width))
+        if self.input_spec.pool_size == (1, 1):
+            return self.linear.weight
+        return self.linear.weight * self.pool_factor
 
     def project(self, values: Tensor, weights: Tensor, bias: Tensor | None = None) -> Tensor:
         """Apply the linear operation with other `weights` and `bias`."""
@@ -157,17 +159,50 @@ class Projection(nn.Module):
         w' = w g / sqrt(var + eps), b' = beta + (b - mean) g / sqrt(var + eps)
         """
         weights = self.weights
-        axis = 1 if isinstance(self.linear, nn.ConvTranspose2d) else 0  # of the output channels
-        bias = weights.new_zeros(weights.shape[axis])
-        if self.linear is not None and self.linear.bias is not None:
-            bias = self.linear.bias
-        norm = self.norm
+        gain, bias = self.fold_gain()
+        if gain is not None:
+            axis = self._output_axis
+            weights = weights * gain.view(-1, *([1] * (weights.dim() - 1 - axis)))
+        return weights, bias
+
+    @property
+    def _output_axis(self) -> int:
+        return 1 if isinstance(self.linear, nn.ConvTranspose2d) else 0
+
+    @property
+    def rows(self) -> Tensor | None:
+        """Weights whose rows are the output channels, before pooling's divisor; None if none."""
+        linear = self.linear
+        return linear.weight if isinstance(linear, nn.Conv2d | nn.Linear) else None
+
+    @property
+    def pool_factor(self) -> float:
+        """Divisor of average pooling, as a factor."""
+        height, width = self.input_spec.pool_size
+        return 1 / (height * width)
+
+    def max_input(self, event_peak: int) -> int:
+        """Largest input value, where that of the events is `event_peak` and a spike is 1."""
+        height, width = self.input_spec.pool_size
+        return (
+            height
+            * width
+            * sum(event_peak if source == INPUT else 1 for source in self.input_spec.sources)
+        )
+
+    def fold_gain(self) -> tuple[Tensor | None, Tensor]:
+        """Batch norm's gain of each output channel, None without, and the folded bias."""
+        axis = self._output_axis
+        linear, norm = self.linear, self.norm
+        weight = self.one if linear is None else linear.weight
+        bias = weight.new_zeros(weight.shape[axis])
+        if linear is not None and linear.bias is not None:
+            bias = linear.bias
         if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
             assert norm.running_var is not None and norm.running_mean is not None
             gain = norm.weight / (norm.running_var + norm.eps).sqrt()
-            bias = norm.bias + (bias - norm.running_mean) * gain
-            weights = weights * gain.view(-1, *([1] * (weights.dim() - 1 - axis)))
-        return weights, bias
+            return gain, norm.bias + (bias - norm.running_mean) * gain
+        return None, bias
 
     def to_float(self, target: str, source_shape: Shape) -> list[FloatProjection]:
         """Export a float projection to `target` per source and delay; sources have one shape."""

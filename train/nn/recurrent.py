@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from ...convert.quantize.scales import ALIGN, DECAY_ONE, WEIGHT_BITS
+from .exact_sums import round_sums
 from .layers import SpikingLayer
-from .neuron import NeuronConfig, membrane_update, surrogate_derivative
+from .lif_torch import membrane_update, surrogate_derivative
+from .neuron import NeuronConfig
 from .projections import InputSpec, Linear, Projection
 
 
@@ -96,16 +98,19 @@ class _LifStep(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         threshold, neuron, unit = settings
         integers = unit > 1
-        dtype = torch.int64 if integers else increment.dtype
+        floating = increment.dtype
+        dtype = torch.int64 if integers else floating
         before = (current, voltage) if learned else ()
+        increment = round_sums(increment).to(dtype) if integers else increment
+        decays = neuron.current_decay, neuron.voltage_decay
         current, voltage = membrane_update(
-            current.to(dtype), voltage.to(dtype), increment.to(dtype), bias.to(dtype), neuron
+            current.to(dtype), voltage.to(dtype), increment, bias.to(dtype), decays
         )
-        current, voltage = current.to(increment.dtype), voltage.to(increment.dtype)
+        current, voltage = current.to(floating), voltage.to(floating)
         ctx.save_for_backward(voltage, *before)
         ctx.settings = (*settings, bias.shape)
         spikes = voltage > threshold
-        return current, voltage.masked_fill(spikes, 0), spikes.to(increment.dtype)
+        return current, voltage.masked_fill(spikes, 0), spikes.to(floating)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from pumice.train.nn.layers import SpikingLayer
 from pumice.train.nn.learned import LEARNED, LearnedParameters
-from pumice.train.nn.neuron import NeuronConfig, surrogate_derivative
+from pumice.train.nn.lif_torch import surrogate_derivative
+from pumice.train.nn.neuron import NeuronConfig
 from pumice.train.nn.projections import InputSpec, Projection
 from pumice.train.nn.recurrent import RecurrentLayer
 

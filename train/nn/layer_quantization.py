@@ -1,0 +1,109 @@
+"""Integers of a layer in quantization-aware training: those that the conversion will give it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...convert.quantize import scales
+from .projections import Projection
+from .weight_kernels import QuantizeFolded, has_kernel, max_abs_folded
+
+
+@dataclass(frozen=True)
+class QuantizationSettings:
+    """Bits of the weights, threshold (0 of an integrator) and an integrator's largest voltage."""
+
+    weight_bits: int
+    threshold: float
+    max_abs_voltage: float
+
+
+@dataclass(frozen=True)
+class QuantizedLayer:
+    """Integers in floating-point tensors, with gradients that pass the rounding straight through.
+
+    Attributes:
+        weights: Weights of each projection, its exponent included, batch norm folded.
+        bias: Bias of each output channel, in 1/64 weight units.
+        threshold: Threshold in weight units.
+        scale: Weight units per float unit.
+        exponents: Weight exponent of each projection, of several delays the largest.
+    """
+
+    weights: list[Tensor]
+    bias: Tensor
+    threshold: int
+    scale: float
+    exponents: list[int]
+
+
+def quantize_layer(
+    projections: Sequence[Projection], settings: QuantizationSettings
+) -> QuantizedLayer:
+    """Quantize the projections into one layer; they share its scale."""
+    bits = settings.weight_bits
+    folded = [_Folded(projection) for projection in projections]
+    peaks = [peak for each in folded for peak in each.peaks]
+    scale = scales.population_scale(peaks, settings.threshold, bits, settings.max_abs_voltage)
+    weights = [each.quantize(scale, bits) for each in folded]
+    exponents = [scales.weight_exponent(max(each.peaks), scale, bits) for each in folded]
+    bias = folded[0].bias
+    for each in folded[1:]:
+        bias = bias + each.bias
+    exponent = scales.bias_exponent(float(bias.detach().abs().max()), scale)
+    mantissa = scales.quantize_bias(bias, scale, exponent)
+    bias = _straight_through(bias * (scale * scales.ALIGN), mantissa * 2.0**exponent)
+    threshold = scales.quantize_threshold(settings.threshold, scale)
+    return QuantizedLayer(weights, bias, threshold, scale, exponents)
+
+
+class _Folded:
+    """Weights of a projection with batch norm folded in: as one tensor, or as what it is made of.
+
+    Where `weight_kernels` takes them, folding, rounding and their gradients are single passes. The
+    weights of each delay have an exponent, and a peak, of their own.
+    """
+
+    def __init__(self, projection: Projection):
+        self.rows, self.factor = projection.rows, projection.pool_factor
+        gain, self.bias = projection.fold_gain()
+        if self.rows is not None and has_kernel(self.rows) and projection.delays == (0,):
+            self.gain = self.rows.new_ones(len(self.rows)) if gain is None else gain
+            peak = max_abs_folded(self.rows, self.gain, self.factor)
+            self.peaks = [max(peak, scales.MIN_NORMAL)]
+        else:
+            self.rows = None
+            folded, self.bias = projection.fold_batch_norm()
+            self.parts = projection.split_delays(folded)
+            self.peaks = [scales.max_abs(part.detach()) for part in self.parts]
+
+    def quantize(self, scale: float, bits: int) -> Tensor:
+        """Quantize to integers, weight exponents included."""
+        exponents = [scales.weight_exponent(peak, scale, bits) for peak in self.peaks]
+        if self.rows is not None:
+            return self._quantize_rows(scale, exponents[0], bits)
+        quantized = []
+        for part, exponent in zip(self.parts, exponents, strict=True):
+            mantissa = scales.quantize_weights(part, scale, exponent, bits)
+            quantized.append(_straight_through(part * scale, mantissa * 2.0**exponent))
+        return torch.cat(quantized, dim=1) if len(quantized) > 1 else quantized[0]
+
+    def _quantize_rows(self, scale: float, exponent: int, bits: int) -> Tensor:
+        lsb = scales.weight_lsb(bits)
+        result: Tensor = QuantizeFolded.apply(  # type: ignore[no-untyped-call]
+            self.rows,
+            self.gain,
+            self.factor,
+            scale / (2.0**exponent * lsb),
+            float(scales.max_weight(bits) // lsb),
+            lsb * 2.0**exponent,
+            scale,
+        )
+        return result
+
+
+def _straight_through(values: Tensor, rounded: Tensor) -> Tensor:
+    """Straight-through estimator: exactly `rounded`, with the gradient of `values`."""
+    return rounded.detach() + (values - values.detach())
