@@ -77,6 +77,8 @@ def _format_value(constant: "Constant") -> str:
     """Format a value, with its range if it has one."""
     value = constant.value
     text = f"{value:,}" if isinstance(value, int) else f"{value}"
+    if isinstance(value, tuple):
+        return ", ".join(value)
     low, high = (getattr(constant, key, None) for key in ("min", "max"))
     if low is None and high is None:
         return text

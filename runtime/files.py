@@ -29,7 +29,7 @@ from .early_exit import EarlyExit
 from .errors import FileError, NetworkError
 from .network import Network
 from .packing import Packing, pack, unpack
-from .population import Population
+from .population import Population, default_fields
 from .program import Core, Program, Slice
 from .projection import Projection
 from .strict_json import parse_json
@@ -37,16 +37,6 @@ from .strict_json import parse_json
 FORMAT_VERSION = 3
 READABLE_VERSIONS = (1, 2, 3)
 PACKED_VALUES = 64  # arrays of fewer would take more room for what describes them
-# Fields of neurons that are left out where they have their default, so that digests stay.
-ADDED_FIELDS = (
-    "reset",
-    "reset_value",
-    "refractory",
-    "max_spikes",
-    "min_voltage",
-    "signed",
-    "align_bits",
-)
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 DIGEST_VERSION = 1  # what a network computes has one digest, whatever the version of the file
 STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
@@ -272,8 +262,7 @@ def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
     def split(instance: Any, prefix: str) -> dict[str, Any]:
         values = {f.name: getattr(instance, f.name) for f in fields(instance)}
         if isinstance(instance, Population):
-            for name in _default_fields(instance):
-                del values[name]
+            values = {k: v for k, v in values.items() if k not in default_fields(instance)}
         for key, value in values.items():
             if isinstance(value, np.ndarray):
                 tensors[f"{prefix}.{key}"] = value
@@ -295,12 +284,6 @@ def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
     if network.early_exit:
         graph["early_exit"] = network.early_exit.thresholds
     return graph, tensors
-
-
-def _default_fields(population: Population) -> list[str]:
-    """List those of `ADDED_FIELDS` that have their default."""
-    defaults: dict[str, Any] = {f.name: f.default for f in fields(Population)}
-    return [n for n in ADDED_FIELDS if np.array_equal(getattr(population, n), defaults[n])]
 
 
 def _deserialize(graph: dict[str, Any], tensors: Arrays) -> Network:

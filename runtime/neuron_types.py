@@ -11,13 +11,16 @@ from .errors import EngineError
 from .network import Network
 from .population import Population
 
-FEATURES: Mapping[str, Callable[[Population], bool]] = {
+LIF_FEATURES: Mapping[str, Callable[[Population], bool]] = {
     "reset to a value": lambda p: p.reset == "value",
     "soft reset": lambda p: p.reset == "subtract",
     "delayed soft reset": lambda p: p.reset == "delayed_subtract",
     "refractory period": lambda p: p.refractory > 0,
     "several spikes per timestep": lambda p: p.max_spikes > 1,
     "minimum voltage": lambda p: p.bounded,
+}
+FEATURES: Mapping[str, Callable[[Population], bool]] = {
+    **LIF_FEATURES,
     "delta encoder": lambda p: p.kind == "delta",
     "sigma-delta neuron": lambda p: p.kind == "sigma_delta",
     "read-out of sigma-delta messages": lambda p: not p.align_bits,

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .arithmetic import lif_step, shift
+from .arithmetic import neuron_step, shift
 from .arrays import Integers, ValueEquality, as_int, as_readonly
 from .connections import Sparse
 from .engines.reference import accumulate
@@ -135,7 +135,10 @@ def _learn_sample(
 ) -> Network:
     """Learn from one sample; `seeds` hold the state of each rule's generator."""
     now = {p.name: np.zeros((1, *p.shape), np.uint8) for p in network.populations}
-    states = {p.name: (np.zeros((1, *p.shape), np.int64),) * 2 for p in network.topological_order}
+    states = {
+        p.name: tuple(np.zeros((1, *p.shape), np.int64) for _ in p.states)
+        for p in network.topological_order
+    }
     traces = {name: _zero_traces(network, name) for name in rules}
     history = [now]
     for t in range(timesteps):
@@ -148,8 +151,8 @@ def _learn_sample(
                     values = sent[projection.source].astype(np.int64)
                     sums = accumulate(projection.connection, values)
                     total += shift(sums, projection.weight_exponent).reshape(total.shape)
-            current, voltage, spikes = lif_step(population, *states[population.name], total)
-            states[population.name] = current, voltage
+            after, spikes = neuron_step(population, states[population.name], total)
+            states[population.name] = after
             now = {**now, population.name: spikes}
         if t:  # the spikes of the last timestep have been delivered: now they change weights
             network = _learn_step(network, rules, traces, history[-1], seeds)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -26,6 +26,16 @@ LIMITS = {
     "min_voltage": (-131072, 0),
 }
 ALIGN_BITS = 6  # between weight units and those of the voltage
+# Fields that files leave out where they have their default, so that digests stay as they were.
+ADDED_FIELDS = (
+    "reset",
+    "reset_value",
+    "refractory",
+    "max_spikes",
+    "min_voltage",
+    "signed",
+    "align_bits",
+)
 MAX_REFRACTORY = 255
 MAX_SPIKES = 255  # a message has 8 bits
 MESSAGE_BITS = 24  # of the signed messages of delta and sigma_delta populations
@@ -214,6 +224,12 @@ def validate_name(what: str, name: Any) -> None:
     """Raise `NetworkError` where `name` is not letters, digits, `_`, `.` and `-`."""
     if not (isinstance(name, str) and NAME_PATTERN.match(name)):
         raise NetworkError(f"{what} {name!r}: a name is letters, digits, _ . and -")
+
+
+def default_fields(population: Population) -> list[str]:
+    """List those of `ADDED_FIELDS` that have their default."""
+    defaults: dict[str, Any] = {f.name: f.default for f in fields(Population)}
+    return [n for n in ADDED_FIELDS if np.array_equal(getattr(population, n), defaults[n])]
 
 
 def _check_range(name: str, key: str, value: Any, low: int, high: int) -> None:

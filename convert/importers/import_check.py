@@ -6,7 +6,7 @@ its threshold that rounding decides.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -121,24 +121,37 @@ def first_difference(population: FloatPopulation, drive: Array, outputs: Array) 
         drive: (timesteps, batch, *shape).
         outputs: Spikes, or voltages of an integrator, likewise.
     """
-    current, voltage = np.zeros(drive.shape[1:]), np.zeros(drive.shape[1:])
+    import torch
+
+    from ..quantize.float_neurons import charge, float_step, initial_state
+
+    unbiased = replace(population, bias=np.zeros(1, np.float32))
+    totals = torch.from_numpy(np.ascontiguousarray(drive))
+    state = initial_state(totals[0])
     certain = np.ones(drive.shape[1:], bool)
-    keep_current = 1 - _view(np.asarray(population.current_decay), population.shape)
-    keep_voltage = 1 - _view(np.asarray(population.voltage_decay), population.shape)
-    for step, total in enumerate(drive):
-        current = keep_current * current + total
-        voltage = keep_voltage * voltage + current
-        scale = np.abs(total) + np.abs(voltage) + abs(population.threshold)
+    for step, total in enumerate(totals):
+        before = state
+        state, out = float_step(unbiased, before, total)
+        charged = charge(unbiased, before, total)[1].numpy()
+        scale = np.abs(drive[step]) + np.abs(charged) + abs(population.threshold)
         if not population.spiking:
-            if (np.abs(outputs[step] - voltage) > TOLERANCE * (scale + scale.max())).any():
+            if (np.abs(outputs[step] - charged) > TOLERANCE * (scale + scale.max())).any():
                 return step
             continue
-        spikes = voltage > population.threshold
-        certain &= np.abs(voltage - population.threshold) > TOLERANCE * scale
-        if (certain & (spikes != outputs[step])).any():
+        certain &= _distance(population, charged) > TOLERANCE * scale
+        if (certain & (out.numpy() != outputs[step])).any():
             return step
-        voltage[spikes] = 0
     return None
+
+
+def _distance(population: FloatPopulation, voltage: Array) -> Array:
+    """Distance of voltages from the next threshold, of those that neurons may pass."""
+    above = voltage - population.threshold
+    if population.max_spikes == 1:
+        return np.abs(above)
+    amount = _view(population.reset_value, population.shape)
+    passed = np.clip(np.rint(above / amount), 0, population.max_spikes - 1)
+    return np.abs(above - passed * amount)
 
 
 def _drive(network: FloatNetwork, population: FloatPopulation, recording: Recording) -> Array:

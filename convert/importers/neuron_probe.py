@@ -32,8 +32,9 @@ def probe_neurons(module: Any, params: NeuronParams, shape: Shape) -> None:
     Raises:
         UnsupportedLayerError: They do something else.
     """
-    same = all(np.ptp(v) == 0 for v in (params.gain, params.threshold, params.voltage_decay))
-    shape = (NEURONS,) if same and np.ptp(params.current_decay) == 0 else shape
+    keys = ("gain", "threshold", "voltage_decay", "current_decay", "reset_value", "min_voltage")
+    each = [getattr(params, key) for key in keys]
+    shape = (NEURONS,) if all((v == v.flat[0]).all() for v in each) else shape
     rng = np.random.default_rng(1)
     unit = _full(params.threshold, shape) if params.spiking else np.ones(shape)
     drive = rng.normal(0.3, 0.8, (TIMESTEPS, BATCH, *shape)) * unit
@@ -53,6 +54,11 @@ def probe_neurons(module: Any, params: NeuronParams, shape: Shape) -> None:
             _full(params.current_decay, shape)[chosen],
             _full(params.voltage_decay, shape)[chosen],
             params.spiking,
+            reset=params.reset,
+            reset_value=_full(params.reset_value, shape)[chosen],
+            refractory=params.refractory,
+            max_spikes=params.max_spikes,
+            min_voltage=_full(params.min_voltage, shape)[chosen],
         )
         step = first_difference(population, late[:, :, chosen], outputs[:, :, chosen])
         if step is not None:

@@ -7,23 +7,27 @@ With timesteps of `dt`, a = dt tau_mem_inv and b = dt tau_syn_inv:
     LI         u = u + x, v = (1 - a) v + a (v_leak + u), then u = (1 - b) u
     IAF        v = v + x
     spike where v > v_th, and then v = v_reset
+    LIFRefrac  LIF whose voltage is held for rho_reset timesteps after a spike
+
+Voltages start at v_leak, which is subtracted from all of them.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ...runtime.population import MAX_REFRACTORY
 from ..diagnostics import UnsupportedLayerError
-from ..quantize.neuron_params import NeuronParams, make_neuron_params
-from .torch_layers import LayerParser, ParsedLayer, to_numpy
+from ..quantize.neuron_params import make_neuron_params
+from .torch_layers import LayerParser, ParsedLayer, to_numpy, to_scalar
 
 NOTE = "fires above its threshold"
 
 
 def _read(node: Any, key: str) -> Any:
-    values = to_numpy(getattr(node.p, key))
+    values = to_numpy(getattr(getattr(node.p, "lif", node.p), key))
     if not np.isfinite(values).all():
         raise UnsupportedLayerError(f"{key} is not finite", "use a finite number")
     return values
@@ -38,47 +42,65 @@ def _decay(node: Any, key: str) -> Any:
     return decay
 
 
-def _check_reset(node: Any) -> Any:
-    """Threshold above the reset voltage."""
-    if np.any(_read(node, "v_reset")):
-        raise UnsupportedLayerError("v_reset is not 0", "the chip resets to 0")
-    threshold = _read(node, "v_th")
+def _read_reset(node: Any, start: Any) -> dict[str, Any]:
+    """Read threshold and reset voltage, above the voltage at the `start`."""
+    threshold, value = _read(node, "v_th") - start, _read(node, "v_reset") - start
     if not threshold.min() > 0:
-        raise UnsupportedLayerError(f"v_th is {threshold.min():g}", "use one above zero")
-    return threshold
+        raise UnsupportedLayerError(
+            f"v_th is {threshold.min():g} above the voltage at which neurons start",
+            "use one above it",
+        )
+    if not np.any(value):
+        return {"threshold": threshold}
+    return {"threshold": threshold, "reset": "value", "reset_value": value}
 
 
-def _with_leak(node: Any, params: NeuronParams) -> NeuronParams:
+def _check_leak(node: Any) -> None:
     if np.any(_read(node, "v_leak")):
         raise UnsupportedLayerError("v_leak is not 0, where its voltage starts", "use v_leak=0")
-    return params
 
 
 def _parse_box(node: Any) -> tuple[ParsedLayer, str]:
-    decay = _decay(node, "tau_mem_inv")
-    params = make_neuron_params(_check_reset(node), 1.0, decay, decay)
-    return _with_leak(node, params), NOTE
+    decay, rule = _decay(node, "tau_mem_inv"), _read_reset(node, _read(node, "v_leak"))
+    return make_neuron_params(voltage_decay=decay, gain=decay, **rule), NOTE
 
 
-def _parse_lif(node: Any) -> tuple[ParsedLayer, str]:
+def _parse_lif(node: Any, refractory: int = 0) -> tuple[ParsedLayer, str]:
     decay, synaptic = _decay(node, "tau_mem_inv"), _decay(node, "tau_syn_inv")
-    params = make_neuron_params(_check_reset(node), synaptic, decay, decay, delay=1)
-    return _with_leak(node, params), f"{NOTE}; its input is one timestep late"
+    params = make_neuron_params(
+        current_decay=synaptic,
+        voltage_decay=decay,
+        gain=decay,
+        delay=1,
+        refractory=refractory,
+        **_read_reset(node, _read(node, "v_leak")),
+    )
+    return params, f"{NOTE}; its input is one timestep late"
+
+
+def _parse_refractory(node: Any) -> tuple[ParsedLayer, str]:
+    period = to_scalar(node.p.rho_reset, "rho_reset")
+    if not 0 <= period <= MAX_REFRACTORY:
+        raise UnsupportedLayerError(
+            f"rho_reset is {period:g} timesteps", f"use 0 to {MAX_REFRACTORY}"
+        )
+    return _parse_lif(node, math.ceil(period))
 
 
 def _parse_iaf(node: Any) -> tuple[ParsedLayer, str]:
-    return make_neuron_params(_check_reset(node)), NOTE
+    return make_neuron_params(**_read_reset(node, _read(node, "v_reset"))), NOTE
 
 
 def _parse_li(node: Any) -> tuple[ParsedLayer, str]:
     decay, synaptic = _decay(node, "tau_mem_inv"), _decay(node, "tau_syn_inv")
-    params = replace(make_neuron_params(1.0, synaptic, decay, decay), spiking=False)
-    return _with_leak(node, params), "an integrator"
+    _check_leak(node)
+    return make_neuron_params(1.0, synaptic, decay, decay, spiking=False), "an integrator"
 
 
 NEURON_PARSERS: Mapping[str, LayerParser] = {
     **dict.fromkeys(("LIFBoxCell", "LIFBox"), _parse_box),
     **dict.fromkeys(("LIFCell", "LIF"), _parse_lif),
+    **dict.fromkeys(("LIFRefracCell", "LIFRefrac"), _parse_refractory),
     **dict.fromkeys(("IAFCell", "IAF"), _parse_iaf),
     **dict.fromkeys(("LICell", "LI"), _parse_li),
 }

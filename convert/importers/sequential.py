@@ -96,7 +96,8 @@ class _SequentialBuilder:
                 f"{name}: takes the maximum of the output of {self.pending_ops[-1][0]}, which is "
                 "not linear; move it after the neurons, or use average pooling"
             )
-        if not self.populations and self.value_bits > 1:
+        several = self.populations and self.populations[-1].max_spikes > 1
+        if several or (not self.populations and self.value_bits > 1):
             raise NetworkError(f"{name}: takes the maximum of graded values; use average pooling")
         self.pending_ops.append((name, pool))
         self.add_population(name, SPIKE_MAX_POOL_PARAMS)

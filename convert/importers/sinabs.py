@@ -1,13 +1,12 @@
 """Parse the neurons of sinabs; the library is not imported.
 
-    IAF         v = v + x
-    LIF         v = alpha v + (1 - alpha) x, or + x without norm_input; alpha = exp(-1/tau_mem)
-    ExpLeak     the same without spikes
-    tau_syn     u = beta (u + x) in the place of x; beta = exp(-1/tau_syn)
-    spike where v >= spike_threshold, and then v = 0
-
-That is with `SingleSpike` and `MembraneReset()`; by default, neurons spike several times in one
-timestep and subtract the threshold, which no chip does.
+IAF         v = v + x
+LIF         v = alpha v + (1 - alpha) x, or + x without norm_input; alpha = exp(-1/tau_mem)
+ExpLeak     the same without spikes
+tau_syn     u = beta (u + x) in the place of x; beta = exp(-1/tau_syn)
+spike where v >= spike_threshold, and then v = 0 (`MembraneReset`) or v - spike_threshold
+(`MembraneSubtract`); with `MultiSpike`, as often as v holds the threshold
+v = max(v, min_v_mem)
 """
 
 from collections.abc import Mapping
@@ -15,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ...runtime.population import MAX_SPIKES
 from ..diagnostics import UnsupportedLayerError
 from ..quantize.neuron_params import make_neuron_params
-from .torch_layers import LayerParser, ParsedLayer, to_numpy
+from .torch_layers import LayerParser, ParsedLayer, to_numpy, to_scalar
 
 THRESHOLD_NOTE = "fires at its threshold or above, so the threshold is set just below"
 
@@ -26,7 +26,7 @@ def parse_neuron(node: Any) -> tuple[ParsedLayer, str]:
     """Parse IAF, LIF or ExpLeak neurons.
 
     Raises:
-        UnsupportedLayerError: They spike several times, subtract the threshold or are bounded.
+        UnsupportedLayerError: They compute what neurons here do not.
     """
     alpha = to_numpy(node.alpha_mem_calculated)
     gain = 1 - alpha if node.norm_input else np.ones(1)
@@ -35,32 +35,68 @@ def parse_neuron(node: Any) -> tuple[ParsedLayer, str]:
         beta = to_numpy(node.alpha_syn_calculated)
         gain = gain * beta
     decays = 1 - beta, 1 - alpha
-    if node.min_v_mem is not None:
-        raise UnsupportedLayerError("min_v_mem bounds its voltage", "train without min_v_mem")
     if node.spike_fn is None:
+        if node.min_v_mem is not None:
+            raise UnsupportedLayerError(
+                "min_v_mem bounds its voltage after it is read", "train without min_v_mem"
+            )
         return make_neuron_params(1.0, *decays, gain, spiking=False), "an integrator"
-    _check_spikes(node)
     threshold = to_numpy(node.spike_threshold)
     if not threshold.min() > 0:
         raise UnsupportedLayerError(f"spike_threshold is {threshold.min():g}", "use one above zero")
-    return make_neuron_params(threshold, *decays, gain, inclusive=True), THRESHOLD_NOTE
+    rule = _read_reset(node, threshold)
+    if node.min_v_mem is not None:
+        rule["min_voltage"] = _read_bound(node, threshold, rule)
+    return make_neuron_params(threshold, *decays, gain, inclusive=True, **rule), THRESHOLD_NOTE
 
 
-def _check_spikes(node: Any) -> None:
+def _read_reset(node: Any, threshold: Any) -> dict[str, Any]:
+    """Read what spikes do, and how many there are in a timestep."""
     spikes = getattr(node.spike_fn, "__name__", type(node.spike_fn).__name__)
-    if spikes != "SingleSpike":
+    if spikes not in ("SingleSpike", "MultiSpike", "MaxSpike"):
         raise UnsupportedLayerError(
-            f"spike_fn={spikes} gives several spikes in one timestep", "use SingleSpike"
+            f"spike_fn={spikes} is unknown", "use MultiSpike, MaxSpike or SingleSpike"
         )
     reset = type(node.reset_fn).__name__
+    most = getattr(node.spike_fn, "max_num_spikes_per_bin", None)
+    most = 1 if spikes == "SingleSpike" else min(int(most or MAX_SPIKES), MAX_SPIKES)
+    if reset == "MembraneSubtract":
+        own = node.reset_fn.subtract_value
+        amount = threshold if own is None else to_numpy(own)
+        if most > 1 and not np.array_equal(amount, threshold):
+            raise UnsupportedLayerError(
+                f"subtract_value {float(amount.max()):g} is not the threshold of several spikes",
+                "use MembraneSubtract()",
+            )
+        if not amount.min() > 0:
+            raise UnsupportedLayerError(f"subtract_value is {amount.min():g}", "use one above zero")
+        return {"reset": "subtract", "reset_value": amount, "max_spikes": most}
     if reset != "MembraneReset":
         raise UnsupportedLayerError(
-            f"reset_fn={reset} subtracts the threshold", "use MembraneReset()"
+            f"reset_fn={reset} is unknown", "use MembraneSubtract() or MembraneReset()"
         )
-    if float(getattr(node.reset_fn, "reset_value", 0.0)):
+    if most > 1:
         raise UnsupportedLayerError(
-            f"resets to {node.reset_fn.reset_value:g}", "the chip resets to 0"
+            f"spike_fn={spikes} with reset_fn={reset} resets once for several spikes",
+            "use MembraneSubtract(), or SingleSpike",
         )
+    if float(node.reset_fn.reset_value):
+        raise UnsupportedLayerError(
+            f"reset_value={node.reset_fn.reset_value:g} is added to all neurons at every timestep",
+            "use MembraneReset()",
+        )
+    return {}
+
+
+def _read_bound(node: Any, threshold: Any, rule: Mapping[str, Any]) -> float:
+    bound = to_scalar(node.min_v_mem, "min_v_mem")
+    if bound > 0:
+        raise UnsupportedLayerError(f"min_v_mem is {bound:g}", "use zero or less")
+    if np.any(rule.get("reset_value", 0.0) > threshold - bound):
+        raise UnsupportedLayerError(
+            f"subtracts more than its threshold is above min_v_mem {bound:g}", "subtract less"
+        )
+    return bound
 
 
 def _names(node: Any) -> list[str]:

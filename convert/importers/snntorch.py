@@ -4,9 +4,10 @@
     Synaptic    u = alpha u + x,  v = beta v + u
     spike where v > threshold
 
-With `reset_mechanism="zero"`, Leaky sets v to zero before the timestep after a spike, which gives
-the spikes of a reset right after it, whatever its `reset_delay`. Synaptic with `reset_delay=True`
-holds v at zero throughout that timestep, so that it cannot fire twice in a row: no chip does that.
+By default, the threshold is subtracted in the timestep after a spike, after the decay. With
+`reset_mechanism="zero"`, Leaky sets v to zero before that timestep, which gives the spikes of a
+reset right after the spike, whatever its `reset_delay`; Synaptic with `reset_delay=True` holds v at
+zero throughout that timestep: a refractory period of one timestep.
 """
 
 from collections.abc import Mapping
@@ -59,15 +60,11 @@ def _parse_leaky(node: Any) -> tuple[ParsedLayer, str]:
 
 
 def _parse_synaptic(node: Any) -> tuple[ParsedLayer, str]:
-    if getattr(node, "reset_delay", True) and node.reset_mechanism == "zero":
-        raise UnsupportedLayerError(
-            "reset_delay=True holds the voltage at zero for a timestep after each spike",
-            "train with reset_delay=False",
-        )
-    return _parse_neuron(node, _decay_fraction(node.alpha))
+    return _parse_neuron(node, _decay_fraction(node.alpha), holds=True)
 
 
-def _parse_neuron(node: Any, current_decay: Any) -> tuple[ParsedLayer, str]:
+def _parse_neuron(node: Any, current_decay: Any, holds: bool = False) -> tuple[ParsedLayer, str]:
+    """Parse neurons; those that `holds` are at zero for a timestep after a delayed reset."""
     if node.inhibition:
         raise UnsupportedLayerError(
             "inhibition=True lets one neuron fire at a time", "train without it"
@@ -77,19 +74,26 @@ def _parse_neuron(node: Any, current_decay: Any) -> tuple[ParsedLayer, str]:
     if to_scalar(getattr(node, "graded_spikes_factor", 1.0), "graded_spikes_factor") != 1.0:
         raise UnsupportedLayerError("graded_spikes_factor is not 1", "train with binary spikes")
     decay = _decay_fraction(node.beta)
-    reset = node.reset_mechanism
+    reset, delayed = node.reset_mechanism, bool(getattr(node, "reset_delay", True))
     if reset == "none":
         params = make_neuron_params(current_decay=current_decay, voltage_decay=decay, spiking=False)
         return params, "an integrator, since it is never reset"
-    if reset != "zero":
-        raise UnsupportedLayerError(
-            f"reset_mechanism={reset!r} subtracts the threshold",
-            'train with reset_mechanism="zero"',
-        )
     threshold = to_numpy(node.threshold)
     if not threshold.min() > 0 or not np.isfinite(threshold).all():
         raise UnsupportedLayerError(f"threshold is {threshold.min():g}", "use one above zero")
-    return make_neuron_params(threshold, current_decay, decay), "fires above its threshold"
+    if reset == "zero":
+        refractory = int(holds and delayed)
+        params = make_neuron_params(threshold, current_decay, decay, refractory=refractory)
+        return params, "fires above its threshold" + "; holds its voltage one step" * refractory
+    if not delayed:
+        raise UnsupportedLayerError(
+            "reset_delay=False doubles its threshold while the voltage that is left exceeds it",
+            "train with reset_delay=True, the default",
+        )
+    params = make_neuron_params(
+        threshold, current_decay, decay, reset="delayed_subtract", reset_value=threshold
+    )
+    return params, "fires above its threshold, which it subtracts in the next timestep"
 
 
 def _decay_fraction(factor: Any) -> Any:

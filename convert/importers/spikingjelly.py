@@ -4,7 +4,7 @@ With `v_reset` subtracted from every voltage, its neurons are those of `float_ne
 
     IF      v = v + x
     LIF     v = v (1 - 1/tau) + x, with decay_input x / tau; parametric LIF: 1/tau = sigmoid(w)
-    spike where v >= v_threshold, and then v = v_reset
+    spike where v >= v_threshold, and then v = v_reset, or v - v_threshold with v_reset=None
 
 The chip fires above the threshold, not at it: see `quantize.neuron_params`.
 """
@@ -57,19 +57,20 @@ def from_spikingjelly(
     return network, diagnostics
 
 
-def _threshold_above_reset(node: Any) -> float:
-    if node.v_reset is None:
-        raise UnsupportedLayerError(
-            "v_reset=None subtracts the threshold", "train with v_reset=0.0"
-        )
-    threshold = to_scalar(node.v_threshold, "v_threshold") - to_scalar(node.v_reset, "v_reset")
+def _read_reset(node: Any) -> dict[str, Any]:
+    """Threshold above the reset voltage, and the reset."""
+    threshold = to_scalar(node.v_threshold, "v_threshold")
+    if node.v_reset is not None:
+        threshold -= to_scalar(node.v_reset, "v_reset")
     if threshold <= 0:
-        raise UnsupportedLayerError(f"v_threshold is not above v_reset {node.v_reset}")
-    return threshold
+        raise UnsupportedLayerError(f"v_threshold is not above v_reset {node.v_reset or 0}")
+    if node.v_reset is None:
+        return {"threshold": threshold, "reset": "subtract", "reset_value": threshold}
+    return {"threshold": threshold}
 
 
 def _parse_if(node: Any) -> tuple[ParsedLayer, str]:
-    return make_neuron_params(_threshold_above_reset(node), inclusive=True), THRESHOLD_NOTE
+    return make_neuron_params(**_read_reset(node), inclusive=True), THRESHOLD_NOTE
 
 
 def _parse_lif(node: Any) -> tuple[ParsedLayer, str]:
@@ -89,8 +90,8 @@ def _parse_parametric_lif(node: Any) -> tuple[ParsedLayer, str]:
 
 def _make_lif(node: Any, decay: float) -> tuple[ParsedLayer, str]:
     gain = decay if node.decay_input else 1.0
-    threshold = _threshold_above_reset(node)
-    params = make_neuron_params(threshold, voltage_decay=decay, gain=gain, inclusive=True)
+    values = _read_reset(node)
+    params = make_neuron_params(**values, voltage_decay=decay, gain=gain, inclusive=True)
     return params, THRESHOLD_NOTE
 
 

@@ -194,7 +194,9 @@ class LinearTracer:
         if len(terms) != 1 or terms[0].ops or cell.expression.offset is not None or cell.decode:
             return False
         source = self.populations.get(terms[0].source)
-        return self._binary if source is None else source.params.spiking
+        if source is None:
+            return self._binary
+        return source.params.spiking and source.params.max_spikes == 1
 
     def _pool_spikes(self, cell: Cell, pool: PoolOp, group: RowGroup, values: Any) -> Cell:
         module = self._stack[-1] if self._stack else None

@@ -5,6 +5,9 @@ Batch norm is folded into weights and bias, so that per neuron and timestep
     u = (1 - current_decay) u + sum over projections of weights * values
     v = (1 - voltage_decay) v + u + bias
     spike where v > threshold, and then v = 0
+
+or another reset, a refractory period, several spikes in a timestep or a lower bound of the voltage:
+those of `runtime/arithmetic.py`, without rounding.
 """
 
 from collections.abc import Mapping
@@ -15,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import NetworkError
-from ...runtime.population import Population
+from ...runtime.population import Population, Reset
 from .scales import WEIGHT_BITS
 
 Float32Array = NDArray[np.float32]
@@ -42,6 +45,11 @@ class FloatPopulation:
         max_abs_voltage: Largest voltage that an integrator is known to reach; its integers will
             represent it (0: unknown).
         node: Name of the layer or node that it was imported from, empty where that is `name`.
+        reset: What a spike does to the voltage, as in `Population`.
+        reset_value: Voltage after a spike, or what it subtracts: one number, or one per channel.
+        refractory: Timesteps after a spike in which the voltage is held.
+        max_spikes: Most spikes of a neuron in one timestep, each of which subtracts `reset_value`.
+        min_voltage: Lower bound of the voltage: one number, or one per channel.
     """
 
     name: str
@@ -54,6 +62,11 @@ class FloatPopulation:
     per_channel: bool = False
     max_abs_voltage: float = 0.0
     node: str = ""
+    reset: Reset = "zero"
+    reset_value: float | Float64Array = 0.0
+    refractory: int = 0
+    max_spikes: int = 1
+    min_voltage: float | Float64Array = -np.inf
 
 
 @dataclass(frozen=True)

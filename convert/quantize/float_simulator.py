@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .float_network import FloatNetwork, FloatPopulation, FloatProjection
+from .float_neurons import float_step, initial_state
 
 Float32Array = NDArray[np.float32]
 
@@ -24,7 +25,7 @@ def simulate_float_network(
         events: uint8 (timesteps, batch, *input shape).
 
     Returns:
-        Output of each population by name, float32 (timesteps, batch, *shape): spikes, 0 or 1, or
+        Output of each population by name, float32 (timesteps, batch, *shape): numbers of spikes, or
         the voltages of an integrator.
     """
     inputs = torch.from_numpy(events.astype(np.float32))
@@ -37,11 +38,12 @@ def simulate_float_network(
         ]
         for population in network.populations
     }
-    states = {p.name: (torch.zeros(1), torch.zeros(1)) for p in network.populations}
+    states = {p.name: initial_state(outputs[p.name][0]) for p in network.populations}
     for step in range(len(inputs)):
         for population in network.populations:
             total = _sum_inputs(population, incoming[population.name], outputs, step)
-            states[population.name], out = _lif_step(population, *states[population.name], total)
+            total = total.expand(len(inputs[0]), *population.shape)
+            states[population.name], out = float_step(population, states[population.name], total)
             outputs[population.name][step] = out
     return {name: values.numpy() for name, values in outputs.items()}
 
@@ -59,28 +61,6 @@ def _sum_inputs(
             summed = apply_projection(projection, weights, values)
             total = total + summed.reshape(-1, *population.shape)
     return total
-
-
-def _lif_step(
-    population: FloatPopulation, current: Tensor, voltage: Tensor, total: Tensor
-) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Next current and voltage, and the output."""
-    shape = population.shape
-    current = current * _decay_factor(population.current_decay, shape) + total
-    bias = _per_channel_view(torch.from_numpy(np.array(population.bias, np.float32)), shape)
-    voltage = voltage * _decay_factor(population.voltage_decay, shape) + current + bias
-    if not population.spiking:
-        return (current, voltage), voltage
-    spikes = voltage > population.threshold
-    return (current, voltage.masked_fill(spikes, 0)), spikes.float()
-
-
-def _decay_factor(decay: object, shape: tuple[int, ...]) -> Tensor:
-    return _per_channel_view(1 - torch.as_tensor(decay, dtype=torch.float32), shape)
-
-
-def _per_channel_view(values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return values.view(-1, *[1] * (len(shape) - 1))
 
 
 def _weight_tensor(projection: FloatProjection) -> Tensor:

@@ -97,7 +97,8 @@ def channel_errors(trial: LayerTrial, quantized: Array, expected: Array) -> PerC
 
 
 def _make_input(name: str, events: Array) -> Population:
-    return Population(name, events.shape[2:], "input", value_bits=8 if events.max() > 1 else 1)
+    bits = max(int(events.max(initial=0)).bit_length(), 1)
+    return Population(name, events.shape[2:], "input", value_bits=bits)
 
 
 def _clip(projection: FloatProjection, fractions: PerChannel, per_channel: bool) -> FloatProjection:

@@ -8,12 +8,14 @@ can occur.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...runtime.errors import NetworkError
+from ...runtime.population import Reset
 from .float_network import FloatPopulation
 from .linear_ops import Float64Array, FusedLinear, Shape
 
@@ -37,6 +39,11 @@ class NeuronParams:
         spiking: False for an integrator.
         inclusive: True where the neurons fire at the threshold too.
         delay: Timesteps by which the input of the neurons is late.
+        reset: What a spike does to the voltage, as in `Population`.
+        reset_value: Voltage after a spike, or what it subtracts.
+        refractory: Timesteps after a spike in which the voltage is held.
+        max_spikes: Most spikes of a neuron in one timestep.
+        min_voltage: Lower bound of the voltage.
     """
 
     gain: Float64Array
@@ -47,6 +54,11 @@ class NeuronParams:
     spiking: bool = True
     inclusive: bool = False
     delay: int = 0
+    reset: Reset = "zero"
+    reset_value: Float64Array = field(default_factory=lambda: np.zeros(1))
+    refractory: int = 0
+    max_spikes: int = 1
+    min_voltage: Float64Array = field(default_factory=lambda: np.full(1, -np.inf))
 
     def to_population(
         self, name: str, incoming: list[FusedLinear]
@@ -82,8 +94,11 @@ class NeuronParams:
         )
         voltage_decay = _reduce_to_channels(self.voltage_decay, shape, f"{name}: voltage_decay")
         threshold = float((self.threshold / unit).flat[0])
+        reset_value = _reduce_to_channels(self.reset_value / unit, shape, f"{name}: reset_value")
+        lowest = _reduce_to_channels(self.min_voltage / unit, shape, f"{name}: min_voltage")
         if np.all(current_decay == 1) and not np.any(voltage_decay):
-            step = common_divisor([bias, *(each.weights for each in scaled)])
+            bounds = lowest[np.isfinite(lowest)]
+            step = common_divisor([bias, reset_value, bounds, *(each.weights for each in scaled)])
             threshold = midpoint_threshold(threshold, step, self.inclusive)
         elif self.inclusive:
             threshold = next_below(threshold)
@@ -95,8 +110,23 @@ class NeuronParams:
             _to_scalar(current_decay),
             _to_scalar(voltage_decay),
             self.spiking,
+            reset=self.reset,
+            reset_value=_to_scalar(reset_value),
+            refractory=self.refractory,
+            max_spikes=self.max_spikes,
+            min_voltage=_to_scalar(lowest),
         )
         return population, scaled
+
+
+class ResetRule(TypedDict, total=False):
+    """What spikes do; the fields of `NeuronParams`."""
+
+    reset: Reset
+    reset_value: ArrayLike
+    refractory: int
+    max_spikes: int
+    min_voltage: ArrayLike
 
 
 def make_neuron_params(
@@ -107,15 +137,27 @@ def make_neuron_params(
     spiking: bool = True,
     inclusive: bool = False,
     delay: int = 0,
+    **rule: Unpack[ResetRule],
 ) -> NeuronParams:
     """Make neuron parameters without a bias from numbers or arrays; see `NeuronParams`."""
 
     def as_array(value: ArrayLike) -> Float64Array:
         return np.atleast_1d(np.asarray(value, np.float64))
 
-    decays = as_array(current_decay), as_array(voltage_decay)
+    values: dict[str, Any] = {
+        key: as_array(np.asarray(value)) if key in ("reset_value", "min_voltage") else value
+        for key, value in rule.items()
+    }
     return NeuronParams(
-        as_array(gain), np.zeros(1), as_array(threshold), *decays, spiking, inclusive, delay
+        as_array(gain),
+        np.zeros(1),
+        as_array(threshold),
+        as_array(current_decay),
+        as_array(voltage_decay),
+        spiking,
+        inclusive,
+        delay,
+        **values,
     )
 
 
@@ -124,7 +166,7 @@ def common_divisor(arrays: Sequence[Float64Array]) -> float:
 
     Candidates are the largest magnitude divided by 1 to 127, the levels of eight bits.
     """
-    peak = max(float(np.abs(array).max()) for array in arrays)
+    peak = max(float(np.abs(array).max(initial=0)) for array in arrays)
     if peak == 0:
         return 0.0
     for parts in range(1, MAX_GRID_STEPS + 1):
@@ -135,7 +177,7 @@ def common_divisor(arrays: Sequence[Float64Array]) -> float:
 
 
 def _is_integer_valued(values: Float64Array) -> bool:
-    return bool(np.abs(values - np.rint(values)).max() < GRID_TOLERANCE)
+    return bool(np.abs(values - np.rint(values)).max(initial=0) < GRID_TOLERANCE)
 
 
 def midpoint_threshold(threshold: float, step: float, inclusive: bool) -> float:
@@ -163,7 +205,7 @@ def _to_scalar(values: Float64Array) -> float | Float64Array:
 
 def _reduce_to_channels(values: Float64Array, shape: Shape, who: str) -> Float64Array:
     """One of `values` where all are equal, else one per channel."""
-    if np.ptp(values) == 0:
+    if (values == values.flat[0]).all():
         return values.reshape(-1)[:1]
     if values.size not in (shape[0], np.prod(shape)):
         raise NetworkError(

@@ -1,14 +1,16 @@
 """Quantize a float network to an integer `Network`, and measure the error of each projection."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.arithmetic import ACTIVATION_LIMIT, ALIGN_BITS, DECAY_ONE
 from ...runtime.connections import Connection, Conv, Dense, SumPool
 from ...runtime.errors import NetworkError
-from ...runtime.network import Network
+from ...runtime.network import CURRENT_LIMIT, Network
 from ...runtime.population import Population
 from ...runtime.projection import Projection
 from . import scales
@@ -113,10 +115,30 @@ def quantize_network(
         populations.append(quantized)
         projections += its_projections
         errors += its_errors
+    limited = [_limit_spikes(p, populations, projections) for p in populations]
     quantized_network = Network(
-        tuple(populations), tuple(projections), network.output, network.provenance
+        tuple(limited), tuple(projections), network.output, network.provenance
     )
     return quantized_network, tuple(errors)
+
+
+def _limit_spikes(
+    population: Population, populations: Sequence[Population], projections: Sequence[Projection]
+) -> Population:
+    """Lower `max_spikes` to what the sums of its targets hold."""
+    most = population.max_spikes
+    if most == 1:
+        return population
+    by_name = {p.name: p for p in populations}
+    for projection in projections:
+        if projection.source == population.name:
+            sums = int(projection.connection.sum_abs_weights().max(initial=0))
+            scaled = max(sums, sums << max(projection.weight_exponent, 0), 1)
+            decay = int(by_name[projection.target].current_decay.min())
+            room = min(ACTIVATION_LIMIT, CURRENT_LIMIT // DECAY_ONE * decay >> ALIGN_BITS)
+            sharing = sum(p.target == projection.target for p in projections)
+            most = min(most, max(room // sharing // scaled, 2))
+    return replace(population, max_spikes=most, value_bits=1)
 
 
 def quantize_population(
@@ -146,6 +168,8 @@ def weight_scale(population: FloatPopulation, incoming: Sequence[FloatProjection
         float32 (channels,).
     """
     threshold = population.threshold
+    if population.reset != "zero":
+        threshold = max(threshold, float(np.abs(population.reset_value).max()))
     bits = min(p.weight_bits for p in incoming)
     if not population.per_channel:
         return scales.population_scale(
@@ -186,6 +210,9 @@ def _validate(population: FloatPopulation, incoming: Sequence[FloatProjection]) 
 def _build_population(population: FloatPopulation, scale: Scale) -> Population:
     exponent = scales.bias_exponent(*_max_abs_and_scale(population.bias, scale))
     threshold = scales.quantize_threshold(population.threshold, scale) if population.spiking else 0
+    reset_value: Any = 0
+    if population.reset != "zero":
+        reset_value = scales.quantize_reset(population.reset_value, scale, population.reset)
     return Population(
         population.name,
         population.shape,
@@ -195,6 +222,11 @@ def _build_population(population: FloatPopulation, scale: Scale) -> Population:
         threshold=threshold,
         bias=scales.quantize_bias(population.bias, scale, exponent),
         bias_exponent=exponent,
+        reset=population.reset,
+        reset_value=reset_value,
+        refractory=population.refractory,
+        max_spikes=population.max_spikes,
+        min_voltage=scales.quantize_bound(population.min_voltage, scale),
     )
 
 

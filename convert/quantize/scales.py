@@ -12,9 +12,12 @@ Weights of mixed sign are even integers, as Loihi's 8-bit synapses hold them; we
 import math
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...runtime.arithmetic import ALIGN_BITS
 from ...runtime.arithmetic import DECAY_ONE as DECAY_ONE
-from ...runtime.population import LIMITS
+from ...runtime.population import LIMITS, Reset
 from ...runtime.projection import EXPONENT_RANGE
 
 WEIGHT_BITS = 8
@@ -124,6 +127,22 @@ def quantize_threshold(threshold: ArrayOrTensor, scale: ArrayOrTensor) -> Any:
     if isinstance(scaled, int | float):
         return min(max(round(scaled), 0), THRESHOLD_LIMIT)
     return scaled.round().clip(0, THRESHOLD_LIMIT)
+
+
+def quantize_reset(value: Any, scale: ArrayOrTensor, reset: Reset) -> NDArray[np.float64]:
+    """Round a voltage after a spike to 18 bits, or what a spike subtracts to 17 bits, 1 or more."""
+    low, high = LIMITS["reset_value"]
+    rounded: NDArray[np.float64] = np.rint(np.asarray(value, np.float64) * scale)
+    return rounded.clip(low if reset == "value" else 1, high)
+
+
+def quantize_bound(bound: Any, scale: ArrayOrTensor) -> NDArray[np.float64]:
+    """Round a lower bound of the voltage, or minus infinity for none, to 18 bits."""
+    lowest, highest = LIMITS["min_voltage"]
+    if not np.isfinite(bound).any():
+        return np.array(lowest, np.float64)
+    rounded: NDArray[np.float64] = np.rint(np.asarray(bound, np.float64) * scale)
+    return rounded.clip(lowest, highest)
 
 
 def bias_exponent(peak: float, scale: float) -> int:

@@ -69,6 +69,7 @@ def format_tables(tables: FirmwareTables) -> str:
     sizes = tables.sizes
     populations = (_format_population(row) for row in tables.populations)
     projections = (_format_record(row.values()) for row in tables.projections)
+    resets = (_format_population(row) for row in tables.resets)
     words = ["INT32_MIN" if w == -(2**31) else str(w) for w in tables.words.tolist()]
     halves, weights = map(str, tables.halves.tolist()), map(str, tables.weights.tolist())
     buffers = {
@@ -89,6 +90,11 @@ def format_tables(tables: FirmwareTables) -> str:
         *_array("static const int32_t words", words, sizes["words"]),
         *_array("static const pm_population populations", populations, len(tables.populations)),
         *_array("static const pm_projection projections", projections, len(tables.projections)),
+        *(
+            _array("static const pm_reset resets", resets, len(tables.resets))
+            if tables.resets
+            else ["#define resets NULL"]
+        ),
         "",
         *(f"static {name}[{max(1, size)}];" for name, size in buffers.items()),
         "#if PUMICE_TRACE",
@@ -98,8 +104,8 @@ def format_tables(tables: FirmwareTables) -> str:
         "#endif",
         "",
         "const pm_network pumice_network = {",
-        "    populations, projections, weights, halves, words, masks, sent, states, scratch,",
-        "    rounded, scores, slots, traced,",
+        "    populations, projections, resets, weights, halves, words, masks, sent, states,",
+        "    scratch, rounded, scores, slots, traced,",
         f"    {_format_record(sizes.values())},",
         f"    UINT32_C({tables.sizes_crc:#010x}), UINT32_C({tables.crc:#010x})}};",
     ]

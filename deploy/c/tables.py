@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from ...runtime import Network, Population
 from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
 from ...runtime.network import activation_bound
-from ...runtime.neuron_types import require_features
+from ...runtime.neuron_types import LIF_FEATURES, list_features, require_features
 from .projections import TableBuilder, compile_projection
 
+RESETS = {"zero": 0, "value": 1, "subtract": 2, "delayed_subtract": 3}
+SEVERAL = 4
 KINDS = {"input": 0, "cuba": 1, "integrator": 2}
 DIRECT, MOMENTARY, LASTING = range(3)
 WORD_BITS = 32
@@ -31,6 +33,7 @@ class FirmwareTables:
     Attributes:
         populations: Fields of each population, inputs first, then in topological order.
         projections: Fields of each projection, by target.
+        resets: What spikes of each population do, where one does not merely reset to zero.
         weights: Packed weights, uint8.
         halves: Decay factors and sparse targets, uint16.
         words: Thresholds, biases, sparse starts and early-exit thresholds, int32.
@@ -43,6 +46,7 @@ class FirmwareTables:
 
     populations: tuple[Mapping[str, Any], ...]
     projections: tuple[Mapping[str, int], ...]
+    resets: tuple[Mapping[str, Any], ...]
     weights: NDArray[np.uint8]
     halves: NDArray[np.uint16]
     words: NDArray[np.int32]
@@ -74,6 +78,9 @@ class FirmwareTables:
                 words += value if isinstance(value, tuple) else [value]
         for projection in self.projections:
             words += projection.values()
+        for reset in self.resets:
+            for value in reset.values():
+                words += value if isinstance(value, tuple) else [value]
         return np.array(words, "<i4")
 
     @property
@@ -96,7 +103,7 @@ class FirmwareTables:
 
 def compile_tables(network: Network) -> FirmwareTables:
     """Compile `network` to the tables of the firmware core."""
-    require_features(network, "the firmware")
+    require_features(network, "the firmware", LIF_FEATURES)
     builder = TableBuilder()
     populations = (*network.inputs, *network.topological_order)
     numbers = {population.name: i for i, population in enumerate(populations)}
@@ -118,6 +125,7 @@ def compile_tables(network: Network) -> FirmwareTables:
         _place_buffers(rows[-1], used)
     traced = used["states"]
     _place_currents(rows, used)
+    resets = _list_resets(builder, populations, used)
     thresholds = network.early_exit.thresholds if network.early_exit else ()
     output = network.population(network.output)
     first_threshold = builder.words.add(np.array(thresholds, np.int64))
@@ -134,22 +142,18 @@ def compile_tables(network: Network) -> FirmwareTables:
         "output": numbers[network.output],
         "thresholds": first_threshold,
         "threshold_count": len(thresholds),
+        "reset_count": len(resets),
     }
-    scratch = [row["neurons"] for row in rows if row["mode"] == MOMENTARY]
-    rounded = [
-        row["neurons"]
-        for row in rows
-        if any(p["shift"] for p in projections[row["into"] : row["into_end"]])
-    ]
     return FirmwareTables(
         tuple(rows),
         tuple(projections),
+        resets,
         weights,
         halves,
         words,
         sizes,
-        max(scratch, default=0),
-        max(rounded, default=0),
+        max((row["neurons"] for row in rows if row["mode"] == MOMENTARY), default=0),
+        _rounded_neurons(rows, projections),
         traced,
         _features(network, rows, projections),
     )
@@ -170,7 +174,7 @@ def _population(
         mode, shift, incoming[0]["shift"] = MOMENTARY, incoming[0]["shift"], 0
     elif population.kind != "input":
         bound = activation_bound(network, population) << ALIGN_BITS
-        mode = DIRECT if bound < STATE_HALF else MOMENTARY
+        mode = DIRECT if bound < STATE_HALF and not population.refractory else MOMENTARY
     for fields in incoming:  # sums are in 1/64 of a weight unit, but those that are shifted right
         fields["scale"] <<= 0 if fields["shift"] or shift else ALIGN_BITS
     bias = population.bias.astype(np.int64) << population.bias_exponent
@@ -201,6 +205,18 @@ def _population(
     }
 
 
+def _rounded_neurons(rows: list[dict[str, Any]], projections: list[Fields]) -> int:
+    """Count the most neurons of a population with sums that are shifted right on their own."""
+    return max(
+        (
+            row["neurons"]
+            for row in rows
+            if any(p["shift"] for p in projections[row["into"] : row["into_end"]])
+        ),
+        default=0,
+    )
+
+
 def _place_buffers(row: dict[str, Any], used: Fields) -> None:
     """Reserve the spikes and voltages of a population in the buffers; advances `used`."""
     row["mask"] = used["masks"]
@@ -219,6 +235,31 @@ def _place_currents(rows: list[dict[str, Any]], used: Fields) -> None:
         if row["mode"] == LASTING:
             row["current"] = used["states"]
             used["states"] += row["neurons"]
+
+
+def _list_resets(
+    builder: TableBuilder, populations: tuple[Population, ...], used: Fields
+) -> tuple[dict[str, Any], ...]:
+    """List what spikes of each population do; nothing where all merely reset to zero."""
+    if not any(map(list_features, populations)):
+        return ()
+    rows = []
+    for population in populations:
+        kind = SEVERAL if population.max_spikes > 1 else RESETS[population.reset]
+        if kind == 0 and (population.refractory or population.bounded):
+            kind = RESETS["value"]
+        lowest = np.maximum(population.min_voltage.astype(np.int64) << ALIGN_BITS, 1 - STATE_HALF)
+        amount = population.reset_value.astype(np.int64) << ALIGN_BITS
+        row = {
+            "kind": kind,
+            "refractory": population.refractory,
+            "waiting": used["states"],
+            "amount": builder.parameter(builder.words, amount, population.shape),
+            "lowest": builder.parameter(builder.words, lowest, population.shape),
+        }
+        used["states"] += population.neurons if population.refractory else 0
+        rows.append(row)
+    return tuple(rows)
 
 
 def _features(
@@ -244,4 +285,5 @@ def _features(
         "PUMICE_SHIFTED": any(row["shift"] for row in rows),
         "PUMICE_ROUNDED": any(fields["shift"] for fields in projections),
         "PUMICE_EXIT": network.early_exit is not None,
+        "PUMICE_RESETS": any(map(list_features, network.populations)),
     }

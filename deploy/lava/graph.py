@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ...runtime import Network, Population, Projection, connections
-from ...runtime.neuron_types import require_features
+from ...runtime.arithmetic import STATE_HALF, align
+from ...runtime.neuron_types import LIF_FEATURES, list_features, require_features
 from ..passes.schedule import Schedule, schedule
 from .models.delayed import DelayedConv, DelayedDense, DelayedSparse
 from .models.graded import GradedReset
+from .models.resets import ResetRule, RuledReset
 
 UNREACHABLE_THRESHOLD = 1 << 17  # no 24-bit voltage exceeds this threshold
 MAX_LAVA_CONV_SIZE = 127  # Lava's model of Conv stores sizes and groups in 8 bits
@@ -34,7 +36,8 @@ MAX_LAVA_CONV_SIZE = 127  # Lava's model of Conv stores sizes and groups in 8 bi
 class ProcessGraph:
     """Connected Lava processes: a `LIFReset` per population, a connection per projection.
 
-    Populations with graded spikes are a `GradedReset`, a process of pumice. Input populations have
+    Populations with graded spikes are a `GradedReset`, those with another reset than to zero or a
+    refractory period a `RuledReset`, processes of pumice. Input populations have
     no process: connect the port that sends their events, of shape (width, height, channels) or
     (neurons,), with `feed`. Step `n` of sample `m` of a population is step
     `m * timesteps + n + schedule.depths[name]` here.
@@ -55,7 +58,7 @@ class ProcessGraph:
 
 def build_process_graph(network: Network, timesteps: int) -> ProcessGraph:
     """Build the processes of `network`, reset every `timesteps` steps; see `build`."""
-    require_features(network, "Lava")
+    require_features(network, "Lava", LIF_FEATURES)
     timing = schedule(network)
     populations = {
         population.name: _make_neurons(population, timing.depths[population.name], timesteps)
@@ -82,6 +85,8 @@ def _make_neurons(population: Population, depth: int, timesteps: int) -> LIFRese
     # Lava adds 1 to du, and resets if (step counted from 1) % reset_interval == reset_offset.
     graded = population.kind == "cuba" and population.value_bits > 1
     kind: Any = partial(GradedReset, max_value=population.max_value) if graded else LIFReset
+    if list_features(population):
+        kind = partial(RuledReset, rule=_make_rule(population))
     neurons: LIFReset = kind(
         shape=population.shape[::-1],
         du=transpose(population.current_decay - 1),
@@ -96,6 +101,18 @@ def _make_neurons(population: Population, depth: int, timesteps: int) -> LIFRese
         name=population.name,
     )
     return neurons
+
+
+def _make_rule(population: Population) -> ResetRule:
+    lowest = np.maximum(align(population.min_voltage), 1 - STATE_HALF)
+    return ResetRule(
+        population.reset,
+        align(population.reset_value).T,
+        lowest.T,
+        population.refractory,
+        population.max_spikes > 1,
+        population.max_value,
+    )
 
 
 def _make_connection(

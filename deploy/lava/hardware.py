@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...runtime import Conv, Network, SumPool
 from ...runtime.errors import EngineError
+from ...runtime.neuron_types import list_features
 from ...runtime.trace import Record
 from ..passes.schedule import schedule
 
@@ -57,6 +58,8 @@ def unsupported_features(network: Network, timesteps: int) -> Iterator[str]:
                 yield f"{population.name}: {key} differs between neurons, the chip has one per core"
         if population.kind == "cuba" and population.value_bits > 1:
             yield f"{population.name}: graded spikes have no model for the chip; send one bit"
+        for feature in list_features(population):
+            yield f"{population.name}: {feature}: needs microcode, and pumice has none for the chip"
         if population.kind == "integrator":
             yield f"{population.name}: voltages cannot be read at each step; make it spike"
     if timesteps & (timesteps - 1):

@@ -67,7 +67,13 @@ def _simulate(
     from .execute import execute, use_anonymous_memory
     from .models.conv import PySparseConvModel
     from .models.graded import GradedReset
-    from .models.recording_lif import PyRecordingGradedModel, PyRecordingLifModel, Recording
+    from .models.recording_lif import (
+        PyRecordingGradedModel,
+        PyRecordingLifModel,
+        PyRecordingRuledModel,
+        Recording,
+    )
+    from .models.resets import RuledReset
     from .models.zero_copy_source import PyZeroCopySendModel
 
     for name, neurons in graph.populations.items():
@@ -80,6 +86,7 @@ def _simulate(
     models = {
         LIFReset: PyRecordingLifModel,
         GradedReset: PyRecordingGradedModel,
+        RuledReset: PyRecordingRuledModel,
         RingBuffer: PyZeroCopySendModel,
     }
     if job.conv == "sparse":

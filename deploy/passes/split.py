@@ -30,6 +30,7 @@ from ...runtime.connections import (
     as_depthwise_conv,
     conv_output_size,
 )
+from ...runtime.population import LIMITS
 
 MIN_WEIGHT = -256
 IntArray = NDArray[np.int64]
@@ -143,8 +144,7 @@ def _slice_population(population: Population, name: str, part: Slice) -> Populat
         )
         return np.broadcast_to(values[index], part.shape)
 
-    keys = ("current_decay", "voltage_decay", "threshold", "bias")
-    parameters: dict[str, Any] = {key: extract(getattr(population, key)) for key in keys}
+    parameters: dict[str, Any] = {key: extract(getattr(population, key)) for key in LIMITS}
     return replace(population, name=name, shape=part.shape, **parameters)
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ...runtime import Network, Population, Projection, Slice
 from ...runtime.errors import PlacementError
+from ...runtime.neuron_types import list_features
 from ..passes.schedule import schedule
 from ..targets.target import Chip, Core, Neuron, Synapse, Target
 from .slice_fan_in import SliceFanIn, compute_slice_fan_in
@@ -74,7 +75,8 @@ def make_problem(network: Network, target: Target) -> PlacementProblem:
     """Build the placement problem of `network` on `target`.
 
     Raises:
-        PlacementError: `target` has no cores, or `network` is not a `Network`.
+        PlacementError: `target` has no cores or does not hold a neuron type, or `network` is not a
+            `Network`.
         EngineError: A cycle of the network has more hops than delay (see `schedule`).
     """
     if not isinstance(network, Network):
@@ -89,6 +91,7 @@ def make_problem(network: Network, target: Target) -> PlacementProblem:
             else f"{target.name}: a price list of arithmetic, has no cores to place a network on; "
             "choose a target with cores, such as loihi2"
         )
+    check_features(network, target)
     lags = schedule(network).lags
     synapse, message = target.synapse, target.neuron.message_bits.value
     return PlacementProblem(
@@ -118,3 +121,15 @@ def _core_limits(core: Core, synapse: Synapse) -> ResourceVector:
 def resources_to_dict(vector: ResourceVector) -> dict[str, int]:
     """Convert a vector over `RESOURCES` to a mapping by name."""
     return dict(zip(RESOURCES, vector.tolist(), strict=True))
+
+
+def check_features(network: Network, target: Target) -> None:
+    """Raise `PlacementError` for the first population that needs what neurons of `target` lack."""
+    features = target.neuron.features if target.neuron else None
+    for population in network.populations:
+        for name in list_features(population):
+            if not features or name not in features.value:
+                raise PlacementError(
+                    f"{population.name}: needs a {name}, which {target.name} does not hold; train "
+                    "with neurons that are reset to zero"
+                )

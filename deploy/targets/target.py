@@ -22,6 +22,14 @@ from ...runtime.config import load_config
 from ...runtime.errors import RecipeError
 from ...runtime.suggest import suggest
 
+NeuronFeature = Literal[
+    "reset to a value",
+    "soft reset",
+    "delayed soft reset",
+    "refractory period",
+    "several spikes per timestep",
+    "minimum voltage",
+]
 Certainty = Literal["published", "derived", "assumed"]
 Unit = TypeVar("Unit", bound=str)
 NonEmptyStr = Annotated[str, Field(min_length=1)]
@@ -59,6 +67,15 @@ class Option(FrozenModel, Generic[Unit]):
     """One of several mechanisms that a chip may implement."""
 
     value: Unit
+    source: NonEmptyStr
+    certainty: Certainty
+    note: str = ""
+
+
+class Features(FrozenModel, Generic[Unit]):
+    """What a chip implements of several features."""
+
+    value: tuple[Unit, ...]
     source: NonEmptyStr
     certainty: Certainty
     note: str = ""
@@ -199,12 +216,14 @@ class Neuron(FrozenModel):
         message_bits: Bits of the value in a message; values of more bits take one message per bit.
         fan_in: Number of synapses on a neuron.
         fan_out: Number of synapses of a neuron on others.
+        features: Neuron types beyond the LIF neuron that is reset to zero, none by default.
     """
 
     state_bits: Limit[Literal["bits"]]
     message_bits: Limit[Literal["bits"]]
     fan_in: Limit[Literal["synapses"]] | None = None
     fan_out: Limit[Literal["synapses"]] | None = None
+    features: Features[NeuronFeature] | None = None
 
 
 class Synapse(FrozenModel):
@@ -285,7 +304,7 @@ class Target(FrozenModel):
         return self
 
 
-Constant = Limit[Any] | Price[Any] | Option[Any]
+Constant = Limit[Any] | Price[Any] | Option[Any] | Features[Any]
 TargetLike = Target | str | os.PathLike[str]  # a target, the name of a shipped one, or a path
 
 
@@ -296,7 +315,7 @@ def iter_constants(part: FrozenModel, prefix: str = "") -> Iterator[tuple[str, C
         tables = value.items() if isinstance(value, dict) else [("", value)]
         for key, inner in tables:
             path = ".".join(filter(None, (prefix, name, key)))
-            if isinstance(inner, Limit | Price | Option):
+            if isinstance(inner, Limit | Price | Option | Features):
                 yield path, inner
             elif isinstance(inner, FrozenModel):
                 yield from iter_constants(inner, path)

@@ -12,7 +12,7 @@ from markup import code, table
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pumice.deploy.targets.target import Option, Target, iter_constants, list_targets, read_target
+from pumice.deploy.targets.target import Target, iter_constants, list_targets, read_target
 from pumice.runtime.config import describe_keys
 from pumice.train.recipes.loader import KINDS, list_recipes
 
@@ -107,7 +107,8 @@ def _target_page() -> str:
             low, high = (constant.value if end is None else end for end in (low, high))
             span = "" if low == high else f" ({low} to {high})"
             value = f"{constant.value:,}" if isinstance(constant.value, int) else constant.value
-            unit = "" if isinstance(constant, Option) else constant.unit
+            value = ", ".join(value) if isinstance(value, tuple) else value
+            unit = getattr(constant, "unit", "")
             note = f"{constant.source}; {constant.note}" if constant.note else constant.source
             rows.append((code(key), f"{value}{span} {unit}", constant.certainty, _escape(note)))
         parts.append(table(("key", "value", "certainty", "source and note"), rows))

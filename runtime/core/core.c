@@ -215,7 +215,13 @@ static int pm_check_projection(const pm_network *net, const pm_population *p, in
 static int pm_check_parameters(const pm_network *net, const pm_population *p) {
   const int64_t twice = 2 * (int64_t)p->period;
   if (!pm_within(p->factors, twice, net->factors_size)) return 0;
-  if (!pm_within(p->levels, twice, net->levels_size)) return 0;
+  if (!pm_within(p->levels, p->reset ? 2 * twice : twice, net->levels_size)) return 0;
+  if (p->reset && p->kind != PM_INPUT && p->update < PM_GENERAL_VALUES) return 0;
+  for (int32_t i = 0; p->reset && i < p->period; i++) {
+    const int32_t *levels = net->levels + p->levels + twice + i;
+    if (!pm_between(levels[0], p->reset == PM_RESET_SEVERAL ? 1 : -(1 << 23), 1 << 23)) return 0;
+    if (!pm_between(levels[p->period], 1 - (1 << 23), 0)) return 0;
+  }
   for (int32_t i = 0; i < 2 * p->period; i++)
     if (!pm_between(net->factors[p->factors + i], 0, 4096)) return 0;
   for (int32_t i = p->period; i < 2 * p->period; i++)
@@ -235,6 +241,11 @@ static int pm_check_population(const pm_network *net, int32_t number) {
   if (!pm_between(p->into_first, 0, p->into_last) || p->into_last > net->projection_count)
     return 0;
   if (p->neurons > (p->wide ? net->sums32 : net->sums16) && p->kind != PM_INPUT) return 0;
+  if (!pm_between(p->reset, PM_RESET_ZERO, PM_RESET_SEVERAL)) return 0;
+  if (!pm_between(p->refractory, 0, 255) || (p->refractory && p->reset == PM_RESET_ZERO)) return 0;
+  if (p->refractory && (p->further < net->neurons ||
+                        !pm_within(p->further, p->neurons, (size_t)net->states)))
+    return 0;
   return pm_check_parameters(net, p);
 }
 
@@ -243,6 +254,7 @@ int pm_validate(const pm_network *net) {
   if (net->population_count < 1 || !pm_between(net->steps, 1, PM_MAX_STEPS)) return PM_BAD_TABLE;
   if (!pm_between(net->output, 0, net->population_count - 1)) return PM_BAD_TABLE;
   if (net->populations[net->output].kind == PM_INPUT) return PM_BAD_TABLE;
+  if (net->neurons < 1 || net->states < net->neurons) return PM_BAD_TABLE;
   if (net->sums16 < 0 || net->sums32 < 0 || net->image < 0) return PM_BAD_TABLE;
   if (net->threshold_count && net->steps != 1) return PM_BAD_TABLE;
   for (int32_t i = 0; i < net->population_count; i++) {

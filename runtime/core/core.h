@@ -28,6 +28,10 @@ enum pm_kind { PM_INPUT, PM_SPIKING, PM_INTEGRATOR };
  * PLAIN, LEAK: it cannot wrap; PLAIN: the voltage does not leak. CURRENT: a current that stays
  * within 24 bits, and spikes without values. GENERAL_VALUES: no current, GENERAL: all else. */
 enum pm_update { PM_PLAIN, PM_LEAK, PM_WRAP, PM_CURRENT, PM_GENERAL_VALUES, PM_GENERAL };
+/* What a spike does to the voltage. ZERO: sets it to zero, and there is neither a refractory period
+ * nor a lower bound of the voltage; the others have levels for all of these. SEVERAL: subtracts as
+ * often as the threshold is passed. DELAYED: subtracts in the next step. */
+enum pm_reset { PM_RESET_ZERO, PM_RESET_VALUE, PM_RESET_SUBTRACT, PM_RESET_DELAYED, PM_RESET_SEVERAL };
 enum pm_connection { PM_CONV, PM_SPARSE, PM_DEPTHWISE };
 enum pm_error { PM_OK, PM_BAD_TABLE, PM_BAD_EVENT, PM_ABANDONED };
 
@@ -38,10 +42,12 @@ enum pm_error { PM_OK, PM_BAD_TABLE, PM_BAD_EVENT, PM_ABANDONED };
  * start. update: an enum pm_update. uniform: whether one threshold, bias and decay hold for all.
  * wide: whether sums have 32 bits, else 16. left: bits that sums are shifted to become currents.
  * into_first, into_last: its incoming projections. past: where a state keeps its last `delay`
- * rows of values. */
+ * rows of values. reset: an enum pm_reset; all but ZERO are updated as GENERAL. refractory: steps after a spike in
+ * which the voltage is held; further: where, behind the voltages of a state, it keeps what is left of them. */
 typedef struct pm_population {
   int32_t kind, first, neurons, channels, stride, history, masks, delay, period, unit, factors,
-      levels, update, uniform, wide, left, max_value, into_first, into_last, past;
+      levels, update, uniform, wide, left, max_value, into_first, into_last, past, reset, refractory,
+      further;
 } pm_population;
 
 /* One projection. neurons: of its target. left, shift: bits that sums of weights are shifted left,
@@ -68,7 +74,7 @@ typedef struct pm_tap {
   int32_t weight, target, count;
 } pm_tap;
 
-/* A compiled network. neurons: of all populations. steps: longest round. history: bytes of a
+/* A compiled network. neurons: of all populations. states: voltages and further states. steps: longest round. history: bytes of a
  * run's values, past: of those a state keeps. sums16, sums32: entries of the accumulators. image: bytes of the padded
  * source of a product. output: population that is read; thresholds: of the early exit, by step.
  * crc: what pm_checksum gives. */
@@ -84,11 +90,11 @@ typedef struct pm_network {
   const int64_t *thresholds;
   size_t weights_size, tables_size, targets_size, taps_size, factors_size, levels_size;
   int32_t population_count, projection_count, threshold_count;
-  int32_t neurons, steps, history, past, masks, sums16, sums32, image, output;
+  int32_t neurons, steps, history, past, masks, sums16, sums32, image, output, states;
   uint32_t crc;
 } pm_network;
 
-/* State of one sample. current, voltage: of all neurons. past: values that delays still need.
+/* State of one sample. current, voltage: of all neurons; behind voltages, further states. past: values that delays still need.
  * clock: steps run, and whether the sample has stopped. score: logits of a spiking output.
  * history: room for the values of a run, which does not outlast it. */
 typedef struct pm_state {

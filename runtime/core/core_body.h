@@ -10,6 +10,7 @@
 #define PM_DECAY_BITS 12
 #define PM_STATE_HALF 8388608
 #define PM_MERGED 2
+#define PM_CHARGED 256 /* neurons whose voltages are computed before any of them fires */
 
 static inline int pm_wait(const pm_partition *part) {
   return part->parts > 1 ? part->wait(part->context) : 0;
@@ -724,6 +725,88 @@ PM_NOINLINE static void pm_update_general(const pm_population *p, const int32_t 
     PM_UPDATE_ALL(0, 1, 0);
 }
 
+/* Compute currents, and the voltages before spikes of populations that are not reset to zero. */
+PM_INLINE void pm_charge(const int wide, const int no_current, const int keep, const int delayed,
+                         int left, const int32_t *sums32, const int16_t *sums16,
+                         int32_t *restrict current, const int32_t *restrict voltage,
+                         int32_t *restrict charged, const int16_t *current_factors,
+                         const int16_t *voltage_factors, const int32_t *levels, int32_t period,
+                         int32_t count) {
+  for (int32_t i = 0; i < count; i++) {
+    int32_t u = pm_shl(wide ? sums32[i] : sums16[i], left);
+    if (!no_current) u = pm_add(u, pm_keep(current[i], current_factors[i]));
+    u = u > PM_STATE_HALF ? u - 2 * PM_STATE_HALF : u <= -PM_STATE_HALF ? u + 2 * PM_STATE_HALF : u;
+    if (!no_current || keep) current[i] = u;
+    int32_t v = pm_add(pm_add(pm_keep(voltage[i], voltage_factors[i]), u), levels[period + i]);
+    if (delayed) v = pm_add(v, voltage[i] > levels[i] ? -levels[2 * period + i] : 0);
+    charged[i] = pm_min(pm_max(v, levels[3 * period + i]), PM_STATE_HALF - 1);
+  }
+}
+
+/* Fire and reset; `waiting` holds what is left of refractory periods, where `waits`. */
+PM_INLINE void pm_fire(const int reset, const int waits, int32_t refractory, int32_t largest,
+                       const int32_t *restrict charged, int32_t *restrict voltage,
+                       int32_t *restrict waiting, uint8_t *restrict sent, const int32_t *levels,
+                       int32_t period, int32_t count) {
+  for (int32_t i = 0; i < count; i++) {
+    const int32_t v = charged[i], amount = levels[2 * period + i];
+    const int32_t held = waits ? waiting[i] > 0 : 0;
+    const int32_t spike = !held && v > levels[i];
+    int32_t value = pm_min(pm_max(v >> PM_ALIGN_BITS, 1), largest), after = v;
+    if (reset == PM_RESET_SEVERAL) {
+      if (spike) {
+        value = pm_min(1 + (v - levels[i] - 1) / amount, largest);
+        after = v - value * amount;
+      }
+    } else if (reset == PM_RESET_VALUE) {
+      after = spike ? amount : v;
+    } else if (reset == PM_RESET_SUBTRACT) {
+      after = spike ? v - amount : v;
+    }
+    voltage[i] = held ? voltage[i] : after;
+    sent[i] = (uint8_t)(spike ? value : 0);
+    if (waits) waiting[i] = spike ? refractory : waiting[i] - held;
+  }
+}
+
+#define PM_CHARGE(wide, no_current, keep)                                                         \
+  pm_charge(wide, no_current, keep, p->reset == PM_RESET_DELAYED, p->left, from32, from16,        \
+            current + done, voltage + done, charged, factors + done, factors + p->period + done, \
+            levels + done, p->period, some)
+#define PM_FIRE(reset)                                                                             \
+  (waiting ? pm_fire(reset, 1, p->refractory, p->max_value, charged, voltage + done,               \
+                     waiting + done, sent + done, levels + done, p->period, some)                  \
+           : pm_fire(reset, 0, 0, p->max_value, charged, voltage + done, NULL, sent + done,        \
+                     levels + done, p->period, some))
+
+/* One step of `count` neurons that are not reset to zero, or have a refractory period or a bound. */
+PM_NOINLINE static void pm_update_reset(const pm_population *p, const int32_t *sums32,
+                                        const int16_t *sums16, int32_t *current, int32_t *voltage,
+                                        int32_t *waiting, uint8_t *sent, const int16_t *factors,
+                                        const int32_t *levels, int32_t count, int keep) {
+  int32_t charged[PM_CHARGED];
+  const int lasts = p->update == PM_GENERAL;
+  for (int32_t done = 0, some; done < count; done += some) {
+    some = pm_min(PM_CHARGED, count - done);
+    const int32_t *from32 = p->wide ? sums32 + done : NULL;
+    const int16_t *from16 = p->wide ? NULL : sums16 + done;
+    if (lasts && p->wide)
+      PM_CHARGE(1, 0, 0);
+    else if (lasts)
+      PM_CHARGE(0, 0, 0);
+    else if (p->wide)
+      PM_CHARGE(1, 1, keep);
+    else
+      PM_CHARGE(0, 1, keep);
+    switch (p->reset) {
+      case PM_RESET_SUBTRACT: PM_FIRE(PM_RESET_SUBTRACT); break;
+      case PM_RESET_DELAYED: PM_FIRE(PM_RESET_DELAYED); break;
+      case PM_RESET_SEVERAL: PM_FIRE(PM_RESET_SEVERAL); break;
+      default: PM_FIRE(PM_RESET_VALUE);
+    }
+  }
+}
+
 static void pm_update(const pm_network *net, const pm_population *p, const pm_state *state,
                       const pm_workspace *ws, ptrdiff_t sums, uint8_t *sent, int32_t low,
                       int32_t high, int keep) {
@@ -737,7 +820,11 @@ static void pm_update(const pm_network *net, const pm_population *p, const pm_st
     const int16_t *sums16 = p->wide ? NULL : ws->sums16 + sums + first;
     int32_t *current = state->current + p->first + first;
     int32_t *voltage = state->voltage + p->first + first;
-    if (fast)
+    if (p->reset)
+      pm_update_reset(p, sums32, sums16, current, voltage,
+                      p->refractory ? state->voltage + p->further + first : NULL, sent + first,
+                      factors + inside, levels + inside, count, keep);
+    else if (fast)
       pm_update_fast(p, sums32, sums16, current, voltage, sent + first, factors + inside,
                      levels + inside, count);
     else
@@ -797,6 +884,8 @@ static void pm_silence(const pm_network *net, const pm_state *state) {
     memset(state->history + p->history, 0, (size_t)p->delay * (size_t)p->stride);
     if (p->kind == PM_INPUT) continue;
     memset(state->voltage + p->first, 0, (size_t)p->neurons * sizeof *state->voltage);
+    if (p->refractory)
+      memset(state->voltage + p->further, 0, (size_t)p->neurons * sizeof *state->voltage);
     if (p->update == PM_GENERAL || p->update == PM_CURRENT)
       memset(state->current + p->first, 0, (size_t)p->neurons * sizeof *state->current);
   }

@@ -69,7 +69,7 @@ uint32_t pm_checksum(const pm_network *net, int instruction) {
       PM_FORMAT,   net->population_count, net->projection_count, net->threshold_count,
       net->neurons, net->steps,           net->history,          net->past,
       net->masks,  net->sums16,           net->sums32,           net->image,
-      net->output,
+      net->output, net->states,
   };
   const struct {
     const void *bytes;

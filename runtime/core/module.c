@@ -50,7 +50,7 @@ static int point(Loaded *loaded) {
   const Py_buffer *b = loaded->buffers;
   pm_network *n = &loaded->network;
   const int32_t *header = b[0].buf;
-  if (b[0].len != 14 * 4 || header[0] != PM_FORMAT) return 0;
+  if (b[0].len != 15 * 4 || header[0] != PM_FORMAT) return 0;
   n->population_count = header[1];
   n->projection_count = header[2];
   n->threshold_count = header[3];
@@ -63,7 +63,8 @@ static int point(Loaded *loaded) {
   n->sums32 = header[10];
   n->image = header[11];
   n->output = header[12];
-  n->crc = (uint32_t)header[13];
+  n->states = header[13];
+  n->crc = (uint32_t)header[14];
   n->populations = b[1].buf;
   n->projections = b[2].buf;
   n->weights = b[3].buf;
@@ -259,6 +260,7 @@ static PyObject *advance(PyObject *self, PyObject *args) {
   const size_t rows = fresh ? 1 : (size_t)batch, samples = (size_t)timesteps * (size_t)batch;
   const size_t neurons = (size_t)net->neurons, count = (size_t)net->population_count;
   const size_t outputs = (size_t)net->populations[net->output].neurons;
+  const size_t kept = (size_t)net->states;
   Views views = {NULL, 0, 4 * (Py_ssize_t)count + 16};
   void **pointers = PyMem_Calloc(4 * count, sizeof *pointers);
   views.views = PyMem_Calloc((size_t)views.limit, sizeof *views.views);
@@ -269,7 +271,7 @@ static PyObject *advance(PyObject *self, PyObject *args) {
   }
   int32_t *current = view(&views, state[0], rows * neurons * 4, 1, "current");
   if (!current) goto done;
-  int32_t *voltage = view(&views, state[1], rows * neurons * 4, 1, "voltage");
+  int32_t *voltage = view(&views, state[1], rows * kept * 4, 1, "voltage");
   if (!voltage) goto done;
   uint8_t *past = view(&views, state[2], rows * (size_t)net->past, 1, "past");
   if (!past) goto done;
@@ -310,7 +312,7 @@ static PyObject *advance(PyObject *self, PyObject *args) {
     sample = parts == 1 ? fetch_add(shared) : sample + 1;
     if (sample < 0 || sample >= batch) break;
     const size_t row = fresh ? 0 : (size_t)sample;
-    const pm_state one = {current + row * neurons, voltage + row * neurons,
+    const pm_state one = {current + row * neurons, voltage + row * kept,
                           past + row * (size_t)net->past, clock + 2 * row, score + row * outputs,
                           history};
     error = run->advance(net, &one, &recording, &ws, (int32_t)sample, fresh, &part);
@@ -360,6 +362,7 @@ static PyObject *advance_group(PyObject *self, PyObject *args) {
   const size_t samples = (size_t)timesteps * (size_t)batch;
   const size_t neurons = (size_t)net->neurons, count = (size_t)net->population_count;
   const size_t outputs = (size_t)net->populations[net->output].neurons;
+  const size_t kept = (size_t)net->states;
   const size_t history_size = ((size_t)net->history + 2 * PM_BLOCK - 1) / PM_BLOCK * PM_BLOCK;
   const size_t size = pm_workspace_size(net);
   Views views = {NULL, 0, 4 * (Py_ssize_t)count + 16};
@@ -372,7 +375,7 @@ static PyObject *advance_group(PyObject *self, PyObject *args) {
   }
   int32_t *current = view(&views, state[0], rows * neurons * 4, 1, "current");
   if (!current) goto done;
-  int32_t *voltage = view(&views, state[1], rows * neurons * 4, 1, "voltage");
+  int32_t *voltage = view(&views, state[1], rows * kept * 4, 1, "voltage");
   if (!voltage) goto done;
   uint8_t *past = view(&views, state[2], rows * (size_t)net->past, 1, "past");
   if (!past) goto done;
@@ -418,7 +421,7 @@ static PyObject *advance_group(PyObject *self, PyObject *args) {
     const int32_t some = (int32_t)(batch - sample < limit ? batch - sample : limit);
     for (int32_t k = 0; k < some; k++) {
       const size_t row = fresh ? (size_t)k : (size_t)(sample + k);
-      states[k] = (pm_state){current + row * neurons, voltage + row * neurons,
+      states[k] = (pm_state){current + row * neurons, voltage + row * kept,
                              past + row * (size_t)net->past, clock + 2 * row, score + row * outputs,
                              history + (size_t)k * history_size};
       workspaces[k] = pm_workspace_in(net, first + (size_t)k * size);
@@ -500,7 +503,8 @@ static int learn_sample(const pm_network *net, pm_advance run, const pm_state *s
     for (size_t i = 0; i < 2 * learners[k].sources; i++) rule->before[i] = 0;
     for (size_t i = 0; i < 2 * learners[k].targets; i++) rule->after[i] = 0;
   }
-  for (int32_t i = 0; i < net->neurons; i++) state->current[i] = state->voltage[i] = 0;
+  for (int32_t i = 0; i < net->neurons; i++) state->current[i] = 0;
+  for (int32_t i = 0; i < net->states; i++) state->voltage[i] = 0;
   for (int32_t i = 0; i < net->past; i++) state->past[i] = 0;
   state->clock[0] = state->clock[1] = 0;
   for (int32_t i = 0; i < net->populations[net->output].neurons; i++) state->score[i] = 0;
@@ -569,7 +573,7 @@ static PyObject *learn(PyObject *self, PyObject *args) {
   }
   int32_t *current = view(&views, state[0], neurons * 4, 1, "current");
   if (!current) goto done;
-  int32_t *voltage = view(&views, state[1], neurons * 4, 1, "voltage");
+  int32_t *voltage = view(&views, state[1], (size_t)net->states * 4, 1, "voltage");
   if (!voltage) goto done;
   uint8_t *past = view(&views, state[2], (size_t)net->past, 1, "past");
   if (!past) goto done;

@@ -103,11 +103,7 @@ class _StreamState:
     def __init__(self, network: Network, carry_state: StateCarryOver) -> None:
         self.network, self.carry_state = network, carry_state
         self.states = cpu.initial_state(network, 1)
-        order = (*network.inputs, *network.topological_order)
-        names = [population.name for population in order]
-        first = sum(p.neurons for p in order[: names.index(network.output)])
-        self.output = slice(first, first + network.population(network.output).neurons)
-        self.logits = np.zeros(self.output.stop - first, np.int64)
+        self.logits = np.zeros(network.population(network.output).neurons, np.int64)
         self.is_spiking = network.population(network.output).kind == "cuba"
 
     def process(self, time_bin: TimeBin) -> NDArray[np.int64]:
@@ -130,5 +126,4 @@ class _StreamState:
             for array in vars(self.states).values():
                 array[:] = 0
         elif self.carry_state == "hidden":
-            self.states.current[:, self.output] = 0
-            self.states.voltage[:, self.output] = 0
+            cpu.silence(self.network, self.states, self.network.output)

@@ -18,10 +18,10 @@ def simulate(network: FloatNetwork, events: NDArray[np.uint8]) -> dict[str, NDAr
         outputs[population.name] = torch.zeros(
             *inputs.shape[:2], *population.shape, dtype=torch.float64
         )
-    states = {n.name: (torch.zeros(1), torch.zeros(1)) for n in network.populations}
+    states = {n.name: (torch.zeros(1),) * 3 for n in network.populations}
     for step in range(len(inputs)):
         for population in network.populations:
-            current, voltage = states[population.name]
+            current, before, wait = states[population.name]
             current = current * _decay_factor(population.current_decay, population.shape)
             for projection in network.projections:
                 if projection.target == population.name and step >= projection.delay:
@@ -30,14 +30,29 @@ def simulate(network: FloatNetwork, events: NDArray[np.uint8]) -> dict[str, NDAr
             bias = torch.from_numpy(population.bias.astype(np.float64))
             bias = bias.view(-1, *[1] * (len(population.shape) - 1))
             voltage = (
-                voltage * _decay_factor(population.voltage_decay, population.shape) + current + bias
+                before * _decay_factor(population.voltage_decay, population.shape) + current + bias
             )
+            amount = 1 - _decay_factor(population.reset_value, population.shape)
+            if population.reset == "delayed_subtract":
+                voltage = voltage - amount * (before > population.threshold)
+            voltage = voltage.maximum(1 - _decay_factor(population.min_voltage, population.shape))
             outputs[population.name][step] = voltage
             if population.spiking:
-                spikes = voltage > population.threshold
-                outputs[population.name][step] = spikes.double()
-                voltage = voltage.masked_fill(spikes, 0)
-            states[population.name] = current, voltage
+                spikes = torch.zeros_like(voltage)
+                for number in range(population.max_spikes):
+                    spikes += voltage > population.threshold + number * amount
+                spikes *= wait == 0
+                outputs[population.name][step] = spikes
+                fired = spikes > 0
+                after = {
+                    "zero": voltage.masked_fill(fired, 0),
+                    "value": torch.where(fired, amount, voltage),
+                    "subtract": voltage - spikes * amount,
+                    "delayed_subtract": voltage,
+                }[population.reset]
+                voltage = torch.where(wait > 0, before, after)
+                wait = torch.where(fired, float(population.refractory), (wait - 1).clamp(min=0))
+            states[population.name] = current, voltage, wait
     return {name: values.numpy() for name, values in outputs.items()}
 
 

@@ -40,7 +40,9 @@ def networks(draw: Draw) -> Network:
         population, forward = draw(_layers(f"layer{layer}", populations, last))
         populations.append(population)
         projections += forward
-    outputs = [p.name for p in populations if p.kind != "input" and p.value_bits == 1]
+    outputs = [
+        p.name for p in populations if p.kind != "input" and (p.value_bits == 1 or p.max_spikes > 1)
+    ]
     output = draw(st.sampled_from(outputs[::-1]))
     try:
         return Network(tuple(populations), tuple(projections), output, {"seed": "drawn"})
@@ -127,7 +129,8 @@ def _layers(
         incoming.append((source, draw(_into(source.shape, shape)), delay))
     integrator = last and draw(st.booleans())
     bits = 1 if last else draw(st.sampled_from((1, 1, 1, 2, 8)))
-    spiking = Population(name, shape, value_bits=bits)
+    types = draw(neuron_types(bits)) if not integrator else {}
+    spiking = Population(name, shape, value_bits=bits, **types)
     if not integrator and draw(st.sampled_from((False, False, True))):
         incoming.append((spiking, draw(_into(shape, shape)), draw(st.integers(1, 3))))
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
@@ -142,11 +145,18 @@ def _layers(
         projections.append(Projection(label, source.name, name, connection, exponent, delay))
     scale = draw(st.sampled_from((0.02, 0.02, 0.1, 0.1, 0.3, 1.0, 0.0)))
     top = min(int(reach * scale), 131071)
+    if "reset_value" in types:
+        lowest = -top if types["reset"] == "value" else 1
+        scaled = draw(_parameters(rng, shape, (top, top // 3, 1, lowest), top))
+        types["reset_value"] = np.maximum(scaled, lowest)
+    if draw(st.sampled_from((False, False, False, True))):
+        types["min_voltage"] = -draw(_parameters(rng, shape, (top, top // 3, 0), top))
     population = Population(
         name,
         shape,
         value_bits=bits,
         kind="integrator" if integrator else "cuba",
+        **types,
         current_decay=current_decay,
         voltage_decay=draw(_parameters(rng, shape, (0, 128, 4096, 1), 4096)),
         threshold=draw(_parameters(rng, shape, (top, top // 3, 0), top)),
@@ -154,6 +164,23 @@ def _layers(
         bias_exponent=draw(st.sampled_from((6, 0, 7, 3))),
     )
     return population, projections
+
+
+@st.composite
+def neuron_types(draw: Draw, bits: int) -> dict[str, Any]:
+    """Draw a reset, and for some a refractory period or several spikes in a timestep.
+
+    Half of all are reset to zero without either. A `reset_value` of 1 stands for one to be drawn.
+    """
+    reset = draw(st.sampled_from(("zero",) * 4 + ("value", "subtract", "delayed_subtract")))
+    types: dict[str, Any] = {"reset": reset}
+    if reset != "zero":
+        types["reset_value"] = 1
+    if reset != "delayed_subtract" and draw(st.sampled_from((False, False, False, True))):
+        types["refractory"] = draw(st.sampled_from((1, 2, 5, 255)))
+    if reset == "subtract" and bits == 1 and draw(st.booleans()):
+        types["max_spikes"] = draw(st.sampled_from((2, 3, 7, 10, 255)))
+    return types
 
 
 def _highest(bound: int, room: int) -> int:

@@ -16,6 +16,9 @@ LEAKY: dict[str, Any] = {"current_decay": 1500, "voltage_decay": 200, "threshold
 HIGH_THRESHOLD = LEAKY | {"threshold": 6000}
 BIASED = LEAKY | {"bias": 70}
 GRADED = {"voltage_decay": 3000, "threshold": 1, "value_bits": 3}
+TO_VALUE = {"reset": "value", "reset_value": [-40, 60, 0]}
+SOFT = {"threshold": 150, "reset": "subtract", "reset_value": 150}
+LATE_SOFT = {"threshold": 150, "reset": "delayed_subtract", "reset_value": np.arange(100, 120)}
 MAX_BIAS = LEAKY | {"bias": 4095, "bias_exponent": 7}
 TIMESTEPS, SAMPLES = 8, 3
 
@@ -110,6 +113,36 @@ KINDS: dict[str, Kind] = {
         (20,),
         LEAKY,
         [("image", Dense(even_weights(20, 84))), ("loop", Dense(even_weights(20, 20)), 0, 1)],
+    ),
+    "to_value": ((3, 6, 7), LEAKY | TO_VALUE, [("image", same_conv(3, 2))]),
+    "soft": ((3, 6, 7), LEAKY | SOFT, [("image", same_conv(3, 2))]),
+    "soft_graded": ((20,), GRADED | SOFT, [("image", Dense(even_weights(20, 84)))]),
+    "late_soft": ((20,), LEAKY | LATE_SOFT, [("image", Dense(even_weights(20, 84)))]),
+    "late_soft_up": ((20,), LATE_SOFT, [("image", Dense(even_weights(20, 84)), 2)]),
+    "several": ((3, 6, 7), LEAKY | SOFT | {"max_spikes": 10}, [("image", same_conv(3, 2), 1)]),
+    "from_several": (
+        (20,),
+        HIGH_THRESHOLD,
+        [
+            ("several", Dense(even_weights(20, 126))),
+            ("several", sparse_connection(20, 126), 0, 1),
+        ],
+    ),
+    "refractory": ((3, 6, 7), LEAKY | {"refractory": 2}, [("image", same_conv(3, 2))]),
+    "refractory_soft": (
+        (20,),
+        SOFT | {"refractory": 3, "bias": np.arange(20), "current_decay": 4096},
+        [("image", Dense(even_weights(20, 84)))],
+    ),
+    "bounded": (
+        (3, 6, 7),
+        LEAKY | {"min_voltage": [-20, 0, -131072]},
+        [("image", same_conv(3, 2))],
+    ),
+    "bounded_voltage": (
+        (20,),
+        LEAKY | {"kind": "integrator", "min_voltage": -100},
+        [("image", Dense(even_weights(20, 84)))],
     ),
     "late_conv": ((3, 6, 7), LEAKY, [("image", same_conv(3, 2), 0, 4)]),
     "late_pool": ((2, 3, 3), LEAKY, [("image", SumPool((2, 2), (2, 2), weight=250), 0, 1)]),

@@ -33,7 +33,7 @@ class SoftNode(nn.Module):
 
 class Leaky(nn.Module):
     beta, threshold, reset_mechanism = 0.9, 1.0, "subtract"
-    inhibition = state_quant = False
+    inhibition, state_quant = True, False
 
 
 def write_file(folder: Path, suffix: str) -> Path:
@@ -90,8 +90,7 @@ def test_every_layer_is_diagnosed_even_without_an_input_shape() -> None:
         ("input", "unsupported"),
     ]
     assert report.diagnostics[1].message == (
-        "leaky1: reset_mechanism='subtract' subtracts the threshold; "
-        'train with reset_mechanism="zero"'
+        "leaky1: inhibition=True lets one neuron fire at a time; train without it"
     )
 
 

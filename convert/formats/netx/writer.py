@@ -18,6 +18,7 @@ from ....runtime.connections import Connection, Conv, Dense, Sparse, SumPool, as
 from ....runtime.errors import MissingPackage, NetworkError
 from ....runtime.files import atomic_write
 from ....runtime.network import Network
+from ....runtime.neuron_types import list_features
 from ....runtime.population import LIMITS, Population
 from ....runtime.projection import Projection
 
@@ -191,6 +192,8 @@ def _dense_entries(
 
 def _neuron_entries(population: Population) -> Entries:
     """Entries of the neurons of a layer."""
+    for feature in list_features(population):
+        raise NetworkError(f"{population.name}: has a {feature}; a .net file has no form for it")
     silent = population.kind == "integrator"
     values = {
         "iDecay": population.current_decay,

@@ -8,7 +8,7 @@ import numpy as np
 from ....runtime.connections import Connection, Conv, Dense, Sparse, SumPool
 from ....runtime.errors import FileError, PumiceError
 from ....runtime.network import Network
-from ....runtime.population import LIMITS, Population
+from ....runtime.population import LIMITS, Population, default_fields
 from ....runtime.projection import Projection
 from ....runtime.strict_json import parse_json
 from ..hdf5.reader import Arrays
@@ -23,7 +23,10 @@ def encode_network(network: Network, graph: NirGraph, dt: float) -> dict[str, An
     """Encode what the nodes of `graph` leave out of `network`, and which hold its weights."""
     populations = []
     for p in network.populations:
-        parameters = {key: getattr(p, key).tolist() for key in LIMITS}
+        plain = default_fields(p)
+        parameters = {key: getattr(p, key).tolist() for key in LIMITS if key not in plain}
+        types = "reset", "refractory", "max_spikes", "signed", "align_bits"
+        parameters |= {key: getattr(p, key) for key in types if key not in plain}
         populations.append(
             {
                 "name": p.name,

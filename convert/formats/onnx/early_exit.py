@@ -10,8 +10,9 @@ from .builder import INT64, GraphBuilder
 def add_early_exit(builder: GraphBuilder, network: Network, rule: EarlyExit) -> None:
     """Add, at the end of a timestep, the steps that each sample has run and whether it stops."""
     name = network.output
-    spiking = network.population(name).kind == "cuba"
-    state = builder.step_name(f"{name}/counts_next" if spiking else f"{name}/voltage_next")
+    output = network.population(name)
+    kind = "counts" if output.max_spikes == 1 else "score"
+    state = builder.step_name(f"{name}/{kind if output.kind == 'cuba' else 'voltage'}_next")
     values = builder.add_node("Cast", [state], f"{name}/output", to=INT64)
     logits = builder.add_node("Flatten", [values], f"{name}/logits", axis=1)
     two = builder.add_constant("/two", [2], np.int64)

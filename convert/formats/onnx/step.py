@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
+from ....runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF, align
 from ....runtime.connections import Conv, Sparse, SumPool, as_depthwise_conv
 from ....runtime.network import Network
-from ....runtime.neuron_types import require_features
+from ....runtime.neuron_types import LIF_FEATURES, require_features
 from ....runtime.population import Population
 from ....runtime.projection import Projection
 from .builder import BOOL, FLOAT, INT32, INT64, UINT8, GraphBuilder
@@ -26,6 +26,8 @@ MEANINGS = {
     "history": "values of the last steps, the newest last",
     "steps": "steps until the sample stopped",
     "stopped": "1 where the sample has stopped",
+    "score": "spikes sent since the first step, of which an event may be several",
+    "countdown": "timesteps that are left of a refractory period",
 }
 
 
@@ -63,19 +65,22 @@ def list_states(network: Network) -> list[StateSpec]:
     states = []
     for p in (*network.inputs, *network.topological_order):
         if p.kind != "input":
-            states += [StateSpec(p.name, kind, INT64, p.shape) for kind in ("current", "voltage")]
+            states += [StateSpec(p.name, kind, INT64, p.shape) for kind in p.states]
         if p.kind != "integrator":
             states.append(StateSpec(p.name, "counts", INT32, p.shape))
             if delay := _max_delay(network, p):
                 states.append(StateSpec(p.name, "history", UINT8, p.shape, delay))
     if network.early_exit:
+        output = network.population(network.output)
+        if output.max_spikes > 1:
+            states.append(StateSpec(output.name, "score", INT32, output.shape))
         states += [StateSpec(network.output, kind, INT64, ()) for kind in ("steps", "stopped")]
     return states
 
 
 def add_step(builder: GraphBuilder, network: Network) -> None:
     """Add one timestep: from inputs and states to the `spikes` and next states of populations."""
-    require_features(network, "the ONNX export")
+    require_features(network, "the ONNX export", LIF_FEATURES)
     early = network.early_exit is not None
     if early:
         stopped = builder.step_name(f"{network.output}/stopped")
@@ -133,6 +138,9 @@ def _emit_spikes(
         one = builder.add_constant("/one", 1, np.int32)
         event = builder.add_node("Min", [event, one], f"{name}/sent")
     builder.add_node("Add", [builder.step_name(f"{name}/counts"), event], f"{name}/counts_next")
+    if network.early_exit and name == network.output and population.max_spikes > 1:
+        sent = builder.add_node("Cast", [spikes], f"{name}/number", to=INT32)
+        builder.add_node("Add", [builder.step_name(f"{name}/score"), sent], f"{name}/score_next")
     delay = _max_delay(network, population)
     if delay:
         axis = builder.add_constant("/axis", [0], np.int64)
@@ -229,8 +237,29 @@ def _update_voltage(
     bias = builder.add_initializer(f"{name}/bias", shifted_bias, INT64)
     driven = builder.add_node("Add", [voltage, current], f"{name}/driven")
     biased = builder.add_node("Add", [driven, bias], f"{name}/biased")
+    if population.reset == "delayed_subtract":
+        above = _add_above(builder, population, builder.step_name(f"{name}/voltage"), "fired")
+        amount = _add_aligned(builder, population, "reset_value")
+        late = builder.add_node("Where", [above, amount, builder.add_scalar(0)], f"{name}/late")
+        biased = builder.add_node("Sub", [biased, late], f"{name}/subtracted")
     limits = [builder.add_scalar(1 - STATE_HALF), builder.add_scalar(STATE_HALF - 1)]
-    return builder.add_node("Clip", [biased, *limits], f"{name}/{result}")
+    if not population.bounded:
+        return builder.add_node("Clip", [biased, *limits], f"{name}/{result}")
+    clipped = builder.add_node("Clip", [biased, *limits], f"{name}/saturated")
+    lowest = _add_aligned(builder, population, "min_voltage")
+    return builder.add_node("Max", [clipped, lowest], f"{name}/{result}")
+
+
+def _add_aligned(builder: GraphBuilder, population: Population, key: str) -> str:
+    """Store a parameter in weight units, once, in units of the voltage."""
+    return builder.add_constant(
+        f"{population.name}/{key}", align(getattr(population, key)), np.int64
+    )
+
+
+def _add_above(builder: GraphBuilder, population: Population, voltage: str, result: str) -> str:
+    threshold = _add_aligned(builder, population, "threshold")
+    return builder.add_node("Greater", [voltage, threshold], f"{population.name}/{result}")
 
 
 def _wrap(builder: GraphBuilder, name: str, current: str) -> str:
@@ -258,24 +287,75 @@ def _integrate(
 
 
 def _fire(builder: GraphBuilder, population: Population, activation: str, inactive: str) -> str:
-    """Update neurons that fire and reset to zero; stopped samples do not fire. Returns uint8."""
+    """Update neurons that fire and are reset; stopped samples do not fire. Returns uint8."""
     name = population.name
     voltage = _update_voltage(builder, population, activation, "clipped")
-    aligned = population.threshold << ALIGN_BITS
-    threshold = builder.add_initializer(f"{name}/threshold", aligned, INT64)
-    above = builder.add_node("Greater", [voltage, threshold], f"{name}/above")
+    above = _add_above(builder, population, voltage, "above")
     zero = builder.add_scalar(0)
-    builder.add_node("Where", [above, zero, voltage], f"{name}/voltage_next")
+    if population.max_spikes > 1:
+        values = _count_passed(builder, population, voltage)
+    elif population.value_bits > 1:
+        unit = builder.add_scalar(1 << ALIGN_BITS)
+        units = builder.add_node("Div", [voltage, unit], f"{name}/units")
+        limits = [builder.add_scalar(1), builder.add_scalar(population.max_value)]
+        values = builder.add_node("Clip", [units, *limits], f"{name}/value")
+    else:
+        values = ""  # 1
+    after = _reset(builder, population, voltage, values)
+    if population.refractory:
+        above = _wait(builder, population, above, after)
+    else:
+        builder.add_node("Where", [above, after, voltage], f"{name}/voltage_next")
     if inactive:
         active = builder.add_node("Not", [inactive], f"{name}/active")
         above = builder.add_node("And", [above, active], f"{name}/fires")
     if population.value_bits > 1:
-        align = builder.add_scalar(1 << ALIGN_BITS)
-        units = builder.add_node("Div", [voltage, align], f"{name}/units")
-        limits = [builder.add_scalar(1), builder.add_scalar(population.max_value)]
-        value = builder.add_node("Clip", [units, *limits], f"{name}/value")
-        above = builder.add_node("Where", [above, value, zero], f"{name}/graded")
+        above = builder.add_node("Where", [above, values, zero], f"{name}/graded")
     return builder.add_node("Cast", [above], f"{name}/spikes", to=UINT8)
+
+
+def _count_passed(builder: GraphBuilder, population: Population, voltage: str) -> str:
+    """How often a voltage above the threshold passes it."""
+    name = population.name
+    first = builder.add_constant(f"{name}/first", align(population.threshold) + 1, np.int64)
+    beyond = builder.add_node("Sub", [voltage, first], f"{name}/beyond")
+    amount = _add_aligned(builder, population, "reset_value")
+    further = builder.add_node("Div", [beyond, amount], f"{name}/further")
+    count = builder.add_node("Add", [further, builder.add_scalar(1)], f"{name}/count")
+    return builder.add_node("Min", [count, builder.add_scalar(population.max_spikes)], f"{name}/n")
+
+
+def _reset(builder: GraphBuilder, population: Population, voltage: str, values: str) -> str:
+    """Voltage of neurons that have fired."""
+    name = population.name
+    if population.reset == "zero":
+        return builder.add_scalar(0)
+    if population.reset == "delayed_subtract":
+        return voltage
+    amount = _add_aligned(builder, population, "reset_value")
+    if population.reset == "value":
+        return amount
+    if population.max_spikes > 1:
+        amount = builder.add_node("Mul", [values, amount], f"{name}/amount")
+    return builder.add_node("Sub", [voltage, amount], f"{name}/reset")
+
+
+def _wait(builder: GraphBuilder, population: Population, above: str, after: str) -> str:
+    """Hold the voltages of refractory neurons; returns those that fire, bool."""
+    name, zero = population.name, builder.add_scalar(0)
+    countdown = builder.step_name(f"{name}/countdown")
+    waiting = builder.add_node("Greater", [countdown, zero], f"{name}/waiting")
+    ready = builder.add_node("Not", [waiting], f"{name}/ready")
+    fires = builder.add_node("And", [above, ready], f"{name}/ready_above")
+    held = builder.step_name(f"{name}/voltage")
+    moved = builder.step_name(f"{name}/clipped")
+    reset = builder.add_node("Where", [fires, after, moved], f"{name}/moved")
+    builder.add_node("Where", [waiting, held, reset], f"{name}/voltage_next")
+    period = builder.add_scalar(population.refractory)
+    less = builder.add_node("Sub", [countdown, builder.add_scalar(1)], f"{name}/less")
+    left = builder.add_node("Max", [less, zero], f"{name}/left")
+    builder.add_node("Where", [fires, period, left], f"{name}/countdown_next")
+    return fires
 
 
 def _apply_decay(

@@ -81,6 +81,8 @@ static int pm_intact(void) {
                      net.sizes.population_count * (int32_t)(sizeof(pm_population) / 4u));
   crc = pm_crc_words(crc, (const int32_t *)(const void *)net.projections,
                      net.sizes.projection_count * (int32_t)(sizeof(pm_projection) / 4u));
+  crc = pm_crc_words(crc, (const int32_t *)(const void *)net.resets,
+                     net.sizes.reset_count * (int32_t)(sizeof(pm_reset) / 4u));
   return ~crc == net.crc;
 }
 
@@ -451,12 +453,97 @@ static void pm_fire(int32_t number, int32_t *v) {
   if (bit != 1u) *mask = bits;
 }
 
+#if PUMICE_RESETS
+static int32_t pm_word(const pm_parameter *by, int32_t position, int32_t channel) {
+  return net.words[by->first + position * by->block + channel * by->step];
+}
+
+/* Decay voltages and add biases, but of those that a refractory period holds. */
+static void pm_leak_others(const pm_population *p, int32_t *v, const int32_t *waiting) {
+  int32_t i = 0;
+  for (int32_t position = 0; i < p->neurons; position++)
+    for (int32_t channel = 0; channel < p->channels; channel++, i++) {
+      const pm_parameter *by = &p->voltage_kept;
+      const int32_t kept = net.halves[by->first + position * by->block + channel * by->step];
+      if (!waiting[i]) v[i] = pm_decay_voltage(v[i], kept) + pm_word(&p->bias, position, channel);
+    }
+}
+
+/* Subtract from the voltages what the spikes of the last timestep take off them. */
+static void pm_subtract_late(int32_t number, int32_t *v) {
+  const pm_population *p = net.populations + number;
+  const pm_reset *reset = net.resets + number;
+  const int32_t last = (int32_t)net.slots[number] - 1;
+  const uint32_t *mask = pm_mask(p, last < 0 ? p->slots - 1 : last);
+  for (int32_t word = 0; word < p->row; word++)
+    for (uint32_t bits = mask[word]; bits; bits &= bits - 1u) {
+      const int32_t n = word * 32 + pm_lowest_bit(bits), position = n / p->channels;
+      v[n] -= pm_word(&reset->amount, position, n - position * p->channels);
+    }
+}
+
+/* Bound, fire and reset one neuron; return the value that it sends. */
+static int32_t pm_fire_type(int32_t number, int32_t *v, int32_t position, int32_t channel) {
+  const pm_population *p = net.populations + number;
+  const pm_reset *reset = net.resets + number;
+  const int32_t lowest = pm_word(&reset->lowest, position, channel);
+  const int32_t voltage = *v < lowest ? lowest : pm_saturate(*v);
+  const int32_t level = pm_word(&p->threshold, position, channel);
+  *v = voltage;
+  if (p->kind != PM_SPIKING || voltage <= level) return 0;
+  const int32_t amount = pm_word(&reset->amount, position, channel);
+  if (reset->kind == PM_RESET_SEVERAL) {
+    const int32_t passed = 1 + (voltage - level - 1) / amount;
+    const int32_t count = passed < p->max_value ? passed : p->max_value;
+    *v -= count * amount;
+    return count;
+  }
+  if (reset->kind == PM_RESET_VALUE) *v = amount;
+  if (reset->kind == PM_RESET_SUBTRACT) *v -= amount;
+  return pm_graded(voltage, p->max_value);
+}
+
+/* Bound, fire and reset the neurons of a population that is not simply reset to zero. */
+static void pm_fire_types(int32_t number, int32_t *v) {
+  const pm_population *p = net.populations + number;
+  const pm_reset *reset = net.resets + number;
+  const int32_t slot = net.slots[number];
+  uint32_t *mask = net.masks + p->mask + slot * p->row;
+  uint8_t *sent = p->sent < 0 ? NULL : net.sent + p->sent + slot * p->neurons;
+  int32_t *waiting = reset->refractory ? net.states + reset->waiting : NULL, i = 0;
+  for (int32_t word = 0; word < p->row; word++) mask[word] = 0;
+  for (int32_t position = 0; i < p->neurons; position++)
+    for (int32_t channel = 0; channel < p->channels; channel++, i++) {
+      if (waiting && waiting[i]) {
+        waiting[i]--;
+        continue;
+      }
+      const int32_t value = pm_fire_type(number, v + i, position, channel);
+      if (!value) continue;
+      mask[i >> 5] |= UINT32_C(1) << (i & 31);
+      if (sent) sent[i] = (uint8_t)value;
+      if (waiting) waiting[i] = reset->refractory;
+    }
+}
+#endif
+
 /* Compute one timestep of a population. */
 static void pm_update(int32_t number) {
   const pm_population *p = net.populations + number;
   int32_t *v = net.states + p->voltage, *sums = v;
   (void)sums; /* unused where nothing is connected */
-  if (!p->steady) pm_leak(p, v);
+#if PUMICE_RESETS
+  const pm_reset *reset = net.resets + number;
+  const int32_t *waiting = reset->refractory ? net.states + reset->waiting : NULL;
+  if (waiting)
+    pm_leak_others(p, v, waiting);
+  else
+#endif
+    if (!p->steady)
+    pm_leak(p, v);
+#if PUMICE_RESETS
+  if (reset->kind == PM_RESET_DELAYED) pm_subtract_late(number, v);
+#endif
 #if PUMICE_TRACE
   int32_t *traced = net.traced + p->voltage;
   for (int32_t i = 0; i < p->neurons; i++) traced[i] = v[i];
@@ -489,6 +576,14 @@ static void pm_update(int32_t number) {
 #endif
 #if PUMICE_TRACE
   for (int32_t i = 0; i < p->neurons; i++) traced[i] = v[i] - traced[i];
+#endif
+#if PUMICE_RESETS
+  for (int32_t i = 0; waiting && i < p->neurons; i++)
+    if (waiting[i]) v[i] -= sums[i]; /* the voltage is held */
+  if (reset->kind) {
+    pm_fire_types(number, v);
+    return;
+  }
 #endif
   if (p->kind == PM_SPIKING)
     pm_fire(number, v);

@@ -47,6 +47,10 @@ enum { PM_DENSE, PM_SPARSE, PM_CONV, PM_POOL };
 /* DIRECT: no current that lasts and none that wraps: sums go to the voltage. MOMENTARY: a current
  * of one timestep, in the scratch buffer. LASTING: a current of its own. */
 enum { PM_DIRECT, PM_MOMENTARY, PM_LASTING };
+/* What a spike does to the voltage. ZERO: sets it to zero, and there is neither a refractory period
+ * nor a lower bound of the voltage. SEVERAL: subtracts as often as the threshold is passed. DELAYED:
+ * subtracts in the next timestep. */
+enum { PM_RESET_ZERO, PM_RESET_VALUE, PM_RESET_SUBTRACT, PM_RESET_DELAYED, PM_RESET_SEVERAL };
 
 /* Parameter of neuron (position, channel): table[first + position * block + channel * step]. */
 typedef struct {
@@ -63,6 +67,13 @@ typedef struct {
   pm_parameter current_kept, voltage_kept, threshold, bias;
 } pm_population;
 
+/* What spikes of a population do. refractory: timesteps after a spike in which the voltage is held.
+ * waiting: first among states of what is left of them. lowest: bound of the voltage. */
+typedef struct {
+  int32_t kind, refractory, waiting;
+  pm_parameter amount, lowest;
+} pm_reset;
+
 /* scale: what weights are multiplied by. shift: bits that sums are shifted right. bits, is_signed:
  * of packed weights. weights: first byte. pitch: bytes of a run of `count` weights, which share
  * source, kernel row and column. starts, targets: of sparse connections. */
@@ -72,16 +83,17 @@ typedef struct {
       kernel_height, kernel_width, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
 } pm_projection;
 
-/* Entries of every table and buffer. output: population that is read. thresholds: first word of the
+/* Entries of every table and buffer. reset_count: 0, or that of the populations. output: population that is read. thresholds: first word of the
  * early exit's. */
 typedef struct {
   int32_t population_count, projection_count, weights, halves, words, masks, sent, states, scores,
-      input, output, thresholds, threshold_count;
+      input, output, thresholds, threshold_count, reset_count;
 } pm_sizes;
 
 typedef struct {
   const pm_population *populations;
   const pm_projection *projections;
+  const pm_reset *resets;
   const uint8_t *weights;
   const uint16_t *halves;
   const int32_t *words;

@@ -12,6 +12,7 @@ from lava.proc.lif.models import PyLifResetModelBitAcc
 from numpy.typing import NDArray
 
 from pumice.deploy.lava.models.graded import PyGradedLifModel
+from pumice.deploy.lava.models.resets import PyRuledLifModel
 
 
 @dataclass(frozen=True)
@@ -80,3 +81,7 @@ class PyRecordingLifModel(RecordingMixin, PyLifResetModelBitAcc):
 
 class PyRecordingGradedModel(RecordingMixin, PyGradedLifModel):
     """Neurons with graded spikes, recorded."""
+
+
+class PyRecordingRuledModel(RecordingMixin, PyRuledLifModel):
+    """Neurons with another reset or a refractory period, recorded."""

@@ -18,7 +18,7 @@ from ...arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
 from ...connections import Conv, Sparse, SumPool
 from ...errors import EngineError
 from ...network import Network, activation_bound
-from ...neuron_types import require_features
+from ...neuron_types import LIF_FEATURES, require_features
 from ...population import Population
 from ...projection import Projection
 from .costs import Costs
@@ -27,6 +27,7 @@ from .tables import (
     BLOCK,
     CONV,
     CURRENT,
+    DELAYED,
     FORMAT,
     GENERAL,
     GENERAL_VALUES,
@@ -42,7 +43,11 @@ from .tables import (
     PLAIN,
     POPULATION,
     PROJECTION,
+    SEVERAL,
     SMALL_ROWS,
+    SUBTRACT,
+    TO_VALUE,
+    TO_ZERO,
     UNREACHABLE,
     WEIGHT_MARGIN,
     WRAP,
@@ -54,13 +59,15 @@ from .tables import (
     padded_stride,
 )
 
+RESETS = {"value": TO_VALUE, "subtract": SUBTRACT, "delayed_subtract": DELAYED}
+
 
 def compile_network(network: Network, costs: Costs, plastic: Collection[str] = ()) -> CoreTables:
     """Compile `network`: layers take products from the activity on at which `costs` favor them.
 
     Weights of the `plastic` projections may become anything from 0 to 255.
     """
-    require_features(network, "the CPU engine")
+    require_features(network, "the CPU engine", LIF_FEATURES)
     ordered = (*network.inputs, *network.topological_order)
     places = {population.name: place for place, population in enumerate(ordered)}
     steps = _round_steps(network, places)
@@ -112,8 +119,18 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
         "masks": masks,
         **_accumulator_sizes(populations, projections, steps),
         "output": places[network.output],
+        "states": _place_further_states(populations, first),
     }
     return _assemble_tables(network, builders, populations, projections, header)
+
+
+def _place_further_states(populations: list[Fields], neurons: int) -> int:
+    """Place what is left of refractory periods behind the voltages; returns the size of both."""
+    states = neurons
+    for fields in populations:
+        fields["further"] = states
+        states += fields["neurons"] if fields["refractory"] else 0
+    return states
 
 
 def _check_sizes(weights: int, history: int) -> None:
@@ -178,10 +195,14 @@ def _population(builders: ArrayBuilders, population: Population, reach: int) -> 
     leaks = not (population.voltage_decay == 0).all()
     threshold = population.threshold << ALIGN_BITS
     factors = DECAY_ONE - population.current_decay, DECAY_ONE - population.voltage_decay
-    levels = (
+    levels: tuple[NDArray[np.int32], ...] = (
         np.full_like(threshold, UNREACHABLE) if population.kind == "integrator" else threshold,
         population.bias << population.bias_exponent,
     )
+    reset = _reset(population)
+    if reset != TO_ZERO:
+        lowest = np.maximum(population.min_voltage << ALIGN_BITS, 1 - STATE_HALF)
+        levels = (*levels, population.reset_value << ALIGN_BITS, lowest)
     repeats = len(shape) == 3 and all(value.shape != shape for value in (*factors, *levels))
     period = population.neurons
     if repeats:
@@ -192,7 +213,7 @@ def _population(builders: ArrayBuilders, population: Population, reach: int) -> 
     def row(values: tuple[NDArray[Any], ...]) -> NDArray[Any]:
         return np.concatenate([np.broadcast_to(v, shape).reshape(-1)[order] for v in values])
 
-    if population.value_bits > 1 or not (no_current or reach <= 2 * STATE_HALF):
+    if reset != TO_ZERO or population.value_bits > 1 or not (no_current or reach <= 2 * STATE_HALF):
         update = GENERAL_VALUES if no_current else GENERAL
     elif no_current and reach < STATE_HALF:
         update = LEAK if leaks else PLAIN
@@ -209,7 +230,18 @@ def _population(builders: ArrayBuilders, population: Population, reach: int) -> 
         "levels": builders.levels.add(row(levels)),
         "update": update,
         "uniform": int(all((v == v.flat[0]).all() for v in (*factors, *levels))),
+        "reset": reset,
+        "refractory": population.refractory,
     }
+
+
+def _reset(population: Population) -> int:
+    """Return what a spike does to the voltage, as the core names it."""
+    if population.max_spikes > 1:
+        return SEVERAL
+    if population.reset == "zero":
+        return TO_VALUE if population.refractory or population.bounded else TO_ZERO
+    return RESETS[population.reset]
 
 
 def _accumulator(sources: Sequence[Population], rows: list[Fields]) -> tuple[Fields, int]:

@@ -24,7 +24,7 @@ from .. import reference
 from .compile import compile_network
 from .costs import COSTS
 from .library import NOT_BUILT, core
-from .tables import BLOCK, CoreTables
+from .tables import BLOCK, POPULATION, CoreTables
 from .threads import parallel_for
 
 WORK, SHARE = 2**20, 100_000  # neurons times steps, and neurons a thread, that are worth one more
@@ -38,7 +38,8 @@ VARIANTS: tuple[str, ...] = core.variants() if core else ()
 class State:
     """State that samples carry from run to run, one row each.
 
-    `current` and `voltage` int32 (batch, neurons), channels last; `past` uint8 (batch, bytes), the
+    `current` int32 (batch, neurons), channels last; `voltage` likewise, followed by what is left of
+    refractory periods; `past` uint8 (batch, bytes), the
     spikes that delays still need. For an early exit, `clock` int64 (batch, 2), steps run and
     whether the sample has stopped, and `score` int64 (batch, outputs), its logits.
     """
@@ -78,7 +79,8 @@ class CompiledNetwork:
 
     def initial_state(self, batch: int) -> State:
         """Return the states of `batch` samples before their first step."""
-        current, voltage = np.zeros((2, batch, self.neurons), np.int32)
+        current = np.zeros((batch, self.neurons), np.int32)
+        voltage = np.zeros((batch, self.tables["states"]), np.int32)
         past = np.zeros((batch, self.tables["past"]), np.uint8)
         clock, score = (np.zeros((batch, size), np.int64) for size in (2, self.outputs))
         return State(current, voltage, past, clock, score)
@@ -196,6 +198,21 @@ def run(
 def initial_state(network: Network, batch: int) -> State:
     """Return the states of `batch` samples before their first step, for `run_from_state`."""
     return compiled_network(network).initial_state(batch)
+
+
+def silence(network: Network, states: State, name: str) -> None:
+    """Set the states of the neurons of population `name` to zero."""
+    compiled = compiled_network(network)
+    place = [population.name for population in compiled.populations].index(name)
+    population = compiled.populations[place]
+    first, further = (
+        int(compiled.tables.populations[place, POPULATION.index(key)])
+        for key in ("first", "further")
+    )
+    states.current[:, first : first + population.neurons] = 0
+    states.voltage[:, first : first + population.neurons] = 0
+    if population.refractory:
+        states.voltage[:, further : further + population.neurons] = 0
 
 
 def run_from_state(

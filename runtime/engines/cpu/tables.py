@@ -13,6 +13,7 @@ FORMAT = 2  # PM_FORMAT of core.h, whose structures and constants these are
 BLOCK, LANES, HALF_LANES, PART_BITS, MAX_STEPS, WEIGHT_MARGIN = 64, 16, 8, 6, 16, 320
 KINDS = {"input": 0, "cuba": 1, "integrator": 2}
 PLAIN, LEAK, WRAP, CURRENT, GENERAL_VALUES, GENERAL = range(6)
+TO_ZERO, TO_VALUE, SUBTRACT, DELAYED, SEVERAL = range(5)
 CONV, SPARSE, DEPTHWISE = range(3)
 POPULATION = tuple(
     [
@@ -36,6 +37,9 @@ POPULATION = tuple(
         "into_first",
         "into_last",
         "past",
+        "reset",
+        "refractory",
+        "further",
     ]  # noqa: SIM905
 )
 PROJECTION = tuple(
@@ -102,6 +106,7 @@ HEADER = tuple(
         "sums32",
         "image",
         "output",
+        "states",
         "crc",
     ]  # noqa: SIM905
 )

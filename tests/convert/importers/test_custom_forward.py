@@ -297,12 +297,6 @@ class PartOfLayer(Steps):
         return self.lif1(self.fc(x))[:, :3]
 
 
-class SoftReset(Residual):
-    def __init__(self) -> None:
-        super().__init__()
-        self.sn3 = SoftNode()
-
-
 class QIFNode(MemoryModule):
     forward = IFNode.forward
 
@@ -324,7 +318,6 @@ UNSUPPORTED: dict[str, tuple[type[nn.Module], str]] = {
     "changing": (Changing, "lif1: gets another input at timestep 0 than at timestep 3"),
     "part": (PartOfLayer, "returns a part of a layer; return all of the last layer"),
     "unknown": (UnknownNeurons, "sn2: QIFNode is not a supported layer"),
-    "soft reset": (SoftReset, "sn3: v_reset=None subtracts the threshold; train with v_reset=0.0"),
 }
 
 

@@ -40,7 +40,7 @@ def check_spikes(
 ) -> None:
     """Compare the spikes of all samples; float32 may decide at a threshold in a few."""
     spikes = simulate(network, events)[network.output]
-    assert 0.005 < expected.mean() < 0.995
+    assert expected.mean() > 0.005 and np.ptp(expected) > 0
     changed = (spikes != expected.reshape(spikes.shape)).any(axis=(0, *range(2, spikes.ndim)))
     assert changed.mean() <= 0.002
 
@@ -57,16 +57,17 @@ def to_numpy(values: Tensor) -> NDArray[np.float64]:
     return np.array(values.detach().double().numpy())
 
 
-def test_fully_connected_network_of_snntorch() -> None:
+@pytest.mark.parametrize("reset", [{}, {"reset_mechanism": "zero"}])
+def test_fully_connected_network_of_snntorch(reset: Any) -> None:
     snn = load("snntorch")
 
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.fc1 = nn.Linear(28 * 28, 100)
-            self.lif1 = snn.Leaky(beta=0.95, reset_mechanism="zero")
+            self.lif1 = snn.Leaky(beta=0.95, **reset)
             self.fc2 = nn.Linear(100, 10)
-            self.lif2 = snn.Leaky(beta=0.95, reset_mechanism="zero")
+            self.lif2 = snn.Leaky(beta=0.95, **reset)
 
         def forward(self, x: Tensor) -> Any:
             mem1, mem2 = self.lif1.init_leaky(), self.lif2.init_leaky()
@@ -88,10 +89,11 @@ def test_fully_connected_network_of_snntorch() -> None:
         check_spikes(network, events, to_numpy(net(as_input(events[0]))[0]))
 
 
-def test_convolutional_sequence_of_snntorch() -> None:
+@pytest.mark.parametrize("reset", [{}, {"reset_mechanism": "zero"}])
+def test_convolutional_sequence_of_snntorch(reset: Any) -> None:
     snn = load("snntorch")
     torch.manual_seed(0)
-    hidden: Any = {"beta": 0.5, "init_hidden": True, "reset_mechanism": "zero"}
+    hidden: Any = {"beta": 0.5, "init_hidden": True, **reset}
     net = nn.Sequential(
         nn.Conv2d(2, 12, 5), snn.Leaky(**hidden), nn.MaxPool2d(2),
         nn.Conv2d(12, 8, 5), snn.Leaky(**hidden), nn.MaxPool2d(2),
@@ -108,11 +110,23 @@ def test_convolutional_sequence_of_snntorch() -> None:
     check_spikes(network, events, np.stack(spikes))
 
 
-def test_default_reset_of_snntorch_is_refused_by_name() -> None:
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+def test_synaptic_neurons_of_snntorch(reset: str) -> None:
+    """With reset_delay, those that are reset to zero are held there for a timestep."""
     snn = load("snntorch")
-    net = nn.Sequential(nn.Linear(4, 3), snn.Leaky(beta=0.9))
-    with pytest.raises(NetworkError, match="leaky1: reset_mechanism='subtract' subtracts"):
-        imported(net, (4,))
+    torch.manual_seed(3)
+    hidden: Any = {"alpha": 0.7, "beta": 0.8, "init_hidden": True, "reset_mechanism": reset}
+    net = nn.Sequential(
+        nn.Linear(16, 20, bias=False), snn.Synaptic(**hidden),
+        nn.Linear(20, 5, bias=False), snn.Synaptic(**hidden),
+    ).eval()  # fmt: skip
+    network = imported(net, (16,))
+    events = draw(12, 16)
+    load("snntorch.utils").reset(net)
+    with torch.no_grad():
+        spikes = [to_numpy(net(step)) for step in as_input(events)]
+    check_spikes(network, events, np.stack(spikes))
+    assert network.populations[0].refractory == int(reset == "zero")
 
 
 def test_reset_that_was_renamed_afterwards_is_refused() -> None:
@@ -123,17 +137,18 @@ def test_reset_that_was_renamed_afterwards_is_refused() -> None:
         imported(nn.Sequential(nn.Linear(1, 1, bias=False), lif), (1,))
 
 
-def spikingjelly_csnn(sj: Any, layer: Any, channels: int) -> nn.Module:
+def spikingjelly_csnn(sj: Any, layer: Any, channels: int, reset: float | None) -> nn.Module:
     class CSNN(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.conv_fc = nn.Sequential(
                 layer.Conv2d(1, channels, kernel_size=3, padding=1, bias=False),
-                layer.BatchNorm2d(channels), sj.IFNode(), layer.MaxPool2d(2, 2),
+                layer.BatchNorm2d(channels), sj.IFNode(v_reset=reset), layer.MaxPool2d(2, 2),
                 layer.Conv2d(channels, channels, kernel_size=3, padding=1, bias=False),
-                layer.BatchNorm2d(channels), sj.IFNode(), layer.MaxPool2d(2, 2),
-                layer.Flatten(), layer.Linear(channels * 4, 16, bias=False), sj.IFNode(),
-                layer.Linear(16, 10, bias=False), sj.IFNode(),
+                layer.BatchNorm2d(channels), sj.IFNode(v_reset=reset), layer.MaxPool2d(2, 2),
+                layer.Flatten(), layer.Linear(channels * 4, 16, bias=False),
+                sj.IFNode(v_reset=reset),
+                layer.Linear(16, 10, bias=False), sj.IFNode(v_reset=reset),
             )  # fmt: skip
             modules: list[Any] = list(self.modules())
             for module in modules:
@@ -147,12 +162,13 @@ def spikingjelly_csnn(sj: Any, layer: Any, channels: int) -> nn.Module:
     return CSNN()
 
 
-def test_multi_step_network_of_spikingjelly() -> None:
+@pytest.mark.parametrize("v_reset", [0.0, None, -0.1])
+def test_multi_step_network_of_spikingjelly(v_reset: float | None) -> None:
     neuron = load("spikingjelly.activation_based.neuron")
     layer = load("spikingjelly.activation_based.layer")
     reset = load("spikingjelly.activation_based.functional").reset_net
     torch.manual_seed(0)
-    net = spikingjelly_csnn(neuron, layer, 8)
+    net = spikingjelly_csnn(neuron, layer, 8, v_reset)
     for module in net.modules():
         if isinstance(module, nn.Linear):
             module.weight.data = module.weight.data.abs() * 2
@@ -167,7 +183,8 @@ def test_multi_step_network_of_spikingjelly() -> None:
     assert changed.mean() <= 0.002
 
 
-def test_sew_block_of_spikingjelly() -> None:
+@pytest.mark.parametrize("v_reset", [0.0, None])
+def test_sew_block_of_spikingjelly(v_reset: float | None) -> None:
     neuron = load("spikingjelly.activation_based.neuron")
     layer = load("spikingjelly.activation_based.layer")
     reset = load("spikingjelly.activation_based.functional").reset_net
@@ -180,10 +197,11 @@ def test_sew_block_of_spikingjelly() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.stem = layer.SeqToANNContainer(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4))
-            self.sn = neuron.LIFNode(tau=1.5, v_threshold=0.3, step_mode="m")
+            self.sn = neuron.LIFNode(1.5, v_threshold=0.3, step_mode="m", v_reset=v_reset)
             self.conv1, self.conv2 = block(), block()
             self.sn1 = neuron.LIFNode(decay_input=False, v_threshold=0.4, step_mode="m")
-            self.sn2 = neuron.ParametricLIFNode(v_threshold=0.3, step_mode="m")
+            rest: Any = {"step_mode": "m", "v_reset": v_reset}
+            self.sn2 = neuron.ParametricLIFNode(v_threshold=0.3, **rest)
             self.head = layer.SeqToANNContainer(nn.Flatten(), nn.Linear(4 * 36, 5))
             self.out = neuron.IFNode(v_threshold=0.2, step_mode="m")
 
@@ -201,18 +219,27 @@ def test_sew_block_of_spikingjelly() -> None:
         check_spikes(network, events, to_numpy(net(as_input(events))))
 
 
+@pytest.mark.parametrize("spikes", ["default", "at most 3", "single soft", "single"])
 @pytest.mark.parametrize("squeezed", [False, True])
-def test_sequence_of_sinabs(squeezed: bool) -> None:
+def test_sequence_of_sinabs(squeezed: bool, spikes: str) -> None:
     layers = load("sinabs.layers")
     activation = load("sinabs.activation")
-    single = {"spike_fn": activation.SingleSpike, "reset_fn": activation.MembraneReset()}
+    options: Any = {
+        "default": {},
+        "at most 3": {"spike_fn": activation.MaxSpike(3)},
+        "single soft": {"spike_fn": activation.SingleSpike},
+        "single": {"spike_fn": activation.SingleSpike, "reset_fn": activation.MembraneReset()},
+    }[spikes]
     torch.manual_seed(1)
     if squeezed:
-        make: Any = lambda: layers.IAFSqueeze(num_timesteps=8, **single)  # noqa: E731
+        options["min_v_mem"] = -1.0  # as `from_torch.from_model` makes them
+        make: Any = lambda: layers.IAFSqueeze(num_timesteps=8, **options)  # noqa: E731
     else:
         threshold = torch.tensor(0.1)
-        make = lambda: layers.LIF(tau_mem=5.0, spike_threshold=threshold, **single)  # noqa: E731
+        make = lambda: layers.LIF(tau_mem=5.0, spike_threshold=threshold, **options)  # noqa: E731
     net = nn.Sequential(nn.Linear(16, 20, bias=False), make(), nn.Linear(20, 5), make())
+    first: Any = net[0]
+    first.weight.data *= 4
     network = imported(net, (16,))
     events = draw(8, 16)
     modules: list[Any] = list(net.modules())
@@ -221,24 +248,59 @@ def test_sequence_of_sinabs(squeezed: bool) -> None:
             module.reset_states()
     x = as_input(events).transpose(0, 1)
     with torch.no_grad():
-        spikes = net(x.flatten(0, 1)).view(SAMPLES, 8, 5) if squeezed else net(x)
-    check_spikes(network, events, to_numpy(spikes.transpose(0, 1)))
+        out = net(x.flatten(0, 1)).view(SAMPLES, 8, 5) if squeezed else net(x)
+    check_spikes(network, events, to_numpy(out.transpose(0, 1)))
+    if spikes in ("default", "at most 3"):
+        hidden = simulate(network, events)[network.populations[0].name]
+        assert hidden.max() > 1 and (spikes == "default" or hidden.max() == 3)
 
 
-def test_several_spikes_per_timestep_of_sinabs_are_refused() -> None:
-    layers = load("sinabs.layers")
-    net = nn.Sequential(nn.Linear(4, 3), layers.IAFSqueeze(batch_size=1))
-    with pytest.raises(NetworkError, match="spike_fn=MultiSpike gives several spikes in one time"):
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"reset_fn": "MembraneReset", "value": 0.0}, "MultiSpike with reset_fn=MembraneReset res"),
+        ({"reset_fn": "MembraneSubtract", "value": 0.5}, "subtract_value 0.5 is not the threshold"),
+        (
+            {"reset_fn": "MembraneReset", "value": 0.2, "single": True},
+            "reset_value=0.2 is added",
+        ),
+        ({"min_v_mem": 0.5}, "min_v_mem is 0.5; use zero or less"),
+    ],
+)
+def test_sinabs_neurons_that_no_population_holds_are_refused(values: Any, message: str) -> None:
+    layers, activation = load("sinabs.layers"), load("sinabs.activation")
+    options: Any = {"min_v_mem": values.get("min_v_mem")}
+    if "reset_fn" in values:
+        options["reset_fn"] = getattr(activation, values["reset_fn"])(values["value"])
+    if values.get("single"):
+        options["spike_fn"] = activation.SingleSpike
+    net = nn.Sequential(nn.Linear(4, 3), layers.IAFSqueeze(batch_size=1, **options))
+    with pytest.raises(NetworkError, match=message):
         imported(net, (4,))
 
 
-@pytest.mark.parametrize("kind", ["LIFBoxCell", "LIFCell", "LIF"])
-def test_sequential_state_of_norse(kind: str) -> None:
+def test_maximum_of_several_spikes_is_refused() -> None:
+    layers = load("sinabs.layers")
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3), layers.IAFSqueeze(batch_size=1), nn.MaxPool2d(2), nn.Flatten()
+    )
+    with pytest.raises(NetworkError, match="takes the maximum of graded values"):
+        imported(net, (1, 8, 8))
+
+
+@pytest.mark.parametrize("rest", [False, True])
+@pytest.mark.parametrize("kind", ["LIFBoxCell", "LIFCell", "LIF", "LIFRefracCell"])
+def test_sequential_state_of_norse(kind: str, rest: bool) -> None:
     norse = load("norse.torch")
     torch.manual_seed(1)
     scale = 20.0 if kind == "LIFBoxCell" else 8.0
-    layers = [nn.Linear(16, 20, bias=False), getattr(norse, kind)()]
-    layers += [nn.Linear(20, 5, bias=False), getattr(norse, kind)()]
+    box: Any = norse.LIFBoxParameters if kind == "LIFBoxCell" else norse.LIFParameters
+    values = {"v_leak": -0.5, "v_reset": -0.7, "v_th": 0.4} if rest else {}
+    p = box(**{key: torch.tensor(value) for key, value in values.items()})
+    if kind == "LIFRefracCell":
+        p = norse.LIFRefracParameters(p, torch.tensor(2.0))
+    layers = [nn.Linear(16, 20, bias=False), getattr(norse, kind)(p)]
+    layers += [nn.Linear(20, 5, bias=False), getattr(norse, kind)(p)]
     for layer in (layers[0], layers[2]):
         layer.weight.data *= scale
     net = norse.SequentialState(*layers)

@@ -36,10 +36,15 @@ class Leaky(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         before = (self.mem > self.threshold).to(x)
-        self.mem = self.beta.clamp(0, 1) * self.mem * (1 - before) + x
+        if self.reset_mechanism == "zero":
+            self.mem = self.mem * (1 - before)
+        self.mem = self.beta.clamp(0, 1) * self.mem + x
+        if self.reset_mechanism == "subtract":
+            self.mem = self.mem - before * self.threshold
         spikes: Tensor = (self.mem > self.threshold).to(x)
         if not self.reset_delay:
-            self.mem = self.mem * (1 - spikes)
+            late = self.threshold if self.reset_mechanism == "subtract" else self.mem
+            self.mem = self.mem - (spikes - before) * late
         return spikes
 
 
@@ -52,10 +57,13 @@ class Synaptic(Leaky):
     def forward(self, x: Tensor) -> Tensor:
         before = (self.mem > self.threshold).to(x)
         self.syn = self.alpha.clamp(0, 1) * self.syn + x
-        self.mem = (self.beta.clamp(0, 1) * self.mem + self.syn) * (1 - before)
+        self.mem = self.beta.clamp(0, 1) * self.mem + self.syn
+        late = self.threshold if self.reset_mechanism == "subtract" else self.mem
+        self.mem = self.mem - before * late
         spikes: Tensor = (self.mem > self.threshold).to(x)
         if not self.reset_delay:
-            self.mem = self.mem * (1 - spikes)
+            late = self.threshold if self.reset_mechanism == "subtract" else self.mem
+            self.mem = self.mem - (spikes - before) * late
         return spikes
 
 
@@ -89,15 +97,25 @@ def make_neuron(snn: Any, name: str, neurons: int = 1, **changes: Any) -> Any:
     if name == "each":
         beta, threshold = torch.linspace(0.2, 0.95, neurons), torch.linspace(0.3, 0.9, neurons)
         return snn.Leaky(beta=beta.double(), threshold=threshold.double(), **zero)
+    if name.startswith("default"):
+        late: Any = {"init_hidden": True}
+        if name == "default synaptic":
+            return snn.Synaptic(alpha=0.7, beta=0.8, **late)
+        return snn.Leaky(beta=0.8, threshold=0.6, **late)
+    if name == "late synaptic":
+        return snn.Synaptic(alpha=0.7, beta=0.8, **zero)
     if name == "synaptic":
         return snn.Synaptic(alpha=0.7, beta=0.8, **{"reset_delay": False, **zero})
     return snn.Leaky(beta=0.9, threshold=0.6, **{"reset_delay": name == "late", **zero})
 
 
-@pytest.mark.parametrize("name", ["leaky", "late", "synaptic", "each"])
+@pytest.mark.parametrize(
+    "name",
+    ["leaky", "late", "synaptic", "late synaptic", "each", "default", "default synaptic"],
+)
 def test_imported_network_spikes_as_the_original(snn: Any, name: str) -> None:
     torch.manual_seed(2)
-    bias = name != "synaptic"
+    bias = "synaptic" not in name
     module = nn.Sequential(
         nn.Linear(16, 30, bias=bias),
         make_neuron(snn, name, 30),
@@ -126,7 +144,10 @@ def test_neurons_without_reset_become_a_read_out(snn: Any) -> None:
 
 
 UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
-    "subtract": ({"reset_mechanism": "subtract"}, "reset_mechanism='subtract' subtracts"),
+    "subtract at once": (
+        {"reset_mechanism": "subtract", "reset_delay": False},
+        "reset_delay=False doubles its threshold while .*; train with reset_delay=True",
+    ),
     "inhibition": ({"inhibition": True}, "inhibition=True lets one neuron fire"),
     "state_quant": ({"state_quant": torch.round}, "state_quant rounds its states"),
     "graded": ({"graded_spikes_factor": 2.0}, "graded_spikes_factor is not 1"),
@@ -145,9 +166,6 @@ def test_unsupported_layers_are_errors_that_name_the_parameter(snn: Any, name: s
 
 
 def test_unsupported_synaptic_neurons(snn: Any) -> None:
-    late = snn.Synaptic(alpha=0.7, beta=0.8, reset_mechanism="zero", reset_delay=True)
-    with pytest.raises(NetworkError, match="reset_delay=True holds the voltage at zero"):
-        from_snntorch([nn.Linear(16, 2), late], (16,))
     with pytest.raises(NetworkError, match="synaptic1: filters the bias before it"):
         from_snntorch([nn.Linear(16, 2), make_neuron(snn, "synaptic")], (16,))
     with pytest.raises(NetworkError, match="Lapicque is not a supported layer"):

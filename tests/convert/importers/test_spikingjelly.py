@@ -39,7 +39,9 @@ class BaseNode(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         v = self.charge(x)
         spikes: Tensor = (v >= self.v_threshold).to(x)
-        self.v = torch.where(spikes > 0, torch.full_like(v, self.v_reset or 0.0), v)
+        soft = v - self.v_threshold
+        reset = soft if self.v_reset is None else torch.full_like(v, self.v_reset)
+        self.v = torch.where(spikes > 0, reset, v)
         return spikes
 
 
@@ -149,11 +151,15 @@ def make_nodes(sj: Any, name: str) -> tuple[Any, ...]:
         "undecayed": lambda: sj.LIFNode(tau=1.5, decay_input=False, v_threshold=0.7),
         "reset": lambda: sj.LIFNode(tau=1.5, v_threshold=0.3, v_reset=-0.2),
         "parametric": lambda: sj.ParametricLIFNode(init_tau=2.5, v_threshold=0.3),
+        "soft if": lambda: sj.IFNode(v_threshold=0.8, v_reset=None),
+        "soft lif": lambda: sj.LIFNode(tau=3.0, v_threshold=0.3, v_reset=None),
     }
     return makers[name](), makers[name](), makers[name]()
 
 
-@pytest.mark.parametrize("name", ["if", "lif", "undecayed", "reset", "parametric"])
+@pytest.mark.parametrize(
+    "name", ["if", "lif", "undecayed", "reset", "parametric", "soft if", "soft lif"]
+)
 def test_imported_network_spikes_as_the_original(sj: Any, name: str) -> None:
     module = randomize_norms(make_module(sj, *make_nodes(sj, name)))
     network, diagnostics = from_spikingjelly(module, IMAGE)
@@ -163,9 +169,13 @@ def test_imported_network_spikes_as_the_original(sj: Any, name: str) -> None:
     assert {each.support for each in diagnostics} == {"exact"}
 
 
+@pytest.mark.parametrize("v_reset", [0.0, None])
 @pytest.mark.parametrize("parts", [2, 4, 8])
-def test_sums_equal_to_the_threshold_fire_in_integers_too(sj: Any, parts: int) -> None:
-    module = nn.Sequential(sj.Linear(16, 9, bias=False), sj.IFNode(), sj.Linear(9, 4), sj.IFNode())
+def test_sums_equal_to_the_threshold_fire_in_integers_too(
+    sj: Any, parts: int, v_reset: float | None
+) -> None:
+    first, second = sj.IFNode(v_reset=v_reset), sj.IFNode(v_reset=v_reset)
+    module = nn.Sequential(sj.Linear(16, 9, bias=False), first, sj.Linear(9, 4), second)
     rng = np.random.default_rng(0)
     layers: list[Any] = [module[0], module[2]]
     for layer in layers:
@@ -198,7 +208,6 @@ def test_quantized_network_runs(sj: Any) -> None:
 def test_unsupported_layers_are_errors_that_name_the_parameter(sj: Any) -> None:
     linear = sj.Linear(4, 3)
     for layers, text in (
-        ([linear, sj.IFNode(v_reset=None)], "v_reset=None subtracts the threshold; train with"),
         ([linear, sj.QIFNode()], "qifnode1: QIFNode is not a supported layer"),
         ([linear, sj.IFNode(v_threshold=-1.0)], "v_threshold is not above v_reset"),
         ([sj.AvgPool2d(2, ceil_mode=True), linear], "ceil_mode is on; use ceil_mode=False"),

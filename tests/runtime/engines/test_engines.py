@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dense_path import force_dense_path
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strategies import Events, runs, stopping_runs
 from traces import assert_same
@@ -13,6 +13,7 @@ from traces import assert_same
 from pumice.convert.formats.onnx.writer import run_onnx
 from pumice.runtime import Dense, Network, Population, Projection, Sparse
 from pumice.runtime.engines import cpu, reference
+from pumice.runtime.engines.cpu import engine as cpu_engine
 from pumice.runtime.trace import select_recorded
 from pumice.runtime.verify import RunFunction
 
@@ -29,6 +30,17 @@ def test_reference_cpu_and_onnx_are_equal(
     expected = reference.run(network, events, record)
     assert_same(cpu.run(network, events, record), expected)
     assert_same(run_onnx(network, events, record), expected)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, phases=[Phase.generate])
+@given(st.one_of(runs(), stopping_runs()))
+def test_ten_thousand_networks_in_every_variant(run: tuple[Network, Events]) -> None:
+    network, events = run
+    expected = reference.run(network, events, "states")
+    for variant in cpu_engine.VARIANTS:
+        assert_same(cpu_engine.run(network, events, "states", variant=variant), expected)
+    assert_same(run_onnx(network, events, "states"), expected)
 
 
 @given(stopping_runs(), st.sampled_from(["all", "output"]))

@@ -31,7 +31,7 @@ from pumice.runtime import (
     Trace,
     plasticity,
 )
-from pumice.runtime.arithmetic import lif_step
+from pumice.runtime.arithmetic import lif_step, neuron_step
 from pumice.runtime.engines import reference
 from pumice.runtime.engines.cpu import compile as cpu_compile
 from pumice.runtime.engines.cpu import engine, learning, threads
@@ -317,6 +317,68 @@ def test_neurons_step_as_the_arithmetic_says(
         assert np.array_equal(trace.spikes["n"][0], sent)
 
 
+EXTREMES = np.array([0, 1, -1, 6400, -6400, 2**23 - 1, 1 - 2**23, 2**22, -(2**22)])
+RESET_TYPES: dict[str, dict[str, Any]] = {
+    "value": {"reset": "value"},
+    "subtract": {"reset": "subtract"},
+    "delayed": {"reset": "delayed_subtract"},
+    "several": {"reset": "subtract", "max_spikes": 11},
+    "graded": {"reset": "subtract", "value_bits": 5},
+    "refractory": {"refractory": 3},
+    "refractory several": {"reset": "subtract", "max_spikes": 255, "refractory": 1},
+    "bounded": {},
+}
+
+
+@VARIANTS
+@pytest.mark.parametrize("name", RESET_TYPES)
+@pytest.mark.parametrize("current_decay", [4096, 700])
+def test_neuron_types_from_any_state_are_those_of_the_arithmetic(
+    name: str, current_decay: int, variant: str
+) -> None:
+    rng, size, types = np.random.default_rng(5), 700, dict(RESET_TYPES[name])
+    if types.get("reset", "zero") != "zero":
+        low = -131072 if name == "value" else 1
+        types["reset_value"] = np.maximum(rng.choice([-131072, 1, 100, 131071], size), low)
+    population = Population(
+        "n",
+        (size,),
+        current_decay=current_decay,
+        voltage_decay=rng.choice([0, 1, 700, 4096], size),
+        threshold=rng.choice([0, 1, 100, 131071], size),
+        bias=rng.integers(-4096, 4096, size),
+        bias_exponent=7,
+        min_voltage=rng.choice([0, -1, -100, -131072], size),
+        **types,
+    )
+    dense = Projection("p", "in", "n", Dense(rng.choice([-256, 254, 2], (size, 4)) // 2 * 2), 4)
+    inputs, out = Population("in", (4,), "input"), Population("out", (1,), "integrator")
+    read = Projection("q", "n", "out", Dense(np.zeros((1, size))))
+    network = Network((inputs, population, out), (dense, read))
+    states = engine.initial_state(network, 1)
+    expected = [rng.choice(EXTREMES, (1, size)), rng.choice(EXTREMES, (1, size))]
+    if current_decay == 4096:
+        expected[0][:] = 0
+    expected += [rng.integers(0, 3, (1, size))] * (len(population.states) - 2)
+    here = slice(4, 4 + size)
+    states.current[0, here], states.voltage[0, here] = expected[0][0], expected[1][0]
+    if population.refractory:
+        states.voltage[0, 5 + size :] = expected[2][0]
+    events = (rng.random((6, 1, 4)) < 0.5).astype(np.uint8)
+    for now in range(6):
+        trace = engine.run_from_state(network, states, events[now : now + 1], variant=variant)
+        activation = reference._activation(network, population, {"in": events}, now)
+        after, sent = neuron_step(population, tuple(expected), activation)
+        expected = list(after)
+        assert np.array_equal(states.voltage[0, here], expected[1][0])
+        assert np.array_equal(trace.spikes["n"][0], sent)
+        if current_decay < 4096:
+            assert np.array_equal(states.current[0, here], expected[0][0])
+        if population.refractory:
+            assert np.array_equal(states.voltage[0, 5 + size :], expected[2][0])
+    assert sent.any()
+
+
 @VARIANTS
 @pytest.mark.parametrize("targets", [300, 70_000])
 def test_synapses_to_many_neurons_give_the_reference(targets: int, variant: str) -> None:
@@ -495,16 +557,15 @@ def test_states_of_every_step_are_those_of_the_arithmetic(
     whole = reference.run(network, events)
     wanted: dict[str, list[Any]] = {p.name: [] for p in network.topological_order}
     states = {
-        p.name: (np.zeros((whole.batch, *p.shape), np.int64),) * 2
+        p.name: (np.zeros((whole.batch, *p.shape), np.int64),) * len(p.states)
         for p in network.topological_order
     }
     spikes = dict(whole.spikes)
     for now in range(whole.timesteps):
         for p in network.topological_order:
             activation = reference._activation(network, p, spikes, now)
-            current, voltage, _ = lif_step(p, *states[p.name], activation)
-            states[p.name] = current, voltage
-            wanted[p.name].append((current, voltage))
+            states[p.name], _ = neuron_step(p, states[p.name], activation)
+            wanted[p.name].append(states[p.name][:2])
     got: dict[str, Any] = {}
 
     def keep(*values: Any, currents: Any) -> Trace:
