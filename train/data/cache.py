@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ...runtime.errors import DataError, FileError
+from ...runtime.errors import DataError, FileError, PumiceWarning
 from ...runtime.files import atomic_write, cache_path
 from .recordings import Recordings, read_recordings, write_recordings
 
@@ -39,6 +40,7 @@ def cached_recordings(
     """
     file = cache_path(f"{name}-{cache_key(parameters)}.npz")
     if file is None:
+        warn_not_cached("there is no home folder")
         return make()
     try:
         return read_recordings(file, width, height)
@@ -47,8 +49,8 @@ def cached_recordings(
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_recordings(file, recordings)
-    except (OSError, FileError):
-        pass  # a cache that cannot be written costs time, nothing else
+    except (OSError, FileError) as error:  # which costs time, nothing else
+        warn_not_cached(error)
     return recordings
 
 
@@ -61,6 +63,7 @@ def cached_array(
     """
     file = cache_path(f"{name}-{cache_key(parameters)}.safetensors")
     if file is None:
+        warn_not_cached("there is no home folder")
         return make()
     try:
         with safe_open(file, framework="np") as opened:
@@ -75,8 +78,8 @@ def cached_array(
         with atomic_write(file) as temporary:
             digest = hashlib.sha256(array.data).hexdigest()
             save_file({"array": array}, temporary, {"sha256": digest})
-    except (OSError, FileError, SafetensorError):
-        pass  # as above
+    except (OSError, FileError, SafetensorError) as error:
+        warn_not_cached(error)
     return array
 
 
@@ -84,6 +87,7 @@ def cached_values(name: str, parameters: Mapping[str, Any], make: Callable[[], l
     """Plain values from the cache, or from `make`, as a JSON file; see `cached_recordings`."""
     file = cache_path(f"{name}-{cache_key(parameters)}.json")
     if file is None:
+        warn_not_cached("there is no home folder")
         return make()
     try:
         return json.loads(file.read_text(encoding="utf-8"))
@@ -93,9 +97,17 @@ def cached_values(name: str, parameters: Mapping[str, Any], make: Callable[[], l
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(file) as temporary:
             temporary.write_text(json.dumps(values), encoding="utf-8")
-    except (OSError, FileError):
-        pass  # as above
+    except (OSError, FileError) as error:
+        warn_not_cached(error)
     return values
+
+
+def warn_not_cached(reason: object) -> None:
+    """Warn that data is made anew at every start, since the cache cannot be written."""
+    if isinstance(reason, OSError) and reason.filename:
+        reason = f"{reason.filename}: {reason.strerror}"
+    message = f"{reason}: data is not cached but made anew at every start; set XDG_CACHE_HOME"
+    warnings.warn(message, PumiceWarning, stacklevel=3)
 
 
 def cache_key(parameters: Mapping[str, Any]) -> str:

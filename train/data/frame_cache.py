@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ...runtime.errors import DataError, PumiceError
 from ...runtime.files import atomic_write, cache_path
-from .cache import cache_key
+from .cache import cache_key, warn_not_cached
 from .progress import track
 from .reading import default_workers, load_ahead
 from .sources import DecodedSource, FileSource, IndexedSource, SampleSource, item_shape
@@ -113,7 +113,9 @@ def cached_frames(
         return _list_uncached(source, options)
     try:
         _build(folder, source, options)
-    except OSError:  # a cache that cannot be written costs time, nothing else
+    except OSError as error:  # a cache that cannot be written costs time, nothing else
+        shutil.rmtree(_partial_folder(folder), ignore_errors=True)
+        warn_not_cached(error)
         return _list_uncached(source, options)
     cached = _open(folder, source, options.unreadable)
     return cached or _list_uncached(source, options)
@@ -125,7 +127,8 @@ def _is_wanted(folder: Path, total: int, use: bool | None) -> bool:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         free = os.statvfs(folder.parent)
-    except OSError:
+    except OSError as error:
+        warn_not_cached(error)
         return False
     return total <= min(MAX_AUTO_BYTES, free.f_bavail * free.f_frsize // 2)
 
@@ -171,7 +174,7 @@ def _list_uncached(source: DecodedSource, options: CacheOptions) -> Cached:
 def _build(folder: Path, source: DecodedSource, options: CacheOptions) -> None:
     """Build the cache, or finish one that was interrupted; one process at a time."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = _partial_folder(folder)
     sample_bytes = math.prod(item_shape(source))
     with _lock(folder.with_name(f"{folder.name}.lock")):
         if _read_index(folder, source):  # built by another process meanwhile
@@ -195,6 +198,10 @@ def _build(folder: Path, source: DecodedSource, options: CacheOptions) -> None:
         with atomic_write(partial / INDEX_FILE) as temporary:
             temporary.write_text(json.dumps(index), encoding="utf-8")
         partial.replace(folder)
+
+
+def _partial_folder(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.partial")
 
 
 def _decode_chunks(

@@ -6,8 +6,9 @@ Precision, float32 or float64, is that of the arrays.
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ..jit import njit_cached
 
 FloatArray = NDArray[np.floating[Any]]
 ByteArray = NDArray[np.uint8]
@@ -15,7 +16,7 @@ IntArray = NDArray[np.int32]
 
 ACTIVITY_SMOOTHING = 0.2  # weight of the newest timestep in the moving average of activity
 
-jit_kernel = njit(nogil=True, cache=True, error_model="numpy")
+jit_kernel = njit_cached(nogil=True, error_model="numpy")
 
 
 @jit_kernel

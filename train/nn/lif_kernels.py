@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit, prange
 
 from ...runtime.arithmetic import ALIGN_BITS, DECAY_BITS, DECAY_ONE, STATE_HALF
+from ..jit import njit_cached
 from .exact_sums import TOLERANCE
 
 BLOCK_SIZE = 1024
@@ -85,7 +86,7 @@ def _lif_step_float(
         out[i] = np.float32(spike) if spiking else v
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@njit_cached(parallel=True, error_model="numpy")
 def lif_forward_int(
     activation: NumbaArg,
     bias: NumbaArg,
@@ -126,7 +127,7 @@ def lif_forward_int(
     return inexact
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@njit_cached(parallel=True, error_model="numpy")
 def lif_forward_float(
     activation: NumbaArg,
     bias: NumbaArg,
@@ -204,7 +205,7 @@ def _lif_step_backward(
         grad_bias[i] += v
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@njit_cached(parallel=True, error_model="numpy")
 def lif_backward(
     gradient: NumbaArg,
     voltages: NumbaArg,

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pumice.runtime.errors import PumiceWarning
 from pumice.train.data.cache import cached_recordings
 from pumice.train.data.events import Events
 from pumice.train.data.recordings import Recordings
@@ -63,7 +64,8 @@ def test_a_damaged_file_is_generated_again(folder: Path, damage: Callable[[bytes
 def test_an_unwritable_folder_disables_the_cache(folder: Path) -> None:
     folder.write_text("a file is in the way")
     make = CountingFactory()
-    assert request(make) == request(make) == RECORDINGS and make.calls == 2
+    with pytest.warns(PumiceWarning, match="data is not cached but made anew at every start"):
+        assert request(make) == request(make) == RECORDINGS and make.calls == 2
 
 
 def test_a_relative_cache_folder_is_ignored(
@@ -83,4 +85,5 @@ def test_a_user_without_a_home_gets_the_recordings(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
-    assert request(CountingFactory()) == RECORDINGS
+    with pytest.warns(PumiceWarning, match="there is no home folder: data is not cached"):
+        assert request(CountingFactory()) == RECORDINGS

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pumice.runtime.errors import DataError
+from pumice.runtime.errors import DataError, PumiceWarning
 from pumice.train.data import frame_cache
 from pumice.train.data.frame_cache import CacheOptions, cached_frames
 from pumice.train.data.sources import DecodedSource, FileSource
@@ -81,14 +81,17 @@ def test_without_a_folder_or_room_samples_are_decoded_when_asked_for(
 ) -> None:
     cache.write_text("a file where the folder should be")
     items = source(range(5))
-    assert cached_frames("test", PARAMETERS, items).source is items
+    with pytest.warns(PumiceWarning, match="data is not cached"):
+        assert cached_frames("test", PARAMETERS, items).source is items
     cache.unlink()
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(frame_cache, "_allocate", fail)
-    assert cached_frames("test", PARAMETERS, items).source is items
+    with pytest.warns(PumiceWarning, match="No space left on device: data is not cached"):
+        assert cached_frames("test", PARAMETERS, items).source is items
+    assert not list((cache / "pumice").glob("*.partial"))  # which would fill the disk
     monkeypatch.setattr(frame_cache, "MAX_AUTO_BYTES", 10)
     assert cached_frames("other", PARAMETERS, items).source is items
 
