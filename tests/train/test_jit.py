@@ -65,3 +65,8 @@ def test_a_network_trains_without_a_home_or_a_cache(tmp_path: Path) -> None:
         assert ("data is not cached" in done.stderr) == (name == "nowhere")
         results.append((run / "model.safetensors").read_bytes())
     assert results[0] == results[1]
+
+
+def test_every_cached_loop_is_compiled_by_this_module() -> None:
+    for file in Path(jit.__file__).parent.rglob("*.py"):
+        assert file.name == "jit.py" or "cache=True" not in file.read_text(encoding="utf-8"), file

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
 from torch import Tensor
+
+from ..jit import njit_cached
 
 NumbaArg = Any  # a numpy array or scalar of the type that the docstring states
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@njit_cached(parallel=True, error_model="numpy")
 def fold_peaks(weights: NumbaArg, gains: NumbaArg, factor: NumbaArg, peaks: NumbaArg) -> None:
     """Write the bits of the largest |w'| of each row of `weights` (rows, inputs) to `peaks`."""
     for row in prange(len(weights)):
@@ -27,7 +29,7 @@ def fold_peaks(weights: NumbaArg, gains: NumbaArg, factor: NumbaArg, peaks: Numb
         peaks[row] = peak
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@njit_cached(parallel=True, error_model="numpy")
 def fold_and_round(
     weights: NumbaArg,
     gains: NumbaArg,
@@ -45,7 +47,7 @@ def fold_and_round(
             out[row, i] = min(max(rounded, -limit), limit) * unit
 
 
-@njit(parallel=True, error_model="numpy", cache=True, fastmath={"reassoc", "contract", "nsz"})
+@njit_cached(parallel=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def fold_backward(
     gradient: NumbaArg,
     weights: NumbaArg,
