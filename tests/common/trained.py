@@ -27,6 +27,13 @@ TABLES: dict[str, dict[str, Any]] = {
     "vgg9 max": {"name": "vgg9", "width": 4, "hidden": 12, "pool": "max"},
     "vggsnn": {"name": "vggsnn", "width": 3},
     "recurrent": {"hidden": (24, 16), "channels": (4, 6), "recurrent": True},
+    "soft reset": {
+        "hidden": (24,),
+        "channels": (4, 6),
+        "recurrent": True,
+        "neuron": {"reset": "subtract", "current_decay": 0.8, "learn": ["threshold"]},
+    },
+    "sew soft reset": {"name": "sew_resnet18", "width": 4, "neuron": {"reset": "subtract"}},
     "resnet19": {"name": "resnet19", "width": 4, "hidden": 12},
     "layers": {
         "neuron": {"voltage_decay": 0.3, "learn": ["threshold"]},

@@ -21,6 +21,8 @@ class NeuronOptions(Options):
     - `voltage_decay`: fraction of the voltage lost per step.
     - `threshold`: voltage at which a neuron spikes.
     - `surrogate`: surrogate derivative of the spike.
+    - `reset`: what a spike does to the voltage: zero sets it to zero, subtract subtracts the
+      threshold (a soft reset).
     - `learn`: parameters that are learned, one value for each layer, from these as initial values.
     """
 
@@ -29,6 +31,7 @@ class NeuronOptions(Options):
     voltage_decay: float = Field(default=0.5, ge=0, le=1)
     threshold: float = Field(default=1.0, gt=0)
     surrogate: Surrogate = "triangle"
+    reset: Literal["zero", "subtract"] = "zero"
     learn: tuple[LearnedParameter, ...] = ()
 
     @property
@@ -38,4 +41,4 @@ class NeuronOptions(Options):
         from ..nn.neuron import NeuronConfig
 
         decays = quantize_decay(self.current_decay), quantize_decay(self.voltage_decay)
-        return NeuronConfig(*decays, self.surrogate)
+        return NeuronConfig(*decays, self.surrogate, reset=self.reset)

@@ -202,6 +202,8 @@ class SpikingLayer(nn.Module):
             neuron.voltage_decay / scales.DECAY_ONE,
             neuron.spiking,
             max_abs_voltage=0.0 if neuron.spiking else float(self.max_abs_voltage),
+            reset=neuron.reset,
+            reset_value=self.threshold if neuron.soft else 0.0,
         )
         shapes = {**source_shapes, self.name: shape}
         projections = [

@@ -146,7 +146,12 @@ class _LearnedLif(torch.autograd.Function):
         )
         grad_current = grad_activation / unit
         grad_voltage = grad_current - keep_current * _next(grad_current)
-        before = _previous(voltages * (voltages <= level) if neuron.spiking else voltages)
+        before = voltages
+        if neuron.spiking:
+            spikes = voltages > level
+            amount = max(level, unit) if unit > 1 else level
+            before = voltages - spikes * (amount if neuron.soft else voltages)
+        before = _previous(before)
         currents = voltages - keep_voltage * before - bias
         grad_threshold = voltages.new_zeros(())
         if neuron.spiking:

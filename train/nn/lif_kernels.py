@@ -43,8 +43,10 @@ def _lif_step_int(
     voltage_factor: NumbaArg,
     threshold: NumbaArg,
     spiking: NumbaArg,
+    soft: NumbaArg,
 ) -> NumbaArg:
     inexact = np.int32(0)
+    amount = max(threshold, np.int32(1 << ALIGN_BITS))
     for i in range(len(activation)):
         nearest = np.rint(activation[i])
         near = abs(activation[i] - nearest) <= np.float32(TOLERANCE)
@@ -57,7 +59,7 @@ def _lif_step_int(
         v = min(max(v, np.int32(1 - STATE_HALF)), np.int32(STATE_HALF - 1))
         spike = spiking and v > threshold
         current[i] = u
-        voltage[i] = np.int32(0) if spike else v
+        voltage[i] = np.int32(soft * np.int32(v - amount)) if spike else v
         pre_reset[i] = np.float32(v)
         out[i] = np.float32(spike) if spiking else np.float32(v)
     return inexact
@@ -75,13 +77,14 @@ def _lif_step_float(
     voltage_factor: NumbaArg,
     threshold: NumbaArg,
     spiking: NumbaArg,
+    soft: NumbaArg,
 ) -> None:
     for i in range(len(activation)):
         u = current[i] * current_factor + activation[i]
         v = voltage[i] * voltage_factor + u + bias[i]
         spike = spiking and v > threshold
         current[i] = u
-        voltage[i] = np.float32(0) if spike else v
+        voltage[i] = soft * (v - threshold) if spike else v
         pre_reset[i] = v
         out[i] = np.float32(spike) if spiking else v
 
@@ -94,6 +97,7 @@ def lif_forward_int(
     voltage_factor: NumbaArg,
     threshold: NumbaArg,
     spiking: NumbaArg,
+    soft: NumbaArg,
     out: NumbaArg,
     voltages: NumbaArg,
 ) -> NumbaArg:
@@ -102,7 +106,8 @@ def lif_forward_int(
     Returns how many activations are off an integer by more than `TOLERANCE`; the others are
     rounded. Writes spikes (or voltages) to `out`, and the voltages before the reset to `voltages`.
     `bias` (neurons,) and `threshold` are in 1/64 weight units; `current_factor` and
-    `voltage_factor` are 4096 - decay.
+    `voltage_factor` are 4096 - decay. `soft` is 1 for a reset by subtraction of the threshold, of
+    one weight unit at least, else 0.
     """
     timesteps, rows, neurons = activation.shape
     blocks = (neurons + BLOCK_SIZE - 1) // BLOCK_SIZE
@@ -123,6 +128,7 @@ def lif_forward_int(
                 voltage_factor,
                 threshold,
                 spiking,
+                soft,
             )
     return inexact
 
@@ -135,10 +141,14 @@ def lif_forward_float(
     voltage_factor: NumbaArg,
     threshold: NumbaArg,
     spiking: NumbaArg,
+    soft: NumbaArg,
     out: NumbaArg,
     voltages: NumbaArg,
 ) -> None:
-    """Run the neuron model in floats, without rounding, wrap or saturation; all is float32."""
+    """Run the neuron model in floats, without rounding, wrap or saturation; all is float32.
+
+    `soft` is 1 for a reset by subtraction of the threshold, else 0.
+    """
     timesteps, rows, neurons = activation.shape
     blocks = (neurons + BLOCK_SIZE - 1) // BLOCK_SIZE
     for job in prange(rows * blocks):
@@ -157,6 +167,7 @@ def lif_forward_float(
                 voltage_factor,
                 threshold,
                 spiking,
+                soft,
             )
 
 
@@ -189,6 +200,7 @@ def _lif_step_backward(
     inverse: NumbaArg,
     unit: NumbaArg,
     spiking: NumbaArg,
+    soft: NumbaArg,
     surrogate: NumbaArg,
 ) -> None:
     for i in range(len(gradient)):
@@ -196,7 +208,7 @@ def _lif_step_backward(
         carry = voltage_factor * grad_voltage[i]
         if spiking:
             g = g * _surrogate_derivative(pre_reset[i] * inverse, surrogate) * inverse
-            carry = carry if pre_reset[i] <= threshold else np.float32(0)
+            carry = carry if pre_reset[i] <= threshold else soft * carry
         v = g + carry
         u = v + current_factor * grad_current[i]
         grad_voltage[i] = v
@@ -214,6 +226,7 @@ def lif_backward(
     threshold: NumbaArg,
     unit: NumbaArg,
     spiking: NumbaArg,
+    soft: NumbaArg,
     surrogate: NumbaArg,
     grad_activation: NumbaArg,
     grad_bias: NumbaArg,
@@ -222,8 +235,8 @@ def lif_backward(
 
     Writes the gradients of the activation and, (rows, neurons), of the bias. `voltages` are those
     before the reset; `unit` is what one unit of activation adds to the current; all is float32. A
-    spike has the derivative of the surrogate, an index into `SURROGATES`; the reset is detached,
-    rounding and saturation are straight-through.
+    spike has the derivative of the surrogate, an index into `SURROGATES`; the reset is detached, by
+    subtraction where `soft` is 1; rounding and saturation are straight-through.
     """
     timesteps, rows, neurons = gradient.shape
     blocks = (neurons + BLOCK_SIZE - 1) // BLOCK_SIZE
@@ -250,5 +263,6 @@ def lif_backward(
                 inverse,
                 unit,
                 spiking,
+                soft,
                 surrogate,
             )

@@ -24,7 +24,7 @@ def lif_forward(
     bias: Tensor,
     threshold: Tensor,
     decays: Sequence[int],
-    spiking: bool,
+    reset: str,
     integers: bool,
     surrogate: str,
     unit: float,
@@ -36,15 +36,16 @@ def lif_forward(
         bias: Added to the voltage each step; broadcasts to `shape`.
         threshold: Firing threshold in units of the voltage, of no dimension.
         decays: Fractions of the current and of the voltage lost per step, in 1/4096.
-        spiking: Output spikes, else voltages.
+        reset: What a spike does to the voltage: "zero", or "subtract" the threshold; "none" for an
+            integrator, which outputs its voltage.
         integers: Integer arithmetic.
         surrogate: Surrogate derivative of the spike, for the backward pass.
         unit: What one unit of activation adds to the voltage, for the backward pass.
     """
     values, level = _as_dense(activation), float(threshold)
     if _has_numba(values):
-        return _forward_numba(values, bias, level, decays, spiking, integers)
-    return lif_torch.forward(values, bias, level, decays, spiking, integers)
+        return _forward_numba(values, bias, level, decays, *_model(reset), integers)
+    return lif_torch.forward(values, bias, level, decays, *_model(reset), integers)
 
 
 @lif_forward.register_fake
@@ -59,15 +60,15 @@ def lif_backward(
     voltages: Tensor,
     threshold: Tensor,
     decays: Sequence[int],
-    spiking: bool,
+    reset: str,
     surrogate: str,
     unit: float,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of the activation, and of the bias of each neuron, (batch, *shape)."""
     values, level = _like(gradient, voltages), float(threshold)
     if _has_numba(values):
-        return _backward_numba(values, voltages, level, decays, spiking, surrogate, unit)
-    return lif_torch.backward(values, voltages, level, decays, spiking, surrogate, unit)
+        return _backward_numba(values, voltages, level, decays, *_model(reset), surrogate, unit)
+    return lif_torch.backward(values, voltages, level, decays, *_model(reset), surrogate, unit)
 
 
 @lif_backward.register_fake
@@ -76,9 +77,9 @@ def _(gradient: Tensor, voltages: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    _, bias, threshold, decays, spiking, _, surrogate, unit = inputs
+    _, bias, threshold, decays, reset, _, surrogate, unit = inputs
     ctx.save_for_backward(output[1], threshold)
-    ctx.settings = decays, spiking, surrogate, unit
+    ctx.settings = decays, reset, surrogate, unit
     ctx.bias_shape = bias.shape
     ctx.set_materialize_grads(False)
 
@@ -95,6 +96,11 @@ def _backward(ctx: Any, gradient: Tensor | None, *_: Any) -> tuple[Tensor | None
 lif_forward.register_autograd(_backward, setup_context=_setup_context)
 
 
+def _model(reset: str) -> tuple[bool, bool]:
+    """Whether neurons spike, and whether their reset is soft."""
+    return reset != "none", reset == "subtract"
+
+
 def _has_numba(values: Tensor) -> bool:
     return values.device.type == "cpu" and values.dtype == torch.float32
 
@@ -105,6 +111,7 @@ def _forward_numba(
     threshold: float,
     decays: Sequence[int],
     spiking: bool,
+    soft: bool,
     integers: bool,
 ) -> tuple[Tensor, Tensor]:
     out, voltages = torch.empty_like(activation), torch.empty_like(activation)
@@ -121,6 +128,7 @@ def _forward_numba(
         dtype((DECAY_ONE - decays[1]) * factor_unit),
         dtype(threshold),
         spiking,
+        dtype(soft),
         _flatten_neurons(out),
         _flatten_neurons(voltages),
     )
@@ -135,6 +143,7 @@ def _backward_numba(
     threshold: float,
     decays: Sequence[int],
     spiking: bool,
+    soft: bool,
     surrogate: str,
     unit: float,
 ) -> tuple[Tensor, Tensor]:
@@ -148,6 +157,7 @@ def _backward_numba(
         np.float32(threshold),
         np.float32(unit),
         spiking,
+        np.float32(soft),
         kernels.SURROGATES.index(surrogate),
         _flatten_neurons(grad_activation),
         _flatten_neurons(grad_bias.unsqueeze(0))[0],

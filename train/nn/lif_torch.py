@@ -40,6 +40,7 @@ def forward(
     threshold: float,
     decays: Sequence[int],
     spiking: bool,
+    soft: bool,
     integers: bool,
 ) -> tuple[Tensor, Tensor]:
     """Outputs and voltages before the reset; arguments as of `lif_ops.lif_forward`."""
@@ -54,11 +55,23 @@ def forward(
         voltages[now] = voltage
         if spiking:
             spikes = voltage > threshold
-            voltage = voltage.masked_fill(spikes, 0)
+            voltage = reset_voltage(voltage, spikes, threshold, soft)
             out[now] = spikes
         else:
             out[now] = voltage
     return out, voltages
+
+
+def reset_voltage(voltage: Tensor, spikes: Tensor, threshold: float, soft: bool) -> Tensor:
+    """Reset the voltage of neurons that spike: to zero, or by subtraction of the threshold.
+
+    In integers, at least one weight unit is subtracted, as in `convert.quantize.scales`.
+    """
+    if not soft:
+        return voltage.masked_fill(spikes, 0)
+    if voltage.is_floating_point():
+        return voltage - spikes * threshold
+    return voltage - spikes * max(int(threshold), 1 << ALIGN_BITS)
 
 
 def surrogate_derivative(x: Tensor, surrogate: str) -> Tensor:
@@ -78,6 +91,7 @@ def backward(
     threshold: float,
     decays: Sequence[int],
     spiking: bool,
+    soft: bool,
     surrogate: str,
     unit: float,
 ) -> tuple[Tensor, Tensor]:
@@ -91,7 +105,7 @@ def backward(
         if spiking:
             ratio = voltages[now] / threshold
             grad = grad * surrogate_derivative(ratio - 1, surrogate) / threshold
-            carry = carry * (voltages[now] <= threshold)
+            carry = carry if soft else carry * (voltages[now] <= threshold)
         grad_voltage = grad + carry
         grad_current = grad_voltage + grad_current * (1 - decays[0] / DECAY_ONE)
         grad_activation[now] = grad_current * unit

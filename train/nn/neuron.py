@@ -29,12 +29,20 @@ class NeuronConfig:
             max(0, 1 - |x|) (ETC), "rectangle" 1 for |x| < 1/2, "atan" 1 / (1 + (pi x)^2),
             "fast_sigmoid" 1 / (1 + 2 |x|)^2.
         spiking: False for an integrator, which outputs its voltage.
+        reset: What a spike does to the voltage: "zero" sets it to zero, "subtract" subtracts the
+            threshold (a soft reset).
     """
 
     current_decay: int = DECAY_ONE
     voltage_decay: int = DECAY_ONE // 2
     surrogate: Surrogate = "triangle"
     spiking: bool = True
+    reset: Literal["zero", "subtract"] = "zero"
+
+    @property
+    def soft(self) -> bool:
+        """Whether a spike subtracts the threshold."""
+        return self.reset == "subtract"
 
 
 def lif(
@@ -73,7 +81,7 @@ def run_forward(
         bias,
         torch.tensor(threshold, dtype=activation.dtype, device="cpu"),
         (neuron.current_decay, neuron.voltage_decay),
-        neuron.spiking,
+        neuron.reset if neuron.spiking else "none",
         integers,
         neuron.surrogate,
         float(1 << ALIGN_BITS) if integers else 1.0,
@@ -90,7 +98,7 @@ def run_backward(
         voltages,
         torch.tensor(threshold, dtype=voltages.dtype, device="cpu"),
         (neuron.current_decay, neuron.voltage_decay),
-        neuron.spiking,
+        neuron.reset if neuron.spiking else "none",
         neuron.surrogate,
         unit,
     )

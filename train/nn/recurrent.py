@@ -13,7 +13,7 @@ from torch import Tensor
 from ...convert.quantize.scales import ALIGN, DECAY_ONE, WEIGHT_BITS
 from .exact_sums import round_sums
 from .layers import SpikingLayer
-from .lif_torch import membrane_update, surrogate_derivative
+from .lif_torch import membrane_update, reset_voltage, surrogate_derivative
 from .neuron import NeuronConfig
 from .projections import InputSpec, Linear, Projection
 
@@ -106,11 +106,12 @@ class _LifStep(torch.autograd.Function):
         current, voltage = membrane_update(
             current.to(dtype), voltage.to(dtype), increment, bias.to(dtype), decays
         )
+        spikes = voltage > threshold
+        after = reset_voltage(voltage, spikes, threshold, neuron.soft).to(floating)
         current, voltage = current.to(floating), voltage.to(floating)
         ctx.save_for_backward(voltage, *before)
         ctx.settings = (*settings, bias.shape)
-        spikes = voltage > threshold
-        return current, voltage.masked_fill(spikes, 0), spikes.to(floating)
+        return current, after, spikes.to(floating)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -118,7 +119,8 @@ class _LifStep(torch.autograd.Function):
         threshold, neuron, unit, bias_shape = ctx.settings
         grad_current, grad_voltage, grad_spikes = gradients
         surrogate = surrogate_derivative(voltage / threshold - 1, neuron.surrogate) / threshold
-        grad_voltage = grad_spikes * surrogate + grad_voltage * (voltage <= threshold)
+        kept = grad_voltage if neuron.soft else grad_voltage * (voltage <= threshold)
+        grad_voltage = grad_spikes * surrogate + kept
         grad_current = grad_current + grad_voltage
         learned: tuple[Tensor, ...] = ()
         if before:
