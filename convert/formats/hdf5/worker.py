@@ -17,8 +17,9 @@ import numpy as np
 MAX_DEPTH = 16
 MAX_DATASETS = 100_000
 MAX_BYTES = 1 << 34
-SPARE_BYTES = 1 << 24
-MAX_COMPRESSION_RATIO = 1100  # deflate reaches at most 1032
+SPARE_BYTES = 1 << 27  # for constant arrays, which deflate compresses a thousandfold
+MAX_COMPRESSION_RATIO = 20
+OVERHEAD_BYTES = 3 << 29  # address space of the interpreter and its libraries
 
 
 def main(requests: BinaryIO, responses: BinaryIO) -> None:
@@ -26,14 +27,28 @@ def main(requests: BinaryIO, responses: BinaryIO) -> None:
     for line in iter(requests.readline, b""):
         archive = io.BytesIO()
         np.savez(archive, **_read_file(json.loads(line)))
-        content = archive.getvalue()
-        responses.write(len(content).to_bytes(8, "little") + content)
+        content = archive.getbuffer()
+        responses.write(len(content).to_bytes(8, "little"))
+        responses.write(content)
         responses.flush()
+
+
+def _limit_memory(budget: int) -> None:
+    """Bound what a file can make the HDF5 library allocate, where the system has such a limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = OVERHEAD_BYTES + 4 * budget
+    limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, most))
 
 
 def _read_file(path: str) -> dict[str, Any]:
     try:
         budget = min(MAX_BYTES, SPARE_BYTES + MAX_COMPRESSION_RATIO * os.path.getsize(path))
+        _limit_memory(budget)
         with h5py.File(path, "r") as file:
             datasets: dict[str, Any] = {}
             _collect_datasets(file, "", 0, budget, datasets)
