@@ -26,6 +26,7 @@ from safetensors.numpy import save
 
 from .connections import CONNECTION_KINDS, connection_kind
 from .early_exit import EarlyExit
+from .encoders.encoder import encoder_from_dict, encoder_to_dict
 from .errors import FileError, NetworkError
 from .network import Network
 from .packing import Packing, pack, unpack
@@ -283,6 +284,8 @@ def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
     }
     if network.early_exit:
         graph["early_exit"] = network.early_exit.thresholds
+    if network.encoders:
+        graph["encoders"] = [encoder_to_dict(encoder) for encoder in network.encoders]
     return graph, tensors
 
 
@@ -319,4 +322,5 @@ def _deserialize(graph: dict[str, Any], tensors: Arrays) -> Network:
         graph["output"],
         graph["provenance"],
         None if thresholds is None else EarlyExit(tuple(thresholds)),
+        tuple(map(encoder_from_dict, graph.get("encoders", ()))),
     )

@@ -1,5 +1,6 @@
 """Network: the integer intermediate representation, immutable and validated on construction."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from .arithmetic import ACTIVATION_LIMIT, ALIGN_BITS, DECAY_ONE, DELTA_LIMIT, ST
 from .arrays import ValueEquality
 from .connections import Conv, SumPool
 from .early_exit import EarlyExit
+from .encoders.encoder import Encoder, encoded_shape, frame_shape, value_shape
+from .encoders.log_mel import LogMel
 from .errors import NetworkError
 from .exporters import export_network
 from .population import ENCODERS, Population
@@ -34,6 +37,8 @@ class Network(ValueEquality):
         provenance: Recipe, dataset digest, seed and versions that produced it, as JSON values;
             takes no part in equality.
         early_exit: Rule by which samples stop early, in every engine.
+        encoders: What turns raw input, such as a waveform, into the events of the only input, one
+            after another; see `pumice.encode`.
 
     Raises:
         NetworkError: Names clash or are unknown, shapes do not fit, a cycle has no delay, an early
@@ -46,10 +51,12 @@ class Network(ValueEquality):
     output: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
     early_exit: EarlyExit | None = None
+    encoders: tuple[Encoder, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "populations", tuple(self.populations))
         object.__setattr__(self, "projections", tuple(self.projections))
+        object.__setattr__(self, "encoders", tuple(self.encoders))
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
         if not self.populations:
             raise NetworkError("network: has no populations, needs an input and one more")
@@ -63,6 +70,8 @@ class Network(ValueEquality):
             _check_range(self, population)
         if self.early_exit and self.population(self.output).neurons < 2:
             raise NetworkError(f"{self.output}: has one neuron, an early exit compares two or more")
+        if self.encoders:
+            _check_encoders(self)
 
     def population(self, name: str) -> Population:
         """Look up a population by name; raises `NetworkError` where there is none."""
@@ -192,6 +201,25 @@ def _check_names(network: Network) -> None:
     for population in network.populations:
         if population.kind == "input" and network.incoming(population.name):
             raise NetworkError(f"{population.name}: an input takes no projections")
+
+
+def _check_encoders(network: Network) -> None:
+    names = ", ".join(p.name for p in network.inputs)
+    if len(network.inputs) > 1:
+        raise NetworkError(f"network: encoders feed one input, but there are {names}")
+    (population,) = network.inputs
+    last = network.encoders[-1]
+    shape = frame_shape(population.shape)
+    encoded = encoded_shape(network.encoders, value_shape(network.encoders, shape))
+    if len(population.shape) == 3 and encoded != shape or math.prod(encoded) != population.neurons:
+        raise NetworkError(
+            f"{names}: has shape {population.shape}, but its encoders give {encoded}"
+        )
+    largest = last.max_value if isinstance(last, LogMel) else 1
+    if largest > population.max_value:
+        raise NetworkError(
+            f"{names}: takes 0..{population.max_value}, but its encoders give 0..{largest}"
+        )
 
 
 def _check_shapes(network: Network, projection: Projection) -> None:

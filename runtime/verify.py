@@ -13,7 +13,7 @@ from .divergence import Divergence as Divergence
 from .divergence import first_divergence
 from .engines.registry import RunFunction as RunFunction
 from .engines.registry import get_engine, select_engines
-from .engines.run import plain_network, run_on
+from .engines.run import plain_network, raw_option, run_on
 from .errors import EngineError, MissingPackage
 from .events import Events, as_events
 from .files import network_digest
@@ -106,7 +106,8 @@ def verify(
 
     Args:
         network: Network, or a program, which Lava runs with a process for each slice.
-        inputs: Events, as `run` takes them.
+        inputs: Events, as `run` takes them; of what `pumice.encode` returns, the firmware encodes
+            the raw input, and the events are compared too.
         engines: Names of engines to compare with "reference", as a sequence or separated by
             commas; or functions by name, the reference first. All that are installed by default.
         record: "states" also compares every current and voltage, of engines that record them.
@@ -117,7 +118,7 @@ def verify(
     """
     plain = plain_network(network, "verify")
     if not isinstance(engines, Mapping):
-        engines = {name: _bind_engine(network, name) for name in select_engines(engines)}
+        engines = {name: _bind_engine(network, name, inputs) for name in select_engines(engines)}
     if len(engines) < 2:
         raise EngineError(f"verify: {len(engines)} engines, needs the reference and one more")
     events = as_events(plain, inputs)
@@ -134,14 +135,14 @@ def verify(
     )
 
 
-def _bind_engine(model: Network | Program, name: str) -> RunFunction:
+def _bind_engine(model: Network | Program, name: str, inputs: Any) -> RunFunction:
     """Load an engine by name; one that takes programs gets the program."""
     engine = get_engine(name)
     if engine.missing_packages():  # an error here, neither a failure of the engine nor a fallback
         raise MissingPackage(engine.missing_message())
 
     def run_engine(network: Network, events: Events, record: Record = "all") -> Trace:
-        return run_on(engine, model, events, record)
+        return run_on(engine, model, events, record, **raw_option(engine, inputs))
 
     return run_engine
 

@@ -38,6 +38,7 @@ class Engine:
         install: Command that installs them.
         takes_program: Whether the entry point maps a `Program` on its cores itself.
         tools: Commands that the engine needs.
+        encodes: Whether the entry point also takes raw input, as its option `raw`, and encodes it.
         has_fallback: Whether the entry point runs without the packages, by another engine and with
             a warning.
     """
@@ -48,6 +49,7 @@ class Engine:
     install: str = "pumice doctor --fix"
     takes_program: bool = False
     tools: tuple[str, ...] = ()
+    encodes: bool = False
     has_fallback: bool = False
 
     def missing_packages(self) -> list[str]:
@@ -100,18 +102,21 @@ ENGINES: dict[str, Engine] = {
             "pumice.deploy.c.engine:run",
             install="apt-get install gcc",
             tools=("gcc",),
+            encodes=True,
         ),
         Engine(
             "cortex-m",
             "pumice.deploy.c.engine:run_cortex_m",
             install="apt-get install gcc-arm-none-eabi qemu-system-arm",
             tools=("arm-none-eabi-gcc", "qemu-system-arm"),
+            encodes=True,
         ),
         Engine(
             "riscv",
             "pumice.deploy.c.engine:run_riscv",
             install="apt-get install gcc-riscv64-unknown-elf qemu-system-misc",
             tools=("riscv64-unknown-elf-gcc", "qemu-system-riscv32"),
+            encodes=True,
         ),
     )
 }

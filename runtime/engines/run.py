@@ -26,7 +26,8 @@ def run(
             for each slice of each core.
         inputs: Events, uint8 (timesteps, batch, *input shape), see `pumice.runtime.events`: an
             array where the network has one input, a mapping from input population to array, or an
-            object with such `events`, as part of a data set (`data.test`).
+            object with such `events`, as part of a data set (`data.test`) or what
+            `pumice.encode` returns, whose raw input the firmware encodes itself.
         engine: "reference" (numpy), "cpu" (compiled, event-driven), "onnx" (ONNX Runtime),
             "lava" (Lava's simulator), or the exported firmware: "c" (on this machine), "cortex-m"
             or "riscv" (on an emulated microcontroller).
@@ -46,7 +47,8 @@ def run(
     if record not in get_args(Record):
         raise EngineError(f"record={record!r}, needs one of {', '.join(get_args(Record))}")
     events = as_events(plain_network(network, "run"), inputs)
-    return run_on(get_engine(engine), network, events, record, **options)
+    chosen = get_engine(engine)
+    return run_on(chosen, network, events, record, **raw_option(chosen, inputs), **options)
 
 
 def run_on(
@@ -62,6 +64,12 @@ def run_on(
     plain = plain_network(network, engine.name)
     model = network if engine.takes_program else plain
     return replace(function(model, events, record, **options), network=plain)
+
+
+def raw_option(engine: Engine, inputs: Any) -> dict[str, Any]:
+    """Raw input of `inputs` as an option of an engine that encodes it; empty for others."""
+    raw = getattr(inputs, "raw", None)
+    return {"raw": raw} if engine.encodes and raw is not None else {}
 
 
 def plain_network(network: Network | Program, who: str) -> Network:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,14 +49,15 @@ class TimeBin(NamedTuple):
 
     Attributes:
         end: End, microseconds.
-        events: Number of events.
-        frame: uint8 (*input shape).
+        events: Number of events, or of waveform samples.
+        frame: uint8 (*input shape); for a network with encoders what they take, such as the
+            waveform samples of a timestep, int16 (samples,).
         new_stream: Whether the stream starts here, or was reset.
     """
 
     end: int
     events: int
-    frame: NDArray[np.uint8]
+    frame: NDArray[Any]
     new_stream: bool
 
 

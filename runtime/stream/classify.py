@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..encoders.stateful import StatefulEncoder
 from ..engines import cpu
 from ..errors import DataError
 from ..network import Network
@@ -25,7 +26,7 @@ class Prediction:
     Attributes:
         end: End of the last time bin, microseconds.
         step: Number of time bins since the last reset.
-        events: Number of events in them.
+        events: Number of events, or of waveform samples, in them.
         class_index: Class with the largest logit, the first of ties.
         margin: Difference between the two largest logits, in 1/64 of a weight unit where the output
             is an integrator, in spikes otherwise.
@@ -58,9 +59,9 @@ def classify_stream(
         steps: Number of time bins after which a prediction is made and state is reset.
         stats: Counts, updated in place.
         carry_state: State that is carried over the reset: "nothing", so that a prediction is that
-            of `run` on these time bins alone; "hidden", so that only the output is reset; or "all",
-            so that an integrator accumulates over the entire stream, and a spiking output counts
-            its spikes since the last prediction.
+            of `run` on these time bins alone, and encoders are reset too; "hidden", so that only
+            the output is reset; or "all", so that an integrator accumulates over the entire stream,
+            and a spiking output counts its spikes since the last prediction.
         every_step: Whether to predict after every time bin.
 
     Raises:
@@ -103,12 +104,16 @@ class _StreamState:
     def __init__(self, network: Network, carry_state: StateCarryOver) -> None:
         self.network, self.carry_state = network, carry_state
         self.states = cpu.initial_state(network, 1)
+        self.encoder = StatefulEncoder(network.encoders) if network.encoders else None
         self.logits = np.zeros(network.population(network.output).neurons, np.int64)
         self.is_spiking = network.population(network.output).kind == "cuba"
 
     def process(self, time_bin: TimeBin) -> NDArray[np.int64]:
         """Run one timestep on a time bin; returns the logits, int64 (classes,)."""
-        frame = time_bin.frame[None, None]
+        frame = time_bin.frame
+        if self.encoder:
+            frame = self.encoder.encode(frame).reshape(self.network.inputs[0].shape)
+        frame = frame[None, None]
         trace = cpu.run_from_state(self.network, self.states, frame, "output", threads=1)
         now = logits_over_time(self.network, trace)[0, 0]
         self.logits = self.logits + now if self.is_spiking else now
@@ -125,5 +130,7 @@ class _StreamState:
         if everything or self.carry_state == "nothing":
             for array in vars(self.states).values():
                 array[:] = 0
+            if self.encoder:
+                self.encoder.reset()
         elif self.carry_state == "hidden":
             cpu.silence(self.network, self.states, self.network.output)

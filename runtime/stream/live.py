@@ -1,5 +1,6 @@
 """Classify a live or recorded event source: open it, bin its events, run the network."""
 
+import itertools
 import sys
 import threading
 from collections.abc import Generator, Iterator
@@ -7,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..encoders import LogMel, read_waveform
+from ..errors import DataError
 from ..network import Network
-from .binning import bin_events, infer_sensor
+from .binning import TimeBin, bin_events, infer_sensor
 from .chunks import NO_EVENTS, EventChunk, StreamStats
 from .classify import Prediction, StateCarryOver, classify_stream
 from .drop_queue import drop_oldest
 from .formats import Format, make_decoder
 from .recordings import read_recording
 from .sources import iter_chunks, iter_socket, open_listener, replay_in_real_time
+from .waveforms import read_pcm_bins, read_wave_bins
 
 DEFAULT_TIMESTEPS = 10  # per prediction, for a network without a recipe in its provenance
 
@@ -64,6 +68,20 @@ class LiveStream:
     def __iter__(self) -> Generator[Prediction, None, None]:
         """Yield predictions until the source ends; close the iterator for final `stats`."""
         options, recipe = self.options, _recipe_data(self.network)
+        timesteps = options.timesteps or recipe.get("timesteps", DEFAULT_TIMESTEPS)
+        if self.network.encoders:
+            bins, is_recording = self._open_waveform(), self.source != "-"
+        else:
+            bins, is_recording = self._bin_events(recipe)
+        if options.real_time or not is_recording:
+            bins = drop_oldest(bins, options.queue_size, self.stats, self._stop)
+        return classify_stream(
+            self.network, bins, timesteps, self.stats, options.carry_state, options.every_step
+        )
+
+    def _bin_events(self, recipe: dict[str, Any]) -> tuple[Iterator[TimeBin], bool]:
+        """Open the time bins of an event source, and say whether it is a recording."""
+        options = self.options
         sensor = infer_sensor(
             self.network,
             options.downsample or recipe.get("downsample", recipe.get("pool", 1)),
@@ -71,12 +89,30 @@ class LiveStream:
             options.sensor_size,
         )
         is_recording = "://" not in self.source and self.source != "-"
-        bins = bin_events(self.network, sensor, self._open_chunks(sensor.height), self.stats)
-        if options.real_time or not is_recording:
-            bins = drop_oldest(bins, options.queue_size, self.stats, self._stop)
-        timesteps = options.timesteps or recipe.get("timesteps", DEFAULT_TIMESTEPS)
-        return classify_stream(
-            self.network, bins, timesteps, self.stats, options.carry_state, options.every_step
+        chunks = self._open_chunks(sensor.height)
+        return bin_events(self.network, sensor, chunks, self.stats), is_recording
+
+    def _open_waveform(self) -> Iterator[TimeBin]:
+        """Open the timesteps of a waveform, a recording `repeat` times."""
+        encoder, options = self.network.encoders[0], self.options
+        if not isinstance(encoder, LogMel):
+            raise DataError(
+                f"{self.source}: the network takes values by its encoder, {encoder.kind}; a stream "
+                "holds events or a waveform"
+            )
+        if "://" in self.source:
+            raise DataError(
+                f"{self.source}: the network takes a waveform; give a .wav file, or - and raw "
+                "int16 samples on standard input"
+            )
+        if self.source == "-":
+            return read_pcm_bins(sys.stdin.buffer, encoder, self.stats)
+        read_waveform(self.source, encoder.sample_rate)  # raises at once if it cannot be read
+        numbers = range(options.repeat) if options.repeat else itertools.count()
+        return (
+            time_bin
+            for _ in numbers
+            for time_bin in read_wave_bins(self.source, encoder, self.stats, options.real_time)
         )
 
     def close(self) -> None:
@@ -112,12 +148,13 @@ class LiveStream:
 def classify_source(
     network: Network, source: str, options: StreamOptions | None = None
 ) -> LiveStream:
-    """Classify the events of a source as they arrive.
+    """Classify the events, or the waveform, of a source as they arrive.
 
     Args:
         network: Network with one input population.
         source: Path of a recording, `-` for standard input, or `tcp://HOST:PORT` or
-            `udp://HOST:PORT` of this host to listen at.
+            `udp://HOST:PORT` of this host to listen at. For a network with a filter bank, the path
+            of a `.wav` file, or `-` for raw samples, int16 with the low byte first.
         options: Settings; None for the defaults.
 
     Returns:
