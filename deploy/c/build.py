@@ -16,12 +16,16 @@ from pathlib import Path
 
 from ...runtime import Network
 from ...runtime.errors import EngineError, MissingPackage
+from .encoder_tables import RAW_BYTES, RAW_WAVEFORM
 from .export import export_firmware, format_config, read_source
 from .tables import FirmwareTables
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fno-tree-loop-distribute-patterns")
-HEADERS = ("port.h", "port_semihosting.h", "pumice_arithmetic.h", "pumice_core.h")
+HEADERS = (
+    "port.h", "port_semihosting.h", "pumice_arithmetic.h", "pumice_core.h", "pumice_encoder.h",
+)  # fmt: skip
+RAW_TYPES = {RAW_BYTES: "uint8_t", RAW_WAVEFORM: "int16_t"}
 TIMEOUT = 1800.0  # seconds that a run may take
 
 
@@ -136,6 +140,7 @@ def build_firmware(
     folder: Path,
     *,
     trace: bool = False,
+    raw: bool = False,
     flags: Sequence[str] = (),
 ) -> Firmware:
     """Export `network` to `folder` and compile it with the runner.
@@ -145,6 +150,7 @@ def build_firmware(
         toolchain: Compiler and machine.
         folder: Empty folder.
         trace: Whether currents are recorded.
+        raw: Whether the runner gets raw input, which the firmware encodes.
         flags: Further flags, such as those of a sanitizer.
 
     Raises:
@@ -154,12 +160,15 @@ def build_firmware(
     toolchain.check()
     tables = export_firmware(network, folder, example=False)
     options = (*flags, f"-DPUMICE_TRACE={int(trace)}")
+    kind = tables.encoder.raw_kind if raw and tables.encoder else 0
     objects = [
-        compile_core(format_config(tables), toolchain, options),
-        compile_object("runner.c", toolchain, options),
+        *compile_core(tables, toolchain, options),
+        compile_object("runner.c", toolchain, (*options, f"-DPUMICE_RAW={kind}")),
         compile_object(toolchain.port, toolchain, options),
     ]
     source = f'#include "pumice_tables.c"\nuint8_t events[{tables.sizes["input"]}];\n'
+    if kind and tables.encoder:
+        source += f"{RAW_TYPES[kind]} raw[{tables.encoder.sizes['raw']}];\n"
     (folder / "firmware.c").write_text(source, encoding="utf-8")
     program = folder / "firmware"
     link: tuple[str, ...] = ()
@@ -179,9 +188,13 @@ def _object_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="pumice-firmware-")
 
 
-def compile_core(config: str, toolchain: Toolchain, options: Sequence[str] = ()) -> Path:
-    """Compile the core for a configuration, the text of `pumice_config.h`; see `compile_object`."""
-    return compile_object("pumice_core.c", toolchain, options, config)
+def compile_core(
+    tables: FirmwareTables, toolchain: Toolchain, options: Sequence[str] = ()
+) -> list[Path]:
+    """Compile the core, and the encoder if there is one, for `tables`; see `compile_object`."""
+    names = ["pumice_core.c", *(["pumice_encoder.c"] if tables.encoder else [])]
+    config = format_config(tables)
+    return [compile_object(name, toolchain, options, config) for name in names]
 
 
 def compile_object(

@@ -20,7 +20,8 @@ from ...runtime.events import Events, validate_events
 from ...runtime.trace import Record, hold_after_exit, select_recorded
 from .build import TOOLCHAINS, Firmware, Toolchain, build_firmware, run_program
 
-RECORD_SPIKES, RECORD_STATES = 1, 2
+RECORD_SPIKES, RECORD_STATES, RECORD_EVENTS = 1, 2, 4
+Raw = NDArray[Any] | None  # input of an encoder, (timesteps, samples, *shape)
 STATUS = {-3: "the tables are damaged: their CRC-32 differs"}
 
 
@@ -36,6 +37,9 @@ class FirmwareRecord:
         instructions: Instructions of each timestep, float64 (timesteps, batch); 0 after the sample
             has stopped, and where nothing counts them.
         predictions: Predicted class after each timestep, int64 (timesteps, batch).
+        events: Events that the firmware encoded, by input population, uint8 (timesteps, batch,
+            *shape); empty where it got events.
+        encoding: Instructions of the encoder in each timestep, float64 (timesteps, batch).
         stack: Bytes of stack that the program used, runner included; 0 where unknown.
     """
 
@@ -45,31 +49,41 @@ class FirmwareRecord:
     steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     instructions: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     predictions: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    events: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    encoding: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     stack: int = 0
 
 
-def run(network: Network, events: Events, record: Record = "all") -> Trace:
-    """Run the firmware on this machine, compiled by gcc; see `pumice.runtime.run`."""
-    return run_on_toolchain(network, events, record, TOOLCHAINS["host"])
+def run(network: Network, events: Events, record: Record = "all", raw: Raw = None) -> Trace:
+    """Run the firmware on this machine, compiled by gcc; see `pumice.runtime.run`.
+
+    With `raw`, the input of each timestep (`EncodedInputs.raw`), the firmware encodes it, and the
+    events of the trace are those that it computed.
+    """
+    return run_on_toolchain(network, events, record, TOOLCHAINS["host"], raw)
 
 
 def run_cortex_m(
-    network: Network, events: Events, record: Record = "all", cpu: str = "cortex-m4"
+    network: Network,
+    events: Events,
+    record: Record = "all",
+    raw: Raw = None,
+    cpu: str = "cortex-m4",
 ) -> Trace:
-    """Run the firmware on an emulated Cortex-M4, or another `cpu` ("cortex-m7")."""
+    """Run the firmware on an emulated Cortex-M4, or another `cpu` ("cortex-m7"); see `run`."""
     if cpu not in TOOLCHAINS:
         names = ", ".join(name for name in TOOLCHAINS if name.startswith("cortex"))
         raise EngineError(f"cortex-m: no cpu {cpu!r}; there are {names}")
-    return run_on_toolchain(network, events, record, TOOLCHAINS[cpu])
+    return run_on_toolchain(network, events, record, TOOLCHAINS[cpu], raw)
 
 
-def run_riscv(network: Network, events: Events, record: Record = "all") -> Trace:
-    """Run the firmware on an emulated 32-bit RISC-V processor (rv32imac)."""
-    return run_on_toolchain(network, events, record, TOOLCHAINS["rv32imac"])
+def run_riscv(network: Network, events: Events, record: Record = "all", raw: Raw = None) -> Trace:
+    """Run the firmware on an emulated 32-bit RISC-V processor (rv32imac); see `run`."""
+    return run_on_toolchain(network, events, record, TOOLCHAINS["rv32imac"], raw)
 
 
 def run_on_toolchain(
-    network: Network, events: Events, record: Record, toolchain: Toolchain
+    network: Network, events: Events, record: Record, toolchain: Toolchain, raw: Raw = None
 ) -> Trace:
     """Compile `network` with `toolchain` and run it on `events` from zero state.
 
@@ -80,15 +94,22 @@ def run_on_toolchain(
     validated = validate_events(network, events)
     states = record == "states"
     with tempfile.TemporaryDirectory(prefix="pumice-") as folder:
-        firmware = build_firmware(network, toolchain, Path(folder), trace=states)
-        recorded = record_run(network, firmware, validated, RECORD_SPIKES + RECORD_STATES * states)
-    return _to_trace(network, validated, recorded, record)
+        firmware = build_firmware(
+            network, toolchain, Path(folder), trace=states, raw=raw is not None
+        )
+        what = RECORD_SPIKES + RECORD_STATES * states
+        recorded = record_run(network, firmware, validated, what, raw)
+    return _to_trace(network, {**validated, **recorded.events}, recorded, record)
 
 
 def record_run(
-    network: Network, firmware: Firmware, events: Mapping[str, NDArray[np.uint8]], what: int
+    network: Network,
+    firmware: Firmware,
+    events: Mapping[str, NDArray[np.uint8]],
+    what: int,
+    raw: Raw = None,
 ) -> FirmwareRecord:
-    """Run `firmware` on validated `events`, and read what it recorded.
+    """Run `firmware` on validated `events`, or on `raw` input, and read what it recorded.
 
     `what` adds up `RECORD_SPIKES` (with the voltages of integrators) and `RECORD_STATES`.
     """
@@ -96,9 +117,15 @@ def record_run(
     frames = np.concatenate(
         [events[p.name].reshape(timesteps, batch, -1) for p in network.inputs], axis=2
     )
+    if raw is not None:
+        if raw.shape[:2] != (timesteps, batch):
+            raise EngineError(f"raw input is {raw.shape}, but events are of {(timesteps, batch)}")
+        frames = raw.reshape(timesteps, batch, -1)
+        frames = frames.astype(frames.dtype.newbyteorder("<"))
     header = struct.pack("<3I", timesteps, batch, what)
     recorded = header + frames.transpose(1, 0, 2).tobytes()
     data = run_program(firmware.toolchain, firmware.program, recorded)
+    what += RECORD_EVENTS * (raw is not None)
     return read_record(network, data, (timesteps, batch), what, firmware.toolchain)
 
 
@@ -114,8 +141,14 @@ def read_record(
         steps=np.zeros(shape[1], np.int64),
         instructions=np.zeros(shape),
         predictions=np.zeros(shape, np.int64),
+        encoding=np.zeros(shape),
     )
-    columns = _columns(network, recorded, shape, what)
+    columns = _columns(network, recorded, shape, what & ~RECORD_EVENTS)
+    if what & RECORD_EVENTS:
+        (population,) = network.inputs
+        events = np.zeros((*shape, population.neurons), np.uint8)
+        columns.insert(0, events)
+        recorded.events[population.name] = events.reshape(*shape, *population.shape)
     status = struct.unpack_from("<i", data)[0]
     if status:
         raise EngineError(f"{toolchain.name}: {STATUS.get(status, f'status {status}')}")
@@ -128,6 +161,10 @@ def read_record(
             recorded.predictions[step:, sample] = prediction
             recorded.steps[sample] += 1
             at += 12
+            if what & RECORD_EVENTS:
+                ticks = struct.unpack_from("<I", data, at)[0]
+                recorded.encoding[step, sample] = ticks * toolchain.instructions_per_tick
+                at += 4
             for array in columns:
                 row = array[step, sample]
                 row[:] = np.frombuffer(data, row.dtype, row.size, at)

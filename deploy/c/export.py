@@ -7,15 +7,17 @@ Makefile and a CMake file. The code uses no library, allocates nothing and does 
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 
 from ...runtime import Network, Population, network_digest
 from ...runtime.files import write_files
+from .encoder_tables import TABLES, EncoderTables
 from .tables import FirmwareTables, compile_tables
 
 CORE_FILES = ("pumice_arithmetic.h", "pumice_core.c", "pumice_core.h")
-PROJECT_FILES = ("main.c", "Makefile", "CMakeLists.txt")
+ENCODER_FILES = ("pumice_encoder.c", "pumice_encoder.h")
+PROJECT_FILES = ("Makefile", "CMakeLists.txt")
 LINE_WIDTH = 100
 
 
@@ -36,14 +38,17 @@ def export_firmware(
         FileError: The folder cannot be written.
     """
     tables = compile_tables(network)
-    files = {name: read_source(name) for name in CORE_FILES}
+    encoder = tables.encoder
+    names = (*CORE_FILES, *(ENCODER_FILES if encoder else ()))
+    files = {name: read_source(name) for name in names}
     files |= {
         "pumice.h": _interface(network, tables),
         "pumice_config.h": format_config(tables),
-        "pumice_tables.c": format_tables(tables),
+        "pumice_tables.c": format_tables(tables) + (format_encoder(encoder) if encoder else ""),
     }
     if example:
         files |= {name: read_source(name) for name in PROJECT_FILES}
+        files["main.c"] = read_source(_example_of(encoder))
     write_files(path, files)
     return tables
 
@@ -112,6 +117,33 @@ def format_tables(tables: FirmwareTables) -> str:
     return "\n".join(lines) + "\n"
 
 
+def format_encoder(encoder: EncoderTables) -> str:
+    """Format the constants and buffers of an encoder, which `pumice_tables.c` ends with."""
+    types = {"int16": "int16_t", "uint8": "uint8_t", "int32": "int32_t"}
+    lines = ["", '#include "pumice_encoder.h"', ""]
+    for name, table in encoder.tables.items():
+        values = map(str, table.tolist())
+        lines += _array(f"static const {types[str(table.dtype)]} {name}", values, table.size)
+    lines += [f"static {name}[{size}];" for name, size in encoder.buffers.items() if size]
+    used = {*encoder.tables, *(name.split()[1] for name, size in encoder.buffers.items() if size)}
+    pointers = (*TABLES, *(name.split()[1] for name in encoder.buffers))
+    lines += [
+        "",
+        "const pm_encoder pumice_encoder = {",
+        f"    {', '.join(name if name in used else 'NULL' for name in pointers)},",
+        f"    {_format_record(encoder.sizes.values())},",
+        f"    UINT32_C({encoder.sizes_crc:#010x}), UINT32_C({encoder.crc:#010x})}};",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _example_of(encoder: EncoderTables | None) -> str:
+    """Name the example program for what the firmware takes."""
+    if encoder is None:
+        return "main.c"
+    return "main_waveform.c" if encoder.takes_waveform else "main_values.c"
+
+
 def population_macros(populations: Iterable[Population]) -> dict[str, str]:
     """Name the populations by macros: letters, digits and `_`, each once."""
     macros: dict[str, str] = {}
@@ -131,9 +163,12 @@ def _interface(network: Network, tables: FirmwareTables) -> str:
     macros = population_macros(populations)
     lines = [
         '#include "pumice_core.h"',
+        *(['#include "pumice_encoder.h"'] if tables.encoder else []),
         "",
         f'#define PUMICE_NETWORK_SHA256 "{network_digest(network)}"',
         f"#define PUMICE_INPUT_SIZE {tables.sizes['input']} /* bytes that pumice_step takes */",
+        *_raw_macros(tables.encoder),
+        *_timestep_macro(network),
         f"#define PUMICE_CLASSES {output.neurons} /* logits */",
         f"#define PUMICE_TABLE_BYTES {tables.table_bytes} /* constants, in flash */",
         f"#define PUMICE_BUFFER_BYTES {tables.buffer_bytes} /* buffers, in RAM */",
@@ -145,6 +180,25 @@ def _interface(network: Network, tables: FirmwareTables) -> str:
         name = f"PUMICE_POPULATION_{macros[population.name]}"
         lines.append(f"#define {name} {number} /* {population.kind}, {shape} */")
     return _guard("PUMICE_H", "A spiking network as firmware, written by pumice.", lines)
+
+
+def _timestep_macro(network: Network) -> list[str]:
+    """Macro of the timesteps of a training sample, where the recipe is known."""
+    recipe = network.provenance.get("recipe")
+    data = recipe.get("data") if isinstance(recipe, Mapping) else None
+    timesteps = data.get("timesteps") if isinstance(data, Mapping) else None
+    if not isinstance(timesteps, int):
+        return []
+    return [f"#define PUMICE_TIMESTEPS {timesteps} /* of a training sample */"]
+
+
+def _raw_macros(encoder: EncoderTables | None) -> list[str]:
+    """Macros of what the encoder takes."""
+    if encoder is None:
+        return []
+    function = "pumice_encode_waveform" if encoder.takes_waveform else "pumice_encode_values"
+    unit = "samples" if encoder.takes_waveform else "bytes"
+    return [f"#define PUMICE_RAW_SIZE {encoder.sizes['raw']} /* {unit} that {function} takes */"]
 
 
 def _guard(macro: str, about: str, lines: list[str]) -> str:

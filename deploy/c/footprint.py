@@ -10,9 +10,13 @@ from pathlib import Path
 from ...runtime import Network
 from ...runtime.errors import EngineError
 from .build import Toolchain, compile_core, run_compiler
-from .export import export_firmware, format_config
+from .encoder_tables import RAW_BYTES, RAW_WAVEFORM
+from .export import export_firmware
 
-ENTRY_POINTS = ("pumice_init", "pumice_reset", "pumice_step", "pumice_prediction", "pumice_logit")
+ENTRY_POINTS = (
+    "pumice_init", "pumice_reset", "pumice_step", "pumice_prediction", "pumice_logit",
+    "pumice_encode_waveform", "pumice_encode_values",
+)  # fmt: skip
 NODE = re.compile(r'node: \{ title: "([^"]+)" label: "[^"]*?(\d+) bytes \((\w+)')
 EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 # A program of the core and the tables alone, that calls each entry point.
@@ -20,9 +24,14 @@ PROGRAM = """#include "pumice_tables.c"
 int start(void);
 int start(void) {
   pumice_reset();
-  return pumice_init() + pumice_step(NULL, 0) + (int)pumice_prediction();
+  return pumice_init() + ENCODE pumice_step(NULL, 0) + (int)pumice_prediction();
 }
 """
+ENCODE = {
+    0: "",
+    RAW_BYTES: "pumice_encode_values(NULL, 0, NULL) +",
+    RAW_WAVEFORM: "pumice_encode_waveform(NULL, 0, NULL) +",
+}
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,11 @@ def measure_footprint(network: Network, toolchain: Toolchain) -> Footprint:
     with tempfile.TemporaryDirectory(prefix="pumice-") as name:
         folder = Path(name)
         tables = export_firmware(network, folder, example=False)
-        core = compile_core(format_config(tables), toolchain)
-        (folder / "footprint.c").write_text(PROGRAM, encoding="utf-8")
-        linked = ["footprint.c", str(core), "-nostdlib", "-Wl,--gc-sections", "-Wl,-e,start"]
+        core = compile_core(tables, toolchain)
+        kind = tables.encoder.raw_kind if tables.encoder else 0
+        program = PROGRAM.replace("ENCODE ", ENCODE[kind])
+        (folder / "footprint.c").write_text(program, encoding="utf-8")
+        linked = ["footprint.c", *map(str, core), "-nostdlib", "-Wl,--gc-sections", "-Wl,-e,start"]
         run_compiler(toolchain, ["-O2", *linked, "-lgcc", "-o", "footprint"], folder)
         text, data, bss = read_section_sizes(toolchain, folder / "footprint")
         stack = measure_stack(toolchain, folder)
@@ -96,10 +107,13 @@ def measure_stack(toolchain: Toolchain, folder: Path) -> int:
 
 def read_call_graph(toolchain: Toolchain, folder: Path) -> Mapping[str, tuple[int, list[str]]]:
     """Compile the core in `folder`; read stack bytes and callees of each function."""
-    run_compiler(
-        toolchain, ["-O2", "-fcallgraph-info=su", "-c", "pumice_core.c", "-o", "graph.o"], folder
-    )
-    text = (folder / "graph.ci").read_text(encoding="utf-8")
+    text = ""
+    for source in ("pumice_core.c", "pumice_encoder.c"):
+        if not (folder / source).exists():
+            continue
+        graph_of = ["-O2", "-fcallgraph-info=su", "-c", source, "-o", "graph.o"]
+        run_compiler(toolchain, graph_of, folder)
+        text += (folder / "graph.ci").read_text(encoding="utf-8")
     graph: dict[str, tuple[int, list[str]]] = {}
     for name, size, kind in NODE.findall(text):
         if kind != "static":

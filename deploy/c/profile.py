@@ -12,6 +12,7 @@ import numpy as np
 
 from ...runtime import Network, Trace
 from ...runtime.arithmetic import DECAY_ONE
+from ...runtime.encoders.inputs import random_raw_inputs
 from ...runtime.errors import EngineError
 from ...runtime.events import validate_events
 from ..targets.target import Microcontroller
@@ -32,7 +33,9 @@ class FirmwareProfile:
         footprint: Bytes of flash and RAM.
         samples: Number of samples that were run.
         instructions: Instructions of an inference that stops after 1, 2, ... timesteps, a mean over
-            samples; empty where the emulated board cannot hold the network.
+            samples, those of the encoder included; empty where the emulated board cannot hold the
+            network.
+        encoding: Instructions of the encoder per timestep; 0 without one.
         time: The same in seconds, (min, max).
         energy: The same in joules, (min, max).
         error: If the target does not hold the network, the limit, the excess and a remedy.
@@ -45,6 +48,7 @@ class FirmwareProfile:
     time: tuple[Range, ...]
     energy: tuple[Range, ...]
     error: str = ""
+    encoding: float = 0.0
 
 
 def profile_firmware(network: Network, trace: Trace, target: Microcontroller) -> FirmwareProfile:
@@ -64,10 +68,12 @@ def profile_firmware(network: Network, trace: Trace, target: Microcontroller) ->
     error = explain_excess(network, footprint, target)
     try:
         counts = count_instructions(network, trace, toolchain, MAX_SAMPLES)
+        encoding = count_encoding(network, toolchain, trace.timesteps)
     except BoardExceeded:
         if not error:
             raise
         return FirmwareProfile(target.processor, footprint, 0, (), (), (), error)
+    counts = [count + encoding * step for step, count in enumerate(counts, 1)]
     return FirmwareProfile(
         target.processor,
         footprint,
@@ -75,6 +81,7 @@ def profile_firmware(network: Network, trace: Trace, target: Microcontroller) ->
         tuple(counts),
         *_time_and_energy(counts, target),
         error,
+        encoding,
     )
 
 
@@ -111,6 +118,25 @@ def count_instructions(
         )
     counts: list[float] = recorded.instructions.mean(axis=1).cumsum().tolist()
     return counts
+
+
+def count_encoding(network: Network, toolchain: Toolchain, timesteps: int) -> float:
+    """Count the instructions of the encoders per timestep; 0 without encoders.
+
+    They hardly depend on the input: counted are those of random input, a mean over `timesteps`.
+
+    Raises:
+        MissingPackage: A tool is not installed.
+        EngineError: The emulated board cannot hold the network.
+    """
+    if not network.encoders:
+        return 0.0
+    inputs = random_raw_inputs(network, timesteps)
+    with tempfile.TemporaryDirectory(prefix="pumice-") as folder:
+        firmware = build_firmware(network, toolchain, Path(folder), raw=True)
+        recorded = record_run(network, firmware, inputs.events, 0, inputs.raw)
+    steps = recorded.encoding[: int(recorded.steps[0])]
+    return float(steps.mean())
 
 
 def _time_and_energy(

@@ -16,6 +16,7 @@ from ...runtime import Network, Population
 from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
 from ...runtime.network import activation_bound
 from ...runtime.neuron_types import LIF_FEATURES, list_features, require_features
+from .encoder_tables import EncoderTables, compile_encoders
 from .projections import TableBuilder, compile_projection
 
 RESETS = {"zero": 0, "value": 1, "subtract": 2, "delayed_subtract": 3}
@@ -42,6 +43,7 @@ class FirmwareTables:
         rounded: Entries of the buffer of sums that are shifted right.
         traced: Entries of the buffer of currents of a build that records them.
         features: Features that the core is compiled with, by macro.
+        encoder: Tables of the encoders, if the network has any.
     """
 
     populations: tuple[Mapping[str, Any], ...]
@@ -55,19 +57,21 @@ class FirmwareTables:
     rounded: int
     traced: int
     features: Mapping[str, bool]
+    encoder: EncoderTables | None = None
 
     @property
     def table_bytes(self) -> int:
         """Bytes of the constants in flash."""
-        records = self.record_words
-        return self.weights.nbytes + self.halves.nbytes + self.words.nbytes + records.nbytes
+        arrays = (self.weights, self.halves, self.words, self.record_words)
+        return sum(a.nbytes for a in arrays) + (self.encoder.table_bytes if self.encoder else 0)
 
     @property
     def buffer_bytes(self) -> int:
         """Bytes of the buffers in RAM."""
         sizes = self.sizes
         words = sizes["masks"] + sizes["states"] + self.scratch + self.rounded + sizes["scores"]
-        return 4 * words + sizes["sent"] + sizes["population_count"]
+        encoder = self.encoder.buffer_bytes if self.encoder else 0
+        return 4 * words + sizes["sent"] + sizes["population_count"] + encoder
 
     @property
     def record_words(self) -> NDArray[np.int32]:
@@ -156,6 +160,7 @@ def compile_tables(network: Network) -> FirmwareTables:
         _rounded_neurons(rows, projections),
         traced,
         _features(network, rows, projections),
+        compile_encoders(network),
     )
 
 
@@ -286,4 +291,5 @@ def _features(
         "PUMICE_ROUNDED": any(fields["shift"] for fields in projections),
         "PUMICE_EXIT": network.early_exit is not None,
         "PUMICE_RESETS": any(map(list_features, network.populations)),
+        "PUMICE_ENCODER": bool(network.encoders),
     }

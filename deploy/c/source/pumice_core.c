@@ -5,8 +5,16 @@
 #include "pumice_arithmetic.h"
 #include "pumice_config.h"
 
+#if PUMICE_ENCODER
+#include "pumice_encoder.h"
+#endif
 #ifndef PUMICE_TRACE
 #define PUMICE_TRACE 0 /* 1 records currents */
+#endif
+#if PUMICE_ENCODER /* the encoder uses it */
+#define PM_SHARED
+#else
+#define PM_SHARED static
 #endif
 #define PM_READY 0x52454459u
 #define PM_CONNECTED (PUMICE_DENSE || PUMICE_SPARSE || PUMICE_CONV || PUMICE_POOL)
@@ -47,7 +55,7 @@ static int32_t pm_place(const pm_population *p, int32_t neuron) {
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-static uint32_t pm_crc_byte(uint32_t crc, uint32_t byte) {
+PM_SHARED uint32_t pm_crc_byte(uint32_t crc, uint32_t byte) {
   static const uint32_t table[16] = {
       0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
       0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
@@ -57,7 +65,7 @@ static uint32_t pm_crc_byte(uint32_t crc, uint32_t byte) {
 }
 
 /* CRC-32 of words, least significant byte first, whatever the order of the processor. */
-static uint32_t pm_crc_words(uint32_t crc, const int32_t *words, int32_t count) {
+PM_SHARED uint32_t pm_crc_words(uint32_t crc, const int32_t *words, int32_t count) {
   for (int32_t i = 0; i < count; i++) {
     const uint32_t word = (uint32_t)words[i];
     for (uint32_t shift = 0; shift < 32u; shift += 8u)
@@ -89,13 +97,23 @@ static int pm_intact(void) {
 int pumice_init(void) {
   pm_ready = 0;
   if (!pm_intact()) return PUMICE_ERROR_TABLES;
+#if PUMICE_ENCODER
+  if (!pm_encoder_intact()) return PUMICE_ERROR_TABLES;
+#endif
   pm_ready = PM_READY;
   pumice_reset();
   return PUMICE_OK;
 }
 
+#if PUMICE_ENCODER
+int pm_is_ready(void) { return pm_ready == PM_READY; }
+#endif
+
 void pumice_reset(void) {
   if (pm_ready != PM_READY) return;
+#if PUMICE_ENCODER
+  pm_encoder_reset();
+#endif
   for (int32_t i = 0; i < net.sizes.masks; i++) net.masks[i] = 0;
   for (int32_t i = 0; i < net.sizes.sent; i++) net.sent[i] = 0;
   for (int32_t i = 0; i < net.sizes.states; i++) net.states[i] = 0;

@@ -14,7 +14,7 @@ from firmware import deep_network, one_neuron, skip_without_tools
 from pumice.deploy.c import export_firmware
 from pumice.deploy.c.build import TOOLCHAINS, build_firmware, compile_core, run_compiler
 from pumice.deploy.c.engine import RECORD_STATES, record_run
-from pumice.deploy.c.export import format_config, population_macros
+from pumice.deploy.c.export import population_macros
 from pumice.deploy.c.footprint import measure_footprint, measure_stack, read_call_graph
 from pumice.deploy.c.projections import pack_bits
 from pumice.deploy.c.tables import compile_tables
@@ -125,7 +125,7 @@ def test_the_code_needs_no_library(processor: str, tmp_path: Path) -> None:
     toolchain = TOOLCHAINS[processor]
     skip_without_tools({"host": "c", "cortex-m4": "cortex-m", "rv32imac": "riscv"}[processor])
     tables = export_firmware(deep_network()[0], tmp_path)
-    core = compile_core(format_config(tables), toolchain)
+    (core,) = compile_core(tables, toolchain)
     run_compiler(toolchain, ["-c", "pumice_tables.c", "-o", "tables.o"], tmp_path)
     nm = re.sub("gcc$", "nm", toolchain.compiler)
     listed = subprocess.run(
