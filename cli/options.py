@@ -91,7 +91,7 @@ EventsFile = Annotated[
         "--events",
         metavar="FILE",
         help="Use the events of this .npz: one array (timesteps, samples, ...) per input, under "
-        "its name, and optionally 'labels'.",
+        "its name, and optionally 'labels'; or this .wav, for a network with an encoder of audio.",
     ),
 ]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Maximum number of samples.")]

@@ -17,7 +17,8 @@ Source = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="A recording, '-' for standard input, or tcp://127.0.0.1:PORT or "
-        "udp://127.0.0.1:PORT to listen at.",
+        "udp://127.0.0.1:PORT to listen at; for a network of audio, a .wav file or '-' for raw "
+        "int16 samples.",
     ),
 ]
 BinMs = Annotated[float, typer.Option("--bin-ms", min=0.001, help="Bin width of one timestep, ms.")]
@@ -82,7 +83,7 @@ def stream(
     queue_size: QueueSize = 100,
     exit_on_disconnect: ExitOnDisconnect = False,
 ) -> None:
-    """Classify events as they arrive.
+    """Classify events, or a waveform, as they arrive.
 
     Prints predictions as JSON lines. At the end, which may be Ctrl-C or SIGTERM, one JSON line on
     standard error counts the events that were read and dropped. Exit code 1 if all events were off

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .runtime import PumiceError as PumiceError
     from .runtime import Trace as Trace
     from .runtime import read_network
+    from .runtime.encoders.inputs import encode as encode
     from .runtime.engines.run import run as run
     from .runtime.verify import verify as verify
     from .train import data
@@ -62,6 +63,7 @@ EXPORTS = {
     "check_compatibility": "pumice.convert.compatibility:check_compatibility",
     "convert": "pumice.train.export:convert",
     "datasets": "pumice.train.data",
+    "encode": "pumice.runtime.encoders.inputs:encode",
     "evaluate": "pumice.train.evaluation.evaluate:evaluate",
     "load": "pumice.runtime:read_network",
     "load_recipe": "pumice.train.recipes.loader:load_recipe",

@@ -10,6 +10,7 @@ from torch import nn
 from ..convert.importers.open import ImportOptions, import_model
 from ..convert.pipeline import MAX_CALIBRATION_SAMPLES, QuantizationReport, quantize_model
 from ..convert.quantize.float_network import FloatNetwork
+from ..runtime.encoders.encoder import ENCODERS, encoder_from_dict
 from ..runtime.errors import NetworkError
 from ..runtime.network import Network
 from .data import Dataset, FrameSet
@@ -95,7 +96,7 @@ def convert_with_report(
     samples = calibrate.train if isinstance(calibrate, Dataset) else calibrate
     if isinstance(samples, FrameSet):
         samples = to_inputs(imported, samples[:calibration_samples], "calibrate")
-    return quantize_model(
+    network, report = quantize_model(
         imported,
         weight_bits=weight_bits,
         per_channel=per_channel,
@@ -103,6 +104,25 @@ def convert_with_report(
         mixed_precision=mixed_precision,
         max_samples=calibration_samples,
     )
+    return attach_encoders(network), report
+
+
+def attach_encoders(network: Network) -> Network:
+    """Move the encoders of the training data from the provenance into the network.
+
+    A network keeps its provenance where it has encoders already, or where one of the data's is no
+    integer encoder that a device applies.
+    """
+    data = network.provenance.get("data")
+    described = data.get("encoder") if isinstance(data, Mapping) else None
+    if network.encoders or not isinstance(described, list):
+        return network
+    kinds = [each.get("kind") for each in described]
+    if not all(kind in ENCODERS for kind in kinds):
+        return network
+    provenance = {**network.provenance, "data": {**dict(data or {}), "encoder": kinds}}
+    encoders = tuple(map(encoder_from_dict, described))
+    return replace(network, encoders=encoders, provenance=provenance)
 
 
 def to_importable(model: Any, **import_settings: Unpack[ImportSettings]) -> FloatNetwork | Network:

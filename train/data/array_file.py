@@ -14,8 +14,7 @@ from .images import quantize_images
 from .in_memory import scale_to_bytes, to_source
 from .options import DataOptions
 from .partition import Parts, divide
-from .readers.audio import fit_standardization
-from .readers.series import make_encoder
+from .readers.series import fit_standardization, make_encoder
 from .recordings import NPZ_ERRORS
 from .sources import ArraySource, SampleSource
 from .split_options import SplitOptions
@@ -53,7 +52,7 @@ def load_array_file(options: DataOptions) -> Dataset:
         "source": "arrays in a file",
         "split": how,
         "options": options.model_dump(mode="json", exclude={"folder"}, exclude_none=True),
-        **({"encoder": encoder} if encoder else {}),
+        **({"encoder": [encoder]} if encoder else {}),
     }
     digest = compute_digest(sets["train"], sets["test"], options)
     return Dataset(

@@ -31,7 +31,8 @@ def augment(clips: Tensor, options: AugmentOptions, top: int = 1) -> Tensor:
         clips = rand_augment(clips, options.rand_augment, top)
     if options.nda:
         clips = nda(clips, options.nda)
-    return cutout(clips, options.cutout)
+    clips = cutout(clips, options.cutout)
+    return mask_spectra(clips, options.frequency_mask, options.time_mask)
 
 
 def random_resized_crop(clips: Tensor, min_area: float, top: int) -> Tensor:
@@ -127,3 +128,27 @@ def cutout(clips: Tensor, side: int) -> Tensor:
         :, None
     ]
     return clips.masked_fill(inside[None, :, None], 0)
+
+
+def mask_spectra(clips: Tensor, max_rows: int, max_columns: int) -> Tensor:
+    """Zero up to `max_rows` neighboring rows, and up to `max_columns` neighboring columns.
+
+    The columns are those of all timesteps side by side: windows of a spectrum in order of time.
+    """
+    timesteps, batch, _, height, width = clips.shape
+    if max_rows:
+        rows = _random_stripe(batch, height, max_rows).to(clips.device)
+        clips = clips.masked_fill(rows[None, :, None, :, None], 0)
+    if max_columns:
+        columns = _random_stripe(batch, timesteps * width, max_columns).to(clips.device)
+        columns = columns.view(batch, timesteps, width).transpose(0, 1)
+        clips = clips.masked_fill(columns[:, :, None, None, :], 0)
+    return clips
+
+
+def _random_stripe(batch: int, size: int, max_width: int) -> Tensor:
+    """Mark 0 to `max_width` neighboring positions of each sample, bool (batch, size)."""
+    widths = torch.randint(0, min(max_width, size) + 1, (batch, 1))
+    first = (torch.rand(batch, 1) * (size - widths + 1)).floor()
+    positions = torch.arange(size)
+    return (positions >= first) & (positions < first + widths)

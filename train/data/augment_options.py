@@ -72,6 +72,9 @@ class AugmentOptions(Options):
     - `rand_augment`: random operations on images.
     - `nda`: random operations on events.
     - `mix`: mixing of samples and labels.
+    - `frequency_mask`: blank up to so many neighboring rows, which are the bands of spectra.
+    - `time_mask`: blank up to so many neighboring columns of the timesteps side by side, which are
+      the windows of spectra (both masks: SpecAugment, Park et al., Interspeech 2019).
     """
 
     crop: float = Field(default=0.0, ge=0, le=1)
@@ -84,3 +87,5 @@ class AugmentOptions(Options):
     rand_augment: RandAugmentOptions | None = None
     nda: NdaOptions | None = None
     mix: MixOptions | None = None
+    frequency_mask: int = Field(default=0, ge=0)
+    time_mask: int = Field(default=0, ge=0)

@@ -58,11 +58,13 @@ class FileList(Sequence[Path]):
 class Reader:
     """Source of the frames of files, and the encoding of what is not events.
 
-    `encoder` describes, as plain values, how values of the files become integers.
+    `encoder` describes, as plain values, how values of the files become integers. `augmented` holds
+    copies of the training files, as many of each, all of a file together.
     """
 
     source: DecodedSource
     encoder: Mapping[str, Any] = field(default_factory=dict)
+    augmented: DecodedSource | None = None
 
 
 @dataclass(frozen=True)

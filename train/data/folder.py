@@ -9,16 +9,21 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...runtime.config import validate
 from ...runtime.errors import DataError
 from .array_file import load_array_file
-from .dataset import Dataset, FrameSet
+from .dataset import Dataset, FrameSet, Labels
 from .encoders import encode_dataset
-from .file_frames import cached_file_frames, describe_unreadable
+from .file_frames import Reader, cached_file_frames, describe_unreadable
 from .file_tree import EXPECTED_FILES, FileTree, list_files, match_pattern
+from .frame_cache import CacheOptions, cached_frames
 from .options import DataOptions
 from .partition import divide, follow, natural_order
+from .readers.audio import Copies
 from .readers.reader import guess_kind, make_reader, suffixes_of
+from .sources import ConcatSource
 from .split_options import SplitOptions
 
 NAME = "folder"
@@ -91,13 +96,15 @@ def load_folder(options: DataOptions) -> Dataset:
     sets = {name: samples[part] for name, part in present.items() if len(part)}
     if not {"train", "test"} <= set(sets):
         raise DataError(f"{folder}: a part has no file that can be read")
+    if reader.augmented:
+        sets["train"] = _with_copies(sets["train"], reader, tree.labels[parts["train"]], options)
     provenance: dict[str, Any] = {
         "source": SOURCES.get(kind, f"{kind} files in folders"),
         "split": how,
         "class_names": list(tree.class_names)[:1000],
         "options": options.model_dump(mode="json", exclude={"folder"}, exclude_none=True),
         **describe_unreadable(cached.broken, folder),
-        **({"encoder": dict(reader.encoder)} if reader.encoder else {}),
+        **({"encoder": [dict(reader.encoder)]} if reader.encoder else {}),
     }
     return Dataset(
         folder.name,
@@ -108,6 +115,23 @@ def load_folder(options: DataOptions) -> Dataset:
         provenance,
         sets.get("validation"),
     )
+
+
+def _with_copies(
+    samples: FrameSet, reader: Reader, labels: Labels, options: DataOptions
+) -> FrameSet:
+    """Training samples and, behind them, the augmented copies of each training file."""
+    assert reader.augmented
+    copies = len(reader.augmented) // len(labels)
+    assert isinstance(reader.augmented.items, Copies)
+    files = reader.augmented.items.files.signature()
+    key = {"files": files, "encoder": dict(reader.encoder), "seed": options.seed}
+    key |= {"audio": options.audio.model_dump(mode="json") if options.audio else None}
+    limits = CacheOptions(options.cache, options.unreadable or 0.0)
+    cached = cached_frames("augmented", key, reader.augmented, limits)
+    source = ConcatSource((samples.source, cached.source))
+    labels = np.concatenate([samples.labels, np.repeat(labels, copies)[cached.kept]])
+    return FrameSet(source, labels)
 
 
 def _groups(tree: FileTree, split: SplitOptions) -> list[str] | None:

@@ -13,13 +13,16 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.encoders.inputs import encode
 from ...runtime.errors import DataError, PumiceWarning
 from ...runtime.events import validate_inputs
 from ...runtime.files import check_lfs_pointer
+from ...runtime.network import Network
 from ...runtime.population import Population
 from .dataset import Dataset, FrameSet
 
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError)  # what zip files raise
+WAVE_SUFFIX = ".wav"
 RATES = (0.02, 0.5)  # fraction of pixels with an event, in the first and the last random sample
 PathLike = str | os.PathLike[str]
 Part = Literal["train", "test", "validation"]
@@ -42,12 +45,14 @@ class Inputs:
     """Events of each input population, with labels.
 
     `events`: uint8 (timesteps, samples, *shape) by population. `labels`: int64 (samples,), or None
-    where the classes are not known. `name`: source of the samples.
+    where the classes are not known. `name`: source of the samples. `raw`: what they were encoded
+    from, see `runtime.encoders.inputs.EncodedInputs`, if it is at hand.
     """
 
     events: dict[str, NDArray[np.uint8]]
     labels: NDArray[np.int64] | None
     name: str
+    raw: NDArray[Any] | None = None
 
     @property
     def samples(self) -> int:
@@ -60,6 +65,7 @@ class Inputs:
             {name: array[:timesteps, start:stop] for name, array in self.events.items()},
             None if self.labels is None else self.labels[start:stop],
             self.name,
+            None if self.raw is None else self.raw[:timesteps, start:stop],
         )
 
 
@@ -79,7 +85,7 @@ def read_inputs(
         data: Name of a dataset; without `data` and `events`, the dataset that the network was
             trained on, by its provenance.
         folder: Folder of the dataset's files, if other than in the provenance.
-        events: File of events (see `file_inputs`).
+        events: File of events (see `file_inputs`), or a `.wav` file (see `wave_inputs`).
         samples: Number of samples to keep, the first ones.
         timesteps: Number of timesteps to keep, the first ones.
         part: Part of the dataset.
@@ -91,6 +97,8 @@ def read_inputs(
     if data and events:
         raise DataError("--data and --events: needs one of them")
     if events:
+        if Path(events).suffix.lower() == WAVE_SUFFIX:
+            return wave_inputs(network, events, timesteps)
         inputs = file_inputs(network, events).slice(None, samples, timesteps)
         if timesteps is None:
             steps = len(next(iter(inputs.events.values())))
@@ -198,6 +206,17 @@ def file_inputs(network: TakesInputs, path: PathLike) -> Inputs:
             )
         labels = labels.astype(np.int64)
     return Inputs(events, labels, path.name)
+
+
+def wave_inputs(network: TakesInputs, path: PathLike, timesteps: int | None = None) -> Inputs:
+    """Encode a `.wav` file by the encoders of a network; raises `DataError` where it has none."""
+    if not isinstance(network, Network) or not network.encoders:
+        raise DataError(
+            f"{path}: is a waveform, but the network has no encoder; needs one that was trained on "
+            "audio"
+        )
+    encoded = encode(network, path, timesteps)
+    return Inputs(dict(encoded.events), None, Path(path).name, encoded.raw)
 
 
 def random_inputs(network: TakesInputs, samples: int, timesteps: int) -> Inputs:

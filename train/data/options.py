@@ -6,13 +6,16 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ...runtime.config import Options
+from .audio_options import AudioOptions
 from .split_options import SplitOptions
 
 Binning = Literal["time", "count"]
 Values = Literal["binary", "counts", "gray"]
 Format = Literal["images", "recordings", "videos", "audio", "series", "arrays"]
 # Fields that are part of a dataset's digest only where they are set, and fields that never are.
-LATER_FIELDS = {"encoding", "delta_threshold", "format", "sensor", "class_pattern", "split"}
+LATER_FIELDS = {
+    "encoding", "delta_threshold", "format", "sensor", "class_pattern", "split", "audio",
+}  # fmt: skip
 NO_DIGEST_FIELDS = {"folder", "cache", "unreadable"}
 
 
@@ -46,6 +49,7 @@ class DataOptions(Options):
       of all recordings reach.
     - `class_pattern`: regular expression whose first group is the class in the path of a file, as
       in "(\d)_"; by default the class is the file's folder.
+    - `audio`: filter bank and augmented copies of audio, see `AudioOptions`.
     - `split`: how samples are divided into training, test and validation, see `SplitOptions`.
     - `unreadable`: largest fraction of files that may be damaged (default 0); those are left out,
       counted and named.
@@ -70,6 +74,7 @@ class DataOptions(Options):
     format: Format | None = None
     sensor: tuple[int, int] | None = None
     class_pattern: str | None = None
+    audio: AudioOptions | None = None
     split: SplitOptions | None = None
     unreadable: float | None = Field(default=None, ge=0, lt=1)
     cache: bool | None = None

@@ -202,6 +202,43 @@ class IndexedSource(ValueEquality):
         return self.base.read(self.indices[indices])
 
 
+@dataclass(frozen=True, eq=False)
+class ConcatSource(ValueEquality):
+    """Samples of several sources of one shape, one source after another."""
+
+    parts: tuple[SampleSource, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    @property
+    def shape(self) -> SampleShape:
+        """Shape of a sample."""
+        return self.parts[0].shape
+
+    @cached_property
+    def max_value(self) -> int:
+        """Largest bound of the parts."""
+        return max(part.max_value for part in self.parts)
+
+    @property
+    def decodes(self) -> bool:
+        """True if a part decodes."""
+        return any(part.decodes for part in self.parts)
+
+    def read(self, indices: Indices) -> EventArray:
+        """Samples at `indices`, from the parts that hold them."""
+        timesteps, *frame = self.shape
+        events = np.empty((timesteps, len(indices), *frame), np.uint8)
+        start = 0
+        for part in self.parts:
+            here = (indices >= start) & (indices < start + len(part))
+            if here.any():
+                events[:, here] = part.read(indices[here] - start)
+            start += len(part)
+        return events
+
+
 def select(source: SampleSource, index: slice | NDArray[Any]) -> SampleSource:
     """Samples of `source` at a slice, a mask or indices; a slice of an array is a view of it."""
     if isinstance(source, ArraySource) and isinstance(index, slice):

@@ -4,6 +4,7 @@ import torch
 from pumice.train.data.augment import (
     augment,
     cutout,
+    mask_spectra,
     random_affine,
     random_flip,
     random_shift,
@@ -91,3 +92,16 @@ def test_augmentation_depends_on_the_seed_only() -> None:
     first = augment(CLIPS, options)
     torch.manual_seed(5)
     assert torch.equal(augment(CLIPS, options), first)
+
+
+def test_masks_blank_neighboring_bands_and_windows() -> None:
+    torch.manual_seed(0)
+    clips = torch.ones(4, 200, 1, 6, 5)
+    rows = mask_spectra(clips, 3, 0)[:, :, 0]
+    blank = (rows == 0).all(dim=-1).all(dim=0)  # (batch, rows)
+    assert torch.equal(rows == 0, blank[None, :, :, None].expand(4, -1, -1, 5))
+    assert sorted(set(blank.sum(dim=1).tolist())) == [0, 1, 2, 3]
+    assert (blank.int().diff(dim=1).abs().sum(dim=1) <= 2).all() and blank.any(dim=0).all()
+    columns = mask_spectra(clips, 0, 7)[:, :, 0, 0].transpose(0, 1).reshape(200, 20) == 0
+    assert sorted(set(columns.sum(dim=1).tolist())) == list(range(8))
+    assert (columns.int().diff(dim=1).abs().sum(dim=1) <= 2).all() and columns.any(dim=0).all()

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pumice.runtime.encoders.spike_codes import encode_delta, encode_latency, encode_rate
 from pumice.runtime.errors import DataError
 from pumice.train.data import from_folder
-from pumice.train.data.encoders import encode_delta, encode_latency, encode_rate
 
 VALUES = np.arange(256, dtype=np.uint8)
 
@@ -51,7 +51,7 @@ def test_encoded_samples_are_read_lazily_and_described(file: Path) -> None:
     data = from_folder(file, timesteps=6, value_bits=4, encoding="rate")
     assert data.train.max_value == 1 and data.train.sample_shape == (1, 4, 4)
     assert np.array_equal(data.train.events, encode_rate(direct.train.events[0], 6, 16))
-    assert data.provenance["encoder"] == {"kind": "rate", "levels": 16}
+    assert data.provenance["encoder"] == [{"kind": "rate", "value_bits": 4}]
     assert data.digest != direct.digest
     assert from_folder(file, timesteps=6, value_bits=4, encoding="direct").train == direct.train
 
@@ -66,7 +66,7 @@ def test_sequences_are_encoded_by_their_changes(tmp_path: Path) -> None:
     assert np.array_equal(data.test.events, encode_delta(plain.test.events, 30))
     first, second = data.provenance["encoder"]
     assert first["kind"].startswith("standardized")
-    assert second == {"kind": "delta", "levels": 256, "threshold": 30}
+    assert second == {"kind": "delta", "threshold": 30}
     with pytest.raises(DataError, match="encoding is rate, but samples are sequences; use delta"):
         from_folder(tmp_path / "own.npz", **options, encoding="rate")
 

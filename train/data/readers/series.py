@@ -19,10 +19,10 @@ from ..options import DataOptions
 from ..reading import map_items
 from ..recordings import NPZ_ERRORS
 from ..sources import DecodedSource
-from .audio import MAX_FITTED, fit_standardization
 
 SERIES_SUFFIXES = {".csv", ".txt", ".npz", ".npy"}
 CLIP = 3.0  # standard deviations
+MAX_FITTED = 1024  # training files that the standardization is fitted to
 Rows = NDArray[np.float64]  # (rows, features), in order of time
 
 
@@ -117,6 +117,28 @@ def make_encoder(
             f"timesteps is {options.timesteps}, but series have {rows} rows; needs no more"
         )
     return SeriesEncoder(tuple(mean), tuple(std), options.timesteps, width, options.value_bits)
+
+
+def fit_standardization(parts: Any, who: str) -> list[list[float]]:
+    """Mean and standard deviation of the columns of all arrays (rows, columns), in two lists.
+
+    Errors among `parts` are left out; a deviation of 0 becomes 1. Raises `DataError` where nothing
+    is left.
+    """
+    count, total, squares = 0, np.zeros(1), np.zeros(1)
+    for part in parts:
+        if isinstance(part, DataError):
+            continue  # counted where its frames are decoded
+        if isinstance(part, Exception):
+            raise part
+        count += len(part)
+        total = total + part.sum(axis=0)
+        squares = squares + np.square(part).sum(axis=0)
+    if not count:
+        raise DataError(f"{who}: no training file can be read")
+    mean = total / count
+    std = np.sqrt((squares / count - mean**2).clip(min=0))
+    return [mean.tolist(), np.where(std < 1e-6, 1.0, std).tolist()]
 
 
 def read_series(file: Path) -> Rows:
