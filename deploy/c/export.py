@@ -65,7 +65,8 @@ def read_source(name: str) -> str:
 
 def format_config(tables: FirmwareTables) -> str:
     """Format `pumice_config.h`: the features that the core is compiled with."""
-    lines = [f"#define {macro} {int(value)}" for macro, value in tables.features.items()]
+    features = {**tables.features, **(tables.encoder.features if tables.encoder else {})}
+    lines = [f"#define {macro} {int(value)}" for macro, value in features.items()]
     return _guard("PUMICE_CONFIG_H", "Features of the core that the network uses.", lines)
 
 

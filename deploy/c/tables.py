@@ -42,7 +42,7 @@ class FirmwareTables:
         scratch: Entries of the buffer of momentary currents.
         rounded: Entries of the buffer of sums that are shifted right.
         traced: Entries of the buffer of currents of a build that records them.
-        features: Features that the core is compiled with, by macro.
+        features: Features that the core is compiled with, by macro, without the encoder's.
         encoder: Tables of the encoders, if the network has any.
     """
 

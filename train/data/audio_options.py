@@ -19,8 +19,10 @@ class AudioOptions(Options):
     - `speed`: play up to so large a fraction faster or slower, which moves the pitch too.
     - `shift_ms`: begin up to so many milliseconds later, or half as many earlier.
     - `gain_db`: louder or softer by up to so many decibels.
-    - `noise_db`: smallest signal-to-noise ratio of white noise, which half of the copies have;
-      the largest is 30 dB above it.
+    - `tilt`: emphasize high or low frequencies: each sample gets the one before it, times up to so
+      much, added or taken away.
+    - `noise_db`: smallest signal-to-noise ratio of white noise, which half of the copies have from
+      their start to the end of the last timestep; the largest is 30 dB above it.
     """
 
     window_ms: int = Field(default=25, ge=1)
@@ -31,6 +33,7 @@ class AudioOptions(Options):
     speed: float = Field(default=0.0, ge=0, lt=1)
     shift_ms: float = Field(default=0.0, ge=0)
     gain_db: float = Field(default=0.0, ge=0)
+    tilt: float = Field(default=0.0, ge=0, lt=1)
     noise_db: float | None = None
 
     @model_validator(mode="after")

@@ -51,14 +51,22 @@ def test_training_samples_have_copies_and_test_samples_none(folder: Path) -> Non
 
 def test_a_waveform_is_varied_within_the_options() -> None:
     tone = (8000 * np.sin(0.1 * np.arange(4000))).astype(np.int16)
-    same = vary_waveform(tone, 8000, AudioOptions(), np.random.default_rng(0))
+    same = vary_waveform(tone, 8000, 6000, AudioOptions(), np.random.default_rng(0))
     assert np.array_equal(same, tone)
     lengths, loudness = [], []
     for seed in range(50):
         generator = np.random.default_rng(seed)
-        varied = vary_waveform(tone, 8000, AudioOptions(speed=0.25, gain_db=6), generator)
+        varied = vary_waveform(tone, 8000, 6000, AudioOptions(speed=0.25, gain_db=6), generator)
         lengths.append(len(varied) / 4000)
         loudness.append(20 * np.log10(np.abs(varied.astype(int)).max() / 8000))
+    noisy = [
+        vary_waveform(tone, 8000, 6000, AudioOptions(noise_db=0), np.random.default_rng(seed))
+        for seed in range(20)
+    ]
+    with_noise = [each for each in noisy if len(each) == 6000]
+    assert 4 < len(with_noise) < 16 and all(each[4000:].any() for each in with_noise)
+    tilted = vary_waveform(tone, 8000, 0, AudioOptions(tilt=0.5), np.random.default_rng(1))
+    assert len(tilted) == 4000 and not np.array_equal(tilted, tone)
     assert 0.8 <= min(lengths) < 0.9 and 1.1 < max(lengths) <= 1.25
     assert -6.1 <= min(loudness) < -3 and 3 < max(loudness) <= 6.1
 

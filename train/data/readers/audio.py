@@ -71,10 +71,12 @@ class AugmentedFrames:
     def __call__(self, item: tuple[Path, int, int]) -> NDArray[np.uint8]:
         """Values of the copy, the same each time; raises `DataError`."""
         file, *numbers = item
-        rate = self.frames.encoder.sample_rate
+        encoder = self.frames.encoder
+        length = self.frames.timesteps * encoder.input_size
         generator = np.random.default_rng((self.seed, *numbers))
-        waveform = read_audio(file, rate)[0]
-        return self.frames.encode(vary_waveform(waveform, rate, self.options, generator))
+        waveform = read_audio(file, encoder.sample_rate)[0]
+        varied = vary_waveform(waveform, encoder.sample_rate, length, self.options, generator)
+        return self.frames.encode(varied)
 
 
 @dataclass(frozen=True)
@@ -93,18 +95,27 @@ class Copies(Sequence[tuple[Path, int, int]]):
 
 
 def vary_waveform(
-    waveform: Waveform, rate: int, options: AudioOptions, generator: np.random.Generator
+    waveform: Waveform,
+    rate: int,
+    length: int,
+    options: AudioOptions,
+    generator: np.random.Generator,
 ) -> Waveform:
-    """Vary speed, start, gain and noise of a waveform at random, within `options`."""
+    """Vary speed, start, gain, tilt and noise of a waveform at random, within `options`.
+
+    Noise lasts at least `length` samples.
+    """
     factor = (1 + options.speed) ** generator.uniform(-1, 1)
     moments = np.arange(int(len(waveform) / factor)) * factor
     varied = np.interp(moments, np.arange(len(waveform)), waveform.astype(np.float64))
     shift = int(generator.uniform(-0.5, 1) * options.shift_ms * rate / 1000)
     varied = np.pad(varied, (shift, 0)) if shift >= 0 else varied[-shift:]
     varied = varied * 10 ** (generator.uniform(-1, 1) * options.gain_db / 20)
+    varied[1:] += generator.uniform(-1, 1) * options.tilt * varied[:-1]
     if options.noise_db is not None and generator.random() < 0.5 and len(varied):
         ratio = options.noise_db + generator.uniform(0, NOISE_RANGE_DB)
         loudness = np.sqrt(np.square(varied).mean())
+        varied = np.pad(varied, (0, max(0, length - len(varied))))
         varied = varied + generator.normal(0, loudness * 10 ** (-ratio / 20), len(varied))
     return np.rint(varied).clip(-32768, 32767).astype(np.int16)
 
