@@ -117,7 +117,8 @@ def vary_waveform(
         loudness = np.sqrt(np.square(varied).mean())
         varied = np.pad(varied, (0, max(0, length - len(varied))))
         varied = varied + generator.normal(0, loudness * 10 ** (-ratio / 20), len(varied))
-    return np.rint(varied).clip(-32768, 32767).astype(np.int16)
+    rounded: Waveform = np.rint(varied).clip(-32768, 32767).astype(np.int16)
+    return rounded
 
 
 def make_audio_reader(files: FileList, training: NDArray[np.int64], options: DataOptions) -> Reader:
