@@ -71,6 +71,12 @@ class CompiledNetwork:
         self.neurons = tables["neurons"]
         self.steps = tables["steps"]
         self.outputs = populations[tables["output"]].neurons
+        self.names = tuple(p.name for p in populations)
+        ends = np.cumsum([p.neurons for p in populations]).tolist()
+        self.parts = tuple(
+            (p, slice(first, last))
+            for p, first, last in zip(populations, [0, *ends], ends, strict=False)
+        )
         self.free: list[Workspace] = []
         self.free_groups: list[GroupWorkspace] = []
         each = self.size + tables["history"]
@@ -261,10 +267,7 @@ def _run(
             currents[p.name] = np.empty((*lead, *p.shape), np.int32)
     counts = np.zeros((batch, compiled.neurons), np.int32)
     steps = np.full(batch, timesteps, np.int64)
-    recorded = [
-        tuple([arrays.get(p.name) for p in compiled.populations])
-        for arrays in (spikes, voltages, currents)
-    ]
+    recorded = [tuple(map(arrays.get, compiled.names)) for arrays in (spikes, voltages, currents)]
     recording = tuple(given), *recorded, counts, steps
     job = Job(compiled, states, lead, recording, variant or VARIANTS[0])
     _advance(job, threads or os.cpu_count() or 1)
@@ -337,12 +340,10 @@ def _split_counts(
 ) -> dict[str, NDArray[np.int32]]:
     """Split `counts` (batch, neurons) by population, without those that never spike."""
     found = {}
-    first = 0
-    for p in compiled.populations:
-        part = counts[:, first : first + p.neurons]
-        first += p.neurons
+    for p, neurons in compiled.parts:
         if p.kind == "integrator":
             continue
+        part = counts[:, neurons]
         if len(p.shape) == 3:
             channels, height, width = p.shape
             part = part.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
