@@ -25,6 +25,7 @@ FIELDS = (
     "is_signed",
     "weights",
     "pitch",
+    "plane",
     "count",
     "starts",
     "targets",
@@ -137,14 +138,16 @@ def _connection(
     if isinstance(connection, Dense):
         runs = weights[channels_last(target)][:, channels_last(source)].T
         first, pitch = _add_runs(builder, runs, fields["bits"])
-        return fields | {"kind": DENSE, "weights": first, "pitch": pitch, "count": runs.shape[1]}
+        fields |= {"kind": DENSE, "weights": first, "pitch": pitch, "count": runs.shape[1]}
+        return fields | {"plane": pitch, "channels": len(runs), "group_inputs": len(runs)}
     outputs, inputs, height, width = weights.shape
     group = outputs // connection.groups
     grouped = weights.reshape(connection.groups, group, inputs, height, width)
     runs = grouped.transpose(0, 2, 3, 4, 1).reshape(-1, group)
     first, pitch = _add_runs(builder, runs, fields["bits"])
     fields |= {"kind": CONV, "weights": first, "pitch": pitch, "count": group}
-    return fields | _geometry(connection, source, target) | {"group_inputs": inputs}
+    fields |= {"plane": height * width * pitch, "group_inputs": inputs}
+    return fields | _geometry(connection, source, target)
 
 
 def _pool(pool: SumPool, source: Shape, target: Shape) -> Fields:

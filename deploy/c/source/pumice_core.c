@@ -16,7 +16,18 @@
 #else
 #define PM_SHARED static
 #endif
+#ifndef PUMICE_DSP /* 1 takes the DSP instructions of Arm's Cortex-M4, M7 and later */
+#if defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_UNALIGNED)
+#define PUMICE_DSP 1
+#else
+#define PUMICE_DSP 0
+#endif
+#endif
 #define PM_READY 0x52454459u
+#define PM_TOGETHER 32 /* events whose weights are added in registers: their sums have 16 bits */
+#define PM_RUNS (PUMICE_DENSE || PUMICE_CONV)
+#define PM_BYTES (PUMICE_SIGNED_BYTES || PUMICE_UNSIGNED_BYTES)
+#define PM_IS_SIGNED(c) (PUMICE_SIGNED_BYTES && (!PUMICE_UNSIGNED_BYTES || (c)->is_signed))
 #define PM_CONNECTED (PUMICE_DENSE || PUMICE_SPARSE || PUMICE_CONV || PUMICE_POOL)
 
 #define net pumice_network
@@ -268,6 +279,86 @@ static inline void pm_add_run(const pm_projection *c, const uint8_t *w, int32_t 
 }
 #endif
 
+#if PM_RUNS && PM_BYTES && PUMICE_DSP
+/* Add two of four bytes, 0 and 2 or 1 and 3, to two sums of 16 bits. */
+#define PM_ADD_PAIR(type, sums, bytes) \
+  __asm__(type "xtab16 %0, %0, %1" : "+r"(sums) : "r"(bytes))
+#define PM_ADD_ODD_PAIR(type, sums, bytes) \
+  __asm__(type "xtab16 %0, %0, %1, ror #8" : "+r"(sums) : "r"(bytes))
+
+static inline uint32_t pm_load_word(const uint8_t *bytes) { /* one load, aligned or not */
+  uint32_t word;
+  __builtin_memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+static inline void pm_add_pair(int32_t *sums, uint32_t pair, int32_t scale) {
+  sums[0] += (int16_t)(uint16_t)pair * scale;
+  sums[2] += (int16_t)(uint16_t)(pair >> 16) * scale;
+}
+
+#define PM_ADD_EIGHT(type)                               \
+  for (int32_t e = 0; e < n; e++) {                      \
+    const uint8_t *w = rows[e] + at;                     \
+    const uint32_t low = pm_load_word(w), high = pm_load_word(w + 4); \
+    PM_ADD_PAIR(type, a, low);                           \
+    PM_ADD_ODD_PAIR(type, b, low);                       \
+    PM_ADD_PAIR(type, c, high);                          \
+    PM_ADD_ODD_PAIR(type, d, high);                      \
+  }
+
+/* Add eight weights of each of several events. */
+static void pm_add_eight(const uint8_t *const *rows, int32_t n, int32_t at, int is_signed,
+                         int32_t *sums, int32_t scale) {
+  uint32_t a = 0, b = 0, c = 0, d = 0;
+  if (is_signed) {
+    PM_ADD_EIGHT("s")
+  } else {
+    PM_ADD_EIGHT("u")
+  }
+  pm_add_pair(sums, a, scale);
+  pm_add_pair(sums + 1, b, scale);
+  pm_add_pair(sums + 4, c, scale);
+  pm_add_pair(sums + 5, d, scale);
+}
+#elif PM_RUNS && PM_BYTES
+#define PM_ADD_EIGHT(type)                                     \
+  for (int32_t e = 0; e < n; e++) {                            \
+    const type *w = (const type *)rows[e] + at;                \
+    a += w[0], b += w[1], c += w[2], d += w[3];                \
+    f += w[4], g += w[5], h += w[6], i += w[7];                \
+  }
+
+/* Add eight weights of each of several events. */
+static void pm_add_eight(const uint8_t *const *rows, int32_t n, int32_t at, int is_signed,
+                         int32_t *sums, int32_t scale) {
+  int32_t a = 0, b = 0, c = 0, d = 0, f = 0, g = 0, h = 0, i = 0;
+  if (is_signed) {
+    PM_ADD_EIGHT(int8_t)
+  } else {
+    PM_ADD_EIGHT(uint8_t)
+  }
+  sums[0] += a * scale, sums[1] += b * scale, sums[2] += c * scale, sums[3] += d * scale;
+  sums[4] += f * scale, sums[5] += g * scale, sums[6] += h * scale, sums[7] += i * scale;
+}
+#endif
+
+#if PM_RUNS
+/* Add one run of weights of each of several events, from byte `at` of their rows on. */
+static void pm_add_runs(const pm_projection *c, const uint8_t *const *rows, int32_t n, int32_t at,
+                        int32_t *sums, int32_t scale) {
+  int32_t first = 0;
+#if PM_BYTES
+  if (n > 1 && c->bits == 8)
+    for (; first + 8 <= c->count; first += 8)
+      pm_add_eight(rows, n, at + first, PM_IS_SIGNED(c), sums + first, scale);
+#endif
+  if (first == c->count) return;
+  for (int32_t e = 0; e < n; e++)
+    pm_add_run(c, rows[e] + at + first, sums + first, c->count - first, scale);
+}
+#endif
+
 #if PUMICE_SPARSE
 /* Add the synapses of one source neuron. */
 static void pm_add_synapses(const pm_projection *c, int32_t neuron, int32_t *sums, int32_t scale) {
@@ -288,20 +379,13 @@ static void pm_add_synapses(const pm_projection *c, int32_t neuron, int32_t *sum
 #endif
 
 #if PUMICE_CONV || PUMICE_POOL
-/* Add one event to the windows that hold it. */
-static void pm_add_windows(const pm_projection *c, int32_t neuron, int32_t *sums, int32_t scale) {
-  const int32_t channels = c->channels, position = neuron / channels;
-  const int32_t channel = neuron - position * channels;
+/* Add events of one position and group to the windows that hold them. rows: weights of each, where
+ * the connection has any. */
+static void pm_add_windows(const pm_projection *c, int32_t position, const uint8_t *const *rows,
+                           int32_t n, int32_t *sums, int32_t scale) {
   const int32_t y = position / c->width, x = position - y * c->width + c->padding_x;
   const int32_t columns = c->target_width, outputs = c->target_channels;
   const int32_t kernel_width = c->kernel_width, stride = c->stride_x, dilation = c->dilation_x;
-#if PUMICE_CONV
-  const int32_t pitch = c->pitch, count = c->count, is_conv = c->kind == PM_CONV;
-  const uint8_t *w = net.weights + c->weights + channel * c->kernel_height * kernel_width * pitch;
-  sums += is_conv ? channel / c->group_inputs * count : channel;
-#else
-  sums += channel;
-#endif
   int32_t at_y = y + c->padding_y;
   for (int32_t j = 0; j < c->kernel_height && at_y >= 0; j++, at_y -= c->dilation_y) {
     const int32_t row = c->stride_y == 1 ? at_y : at_y / c->stride_y;
@@ -312,14 +396,36 @@ static void pm_add_windows(const pm_projection *c, int32_t neuron, int32_t *sums
       const int32_t column = stride == 1 ? at_x : at_x / stride;
       if (column >= columns || column * stride != at_x) continue;
 #if PUMICE_CONV
-      if (is_conv) {
-        pm_add_run(c, w + (j * kernel_width + k) * pitch, line + column * outputs, count, scale);
+      if (c->kind == PM_CONV) {
+        pm_add_runs(c, rows, n, (j * kernel_width + k) * c->pitch, line + column * outputs, scale);
         continue;
       }
 #endif
       line[column * outputs] += scale;
     }
   }
+  (void)rows;
+  (void)n;
+}
+#endif
+
+#if PM_RUNS
+/* Events of one position and group that wait to be added together. */
+typedef struct {
+  const uint8_t *rows[PM_TOGETHER];
+  int32_t n, scale, position;
+  int32_t *sums;
+} pm_batch;
+
+static void pm_deliver(const pm_projection *c, pm_batch *batch) {
+#if PUMICE_DENSE
+  if (c->kind == PM_DENSE) pm_add_runs(c, batch->rows, batch->n, 0, batch->sums, batch->scale);
+#endif
+#if PUMICE_CONV
+  if (c->kind == PM_CONV)
+    pm_add_windows(c, batch->position, batch->rows, batch->n, batch->sums, batch->scale);
+#endif
+  batch->n = 0;
 }
 #endif
 
@@ -327,10 +433,17 @@ static void pm_add_windows(const pm_projection *c, int32_t neuron, int32_t *sums
 /* Add the events of a projection's source to the sums of its target. */
 static void pm_accumulate(const pm_projection *c, int32_t *sums) {
   const pm_population *source = net.populations + c->source;
-  const int32_t slot = pm_slot(c->source, c->delay);
+  const int32_t slot = pm_slot(c->source, c->delay), channels = c->channels;
   const uint32_t *mask = pm_mask(source, slot);
 #if PUMICE_GRADED
   const uint8_t *sent = source->sent < 0 ? NULL : net.sent + source->sent + slot * source->neurons;
+#endif
+#if PM_RUNS
+  pm_batch batch;
+  int32_t first = 0, beyond = 0; /* sources of the present position and group */
+  batch.n = batch.position = 0;
+  batch.sums = sums;
+  batch.scale = c->scale;
 #endif
   for (int32_t word = 0; word < source->row; word++) {
     for (uint32_t bits = mask[word]; bits; bits &= bits - 1u) {
@@ -339,23 +452,38 @@ static void pm_accumulate(const pm_projection *c, int32_t *sums) {
 #if PUMICE_GRADED
       if (sent) scale *= sent[neuron];
 #endif
-#if PUMICE_DENSE
-      if (c->kind == PM_DENSE) {
-        pm_add_run(c, net.weights + c->weights + neuron * c->pitch, sums, c->count, scale);
-        continue;
-      }
-#endif
 #if PUMICE_SPARSE
       if (c->kind == PM_SPARSE) {
         pm_add_synapses(c, neuron, sums, scale);
         continue;
       }
 #endif
-#if PUMICE_CONV || PUMICE_POOL
-      pm_add_windows(c, neuron, sums, scale);
+#if PUMICE_POOL
+      if (c->kind == PM_POOL) {
+        const int32_t position = neuron / channels;
+        pm_add_windows(c, position, NULL, 1, sums + (neuron - position * channels), scale);
+        continue;
+      }
+#endif
+#if PM_RUNS
+      if (batch.n && (neuron >= beyond || batch.n == PM_TOGETHER || scale != batch.scale))
+        pm_deliver(c, &batch);
+      if (neuron >= beyond) {
+        const int32_t group = neuron / c->group_inputs, groups = channels / c->group_inputs;
+        batch.position = group / groups;
+        batch.sums = sums + (group - batch.position * groups) * c->count;
+        first = batch.position * channels;
+        beyond = (group + 1) * c->group_inputs;
+      }
+      batch.scale = scale;
+      batch.rows[batch.n++] = net.weights + c->weights + (neuron - first) * c->plane;
 #endif
     }
   }
+#if PM_RUNS
+  if (batch.n) pm_deliver(c, &batch);
+#endif
+  (void)channels;
 }
 #endif
 

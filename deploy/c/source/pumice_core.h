@@ -76,10 +76,11 @@ typedef struct {
 
 /* scale: what weights are multiplied by. shift: bits that sums are shifted right. bits, is_signed:
  * of packed weights. weights: first byte. pitch: bytes of a run of `count` weights, which share
- * source, kernel row and column. starts, targets: of sparse connections. */
+ * source, kernel row and column. plane: bytes of one source channel. channels: of a position of the
+ * source, all of them of a dense connection. starts, targets: of sparse connections. */
 typedef struct {
-  int32_t kind, source, delay, scale, shift, bits, is_signed, weights, pitch, count, starts, targets,
-      narrow, channels, width, group_inputs, target_height, target_width, target_channels,
+  int32_t kind, source, delay, scale, shift, bits, is_signed, weights, pitch, plane, count, starts,
+      targets, narrow, channels, width, group_inputs, target_height, target_width, target_channels,
       kernel_height, kernel_width, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
 } pm_projection;
 

@@ -91,19 +91,21 @@ def test_every_feature_and_what_is_recorded(name: str, record: Any) -> None:
     assert set(actual.voltages) == set(expected.voltages)
 
 
-@pytest.mark.parametrize("bits", range(1, 9))
-def test_weights_of_every_number_of_bits(bits: int) -> None:
-    skip_without_tools("c")
+@pytest.mark.parametrize(
+    ("name", "bits"), [*(("c", bits) for bits in range(1, 9)), ("cortex-m", 8), ("riscv", 8)]
+)
+def test_weights_of_every_number_of_bits(name: str, bits: int) -> None:
+    skip_without_tools(name)
     rng = np.random.default_rng(bits)
     high = 2**bits - 1
     for low, top, scale in ((0, high, 1), (-high, 0, 1), (-(2 ** (bits - 1)), high // 2, 2)):
-        conv = rng.integers(low, top + 1, (5, 2, 3, 3)) * scale
-        dense = rng.integers(low, top + 1, (7, 20)) * scale
+        conv = rng.integers(low, top + 1, (11, 2, 3, 3)) * scale
+        dense = rng.integers(low, top + 1, (17, 44)) * scale
         network = Network(
             (
                 Population("in", (2, 4, 4), kind="input"),
-                Population("conv", (5, 2, 2), threshold=1),
-                Population("out", (7,), kind="integrator"),
+                Population("conv", (11, 2, 2), threshold=1),
+                Population("out", (17,), kind="integrator"),
             ),
             (
                 Projection("a", "in", "conv", Conv(conv)),
@@ -112,7 +114,29 @@ def test_weights_of_every_number_of_bits(bits: int) -> None:
         )
         events = (rng.random((5, 3, 2, 4, 4)) < 0.3).astype(np.uint8)
         expected = reference.run(network, events, "states")
-        assert_equal(network, expected, run(network, events, "states"))
+        assert_equal(network, expected, RUN[name](network, events, "states"))
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0])
+@pytest.mark.parametrize("sign", [-255, 255])
+@pytest.mark.parametrize("name", COUNTS)
+def test_many_events_of_the_largest_weights(name: str, sign: int, rate: float) -> None:
+    """More events than are added together in registers, whose sums have 16 bits there."""
+    skip_without_tools(name)
+    rng = np.random.default_rng(1)
+    populations = (
+        Population("in", (70, 2, 2), kind="input"),
+        Population("conv", (19, 2, 2), threshold=131071),
+        Population("out", (19,), kind="integrator"),
+    )
+    projections = (
+        Projection("a", "in", "conv", Conv(np.full((19, 70, 3, 3), sign), padding=(1, 1))),
+        Projection("b", "in", "out", Dense(np.full((19, 280), sign))),
+    )
+    network = Network(populations, projections)
+    events = (rng.random((2, 2, 70, 2, 2)) < rate).astype(np.uint8)
+    expected = reference.run(network, events, "states")
+    assert_equal(network, expected, RUN[name](network, events, "states"))
 
 
 def test_verify_takes_the_engines() -> None:

@@ -200,6 +200,23 @@ def test_the_stack_is_bounded_and_measured(processor: str, tmp_path: Path) -> No
     assert "pumice_step" in read_call_graph(toolchain, tmp_path)
 
 
+@pytest.mark.parametrize(("processor", "taken"), [("cortex-m4", True), ("cortex-m3", False)])
+def test_pairs_of_weights_are_added_where_the_processor_can(processor: str, taken: bool) -> None:
+    """The tests of engine `cortex-m` run these instructions, those of `c` and `riscv` plain C."""
+    skip_without_tools("cortex-m")
+    toolchain = replace(
+        TOOLCHAINS["cortex-m4"], flags=(f"-mcpu={processor}", "-mthumb", "-ffreestanding")
+    )
+    eight_bits = Projection("p", "in", "out", Dense(np.full((16, 1), 255)))
+    populations = Population("in", (1,), kind="input"), Population("out", (16,))
+    network = Network(populations, (eight_bits,))
+    core = compile_core(format_config(compile_tables(network)), toolchain)
+    disassembly = subprocess.run(
+        ["arm-none-eabi-objdump", "-d", core], capture_output=True, text=True, check=True
+    )
+    assert ("uxtab16" in disassembly.stdout) == taken
+
+
 def test_recursion_would_be_found(tmp_path: Path) -> None:
     skip_without_tools("c")
     (tmp_path / "pumice_core.c").write_text(
