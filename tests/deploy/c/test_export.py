@@ -210,9 +210,9 @@ def test_pairs_of_weights_are_added_where_the_processor_can(processor: str, take
     eight_bits = Projection("p", "in", "out", Dense(np.full((16, 1), 255)))
     populations = Population("in", (1,), kind="input"), Population("out", (16,))
     network = Network(populations, (eight_bits,))
-    core = compile_core(format_config(compile_tables(network)), toolchain)
+    (core,) = compile_core(compile_tables(network), toolchain)
     disassembly = subprocess.run(
-        ["arm-none-eabi-objdump", "-d", core], capture_output=True, text=True, check=True
+        ["arm-none-eabi-objdump", "-d", str(core)], capture_output=True, text=True, check=True
     )
     assert ("uxtab16" in disassembly.stdout) == taken
 
