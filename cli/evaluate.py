@@ -43,9 +43,9 @@ def evaluate(
 ) -> None:
     """Evaluate a trained network at every timestep.
 
-    Reports the accuracy when stopped after each timestep, of runs retrained for fewer timesteps,
-    and with early exit, whose thresholds are calibrated on the validation samples of the recipe
-    (training.validation_per_class).
+    Reports the accuracy, or the errors of a regression, when stopped after each timestep; the
+    accuracy of runs retrained for fewer timesteps, and with early exit, whose thresholds are
+    calibrated on the validation samples of the recipe (training.validation_per_class).
     """
     from ..train.engine.run_folder import MODEL_FILE, find_weights
     from .output import print_json
@@ -66,7 +66,12 @@ def evaluate(
 
 def _print_evaluation(result: "RunEvaluation") -> None:
     """Print the accuracy by timestep, of retrained runs, and with early exit."""
-    from .output import accuracy_facts, format_percent, print_facts, print_table
+    from .output import accuracy_facts, error_facts, format_percent, print_facts, print_table
+
+    if result.errors is not None:
+        facts = error_facts(result.errors["mae"], result.errors["rmse"])
+        print_facts({**facts, "samples": f"{result.samples:,}"})
+        return
 
     def format_curve(values: tuple[float, ...]) -> str:
         return " ".join(f"{100 * value:.1f}" for value in values) + " %"

@@ -86,6 +86,35 @@ def print_accuracy(curves: Mapping[str, Sequence[float]]) -> None:
             typer.echo(f"{name:<{width}}{percent} %")
 
 
+def print_errors(curves: Mapping[str, Sequence[float]]) -> None:
+    """Print the mean absolute error of each curve at T = 1, 2, ..., eight timesteps a line."""
+    width = max(map(len, ("mean absolute error", *curves)))
+    steps = len(next(iter(curves.values())))
+    for start in range(0, steps, 8):
+        part = range(start, min(start + 8, steps))
+        typer.echo(
+            f"{'mean absolute error':<{width}}" + "".join(f"{f'T={k + 1}':>9}" for k in part)
+        )
+        for name, values in curves.items():
+            cells = "".join(f"{format_error(values[step]):>9}" for step in part)
+            typer.echo(f"{name:<{width}}{cells}")
+
+
+def format_error(value: float) -> str:
+    """Format an error of a regression to four significant digits."""
+    return f"{value:.4g}"
+
+
+def error_facts(mae: Sequence[float], rmse: Sequence[float]) -> dict[str, str]:
+    """Format the errors of a regression after the last timestep and after each timestep."""
+    curve = " ".join(map(format_error, mae))
+    return {
+        "mean absolute error": format_error(mae[-1]),
+        "root mean squared error": format_error(rmse[-1]),
+        "by timestep": curve,
+    }
+
+
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int]) -> None:
     """Print a table that wraps long cells; `right` lists the columns aligned to the right."""
     from rich import box

@@ -37,7 +37,7 @@ def run(
     from .output import print_facts, print_json, track_progress
 
     network = read_network(file)
-    inputs = read_inputs(network, data, folder, events, samples, timesteps)
+    inputs = read_inputs(network, data, folder, events, samples, timesteps, lazy=True)
     result = evaluate_network(
         network, inputs, engine, track=lambda steps: track_progress(steps, f"running {engine}")
     )
@@ -48,7 +48,7 @@ def run(
 
 
 def _facts(result: "NetworkEvaluation") -> dict[str, str]:
-    from .output import accuracy_facts
+    from .output import accuracy_facts, error_facts
 
     facts = {
         "samples": f"{result.samples:,} of {result.inputs}, {result.timesteps} timesteps each",
@@ -57,4 +57,6 @@ def _facts(result: "NetworkEvaluation") -> dict[str, str]:
         "operations": f"{result.synaptic_operations:,.0f} synaptic operations and "
         f"{result.neuron_updates:,} neuron updates per sample",
     }
+    if result.mae is not None and result.rmse is not None:
+        return {**error_facts(result.mae, result.rmse), **facts}
     return facts if result.accuracy is None else {**accuracy_facts(result.accuracy), **facts}

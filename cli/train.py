@@ -94,7 +94,7 @@ def _execute(plans: "list[RunPlan]") -> "list[CompletedRun]":
 
 def print_epoch(epoch: int, epochs: int, metrics: Mapping[str, float], seconds: float) -> None:
     """Print one line about an epoch on standard error."""
-    from .output import format_percent, print_progress
+    from .output import format_error, format_percent, print_progress
 
     parts = [f"epoch {epoch}/{epochs}"]
     if "loss" in metrics:
@@ -102,20 +102,21 @@ def print_epoch(epoch: int, epochs: int, metrics: Mapping[str, float], seconds: 
     for name, label in (("accuracy", "training"), ("validation_accuracy", "validation")):
         if name in metrics:
             parts.append(f"{label} {format_percent(metrics[name])}")
+    for name, label in (("error", "training"), ("validation_error", "validation")):
+        if name in metrics:
+            parts.append(f"{label} error {format_error(metrics[name])}")
     print_progress(", ".join([*parts, f"{seconds:.1f} s"]))
 
 
 def _print_run(run: "CompletedRun", as_json: bool) -> None:
-    from .output import print_accuracy, print_json
+    from .output import print_accuracy, print_errors, print_json
 
     if as_json:
         print_json(run.to_dict())
         return
     summary, folder = run.summary, run.plan.folder
-    curves = {"float": summary.accuracy}
-    if summary.integer_accuracy is not None:
-        curves["integer"] = summary.integer_accuracy
-    print_accuracy(curves)
+    print_curves = print_accuracy if summary.errors is None else print_errors
+    print_curves(summary.curves)
     _print_cost(summary)
     typer.echo(f"run: {folder}\nnext: pumice convert {shlex.quote(str(folder))}")
 
@@ -138,23 +139,31 @@ def _print_seeds(runs: "list[CompletedRun]", as_json: bool) -> None:
     if as_json:
         print_json({"runs": [run.to_dict() for run in runs], **asdict(statistics)})
     else:
-        _print_statistics(statistics, [run.plan.folder for run in runs])
+        folders = [run.plan.folder for run in runs]
+        _print_statistics(statistics, folders, runs[0].summary.errors is not None)
 
 
-def _print_statistics(statistics: "SeedStatistics", folders: list[Path]) -> None:
-    from .output import format_mean, print_columns
+def _print_statistics(statistics: "SeedStatistics", folders: list[Path], regression: bool) -> None:
+    from .output import format_error, format_mean, print_columns
+
+    def format_value(mean: float, deviation: float | None) -> str:
+        if not regression:
+            return format_mean(mean, deviation)
+        spread = "" if deviation is None else f" ± {format_error(deviation)}"
+        return f"{format_error(mean)}{spread}"
 
     deviations = statistics.deviations
     rows = [
         (
             f"T={step + 1}",
             *(
-                format_mean(values[step], deviations[name][step] if deviations else None)
+                format_value(values[step], deviations[name][step] if deviations else None)
                 for name, values in statistics.means.items()
             ),
         )
         for step in range(len(statistics.means["float"]))
     ]
-    print_columns(("accuracy", *statistics.means), rows, right=(1, 2))
+    what = "mean absolute error" if regression else "accuracy"
+    print_columns((what, *statistics.means), rows, right=(1, 2))
     typer.echo(f"mean ± standard deviation of {len(folders)} seeds")
     typer.echo("\n".join(map(str, folders)))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..runtime.arithmetic import ALIGN_BITS
 from ..runtime.connections import connection_kind
+from ..runtime.evaluate import check_targets
 from ..runtime.files import network_digest
 from ..runtime.host_timing import HostTiming
 from ..runtime.network import Network
@@ -72,14 +73,14 @@ def assemble_report(
     sample_index: int = 0,
     measurements: Measurements = NO_MEASUREMENTS,
 ) -> Report:
-    """Assemble the report model from a trace and further measurements.
+    """Assemble the report model.
 
     Args:
         network: Network that ran.
         trace: Its trace, recorded with `record="all"`.
         title: Headline.
-        labels: True classes, integers (samples,), which add the curve "integer" if there is none;
-            labels of another kind, such as those of a regression, are left out.
+        labels: True classes, integers (samples,), which add the curve "integer" if there is none,
+            or targets of a regression.
         classes: Names of the classes; numbers by default.
         inputs: Name of the data set.
         sample_index: Sample whose spikes are drawn.
@@ -90,7 +91,13 @@ def assemble_report(
     """
     counts, by_step = count_ops(network, trace), count_ops_by_step(network, trace)
     curves, metrics = list(measurements.curves), neurobench_metrics(network, trace)
-    digest, labels = _inputs_digest(network, trace, labels), true_classes(labels)
+    digest, targets = _inputs_digest(network, trace, labels), labels
+    labels = true_classes(labels)
+    if network.readout.task == "regression" and targets is not None:
+        estimates = replace(trace, network=network).estimates[-1]
+        error = estimates - check_targets(targets, estimates.shape)
+        metrics["MeanAbsoluteError"] = float(np.abs(error).mean())
+        metrics["RootMeanSquaredError"] = float(np.sqrt(np.square(error).mean()))
     sample = describe_sample(network, trace, sample_index, labels, classes)
     if labels is not None:
         accuracy = accuracy_over_time(network, trace, labels).tolist()

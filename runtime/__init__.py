@@ -18,6 +18,7 @@ from .program import Core as Core
 from .program import Program as Program
 from .program import Slice as Slice
 from .projection import Projection as Projection
+from .readout import Readout as Readout
 from .trace import Trace as Trace
 from .trace import accuracy_over_time as accuracy_over_time
 from .trace import logits_over_time as logits_over_time

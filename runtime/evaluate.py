@@ -1,18 +1,22 @@
 """Evaluate a network on inputs: accuracy by timestep, predictions and mean operation counts."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .engines.registry import get_engine
+from .engines.run import run_on
+from .errors import EngineError
 from .events import as_events
 from .files import network_digest
 from .network import Network
 from .op_counts import count_ops
-from .trace import accuracy_over_time, logits_over_time
+from .readout import Task
+from .trace import Trace, accuracy_over_time, logits_over_time
 
 BATCH_SIZE = 128
 
@@ -27,12 +31,16 @@ class NetworkEvaluation:
         engine: Name of the engine.
         samples: Number of samples.
         timesteps: Number of timesteps.
-        accuracy: Accuracy after each timestep, 0 to 1; None without labels.
-        predictions: Predicted class of each sample after its last timestep.
+        accuracy: Accuracy after each timestep, 0 to 1; None without labels, and of a regression.
+        predictions: Predicted class of each sample after its last timestep; of a regression its
+            estimates, one for each output.
         events: Mean events per sample.
         synaptic_operations: Mean synaptic operations per sample.
         neuron_updates: Neuron updates per sample.
         seconds: Wall-clock time of the evaluation.
+        mae: Mean absolute error of a regression after each timestep, in units of the targets; None
+            without targets, and of a classification.
+        rmse: Root mean squared error, likewise.
     """
 
     network: str
@@ -41,11 +49,13 @@ class NetworkEvaluation:
     samples: int
     timesteps: int
     accuracy: tuple[float, ...] | None
-    predictions: tuple[int, ...]
+    predictions: tuple[int | tuple[float, ...], ...]
     events: float
     synaptic_operations: float
     neuron_updates: int
     seconds: float
+    mae: tuple[float, ...] | None = None
+    rmse: tuple[float, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values of all fields."""
@@ -64,8 +74,10 @@ def evaluate_network(
 
     Args:
         network: The network.
-        inputs: An array, a mapping from input population to array, or an object with `events`;
-            its attributes `labels`, int64 (samples,), and `name` are used if it has them.
+        inputs: An array, a mapping from input population to array, an object with `events`, or one
+            with `iter_batches`, whose samples are read a batch at a time; its attributes `labels`,
+            int64 (samples,) or of a regression float32 (samples, outputs), and `name` are used if
+            it has them.
         engine: Name of the engine.
         batch_size: Samples per batch.
         track: Wraps the sequence of batch starts, for a progress bar.
@@ -74,30 +86,93 @@ def evaluate_network(
         EngineError: The inputs do not fit, or the engine is unknown.
         MissingPackage: A package that the engine needs is not installed.
     """
-    run, events = get_engine(engine).load(), as_events(network, inputs)
-    labels = getattr(inputs, "labels", None)
-    samples = int(next(iter(events.values())).shape[1])
-    correct, totals = np.zeros(1), np.zeros(2)
-    predictions: list[int] = []
+    chosen, labels = get_engine(engine), getattr(inputs, "labels", None)
+    scores = Scores(network.readout.task)
+    operations = np.zeros(2)
     start = perf_counter()
-    for first in track(range(0, samples, batch_size)):
-        batch = slice(first, first + batch_size)
-        trace = run(network, {name: array[:, batch] for name, array in events.items()}, "output")
+    for events, first in _batches(network, inputs, batch_size, track):
+        trace = run_on(chosen, network, events, "output")
         counts = count_ops(network, trace)
-        totals += counts.total_events.sum(), counts.total_synaptic_operations.sum()
-        predictions += logits_over_time(network, trace)[-1].argmax(axis=-1).tolist()
-        if labels is not None:
-            correct = correct + trace.batch * accuracy_over_time(network, trace, labels[batch])
+        operations += counts.total_events.sum(), counts.total_synaptic_operations.sum()
+        scores.add(trace, None if labels is None else labels[first : first + trace.batch])
+    samples = scores.samples
     return NetworkEvaluation(
         network=network_digest(network),
         inputs=getattr(inputs, "name", "events"),
         engine=engine,
         samples=samples,
         timesteps=trace.timesteps,
-        accuracy=None if labels is None else tuple((correct / samples).tolist()),
-        predictions=tuple(predictions),
-        events=totals[0] / samples,
-        synaptic_operations=totals[1] / samples,
+        predictions=tuple(scores.predictions),
+        events=operations[0] / samples,
+        synaptic_operations=operations[1] / samples,
         neuron_updates=counts.total_neuron_updates,
         seconds=perf_counter() - start,
+        **scores.means(),
     )
+
+
+def _batches(
+    network: Network,
+    inputs: Any,
+    batch_size: int,
+    track: Callable[[Sequence[int]], Iterable[int]],
+) -> Iterator[tuple[dict[str, NDArray[np.uint8]], int]]:
+    """Events of each batch, and the index of its first sample."""
+    read = getattr(inputs, "iter_batches", None)
+    if read is not None:
+        starts = range(0, inputs.samples, batch_size)
+        for events, first in zip(read(batch_size), track(starts), strict=True):
+            yield events, first
+        return
+    events = as_events(network, inputs)
+    samples = int(next(iter(events.values())).shape[1])
+    for first in track(range(0, samples, batch_size)):
+        batch = slice(first, first + batch_size)
+        yield {name: array[:, batch] for name, array in events.items()}, first
+
+
+class Scores:
+    """Sums over batches: correct predictions, or errors of a regression, after each timestep."""
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.samples = task, 0
+        self.predictions: list[Any] = []
+        self.sums: dict[str, NDArray[np.float64]] = {}
+
+    def add(self, trace: Trace, labels: NDArray[Any] | None) -> None:
+        """Add the trace of a batch, which knows its network; raises `EngineError`."""
+        self.samples += trace.batch
+        network = trace.network
+        assert network is not None
+        if self.task == "classification":
+            self.predictions += logits_over_time(network, trace)[-1].argmax(axis=-1).tolist()
+            if labels is not None:
+                self._sum("accuracy", trace.batch * accuracy_over_time(network, trace, labels))
+            return
+        estimates = trace.estimates
+        self.predictions += [tuple(each) for each in estimates[-1].tolist()]
+        if labels is not None:
+            error = estimates - check_targets(labels, estimates.shape[1:])
+            self._sum("mae", np.abs(error).mean(axis=2).sum(axis=1))
+            self._sum("rmse", np.square(error).mean(axis=2).sum(axis=1))
+
+    def _sum(self, name: str, values: NDArray[np.float64]) -> None:
+        self.sums[name] = self.sums.get(name, np.zeros(len(values))) + values
+
+    def means(self) -> dict[str, Any]:
+        """Means over samples after each timestep by name, None where there are none."""
+        means: dict[str, Any] = {"accuracy": None, "mae": None, "rmse": None}
+        for name, values in self.sums.items():
+            mean = values / self.samples
+            means[name] = tuple((np.sqrt(mean) if name == "rmse" else mean).tolist())
+        return means
+
+
+def check_targets(targets: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Targets of a regression as float64 of `shape`, (samples, outputs); raises `EngineError`."""
+    array = np.asarray(targets)
+    if array.dtype.kind not in "iuf" or array.reshape(len(array), -1).shape != shape:
+        raise EngineError(
+            f"targets are {array.dtype} {array.shape}, needs numbers {shape} (samples, outputs)"
+        )
+    return array.reshape(shape).astype(np.float64)

@@ -33,6 +33,7 @@ from .packing import Packing, pack, unpack
 from .population import Population, default_fields
 from .program import Core, Program, Slice
 from .projection import Projection
+from .readout import Readout
 from .strict_json import parse_json
 
 FORMAT_VERSION = 3
@@ -286,6 +287,8 @@ def _serialize(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]
         graph["early_exit"] = network.early_exit.thresholds
     if network.encoders:
         graph["encoders"] = [encoder_to_dict(encoder) for encoder in network.encoders]
+    if network.readout != Readout():
+        graph["readout"] = network.readout.to_dict()
     return graph, tensors
 
 
@@ -323,4 +326,5 @@ def _deserialize(graph: dict[str, Any], tensors: Arrays) -> Network:
         graph["provenance"],
         None if thresholds is None else EarlyExit(tuple(thresholds)),
         tuple(map(encoder_from_dict, graph.get("encoders", ()))),
+        Readout(**graph.get("readout", {})),
     )

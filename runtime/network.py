@@ -19,6 +19,7 @@ from .errors import NetworkError
 from .exporters import export_network
 from .population import ENCODERS, Population
 from .projection import Projection
+from .readout import Readout
 
 if TYPE_CHECKING:
     from .summary import NetworkSummary
@@ -39,6 +40,7 @@ class Network(ValueEquality):
         early_exit: Rule by which samples stop early, in every engine.
         encoders: What turns raw input, such as a waveform, into the events of the only input, one
             after another; see `pumice.encode`.
+        readout: How the output's states become predictions.
 
     Raises:
         NetworkError: Names clash or are unknown, shapes do not fit, a cycle has no delay, an early
@@ -52,6 +54,7 @@ class Network(ValueEquality):
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
     early_exit: EarlyExit | None = None
     encoders: tuple[Encoder, ...] = ()
+    readout: Readout = Readout()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "populations", tuple(self.populations))
@@ -72,6 +75,7 @@ class Network(ValueEquality):
             raise NetworkError(f"{self.output}: has one neuron, an early exit compares two or more")
         if self.encoders:
             _check_encoders(self)
+        _check_readout(self)
 
     def population(self, name: str) -> Population:
         """Look up a population by name; raises `NetworkError` where there is none."""
@@ -171,6 +175,19 @@ class Network(ValueEquality):
             FileError: The folder cannot be written.
         """
         export_network(self, path, "c")
+
+
+def _check_readout(network: Network) -> None:
+    readout, outputs = network.readout, network.population(network.output).neurons
+    if readout.scale and len(readout.scale) != outputs:
+        raise NetworkError(
+            f"{network.output}: has {outputs} outputs, but the readout {len(readout.scale)} scales"
+        )
+    if network.early_exit and (readout.decision != "last" or readout.task != "classification"):
+        raise NetworkError(
+            f"{network.output}: an early exit compares classes by their last state, but the "
+            f'readout is a {readout.task} by "{readout.decision}"'
+        )
 
 
 def _join_names(items: tuple[Population | Projection, ...]) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .early_exit import exit_steps, margins
 from .errors import EngineError
 from .network import Network
+from .readout import decide
 from .trace_plots import draw_accuracy, draw_raster
 
 Record = Literal["output", "all", "states"]
@@ -38,6 +39,8 @@ class Trace:
             `record="states"` of all populations but inputs, else empty. Of sigma-delta
             populations the sum of all messages, of delta populations the activation.
         network: The network that ran, None where the engine had only an exported file.
+        lengths: int64 (batch,): timesteps up to the last input of each sample, where the readout of
+            the network needs them.
     """
 
     timesteps: int
@@ -48,6 +51,7 @@ class Trace:
     steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     currents: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
     network: Network | None = field(default=None, compare=False)
+    lengths: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.steps.size:
@@ -76,6 +80,11 @@ class Trace:
         """
         predicted: NDArray[np.int64] = self.logits[-1].argmax(axis=-1)
         return predicted
+
+    @property
+    def estimates(self) -> NDArray[np.float64]:
+        """Estimates of a regression after each timestep, float64 (timesteps, batch, outputs)."""
+        return estimates_over_time(self._known_network(), self)
 
     def accuracy(self, labels: NDArray[np.integer[Any]] | Sequence[int]) -> NDArray[np.float64]:
         """Compute the accuracy after each timestep, float64 (timesteps,), 0 to 1.
@@ -165,7 +174,25 @@ def logits_over_time(network: Network, trace: Trace) -> NDArray[np.int64]:
         values = trace.voltages[network.output].astype(np.int64)
     else:
         values = trace.spikes[network.output].cumsum(axis=0, dtype=np.int64)
-    return values.reshape(trace.timesteps, trace.batch, -1)
+    outputs = values.reshape(trace.timesteps, trace.batch, -1)
+    if network.readout.decision in ("last", "mean"):  # the mean has the same largest output
+        return outputs
+    return decide(outputs, network.readout, trace.lengths)
+
+
+def estimates_over_time(network: Network, trace: Trace) -> NDArray[np.float64]:
+    """Estimates of a regression after each timestep, float64 (timesteps, batch, outputs).
+
+    In the units of the targets. Raises `EngineError` for a network that classifies.
+    """
+    readout = network.readout
+    if readout.task != "regression":
+        raise EngineError("the network classifies, it has no estimates; read its logits")
+    outputs = logits_over_time(network, trace).astype(np.float64)
+    if readout.decision == "mean":
+        outputs = decide(outputs, readout)
+    estimates: NDArray[np.float64] = outputs * np.array(readout.scale) + np.array(readout.offset)
+    return estimates
 
 
 def accuracy_over_time(

@@ -13,6 +13,7 @@ from ..convert.quantize.float_network import FloatNetwork
 from ..runtime.encoders.encoder import ENCODERS, encoder_from_dict
 from ..runtime.errors import NetworkError
 from ..runtime.network import Network
+from ..runtime.readout import Readout
 from .data import Dataset, FrameSet
 from .data.inputs import to_inputs
 from .engine.checkpoint import TrainedModel
@@ -182,4 +183,7 @@ def export_network(network: SpikingNetwork) -> FloatNetwork | Network:
 def _with_provenance(
     imported: FloatNetwork | Network, provenance: Mapping[str, Any] | None
 ) -> FloatNetwork | Network:
-    return replace(imported, provenance={**imported.provenance, **(provenance or {})})
+    merged = {**imported.provenance, **(provenance or {})}
+    if isinstance(imported, FloatNetwork) and "readout" in merged:
+        return replace(imported, provenance=merged, readout=Readout(**merged["readout"]))
+    return replace(imported, provenance=merged)

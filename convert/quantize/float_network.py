@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...runtime.errors import NetworkError
 from ...runtime.population import Population, Reset
+from ...runtime.readout import Readout
 from .scales import WEIGHT_BITS
 
 Float32Array = NDArray[np.float32]
@@ -115,6 +116,7 @@ class FloatNetwork:
         projections: All projections.
         output: Name of the population that is read out.
         provenance: Where the network comes from, JSON values.
+        readout: How the output becomes predictions; the scale of a regression is per float unit.
         inputs: The input population, in a tuple as `Network.inputs`.
 
     Raises:
@@ -128,6 +130,7 @@ class FloatNetwork:
     projections: tuple[FloatProjection, ...]
     output: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    readout: Readout = Readout()
     inputs: tuple[Population, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

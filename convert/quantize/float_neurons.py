@@ -1,5 +1,6 @@
 """One timestep of the neurons of a float network, before any rounding."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -69,7 +70,7 @@ def reset_voltage(
 
 def _view(values: object, population: FloatPopulation, like: Tensor) -> Tensor:
     """Values, one or one per channel or neuron, as a tensor that broadcasts to the population."""
-    tensor = torch.as_tensor(values, dtype=like.dtype)
+    tensor = torch.tensor(np.array(values), dtype=like.dtype)  # a copy: arrays are read-only
     if tensor.numel() == like[0].numel():
         return tensor.reshape(population.shape)
     return tensor.reshape(-1, *[1] * (len(population.shape) - 1))

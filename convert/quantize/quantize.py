@@ -13,6 +13,7 @@ from ...runtime.errors import NetworkError
 from ...runtime.network import CURRENT_LIMIT, Network
 from ...runtime.population import Population
 from ...runtime.projection import Projection
+from ...runtime.readout import Readout
 from . import scales
 from .float_network import FloatNetwork, FloatPopulation, FloatProjection
 
@@ -117,7 +118,11 @@ def quantize_network(
         errors += its_errors
     limited = [_limit_spikes(p, populations, projections) for p in populations]
     quantized_network = Network(
-        tuple(limited), tuple(projections), network.output, network.provenance
+        tuple(limited),
+        tuple(projections),
+        network.output,
+        network.provenance,
+        readout=_quantize_readout(network),
     )
     return quantized_network, tuple(errors)
 
@@ -139,6 +144,17 @@ def _limit_spikes(
             sharing = sum(p.target == projection.target for p in projections)
             most = min(most, max(room // sharing // scaled, 2))
     return replace(population, max_spikes=most, value_bits=1)
+
+
+def _quantize_readout(network: FloatNetwork) -> Readout:
+    """Readout rule for integer outputs: the scale of a regression per 1/64 weight unit."""
+    readout = network.readout
+    if readout.task != "regression":
+        return readout
+    output = next(p for p in network.populations if p.name == network.output)
+    incoming = [p for p in network.projections if p.target == output.name]
+    unit = float(np.mean(weight_scale(output, incoming))) * scales.ALIGN
+    return replace(readout, scale=tuple(value / unit for value in readout.scale))
 
 
 def quantize_population(

@@ -1,6 +1,6 @@
 """Run a network or a program on any engine, by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -8,6 +8,7 @@ from ..errors import EngineError
 from ..events import Events, as_events
 from ..network import Network
 from ..program import Program
+from ..readout import input_lengths
 from ..trace import Record, Trace
 from .registry import Engine, get_engine
 
@@ -63,7 +64,16 @@ def run_on(
     engine.check_options(options)
     plain = plain_network(network, engine.name)
     model = network if engine.takes_program else plain
-    return replace(function(model, events, record, **options), network=plain)
+    trace = replace(function(model, events, record, **options), network=plain)
+    return add_lengths(trace, plain, events)
+
+
+def add_lengths(trace: Trace, network: Network, events: Events) -> Trace:
+    """Add the lengths of the samples to a trace, where the readout of the network needs them."""
+    if network.readout.decision != "length":
+        return trace
+    arrays = events if isinstance(events, Mapping) else {network.inputs[0].name: events}
+    return replace(trace, lengths=input_lengths(arrays))
 
 
 def raw_option(engine: Engine, inputs: Any) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.arrays import as_readonly
 from ...runtime.errors import DataError
-from .dataset import Dataset, FrameSet, compute_digest
+from .dataset import Dataset, FrameSet, Labels, as_labels, compute_digest
 from .images import quantize_images
-from .in_memory import scale_to_bytes, to_source
+from .in_memory import count_outputs, scale_to_bytes, split_signed, to_source
 from .options import DataOptions
 from .partition import Parts, divide
 from .readers.series import fit_standardization, make_encoder
@@ -29,10 +28,11 @@ def load_array_file(options: DataOptions) -> Dataset:
 
     Arrays `x_train`, `y_train`, `x_test`, `y_test` (and `x_validation`, `y_validation`), or `x` and
     `y`, which are divided by `options.split`, with the groups in `groups`. Labels are integers from
-    0. Samples are static, (samples, channels, height, width), (samples, height, width) or (samples,
-    features), integers 0 to 255 or real numbers 0 to 1; or event sequences, (timesteps, samples,
-    channels, height, width). With `format = "series"` they are (samples, rows, features) or
-    (samples, rows), real numbers, see `readers.series`.
+    0, or real numbers (samples, outputs), the targets of a regression. Samples are static,
+    (samples, channels, height, width), (samples, height, width) or (samples, features), integers 0
+    to 255 or real numbers 0 to 1; or event sequences, (timesteps, samples, channels, height,
+    width). With `options.signed` values may be negative. With `format = "series"` samples are
+    (samples, rows, features) or (samples, rows), real numbers, see `readers.series`.
 
     Raises:
         DataError: An array is missing or has another shape, type or range.
@@ -56,7 +56,7 @@ def load_array_file(options: DataOptions) -> Dataset:
     }
     digest = compute_digest(sets["train"], sets["test"], options)
     return Dataset(
-        path.stem, sets["train"], sets["test"], int(labels.max()) + 1, digest, provenance,
+        path.stem, sets["train"], sets["test"], count_outputs({"all": whole}), digest, provenance,
         sets.get("validation"),
     )  # fmt: skip
 
@@ -79,7 +79,7 @@ def _read_arrays(path: Path) -> Arrays:
 
 def _divide_arrays(
     path: Path, arrays: Arrays, options: DataOptions
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64], Parts, str]:
+) -> tuple[dict[str, NDArray[Any]], Labels, Parts, str]:
     """Samples by name of their array, all labels, and the indices of each part."""
     named = [part for part in PARTS if f"x_{part}" in arrays]
     names = [f"_{part}" for part in named] if "x" not in arrays else [""]
@@ -92,9 +92,7 @@ def _divide_arrays(
     if missing:
         raise DataError(f"{path}: holds no {', '.join(sorted(missing))}; {EXPECTED}")
     samples = {f"x{name}": arrays[f"x{name}"] for name in names}
-    labels = [
-        as_readonly(arrays[f"y{name}"], np.int64, f"{path}: y{name}", DataError) for name in names
-    ]
+    labels = [as_labels(arrays[f"y{name}"], f"{path}: y{name}") for name in names]
     ends = np.cumsum([len(part) for part in labels])
     given = dict(zip(named, np.split(np.arange(ends[-1]), ends[:-1]), strict=True)) if (
         "x" not in arrays) else None  # fmt: skip
@@ -102,7 +100,8 @@ def _divide_arrays(
     every = np.concatenate(labels)
     if groups is not None and len(groups) != len(every):
         raise DataError(f"{path}: has {len(groups)} groups, but {len(every)} samples")
-    parts, how = divide(every, options.split or SplitOptions(), options.seed, given, groups)
+    classes = every if every.dtype == np.int64 else np.zeros(len(every), np.int64)
+    parts, how = divide(classes, options.split or SplitOptions(), options.seed, given, groups)
     return samples, every, parts, how
 
 
@@ -112,6 +111,8 @@ def _make_source(
     """One source of the samples of all arrays."""
     sequences = next(iter(samples.values())).ndim == 5
     timesteps = None if sequences else options.timesteps
+    if options.signed:
+        samples = split_signed(samples, not sequences)
     if not sequences:
         samples = scale_to_bytes(samples)
     sources = [to_source(x, timesteps, f"{path}: {name}") for name, x in samples.items()]

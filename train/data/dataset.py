@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,8 @@ from .reading import read_ahead
 from .sources import ArraySource, EventArray, SampleSource, select
 from .split import stratified_split
 
-Labels = NDArray[np.int64]  # (samples,)
+Labels = NDArray[Any]  # int64 (samples,), or of a regression float32 (samples, outputs)
+Task = Literal["classification", "regression"]
 READ_SAMPLES = 64  # read together where all samples are gone through
 
 
@@ -39,7 +40,8 @@ class FrameSet(ValueEquality):
             width), the value of a pixel in a timestep, kept as a read-only copy, or as it is where
             it is read-only already. With two channels, channel 0 holds OFF events and channel 1
             ON events.
-        labels: int64 (samples,), class indices from 0.
+        labels: int64 (samples,), class indices from 0; or targets of a regression, real numbers
+            (samples, outputs) or (samples,), kept as float32 (samples, outputs).
 
     Raises:
         DataError: Samples and labels differ in number, there are none, or an array has another
@@ -52,14 +54,12 @@ class FrameSet(ValueEquality):
     def __init__(self, source: SampleSource | NDArray[Any], labels: ArrayLike) -> None:
         if isinstance(source, np.ndarray):
             source = ArraySource(_as_event_array(source))
-        array = np.asarray(labels)
-        if array.dtype != np.int64 or array.flags.writeable:
-            array = as_readonly(array, np.int64, "labels", DataError)
-        if array.shape != (len(source),):
+        array = as_labels(labels)
+        if array.shape[:1] != (len(source),):
             raise DataError(f"labels: shape {array.shape}, but there are {len(source)} samples")
         if not len(source):
             raise DataError("events: 0 samples, needs 1 or more")
-        if array.min() < 0:
+        if array.dtype == np.int64 and array.min() < 0:
             raise DataError(f"labels: hold {array.min()}, need 0 or more")
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "labels", array)
@@ -68,14 +68,14 @@ class FrameSet(ValueEquality):
         return len(self.labels)
 
     @overload
-    def __getitem__(self, index: int) -> tuple[EventArray, int]: ...
+    def __getitem__(self, index: int) -> tuple[EventArray, Any]: ...
     @overload
     def __getitem__(self, index: slice | NDArray[Any]) -> "FrameSet": ...
-    def __getitem__(self, index: int | slice | NDArray[Any]) -> "tuple[EventArray, int] | FrameSet":
+    def __getitem__(self, index: int | slice | NDArray[Any]) -> "tuple[EventArray, Any] | FrameSet":
         labels = self.labels[index]
         if isinstance(index, int | np.integer):
             position = np.arange(len(self))[index : index + 1 or None]
-            return self.source.read(position)[:, 0], int(labels)
+            return self.source.read(position)[:, 0], labels if labels.ndim else int(labels)
         labels.flags.writeable = False  # a view of a read-only array, or an array of our own
         return FrameSet(select(self.source, index), labels)
 
@@ -133,6 +133,31 @@ class FrameSet(ValueEquality):
             yield events, self.labels[indices[0] : indices[-1] + 1]
 
 
+def as_labels(labels: ArrayLike, name: str = "labels") -> Labels:
+    """Read-only labels: int64 (samples,), or of real numbers float32 (samples, outputs).
+
+    Real numbers (samples,) that are all whole are class indices; targets of that kind are
+    (samples, 1). Raises `DataError` where they have another rank, or are not finite.
+    """
+    array = np.asarray(labels)
+    if array.dtype.kind == "f" and not (array.ndim == 1 and (array == np.rint(array)).all()):
+        targets = array.reshape(len(array), -1) if array.ndim else array
+        if targets.ndim != 2 or array.ndim > 2 or not np.isfinite(targets).all():
+            raise DataError(
+                f"{name}: {array.dtype} {array.shape}, needs integers (samples,), or finite "
+                "numbers (samples, outputs) of a regression"
+            )
+        if targets.dtype != np.float32 or targets.flags.writeable:
+            targets = targets.astype(np.float32)
+            targets.flags.writeable = False
+        return targets
+    if array.dtype != np.int64 or array.flags.writeable:
+        array = as_readonly(array, np.int64, name, DataError)
+    if array.ndim != 1:
+        raise DataError(f"{name}: shape {array.shape}, needs (samples,)")
+    return array
+
+
 def _as_event_array(events: NDArray[Any]) -> EventArray:
     """Read-only uint8 array of events; raises `DataError` where it has another rank or is empty."""
     if events.dtype != np.uint8 or events.flags.writeable:
@@ -154,7 +179,8 @@ class Dataset(ValueEquality):
         name: Name of the dataset.
         train: Training samples.
         test: Test samples.
-        classes: Number of classes; labels run from 0 to `classes` - 1.
+        classes: Number of classes; labels run from 0 to `classes` - 1. Of a regression, whose
+            labels are real numbers, the number of outputs.
         digest: SHA-256 of frames, labels and the options that made them, hexadecimal.
         provenance: Source, license, split and options, as plain values.
         validation: Validation samples, where the dataset has a part of its own for them.
@@ -183,7 +209,17 @@ class Dataset(ValueEquality):
                     f"{self.name}: {name} samples are {shape} (timesteps, channels, height, "
                     f"width), but training samples are {expected}"
                 )
-        largest = max(part.labels.max() for part in (self.train, *parts.values()) if part)
+        every = [part for part in (self.train, *parts.values()) if part]
+        if len({part.labels.shape[1:] for part in every}) > 1:
+            raise DataError(f"{self.name}: the parts differ in their labels, need the same kind")
+        if self.task == "regression":
+            if self.classes != self.train.labels.shape[1]:
+                raise DataError(
+                    f"{self.name}: has {self.classes} outputs, but its targets are "
+                    f"{self.train.labels.shape}"
+                )
+            return
+        largest = max(part.labels.max() for part in every)
         if largest >= self.classes:
             raise DataError(
                 f"{self.name}: a label is {largest}, but there are {self.classes} classes"
@@ -193,10 +229,16 @@ class Dataset(ValueEquality):
         count = f"{len(self.train)} training, {len(self.test)} test"
         if self.validation is not None:
             count += f", {len(self.validation)} validation"
+        what = "classes" if self.task == "classification" else "targets"
         return (
             f"Dataset({self.name!r}, {count} samples, {self.timesteps} timesteps, "
-            f"input_shape {self.input_shape}, {self.classes} classes)"
+            f"input_shape {self.input_shape}, {self.classes} {what})"
         )
+
+    @property
+    def task(self) -> Task:
+        """Whether labels are classes, or numbers to estimate."""
+        return "regression" if self.train.labels.dtype.kind == "f" else "classification"
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -232,9 +274,12 @@ def compute_digest(train: FrameSet, test: FrameSet, options: BaseModel) -> str:
 def hold_out(samples: FrameSet, per_class: int, seed: int) -> tuple[FrameSet, FrameSet]:
     """Split `per_class` samples of each class off: (remaining, held-out).
 
-    The same `seed` draws the same samples. Raises `DataError` where a class would run out.
+    The same `seed` draws the same samples; of a regression as many in all. Raises `DataError` where
+    a class would run out.
     """
-    rest, chosen = stratified_split(samples.labels, per_class, seed)
+    labels = samples.labels
+    classes = labels if labels.dtype == np.int64 else np.zeros(len(labels), np.int64)
+    rest, chosen = stratified_split(classes, per_class, seed)
     return samples[rest], samples[chosen]
 
 

@@ -1,10 +1,14 @@
 """Files of labeled samples below a folder: their classes, and the parts that the folder has."""
 
+import csv
+import math
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +27,20 @@ class FileTree:
 
     Attributes:
         files: The files, part by part and class by class.
-        labels: Class indices, int64 (files,).
+        labels: Class indices, int64 (files,); or targets of a regression, float32 (files, outputs).
         class_names: Names of the classes, in alphabetical order.
         parts: Indices of the files of each part that the folder has; empty where it has none.
     """
 
     files: FileList
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     class_names: tuple[str, ...]
     parts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> int:
+        """Number of classes, or of targets."""
+        return len(self.class_names) or int(self.labels.shape[1])
 
 
 def list_files(folder: Path, suffixes: Collection[str], class_pattern: str | None) -> FileTree:
@@ -60,6 +69,48 @@ def list_files(folder: Path, suffixes: Collection[str], class_pattern: str | Non
     indices = dict(zip(found, np.split(np.arange(len(every)), ends[:-1]), strict=True))
     files = FileList(folder, [path for path, _ in every])
     return FileTree(files, labels, tuple(names), indices if "train" in indices else {})
+
+
+def list_targets(folder: Path, table: Path) -> FileTree:
+    """List the files below `folder` that a table names, with their targets.
+
+    A line of the table is the path of a file and its numbers, separated by commas; a first line
+    without numbers is a header. Raises `DataError` where the table cannot be read, a line has
+    another form, or a file is named twice or absent.
+    """
+    path = table if table.is_absolute() else folder / table
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a table of targets ({error})") from error
+    if rows and _as_numbers(rows[0][1:]) is None:
+        rows = rows[1:]
+    targets = [_as_numbers(row[1:]) for row in rows]
+    width = next((len(values) for values in targets if values), 0)
+    for row, values in zip(rows, targets, strict=True):
+        if not values or len(values) != width:
+            raise DataError(
+                f"{path}: the line of {row[0]!r} has no {width or 1} finite numbers after the path"
+            )
+        if not (folder / row[0]).is_file():
+            raise DataError(f"{path}: names {row[0]!r}, which is no file in {folder}")
+    names = [row[0] for row in rows]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if not rows or twice:
+        what = f"names {twice[0]!r} twice" if twice else "names no file"
+        raise DataError(f"{path}: {what}; needs lines of a path and its numbers")
+    return FileTree(FileList(folder, [folder / name for name in names]),
+                    np.array(targets, np.float32), ())  # fmt: skip
+
+
+def _as_numbers(cells: Sequence[str]) -> list[float] | None:
+    """Finite numbers of a line; None where one is none."""
+    try:
+        values = [float(cell) for cell in cells]
+    except ValueError:
+        return None
+    return values if values and all(map(math.isfinite, values)) else None
 
 
 def match_pattern(files: Sequence[Path], folder: Path, pattern: str, key: str) -> list[str]:

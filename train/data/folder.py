@@ -17,7 +17,7 @@ from .array_file import load_array_file
 from .dataset import Dataset, FrameSet, Labels
 from .encoders import encode_dataset
 from .file_frames import Reader, cached_file_frames, describe_unreadable
-from .file_tree import EXPECTED_FILES, FileTree, list_files, match_pattern
+from .file_tree import EXPECTED_FILES, FileTree, list_files, list_targets, match_pattern
 from .frame_cache import CacheOptions, cached_frames
 from .options import DataOptions
 from .partition import divide, follow, natural_order
@@ -49,7 +49,8 @@ def from_folder(
     y and polarity in the order of a header or of the numbers), `.aedat`, `.aedat4`, `.raw`, `.dat`,
     `.es`, and `.npz` with arrays x, y, t and p. Of videos, `timesteps` images are taken; audio
     becomes log-mel spectra of `size` bands; of time series (`format="series"`: `.csv`, `.npy`,
-    `.npz`) each timestep holds a few rows. A file of arrays is described at `load_array_file`.
+    `.npz`) each timestep holds a few rows. A file of arrays is described at `load_array_file`. With
+    `targets`, a table of files and their numbers, the numbers are learned: a regression.
 
     Args:
         path: The folder, or a file of arrays.
@@ -59,7 +60,7 @@ def from_folder(
             same as `split={"test": ...}` (default 0.2); drawn by `seed`.
         **options: Other fields of `DataOptions`: `timesteps`, `binning`, `values`, `pool`, `size`,
             `value_bits`, `encoding`, `seed`, `format`, `class_pattern`, `split`, `unreadable`,
-            `cache`.
+            `targets`, `cache`.
 
     Raises:
         DataError: The folder holds no samples, its parts differ in their classes, or more files
@@ -83,11 +84,15 @@ def load_folder(options: DataOptions) -> Dataset:
         raise DataError(f"{NAME}: no path given; {EXPECTED_FILES}, or a file of arrays")
     if folder.is_file() or options.format == "arrays":
         return load_array_file(options)
-    tree = list_files(folder, suffixes_of(options.format), options.class_pattern)
+    if options.targets is None:
+        tree = list_files(folder, suffixes_of(options.format), options.class_pattern)
+    else:
+        tree = list_targets(folder, options.targets)
     kind = options.format or guess_kind(tree.files)
     split = options.split or SplitOptions()
+    classes = tree.labels if tree.class_names else np.zeros(len(tree.labels), np.int64)
     parts, how = divide(
-        tree.labels, split, options.seed, tree.parts, _groups(tree, split), _order(tree, split)
+        classes, split, options.seed, tree.parts, _groups(tree, split), _order(tree, split)
     )
     reader = make_reader(kind, tree.files, parts["train"], options)
     cached = cached_file_frames(kind, reader.source, options, encoder=dict(reader.encoder))
@@ -101,7 +106,7 @@ def load_folder(options: DataOptions) -> Dataset:
     provenance: dict[str, Any] = {
         "source": SOURCES.get(kind, f"{kind} files in folders"),
         "split": how,
-        "class_names": list(tree.class_names)[:1000],
+        **({"class_names": list(tree.class_names)[:1000]} if tree.class_names else {}),
         "options": options.model_dump(mode="json", exclude={"folder"}, exclude_none=True),
         **describe_unreadable(cached.broken, folder),
         **({"encoder": [dict(reader.encoder)]} if reader.encoder else {}),
@@ -110,7 +115,7 @@ def load_folder(options: DataOptions) -> Dataset:
         folder.name,
         sets["train"],
         sets["test"],
-        len(tree.class_names),
+        tree.outputs,
         _digest(tree, options),
         provenance,
         sets.get("validation"),

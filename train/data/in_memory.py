@@ -1,6 +1,6 @@
 """Datasets from arrays in memory, or mapped into it from a file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...runtime.arrays import as_readonly
 from ...runtime.errors import DataError
-from .dataset import Dataset, FrameSet, compute_digest
+from .dataset import Dataset, FrameSet, as_labels, compute_digest
 from .options import DataOptions
 from .sources import ArraySource, FileSource, SampleSource
 
@@ -18,7 +18,7 @@ CHUNK = 1024  # samples of a mapped file that are looked at together
 Pair = tuple[ArrayLike, ArrayLike]  # samples and labels
 
 
-def from_arrays(
+def from_arrays(  # noqa: PLR0913 (keywords of one call)
     x_train: ArrayLike,
     y_train: ArrayLike,
     x_test: ArrayLike,
@@ -27,6 +27,7 @@ def from_arrays(
     validation: Pair | None = None,
     timesteps: int | None = None,
     classes: int | None = None,
+    signed: bool = False,
     name: str = "arrays",
 ) -> Dataset:
     """Dataset of arrays in memory.
@@ -38,14 +39,18 @@ def from_arrays(
     to 1 are scaled to 0..255. Static samples of type uint8 in a mapped file (`np.load(file,
     mmap_mode="r")`) are read when asked for; other arrays are copied.
 
+    Labels that are real numbers, (samples,) or (samples, outputs), are targets of a regression.
+
     Args:
         x_train: Training samples.
-        y_train: Their labels, integers (samples,).
+        y_train: Their labels, integers (samples,), or targets.
         x_test: Test samples.
         y_test: Their labels.
         validation: Validation samples and their labels, where there are any.
         timesteps: Number of timesteps that static samples are shown for.
         classes: Number of classes; by default the largest label plus 1.
+        signed: Values may be negative, from -255 to 255 or from -1 to 1: positive and negative
+            parts become channels of their own, twice as many.
         name: Name of the dataset.
 
     Raises:
@@ -55,17 +60,43 @@ def from_arrays(
     if validation is not None:
         pairs["validation"] = validation
     samples = {part: np.asanyarray(x) for part, (x, _) in pairs.items()}
+    if signed:
+        samples = split_signed(samples, timesteps is not None)
     if timesteps is not None:
         samples = scale_to_bytes(samples)
     parts = {
         part: FrameSet(
             to_source(samples[part], timesteps, f"x_{part}"),
-            as_readonly(labels, np.int64, f"y_{part}", DataError),
+            as_labels(labels, f"y_{part}"),
         )
         for part, (_, labels) in pairs.items()
     }
-    largest = max(int(part.labels.max()) for part in parts.values())
-    return _make_dataset(name, parts, classes or largest + 1)
+    return _make_dataset(name, parts, classes or count_outputs(parts))
+
+
+def count_outputs(parts: Mapping[str, FrameSet]) -> int:
+    """Number of classes, the largest label plus 1, or of targets of a regression."""
+    first = next(iter(parts.values())).labels
+    if first.dtype.kind == "f":
+        return int(first.shape[1])
+    return max(int(part.labels.max()) for part in parts.values()) + 1
+
+
+def split_signed(samples: dict[str, NDArray[Any]], static: bool) -> dict[str, NDArray[Any]]:
+    """Split signed values into their positive and negative parts, in twice as many channels.
+
+    The positive parts are the first channels, the negative parts the others. `static` samples are
+    (samples, features), (samples, height, width) or (samples, channels, height, width), sequences
+    (timesteps, samples, features or channels, ...).
+    """
+    split = {}
+    for part, array in samples.items():
+        values = array[:, None] if static and array.ndim == 3 else array
+        axis = 1 if static else 2
+        if values.ndim <= axis:
+            raise DataError(f"x_{part}: shape {array.shape} has no channels to split by sign")
+        split[part] = np.concatenate([values.clip(min=0), (-values).clip(min=0)], axis=axis)
+    return split
 
 
 def _make_dataset(name: str, parts: dict[str, FrameSet], classes: int) -> Dataset:

@@ -5,10 +5,10 @@ import os
 import warnings
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from ...runtime.events import validate_inputs
 from ...runtime.files import check_lfs_pointer
 from ...runtime.network import Network
 from ...runtime.population import Population
-from .dataset import Dataset, FrameSet
+from .dataset import Dataset, FrameSet, as_labels
+from .reading import default_workers
 
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError)  # what zip files raise
 WAVE_SUFFIX = ".wav"
@@ -44,13 +45,14 @@ class TakesInputs(Protocol):
 class Inputs:
     """Events of each input population, with labels.
 
-    `events`: uint8 (timesteps, samples, *shape) by population. `labels`: int64 (samples,), or None
-    where the classes are not known. `name`: source of the samples. `raw`: what they were encoded
-    from, see `runtime.encoders.inputs.EncodedInputs`, if it is at hand.
+    `events`: uint8 (timesteps, samples, *shape) by population. `labels`: int64 (samples,), targets
+    of a regression float32 (samples, outputs), or None where they are not known. `name`: source of
+    the samples. `raw`: what they were encoded from, see `runtime.encoders.inputs.EncodedInputs`, if
+    it is at hand.
     """
 
     events: dict[str, NDArray[np.uint8]]
-    labels: NDArray[np.int64] | None
+    labels: NDArray[Any] | None
     name: str
     raw: NDArray[Any] | None = None
 
@@ -69,6 +71,38 @@ class Inputs:
         )
 
 
+@dataclass(frozen=True)
+class LazyInputs:
+    """Samples of a dataset as inputs of a network, read a batch at a time.
+
+    `frames`: the samples. `network`: the network that takes them. `name`: name of the dataset.
+    `timesteps`: number of timesteps to keep, the first ones; None for all.
+    """
+
+    network: TakesInputs
+    frames: FrameSet
+    name: str
+    timesteps: int | None = None
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self.frames)
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """Labels of the samples."""
+        return self.frames.labels
+
+    def iter_batches(self, batch_size: int) -> Iterator[dict[str, NDArray[np.uint8]]]:
+        """Events of each batch of samples in order, by input population."""
+        workers = default_workers(self.frames.source)
+        for events, labels in self.frames.batches(batch_size, workers):
+            part = FrameSet(events[: self.timesteps], labels)
+            yield to_inputs(self.network, part, self.name).events
+
+
+@overload
 def read_inputs(
     network: TakesInputs,
     data: str | None = None,
@@ -77,7 +111,30 @@ def read_inputs(
     samples: int | None = None,
     timesteps: int | None = None,
     part: Part = "test",
-) -> Inputs:
+    lazy: Literal[False] = False,
+) -> Inputs: ...
+@overload
+def read_inputs(
+    network: TakesInputs,
+    data: str | None = None,
+    folder: PathLike | None = None,
+    events: PathLike | None = None,
+    samples: int | None = None,
+    timesteps: int | None = None,
+    part: Part = "test",
+    *,
+    lazy: Literal[True],
+) -> Inputs | LazyInputs: ...
+def read_inputs(
+    network: TakesInputs,
+    data: str | None = None,
+    folder: PathLike | None = None,
+    events: PathLike | None = None,
+    samples: int | None = None,
+    timesteps: int | None = None,
+    part: Part = "test",
+    lazy: bool = False,
+) -> Inputs | LazyInputs:
     """Read the inputs of a network from a dataset or from a file of events.
 
     Args:
@@ -89,6 +146,7 @@ def read_inputs(
         samples: Number of samples to keep, the first ones.
         timesteps: Number of timesteps to keep, the first ones.
         part: Part of the dataset.
+        lazy: Read samples of a dataset a batch at a time, when they are asked for.
 
     Raises:
         DataError: Both or neither are given, files cannot be read, or inputs do not fit the
@@ -104,6 +162,9 @@ def read_inputs(
             steps = len(next(iter(inputs.events.values())))
             _compare_with_training(network, {"timesteps": steps}, inputs.name)
         return inputs
+    if lazy:
+        chosen, name = dataset_part(network, data, folder, part, samples)
+        return LazyInputs(network, chosen, name, timesteps)
     return dataset_inputs(network, data, folder, part, samples).slice(None, None, timesteps)
 
 
@@ -119,6 +180,17 @@ def dataset_inputs(
     Only the first `count` are read; None reads all. Raises `DataError` where there are none, files
     are damaged or the network takes other shapes.
     """
+    return to_inputs(network, *dataset_part(network, name, folder, part, count))
+
+
+def dataset_part(
+    network: TakesInputs,
+    name: str | None = None,
+    folder: PathLike | None = None,
+    part: Part = "test",
+    count: int | None = None,
+) -> tuple[FrameSet, str]:
+    """Samples of a part of a dataset, unread, and its name; arguments as `dataset_inputs`."""
     data = load_named_dataset(network, name, folder)
     _compare_with_training(
         network, {"classes": data.classes, "timesteps": data.timesteps}, data.name
@@ -126,7 +198,7 @@ def dataset_inputs(
     samples: FrameSet | None = getattr(data, part)
     if samples is None:
         raise DataError(f"{data.name}: has no {part} part; use train or test")
-    return to_inputs(network, samples if count is None else samples[:count], data.name)
+    return samples if count is None else samples[:count], data.name
 
 
 def _compare_with_training(network: TakesInputs, facts: Mapping[str, int], name: str) -> None:
@@ -200,11 +272,13 @@ def file_inputs(network: TakesInputs, path: PathLike) -> Inputs:
     events = validate_inputs(network.inputs, arrays)
     samples = next(iter(events.values())).shape[1]
     if labels is not None:
-        if labels.shape != (samples,) or labels.dtype.kind not in "iu":
+        regression = labels.dtype.kind == "f" and labels.ndim == 2 and len(labels) == samples
+        if not regression and (labels.shape != (samples,) or labels.dtype.kind not in "iu"):
             raise DataError(
-                f"{path}: labels are {labels.dtype} {labels.shape}, needs {samples} integers"
+                f"{path}: labels are {labels.dtype} {labels.shape}, needs {samples} integers "
+                "(of a regression numbers, (samples, outputs))"
             )
-        labels = labels.astype(np.int64)
+        labels = as_labels(labels if regression else labels.astype(np.int64), f"{path}: labels")
     return Inputs(events, labels, path.name)
 
 

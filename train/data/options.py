@@ -15,8 +15,9 @@ Format = Literal["images", "recordings", "videos", "audio", "series", "arrays"]
 # Fields that are part of a dataset's digest only where they are set, and fields that never are.
 LATER_FIELDS = {
     "encoding", "delta_threshold", "format", "sensor", "class_pattern", "split", "audio",
+    "signed",
 }  # fmt: skip
-NO_DIGEST_FIELDS = {"folder", "cache", "unreadable"}
+NO_DIGEST_FIELDS = {"folder", "cache", "unreadable", "targets"}
 
 
 class DataOptions(Options):
@@ -51,6 +52,10 @@ class DataOptions(Options):
       in "(\d)_"; by default the class is the file's folder.
     - `audio`: filter bank and augmented copies of audio, see `AudioOptions`.
     - `split`: how samples are divided into training, test and validation, see `SplitOptions`.
+    - `signed`: whether values of arrays may be negative; their positive and negative parts become
+      channels of their own.
+    - `targets`: file of the targets of a regression, CSV below the folder: the path of a sample's
+      file and its numbers, a sample a line; a header is skipped.
     - `unreadable`: largest fraction of files that may be damaged (default 0); those are left out,
       counted and named.
     - `cache`: whether decoded samples are kept on disk; by default up to 16 GiB of them, where the
@@ -76,6 +81,8 @@ class DataOptions(Options):
     class_pattern: str | None = None
     audio: AudioOptions | None = None
     split: SplitOptions | None = None
+    signed: bool | None = None
+    targets: Path | None = None
     unreadable: float | None = Field(default=None, ge=0, lt=1)
     cache: bool | None = None
 

@@ -14,13 +14,16 @@ from safetensors.torch import load
 from ...runtime.config import validate
 from ...runtime.errors import FileError, NetworkError
 from ...runtime.files import atomic_write, check_lfs_pointer
+from ...runtime.readout import Readout
 from ...runtime.strict_json import parse_json
 from ..models import build_model
 from ..models.layer_options import LayersOptions
 from ..models.options import CustomOptions, NetworkOptions
+from ..models.readout_options import ReadoutOptions
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
 from ..user_code import code_digest
+from .readout import set_readout
 from .run_folder import MODEL_FILE, find_weights
 from .sealing import ZERO_DIGEST, check_weights, find_not_finite, seal_weights
 
@@ -46,7 +49,8 @@ class TrainedModel:
     def __repr__(self) -> str:
         data = self.provenance["data"]["name"]
         last = self.history[-1] if self.history else {}
-        metrics = "".join(f", {name} {last[name]:.4g}" for name in ("loss", "accuracy") if last)
+        names = ("loss", "accuracy", "error")
+        metrics = "".join(f", {name} {last[name]:.4g}" for name in names if name in last)
         epochs = self.recipe.training.epochs
         return f"TrainedModel({type(self.network).__name__}, {epochs} epochs on {data}{metrics})"
 
@@ -129,7 +133,10 @@ def build_network(recipe: Any, provenance: dict[str, Any]) -> SpikingNetwork:
             )
         options = validate(LayersOptions, provenance["network"]["layers"], "network")
     data = provenance["data"]
-    return build_model(options, tuple(data["shape"]), data["classes"], data["value_bits"])
+    network = build_model(options, tuple(data["shape"]), data["classes"], data["value_bits"])
+    readout = provenance.get("readout", {})
+    set_readout(network, Readout(**readout), getattr(recipe, "readout", ReadoutOptions()).leak)
+    return network
 
 
 def record_network(options: NetworkOptions, network: SpikingNetwork) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ..recipes.recipe import Recipe
 from .averaging import WeightAveraging
 from .callbacks import EpochFunction, QatCheckpoint
 from .checkpoint import TrainedModel, record_network, write_trained_model
+from .readout import check_losses, make_readout, readout_provenance, set_readout
 from .run_folder import MODEL_FILE, lock_run, prepare_run
 from .teacher import Teacher, check_teacher, load_teacher, teacher_digests
 from .trainer import RunOptions, RunResult, make_loader, run_trainer
@@ -65,6 +66,7 @@ def train_recipe(
     options = recipe.training
     samples, validation = train_val_split(data, options.validation_per_class, options.seed)
     _check_batch(recipe, data.name, len(samples))
+    check_losses(recipe, data)
     provenance = make_provenance(recipe, data)
     if network is not None:
         _fit_to_data(network, data, provenance["data"]["value_bits"])
@@ -77,6 +79,8 @@ def train_recipe(
             network = _build(recipe, provenance["data"])
         provenance |= record_network(recipe.network, network)
         provenance |= apply_transfer(network, recipe.transfer)
+        set_readout(network, make_readout(recipe.readout, data), recipe.readout.leak)
+        provenance |= readout_provenance(network.readout)
         run_options = _run_options(recipe, folder, checkpoint, progress, on_epoch)
         top = 2 ** max(1, samples.max_value.bit_length()) - 1
         module = TrainingModule(recipe, network, data.classes, top, teacher)
@@ -177,7 +181,6 @@ def _fit(
 
 def make_provenance(recipe: Recipe, data: Dataset) -> dict[str, Any]:
     """Collect recipe, data digest, seed and versions of a run, as plain values."""
-    bits = max(data.train.max_value, data.test.max_value).bit_length()
     return {
         "recipe": recipe.model_dump(mode="json"),
         "data": {
@@ -186,7 +189,7 @@ def make_provenance(recipe: Recipe, data: Dataset) -> dict[str, Any]:
             "shape": list(data.input_shape),
             "timesteps": data.timesteps,
             "classes": data.classes,
-            "value_bits": 1 if bits <= 1 else 8,
+            "value_bits": value_bits(data),
             **data.provenance,
         },
         **({"teacher": teacher_digests(recipe.teacher)} if recipe.teacher else {}),
@@ -194,6 +197,13 @@ def make_provenance(recipe: Recipe, data: Dataset) -> dict[str, Any]:
         "versions": {name: version(name) for name in ("pumice", "torch", "numpy")},
         "python": platform.python_version(),
     }
+
+
+def value_bits(data: Dataset) -> int:
+    """Bits of an input value: those of the largest value; 8 of event counts, which may grow."""
+    largest = max(part.max_value for part in (data.train, data.test, data.validation) if part)
+    counts = data.provenance.get("options", {}).get("values") == "counts"
+    return 8 if counts and largest > 1 else max(1, largest.bit_length())
 
 
 def _fit_to_data(network: SpikingNetwork, data: Dataset, value_bits: int) -> None:

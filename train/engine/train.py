@@ -19,6 +19,7 @@ from ..data.options import DataOptions
 from ..losses.options import LossOptions
 from ..models.modules import as_network
 from ..models.options import CustomOptions
+from ..models.readout_options import ReadoutOptions
 from ..nn.external import PROVENANCE, ExternalModel
 from ..nn.network import SpikingNetwork
 from ..recipes.dataset import load_recipe_dataset
@@ -29,10 +30,11 @@ from .checkpoint import TrainedModel
 from .fit import train_recipe
 from .teacher import Teacher
 from .training_config import DeviceOptions, TrainingOptions
+from .transfer_options import TransferOptions
 
 TeacherArgument = nn.Module | Sequence[nn.Module] | TeacherOptions | Mapping[str, Any]
 Loss = str | Sequence[str] | Mapping[str, Any] | LossOptions
-CLASSIFICATION_LOSSES = ("cross_entropy", "tet", "custom")
+CLASSIFICATION_LOSSES = ("cross_entropy", "tet", "mse", "mae", "huber", "custom")
 
 
 class TrainingSettings(TypedDict, total=False):
@@ -56,6 +58,8 @@ class TrainingSettings(TypedDict, total=False):
     num_workers: int | None
     augment: AugmentOptions | Mapping[str, Any]
     devices: DeviceOptions | Mapping[str, Any]
+    readout: ReadoutOptions | Mapping[str, Any]
+    transfer: TransferOptions | Mapping[str, Any]
 
 
 def train(
@@ -91,7 +95,8 @@ def train(
         teacher: Models that the loss "distillation" learns from: a torch module or several, which
             read the mean frame (batch, *shape) unless they are pumice's; or the table `[teacher]`.
         **settings: Further settings, see `TrainingOptions`: `batch_size`, `optimizer`, `lr`,
-            `schedule`, `seed`, `qat_epochs`, ...; and the tables `augment` and `devices`.
+            `schedule`, `seed`, `qat_epochs`, ...; and the tables `augment`, `devices`,
+            `readout` and `transfer`.
 
     Returns:
         The trained network with its recipe, provenance and history.
@@ -190,6 +195,8 @@ def _recipe_of(network: SpikingNetwork, data: Dataset) -> Recipe:
     settings: dict[str, Any] = {"data": table, "network": options.model_dump()}
     if isinstance(network, ExternalModel):
         settings["training"] = {"qat_epochs": 0}
+    if data.task == "regression":
+        settings["loss"] = {"mse": {}}
     return validate(Recipe, settings, "train")
 
 
@@ -202,7 +209,7 @@ def _override(
 ) -> Recipe:
     """Apply the arguments of `train`; `qat_epochs` stays the same fraction of the epochs."""
     tables = recipe.model_dump()
-    for name in ("augment", "devices"):
+    for name in ("augment", "devices", "readout", "transfer"):
         given = settings.pop(name, None)
         if given is not None:
             if not isinstance(given, Mapping | BaseModel):

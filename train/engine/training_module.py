@@ -75,7 +75,7 @@ class TrainingModule(lightning.LightningModule):
         ):
             if loss_options.contrastive:
                 features = network.features(events)
-                logits = network.compute_logits(features).float()
+                logits = network.decide(network.compute_logits(features), events).float()
                 projected = self.projection_head(features.flatten(2))
             else:
                 logits = projected = network(events).float()
@@ -84,9 +84,9 @@ class TrainingModule(lightning.LightningModule):
         losses = compute_losses(loss_options, logits, targets, projected, answers, self._progress())
         loss = torch.stack(list(losses.values())).sum()
         self._check_finite(loss, index)
-        accuracy = (logits.detach().sum(dim=0).argmax(dim=-1) == labels).float().mean()
-        for name, value in {**losses, "loss": loss, "accuracy": accuracy}.items():
-            shown = name in ("loss", "accuracy")
+        measure = self._measure(logits.detach().sum(dim=0), labels)
+        for name, value in {**losses, "loss": loss, **measure}.items():
+            shown = name in ("loss", *measure)
             self.log(name, value.detach(), on_step=False, on_epoch=True, prog_bar=shown)
         return loss
 
@@ -95,11 +95,23 @@ class TrainingModule(lightning.LightningModule):
         clips, labels = batch[0].float(), batch[1]
         options, views = self.recipe.augment, self.recipe.loss.num_views
         events = torch.cat([augment(clips, options, self.top) for _ in range(views)], dim=1)
-        labels = labels.repeat(views)
+        labels = torch.cat([labels] * views)
+        if self.network.readout.task == "regression":
+            readout = self.network.readout
+            scale, offset = labels.new_tensor(readout.scale), labels.new_tensor(readout.offset)
+            return events, (labels - offset) / scale, labels
         if options.mix is None:
             return events, labels, labels
         events, targets = mix(events, labels, self.classes, options.mix)
         return events, targets, targets.argmax(dim=-1)
+
+    def _measure(self, predictions: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Accuracy, or the mean absolute error of a regression in units of the targets."""
+        readout = self.network.readout
+        if readout.task == "classification":
+            return {"accuracy": (predictions.argmax(dim=-1) == labels).float().mean()}
+        estimates = predictions * labels.new_tensor(readout.scale)
+        return {"error": (estimates + labels.new_tensor(readout.offset) - labels).abs().mean()}
 
     def _progress(self) -> float:
         return self.current_epoch / max(1, self.recipe.training.epochs - 1)

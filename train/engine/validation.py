@@ -6,7 +6,7 @@ import lightning.pytorch as lightning
 from torch import Tensor
 
 from ..data import FrameSet
-from ..evaluation.evaluate import model_accuracy
+from ..evaluation.evaluate import model_accuracy, model_errors
 from .averaging import WeightAveraging
 from .training_config import TrainingOptions
 from .training_module import TrainingModule
@@ -27,7 +27,7 @@ class ValidationCallback(lightning.Callback):
     ):
         self.options, self.validation, self.averaging = options, validation, averaging
         self.last = 0.0
-        self.accuracy = 0.0
+        self.accuracy: float | None = None
         self.weights: dict[str, Tensor] = {}
 
     def on_train_epoch_end(self, trainer: Any, pl_module: lightning.LightningModule) -> None:
@@ -37,13 +37,22 @@ class ValidationCallback(lightning.Callback):
         quantized = trainer.current_epoch >= options.epochs - options.qat_epochs
         if self.averaging and self.averaging.started:
             network = self.averaging.network
-        accuracy = float(model_accuracy(network, self.validation, quantized)[-1])
+        accuracy = self._measure(network, quantized, pl_module)
         self.last = accuracy
-        pl_module.log("validation_accuracy", accuracy)
         eligible = options.select_epoch == "validation" and (quantized or not options.qat_epochs)
-        if eligible and accuracy >= self.accuracy:
+        if eligible and (self.accuracy is None or accuracy >= self.accuracy):
             self.accuracy = accuracy
             self.weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+
+    def _measure(self, network: Any, quantized: bool, pl_module: TrainingModule) -> float:
+        """Log and return the accuracy; of a regression log the error, and return its negative."""
+        if network.readout.task == "classification":
+            accuracy = float(model_accuracy(network, self.validation, quantized)[-1])
+            pl_module.log("validation_accuracy", accuracy)
+            return accuracy
+        error = float(model_errors(network, self.validation, quantized).rmse[-1])
+        pl_module.log("validation_error", error)
+        return -error
 
     def state_dict(self) -> dict[str, Any]:
         """State for the checkpoint."""
@@ -62,7 +71,8 @@ class EarlyStopping(lightning.Callback):
 
     def __init__(self, options: TrainingOptions, validation: ValidationCallback):
         self.options, self.validation = options, validation
-        self.best, self.waited = -1.0, 0
+        self.best: float | None = None
+        self.waited = 0
 
     def on_train_start(self, trainer: Any, pl_module: lightning.LightningModule) -> None:
         """Train no further where the run that is resumed had ended."""
@@ -74,8 +84,9 @@ class EarlyStopping(lightning.Callback):
         if trainer.current_epoch < first:
             return
         accuracy = self.validation.last
-        self.waited = 0 if accuracy > self.best else self.waited + 1
-        self.best = max(self.best, accuracy)
+        better = self.best is None or accuracy > self.best
+        self.waited = 0 if better else self.waited + 1
+        self.best = accuracy if better else self.best
         if self.waited >= self.options.patience:
             trainer.should_stop = True
 

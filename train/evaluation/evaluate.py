@@ -1,6 +1,7 @@
 """Accuracy, agreement and calibration of a network stopped after each timestep."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ...runtime.engines.run import run
+from ...runtime.engines.run import add_lengths, run
 from ...runtime.errors import DataError
+from ...runtime.evaluate import check_targets
+from ...runtime.events import as_events
 from ...runtime.network import Network
 from ...runtime.trace import Trace, logits_over_time
 from ..data import Dataset, FrameSet
@@ -41,8 +44,9 @@ def evaluate(
         engine: Engine that runs a converted `Network`.
 
     Returns:
-        Fraction of correct predictions, float64 (timesteps,). With an early exit, a converted
-        network keeps the prediction of its exit.
+        Fraction of correct predictions, float64 (timesteps,); of a regression the mean absolute
+        error, in units of the targets. With an early exit, a converted network keeps the prediction
+        of its exit.
     """
     part = samples.test if isinstance(samples, Dataset) else samples
     if not isinstance(part, FrameSet):
@@ -50,6 +54,8 @@ def evaluate(
             f"evaluate: samples are {type(samples).__name__}, needs labeled samples such as "
             "data.test; see pumice.datasets.from_arrays"
         )
+    if isinstance(model, Network) and model.readout.task == "regression":
+        return network_errors(model, part, engine, batch_size).mae
     if isinstance(model, Network):
         return accuracy_from_logits(run_logits(model, part, engine, batch_size), part.labels)
     network = getattr(model, "network", model)
@@ -60,7 +66,47 @@ def evaluate(
             f"evaluate: {type(model).__name__} is no model; needs a torch module, a TrainedModel "
             "or a Network"
         )
+    if network.readout.task == "regression":
+        return model_errors(network, part, quantized, batch_size).mae
     return model_accuracy(network, part, quantized, batch_size)
+
+
+@dataclass(frozen=True)
+class RegressionErrors:
+    """Errors of a regression after each timestep, float64 (timesteps,), in units of the targets.
+
+    Attributes:
+        mae: Mean absolute error over samples and outputs.
+        rmse: Root mean squared error.
+    """
+
+    mae: NDArray[np.float64]
+    rmse: NDArray[np.float64]
+
+
+def errors_from_estimates(estimates: NDArray[Any], targets: NDArray[Any]) -> RegressionErrors:
+    """Errors of estimates (timesteps, samples, outputs) of targets (samples, outputs)."""
+    error = estimates.astype(np.float64) - check_targets(targets, estimates.shape[1:])
+    squared = np.square(error).mean(axis=(1, 2))
+    return RegressionErrors(np.abs(error).mean(axis=(1, 2)), np.sqrt(squared))
+
+
+def model_errors(
+    network: SpikingNetwork, frames: FrameSet, quantized: bool, batch_size: int = 128
+) -> RegressionErrors:
+    """Errors of a trained regression network after each timestep."""
+    outputs = predict_logits(network, frames, quantized, batch_size).astype(np.float64)
+    readout = network.readout
+    estimates = outputs * np.array(readout.scale) + np.array(readout.offset)
+    return errors_from_estimates(estimates, frames.labels)
+
+
+def network_errors(
+    network: Network, frames: FrameSet, engine: str | EngineFunction = "cpu", batch_size: int = 128
+) -> RegressionErrors:
+    """Errors of a converted regression network after each timestep."""
+    parts = [trace.estimates for trace in _run_batches(network, frames, engine, batch_size)]
+    return errors_from_estimates(np.concatenate(parts, axis=1), frames.labels)
 
 
 @torch.no_grad()
@@ -142,12 +188,17 @@ def run_logits(
 
     `engine` is the name of an engine, or a function with the signature of one.
     """
-    parts = []
+    traces = _run_batches(network, frames, engine, batch_size)
+    return np.concatenate([logits_over_time(network, trace) for trace in traces], axis=1)
+
+
+def _run_batches(
+    network: Network, frames: FrameSet, engine: str | EngineFunction, batch_size: int
+) -> Iterator[Trace]:
     for events, labels in frames.batches(batch_size, default_workers(frames.source)):
-        trace = (
-            run(network, FrameSet(events, labels), engine)
-            if isinstance(engine, str)
-            else engine(network, events)
-        )
-        parts.append(logits_over_time(network, trace))
-    return np.concatenate(parts, axis=1)
+        inputs = as_events(network, FrameSet(events, labels))
+        if isinstance(engine, str):
+            yield run(network, inputs, engine, "output")
+        else:
+            trace = replace(engine(network, events), network=network)
+            yield add_lengths(trace, network, inputs)

@@ -22,6 +22,7 @@ from .evaluate import (
     accuracy_from_logits,
     expected_calibration_error,
     model_accuracy,
+    model_errors,
     predict_logits,
     prediction_agreement,
     run_logits,
@@ -55,6 +56,8 @@ class RunEvaluation:
         retrained: Accuracy of runs that were trained for fewer timesteps, by their timesteps.
         early_exit: Accuracy with early exit, for each permitted loss that the number of
             validation samples allows; empty without validation samples.
+        errors: Of a regression the "mae" and "rmse" after each timestep, in units of the targets;
+            its accuracy, agreement and calibration error are empty.
     """
 
     run: str
@@ -66,6 +69,7 @@ class RunEvaluation:
     calibration_error: tuple[float, ...]
     retrained: Mapping[int, float]
     early_exit: tuple[EarlyExitPoint, ...]
+    errors: Mapping[str, tuple[float, ...]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values of all fields."""
@@ -95,12 +99,20 @@ def evaluate_run(
     for path, other in zip(retrained, others, strict=True):
         _check_same_recipe(trained, other, path)
     data = load_recipe_dataset(trained.recipe, folder)
+    select_epoch = trained.recipe.training.select_epoch
+    if data.task == "regression":
+        if others:
+            raise DataError(f"{run}: is a regression; --retrained compares accuracies")
+        found = model_errors(trained.network, data.test, quantized)
+        errors = {"mae": tuple(found.mae.tolist()), "rmse": tuple(found.rmse.tolist())}
+        samples = len(data.test)
+        return RunEvaluation(str(run), quantized, samples, select_epoch, (), (), (), {}, (), errors)
     logits, labels = predict_logits(trained.network, data.test, quantized), data.test.labels
     return RunEvaluation(
         str(run),
         quantized,
         len(data.test),
-        trained.recipe.training.select_epoch,
+        select_epoch,
         tuple(accuracy_from_logits(logits, labels).tolist()),
         tuple(prediction_agreement(logits).tolist()),
         tuple(expected_calibration_error(logits, labels).tolist()),
@@ -128,6 +140,8 @@ def _retrained_accuracy(
 
 
 def _evaluate_early_exit(trained: TrainedModel, data: Dataset) -> tuple[EarlyExitPoint, ...]:
+    if trained.network.readout.decision != "last":  # an early exit compares the last states
+        return ()
     training = trained.recipe.training
     _, validation = train_val_split(data, training.validation_per_class, training.seed)
     if validation is None:

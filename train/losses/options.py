@@ -7,7 +7,9 @@ from pydantic import Field, model_validator
 
 from ...runtime.config import Options
 
-SUPERVISED_LOSSES = ("cross_entropy", "tet", "prefix_cross_entropy", "tcl", "stcl")
+SUPERVISED_LOSSES = (
+    "cross_entropy", "tet", "prefix_cross_entropy", "tcl", "stcl", "mse", "mae", "huber",
+)  # fmt: skip
 
 
 class WeightedLossOptions(Options):
@@ -131,6 +133,24 @@ class ConfidenceOptions(WeightedLossOptions):
     temperature: float = Field(default=2.0, gt=0)
 
 
+class RegressionLossOptions(WeightedLossOptions):
+    """Error of the estimates of a regression, in standard deviations of the targets.
+
+    - `every_step`: average over the estimates after each timestep, instead of the last alone.
+    """
+
+    every_step: bool = False
+
+
+class HuberOptions(RegressionLossOptions):
+    """Huber loss.
+
+    - `delta`: error at which it becomes linear, in standard deviations of the targets.
+    """
+
+    delta: float = Field(default=1.0, gt=0)
+
+
 class CustomLossOptions(WeightedLossOptions):
     """A loss of one's own.
 
@@ -159,6 +179,9 @@ class LossOptions(Options):
     - `tpd`: distillation of each running mean from the next.
     - `strong_to_weak`: distillation from the most to the least confident step.
     - `weak_to_strong`: distillation from the least to the most confident step.
+    - `mse`: mean squared error of a regression.
+    - `mae`: mean absolute error of a regression.
+    - `huber`: Huber loss of a regression.
     - `custom`: a loss of one's own.
     """
 
@@ -174,6 +197,9 @@ class LossOptions(Options):
     tpd: TpdOptions | None = None
     strong_to_weak: ConfidenceOptions | None = None
     weak_to_strong: ConfidenceOptions | None = None
+    mse: RegressionLossOptions | None = None
+    mae: RegressionLossOptions | None = None
+    huber: HuberOptions | None = None
     custom: CustomLossOptions | None = None
 
     @model_validator(mode="before")

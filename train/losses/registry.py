@@ -11,6 +11,7 @@ from .custom import custom_loss
 from .distillation import distillation, prefix_distillation, tpd, twsd
 from .etc import etc
 from .options import LossOptions
+from .regression import regression_loss
 from .tcl import projection_mlp, tcl
 from .tet import tet
 
@@ -35,7 +36,7 @@ def compute_losses(
         options: The losses and their weights.
         logits: (timesteps, batch, classes); views of a sample are further samples.
         labels: int64 (batch,), or probabilities (batch, classes) where samples are mixed, which
-            contrastive losses cannot take.
+            contrastive losses cannot take; of a regression standardized targets (batch, outputs).
         projected: Features after the projection head, (timesteps, batch, projection_dim); read by
             contrastive losses alone.
         teacher: Logits (batch, classes) of the models of `[teacher]`, where a loss needs them.
@@ -61,6 +62,9 @@ def compute_losses(
         "weak_to_strong": lambda o: confidence_distillation(
             logits, "weak_to_strong", o.temperature
         ),
+        "mse": lambda o: regression_loss(logits, labels, "mse", o.every_step),
+        "mae": lambda o: regression_loss(logits, labels, "mae", o.every_step),
+        "huber": lambda o: regression_loss(logits, labels, "huber", o.every_step, o.delta),
         "custom": lambda o: custom_loss(o, logits, labels),
     }
     chosen = {name: getattr(options, name) for name in functions}

@@ -31,7 +31,7 @@ class ExternalModel(SpikingNetwork):
             if callable(reset):
                 reset()
         logits: Tensor = self.module(events)
-        return logits
+        return self.decide(logits, events) if isinstance(logits, Tensor) else logits
 
     def check_frames(self, shape: Shape) -> None:
         """Accept frames of any shape; the module itself decides."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...convert.quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
 from ...runtime.errors import NetworkError
+from ...runtime.readout import Readout
 from .layers import SpikingLayer, set_quantized
 from .projections import INPUT as INPUT
 from .projections import InputSpec, Shape, gather_input
@@ -34,6 +35,7 @@ class SpikingNetwork(nn.Module):
 
     Attributes:
         provenance: Recipe, data, seed and versions of the training run; None before.
+        readout: How voltages become predictions, in float units.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class SpikingNetwork(nn.Module):
         self.value_bits = value_bits
         self.options = options
         self.provenance: dict[str, Any] | None = None
+        self.readout = Readout()
 
     @property
     def value_bits(self) -> int:
@@ -64,7 +67,7 @@ class SpikingNetwork(nn.Module):
 
     def forward(self, events: Tensor) -> Tensor:
         """Compute the logits (timesteps, batch, classes) of `events`."""
-        return self.compute_logits(self.features(events))
+        return self.decide(self.compute_logits(self.features(events)), events)
 
     def features(self, events: Tensor) -> Tensor:
         """Compute the input of the read-out, integers (timesteps, batch, *shape).
@@ -82,6 +85,26 @@ class SpikingNetwork(nn.Module):
         """Apply the read-out: logits (timesteps, batch, classes) of `features`."""
         voltages = self.layers[-1](features)
         return torch.diff(voltages, dim=0, prepend=torch.zeros_like(voltages[:1]))
+
+    def decide(self, logits: Tensor, events: Tensor) -> Tensor:
+        """Apply the readout rule: logits whose sum over time is the prediction after each timestep.
+
+        `logits` are what each timestep adds to the voltages, (timesteps, batch, classes).
+        """
+        decision, task = self.readout.decision, self.readout.task
+        if decision == "length":
+            active = events.flatten(2).any(dim=2)
+            remaining = active.flip(0).cummax(dim=0).values.flip(0)  # inputs are still to come
+            return logits * remaining.unsqueeze(-1)
+        if decision == "last" or (decision == "mean" and task == "classification"):
+            return logits
+        voltages = logits.cumsum(dim=0)
+        if decision == "max":
+            predictions = voltages.cummax(dim=0).values
+        else:
+            counts = torch.arange(1, len(voltages) + 1, device=logits.device, dtype=logits.dtype)
+            predictions = voltages / counts.view(-1, 1, 1)
+        return torch.diff(predictions, dim=0, prepend=torch.zeros_like(predictions[:1]))
 
     def quantize(self, quantized: bool = True) -> "SpikingNetwork":
         """Switch to the forward pass of the integer network, or back to floats; returns itself."""
@@ -151,4 +174,5 @@ def to_float_network(network: SpikingNetwork) -> FloatNetwork:
         projections=tuple(projections),
         output=populations[-1].name,
         provenance=network.provenance or {},
+        readout=network.readout,
     )

@@ -31,7 +31,9 @@ class CompletedRun:
 
 @dataclass(frozen=True)
 class SeedStatistics:
-    """Mean and standard deviation of the test accuracy of runs that differ in their seed.
+    """Mean and standard deviation over runs that differ in their seed.
+
+    Of the test accuracy, or the mean absolute error of a regression.
 
     Attributes:
         means: Mean accuracy after each timestep by curve, "float" and perhaps "integer".
@@ -79,10 +81,9 @@ def execute_runs(
 
 def seed_statistics(runs: Sequence[CompletedRun]) -> SeedStatistics:
     """Mean and standard deviation over runs, at each timestep."""
-    curves = {"float": [run.summary.accuracy for run in runs]}
-    integers = [run.summary.integer_accuracy for run in runs]
-    if all(each is not None for each in integers):
-        curves["integer"] = [each for each in integers if each is not None]
+    each = [run.summary.curves for run in runs]
+    common = [name for name in each[0] if all(name in curves for curves in each)]
+    curves = {name: [values[name] for values in each] for name in common}
     steps = {name: list(zip(*values, strict=True)) for name, values in curves.items()}
     means = {name: tuple(map(fmean, values)) for name, values in steps.items()}
     if len(runs) < 2:

@@ -9,6 +9,7 @@ from ..engine.training_config import DeviceOptions, TrainingOptions
 from ..engine.transfer_options import TransferOptions
 from ..losses.options import LossOptions
 from ..models.options import ConvOptions, NetworkOptions
+from ..models.readout_options import ReadoutOptions
 from .teacher_options import TeacherOptions
 
 
@@ -17,6 +18,7 @@ class Recipe(Options):
 
     - `data`: dataset and its conversion to frames.
     - `network`: architecture.
+    - `readout`: how voltages become predictions.
     - `loss`: losses to sum.
     - `augment`: augmentation of training samples.
     - `teacher`: models to learn from.
@@ -27,6 +29,7 @@ class Recipe(Options):
 
     data: DataOptions
     network: NetworkOptions = ConvOptions()
+    readout: ReadoutOptions = ReadoutOptions()
     loss: LossOptions = LossOptions()
     augment: AugmentOptions = AugmentOptions()
     teacher: TeacherOptions | None = None

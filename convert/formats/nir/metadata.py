@@ -10,6 +10,7 @@ from ....runtime.errors import FileError, PumiceError
 from ....runtime.network import Network
 from ....runtime.population import LIMITS, Population, default_fields
 from ....runtime.projection import Projection
+from ....runtime.readout import Readout
 from ....runtime.strict_json import parse_json
 from ..hdf5.reader import Arrays
 from .reader import METADATA_PREFIX, NODES_PREFIX, NirFile
@@ -56,6 +57,7 @@ def encode_network(network: Network, graph: NirGraph, dt: float) -> dict[str, An
         "projections": projections,
         "output": network.output,
         "provenance": dict(network.provenance),
+        **({} if network.readout == Readout() else {"readout": network.readout.to_dict()}),
     }
 
 
@@ -87,7 +89,9 @@ def decode_network(file: NirFile, arrays: Arrays) -> Network:
             raise FileError(f"format {encoded['format']}; this pumice reads {FORMAT_VERSION}")
         populations = tuple(Population(**values) for values in encoded["populations"])
         projections = tuple(_decode_projection(file, values) for values in encoded["projections"])
-        network = Network(populations, projections, encoded["output"], encoded["provenance"])
+        readout = Readout(**encoded.get("readout", {}))
+        output, provenance = encoded["output"], encoded["provenance"]
+        network = Network(populations, projections, output, provenance, readout=readout)
         graph = to_nir_graph(network, encoded["dt"])
     except FileError:
         raise

@@ -176,7 +176,7 @@ def test_options_that_do_not_fit_the_files_are_named(
     [
         ({"x": np.zeros((4, 2))}, {}, "holds no y; needs arrays x_train, y_train"),
         ({"x_train": np.zeros((4, 2)), "y_train": [0, 1, 0, 1]}, {}, "holds no x_test, y_test"),
-        ({"x": np.zeros((4, 3, 2)), "y": [0.5, 0, 1, 1]}, {}, "y: value 0.5 is not an integer"),
+        ({"x": np.zeros((4, 3, 2)), "y": [np.nan, 0, 1, 1]}, {}, "y: float64 .4,., needs integers"),
         ({"x": [[np.nan, 0.0]] * 4, "y": [0, 1] * 2}, {"format": "series"}, "sample 0 holds NaN"),
         ({"x": np.ones((4, 3)), "y": [0, 1] * 2}, {"format": "series"}, "series have 3 rows"),
     ],
