@@ -86,18 +86,12 @@ def assemble_report(
         sample_index: Sample whose spikes are drawn.
         measurements: Curves, energies, placements and so on.
 
-    Raises `EngineError` where spikes were not recorded, and `DataError` where a curve does not have
-    one value per timestep.
+    Raises `EngineError` without recorded spikes, `DataError` where a curve has other timesteps.
     """
     counts, by_step = count_ops(network, trace), count_ops_by_step(network, trace)
     curves, metrics = list(measurements.curves), neurobench_metrics(network, trace)
-    digest, targets = _inputs_digest(network, trace, labels), labels
-    labels = true_classes(labels)
-    if network.readout.task == "regression" and targets is not None:
-        estimates = replace(trace, network=network).estimates[-1]
-        error = estimates - check_targets(targets, estimates.shape)
-        metrics["MeanAbsoluteError"] = float(np.abs(error).mean())
-        metrics["RootMeanSquaredError"] = float(np.sqrt(np.square(error).mean()))
+    metrics |= _regression_metrics(network, trace, labels)
+    digest, labels = _inputs_digest(network, trace, labels), true_classes(labels)
     sample = describe_sample(network, trace, sample_index, labels, classes)
     if labels is not None:
         accuracy = accuracy_over_time(network, trace, labels).tolist()
@@ -128,6 +122,18 @@ def assemble_report(
         classes=sample.classes,
         confusion=() if labels is None else _confusion(network, trace, labels),
     )
+
+
+def _regression_metrics(
+    network: Network, trace: Trace, targets: NDArray[Any] | None
+) -> dict[str, float]:
+    """Errors of a regression after the last timestep, in units of the targets."""
+    if network.readout.task != "regression" or targets is None:
+        return {}
+    estimates = replace(trace, network=network).estimates[-1]
+    error = estimates - check_targets(targets, estimates.shape)
+    rmse = float(np.sqrt(np.square(error).mean()))
+    return {"MeanAbsoluteError": float(np.abs(error).mean()), "RootMeanSquaredError": rmse}
 
 
 def true_classes(labels: NDArray[Any] | None) -> NDArray[np.int64] | None:

@@ -95,8 +95,7 @@ def train(
         teacher: Models that the loss "distillation" learns from: a torch module or several, which
             read the mean frame (batch, *shape) unless they are pumice's; or the table `[teacher]`.
         **settings: Further settings, see `TrainingOptions`: `batch_size`, `optimizer`, `lr`,
-            `schedule`, `seed`, `qat_epochs`, ...; and the tables `augment`, `devices`,
-            `readout` and `transfer`.
+            `seed`, `qat_epochs`, ...; the tables `augment`, `devices`, `readout`, `transfer`.
 
     Returns:
         The trained network with its recipe, provenance and history.
