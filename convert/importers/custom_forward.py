@@ -100,8 +100,17 @@ def make_recording(trace: Trace) -> Recording:
             _by_time(population.spikes, steps) if population.spikes else outputs,
             population.total,
             population.decode,
+            _returned(population, steps),
         )
     return Recording(trace.events, layers, trace.output)
+
+
+def _returned(population: TracedPopulation, steps: int) -> NDArray[np.float64] | None:
+    """What the recurrent layer of neurons got: their own spikes where time is a loop inside."""
+    if population.params.recurrent is None:
+        return None
+    handed_on = layout_of(population.module) == "step"
+    return _by_time(population.outputs if handed_on else population.spikes, steps)
 
 
 def import_module(

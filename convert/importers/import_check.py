@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...runtime.errors import NetworkError
 from ..quantize.float_network import FloatNetwork, FloatPopulation
+from ..quantize.linear_ops import FusedLinear
 from ..quantize.neuron_params import NeuronParams
 
 TOLERANCE = 1e-4
@@ -32,6 +33,7 @@ class LayerRecord:
         spikes: Its own output, which differs from `outputs` where later layers got drawn spikes.
         total: Result of a read-out that is `decode` times the sum of its inputs over time.
         decode: That factor.
+        returned: What its recurrent layer got of the timestep before.
     """
 
     name: str
@@ -41,6 +43,7 @@ class LayerRecord:
     spikes: Array | None
     total: Array | None = None
     decode: float = 0.0
+    returned: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,7 @@ def check_import(network: FloatNetwork, recordings: Iterable[Recording]) -> None
 def _check_layer(network: FloatNetwork, population: FloatPopulation, recording: Recording) -> None:
     record = recording.layers[population.name]
     drive = _drive(network, population, recording)
+    own = record.params.fuse_recurrent(population.name, population.shape)
     unit = record.params.threshold if np.ptp(record.params.threshold) > 0 else np.ones(1)
     if record.inputs is not None:
         steps, batch = record.inputs.shape[:2]
@@ -86,6 +90,9 @@ def _check_layer(network: FloatNetwork, population: FloatPopulation, recording: 
         expected = np.zeros_like(inputs)
         late = record.params.delay
         expected[late:] = (inputs * gain + bias)[: steps - late or None]
+        for fused in own:
+            carried = _carry_back(record, fused, population.shape)
+            expected += carried * gain
         scale = float(np.abs(expected).max(initial=0)) or 1.0
         error = np.abs(drive - expected).max(axis=tuple(range(1, drive.ndim)))
         if (error > TOLERANCE * scale).any():
@@ -111,6 +118,28 @@ def _check_layer(network: FloatNetwork, population: FloatPopulation, recording: 
             f"{population.name}: its neurons do something else than their attributes say (first "
             f"at timestep {changed}); use neurons as their library makes them"
         )
+
+
+def _carry_back(record: LayerRecord, fused: FusedLinear, shape: tuple[int, ...]) -> Array:
+    """What the recurrent layer of neurons gives them at each timestep, its bias included."""
+    assert record.returned is not None
+    return carry_back(fused, record.returned.reshape(*record.returned.shape[:2], *shape))
+
+
+def carry_back(fused: FusedLinear, outputs: Array) -> Array:
+    """What a recurrent layer gives for `outputs` (timesteps, batch, *shape), one step later."""
+    import torch
+
+    from ..quantize.float_simulator import apply_projection
+
+    projection, weights = fused.to_projection("own", "own", "own"), torch.from_numpy(fused.weights)
+    shape = outputs.shape[2:]
+    carried = np.zeros(outputs.shape) + _view(fused.bias, shape)
+    for step in range(1, len(outputs)):
+        before = torch.from_numpy(np.array(outputs[step - 1], np.float64))
+        summed = apply_projection(projection, weights, before).numpy()
+        carried[step] += summed.reshape(carried[step].shape)
+    return carried
 
 
 def first_difference(population: FloatPopulation, drive: Array, outputs: Array) -> int | None:
@@ -160,6 +189,7 @@ def _drive(network: FloatNetwork, population: FloatPopulation, recording: Record
 
     from ..quantize.float_simulator import apply_projection
 
+    record = recording.layers[population.name]
     steps, batch = recording.events.shape[:2]
     total = np.zeros((steps, batch, *population.shape))
     shapes = {p.name: p.shape for p in network.populations}
@@ -170,6 +200,8 @@ def _drive(network: FloatNetwork, population: FloatPopulation, recording: Record
         values: Array | None = recording.events
         if projection.source != network.input_name:
             values = recording.layers[projection.source].outputs
+        if projection.source == population.name and record.params.recurrent is not None:
+            values = record.returned
         assert values is not None  # read-outs project to nothing
         values = values.reshape(steps, batch, *shapes[projection.source])
         weights = torch.from_numpy(np.array(projection.weights, np.float64))

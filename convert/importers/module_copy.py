@@ -17,6 +17,12 @@ def copy_module(module: Any) -> Any:
         for value in (*vars(child).values(), *child._buffers.values(), *memories.values()):
             if hasattr(value, "is_leaf") and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
+    for child in module.modules():
+        if hasattr(child, "rec_connect"):  # sinabs' own copy of these layers raises an error
+            kind: Any = type(child)
+            twin = kind.__new__(kind)
+            memo[id(child)] = twin
+            twin.__dict__.update(copy.deepcopy(vars(child), memo))
     return copy.deepcopy(module, memo).eval()
 
 

@@ -16,6 +16,10 @@ STATEFUL_CLASSES = (
 )
 
 
+# Stateful layers that only hand the output of the layers in them back to them: they are traced.
+FEEDBACK_CLASSES = ("LinearRecurrentContainer", "ElementWiseRecurrentContainer")
+
+
 def class_names(module: Any) -> list[str]:
     """Names of the class of a module and of its bases."""
     return [cls.__name__ for cls in type(module).__mro__]
@@ -31,6 +35,11 @@ def is_stateful(module: Any) -> bool:
     return any(name in STATEFUL_CLASSES for name in class_names(module)) and not hasattr(
         module, "lifted_module"
     )
+
+
+def hides_neurons(module: Any) -> bool:
+    """Test for a stateful layer whose forward method tells nothing about its neurons."""
+    return is_stateful(module) and find_kind(module, FEEDBACK_CLASSES) is None
 
 
 def layout_of(module: Any) -> Layout:

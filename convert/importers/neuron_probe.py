@@ -14,7 +14,7 @@ from ..diagnostics import UnsupportedLayerError
 from ..quantize.float_network import FloatPopulation
 from ..quantize.linear_ops import Shape
 from ..quantize.neuron_params import NeuronParams, next_below
-from .import_check import first_difference
+from .import_check import carry_back, first_difference
 from .module_copy import copy_module
 from .neuron_layout import layout_of, read_output, reset_states, takes_state
 
@@ -34,7 +34,8 @@ def probe_neurons(module: Any, params: NeuronParams, shape: Shape) -> None:
     """
     keys = ("gain", "threshold", "voltage_decay", "current_decay", "reset_value", "min_voltage")
     each = [getattr(params, key) for key in keys]
-    shape = (NEURONS,) if all((v == v.flat[0]).all() for v in each) else shape
+    alike = params.recurrent is None and all((v == v.flat[0]).all() for v in each)
+    shape = (NEURONS,) if alike else shape
     rng = np.random.default_rng(1)
     unit = _full(params.threshold, shape) if params.spiking else np.ones(shape)
     drive = rng.normal(0.3, 0.8, (TIMESTEPS, BATCH, *shape)) * unit
@@ -44,6 +45,8 @@ def probe_neurons(module: Any, params: NeuronParams, shape: Shape) -> None:
     late = np.zeros_like(drive)
     late[params.delay :] = drive[: TIMESTEPS - params.delay]
     outputs = _run(copy_module(module).float(), inputs, params.spiking)
+    for fused in params.fuse_recurrent("neurons", shape):
+        late += carry_back(fused, outputs) * gain
     for threshold in np.unique(params.threshold):
         chosen = _full(params.threshold, shape) == threshold
         population = FloatPopulation(

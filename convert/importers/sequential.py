@@ -83,9 +83,13 @@ class _SequentialBuilder:
         if self.populations and not self.populations[-1].spiking:
             raise NetworkError(f"{name}: follows neurons that do not spike; they must come last")
         fused = fuse_linear_ops(self.pending_ops, self._shape)
-        population, scaled = params.to_population(name, [fused])
+        own = params.fuse_recurrent(name, fused.shape)
+        population, scaled = params.to_population(name, [fused, *own])
         label = f"{self._source}-{name}"
         self.projections.append(scaled[0].to_projection(label, self._source, name))
+        self.projections += [
+            each.to_projection(f"{name}-{name}", name, name, delay=1) for each in scaled[1:]
+        ]
         self.populations.append(population)
         self._source, self._shape, self.pending_ops = name, population.shape, []
 

@@ -10,14 +10,24 @@ v = max(v, min_v_mem)
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...runtime.population import MAX_SPIKES
 from ..diagnostics import UnsupportedLayerError
-from ..quantize.neuron_params import make_neuron_params
-from .torch_layers import LayerParser, ParsedLayer, to_numpy, to_scalar
+from ..quantize.linear_ops import ConvOp, LinearOp
+from ..quantize.neuron_params import NeuronParams, make_neuron_params
+from .torch_layers import (
+    LAYER_PARSERS,
+    LayerParser,
+    ParsedLayer,
+    layer_kind,
+    parse_layer,
+    to_numpy,
+    to_scalar,
+)
 
 THRESHOLD_NOTE = "fires at its threshold or above, so the threshold is set just below"
 
@@ -104,9 +114,20 @@ def _names(node: Any) -> list[str]:
 
 
 def _parse_recurrent(node: Any) -> tuple[ParsedLayer, str]:
-    raise UnsupportedLayerError(
-        "computes its recurrent connection inside", "write the loop over time in your forward"
-    )
+    """Parse neurons that their own spikes reach, one timestep later."""
+    params, note = parse_neuron(node)
+    assert isinstance(params, NeuronParams)
+    if layer_kind(node.rec_connect) not in ("Linear", "Conv2d"):
+        raise UnsupportedLayerError(
+            f"rec_connect is a {type(node.rec_connect).__name__}", "use a Linear or Conv2d"
+        )
+    op, _ = parse_layer(node.rec_connect, LAYER_PARSERS)
+    assert isinstance(op, LinearOp | ConvOp)
+    if np.any(op.bias):
+        raise UnsupportedLayerError(
+            "rec_connect has a bias, which the first timestep lacks", "use bias=False"
+        )
+    return replace(params, recurrent=op), note
 
 
 NEURON_PARSERS: Mapping[str, LayerParser] = {

@@ -2,6 +2,7 @@
 
     Leaky       v = beta v + x
     Synaptic    u = alpha u + x,  v = beta v + u
+    RLeaky, RSynaptic  the same, with x + recurrent(spikes of the timestep before) in place of x
     spike where v > threshold
 
 By default, the threshold is subtracted in the timestep after a spike, after the decay. With
@@ -11,6 +12,7 @@ zero throughout that timestep: a refractory period of one timestep.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,15 @@ import numpy as np
 from ...runtime.errors import NetworkError
 from ..diagnostics import LayerDiagnostic, UnsupportedLayerError, raise_if_unsupported
 from ..quantize.float_network import FloatNetwork
-from ..quantize.neuron_params import make_neuron_params
+from ..quantize.linear_ops import AffineOp, ConvOp, LinearOp
+from ..quantize.neuron_params import NeuronParams, make_neuron_params
 from .sequential import build_sequential
 from .torch_layers import (
+    LAYER_PARSERS,
     LayerParser,
     ParsedLayer,
     check_if_torch,
+    parse_layer,
     parse_layers,
     to_numpy,
     to_scalar,
@@ -63,7 +68,7 @@ def _parse_synaptic(node: Any) -> tuple[ParsedLayer, str]:
     return _parse_neuron(node, _decay_fraction(node.alpha), holds=True)
 
 
-def _parse_neuron(node: Any, current_decay: Any, holds: bool = False) -> tuple[ParsedLayer, str]:
+def _parse_neuron(node: Any, current_decay: Any, holds: bool = False) -> tuple[NeuronParams, str]:
     """Parse neurons; those that `holds` are at zero for a timestep after a delayed reset."""
     if node.inhibition:
         raise UnsupportedLayerError(
@@ -96,6 +101,17 @@ def _parse_neuron(node: Any, current_decay: Any, holds: bool = False) -> tuple[P
     return params, "fires above its threshold, which it subtracts in the next timestep"
 
 
+def _parse_recurrent(node: Any) -> tuple[ParsedLayer, str]:
+    """Parse neurons that their own spikes reach, one timestep later."""
+    current_decay = _decay_fraction(node.alpha) if hasattr(node, "alpha") else 1.0
+    params, note = _parse_neuron(node, current_decay, holds=True)
+    if not node.all_to_all:
+        return replace(params, recurrent=AffineOp(to_numpy(node.V), np.zeros(1))), note
+    op, _ = parse_layer(node.recurrent, LAYER_PARSERS)
+    assert isinstance(op, LinearOp | ConvOp)
+    return replace(params, recurrent=op), note
+
+
 def _decay_fraction(factor: Any) -> Any:
     """Fraction lost per timestep, from the library's decay factor."""
     decay = 1 - np.clip(to_numpy(factor), 0.0, 1.0)
@@ -104,4 +120,8 @@ def _decay_fraction(factor: Any) -> Any:
     return decay
 
 
-NEURON_PARSERS: Mapping[str, LayerParser] = {"Leaky": _parse_leaky, "Synaptic": _parse_synaptic}
+NEURON_PARSERS: Mapping[str, LayerParser] = {
+    "Leaky": _parse_leaky,
+    "Synaptic": _parse_synaptic,
+    **dict.fromkeys(("RLeaky", "RSynaptic"), _parse_recurrent),
+}

@@ -79,7 +79,8 @@ def _build_population(
         ops = [trace.tracer.ops[key] for key in term.ops]
         incoming.append(fuse_linear_ops(ops, shapes[term.source]))
     incoming[0] = _add_offset(name, incoming, expression)
-    made, scaled = population.params.to_population(name, incoming)
+    own = population.params.fuse_recurrent(name, incoming[0].shape)
+    made, scaled = population.params.to_population(name, [*incoming, *own])
     projections = [
         linear.to_projection(
             f"{term.source}-{name}{f'-{number}' if number else ''}",
@@ -87,8 +88,10 @@ def _build_population(
             name,
             term.delay + population.params.delay,
         )
-        for number, (term, linear) in enumerate(zip(expression.terms, scaled, strict=True))
+        for number, (term, linear) in enumerate(zip(expression.terms, scaled, strict=False))
     ]
+    for linear in scaled[len(expression.terms) :]:
+        projections.append(linear.to_projection(f"{name}-{name}-recurrent", name, name, 1))
     return made, projections
 
 

@@ -21,7 +21,14 @@ from torch.overrides import TorchFunctionMode
 from ..diagnostics import UnsupportedLayerError
 from ..quantize.neuron_params import NeuronParams
 from .module_copy import check_hooks, copy_module
-from .neuron_layout import find_kind, is_stateful, iter_tensors, layout_of, read_output, takes_state
+from .neuron_layout import (
+    find_kind,
+    hides_neurons,
+    iter_tensors,
+    layout_of,
+    read_output,
+    takes_state,
+)
 from .source_lines import place
 from .torch_layers import LayerParser, layer_kind, make_label, parse_layer
 from .trace_cells import (
@@ -132,7 +139,7 @@ class Tracer(LinearTracer, TorchFunctionMode):
         path = self._path()
         try:
             kind = find_kind(module, self._parsers)
-            if kind is None and not is_stateful(module):
+            if kind is None and not hides_neurons(module):
                 check_hooks(module)
                 return call(module, *args, **kwargs)
             if kind is None:
@@ -263,6 +270,9 @@ class Tracer(LinearTracer, TorchFunctionMode):
             index, _, _ = self.cells.locate(ids)
             cell = self.cells.peek(int(index[0]))
             whole = np.array_equal(ids, self.cells.ids(cell).reshape(-1))
+            own = (Term(population.name),), calls - 1
+            if population.params.recurrent and (cell.expression.terms, cell.time) == own and whole:
+                continue  # its spikes of the timestep before
             if cell.state is None or cell.state[:2] != (population.name, calls) or not whole:
                 raise UnsupportedLayerError(
                     "gets a state that is not its own of the timestep before",

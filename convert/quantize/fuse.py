@@ -1,7 +1,8 @@
 """Fuse the linear layers between two spiking populations into one projection.
 
 Pooling, conv or linear layers and batch norm are all linear, so a sequence of them with at most one
-weighted layer is one projection: 2x2 average pooling before a 3x3 convolution is a 6x6 convolution.
+convolution, or with fully connected layers, is one projection: 2x2 average pooling before a 3x3
+convolution is a 6x6 convolution, and two fully connected layers are one.
 Composing kernels, `inner` first, then `outer`:
 
     result[j * stride + k] = sum over j, k of outer[j] * inner[k],  stride that of `inner`
@@ -68,7 +69,9 @@ def fuse_linear_ops(ops: Sequence[tuple[str, Op]], source: Shape) -> FusedLinear
         elif isinstance(op, AffineOp):
             fused = _apply_affine(name, fused, op)
         elif isinstance(op, LinearOp):
-            fused = _apply_linear(name, _begin_weighted(name, fused), op, source)
+            if not isinstance(fused.weighted_op, LinearOp):
+                fused = _begin_weighted(name, fused)
+            fused = _apply_linear(name, fused, op, source)
         elif len(fused.shape) != 3 or fused.flat:
             raise NetworkError(f"{name}: takes images, but gets a flat layer")
         elif isinstance(op, PoolOp):
@@ -232,6 +235,10 @@ def _apply_linear(name: str, fused: _FusedOp, op: LinearOp, source: Shape) -> _F
         raise NetworkError(
             f"{name}: takes {inputs} neurons, but gets {fused.shape}, {np.prod(fused.shape)}"
         )
+    first = fused.weighted_op
+    if isinstance(first, LinearOp):
+        composed = LinearOp(op.weights @ first.weights, op.weights @ first.bias + op.bias)
+        return replace(fused, shape=(outputs,), weighted_op=composed, weighted_name=name)
     gain, offset = (
         values if values.size == 1 else np.repeat(values, inputs // values.size)
         for values in (fused.gain, fused.offset)

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from ...runtime.errors import NetworkError
 from ...runtime.population import Reset
 from .float_network import FloatPopulation
-from .linear_ops import Float64Array, FusedLinear, Shape
+from .fuse import fuse_linear_ops
+from .linear_ops import Float64Array, FusedLinear, Op, Shape
 
 MAX_GRID_STEPS = 127
 GRID_TOLERANCE = 1e-4  # of a step; float32 is off by at most 1e-5 of it
@@ -44,6 +45,7 @@ class NeuronParams:
         refractory: Timesteps after a spike in which the voltage is held.
         max_spikes: Most spikes of a neuron in one timestep.
         min_voltage: Lower bound of the voltage.
+        recurrent: What carries their spikes back to them, one timestep later.
     """
 
     gain: Float64Array
@@ -59,6 +61,20 @@ class NeuronParams:
     refractory: int = 0
     max_spikes: int = 1
     min_voltage: Float64Array = field(default_factory=lambda: np.full(1, -np.inf))
+    recurrent: Op | None = None
+
+    def fuse_recurrent(self, name: str, shape: Shape) -> list[FusedLinear]:
+        """Fuse what carries spikes back, for neurons of `shape`; empty where there is none.
+
+        Raises:
+            NetworkError: It gives another shape.
+        """
+        if self.recurrent is None:
+            return []
+        fused = fuse_linear_ops([(f"{name}.recurrent", self.recurrent)], shape)
+        if int(np.prod(fused.shape)) != int(np.prod(shape)):
+            raise NetworkError(f"{name}: its recurrent layer gives {fused.shape}, needs {shape}")
+        return [fused]
 
     def to_population(
         self, name: str, incoming: list[FusedLinear]
@@ -127,6 +143,7 @@ class ResetRule(TypedDict, total=False):
     refractory: int
     max_spikes: int
     min_voltage: ArrayLike
+    recurrent: Op | None
 
 
 def make_neuron_params(

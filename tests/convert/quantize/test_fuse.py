@@ -108,6 +108,19 @@ SEQUENCES: dict[str, list[Op]] = {
         AffineOp(np.array([3.0]), np.zeros(1)),
         random_conv(6, 4, 3, 3, padding=(1, 1)),
     ],
+    "linear, norm, linear": [
+        FlattenOp(),
+        random_linear(6, 384),
+        AffineOp(rng.normal(size=6), rng.normal(size=6)),
+        random_linear(5, 6),
+        random_linear(7, 5),
+    ],
+    "mean, linear, linear": [
+        PoolOp((2, 2), (2, 2), scale=0.25),
+        FlattenOp(),
+        random_linear(6, 96),
+        random_linear(5, 6),
+    ],
     "mean of all": [PoolOp((12, 8), (12, 8), scale=1 / 96), FlattenOp(), random_linear(3, 4)],
 }
 
@@ -137,8 +150,8 @@ def test_scale_by_a_gain_per_channel(name: str) -> None:
 
 UNSUPPORTED: dict[str, tuple[Callable[[], list[Op]], str]] = {
     "two maps": (
-        lambda: [random_linear(6, 384), random_linear(2, 6)],
-        "1: follows 0 with no neurons between",
+        lambda: [random_conv(6, 4, 3, 3), FlattenOp(), random_linear(2, 360)],
+        "2: follows 0 with no neurons between",
     ),
     "norm first": (lambda: [GAIN, random_linear(6, 384)], "0: has 6 channels, but gets 4"),
     "padded norm": (

@@ -298,8 +298,6 @@ UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "delays": ({"late": nir.Delay(np.array([0.1, 0.2, 0.3]))}, "delay differs from neuron"),
     "nan": ({"fc": nir.Linear(np.full((3, 4), np.nan))}, "fc: weight holds NaN"),
     "size": ({"fc": nir.Linear(np.ones((3, 5)))}, r"fc: takes 5 neurons, but gets \(4,\), 4"),
-    "two maps": ({"fc2": nir.Linear(np.ones((3, 3))), "lif2": nir.Linear(np.ones((3, 3)))},
-                 "lif2: follows fc2 with no neurons between"),
     "input": ({"fc": nir.Input(np.array([4]))}, "has 2 inputs and 1 outputs, needs one of each"),
 }  # fmt: skip
 
