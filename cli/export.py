@@ -58,14 +58,18 @@ def export(
     _write(path, network, to, step)
     files = list(path.iterdir()) if path.is_dir() else [path]
     size = sum(each.stat().st_size for each in files)
-    omitted = ["early exit"] if network.early_exit and to not in ("onnx", "c") else []
+    omitted = {}
+    if network.early_exit and to not in ("onnx", "c"):
+        omitted["early exit"] = f"{to} files run all timesteps"
+    if network.encoders and to != "c":
+        omitted["encoders"] = f"{to} files take encoded events"
     if as_json:
         document = {"network": network_digest(network), "format": to, "file": str(path)}
-        print_json({**document, "bytes": size, "omitted": omitted})
+        print_json({**document, "bytes": size, "omitted": list(omitted)})
         return
     typer.echo(f"{path}: {size:,} bytes")
-    for feature in omitted:
-        print_progress(f"omitted: {feature}; {to} files run all timesteps")
+    for feature, consequence in omitted.items():
+        print_progress(f"omitted: {feature}; {consequence}")
 
 
 def _write(path: Path, network: "Network", to: Format, step: bool) -> None:

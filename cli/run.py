@@ -13,6 +13,8 @@ from .options import (
     Timesteps,
 )
 
+MAX_PREDICTIONS = 16  # that are printed
+
 if TYPE_CHECKING:
     from ..runtime.evaluate import NetworkEvaluation
 
@@ -51,6 +53,7 @@ def _facts(result: "NetworkEvaluation") -> dict[str, str]:
     from .output import accuracy_facts, error_facts
 
     facts = {
+        **_predictions(result),
         "samples": f"{result.samples:,} of {result.inputs}, {result.timesteps} timesteps each",
         "engine": f"{result.engine}, {result.seconds:.2f} s",
         "events": f"{result.events:,.0f} per sample",
@@ -60,3 +63,10 @@ def _facts(result: "NetworkEvaluation") -> dict[str, str]:
     if result.mae is not None and result.rmse is not None:
         return {**error_facts(result.mae, result.rmse), **facts}
     return facts if result.accuracy is None else {**accuracy_facts(result.accuracy), **facts}
+
+
+def _predictions(result: "NetworkEvaluation") -> dict[str, str]:
+    """Predicted classes of a few samples without labels."""
+    if result.accuracy is not None or result.samples > MAX_PREDICTIONS:
+        return {}
+    return {"predictions": ", ".join(map(str, result.predictions))}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .engines.registry import get_engine
-from .engines.run import run_on
+from .engines.run import raw_option, run_on
 from .errors import EngineError
 from .events import as_events
 from .files import network_digest
@@ -76,8 +76,8 @@ def evaluate_network(
         network: The network.
         inputs: An array, a mapping from input population to array, an object with `events`, or one
             with `iter_batches`, whose samples are read a batch at a time; its attributes `labels`,
-            int64 (samples,) or of a regression float32 (samples, outputs), and `name` are used if
-            it has them.
+            int64 (samples,) or of a regression float32 (samples, outputs), `name`, and `raw`, which
+            firmware encodes, are used if it has them.
         engine: Name of the engine.
         batch_size: Samples per batch.
         track: Wraps the sequence of batch starts, for a progress bar.
@@ -89,9 +89,11 @@ def evaluate_network(
     chosen, labels = get_engine(engine), getattr(inputs, "labels", None)
     scores = Scores(network.readout.task)
     operations = np.zeros(2)
+    raw = raw_option(chosen, inputs)
     start = perf_counter()
     for events, first in _batches(network, inputs, batch_size, track):
-        trace = run_on(chosen, network, events, "output")
+        options = {name: array[:, first : first + batch_size] for name, array in raw.items()}
+        trace = run_on(chosen, network, events, "output", **options)
         counts = count_ops(network, trace)
         operations += counts.total_events.sum(), counts.total_synaptic_operations.sum()
         scores.add(trace, None if labels is None else labels[first : first + trace.batch])

@@ -92,6 +92,7 @@ SECTIONS = {
         (
             "pumice.runtime.engines.registry",
             "pumice.runtime.arithmetic",
+            "pumice.runtime.encoders",
             "pumice.runtime.verify",
             "pumice.runtime.early_exit",
             "pumice.runtime.plasticity",
