@@ -28,7 +28,10 @@ with atheris.instrument_imports(include=["pumice", "tomllib"]):
     import numpy as np
     from command import EVENTS, LABELS, NETWORK
     from numpy.typing import NDArray
+    from safetensors import safe_open
+    from safetensors.numpy import save
 
+    from pumice.convert.formats.netx.reader import NetxOptions
     from pumice.convert.formats.netx.reader import build_network as build_netx
     from pumice.convert.formats.netx.writer import _layer_list
     from pumice.convert.formats.nir.files import build_network as build_nir
@@ -97,10 +100,10 @@ def sign(data: bytes) -> bytes:
     try:
         header = json.loads(data[8 : 8 + size])
         SCRATCH.joinpath("unsigned").write_bytes(data)
-        with files.safe_open(SCRATCH / "unsigned", framework="np") as opened:
+        with safe_open(SCRATCH / "unsigned", framework="np") as opened:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         graph = header["__metadata__"]["pumice"].partition(" ")[2]
-        return bytes(files.save(tensors, {"pumice": f"{files._digest(graph, tensors)} {graph}"}))
+        return bytes(save(tensors, {"pumice": f"{files._digest(graph, tensors)} {graph}"}))
     except Exception:  # no such file: the reader says so
         return data
 
@@ -225,7 +228,7 @@ def seeds(name: str) -> tuple[Callable[[bytes], Any], list[bytes]]:
         rows = b"a;b\n" + b"".join(b"%d;%d.5\n" % (k, 3 * k) for k in range(9))
         return on_file("series.csv", read_series), [rows]
     if name == "netx":
-        return lambda data: build_netx(unpack(data), None, 1, {}), [pack(netx_arrays())]
+        return lambda data: build_netx(unpack(data), NetxOptions(), {}), [pack(netx_arrays())]
     if name == "nir":
         return lambda data: build_nir(unpack(data), 1e-3, "zero", 1, {}), [pack(nir_arrays())]
     raise SystemExit(f"no reader {name!r}")

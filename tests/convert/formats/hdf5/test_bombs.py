@@ -36,7 +36,7 @@ def compress(file: Any, count: int) -> None:
     file.create_dataset("a", data=np.zeros(count), compression="gzip", chunks=(1 << 20,))
 
 
-BOMBS: dict[str, Callable[[Any], None]] = {
+BOMBS: dict[str, Callable[[Any], object]] = {
     "declared": lambda file: declare(file, (100_000_000,)),
     "declared in three axes": lambda file: declare(file, (1 << 20, 1 << 10, 1 << 10)),
     "declared by many": lambda file: [
