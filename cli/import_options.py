@@ -10,7 +10,7 @@ def parse_import_settings(
     input_shape: str | None,
     value_bits: int,
     dt: float | None,
-    reset: Literal["zero"] | None,
+    reset: Literal["zero", "subtract", "delayed_subtract"] | None,
     timing: Literal["slayer", "synchronous", "pipelined"],
     skip_layers: int,
 ) -> "ImportSettings":

@@ -55,8 +55,8 @@ TimeStep = Annotated[
     float | None, typer.Option("--dt", help="Time step of a .nir file, in seconds.")
 ]
 ResetRule = Annotated[
-    Literal["zero"] | None,
-    typer.Option("--reset", help="Reset of the voltage after a spike, if a .nir file omits it."),
+    Literal["zero", "subtract", "delayed_subtract"] | None,
+    typer.Option("--reset", help="Reset of a .nir file's neurons, where it omits it or has 0."),
 ]
 Timing = Annotated[
     Literal["slayer", "synchronous", "pipelined"],

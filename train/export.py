@@ -30,7 +30,7 @@ class ImportSettings(TypedDict, total=False):
     input_shape: tuple[int, ...] | None
     value_bits: int
     dt: float | None
-    reset: Literal["zero"] | None
+    reset: Literal["zero", "subtract", "delayed_subtract"] | None
     timing: Literal["slayer", "synchronous", "pipelined"]
     skip_layers: int
 
@@ -58,7 +58,8 @@ def convert(
             weight bits of each layer within that budget.
         calibration_samples: Number of samples to calibrate on, the first ones.
         **import_settings: What a third-party model may not specify: `input_shape`, `value_bits`
-            (default 1), `dt` (seconds of a timestep, for NIR) and `reset` ("zero"); for `.net`
+            (default 1), `dt` (seconds of a timestep) and `reset` ("zero", "subtract" or
+            "delayed_subtract", what spikes do where the file omits it or has 0) for NIR; for `.net`
             files `timing` ("slayer" by default, "synchronous" as netx with resets, "pipelined" as
             netx without) and `skip_layers`, the number of layers to leave out at the beginning.
 

@@ -63,7 +63,8 @@ class ImportOptions:
             without an input layer.
         value_bits: Bits of an input value, 1 for spikes.
         dt: Seconds per timestep, for NIR files of other programs.
-        reset: Reset of their neurons, where the file leaves it out.
+        reset: Reset of their neurons, where the file leaves it out, or has a `v_reset` of 0, which
+            other libraries write for a soft reset too.
         timing: When the layers of a `.net` file begin: "slayer", "synchronous" (netx with resets)
             or "pipelined" (netx without); see `pumice.convert.formats.netx.reader`.
         skip_layers: Number of layers of a `.net` file to leave out at the beginning.

@@ -140,6 +140,10 @@ def _make_node(nir: Any, values: Mapping[str, Any]) -> Any:
     """Make a node of the `nir` package, three of whose types name things differently in files."""
     values = dict(values)
     kind = values.pop("type")
+    keys = [key for key in values if key.startswith("metadata/")]
+    metadata = {key.removeprefix("metadata/"): values.pop(key) for key in keys}
+    if metadata:
+        return getattr(nir, kind)(**values, metadata=metadata)
     if kind == "Input":
         return nir.Input({"input": values["shape"]})
     if kind == "Output":

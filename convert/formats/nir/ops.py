@@ -10,8 +10,8 @@ as NIR's paper and most of its readers have it (Pedersen et al., Nature Communic
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 from ....runtime.errors import FileError
 from ...diagnostics import LayerDiagnostic, UnsupportedLayerError
 from ...quantize.linear_ops import AffineOp, ConvOp, FlattenOp, LinearOp, Op, PoolOp
-from ...quantize.neuron_params import NeuronParams
+from ...quantize.neuron_params import NeuronParams, ResetRule, make_neuron_params
 from .reader import NirNode
 
-Reset = Literal["zero"]
+Reset = Literal["zero", "subtract", "delayed_subtract"]
+# Metadata of a node: NIR has no field for a soft reset, nor for these.
+RESET_KEY, REFRACTORY_KEY = "metadata/reset", "metadata/refractory"
+SPIKES_KEY, BOUND_KEY = "metadata/max_spikes", "metadata/min_voltage"
 Float64Array = NDArray[np.float64]
 NEURON_KINDS = ("IF", "LIF", "CubaLIF", "I", "LI", "CubaLI", "Threshold")
 NEURON_PARAMETERS = ("tau", "tau_mem", "tau_syn", "r", "w_in", "v_leak", "v_threshold", "v_reset")
@@ -74,15 +77,13 @@ def convert_neuron(node: NirNode, dt: float, reset: Reset | None) -> NeuronParam
     """Convert a neuron node to timesteps of `dt` seconds.
 
     Raises:
-        UnsupportedLayerError: It resets to another value, has a threshold of zero or below, or a
+        UnsupportedLayerError: Its reset is unknown, or it has a threshold of zero or below, or a
             time constant below `dt`.
         FileError: Its values are unreadable.
     """
     if node.kind == "Threshold":
         threshold = _check_threshold(node.floats("threshold"), "threshold")
         return NeuronParams(np.ones(1), np.zeros(1), threshold, np.ones(1), np.ones(1))
-    if node.kind in SPIKING_KINDS:
-        _check_reset(node, reset)
     shapes = {node.floats(key).shape for key in NEURON_PARAMETERS if key in node.values}
     if len({shape for shape in shapes if np.prod(shape) > 1}) > 1:
         raise FileError(f"{node.name}: its parameters have shapes {sorted(shapes)}, needs one")
@@ -100,11 +101,14 @@ def convert_neuron(node: NirNode, dt: float, reset: Reset | None) -> NeuronParam
         gain = gain * node.floats("w_in") * current_decay
     leak = node.floats("v_leak") if "v_leak" in node.values else np.zeros(1)
     spiking = node.kind in SPIKING_KINDS
+    rule: ResetRule = {}
     threshold = np.ones(1)
     if spiking:
         threshold = _check_threshold(node.floats("v_threshold"), "v_threshold")
-    return NeuronParams(
-        gain, leak * voltage_decay, threshold, current_decay, voltage_decay, spiking
+        rule = _read_reset(node, threshold, reset)
+    return replace(
+        make_neuron_params(threshold, current_decay, voltage_decay, gain, spiking, **rule),
+        bias=leak * voltage_decay,
     )
 
 
@@ -114,15 +118,36 @@ def _check_threshold(threshold: Float64Array, key: str) -> Float64Array:
     return threshold
 
 
-def _check_reset(node: NirNode, reset: Reset | None) -> None:
-    if "v_reset" not in node.values and reset is None:
+def _read_reset(node: NirNode, threshold: Float64Array, reset: Reset | None) -> ResetRule:
+    """Read what spikes do: from the metadata of the node, else from `reset`, else from `v_reset`.
+
+    Other libraries write a `v_reset` of 0 for neurons that subtract their threshold, so `reset`
+    takes precedence over it.
+    """
+    value = node.floats("v_reset") if "v_reset" in node.values else np.zeros(1)
+    own: Any = node.text(RESET_KEY) if RESET_KEY in node.values else reset
+    if own is None and "v_reset" not in node.values:
         raise UnsupportedLayerError(
             "does not specify its reset", 'give reset="zero" where it resets to zero'
         )
-    if "v_reset" in node.values and np.any(node.floats("v_reset") != 0):
-        raise UnsupportedLayerError(
-            f"v_reset is {node.floats('v_reset').flat[0]:g}", "the chip resets to 0"
-        )
+    if own is not None and own not in get_args(Reset):
+        raise UnsupportedLayerError(f"its reset is {own!r}", f"use one of {get_args(Reset)}")
+    rule: ResetRule = {}
+    if REFRACTORY_KEY in node.values:
+        rule["refractory"] = node.integers(REFRACTORY_KEY)[0]
+    if SPIKES_KEY in node.values:
+        rule["max_spikes"] = node.integers(SPIKES_KEY)[0]
+    if BOUND_KEY in node.values:
+        rule["min_voltage"] = node.floats(BOUND_KEY)
+    if own in ("subtract", "delayed_subtract"):
+        if np.any(value):
+            raise UnsupportedLayerError(
+                f"v_reset is {value.flat[0]:g}, but its reset subtracts", "use a v_reset of 0"
+            )
+        return {**rule, "reset": own, "reset_value": threshold}
+    if np.any(value):
+        return {**rule, "reset": "value", "reset_value": value}
+    return rule
 
 
 def _decay_fraction(node: NirNode, key: str, dt: float) -> Float64Array:

@@ -5,6 +5,7 @@ rounding of decays. A decay of zero would be an infinite time constant; `LONG_TI
 replaces it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -18,6 +19,7 @@ from ....runtime.errors import NetworkError
 from ....runtime.network import Network
 from ....runtime.population import Population
 from ....runtime.projection import Projection
+from .ops import BOUND_KEY, REFRACTORY_KEY, RESET_KEY, SPIKES_KEY
 
 LONG_TIME_CONSTANT = float(DECAY_ONE << 20)  # in timesteps
 Values = dict[str, Any]
@@ -103,6 +105,7 @@ def _neuron_node(population: Population, dt: float, bias_is_carried: bool) -> Va
     values: Values = {"type": "I"}
     if spiking:
         values |= {"v_threshold": full(population.threshold), "v_reset": full(0.0)}
+        values |= _reset_values(population, full)
     without_current = bool(np.all(population.current_decay == DECAY_ONE))
     if without_current and not np.any(population.voltage_decay) and not np.any(bias):
         return values | {"type": "IF" if spiking else "I", "r": full(1 / dt)}
@@ -113,6 +116,25 @@ def _neuron_node(population: Population, dt: float, bias_is_carried: bool) -> Va
     synaptic = _time_constants(population.current_decay)
     values |= {"tau_mem": full(steps * dt), "tau_syn": full(synaptic * dt), "w_in": full(synaptic)}
     return values | {"type": "CubaLIF" if spiking else "CubaLI"}
+
+
+def _reset_values(population: Population, full: Callable[[Any], Any]) -> Values:
+    """What spikes do: `v_reset`, and as metadata of the node what NIR has no field for.
+
+    A soft reset that does not subtract the threshold is in the exact integers only.
+    """
+    values: Values = {}
+    if population.reset == "value":
+        values["v_reset"] = full(population.reset_value)
+    elif population.reset != "zero":
+        values[RESET_KEY] = population.reset
+    if population.refractory:
+        values[REFRACTORY_KEY] = population.refractory
+    if population.max_spikes > 1:
+        values[SPIKES_KEY] = population.max_spikes
+    if population.bounded:
+        values[BOUND_KEY] = full(population.min_voltage)
+    return values
 
 
 def _time_constants(decay: NDArray[np.int32]) -> Float64Array:

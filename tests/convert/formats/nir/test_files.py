@@ -286,7 +286,14 @@ def nested_graph(*inputs: str) -> nir.NIRGraph:
 
 
 UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
-    "reset": ({"lif": nir.LIF(*[full(1, 3)] * 4, v_reset=full(0.5, 3))}, "v_reset is 0.5; the"),
+    "reset": (
+        {"lif": nir.LIF(*[full(1, 3)] * 4, v_reset=full(0.5, 3), metadata={"reset": "subtract"})},
+        "v_reset is 0.5, but its reset subtracts; use a v_reset of 0",
+    ),
+    "unknown reset": (
+        {"lif": nir.LIF(*[full(1, 3)] * 4, v_reset=full(0, 3), metadata={"reset": "decay"})},
+        "its reset is 'decay'; use one of",
+    ),
     "short": ({"lif": nir.LIF(full(0.001, 3), *[full(1, 3)] * 3)}, "tau is 0.001 s, below"),
     "threshold": ({"lif": nir.LIF(*[full(1, 3)] * 3, full(0, 3))}, "v_threshold is 0"),
     "filtered": (
@@ -309,6 +316,44 @@ def test_unsupported_nodes_are_errors_in_one_line(name: str, path: Path) -> None
     with pytest.raises(FileError, match=text) as caught:
         read_nir(path, dt=DT)
     assert "\n" not in str(caught.value)
+
+
+SOFT = {"current_decay": 4096, "voltage_decay": 1024, "threshold": 150, "reset": "subtract"}
+RESETS: dict[str, dict[str, Any]] = {
+    "value": SOFT | {"reset": "value", "reset_value": [-40, 60, 0]},
+    "soft": SOFT | {"reset_value": 150},
+    "delayed": SOFT | {"reset": "delayed_subtract", "reset_value": 150},
+    "several": SOFT | {"reset_value": 150, "max_spikes": 7},
+    "refractory": SOFT | {"reset": "zero", "refractory": 2},
+    "bounded": SOFT | {"reset": "zero", "min_voltage": [-10, -20, 0]},
+}
+
+
+@pytest.mark.parametrize("name", RESETS)
+def test_resets_round_trip_exactly_and_as_floats(name: str, path: Path) -> None:
+    """The nodes alone, as another program would hand them on, give the same spikes."""
+    weights = Dense(np.random.default_rng(2).integers(-50, 90, (3, 4)) * 2)
+    populations = Population("in", (4,), "input"), Population("lif", (3,), **RESETS[name])
+    network = Network(populations, (Projection("w", "in", "lif", weights),))
+    write_nir(path, network, DT)
+    assert read_nir(path)[0] == network
+    with h5py.File(path, "a") as file:
+        del file["node/metadata"]
+    read, _ = read_nir(path, dt=DT)
+    assert isinstance(read, FloatNetwork)
+    events = (np.random.default_rng(1).random((30, 5, 4)) < 0.5).astype(np.uint8)
+    spikes = reference.run(network, events).spikes["lif"]
+    assert spikes.any()
+    differ = simulate(read, events)["lif"] != spikes  # integer decays round
+    assert differ.mean() < 0.02
+
+
+def test_soft_reset_of_a_file_that_writes_zero_is_given_by_the_reader(path: Path) -> None:
+    nir.write(path, small_graph())
+    for reset in ("subtract", "delayed_subtract"):
+        read, _ = read_nir(path, dt=DT, reset=reset)  # type: ignore[arg-type]
+        assert isinstance(read, FloatNetwork)
+        assert (read.populations[0].reset, read.populations[0].reset_value) == (reset, 1.0)
 
 
 def test_missing_options_are_errors(path: Path) -> None:
