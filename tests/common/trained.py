@@ -57,6 +57,7 @@ TABLES: dict[str, dict[str, Any]] = {
                 "padding": 1,
                 "norm": False,
                 "current_decay": 0.7,
+                "reset": "subtract",
                 "weight_bits": 6,
             },
             {

@@ -13,7 +13,7 @@ from ...runtime.config import Options
 from ...runtime.errors import NetworkError
 from ...runtime.population import NAME_PATTERN
 from ...runtime.projection import MAX_DELAY
-from .neuron_options import LearnedParameter, NeuronOptions, Surrogate
+from .neuron_options import LearnedParameter, NeuronOptions, Reset, Surrogate
 
 INPUT = "input"  # name of the input population
 Shape = tuple[int, ...]
@@ -90,6 +90,8 @@ class SpikingLayerOptions(WeightedLayerOptions):
     - `voltage_decay`: fraction of the voltage lost per step.
     - `threshold`: voltage at which a neuron spikes.
     - `surrogate`: surrogate derivative of the spike.
+    - `reset`: what a spike does to the voltage: zero sets it to zero, subtract subtracts the
+      threshold (a soft reset).
     - `learn`: parameters that are learned, one value for the layer, from these as initial values.
     - `weight_bits`: bits of quantized weights.
     """
@@ -102,6 +104,7 @@ class SpikingLayerOptions(WeightedLayerOptions):
     voltage_decay: float | None = Field(default=None, ge=0, le=1)
     threshold: float | None = Field(default=None, gt=0)
     surrogate: Surrogate | None = None
+    reset: Reset | None = None
     learn: tuple[LearnedParameter, ...] | None = None
     weight_bits: int | None = Field(default=None, ge=4, le=8)
 

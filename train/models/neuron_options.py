@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..nn.neuron import NeuronConfig
 
 Surrogate = Literal["triangle", "rectangle", "atan", "fast_sigmoid"]
+Reset = Literal["zero", "subtract"]
 LearnedParameter = Literal["current_decay", "voltage_decay", "threshold"]
 
 
@@ -31,7 +32,7 @@ class NeuronOptions(Options):
     voltage_decay: float = Field(default=0.5, ge=0, le=1)
     threshold: float = Field(default=1.0, gt=0)
     surrogate: Surrogate = "triangle"
-    reset: Literal["zero", "subtract"] = "zero"
+    reset: Reset = "zero"
     learn: tuple[LearnedParameter, ...] = ()
 
     @property
