@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from .connections import CONNECTION_KINDS, connection_kind
+from .connections import CONNECTION_KINDS, Connection, connection_kind
 from .early_exit import EarlyExit
 from .encoders.encoder import encoder_from_dict, encoder_to_dict
 from .errors import FileError, NetworkError
@@ -229,16 +229,29 @@ def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]
 
 
 def _pack_arrays(tensors: Arrays) -> tuple[dict[str, NDArray[Any]], dict[str, Packing]]:
-    """Pack the arrays that have many values; returns all arrays, and what describes those."""
+    """Pack the arrays that have many values, equal ones once.
+
+    Returns what is stored, and for each packed array what `unpack` needs, or under `same` the name
+    of the array that it equals.
+    """
     stored, packed = dict(tensors), {}
+    first: dict[bytes, str] = {}
     for name, array in tensors.items():
-        if array.size >= PACKED_VALUES:
-            stored[name], packed[name] = pack(array)
+        if array.size < PACKED_VALUES:
+            continue
+        stored[name], packed[name] = pack(array)
+        content = hashlib.sha256(json.dumps(packed[name]).encode() + stored[name].tobytes())
+        same = first.setdefault(content.digest(), name)
+        if same != name:
+            packed[name] = {"same": same}
+            del stored[name]
     return stored, packed
 
 
 def _unpack_arrays(packed: Mapping[str, Packing], tensors: Arrays) -> dict[str, NDArray[Any]]:
-    return dict(tensors) | {name: unpack(tensors[name], packed[name]) for name in packed}
+    arrays = dict(tensors)
+    arrays |= {name: unpack(tensors[name], packed[name]) for name in packed if name in tensors}
+    return arrays | {name: arrays[packed[name]["same"]] for name in packed if name not in tensors}
 
 
 def network_digest(network: Network) -> str:
@@ -311,11 +324,15 @@ def _deserialize(graph: dict[str, Any], tensors: Arrays) -> Network:
         for p in graph["populations"]
     ]
     projections = []
+    shared: dict[tuple[Any, ...], Connection] = {}  # equal weights are compiled and computed once
     for values in graph["projections"]:
         parameters = dict(values["connection"])
+        named = arrays(f"{values['name']}/projection")
+        key = json.dumps(parameters, sort_keys=True), *((n, id(named[n])) for n in sorted(named))
         kind = CONNECTION_KINDS[parameters.pop("kind")]
-        connection = kind(**parameters, **arrays(f"{values['name']}/projection"))
-        projections.append(Projection(**{**values, "connection": connection}))
+        if key not in shared or not named:
+            shared[key] = kind(**parameters, **named)
+        projections.append(Projection(**{**values, "connection": shared[key]}))
     if unused:
         raise NetworkError(f"arrays {', '.join(unused)} belong to no part of the graph")
     thresholds = graph.get("early_exit")

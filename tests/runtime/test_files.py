@@ -109,8 +109,45 @@ def test_weights_take_the_bits_that_they_have(
     assert read_network(path) == network
 
 
+def test_equal_weights_are_stored_once_and_shared_again(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shared, other = (Conv(2 * rng.integers(-99, 99, (8, 8, 3, 3)), padding=(1, 1)) for _ in "ab")
+    strided = Conv(shared.weights, padding=(1, 1), dilation=(1, 1), stride=(2, 2))
+    populations = (
+        Population("in", (8, 4, 4), kind="input"),
+        *(Population(name, (8, 4, 4), threshold=500) for name in "ab"),
+        Population("c", (8, 2, 2), threshold=500),
+    )
+    projections = (
+        Projection("p", "in", "a", shared),
+        Projection("q", "in", "b", shared),
+        Projection("r", "a", "b", other),
+        Projection("s", "b", "c", strided),
+    )
+    network = Network(populations, projections)
+    path = tmp_path / "net.pumice"
+    write_network(path, network)
+    again = read_network(path)
+    assert again == network and network_digest(again) == network_digest(network)
+    p, q, r, s = (projection.connection for projection in again.projections)
+    assert p is q and p is not r and p is not s
+    with safe_open(path, framework="np") as file:
+        assert sorted(n for n in file.keys() if "weights" in n) == [  # noqa: SIM118
+            "p/projection.weights",
+            "r/projection.weights",
+        ]
+    write_network(tmp_path / "again.pumice", again)
+    assert (tmp_path / "again.pumice").read_bytes() == path.read_bytes()
+
+
 @pytest.mark.parametrize(
-    "packed", [None, {"p/projection.weight": {}}, {"p/projection.weights": {"shape": [1, 2]}}]
+    "packed",
+    [
+        None,
+        {"p/projection.weight": {}},
+        {"p/projection.weights": {"shape": [1, 2]}},
+        {"p/projection.weights": {"same": "x"}},
+    ],
 )
 def test_an_invalid_packing_is_a_one_line_error(tmp_path: Path, packed: Any) -> None:
     wrong = graph() | {"format": 3, "packed": packed}

@@ -71,7 +71,7 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
     ordered = (*network.inputs, *network.topological_order)
     places = {population.name: place for place, population in enumerate(ordered)}
     steps = _round_steps(network, places)
-    builders = ArrayBuilders()
+    builders = ArrayBuilders(sum(_weight_room(p) for p in network.projections))
     populations: list[Fields] = []
     projections: list[Fields] = []
     first = history = masks = past = 0
@@ -133,6 +133,12 @@ def _place_further_states(populations: list[Fields], neurons: int) -> int:
     return states
 
 
+def _weight_room(projection: Projection) -> int:
+    """Estimate the bytes of the weights of a projection: two layouts, and what pads them."""
+    connection = projection.connection
+    return 1024 if isinstance(connection, SumPool) else 9 * connection.weights.size // 4 + 1024
+
+
 def _check_sizes(weights: int, history: int) -> None:
     """Raise `EngineError` where bytes of the tables exceed what their offsets can count."""
     for quantity, size in (("weights", weights), ("values of a round", history)):
@@ -164,12 +170,12 @@ def _assemble_tables(
         np.array([header[name] for name in HEADER], np.int32),
         make_table(POPULATION, populations),
         make_table(PROJECTION, projections),
-        builders.weights.concatenate(),
-        builders.tables.concatenate(),
-        builders.targets.concatenate(),
-        builders.taps.concatenate(),
-        builders.factors.concatenate(),
-        builders.levels.concatenate(),
+        builders.weights.array(),
+        builders.tables.array(),
+        builders.targets.array(),
+        builders.taps.array(),
+        builders.factors.array(),
+        builders.levels.array(),
         thresholds,
     )
     tables.seal()

@@ -71,9 +71,11 @@ def _weight_bytes(weights: NDArray[np.int16], learns: bool) -> tuple[NDArray[np.
     low, high = (int(weights.min()), int(weights.max())) if weights.size else (0, 0)
     halved = int(low < 0 < high)
     is_signed = int(halved or (low >= -128 and high <= 127 and not learns))
-    held = (weights >> halved).astype(np.int8).view(np.uint8)
-    if not is_signed:
-        held = np.abs(weights).astype(np.uint8)
+    held = np.empty(weights.shape, np.uint8)
+    if is_signed:  # buffered, so that no copy of 16 bits is made
+        np.right_shift(weights, halved, held.view(np.int8), dtype=np.int16, casting="unsafe")
+    else:
+        np.abs(weights, held, dtype=np.int16, casting="unsafe")
     return held, {
         "is_signed": is_signed,
         "negate": int(not is_signed and low < 0),
@@ -173,8 +175,9 @@ def _windows(
     kernel = conv.groups, group, inputs, height, width
     windows = conv_output_size(conv, source)
     order = sorted(range(width), key=lambda k: (k * conv.dilation[1] % conv.stride[1], -k))
-    laid = np.empty(weights.size, np.uint8)
-    core.lay_by_input(weights, kernel, np.array(order, np.int32), laid)
+    laid = builders.weights.reserve(weights.size)
+    by_input = builders.weights.held[laid : laid + weights.size]
+    core.lay_by_input(weights, kernel, np.array(order, np.int32), by_input)
     places = np.argsort(order).astype(np.int32)
     down = _kernel_taps(conv, 0, source[1], windows[0], list(range(height)))
     across = _kernel_taps(conv, 1, source[2], windows[1], order)
@@ -193,7 +196,7 @@ def _windows(
     one_run = conv.groups == 1 and all(len(runs) <= 1 for runs in columns) and windows != (1, 1)
     fields |= {
         "kind": DEPTHWISE if depthwise_layer else CONV,
-        "weights": builders.weights.add(laid),
+        "weights": laid,
         "rows": _add_taps(builders, rows),
         "columns": _add_taps(builders, columns),
         "plane": height * width * group,
@@ -251,13 +254,13 @@ def _pack_depthwise(builders: ArrayBuilders, weights: NDArray[np.uint8]) -> Fiel
 def _pack_quads(
     builders: ArrayBuilders,
     conv: Conv,
-    laid: NDArray[np.uint8],
+    laid: int,
     places: NDArray[np.int32],
     kernel: Kernel,
     source: Shape,
     windows: Shape,
 ) -> Fields:
-    """Lay out weights (group, input, row, column, output) for products, with the bytes they read.
+    """Lay out the weights that are `laid` out by input for products, with the bytes they read.
 
     `kernel`: the sizes (groups, outputs, inputs, rows, columns); `places`: where columns are.
     Neighboring inputs are a run, padded with zeros to whole fours. Lanes come in tiles of 16, the
@@ -268,15 +271,18 @@ def _pack_quads(
     joined = groups == conv.dilation[1] == 1
     run, runs = (width * inputs, height) if joined else (inputs, height * width)
     fours, lanes = -(-run // 4), -(-outputs // HALF_LANES) * HALF_LANES
-    packed = np.empty(groups * runs * fours * 4 * lanes, np.uint8)
-    core.lay_by_quad(laid, kernel, places, joined, packed)
+    builders.weights.align()
+    size = groups * runs * fours * 4 * lanes
+    packed = builders.weights.reserve(size)
+    held = builders.weights.held
+    by_input = held[laid : laid + math.prod(kernel)]
+    core.lay_by_quad(by_input, kernel, places, joined, held[packed : packed + size])
     down, aside = (np.arange(n) * d for n, d in zip((height, width), conv.dilation, strict=True))
     taps = (across * down[:, None] + (aside[:1] if joined else aside)).reshape(-1, 1) * channels
     rows, columns = (np.arange(n) * s for n, s in zip(windows, conv.stride, strict=True))
     corners = (across * rows[:, None] + columns) * channels
-    builders.weights.align()
     return {
-        "packed": builders.weights.add(packed),
+        "packed": packed,
         "quads": runs * fours,
         "lanes": lanes,
         "offsets": builders.tables.add((taps + 4 * np.arange(fours)).reshape(-1)),

@@ -158,32 +158,42 @@ class CoreTables:
 
 
 class ArrayBuilder:
-    """Arrays laid end to end."""
+    """An array that grows at its end, with room for `capacity` values that costs no time."""
 
-    def __init__(self, empty: NDArray[Any]) -> None:
-        self.arrays = [empty]
+    def __init__(self, empty: NDArray[Any], capacity: int = 64) -> None:
+        self.held = np.empty((capacity, *empty.shape[1:]), empty.dtype)
         self.size = 0
+
+    def reserve(self, count: int) -> int:
+        """Append `count` values that are still to be written, return the index of the first."""
+        first, self.size = self.size, self.size + count
+        if self.size > len(self.held):
+            grown = np.empty((max(self.size, 2 * first), *self.held.shape[1:]), self.held.dtype)
+            grown[:first] = self.held[:first]
+            self.held = grown
+        return first
 
     def add(self, values: Any) -> int:
         """Append `values`, return the index of the first."""
-        self.arrays.append(np.asarray(values, self.arrays[0].dtype))
-        self.size += len(self.arrays[-1])
-        return self.size - len(self.arrays[-1])
+        added = np.asarray(values, self.held.dtype)
+        first = self.reserve(len(added))
+        self.held[first : self.size] = added
+        return first
 
     def align(self) -> None:
         """Append zeros up to a multiple of a block."""
         self.add(np.zeros(-self.size % BLOCK))
 
-    def concatenate(self) -> NDArray[Any]:
-        """Return all of them as one array."""
-        return np.concatenate(self.arrays)
+    def array(self) -> NDArray[Any]:
+        """Return all values."""
+        return self.held[: self.size]
 
 
 class ArrayBuilders:
     """The arrays that all populations and projections share, and connections already laid out."""
 
-    def __init__(self) -> None:
-        self.weights = ArrayBuilder(np.zeros(0, np.uint8))
+    def __init__(self, weights: int) -> None:
+        self.weights = ArrayBuilder(np.zeros(0, np.uint8), weights)
         self.tables = ArrayBuilder(np.zeros(0, np.int32))
         self.targets = ArrayBuilder(np.zeros(0, np.uint16))
         self.taps = ArrayBuilder(np.zeros((0, 3), np.int32))
