@@ -31,22 +31,21 @@ static uint32_t pm_crc_portable(uint32_t crc, const uint8_t *bytes, size_t size)
 #include <nmmintrin.h>
 #define PM_CRC_WORD(crc, word) (uint32_t)_mm_crc32_u64(crc, word)
 #define PM_CRC_BYTE(crc, byte) _mm_crc32_u8(crc, byte)
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #define PM_CRC_TARGET __attribute__((target("sse4.2")))
 #else
 #define PM_CRC_TARGET
 #endif
 #elif defined(__aarch64__) || defined(_M_ARM64)
-#if defined(_MSC_VER)
-#include <arm64_neon.h>
+#if defined(__clang__)
+#include <arm_acle.h>
+#define PM_CRC_TARGET __attribute__((target("crc")))
+#elif defined(_MSC_VER)
+#include <intrin.h>
 #define PM_CRC_TARGET
 #else
-#if defined(__clang__)
-#define PM_CRC_TARGET __attribute__((target("crc")))
-#else
-#define PM_CRC_TARGET __attribute__((target("+crc")))
-#endif
 #include <arm_acle.h>
+#define PM_CRC_TARGET __attribute__((target("+crc")))
 #endif
 #define PM_CRC_WORD(crc, word) __crc32cd(crc, word)
 #define PM_CRC_BYTE(crc, byte) __crc32cb(crc, byte)

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from pumice.deploy.c.engine import run, run_cortex_m, run_riscv
 from pumice.runtime import Conv, Dense, Network, Population, Projection, Trace
 from pumice.runtime.divergence import first_divergence
 from pumice.runtime.engines import reference
+from pumice.runtime.engines.cpu import engine as cpu
 from pumice.runtime.engines.registry import ENGINES
 from pumice.runtime.engines.run import run as run_engine
 from pumice.runtime.errors import EngineError, MissingPackage
@@ -23,6 +25,8 @@ from pumice.runtime.verify import verify
 
 # How many random networks each engine runs in CI.
 COUNTS = {"c": 300, "cortex-m": 30, "cortex-m7": 4, "riscv": 10}
+# How many new ones each runs in a night (`-m slow`): an hour for `c`, which compiles each.
+NIGHTLY = {"cpu": 10_000, "c": 10_000, "cortex-m": 300, "riscv": 300}
 RUN: dict[str, Any] = {
     "c": run,
     "cortex-m": run_cortex_m,
@@ -57,6 +61,39 @@ def test_random_networks_equal_the_reference(name: str) -> None:
         network, events = drawn
         expected = reference.run(network, events, "states")
         assert_equal(network, expected, RUN[name](network, events, "states"))
+
+    compare()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "count"), list(NIGHTLY.items()))
+def test_thousands_of_networks_equal_the_reference(name: str, count: int) -> None:
+    """New networks each time; `cpu` takes every instruction variant and three shared threads."""
+    if name != "cpu":
+        skip_without_tools(name)
+    elif not cpu.VARIANTS:
+        pytest.skip("needs the C core")
+
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=False,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(PRESENT)
+    def compare(drawn: tuple[Network, Events]) -> None:
+        network, events = drawn
+        expected = reference.run(network, events, "states")
+        if name != "cpu":
+            assert_equal(network, expected, RUN[name](network, events, "states"))
+            return
+        with patch.multiple(cpu, WORK=0, SHARE=1):
+            for variant in cpu.VARIANTS:
+                for threads in (1, 3):
+                    found = cpu.run(network, events, "states", threads, variant)
+                    assert_equal(network, expected, found)
 
     compare()
 

@@ -1,9 +1,6 @@
 /* Fuzz the tables of the C core with libFuzzer: what pm_validate accepts has to run without leaving
  * its memory, in every instruction variant, whole, cut, in a group and on two threads.
- *
- *     clang -std=c11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -Iruntime/core \
- *       runtime/core/core*.c tests/runtime/engines/cpu/fuzz_tables.c -o fuzz_tables -lpthread
- *     ./fuzz_tables corpus/ -max_len=100000     (corpus: record_runs.py --tables FOLDER NUMBER)
+ * Run it by fuzz.sh.
  *
  * An input is the ten tables, each as a 64-bit size and that many bytes. The mutator changes
  * integers and keeps sizes; the checksum is written anew, as an attacker would. */
