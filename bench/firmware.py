@@ -1,5 +1,8 @@
 """Size and work of exported firmware: `python -m bench.firmware [NETWORK.pumice]`.
 
+`--waveforms FOLDER` measures the network of the recipe `spoken-digits`, given as NETWORK, on the
+recordings 0 to 4 in FOLDER: with the encoder, whose instructions are counted apart.
+
 Trains the network of the demo, with weights of 8 and 4 bits, or reads one. On each emulated
 processor it measures the exported firmware, and a dense int8 CNN of the same shape in plain C
 (bench/firmware_cnn.c). Flash and RAM come from the linker, the stack excluded; instructions from
@@ -30,7 +33,7 @@ from pumice.deploy.c.build import (
 )
 from pumice.deploy.c.export import read_source
 from pumice.deploy.c.footprint import measure_footprint, read_section_sizes
-from pumice.deploy.c.profile import count_instructions
+from pumice.deploy.c.profile import count_encoding, count_instructions
 from pumice.runtime import Conv, Dense, Network
 from pumice.runtime.connections import conv_output_size
 
@@ -38,6 +41,7 @@ PROCESSORS = ("cortex-m4", "cortex-m7", "rv32imac")
 BENCH = Path(__file__).parent
 RESULTS = BENCH / "results"
 SAMPLES = 32
+RECORDINGS = ("_0", "_1", "_2", "_3", "_4")  # that the recipe holds out
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,16 @@ def main() -> None:
     parser.add_argument("network", nargs="?", type=Path)
     parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--qualia", metavar="PYTHON")
+    parser.add_argument("--waveforms", metavar="FOLDER", type=Path)
     arguments = parser.parse_args()
+    if arguments.waveforms:
+        if not arguments.network:
+            parser.error("--waveforms needs NETWORK.pumice")
+        rows = measure_spoken_digits(
+            pm.load(arguments.network), arguments.waveforms, arguments.qualia
+        )
+        write_rows(rows, "firmware-spoken-digits.json")
+        return
     data = pm.datasets.load("digits-events", timesteps=8)
     if arguments.network:
         networks = {"pumice": pm.load(arguments.network)}
@@ -92,10 +105,52 @@ def main() -> None:
             for kind in ("int8", "float")
             for processor in PROCESSORS[:2]
         ]
+    write_rows(rows, "firmware.json")
+
+
+def write_rows(rows: list[Row], name: str) -> None:
     print_rows(rows)
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "firmware.json"
-    path.write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
+    document = json.dumps([asdict(row) for row in rows], indent=1)
+    (RESULTS / name).write_text(document, encoding="utf-8")
+
+
+def measure_spoken_digits(network: Network, folder: Path, qualia: str | None) -> list[Row]:
+    """Measure the network with its encoder, and its encoder, CNN and generated code alone.
+
+    The CNN has the layers of the network without the recurrent synapses and runs once for each
+    timestep, as the network does.
+    """
+    files = [each for each in sorted(folder.glob("*.wav")) if each.stem[-2:] in RECORDINGS]
+    if not files:
+        raise SystemExit(f"{folder}: holds no recordings DIGIT_SPEAKER_0.wav to _4.wav")
+    labels = np.array([int(each.name[0]) for each in files])
+    inputs = pm.encode(network, files)
+    trace = pm.run(network, inputs)
+    accuracy = tuple(trace.accuracy(labels).tolist())
+    rows = []
+    for processor in PROCESSORS:
+        toolchain = TOOLCHAINS[processor]
+        size = measure_footprint(network, toolchain)
+        plain = measure_footprint(replace(network, encoders=()), toolchain)
+        counts = count_instructions(network, trace, toolchain, SAMPLES)
+        encoding = count_encoding(network, toolchain, trace.timesteps)
+        total = tuple(count + encoding * step for step, count in enumerate(counts, 1))
+        rows.append(Row("pumice", processor, size.flash, size.buffers, total[-1], total, accuracy))
+        rows.append(
+            Row("its encoder", processor, size.flash - plain.flash, size.buffers - plain.buffers,
+                encoding * trace.timesteps)
+        )  # fmt: skip
+        cnn = measure_cnn(network, processor)
+        rows.append(replace(cnn, instructions=cnn.instructions * trace.timesteps))
+    if qualia:
+        shape = ("spoken-digits", trace.timesteps)
+        rows += [
+            measure_qualia(qualia, kind, processor, *shape)
+            for kind in ("int8", "float")
+            for processor in PROCESSORS[:2]
+        ]
+    return rows
 
 
 def measure_network(name: str, network: Network, test: Any, processor: str) -> Row:
@@ -120,18 +175,21 @@ def measure_cnn(network: Network, processor: str) -> Row:
     return Row("int8 CNN, plain C", processor, *sizes, count)
 
 
-def measure_qualia(python: str, kind: str, processor: str) -> Row:
-    """Generate, compile and run code of qualia-codegen, for 8 timesteps."""
+def measure_qualia(
+    python: str, kind: str, processor: str, shape: str = "demo", timesteps: int = 8
+) -> Row:
+    """Generate, compile and run code of qualia-codegen for the network of `shape`."""
     toolchain = TOOLCHAINS[processor]
     if kind == "float":
         flags = ("-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
         toolchain = replace(toolchain, flags=(*toolchain.flags, *flags))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        command = [python, str(BENCH / "firmware_qualia.py"), kind, name]
+        command = [python, str(BENCH / "firmware_qualia.py"), kind, name, shape]
         subprocess.run(command, check=True, capture_output=True)
-        sizes, output = build_and_run(folder, "firmware_qualia.c", toolchain, b"", "-Iinclude")
-    counts = np.array(struct.unpack("<8I", output)) * toolchain.instructions_per_tick
+        flags = ("-Iinclude", f"-DTIMESTEPS={timesteps}")
+        sizes, output = build_and_run(folder, "firmware_qualia.c", toolchain, b"", *flags)
+    counts = np.array(struct.unpack(f"<{timesteps}I", output)) * toolchain.instructions_per_tick
     steps = tuple(counts.cumsum().tolist())
     return Row(f"qualia-codegen, {kind}", processor, *sizes, steps[-1], steps)
 
@@ -159,7 +217,7 @@ def format_layers(network: Network) -> str:
     records = []
     sizes = []
     for number, population in enumerate(network.topological_order):
-        (projection,) = network.incoming(population.name)
+        (projection,) = (each for each in network.incoming(population.name) if not each.delay)
         source = network.population(projection.source).shape
         weights, geometry = _layer(projection.connection, source)
         values = np.clip(weights // 2, -127, 127).reshape(-1).tolist()

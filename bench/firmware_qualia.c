@@ -3,7 +3,9 @@
 
 #include "model.c"
 
+#ifndef TIMESTEPS
 #define TIMESTEPS 8
+#endif
 
 static input_t input;
 static output_t output;

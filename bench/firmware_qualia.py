@@ -3,10 +3,11 @@
 Runs in an environment of its own, since qualia-codegen is AGPL-licensed:
 
     pip install qualia-codegen-core qualia-codegen-plugin-snn spikingjelly==2.0.0 tabulate
-    python bench/firmware_qualia.py float FOLDER      (or int8)
+    python bench/firmware_qualia.py float FOLDER [SHAPE]      (or int8)
 
-The network has the shape of the demo's, with integrate-and-fire neurons and random weights: work
-and memory of the generated code do not depend on them.
+The network has the shape of the demo's, or of the spoken digits' (SHAPE: spoken-digits) without the
+recurrent synapses, which qualia-codegen does not have; with integrate-and-fire neurons and random
+weights: work and memory of the generated code do not depend on them.
 """
 
 import sys
@@ -14,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 
-def main(kind: str, folder: Path) -> None:
+def main(kind: str, folder: Path, shape: str = "demo") -> None:
     from qualia_codegen_core.graph.RoundMode import RoundMode
     from qualia_codegen_plugin_snn import Converter
     from qualia_codegen_plugin_snn.graph import TorchModelGraph
 
-    graph = TorchModelGraph(make_model().eval()).convert()
+    graph = TorchModelGraph(MODELS[shape]().eval()).convert()
     for node in graph.nodes:
         quantization = node.q
         quantization.weights_round_mode = quantization.output_round_mode = RoundMode.FLOOR
@@ -32,7 +33,7 @@ def main(kind: str, folder: Path) -> None:
         raise SystemExit("qualia-codegen failed")
 
 
-def make_model() -> Any:
+def make_demo_model() -> Any:
     from spikingjelly.activation_based.neuron import IFNode
     from torch import nn
 
@@ -50,5 +51,23 @@ def make_model() -> Any:
     return model
 
 
+def make_spoken_digits_model() -> Any:
+    from spikingjelly.activation_based.neuron import IFNode
+    from torch import nn
+
+    layers: list[Any] = []
+    inputs = 1
+    for channels in (16, 32, 48):
+        layers += [nn.Conv2d(inputs, channels, 3, stride=2, padding=1), IFNode(v_reset=None)]
+        inputs = channels
+    layers += [nn.Flatten(), nn.Linear(192, 128), IFNode(v_reset=None), nn.Linear(128, 10)]
+    model = nn.Sequential(*layers)
+    model.input_shape, model.is_snn = (6, 32, 5, 1), True
+    return model
+
+
+MODELS = {"demo": make_demo_model, "spoken-digits": make_spoken_digits_model}
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])
