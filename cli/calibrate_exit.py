@@ -59,12 +59,15 @@ def calibrate_exit(
     from ..report.early_exit import compare_early_exit
     from ..runtime import read_network, write_network
     from ..runtime.errors import DataError
+    from ..runtime.files import check_output_file
     from ..train.data.inputs import file_inputs, read_inputs
     from ..train.evaluation.early_exit import calibrate_early_exit
     from .output import print_json
 
     if loss is not None and coverage is not None:
         raise DataError("--loss and --coverage: needs one of them")
+    path = output or file.with_name(f"{file.stem}-exit.pumice")
+    check_output_file(path)
     network = read_network(file)
     calibrated = calibrate_early_exit(
         network,
@@ -75,7 +78,6 @@ def calibrate_exit(
     )
     test = read_inputs(network, None, folder, events)
     comparison = compare_early_exit(calibrated, test.events, test.labels)
-    path = output or file.with_name(f"{file.stem}-exit.pumice")
     write_network(path, calibrated)
     if as_json:
         record = calibrated.provenance["early_exit"]

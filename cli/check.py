@@ -51,19 +51,9 @@ def check(
     if as_json:
         print_json(report.to_dict())
     else:
-        rows = []
-        for layer in report.diagnostics:
-            details = "; ".join(filter(None, (layer.conversion, layer.reason, layer.remedy)))
-            rows.append((layer.node, layer.kind, layer.support, details))
+        rows = [(each.node, each.kind, each.support, each.details) for each in report.diagnostics]
         print_table(("node", "kind", "support", "conversion, or reason and remedy"), rows, ())
-        unsupported = f", {len(report.unsupported)} unsupported" if report.unsupported else ""
-        measured = ""
-        if report.carried_percent is not None:
-            measured += f", {report.carried_percent:.1f} % of weights carried"
-        if report.changed_percent is not None:
-            measured += f", {report.changed_percent:.1f} % of spikes changed on a drawn input"
-        supported = f"{report.supported_percent:.0f} % supported"
-        typer.echo(f"{report.model}: {supported}{unsupported}{measured}")
+        typer.echo(report.summary)
         if report.carried_percent is not None and report.carried_percent < MIN_CARRIED_PERCENT:
             print_warning("most weights become zero; check --dt and the scale of the weights")
     if report.unsupported:

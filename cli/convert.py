@@ -86,6 +86,7 @@ def convert(
     integers are so far off that the network cannot stand for the model.
     """
     from ..runtime import network_digest
+    from ..runtime.files import check_output_file
     from ..train.data.inputs import read_inputs
     from ..train.model_loader import check_model, load_model
     from .import_options import parse_import_settings
@@ -94,6 +95,7 @@ def convert(
     settings = parse_import_settings(input_shape, value_bits, dt, reset, timing, skip_layers)
     check_model(model)
     path = output or default_output(model)
+    check_output_file(path)
     from ..train.export import convert_with_report, to_importable
 
     imported = to_importable(load_model(model), **settings)

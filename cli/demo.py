@@ -25,11 +25,13 @@ def demo(
     Trains, converts, verifies, runs in Lava and writes the report. Completed steps are not
     repeated. Exit code 1 if an engine differs from the reference.
     """
-    from ..train import convert, load_recipe, model_accuracy, train_recipe
+    from ..runtime.files import check_output_folder
     from ..train.recipes.dataset import load_recipe_dataset
+    from ..train.recipes.loader import load_recipe
     from .demo_report import write_demo_report
     from .output import print_progress, stdout_to_stderr
 
+    check_output_folder(output)
     if prednext:
         from .demo_prednext import prednext_demo
 
@@ -37,6 +39,8 @@ def demo(
     recipe = load_recipe(RECIPE, override or ())
     print_progress("loading the data")
     data = load_recipe_dataset(recipe)
+    from ..train import convert, model_accuracy, train_recipe
+
     print_progress(f"training for {recipe.training.epochs} epochs (a minute on two cores)")
     with stdout_to_stderr() as progress:
         trained = train_recipe(recipe, data, output, resume=True, progress=progress)

@@ -18,14 +18,15 @@ def prednext_demo(output: Path, overrides: Sequence[str], as_json: bool) -> None
     Raises:
         typer.Exit: With exit code 1, if an engine differs from the reference.
     """
+    from ..train.recipes.loader import load_recipe
+
+    recipe = load_recipe(RECIPE, overrides, kind="pretraining")
     from ..train import convert, model_accuracy, write_trained_model
     from ..train.data import load, video_sources
     from ..train.evaluation.baselines import pixel_probe_accuracy, untrained_baseline
     from ..train.evaluation.linear_readout import attach_linear_readout
-    from ..train.recipes.loader import load_recipe
     from ..train.ssl.pretrain import pretrain
 
-    recipe = load_recipe(RECIPE, overrides, kind="pretraining")
     print_progress(f"pretraining for {recipe.training.epochs} epochs (two minutes on two cores)")
     videos = video_sources.load_videos(recipe.data, "train")
     with stdout_to_stderr() as progress:

@@ -47,14 +47,19 @@ def export(
 ) -> None:
     """Write a network as ONNX, NIR, netx or C."""
     from ..runtime import network_digest, read_network
+    from ..runtime.errors import FileError
+    from ..runtime.files import check_output_file, check_output_folder
     from .output import print_json, print_progress
 
+    path = output or file.with_suffix(SUFFIXES[to] if not step else ".step.onnx")
+    check_output_folder(path) if to == "c" else check_output_file(path)
+    if path.exists() and path.samefile(file):
+        raise FileError(f"{path}: is the network itself; name another file with -o")
     network = read_network(file)
     if round_biases:
         from ..convert.formats.netx.writer import round_network_biases
 
         network = round_network_biases(network)
-    path = output or file.with_suffix(SUFFIXES[to] if not step else ".step.onnx")
     _write(path, network, to, step)
     files = list(path.iterdir()) if path.is_dir() else [path]
     size = sum(each.stat().st_size for each in files)

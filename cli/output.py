@@ -11,6 +11,8 @@ from typing import Any
 
 import typer
 
+MAX_COLUMNS = 60  # characters of a table
+
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print `document` as JSON on standard output."""
@@ -132,18 +134,46 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Seq
 def print_columns(
     header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()
 ) -> None:
-    """Print a table without wrapping; `right` lists the columns aligned to the right."""
+    """Print a table without wrapping; `right` lists the columns aligned to the right.
+
+    Columns that do not fit 60 characters follow in further tables, which repeat the first column.
+    """
     table = [list(header), *map(list, rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for number, part in enumerate(_split_columns(widths)):
+        if number:
+            typer.echo()
+        _print_part([[row[k] for k in part] for row in table], [k in right for k in part])
+
+
+def _split_columns(widths: Sequence[int]) -> list[list[int]]:
+    """Divide columns among tables of at most `MAX_COLUMNS` characters, all with the first one."""
+    parts = [[0]]
+    for column in range(1, len(widths)):
+        used = sum(widths[k] + 2 for k in parts[-1])
+        if used + widths[column] > MAX_COLUMNS and len(parts[-1]) > 1:
+            parts.append([0])
+        parts[-1].append(column)
+    return parts
+
+
+def _print_part(table: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for number, row in enumerate(table):
         cells = [
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
         ]
         typer.echo("  ".join(cells).rstrip())
         if number == 0:
-            last = widths[-1] if len(widths) - 1 in right else len(header[-1])
+            last = widths[-1] if right[-1] else len(table[0][-1])
             typer.echo("\u2500" * (sum(widths[:-1]) + 2 * len(widths) - 2 + last))
+
+
+def print_text(text: str, indent: str = "") -> None:
+    """Print a paragraph, wrapped to the width of the terminal; in a pipe it is one line."""
+    width = shutil.get_terminal_size((1000, 24)).columns
+    typer.echo(textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent))
 
 
 def track_progress(steps: Sequence[int], label: str) -> Iterable[int]:

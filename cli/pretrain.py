@@ -1,14 +1,14 @@
 """`pumice pretrain`: self-supervised learning from videos without labels."""
 
-from pathlib import Path
+import shlex
 
 import typer
 
-from .options import Json, Overrides, RecipeFile, Resume, RunOutput
+from .options import Json, Overrides, RecipeOrRun, Resume, RunOutput
 
 
 def pretrain(
-    recipe: RecipeFile,
+    recipe: RecipeOrRun = None,
     override: Overrides = None,
     output: RunOutput = None,
     resume: Resume = False,
@@ -16,16 +16,13 @@ def pretrain(
 ) -> None:
     """Pretrain a network on videos without labels.
 
-    Evaluate the features with 'pumice evaluate --protocol all RUN'.
+    Evaluate the features with 'pumice evaluate --protocol all RUN'. A run is resumed from its
+    folder alone: 'pumice pretrain --resume -o RUN'.
     """
-    from ..train.engine.run_folder import check_run_folder, check_unlocked
-    from ..train.recipes.loader import load_recipe
+    from ..train.recipes.plan import plan_pretraining
     from .output import print_json, print_progress, stdout_to_stderr
 
-    settings = load_recipe(recipe, override or (), kind="pretraining")
-    run = output or Path("runs") / Path(recipe).stem
-    check_run_folder(run, resume, "encoder.safetensors")
-    check_unlocked(run)
+    settings, run = plan_pretraining(recipe, override or (), output=output, resume=resume)
     from ..train.data.video_folder import VideoFolder
     from ..train.data.video_sources import load_videos
 
@@ -35,8 +32,13 @@ def pretrain(
             print_progress(f"skipped: {reason}")
     from ..train.ssl.pretrain import pretrain
 
-    with stdout_to_stderr() as progress:
-        pretrained = pretrain(settings, videos, run, resume=resume, progress=progress)
+    try:
+        with stdout_to_stderr() as progress:
+            pretrained = pretrain(settings, videos, run, resume=resume, progress=progress)
+    except KeyboardInterrupt:
+        command = f"pumice pretrain --resume -o {shlex.quote(str(run))}"
+        print_progress(f"interrupted; to continue: {command}")
+        raise
     if as_json:
         print_json({"run": str(run), "provenance": pretrained.provenance})
     else:

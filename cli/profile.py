@@ -65,11 +65,14 @@ def profile(
     from ..report.profile_files import write_profile_csv, write_profile_page
     from ..runtime import read_network
     from ..runtime.engines.run import run
+    from ..runtime.files import check_output_file
     from ..runtime.host_timing import time_engine
     from ..train.data.inputs import read_inputs
     from .output import print_json
     from .profile_tables import print_machine, print_profile
 
+    for path in filter(None, (csv, html)):
+        check_output_file(path)
     network = read_network(file)
     targets = [read_target(name) for name in dict.fromkeys(target or DEFAULT_TARGETS)]
     inputs = read_inputs(network, data, folder, events, samples, timesteps)

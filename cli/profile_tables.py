@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .output import print_columns, print_facts
+from .output import print_columns, print_facts, print_text
 
 if TYPE_CHECKING:
     from ..deploy.cost.energy import EnergyEstimate
@@ -71,12 +71,13 @@ def _print_fit(profiles: "Sequence[Profile]") -> None:
 
     rows = []
     for each in profiles:
+        name = each.target.name
         if each.placement_error:
-            rows.append((each.target.title, "does not fit", *[""] * 6))
+            rows.append((name, "does not fit", *[""] * 6))
         elif each.firmware:
-            rows.append((each.target.title, "firmware", *[""] * 6))
+            rows.append((name, "firmware", *[""] * 6))
         elif each.program is None or each.cost.traffic is None:
-            rows.append((each.target.title, "no cores: arithmetic only", *[""] * 6))
+            rows.append((name, "none", *[""] * 6))
         else:
             program, traffic = each.program, each.cost.traffic
             full = [most_used_resource(core.usage, program.limits) for core in program.cores]
@@ -84,7 +85,7 @@ def _print_fit(profiles: "Sequence[Profile]") -> None:
             hops = sum(traffic.hops_x.values()), sum(traffic.hops_y.values())
             rows.append(
                 (
-                    each.target.title,
+                    name,
                     f"{len(program.cores):,}",
                     f"{each.lower_bound:,}",
                     f"{program.chips:,}",
@@ -95,27 +96,17 @@ def _print_fit(profiles: "Sequence[Profile]") -> None:
                 )
             )
     typer.echo()
-    header = (
-        "target",
-        "cores",
-        "lower bound",
-        "chips",
-        "fullest core",
-        "messages",
-        "hops x",
-        "hops y",
-    )
+    header = ("target", "cores", "min", "chips", "fullest core", "messages", "hops x", "hops y")
     print_columns(header, rows, (1, 2, 3, 5, 6, 7))
     for each in profiles:
         if each.placement_error:
-            typer.echo(f"{each.target.title} cannot hold the network. {each.placement_error}")
+            print_text(f"{each.target.title} cannot hold the network. {each.placement_error}")
 
 
 def _print_usage(profile: "Profile") -> None:
     if profile.program is None:
         return
     limits = {key: limit for key, limit in profile.program.limits.items() if limit}
-    header = ("population", "neurons", "cores", "slices", "largest slice", *limits)
     rows = [
         (
             use.population,
@@ -123,12 +114,20 @@ def _print_usage(profile: "Profile") -> None:
             str(use.cores),
             str(use.slices),
             "x".join(map(str, use.largest_slice)),
+        )
+        for use in profile.utilization
+    ]
+    typer.echo(f"\n{profile.target.title}: placement")
+    print_columns(("population", "neurons", "cores", "slices", "largest slice"), rows, (1, 2, 3))
+    fractions = [
+        (
+            use.population,
             *(f"{100 * use.max.get(key, 0) / limit:.1f} %" for key, limit in limits.items()),
         )
         for use in profile.utilization
     ]
     typer.echo(f"\n{profile.target.title}: maximum utilization of a core by one slice")
-    print_columns(header, rows, (1, 2, 3, *range(5, len(header))))
+    print_columns(("population", *limits), fractions, range(1, len(limits) + 1))
 
 
 def _print_energy(cost: "Cost", estimate: "EnergyEstimate") -> None:
@@ -138,19 +137,20 @@ def _print_energy(cost: "Cost", estimate: "EnergyEstimate") -> None:
         for kind, (count, price, total) in group_by_kind(estimate).items()
     ]
     about = f"{cost.title}, {estimate.about} ({estimate.model}, {estimate.certainty})"
-    typer.echo(f"\n{about}: energy per inference")
-    error = f"+- {100 * estimate.error:g} %" if estimate.error else ""
+    typer.echo()
+    print_text(f"{about}: energy per inference")
+    error = f"\u00b1 {100 * estimate.error:g} %" if estimate.error else ""
     rows.append(("total", error, "", _format_energy(estimate.total)))
     print_columns(("operation", "count", "energy each", "energy"), rows, (1, 2, 3))
     synapses = cost.workload.synapses
     mac = estimate.ann_energy / max(synapses, 1)
     per_synapse = sum(cost.workload.synaptic_operations.values()) / max(synapses, 1)
-    typer.echo(
+    print_text(
         f"ANN baseline: {synapses:,} multiply-accumulates x {mac * 1e12:.6g} pJ = "
         f"{_format_energy((estimate.ann_energy,) * 2)}. The synaptic energy equals it at "
         f"{estimate.break_even:.4g} operations per synapse; this network has {per_synapse:.4g}."
     )
-    typer.echo(f"Excludes: {estimate.excludes}.")
+    print_text(f"Excludes: {estimate.excludes}.")
 
 
 def _print_population_energy(cost: "Cost") -> None:
@@ -179,7 +179,8 @@ def group_by_kind(estimate: "EnergyEstimate") -> dict[str, tuple[Range, Range, R
 def _print_latency(cost: "Cost", latency: "Latency") -> None:
     from ..report.format import format_si, format_time_range
 
-    typer.echo(f"\n{cost.title}, {latency.about} ({latency.model}, {latency.certainty}): time")
+    typer.echo()
+    print_text(f"{cost.title}, {latency.about} ({latency.model}, {latency.certainty}): time")
     slow, fast = latency.throughput
     steps = f"{cost.workload.timesteps} steps and {latency.depth} of pipeline delay"
     print_facts(
@@ -203,7 +204,7 @@ def _print_latency(cost: "Cost", latency: "Latency") -> None:
     error = f"+ {100 * latency.error:g} %" if latency.error else ""
     total = ("longest step", error, "", format_si(latency.max_step[1], "s", 4))
     print_columns(("operation", "count", "time each", "time"), [*rows, total], (1, 2, 3))
-    typer.echo(f"Excludes: {latency.excludes}.")
+    print_text(f"Excludes: {latency.excludes}.")
 
 
 def _print_host(host: "HostTiming") -> None:
@@ -223,7 +224,7 @@ def _print_host(host: "HostTiming") -> None:
 
 
 def _format_count(count: Range) -> str:
-    low, high = (f"{value:,.3f}".rstrip("0").rstrip(".") for value in count)
+    low, high = (f"{value:,.1f}".removesuffix(".0") for value in count)
     return low if low == high else f"{low} to {high}"
 
 
@@ -233,6 +234,6 @@ def _format_price(price: Range, scale: float, unit: str) -> str:
 
 
 def _format_energy(total: Range) -> str:
-    from ..report.format import format_range, format_si
+    from ..report.format import format_short_range, format_si
 
-    return format_range(total, lambda value: format_si(value, "J", 4))
+    return format_short_range(total, lambda value: format_si(value, "J", 4))

@@ -77,11 +77,13 @@ def report(
     from ..report.pipeline import DEFAULT_TARGETS
     from ..runtime import read_network
     from ..runtime.errors import DataError
+    from ..runtime.files import check_output_folder
     from ..train.data.inputs import read_inputs
 
     if compare:
         _compare(files, title, output, as_json)
         return
+    check_output_folder(output)
     if len(files) > 1:
         raise DataError(f"{files[1]}: only one network; --compare takes several report.json")
     network = read_network(files[0])

@@ -1,5 +1,6 @@
 """`pumice sweep`: search settings of a recipe by validation accuracy."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,14 +42,18 @@ def sweep(
     worker: Annotated[
         int, typer.Option("--worker", min=0, help="Index of this process, if several share -o.")
     ] = 0,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Number of processes on this machine.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Search settings of a recipe.
 
     Trains the recipe with several settings and compares validation accuracies. An interrupted sweep
-    continues when the command is repeated. To use several processes or machines, start the command
-    several times with one -o and different --worker.
+    continues when the command is repeated. --workers runs several processes on one study; to use
+    several machines, start the command on each with one shared -o and different --worker.
     """
+    from ..runtime.files import check_output_folder
     from ..train.recipes.sweep_space import check_space, parse_parameter, parse_seeds
     from .output import print_json, stdout_to_stderr
 
@@ -56,16 +61,17 @@ def sweep(
     settings = [*(override or ()), *([f"data.folder={str(folder)!r}"] if folder else [])]
     seed_list = parse_seeds(seeds)
     check_space(recipe, settings, parameters)
+    run = output or Path("runs") / f"sweep-{Path(recipe).stem}"
+    check_output_folder(run)
     from ..train.engine.sweep import Sweep, run_sweep
 
     plan = Sweep(recipe, tuple(settings), parameters, seed_list, trials)
-    run = output or Path("runs") / f"sweep-{Path(recipe).stem}"
     with stdout_to_stderr():
-        results = run_sweep(plan, run, worker, _print_trial)
+        results = run_sweep(plan, run, worker, _print_trial, workers)
     if as_json:
         print_json({"folder": str(run), "trials": [_trial_to_dict(each) for each in results]})
     else:
-        _print_trials(results, recipe)
+        _print_trials(results, recipe, settings)
 
 
 def _print_trial(trial: "SweepTrial") -> None:
@@ -81,7 +87,7 @@ def format_accuracy(trial: "SweepTrial") -> str:
     return format_mean(trial.mean, trial.deviation)
 
 
-def _print_trials(results: "Sequence[SweepTrial]", recipe: str) -> None:
+def _print_trials(results: "Sequence[SweepTrial]", recipe: str, overrides: Sequence[str]) -> None:
     from .output import print_columns
 
     shown = results[:SHOWN_TRIALS]
@@ -90,7 +96,8 @@ def _print_trials(results: "Sequence[SweepTrial]", recipe: str) -> None:
     for row, each in zip(rows, shown, strict=True):
         wrapped += [row, *(("", "", setting) for setting in each.settings[1:])]
     print_columns(("trial", "validation accuracy", "settings"), wrapped, right=(0, 1))
-    best = " ".join(f"--set {setting}" for setting in results[0].settings)
+    settings = (*overrides, *results[0].settings)
+    best = " ".join(f"--set {shlex.quote(setting)}" for setting in settings)
     typer.echo(f"next: pumice train {recipe} {best}")
 
 

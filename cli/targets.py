@@ -49,40 +49,46 @@ def _print_list(shipped: "list[Target]") -> None:
 
 
 def _print_constants(target: "Target") -> None:
+    """Print a table for each part of a target, with notes below the constants, and the sources."""
     from ..deploy.targets.target import iter_constants
-    from .output import print_columns
+    from .output import print_columns, print_text
 
-    typer.echo(f"{target.title}: {target.about}\n")
-    header = ("constant", "value", "unit", "source", "certainty", "note")
-    rows = [
-        (
-            key,
-            _format_value(each),
-            getattr(each, "unit", ""),
-            each.source,
-            each.certainty,
-            each.note,
-        )
-        for key, each in iter_constants(target)
-    ]
-    print_columns(header, rows, right=(1,))
-    for model, excludes in _excludes(target).items():
-        typer.echo(f"{model} excludes: {excludes}.")
+    print_text(f"{target.title}: {target.about}")
+    parts: dict[str, list[tuple[str, Constant]]] = {}
+    for key, constant in iter_constants(target):
+        part, _, name = key.rpartition(".")
+        parts.setdefault(part, []).append((name, constant))
+    excludes = _excludes(target)
+    for part, constants in parts.items():
+        typer.echo()
+        rows = [
+            (name, _format_value(each), each.source, each.certainty) for name, each in constants
+        ]
+        print_columns((part, "value", "source", "certainty"), rows, right=(1,))
+        for name, each in constants:
+            if remark := "; ".join(filter(None, (_format_range(each), each.note))):
+                print_text(f"{name}: {remark}", "  ")
+        if part in excludes:
+            print_text(f"excludes {excludes[part]}", "  ")
     typer.echo("\nSources")
     for key, source in target.sources.items():
-        typer.echo(f"  {key}: {source}")
+        print_text(f"{key}: {source}", "  ")
 
 
 def _format_value(constant: "Constant") -> str:
-    """Format a value, with its range if it has one."""
-    value = constant.value
-    text = f"{value:,}" if isinstance(value, int) else f"{value}"
+    value, unit = constant.value, getattr(constant, "unit", "")
     if isinstance(value, tuple):
         return ", ".join(value)
+    return f"{value:,} {unit}".rstrip() if isinstance(value, int) else f"{value} {unit}".rstrip()
+
+
+def _format_range(constant: "Constant") -> str:
+    """Format the range of a constant, empty where it has none."""
     low, high = (getattr(constant, key, None) for key in ("min", "max"))
     if low is None and high is None:
-        return text
-    return f"{text} ({value if low is None else low:g} to {value if high is None else high:g})"
+        return ""
+    value = constant.value
+    return f"{value if low is None else low:g} to {value if high is None else high:g}"
 
 
 def _target_to_dict(target: "Target") -> dict[str, Any]:

@@ -39,9 +39,10 @@ def train(
     Writes weights, history and provenance to a run folder. A run is resumed from its folder alone:
     'pumice train --resume -o RUN', perhaps with more --epochs where its schedule is constant.
     """
-    from ..train.recipes.plan import plan_run, plan_seeds
+    from ..train.recipes.plan import holds_seeds, plan_run, plan_seeds, write_seeds
 
-    if seeds is None:
+    several = seeds is not None or (resume and holds_seeds(recipe, output))
+    if not several:
         plans = [
             plan_run(
                 recipe,
@@ -62,15 +63,17 @@ def train(
             resume=resume,
             epochs=epochs,
         )
+    if several:
+        write_seeds(plans)
     runs = _execute(plans)
-    if seeds is None:
+    if not several:
         _print_run(runs[0], as_json)
     else:
         _print_seeds(runs, as_json)
 
 
 def _execute(plans: "list[RunPlan]") -> "list[CompletedRun]":
-    from ..train.recipes.execute import execute_runs
+    from ..train.recipes.dataset import load_recipe_dataset
     from .output import print_progress, stdout_to_stderr
 
     current = plans[0].folder
@@ -83,11 +86,13 @@ def _execute(plans: "list[RunPlan]") -> "list[CompletedRun]":
 
     try:
         with stdout_to_stderr() as terminal:
-            return execute_runs(plans, terminal, None if terminal else print_epoch, announce)
+            data = load_recipe_dataset(plans[0].recipe)  # before torch, which takes seconds
+            from ..train.recipes.execute import execute_runs
+
+            return execute_runs(plans, data, terminal, None if terminal else print_epoch, announce)
     except KeyboardInterrupt:
-        command = f"pumice train --resume -o {shlex.quote(str(current))}"
-        if len(plans) > 1:
-            command = "repeat the command with --resume"
+        folder = current if len(plans) == 1 else current.parent
+        command = f"pumice train --resume -o {shlex.quote(str(folder))}"
         typer.echo(f"interrupted; to continue: {command}", err=True)
         raise
 

@@ -45,17 +45,25 @@ def train_hrsnn(
     """Train a heterogeneous recurrent SNN by STDP."""
     from dataclasses import asdict
 
+    from ..runtime.errors import DataError, FileError
+    from ..train.engine.run_folder import check_creatable, check_unlocked
+    from ..train.hrsnn.recipe import load_samples, remember_folder
     from ..train.recipes.loader import load_recipe
     from .output import print_json
 
-    loaded = load_recipe(recipe, override or (), kind="hrsnn")
+    settings = remember_folder(load_recipe(recipe, override or (), kind="hrsnn"), folder)
+    run = output or Path("runs") / f"hrsnn-{Path(recipe).stem}"
+    if (run / "result.json").exists() and not search:
+        raise FileError(f"{run}: holds a run already; choose another folder with -o")
+    check_unlocked(run)
+    check_creatable(run)
+    source = settings.video or settings.data
+    if folder and not folder.is_dir():
+        raise DataError(f"{source.name if source else recipe}: no folder {folder}; name another")
+    data = load_samples(settings)
     from ..train.hrsnn.fit import fit, search_recipe
-    from ..train.hrsnn.recipe import load_samples, remember_folder
     from ..train.hrsnn.search import pareto_front
 
-    settings = remember_folder(loaded, folder)
-    run = output or Path("runs") / f"hrsnn-{Path(recipe).stem}"
-    data = load_samples(settings)
     if search:
         study, trials = search_recipe(settings, data, run, worker)
         front = pareto_front(trials)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ..runtime.errors import PumiceError
+from ..runtime.text_table import TextTable
 
 Support = Literal["exact", "approximate", "unsupported"]
 
@@ -42,10 +43,15 @@ class LayerDiagnostic:
         """The diagnostic as the text of an error."""
         return f"{self.node}: {'; '.join(part for part in (self.reason, self.remedy) if part)}"
 
+    @property
+    def details(self) -> str:
+        """Conversion, reason and remedy in one line."""
+        return "; ".join(part for part in (self.conversion, self.reason, self.remedy) if part)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class CompatibilityReport:
-    """Diagnostics of all layers of `model`, in the model's order.
+    """Diagnostics of all layers of `model`, in the model's order; prints as a table.
 
     Attributes:
         model: Name of the model.
@@ -60,6 +66,34 @@ class CompatibilityReport:
     diagnostics: tuple[LayerDiagnostic, ...]
     carried_percent: float | None = None
     changed_percent: float | None = None
+
+    def __str__(self) -> str:
+        """Format as a table of text, one line for each layer, and a summary."""
+        return str(self._table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+    def _table(self) -> TextTable:
+        rows = tuple(
+            (each.node, each.kind, each.support, each.details) for each in self.diagnostics
+        )
+        columns = ("node", "kind", "support", "conversion, or reason and remedy")
+        return TextTable(columns, rows, footer=self.summary)
+
+    @property
+    def summary(self) -> str:
+        """Percentage of layers, weights and spikes that the conversion keeps, in one line."""
+        text = f"{self.model}: {self.supported_percent:.0f} % supported"
+        if self.unsupported:
+            text += f", {len(self.unsupported)} unsupported"
+        if self.carried_percent is not None:
+            text += f", {self.carried_percent:.1f} % of weights carried"
+        if self.changed_percent is not None:
+            text += f", {self.changed_percent:.1f} % of spikes changed on a drawn input"
+        return text
 
     @property
     def supported_percent(self) -> float:

@@ -106,6 +106,29 @@ def write_files(folder: str | os.PathLike[str], contents: Mapping[str, str]) -> 
             temporary.write_text(content, encoding="utf-8")
 
 
+def check_output_folder(folder: str | os.PathLike[str]) -> None:
+    """Raise `FileError` where files cannot be written to `folder`; creates nothing."""
+    path = Path(folder)
+    existing = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+    if not existing.is_dir():
+        raise FileError(f"{existing}: is a file; name a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise FileError(f"{folder}: cannot be written: no permission in {existing}; name another")
+
+
+def check_output_file(path: str | os.PathLike[str]) -> None:
+    """Raise `FileError` where `atomic_write` cannot write `path`; creates nothing."""
+    final = Path(os.path.realpath(path))
+    if _takes_a_stream(path):
+        return
+    if not final.parent.is_dir():
+        raise FileError(f"{path}: cannot be written: no folder {final.parent}; create it first")
+    if not os.access(final.parent, os.W_OK | os.X_OK):
+        raise FileError(
+            f"{path}: cannot be written: no permission in {final.parent}; name another folder"
+        )
+
+
 def _takes_a_stream(path: str | os.PathLike[str]) -> bool:
     """True for a pipe or character device; raises `FileError` for what cannot be written."""
     try:

@@ -120,7 +120,8 @@ def verify(
     if not isinstance(engines, Mapping):
         engines = {name: _bind_engine(network, name, inputs) for name in select_engines(engines)}
     if len(engines) < 2:
-        raise EngineError(f"verify: {len(engines)} engines, needs the reference and one more")
+        named = ", ".join(engines) or "no engine"
+        raise EngineError(f"verify: {named} alone, needs the reference and one more")
     events = as_events(plain, inputs)
     (reference, first), *others = engines.items()
     expected = first(plain, events, record)

@@ -10,6 +10,8 @@ from ..runtime.errors import FileError
 from .engine.run_folder import MODEL_FILE
 from .user_code import load_attribute, wrap_errors
 
+MODEL_SUFFIXES = (".net", ".nir", ".pumice", ".safetensors")
+
 
 def check_model(name: str | os.PathLike[str]) -> None:
     """Check that the files of `name` exist, before torch is loaded; raises `FileError`."""
@@ -20,6 +22,9 @@ def check_model(name: str | os.PathLike[str]) -> None:
         raise FileError(f"{path}: holds no {MODEL_FILE}; train first, or name the file itself")
     if not path.exists() and (not colon or path.suffix == ".py"):
         raise FileError(f"{path}: no such file")
+    if path.is_file() and str(path) == text and path.suffix not in MODEL_SUFFIXES:
+        remedy = f"; name the module in it: {path}:NAME" if path.suffix == ".py" else ""
+        raise FileError(f"{path}: is none of {', '.join(MODEL_SUFFIXES)}{remedy}")
 
 
 def load_model(name: str | os.PathLike[str]) -> Any:

@@ -90,7 +90,7 @@ def test_a_target_without_capacity_is_reported(network: Path, tmp_path: Path) ->
         ("absent.py:net", "absent.py: no such file"),
         ("no.such.package:net", "ModuleNotFoundError: No module named 'no'"),
         ("absent.net", "absent.net: no such file"),
-        ("{}", "is none of .net, .nir and .pumice"),
+        ("{}", "is none of .net, .nir, .pumice, .safetensors; name the module in it"),
     ],
 )
 def test_an_invalid_model_is_an_error_of_one_line(layers: Path, model: str, message: str) -> None:

@@ -34,6 +34,13 @@ def test_an_exported_network_computes_the_same(network: Path) -> None:
     assert np.array_equal(run_file(path, EVENTS).voltages["out"], expected)
 
 
+def test_a_network_is_not_replaced_by_its_export(network: Path) -> None:
+    before = network.read_bytes()
+    result = pumice("export", network, "--to", "nir", "-o", network)
+    assert result.status == 2 and "is the network itself; name another file" in result.err
+    assert network.read_bytes() == before
+
+
 def test_a_single_step_is_exported_with_external_state(network: Path, tmp_path: Path) -> None:
     path = tmp_path / "one.onnx"
     result = pumice("export", network, "--step", "-o", path)

@@ -66,9 +66,20 @@ def test_one_protocol_prints_only_its_own_scores(run: Path) -> None:
 
 def test_a_run_is_not_overwritten_without_resume(run: Path) -> None:
     result = pumice("pretrain", run.parent / "flicker.toml", "-o", run)
-    assert result.status == 2 and "resume it (--resume)" in result.err
+    assert result.status == 2 and f"pumice pretrain --resume -o {run}" in result.err
     again = pumice("pretrain", run.parent / "flicker.toml", "-o", run, "--resume")
     assert again.status == 0
+
+
+def test_a_run_is_resumed_from_its_folder_alone(run: Path) -> None:
+    weights = (run / "encoder.safetensors").read_bytes()
+    for arguments in ((run, "--resume"), ("--resume", "-o", run)):
+        (run / "encoder.safetensors").unlink()
+        assert pumice("pretrain", *arguments).status == 0
+        assert (run / "encoder.safetensors").read_bytes() == weights
+    changed = pumice("pretrain", run, "--resume", "--set", "training.lr=1")
+    assert changed.status == 2 and "a resumed run keeps its settings" in changed.err
+    assert pumice("pretrain").err.startswith("pumice: RECIPE is missing")
 
 
 def test_an_unknown_recipe_is_an_error_that_lists_the_shipped_ones() -> None:

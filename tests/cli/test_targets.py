@@ -41,9 +41,20 @@ def test_every_constant_of_the_file_is_in_the_json_document(name: str) -> None:
 def test_a_target_is_printed_with_value_unit_source_and_certainty_per_constant() -> None:
     out = pumice("targets", "loihi1").out
     rows = [" ".join(line.split()) for line in out.splitlines()]
-    assert any(row.startswith("core.neurons 1,024 neurons nengo_loihi published") for row in rows)
-    assert any(row.startswith("energy.davies2018.operation 23.6 pJ davies2018") for row in rows)
+    assert "neurons 1,024 neurons nengo_loihi published" in rows
+    prices = rows[rows.index("energy.davies2018 value source certainty") :]
+    assert prices[2] == "operation 23.6 pJ davies2018 published"
     assert "465" in out and "113" in out and "Sources" in out and "IEEE Micro 38(1):82-99" in out
+
+
+@pytest.mark.parametrize("name", list_targets())
+def test_tables_fit_60_columns_and_hold_every_constant(name: str) -> None:
+    out = pumice("targets", name).out
+    rules = [line for line in out.splitlines() if line.startswith("\u2500")]
+    assert rules and max(map(len, rules)) <= 60
+    for key, constant in pumice("targets", name, "--json").document["constants"].items():
+        assert key.rpartition(".")[2] in out and constant["source"] in out
+        assert constant["note"] in out.replace("\n  ", " ")
 
 
 def test_a_custom_file_is_printed(tmp_path: Path) -> None:

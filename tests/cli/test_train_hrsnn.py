@@ -38,7 +38,9 @@ def test_a_recipe_trains_a_network_and_reports_its_accuracy(recipe: Path, tmp_pa
     result = pumice("train-hrsnn", recipe, "-o", tmp_path / "run", "--json").document
     assert 0.5 < result["accuracy"] <= 1 and 0 <= result["untrained"] <= 1
     assert read_network(tmp_path / "run" / "network.pumice").output == "excitatory"
-    printed = pumice("train-hrsnn", recipe, "-o", tmp_path / "run").out
+    again = pumice("train-hrsnn", recipe, "-o", tmp_path / "run")
+    assert again.status == 2 and "holds a run already" in again.err
+    printed = pumice("train-hrsnn", recipe, "-o", tmp_path / "other").out
     assert f"accuracy             {100 * result['accuracy']:.1f} %" in printed
 
 

@@ -188,7 +188,9 @@ def test_a_program_is_verified_as_its_network() -> None:
 
 
 def test_a_single_engine_is_an_error() -> None:
-    with pytest.raises(EngineError, match="verify: 1 engines, needs the reference and one more"):
+    with pytest.raises(
+        EngineError, match="verify: reference alone, needs the reference and one more"
+    ):
         verify(NETWORK, EVENTS, {"reference": reference.run})
 
 

@@ -265,7 +265,10 @@ def file_inputs(network: TakesInputs, path: PathLike) -> Inputs:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError, TypeError, AttributeError, MemoryError, *ZIP_ERRORS) as error:
-        raise DataError(f"{path}: is not a complete .npz file ({error})") from error
+        raise DataError(
+            f"{path}: is not a complete .npz file{_describe_content(path, error)}; write it with "
+            "numpy.savez(FILE, events=..., labels=...)"
+        ) from error
     labels = arrays.pop("labels", None)
     if set(arrays) == {"events"} and len(network.inputs) == 1:
         arrays = {network.inputs[0].name: arrays["events"]}
@@ -291,6 +294,17 @@ def wave_inputs(network: TakesInputs, path: PathLike, timesteps: int | None = No
         )
     encoded = encode(network, path, timesteps)
     return Inputs(dict(encoded.events), None, Path(path).name, encoded.raw)
+
+
+def _describe_content(path: Path, error: Exception) -> str:
+    """What a file that is no `.npz` file is, or why it cannot be read, in parentheses."""
+    with path.open("rb") as file:
+        magic = file.read(6)
+    if magic == b"\x93NUMPY":
+        return " (but one array, .npy)"
+    if not magic.startswith(b"PK"):
+        return ""
+    return f" ({error})"
 
 
 def random_inputs(network: TakesInputs, samples: int, timesteps: int) -> Inputs:

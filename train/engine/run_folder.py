@@ -22,6 +22,7 @@ from ...runtime.strict_json import parse_json
 
 RECIPE_FILE = "recipe.json"
 MODEL_FILE = "model.safetensors"
+ENCODER_FILE = "encoder.safetensors"
 RESUME_FILE = "last.ckpt"
 BEFORE_QAT_FILE = "before-qat.ckpt"
 LOCK_FILE = "run.lock"
@@ -40,12 +41,12 @@ def prepare_run(recipe: BaseModel, folder: Path, resume: bool, model_file: str) 
     check_run_folder(folder, resume, model_file)
     checkpoint = folder / RESUME_FILE
     if checkpoint.exists() or (folder / model_file).exists():
-        stored = _read_json(folder / RECIPE_FILE) or {}
+        stored = read_json(folder / RECIPE_FILE) or {}
         if _identity(type(recipe), stored) != _identity(type(recipe), recipe.model_dump()):
-            own = f", or resume that run: pumice train --resume -o {folder}"
+            verb = "train" if model_file == MODEL_FILE else "pretrain"
             raise FileError(
-                f"{folder}: holds a run of another recipe; choose another folder with -o"
-                f"{own if model_file == MODEL_FILE else ''}"
+                f"{folder}: holds a run of another recipe; choose another folder with -o, or "
+                f"resume that run: pumice {verb} --resume -o {folder}"
             )
     write_run_recipe(folder, recipe)
     return str(checkpoint) if checkpoint.exists() else None
@@ -77,8 +78,10 @@ def check_run_folder(folder: Path, resume: bool, model_file: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise FileError(f"{folder}: is a file; name a folder")
     if not resume and any((folder / name).exists() for name in (RESUME_FILE, model_file)):
+        verb = "train" if model_file == MODEL_FILE else "pretrain"
         raise FileError(
-            f"{folder}: holds a run already; resume it (--resume), or choose another folder with -o"
+            f"{folder}: holds a run already; resume it (pumice {verb} --resume -o {folder}), or "
+            "choose another folder with -o"
         )
 
 
@@ -96,7 +99,9 @@ def read_run_recipe(folder: Path, model: type[Recipe]) -> Recipe:
         FileError: `folder` holds no run.
         RecipeError: The recipe is invalid, or of another kind of run.
     """
-    stored = _read_json(folder / RECIPE_FILE)
+    if folder.is_file():
+        raise FileError(f"{folder}: is a file; name the folder of a run")
+    stored = read_json(folder / RECIPE_FILE)
     if stored is None:
         raise FileError(f"{folder}: holds no run ({RECIPE_FILE} is missing); train one first")
     return validate(model, stored, str(folder / RECIPE_FILE))
@@ -114,6 +119,8 @@ def count_epochs(folder: Path) -> int:
 def find_weights(path: str | os.PathLike[str], name: str, verb: str) -> Path:
     """Locate the weights `name` in a run's folder, or `path` itself; raises `FileError`."""
     file = Path(path) / name if Path(path).is_dir() else Path(path)
+    if file.suffix == ".pumice" and file.is_file():
+        raise FileError(f"{path}: is an integer network; evaluate it with 'pumice run {path}'")
     if not file.is_file():
         raise FileError(f"{path}: holds no {name}; {verb} first, or name the file itself")
     return file
@@ -196,7 +203,8 @@ def _identity(model: type[BaseModel], values: Any) -> Any:
     return recipe
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Read a JSON file; None where there is none, `FileError` where it cannot be read."""
     try:
         return parse_json(path.read_bytes())
     except FileNotFoundError:

@@ -5,15 +5,19 @@ one study.
 """
 
 import json
+import multiprocessing
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from statistics import fmean, stdev
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
+import torch
 from optuna.storages.journal import JournalFileBackend
 
 from ...runtime.errors import FileError
@@ -27,6 +31,7 @@ from ..recipes.sweep_space import Parameter
 from .fit import train_recipe
 from .run_folder import make_run_folder
 
+JOURNAL_FILE = "sweep.journal"
 STARTUP_TRIALS = 10  # random trials before a model is fitted
 
 
@@ -69,6 +74,7 @@ def run_sweep(
     folder: Path,
     worker: int = 0,
     on_trial: Callable[[SweepTrial], None] | None = None,
+    workers: int = 1,
 ) -> list[SweepTrial]:
     """Run trials until the study in `folder` has `sweep.trials` completed ones.
 
@@ -76,7 +82,9 @@ def run_sweep(
         sweep: Recipe, parameters and seeds.
         folder: Folder of the study; several processes may share it.
         worker: Index of this process, which makes random numbers differ.
-        on_trial: Called after each trial of this process.
+        on_trial: Called after each trial; of several workers, in their processes.
+        workers: Number of processes that work on the study: this one, and others that it starts.
+            They share the cores.
 
     Returns:
         All completed trials of the study, the best first.
@@ -86,9 +94,70 @@ def run_sweep(
     """
     make_run_folder(folder)
     _check_same_sweep(sweep, folder)
-    study = _open_study(folder / "sweep.journal", worker)
+    begin = datetime.now()
+    if workers > 1:
+        _run_workers(sweep, folder, worker, on_trial, workers, begin)
+    study = _open_study(folder / JOURNAL_FILE, worker)
+    _run_trials(sweep, study, on_trial)
+    return sorted(_completed_trials(study), key=lambda each: -each.mean)
+
+
+def _run_workers(
+    sweep: Sweep,
+    folder: Path,
+    worker: int,
+    on_trial: Callable[[SweepTrial], None] | None,
+    workers: int,
+    begin: datetime,
+) -> None:
+    """Start further processes, run trials beside them, and wait until they have none left."""
+    threads = max((os.cpu_count() or 1) // workers, 1)
+    _open_study(folder / JOURNAL_FILE, worker)  # creates it, before several would
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(
+            target=_work, args=(sweep, folder, index, on_trial, threads, begin), daemon=True
+        )
+        for index in range(worker + 1, worker + workers)
+    ]
+    for process in processes:
+        process.start()
+    before = torch.get_num_threads()
+    try:
+        _work(sweep, folder, worker, on_trial, threads, begin)
+        for process in processes:
+            process.join()
+    finally:
+        torch.set_num_threads(before)
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _work(
+    sweep: Sweep,
+    folder: Path,
+    worker: int,
+    on_trial: Callable[[SweepTrial], None] | None,
+    threads: int,
+    begin: datetime,
+) -> None:
+    torch.set_num_threads(threads)
+    _run_trials(sweep, _open_study(folder / JOURNAL_FILE, worker), on_trial, begin)
+
+
+def _run_trials(
+    sweep: Sweep,
+    study: optuna.Study,
+    on_trial: Callable[[SweepTrial], None] | None,
+    running_since: datetime | None = None,
+) -> None:
+    """Run trials until there are enough, counting those that others began at `running_since`."""
     data: Dataset | None = None
-    while len(_completed_trials(study)) < sweep.trials:
+    parent = multiprocessing.parent_process()
+    while _count_trials(study, running_since) < sweep.trials and not (
+        parent and not parent.is_alive()
+    ):
         trial = study.ask()
         settings = tuple(f"{p.key}={_suggest(trial, p)}" for p in sweep.parameters)
         recipes = [sweep.load(settings, seed) for seed in sweep.seeds]
@@ -100,7 +169,17 @@ def run_sweep(
         study.tell(trial, fmean(accuracies))
         if on_trial:
             on_trial(SweepTrial(trial.number, settings, tuple(accuracies)))
-    return sorted(_completed_trials(study), key=lambda each: -each.mean)
+
+
+def _count_trials(study: optuna.Study, running_since: datetime | None) -> int:
+    """Count completed trials, and those that run since `running_since` or later."""
+    states = [optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.RUNNING]
+    trials = study.get_trials(deepcopy=False, states=states[: 1 if running_since is None else 2])
+    return sum(
+        trial.state == states[0]
+        or bool(running_since and trial.datetime_start and trial.datetime_start >= running_since)
+        for trial in trials
+    )
 
 
 def _validation_accuracy(recipe: Recipe, data: Dataset) -> float:

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.stats import gamma
 
 from ...runtime.config import Options
 
@@ -34,6 +33,8 @@ class GammaDistribution(Options):
         """Quantile function (inverse CDF) at `probabilities`, 0 to 1."""
         if self.cv == 0:
             return np.full(len(probabilities), self.mean)
+        from scipy.stats import gamma  # takes a second; recipes do without
+
         shape = self.cv**-2
         values: FloatArray = gamma.ppf(probabilities, shape, scale=self.mean / shape)
         return np.maximum(values, np.finfo(np.float64).tiny)

@@ -5,7 +5,6 @@ Channel 0 is OFF, channel 1 ON.
 
 import os
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,6 +65,8 @@ def read_grayscale(path: str | os.PathLike[str], height: int, width: int) -> NDA
     Raises `DataError` where the file is missing, is not a video or is smaller than `height` x
     `width`.
     """
+    import av
+
     try:
         with av.open(os.fspath(path), metadata_errors="replace") as opened:
             frames = [frame.to_ndarray(format="gray") for frame in opened.decode(video=0)]

@@ -65,12 +65,16 @@ def execute_run(
 
 def execute_runs(
     plans: Sequence[RunPlan],
+    data: Dataset | None = None,
     progress: bool = False,
     on_epoch: EpochFunction | None = None,
     on_run: Callable[[RunPlan], None] | None = None,
 ) -> list[CompletedRun]:
-    """Carry out runs on one dataset, one after another; `on_run` is called before each."""
-    data = load_recipe_dataset(plans[0].recipe)
+    """Carry out runs on one dataset, one after another; `on_run` is called before each.
+
+    `data` is that of the recipes, if it is loaded already.
+    """
+    data = data or load_recipe_dataset(plans[0].recipe)
     completed = []
     for plan in plans:
         if on_run:

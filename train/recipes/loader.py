@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from ...runtime.config import load_config
 from ...runtime.errors import RecipeError
 from ...runtime.suggest import suggest
+from ..engine.run_folder import RECIPE_FILE
 
 if TYPE_CHECKING:
     from ..hrsnn.recipe import HrsnnRecipe
@@ -25,18 +26,27 @@ Name = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class RecipeKind:
-    """The package that holds the shipped TOML files of a kind, and "module:class" of its model."""
+    """A kind of recipe.
+
+    Attributes:
+        package: Package that holds the shipped TOML files.
+        model: Model of a recipe, "module:class".
+        verb: Verb of the command line that takes it.
+    """
 
     package: str
     model: str
+    verb: str
 
 
 KINDS: dict[Kind, RecipeKind] = {
-    "training": RecipeKind("pumice.train.recipes", "pumice.train.recipes.recipe:Recipe"),
+    "training": RecipeKind("pumice.train.recipes", "pumice.train.recipes.recipe:Recipe", "train"),
     "pretraining": RecipeKind(
-        "pumice.train.recipes.pretraining", "pumice.train.ssl.recipe:PretrainRecipe"
+        "pumice.train.recipes.pretraining", "pumice.train.ssl.recipe:PretrainRecipe", "pretrain"
     ),
-    "hrsnn": RecipeKind("pumice.train.recipes.hrsnn", "pumice.train.hrsnn.recipe:HrsnnRecipe"),
+    "hrsnn": RecipeKind(
+        "pumice.train.recipes.hrsnn", "pumice.train.hrsnn.recipe:HrsnnRecipe", "train-hrsnn"
+    ),
 }
 
 
@@ -54,7 +64,7 @@ def find_recipe_kind(name: str) -> Kind:
     for kind in KINDS:
         if name in list_recipes(kind):
             return kind
-    known = [each for kind in KINDS for each in list_recipes(kind)]
+    known = list(dict.fromkeys(each for kind in KINDS for each in list_recipes(kind)))
     raise RecipeError(f"no shipped recipe {name!r}; {suggest(name, known)}")
 
 
@@ -107,6 +117,13 @@ def load_recipe(name: Name, overrides: Sequence[str] = (), *, kind: Kind = "trai
     if text in shipped and not path.exists():
         with resources.as_file(resources.files(KINDS[kind].package) / f"{text}.toml") as file:
             return load_config(model, file, overrides, text)
+    if path.is_dir():
+        known = (path / RECIPE_FILE).is_file()
+        remedy = "the folder of a run; resume it with --resume" if known else "a folder"
+        raise RecipeError(f"{text}: is {remedy}; name a recipe or a TOML file to train anew")
+    for other, place in KINDS.items():
+        if text in list_recipes(other) and not path.exists():
+            raise RecipeError(f"{text}: is a recipe of 'pumice {place.verb}', not of {kind}")
     if not path.is_file():
         raise RecipeError(
             f"{text}: no such file or shipped {kind} recipe; {suggest(text, shipped)} (see "

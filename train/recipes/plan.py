@@ -1,5 +1,6 @@
 """Plan a training run before torch is loaded: its recipe, its folder, and the settings to keep."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +8,10 @@ from pathlib import Path
 
 from ...runtime.config import validate
 from ...runtime.errors import FileError, RecipeError
+from ...runtime.files import atomic_write
 from ..engine.run_folder import (
     BEFORE_QAT_FILE,
+    ENCODER_FILE,
     MODEL_FILE,
     RECIPE_FILE,
     RESUME_FILE,
@@ -17,14 +20,21 @@ from ..engine.run_folder import (
     check_unlocked,
     count_epochs,
     lock_run,
+    make_run_folder,
+    read_json,
     read_run_recipe,
     write_run_recipe,
 )
+from ..ssl.recipe import PretrainRecipe
 from .loader import load_recipe
 from .preflight import check_training
 from .recipe import Recipe
 from .sweep_space import parse_seeds
 
+SEEDS_FILE = "seeds.json"
+MISSING_RECIPE = (
+    "RECIPE is missing: name one (see 'pumice recipes'), or resume a run with --resume -o RUN"
+)
 PathLike = str | os.PathLike[str]
 
 
@@ -63,17 +73,10 @@ def plan_run(
     """
     stored = _stored_run(name, output) if resume else None
     if stored is not None:
-        if overrides:
-            raise RecipeError(
-                f"--set {overrides[0]}: a resumed run keeps its settings ({stored / RECIPE_FILE}); "
-                "only --epochs may change"
-            )
+        _reject_overrides(overrides, stored)
         recipe, folder = read_run_recipe(stored, Recipe), stored
     elif name is None:
-        raise RecipeError(
-            "RECIPE is missing: name one (see 'pumice recipes'), or resume a run with --resume -o "
-            "RUN"
-        )
+        raise RecipeError(MISSING_RECIPE)
     else:
         recipe = load_recipe(name, overrides)
         folder = Path(output) if output else Path("runs") / Path(name).stem
@@ -89,7 +92,7 @@ def plan_run(
 
 def plan_seeds(
     name: PathLike | None,
-    seeds: str,
+    seeds: str | None,
     overrides: Sequence[str] = (),
     *,
     output: PathLike | None = None,
@@ -99,22 +102,115 @@ def plan_seeds(
 ) -> list[RunPlan]:
     """Plan a run for each of `seeds`, such as "0,1,2", in subfolders "seed-0", ... of `output`.
 
-    With `resume`, runs that were not begun are started. Otherwise as `plan_run`.
+    With `resume`, the folder alone is enough, runs that were not begun are started, and further
+    seeds may be added. Otherwise as `plan_run`.
     """
-    if name is None:
-        raise RecipeError("--seeds: RECIPE is missing; name the recipe, also with --resume")
-    base = Path(output) if output else Path("runs") / Path(name).stem
-    return [
-        plan_run(
-            name,
-            [*overrides, f"training.seed={seed}"],
-            output=base / f"seed-{seed}",
-            data_folder=data_folder,
-            resume=resume,
-            epochs=epochs,
+    resumed = _stored_seeds(name, output) if resume else None
+    stored = _read_seeds(resumed) if resumed else None
+    if stored and resumed:
+        _reject_overrides(overrides, resumed)
+        folder, numbers = resumed, parse_seeds(seeds) if seeds else stored.seeds
+    elif name is None or seeds is None:
+        raise RecipeError(MISSING_RECIPE)
+    else:
+        folder = Path(output) if output else Path("runs") / Path(name).stem
+        numbers = parse_seeds(seeds)
+    plans = []
+    for seed in numbers:
+        run, recipe, settings = folder / f"seed-{seed}", name, [*overrides]
+        if stored is not None and not (run / RECIPE_FILE).exists():
+            check_creatable(run)
+            plans.append(RunPlan(_replace(stored.recipe, data_folder, epochs, seed), run, resume))
+            continue
+        if stored is not None:
+            recipe = None
+        else:
+            settings.append(f"training.seed={seed}")
+        plan = plan_run(
+            recipe, settings, output=run, data_folder=data_folder, resume=resume, epochs=epochs
         )
-        for seed in parse_seeds(seeds)
-    ]
+        plans.append(plan)
+    return plans
+
+
+@dataclass(frozen=True)
+class SeedRuns:
+    """Runs of one recipe that differ in their seed."""
+
+    recipe: Recipe
+    seeds: tuple[int, ...]
+
+
+def write_seeds(plans: Sequence[RunPlan]) -> None:
+    """Write recipe and seeds to the folder of the runs, so that it alone resumes them."""
+    folder = plans[0].folder.parent
+    make_run_folder(folder)
+    known = _read_seeds(folder)
+    seeds = {plan.recipe.training.seed for plan in plans} | set(known.seeds if known else ())
+    document = {"seeds": sorted(seeds), "recipe": plans[0].recipe.model_dump(mode="json")}
+    with atomic_write(folder / SEEDS_FILE) as temporary:
+        temporary.write_text(json.dumps(document, indent=2, sort_keys=True), encoding="utf-8")
+
+
+def holds_seeds(name: PathLike | None, output: PathLike | None) -> bool:
+    """Whether the folder that is to be resumed holds runs of several seeds."""
+    return _stored_seeds(name, output) is not None
+
+
+def _stored_seeds(name: PathLike | None, output: PathLike | None) -> Path | None:
+    folder = _stored_run(name, output) if name is None else None if output else Path(name)
+    return folder if folder is not None and (folder / SEEDS_FILE).is_file() else None
+
+
+def _read_seeds(folder: Path) -> SeedRuns | None:
+    document = read_json(folder / SEEDS_FILE)
+    if document is None:
+        return None
+    try:
+        seeds = parse_seeds(",".join(map(str, document["seeds"])))
+        recipe = document["recipe"]
+    except (KeyError, TypeError, RecipeError) as error:
+        raise FileError(f"{folder / SEEDS_FILE}: lists no seeds and recipe; train anew") from error
+    return SeedRuns(validate(Recipe, recipe, str(folder / SEEDS_FILE)), seeds)
+
+
+def plan_pretraining(
+    name: PathLike | None,
+    overrides: Sequence[str] = (),
+    *,
+    output: PathLike | None = None,
+    resume: bool = False,
+) -> tuple[PretrainRecipe, Path]:
+    """Plan a pretraining run, or the continuation of one from its folder alone.
+
+    Returns:
+        Its recipe and its folder.
+
+    Raises:
+        RecipeError: The recipe is unknown or wrong.
+        FileError: The folder holds another run, or another process uses it.
+    """
+    stored = _stored_run(name, output) if resume else None
+    if stored is not None:
+        _reject_overrides(overrides, stored)
+        recipe, folder = read_run_recipe(stored, PretrainRecipe), stored
+    elif name is None:
+        raise RecipeError(MISSING_RECIPE)
+    else:
+        recipe = load_recipe(name, overrides, kind="pretraining")
+        folder = Path(output) if output else Path("runs") / Path(name).stem
+    check_run_folder(folder, resume, ENCODER_FILE)
+    check_unlocked(folder)
+    check_creatable(folder)
+    return recipe, folder
+
+
+def _reject_overrides(overrides: Sequence[str], folder: Path) -> None:
+    if overrides:
+        raise RecipeError(
+            f"--set {overrides[0]}: a resumed run keeps its settings (those in {folder}); only "
+            "--epochs may change"
+        )
 
 
 def extend_run(folder: Path, recipe: Recipe, epochs: int) -> Recipe:
@@ -175,8 +271,12 @@ def _stored_run(name: PathLike | None, output: PathLike | None) -> Path | None:
     return Path(name) if (Path(name) / RECIPE_FILE).is_file() and not output else None
 
 
-def _replace(recipe: Recipe, data_folder: PathLike | None, epochs: int | None) -> Recipe:
+def _replace(
+    recipe: Recipe, data_folder: PathLike | None, epochs: int | None, seed: int | None = None
+) -> Recipe:
     tables = recipe.model_dump()
+    if seed is not None:
+        tables["training"]["seed"] = seed
     if data_folder is not None:
         tables["data"]["folder"] = Path(data_folder)
     if epochs is not None:

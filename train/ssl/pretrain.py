@@ -18,7 +18,7 @@ from ...runtime.errors import RecipeError
 from ..data.clips import ClipOptions, frame_indices, sample_clip_starts
 from ..data.videos import VideoSource
 from ..engine.checkpoint import build_network, read_weights, record_network, write_weights
-from ..engine.run_folder import find_weights, lock_run, prepare_run
+from ..engine.run_folder import ENCODER_FILE, find_weights, lock_run, prepare_run
 from ..engine.trainer import (
     EpochSampler,
     RunOptions,
@@ -34,7 +34,6 @@ from .prednext import temporal_consistency_error
 from .recipe import PretrainRecipe
 from .views import make_augmentation
 
-ENCODER_FILE = "encoder.safetensors"
 Batch = tuple[Tensor, Tensor]
 
 

@@ -109,5 +109,7 @@ def test_a_resumed_run_keeps_its_settings(tmp_path: Path) -> None:
     make_run(tmp_path / "run", 2)
     with pytest.raises(PumiceError, match="keeps its settings .* only --epochs may change"):
         plan_run(tmp_path / "run", ["training.lr=1"], resume=True)
-    with pytest.raises(PumiceError, match="holds a run already; resume it .--resume"):
+    with pytest.raises(
+        PumiceError, match="holds a run already; resume it .pumice train --resume -o"
+    ):
         plan_run("digits-events", output=tmp_path / "run")

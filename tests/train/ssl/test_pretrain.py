@@ -13,12 +13,12 @@ from torch import Tensor
 
 from pumice.runtime.errors import FileError, RecipeError
 from pumice.train.data.videos import Videos
+from pumice.train.engine.run_folder import ENCODER_FILE
 from pumice.train.nn.network import SpikingNetwork
 from pumice.train.recipes.loader import list_recipes, load_recipe
 from pumice.train.ssl.learner import SSLModule, project_views
 from pumice.train.ssl.options import OBJECTIVES
 from pumice.train.ssl.pretrain import (
-    ENCODER_FILE,
     ClipPairDataset,
     PretrainingModule,
     build_encoder,
