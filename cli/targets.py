@@ -66,7 +66,7 @@ def _print_constants(target: "Target") -> None:
         ]
         print_columns((part, "value", "source", "certainty"), rows, right=(1,))
         for name, each in constants:
-            if remark := "; ".join(filter(None, (_format_range(each), each.note))):
+            if remark := "; ".join(filter(None, (_format_details(each), each.note))):
                 print_text(f"{name}: {remark}", "  ")
         if part in excludes:
             print_text(f"excludes {excludes[part]}", "  ")
@@ -78,12 +78,14 @@ def _print_constants(target: "Target") -> None:
 def _format_value(constant: "Constant") -> str:
     value, unit = constant.value, getattr(constant, "unit", "")
     if isinstance(value, tuple):
-        return ", ".join(value)
+        return ", ".join(value) if len(value) < 2 else f"{len(value)} names"
     return f"{value:,} {unit}".rstrip() if isinstance(value, int) else f"{value} {unit}".rstrip()
 
 
-def _format_range(constant: "Constant") -> str:
-    """Format the range of a constant, empty where it has none."""
+def _format_details(constant: "Constant") -> str:
+    """Format the range of a constant, or its names; empty where it has one value."""
+    if isinstance(constant.value, tuple) and len(constant.value) > 1:
+        return ", ".join(constant.value)
     low, high = (getattr(constant, key, None) for key in ("min", "max"))
     if low is None and high is None:
         return ""

@@ -15,7 +15,7 @@ from pumice.report import (
 from pumice.report.build import MAX_RASTER_ROWS, describe_sample, flatten_dict
 from pumice.runtime import Dense, Network, Population, Projection, SumPool, Trace, network_digest
 from pumice.runtime.engines.reference import run
-from pumice.runtime.errors import DataError
+from pumice.runtime.errors import DataError, EngineError
 from pumice.runtime.neurobench import neurobench_metrics
 from pumice.runtime.op_counts import count_ops
 
@@ -98,8 +98,9 @@ def test_targets_of_a_regression_add_no_accuracy(labels: NDArray[Any]) -> None:
     assert "ClassificationAccuracy" not in result.neurobench
 
 
-def test_a_label_beyond_the_outputs_leaves_out_the_confusion_matrix() -> None:
-    assert report(np.array([0, 0, 0, 0, 7])).confusion == ()
+def test_a_label_beyond_the_outputs_is_an_error() -> None:
+    with pytest.raises(EngineError, match="labels are 0 to 7, but the network has 3 classes"):
+        report(np.array([0, 0, 0, 0, 7]))
 
 
 def test_a_given_integer_curve_replaces_the_measured_one() -> None:

@@ -12,7 +12,7 @@ from ...runtime.errors import FileError, RecipeError
 from ...runtime.suggest import suggest
 from ..nn.network import SpikingNetwork
 from .checkpoint import read_trained_model
-from .run_folder import MODEL_FILE
+from .run_folder import ENCODER_FILE, MODEL_FILE
 from .transfer_options import TransferOptions
 
 
@@ -81,7 +81,7 @@ def _copy(layer: nn.Module, source: nn.Module, run: Path) -> None:
 
 def _read_network(run: Path) -> tuple[Path, SpikingNetwork]:
     """File and network of a training or pretraining run; raises `FileError`."""
-    from ..ssl.pretrain import ENCODER_FILE, read_pretrained_model
+    from ..ssl.pretrain import read_pretrained_model
 
     if run.is_dir():
         names = (MODEL_FILE, ENCODER_FILE)
