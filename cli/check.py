@@ -43,29 +43,42 @@ def check(
 
     settings = parse_import_settings(input_shape, value_bits, dt, reset, timing, skip_layers)
     check_model(model)
-    placer = make_placer(target)
+    notes: list[str] = []
+    placer = make_placer(target, notes)
     from ..convert import ImportOptions, check_compatibility
 
     report = check_compatibility(load_model(model), placer, ImportOptions(**settings))
     report = replace(report, model=model)
     if as_json:
-        print_json(report.to_dict())
+        print_json(report.to_dict() | {"notes": notes})
     else:
         rows = [(each.node, each.kind, each.support, each.details) for each in report.diagnostics]
         print_table(("node", "kind", "support", "conversion, or reason and remedy"), rows, ())
         typer.echo(report.summary)
         if report.carried_percent is not None and report.carried_percent < MIN_CARRIED_PERCENT:
             print_warning("most weights become zero; check --dt and the scale of the weights")
+        for note in notes:
+            typer.echo(f"note: {note}")
     if report.unsupported:
         raise typer.Exit(1)
 
 
-def make_placer(target: str | None) -> "Callable[[Network], Any] | None":
-    """Build a function that places a network on `target`; None without a target."""
+def make_placer(target: str | None, notes: list[str]) -> "Callable[[Network], Any] | None":
+    """Build a function that places a network on `target`; None without a target.
+
+    It appends what is only assumed of the target to `notes`.
+    """
     if target is None:
         return None
     from ..deploy.placement.place import place
+    from ..deploy.placement.problem import list_assumed_features
     from ..deploy.targets.target import read_target
 
     chip = read_target(target)
-    return lambda network: place(network, chip)
+
+    def place_on_chip(network: "Network") -> Any:
+        program = place(network, chip)
+        notes.extend(list_assumed_features(network, chip))
+        return program
+
+    return place_on_chip

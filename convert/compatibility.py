@@ -13,7 +13,7 @@ from .importers.open import Diagnostics, inspect_model
 from .importers.open import ImportOptions as ImportOptions
 from .pipeline import quantize_model
 from .quantize.float_network import FloatNetwork, FloatPopulation
-from .quantize.quantize import ProjectionQuantization
+from .quantize.quantize import ProjectionQuantization, list_lost_parameters
 
 MIN_REPORTED_ERROR = 5e-5  # smaller ones round to 0.00 %
 MAX_RUN_NEURONS = 20_000  # of a network that is run for the changed spikes
@@ -53,8 +53,10 @@ def check_compatibility(
     except PumiceError as error:
         return _add_unsupported(report, "network", str(error))
     nodes = {p.name: p.node or p.name for p in built.populations if isinstance(p, FloatPopulation)}
+    lost = list_lost_parameters(built, network) if isinstance(built, FloatNetwork) else {}
+    by_node = {nodes.get(name, name): texts for name, texts in lost.items()}
     diagnostics = _add_quantization_errors(
-        report.diagnostics, network, quantization.projections, nodes
+        report.diagnostics, network, quantization.projections, nodes, by_node
     )
     report = replace(report, diagnostics=diagnostics)
     if isinstance(built, FloatNetwork):
@@ -107,10 +109,11 @@ def _add_quantization_errors(
     network: Network,
     errors: tuple[ProjectionQuantization, ...],
     nodes: Mapping[str, str],
+    lost: Mapping[str, list[str]],
 ) -> Diagnostics:
-    """Mark the nodes of the populations whose incoming weights were rounded as approximate."""
+    """Mark the nodes of the populations that rounding changed as approximate."""
     targets = {p.name: nodes.get(p.target, p.target) for p in network.projections}
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, list[str]] = {node: list(texts) for node, texts in lost.items()}
     for each in errors:
         reason = _describe_error(each)
         if reason:

@@ -20,7 +20,7 @@ from .passes.sparsify import sparsify
 from .quantize.calibration import LayerCalibration, calibrate
 from .quantize.float_network import FloatNetwork, set_weight_bits, use_per_channel_scales
 from .quantize.mixed_precision import BitAllocation, search_bit_widths
-from .quantize.quantize import ProjectionQuantization, quantize_network
+from .quantize.quantize import ProjectionQuantization, list_lost_parameters, quantize_network
 
 MAX_CALIBRATION_SAMPLES = 128
 
@@ -34,17 +34,20 @@ class QuantizationReport:
         calibration: Result of the calibration for each population, if there was one.
         mixed_precision: The bit widths that the search chose, if there was one.
         samples: Number of samples used for calibration.
+        lost: Parameters of neurons that rounding turned into none, in words.
     """
 
     projections: tuple[ProjectionQuantization, ...] = ()
     calibration: tuple[LayerCalibration, ...] = ()
     mixed_precision: BitAllocation | None = None
     samples: int = 0
+    lost: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the integers represent badly, by projection."""
-        return tuple(warning for each in self.projections for warning in each.warnings)
+        """What the integers represent badly, by projection and by population."""
+        by_projection = (warning for each in self.projections for warning in each.warnings)
+        return (*by_projection, *self.lost)
 
     @property
     def is_meaningless(self) -> bool:
@@ -116,7 +119,9 @@ def quantize_model(
         events = _calibration_events(network, calibration, max_samples)
         network, report = _calibrate(network, events, mixed_precision, labels)
     quantized, projections = quantize_network(network)
-    return sparsify(quantized), replace(report, projections=projections)
+    found = list_lost_parameters(network, quantized)
+    lost = tuple(f"{name}: {text}" for name, texts in found.items() for text in texts)
+    return sparsify(quantized), replace(report, projections=projections, lost=lost)
 
 
 def _calibrate(

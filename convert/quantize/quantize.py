@@ -313,3 +313,40 @@ def _measure_error(
         max_abs_bias=float(np.max(np.abs(population.bias))),
         nonzero_weights=int(np.count_nonzero(exact)),
     )
+
+
+def list_lost_parameters(network: FloatNetwork, quantized: Network) -> dict[str, list[str]]:
+    """List by population the parameters that rounding turned into none at all, in words."""
+    found: dict[str, list[str]] = {}
+    for population in network.populations:
+        integers = quantized.population(population.name)
+        lost = [
+            *_lost_decays(population, integers),
+            *_lost_biases(population, integers),
+        ]
+        if population.spiking and population.threshold > 0 and not integers.threshold.all():
+            lost.append(f"its threshold of {population.threshold:g} rounds to zero")
+        if lost:
+            found[population.name] = lost
+    return found
+
+
+def _lost_decays(population: FloatPopulation, integers: Population) -> list[str]:
+    lost = []
+    for key in ("current_decay", "voltage_decay"):
+        exact = np.atleast_1d(np.asarray(getattr(population, key), np.float64))
+        rounded = np.broadcast_to(getattr(integers, key).reshape(-1), exact.shape)
+        for end, effect in ((0, "it never decays"), (scales.DECAY_ONE, "nothing is kept")):
+            wrong = exact[(rounded == end) & (exact != end / scales.DECAY_ONE)]
+            if wrong.size:
+                value = float(wrong[np.abs(wrong - end / scales.DECAY_ONE).argmax()])
+                lost.append(f"its {key} of {value:g} rounds to {end} of 4096: {effect}")
+    return lost
+
+
+def _lost_biases(population: FloatPopulation, integers: Population) -> list[str]:
+    exact = np.atleast_1d(population.bias)
+    rounded = np.broadcast_to(integers.bias.reshape(-1), exact.shape)
+    if exact.any() and not rounded.any():
+        return [f"its biases of up to {np.abs(exact).max():g} round to zero"]
+    return []

@@ -133,3 +133,16 @@ def check_features(network: Network, target: Target) -> None:
                     f"{population.name}: needs a {name}, which {target.name} does not hold; train "
                     "with neurons that are reset to zero"
                 )
+
+
+def list_assumed_features(network: Network, target: Target) -> list[str]:
+    """List the neuron types of `network` that `target` is only assumed to hold, in words."""
+    features = target.neuron.features if target.neuron else None
+    if features is None or features.certainty == "published":
+        return []
+    note = f": {features.note}" if features.note else ""
+    return [
+        f"{population.name}: {name}: {features.certainty} of {target.name}{note}"
+        for population in network.populations
+        for name in list_features(population)
+    ]

@@ -12,6 +12,7 @@ from pumice.convert.importers.torch_layers import LAYER_PARSERS
 from pumice.deploy.targets.target import list_targets, read_target
 from pumice.runtime.engines.registry import ENGINES
 from pumice.runtime.exporters import EXPORTERS
+from pumice.runtime.neuron_types import FEATURES, LIF_FEATURES
 from pumice.runtime.population import LIMITS
 from pumice.train.data.readers.images import IMAGE_SUFFIXES
 from pumice.train.data.readers.recordings import RECORDING_SUFFIXES
@@ -47,6 +48,9 @@ def pages() -> dict[str, str]:
             [(code(name), text) for name, text in SUPPORTED_LAYERS.items()],
         ),
         f"Neurons: {_list(SUPPORTED_NEURONS)}.",
+        "## Neuron types",
+        "Beyond the LIF neuron that is reset to zero, which every engine and target holds.",
+        _neuron_table(),
         "## Neuron parameters of the integer network",
         table(
             ("parameter", "minimum", "maximum"),
@@ -107,6 +111,21 @@ def _layer_table() -> str:
         ("framework", "classes"),
         [(framework, ", ".join(layers)) for framework, layers in grouped.items()],
     )
+
+
+def _neuron_table() -> str:
+    targets = [read_target(name) for name in list_targets()]
+    rows = []
+    for name in FEATURES:
+        holding = [
+            code(target.name)
+            for target in targets
+            if target.mcu or (target.neuron and target.neuron.features)
+            if target.mcu or name in target.neuron.features.value
+        ]
+        engines = "all" if name in LIF_FEATURES else "`reference`"
+        rows.append((name, engines, ", ".join(holding) if name in LIF_FEATURES else ""))
+    return table(("type", "engines", "targets"), rows)
 
 
 def _nir_table() -> str:

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from float_reference import simulate
@@ -41,3 +44,28 @@ def test_simulator_computes_its_equations(max_value: int) -> None:
     for name, values in expected.items():
         np.testing.assert_array_equal(outputs[name], values.astype(np.float32))
     assert 0.02 < expected["loop"].mean() < 0.98
+
+
+RESETS: dict[str, dict[str, Any]] = {
+    "value": {"reset": "value", "reset_value": np.array([-0.5, 0.25, 0.5, 0.0])},
+    "subtract": {"reset": "subtract", "reset_value": 1.0},
+    "delayed": {"reset": "delayed_subtract", "reset_value": 1.25},
+    "several": {"reset": "subtract", "reset_value": 1.0, "max_spikes": 3},
+    "refractory": {"reset": "subtract", "reset_value": 0.5, "refractory": 2},
+    "bounded": {
+        "min_voltage": np.array([-0.5, -0.25, 0.0, -np.inf]),
+        "bias": np.full(4, -0.5, np.float32),
+    },
+}
+
+
+@pytest.mark.parametrize("name", RESETS)
+def test_simulator_computes_other_resets(name: str) -> None:
+    conv = replace(NETWORK.populations[0], **RESETS[name])
+    network = replace(NETWORK, populations=(conv, *NETWORK.populations[1:]))
+    events = rng.integers(0, 2, (30, 5, 2, 6, 8)).astype(np.uint8)
+    outputs, expected = simulate_float_network(network, events), simulate(network, events)
+    np.testing.assert_array_equal(outputs["conv"], expected["conv"])
+    plain = replace(NETWORK.populations[0], bias=conv.bias)
+    other = replace(NETWORK, populations=(plain, *NETWORK.populations[1:]))
+    assert (expected["conv"] != simulate(other, events)["conv"]).any()

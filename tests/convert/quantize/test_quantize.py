@@ -1,11 +1,12 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from pumice.convert.quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
-from pumice.convert.quantize.quantize import quantize_network
+from pumice.convert.quantize.quantize import list_lost_parameters, quantize_network
 from pumice.deploy.placement.synaptic_memory import stored_weight_bits
 from pumice.runtime import Conv, Dense, SumPool
 from pumice.runtime.errors import NetworkError
@@ -140,3 +141,55 @@ def test_read_outs_cannot_be_quantized_per_channel() -> None:
 def test_all_zero_layer_is_no_error() -> None:
     network, _ = quantize_network(make_network(weights=((0.0, 0.0), (0.0, 0.0))))
     assert not network.projections[0].connection.weights.any()  # type: ignore[union-attr]
+
+
+def with_neurons(**changes: Any) -> FloatNetwork:
+    network = make_network()
+    hidden = replace(network.populations[0], **changes)
+    return replace(network, populations=(hidden, network.populations[1]))
+
+
+def test_resets_are_rounded_at_the_scale_of_the_threshold() -> None:
+    # 254 weight units a float unit: 0.8 is 203.2, 0.3 is 76.2, 1.0 is 254.
+    soft = with_neurons(reset="subtract", reset_value=0.8, max_spikes=5, min_voltage=-1.0)
+    hidden = quantize_network(soft)[0].population("hidden")
+    assert (hidden.reset, int(hidden.threshold), int(hidden.reset_value)) == ("subtract", 203, 203)
+    assert (hidden.max_spikes, int(hidden.min_voltage)) == (5, -254)
+    value = with_neurons(reset="value", reset_value=-0.3, refractory=3)
+    hidden = quantize_network(value)[0].population("hidden")
+    assert (int(hidden.reset_value), hidden.refractory) == (-76, 3)
+    assert int(hidden.min_voltage) == -131072
+
+
+def test_spikes_of_a_timestep_are_limited_to_what_sums_hold() -> None:
+    """The read-out: 254 + 128 of magnitude; its activation may reach 2^23 - 1."""
+    soft = with_neurons(reset="subtract", reset_value=0.8, max_spikes=255)
+    assert quantize_network(soft)[0].population("hidden").max_spikes == 255
+    wide = np.ones((1, 400), np.float32)
+    hidden = replace(soft.populations[0], shape=(400,), bias=float32([0.0] * 400))
+    projections = (
+        replace(soft.projections[0], weights=np.ones((400, 2), np.float32)),
+        replace(soft.projections[1], weights=wide),
+    )
+    network = replace(soft, populations=(hidden, soft.populations[1]), projections=projections)
+    limited = quantize_network(network)[0].population("hidden").max_spikes
+    assert limited == (2**23 - 1) // (400 * 254) == 82
+
+
+def test_parameters_that_rounding_loses_are_listed() -> None:
+    def lost(**changes: Any) -> dict[str, list[str]]:
+        network = with_neurons(**changes)
+        return list_lost_parameters(network, quantize_network(network)[0])
+
+    assert lost() == {}
+    assert lost(voltage_decay=0.0, current_decay=1.0) == {}
+    assert lost(voltage_decay=1e-4) == {
+        "hidden": ["its voltage_decay of 0.0001 rounds to 0 of 4096: it never decays"]
+    }
+    assert lost(current_decay=np.array([0.5, 0.9999])) == {
+        "hidden": ["its current_decay of 0.9999 rounds to 4096 of 4096: nothing is kept"]
+    }
+    assert lost(bias=float32([1e-5, -2e-5])) == {
+        "hidden": ["its biases of up to 2e-05 round to zero"]
+    }
+    assert lost(threshold=0.001) == {"hidden": ["its threshold of 0.001 rounds to zero"]}

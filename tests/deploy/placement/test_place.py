@@ -13,7 +13,7 @@ from strategies import networks
 from bench import shapes
 from pumice.deploy.placement.lower_bound import min_cores
 from pumice.deploy.placement.place import place, solve_placement
-from pumice.deploy.placement.problem import make_problem
+from pumice.deploy.placement.problem import list_assumed_features, make_problem
 from pumice.deploy.targets.target import Target, read_target
 from pumice.runtime import Conv, Dense, Network, Population, Program, Projection
 from pumice.runtime.errors import EngineError, PlacementError
@@ -247,3 +247,17 @@ def test_channels_of_different_thresholds_are_different_groups() -> None:
 def test_arithmetic_has_no_cores() -> None:
     with pytest.raises(PlacementError, match="cmos45: a price list of arithmetic, has no cores"):
         place(IMAGE, read_target("cmos45"))
+
+
+def test_neuron_types_are_those_that_the_target_holds() -> None:
+    neurons = Population("soft", (4,), threshold=9, reset="subtract", reset_value=9)
+    weights = Projection("w", "in", "soft", Dense(np.ones((4, 3))))
+    network = Network((Population("in", (3,), "input"), neurons), (weights,))
+    with pytest.raises(PlacementError, match="soft: needs a soft reset, which loihi1 does"):
+        place(network, "loihi1")
+    place(network, "loihi2")
+    (note,) = list_assumed_features(network, read_target("loihi2"))
+    assert note == "soft: soft reset: assumed of loihi2: by microcode of the neuron; " + (
+        "not tried on a chip"
+    )
+    assert list_assumed_features(network, read_target("loihi1")) == []

@@ -351,7 +351,7 @@ def test_resets_round_trip_exactly_and_as_floats(name: str, path: Path) -> None:
 def test_soft_reset_of_a_file_that_writes_zero_is_given_by_the_reader(path: Path) -> None:
     nir.write(path, small_graph())
     for reset in ("subtract", "delayed_subtract"):
-        read, _ = read_nir(path, dt=DT, reset=reset)  # type: ignore[arg-type]
+        read, _ = read_nir(path, dt=DT, reset=reset)
         assert isinstance(read, FloatNetwork)
         assert (read.populations[0].reset, read.populations[0].reset_value) == (reset, 1.0)
 
