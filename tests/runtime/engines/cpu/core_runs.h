@@ -11,7 +11,7 @@
 
 #include "core.h"
 
-enum { TABLES = 10, HEADER_FIELDS = 14 };
+enum { TABLES = 10, HEADER_FIELDS = 15 };
 
 typedef struct {
   char *bytes;
@@ -63,7 +63,8 @@ static int read_network(const Array *tables, pm_network *net) {
       .sums32 = h[10],
       .image = h[11],
       .output = h[12],
-      .crc = (uint32_t)h[13],
+      .states = h[13],
+      .crc = (uint32_t)h[14],
   };
   return h[1] >= 0 && h[2] >= 0 && h[3] >= 0 &&
          tables[1].size == (size_t)h[1] * sizeof(pm_population) &&
@@ -72,10 +73,9 @@ static int read_network(const Array *tables, pm_network *net) {
 }
 
 static pm_state make_state(const pm_network *net) {
-  const size_t neurons = (size_t)net->neurons;
   return (pm_state){
-      make(neurons, sizeof(int32_t)),
-      make(neurons, sizeof(int32_t)),
+      make((size_t)net->neurons, sizeof(int32_t)),
+      make((size_t)net->states, sizeof(int32_t)),
       make((size_t)net->past, 1),
       make(2, sizeof(int64_t)),
       make((size_t)net->populations[net->output].neurons, sizeof(int64_t)),

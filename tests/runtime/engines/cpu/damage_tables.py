@@ -57,7 +57,7 @@ def run(core: Any, tables: CoreTables, outputs: int, variant: str) -> None:
         currents.append(None if is_input or row[0] == 2 else np.zeros(size, np.int32))
     state = (
         np.zeros((batch, neurons), np.int32),
-        np.zeros((batch, neurons), np.int32),
+        np.zeros((batch, int(tables["states"])), np.int32),
         np.zeros((batch, int(tables["past"])), np.uint8),
         np.zeros((batch, 2), np.int64),
         np.zeros((batch, outputs), np.int64),
@@ -86,7 +86,7 @@ def main() -> None:
         except ValueError:
             continue
         accepted += 1
-        if max(int(tables["neurons"]), int(tables["history"])) > 1 << 24:
+        if max(int(tables["states"]), int(tables["history"])) > 1 << 24:
             continue
         outputs = int(tables.populations[tables["output"]][2])
         for variant in engine.VARIANTS:

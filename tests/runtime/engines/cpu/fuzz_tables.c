@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   if (read_network(tables, &net)) {
     net.crc = pm_checksum(&net, 0);
-    if (pm_validate(&net) == PM_OK && net.neurons <= LARGEST && net.history <= LARGEST &&
+    if (pm_validate(&net) == PM_OK && net.states <= LARGEST && net.history <= LARGEST &&
         net.sums16 <= LARGEST && net.sums32 <= LARGEST && net.image <= LARGEST)
       run_accepted(&net);
   }
