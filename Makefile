@@ -10,7 +10,7 @@ PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	&& echo $$python && break; done)
 NO_PYTHON := pumice needs python3 >= 3.11 with venv and pip; set it: make PYTHON=/path/to/python3
 
-.PHONY: install demo test docs peers event-peers clean
+.PHONY: install demo test docs peers event-peers lowest newest campaign clean
 
 demo: install
 	$(BIN)/pumice demo
@@ -73,6 +73,15 @@ event-peers: .venv-event-peers/installed
 		evt3==0.4.1 'evutils[aedat]==0.3.18' expelliarmus==1.1.12 faery==0.7.1 tonic==1.7.0
 	touch $@
 
+# The tests with the lowest versions that pyproject.toml permits, and with the newest there are.
+lowest newest:
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	$(PYTHON) tests/versions.py $@
+
+# Damaged inputs, kills, full disks and signals; about an hour.
+campaign: install
+	PYTHONPATH=.:tests/common $(BIN)/python tests/campaign/campaign.py nightly
+
 clean:
-	rm -rf .venv .venv-peers .venv-event-peers build dist docs/_build docs/reference/generated *.egg-info \
+	rm -rf .venv .venv-peers .venv-event-peers .venv-lowest .venv-newest build dist docs/_build docs/reference/generated *.egg-info \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
