@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,22 @@ def test_every_command_has_a_verb_and_options_that_exist(words: list[str]) -> No
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
         return
-    assert words[0] == "pumice"
+    if words[0] != "pumice":
+        check_installation(words)
+        return
     verb = get_command(app).commands[words[1]]  # type: ignore[attr-defined]
     verb.make_context(words[1], words[2:])
+
+
+def check_installation(words: list[str]) -> None:
+    """A command of the installation: its extras and files exist."""
+    assert words[:2] in (["git", "clone"], ["python3", "-m"], ["pip", "install"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for word in words[2:] if words[0] == "pip" else []:
+        if extras := re.fullmatch(r"\.\[([\w,]+)\]", word):
+            assert set(extras[1].split(",")) <= set(project["optional-dependencies"])
+        else:
+            assert word in ("-c", ".") or (ROOT / word).is_file(), word
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
