@@ -26,6 +26,7 @@ def print_profile(
     profiles: "Sequence[Profile]",
 ) -> None:
     """Print operation counts, placements, and every term of each energy and latency estimate."""
+    from ..runtime.encoders.inputs import count_network_encoder_ops
     from ..runtime.op_counts import count_ops
 
     counts = count_ops(network, trace)
@@ -37,6 +38,12 @@ def print_profile(
         "network": f"{sum(p.neurons for p in network.topological_order):,} neurons, "
         f"{counts.synapses:,} synapses",
     }
+    if network.encoders:
+        ops = count_network_encoder_ops(network)
+        facts["encoder"] = (
+            f"{ops.multiplications:,} multiplications and {ops.additions:,} additions per timestep,"
+            " which only the cost on a microcontroller includes"
+        )
     print_facts(facts)
     _print_fit(profiles)
     for profile in profiles:

@@ -7,6 +7,7 @@ import numpy as np
 from .connections import Connection, SumPool, connection_kind
 from .network import Network
 from .op_counts import fan_out
+from .population import Population
 from .program import Program
 from .projection import Projection
 from .text_table import TextTable, count_of
@@ -92,7 +93,8 @@ def summarize_network(network: Network) -> NetworkSummary:
                 population.name,
                 population.kind,
                 population.shape,
-                tuple(_describe_projection(each) for each in incoming),
+                tuple(_describe_projection(each) for each in incoming)
+                or _list_encoders(network, population),
                 max((weight_bits(each.connection) for each in incoming), default=0),
                 sum(_count_weights(each.connection) for each in incoming),
                 sum(_count_synapses(network, each) for each in incoming),
@@ -147,6 +149,12 @@ def weight_bits(connection: Connection) -> int:
     if low < 0 < high:
         return max(high.bit_length(), (-low - 1).bit_length()) + 1
     return max(high, -low).bit_length()
+
+
+def _list_encoders(network: Network, population: Population) -> tuple[str, ...]:
+    """Kinds of the encoders, if `population` is the input that they feed."""
+    kinds = [each.kind for each in network.encoders] if population.kind == "input" else []
+    return tuple(f"{kind} encoder" for kind in kinds)
 
 
 def _describe_projection(projection: Projection) -> str:

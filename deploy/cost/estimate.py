@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...runtime import Network, Program, Trace
+from ...runtime.encoders.inputs import count_network_encoder_ops
 from ...runtime.neurobench import neurobench_metrics
 from ..targets.target import Energy, Target, read_target
 from .energy import EnergyEstimate, Range, estimate_energy
@@ -104,9 +105,11 @@ def costs_to_dict(network: Network, trace: Trace, costs: Iterable[Cost]) -> dict
         if p.name in trace.counts
     )
     neurons = sum(p.neurons for p in network.topological_order if p.kind == "cuba")
+    encoder = count_network_encoder_ops(network)
     return {
         "timesteps": trace.timesteps,
         "samples": trace.batch,
+        **({"encoder_per_timestep": asdict(encoder)} if network.encoders else {}),
         "spikes_per_inference": spikes / trace.batch,
         "spikes_per_neuron_per_step": spikes / max(neurons, 1) / trace.batch / trace.timesteps,
         "neurobench": neurobench_metrics(network, trace),

@@ -12,6 +12,7 @@ from ..errors import EngineError
 from ..network import Network
 from .encoder import apply_encoders, as_waveforms, frame_shape, value_shape
 from .log_mel import LogMel
+from .op_counts import EncoderOps, count_encoder_ops
 from .spike_codes import DeltaCode, LatencyCode
 from .waveform import read_waveform
 
@@ -78,6 +79,14 @@ def random_raw_inputs(network: Network, timesteps: int, samples: int = 1) -> Enc
     leading = (timesteps, samples) if isinstance(first, DeltaCode) else (samples,)
     high = 1 << getattr(first, "value_bits", 8)
     return encode(network, generator.integers(0, high, (*leading, *shape)), timesteps)
+
+
+def count_network_encoder_ops(network: Network) -> EncoderOps:
+    """Count the operations of the encoders of `network` per timestep; zeros without encoders."""
+    if not network.encoders:
+        return EncoderOps()
+    shape = value_shape(network.encoders, frame_shape(network.inputs[0].shape))
+    return count_encoder_ops(network.encoders, int(np.prod(shape)))
 
 
 def raw_by_timestep(network: Network, raw: NDArray[Any], timesteps: int) -> NDArray[Any]:
