@@ -24,6 +24,7 @@ from .callbacks import EpochFunction, QatCheckpoint
 from .checkpoint import TrainedModel, record_network, write_trained_model
 from .readout import check_losses, make_readout, readout_provenance, set_readout
 from .run_folder import MODEL_FILE, lock_run, prepare_run
+from .step_checkpoint import EpochMetrics, StepCheckpoint
 from .teacher import Teacher, check_teacher, load_teacher, teacher_digests
 from .trainer import RunOptions, RunResult, make_loader, run_trainer
 from .training_module import Batch, TrainingModule
@@ -43,8 +44,9 @@ def train_recipe(
 ) -> TrainedModel:
     """Train the network of `recipe` on the training part of `data`; write it to `folder`.
 
-    After every epoch `last.ckpt` holds the state of the run. With `resume`, a killed run continues
-    from there and ends with the weights, bit for bit, of a run never killed.
+    After every epoch, and every few minutes inside one, `last.ckpt` holds the state of the run.
+    With `resume`, a killed run continues from there and ends with the weights, bit for bit, of a
+    run never killed.
 
     Args:
         recipe: Settings of the run.
@@ -165,11 +167,13 @@ def _fit(
         options.seed,
         default_workers(samples.source) if workers is None else workers,
     )
-    callbacks: list[lightning.Callback] = [each for each in (averaging, selection) if each]
+    callbacks: list[lightning.Callback] = [EpochMetrics()]
+    callbacks += [each for each in (averaging, selection) if each]
     if selection and options.patience:
         callbacks.append(EarlyStopping(options, selection))
     if options.can_extend and options.qat_epochs:
         callbacks.append(QatCheckpoint(run_options.folder, options.epochs - options.qat_epochs))
+    callbacks.append(StepCheckpoint(run_options.folder, options.checkpoint_minutes))
     with checkpoint_activations(network.layers, options.gradient_checkpointing):
         result = run_trainer(module, loader, run_options, callbacks)
     if selection and selection.weights:

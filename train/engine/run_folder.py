@@ -199,7 +199,8 @@ def _identity(model: type[BaseModel], values: Any) -> Any:
     for table in ("data", "video"):
         if recipe.get(table):
             recipe[table].pop("folder", None)
-    recipe.get("training", {}).pop("num_workers", None)  # it changes no result
+    for name in ("num_workers", "checkpoint_minutes"):  # they change no result
+        recipe.get("training", {}).pop(name, None)
     return recipe
 
 

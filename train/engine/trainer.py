@@ -84,8 +84,21 @@ def make_loader(
 class BatchLoader(DataLoader[Any]):
     """A `DataLoader` that raises an error of reading a batch in the process that asked for it."""
 
+    _start = 0  # batches to skip in the next epoch
+
+    def state_dict(self) -> dict[str, int]:
+        """State for a checkpoint; the position in an epoch is that of `StepCheckpoint`."""
+        return {"position": 0}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Begin the next epoch behind the first batches, as many as `position`."""
+        self._start = state_dict["position"]
+
     def __iter__(self) -> Any:
         """Iterate over the batches; the order of the samples is drawn at the first of them."""
+        start, self._start = self._start, 0
+        if isinstance(self.sampler, EpochSampler):
+            self.sampler.start = start * (self.batch_size or 1)
         with as_many_workers_as_asked():
             batches = super().__iter__()
         for batch in batches:
@@ -188,6 +201,7 @@ class EpochSampler(Sampler[int]):
 
     def __init__(self, samples: int, seed: int):
         self.samples, self.seed, self.epoch = samples, seed, 0
+        self.start = 0  # samples of this process to skip in the next epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch; Lightning calls it."""
@@ -199,7 +213,8 @@ class EpochSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.samples)
         rank, world_size = rank_and_world_size()
-        return iter(order[rank::world_size][: len(self)].tolist())
+        start, self.start = self.start, 0
+        return iter(order[rank::world_size][start : len(self)].tolist())
 
 
 def rank_and_world_size() -> tuple[int, int]:

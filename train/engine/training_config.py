@@ -40,6 +40,8 @@ class TrainingOptions(Options):
       `qat_epochs` where there are any; 0 trains all epochs.
     - `gradient_checkpointing`: recompute activations in the backward pass to save memory.
     - `tensorboard`: also write TensorBoard logs.
+    - `checkpoint_minutes`: least time between two checkpoints inside an epoch, from which a killed
+      run continues with the next batch; 0 writes one after every step.
     - `num_workers`: processes that read samples ahead, for each device; the batches are the same
       for any number. By default one per core where samples are decoded, else none.
     - `seed`: seed of initial weights, sample order, augmentation and held-out samples.
@@ -60,6 +62,7 @@ class TrainingOptions(Options):
     patience: int = Field(default=0, ge=0)
     gradient_checkpointing: bool = False
     tensorboard: bool = False
+    checkpoint_minutes: float = Field(default=10.0, ge=0)
     num_workers: int | None = Field(default=None, ge=0)
     seed: int = Field(default=0, ge=0)
 

@@ -44,6 +44,7 @@ class TrainingModule(lightning.LightningModule):
         self.recipe = recipe
         self.network = network
         self.classes, self.top = classes, top
+        self.step_metrics: dict[str, Tensor] = {}  # losses and accuracy of the last step
         self.frozen = frozen_layers(network, recipe.transfer)
         features = network.feature_size if recipe.loss.contrastive else 0
         self.projection_head = make_projection_head(recipe.loss, features)
@@ -57,8 +58,12 @@ class TrainingModule(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed the epoch; switch to quantization-aware training in the last epochs."""
+        seed_epoch(self.recipe.training.seed, self.current_epoch)
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        """Switch to quantization-aware training in the last epochs; keep frozen layers as is."""
         options = self.recipe.training
-        seed_epoch(options.seed, self.current_epoch)
         self.network.quantize(self.current_epoch >= options.epochs - options.qat_epochs)
         for layer in self.frozen:
             layer.eval()  # batch norm keeps its statistics
@@ -85,9 +90,8 @@ class TrainingModule(lightning.LightningModule):
         loss = torch.stack(list(losses.values())).sum()
         self._check_finite(loss, index)
         measure = self._measure(logits.detach().sum(dim=0), labels)
-        for name, value in {**losses, "loss": loss, **measure}.items():
-            shown = name in ("loss", *measure)
-            self.log(name, value.detach(), on_step=False, on_epoch=True, prog_bar=shown)
+        metrics = {**losses, "loss": loss, **measure}
+        self.step_metrics = {name: value.detach() for name, value in metrics.items()}
         return loss
 
     def _prepare(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

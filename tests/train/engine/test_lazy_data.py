@@ -49,14 +49,17 @@ def lazy_data(decode: object = decode) -> Dataset:
     return Dataset("lazy", part, part, 3, "digest", {})
 
 
-def recipe(workers: int | None) -> Recipe:
-    training = {**TRAINING, "num_workers": workers}
+def recipe(workers: int | None, **settings: float) -> Recipe:
+    training = {**TRAINING, "num_workers": workers, **settings}
     tables = {"data": {"name": "lazy"}, "network": NETWORK, "augment": {"shift": 1}}
     return Recipe.model_validate({**tables, "training": training})
 
 
-def weights(workers: int | None, data: Dataset, folder: Path) -> dict[str, Tensor]:
-    return train_recipe(recipe(workers), data, folder, resume=True).network.state_dict()
+def weights(
+    workers: int | None, data: Dataset, folder: Path, **settings: float
+) -> dict[str, Tensor]:
+    trained = train_recipe(recipe(workers, **settings), data, folder, resume=True)
+    return trained.network.state_dict()
 
 
 def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
@@ -96,6 +99,68 @@ def test_a_run_killed_in_an_epoch_resumes_with_any_number_of_workers(
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "run" / "model.safetensors").exists()
+    expected = weights(0, IN_MEMORY, tmp_path / "whole")
+    assert_equal(weights(resumed, lazy_data(), tmp_path / "run"), expected)
+
+
+class KilledError(Exception):
+    """Stands for a kill: raised while a batch is read."""
+
+
+class KillingSource(DecodedSource):
+    """Ends the run at a batch; `reads` are the indices of the batches that were read."""
+
+    limit = 10**9
+    reads: list[list[int]]
+
+    def read(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        if len(self.reads) >= self.limit:
+            raise KilledError
+        self.reads.append(indices.tolist())
+        return super().read(indices)
+
+
+def killing_data(limit: int) -> tuple[Dataset, KillingSource]:
+    source = KillingSource(range(40), decode, (3, 2, 8, 8), max_value=1)
+    object.__setattr__(source, "limit", limit)
+    object.__setattr__(source, "reads", [])
+    part = FrameSet(source, LABELS)
+    return Dataset("lazy", part, PART, 3, "digest", {}), source
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulate_grad_batches": 2}, {"qat_epochs": 4}])
+@pytest.mark.parametrize("limit", [3, 8, 13])  # of 5 batches an epoch, the last two quantized
+def test_a_run_goes_on_with_the_batch_after_its_checkpoint(
+    tmp_path: Path, limit: int, settings: dict[str, float]
+) -> None:
+    data, _ = killing_data(limit)
+    with pytest.raises(KilledError):
+        weights(0, data, tmp_path / "run", checkpoint_minutes=0, **settings)
+    expected = weights(0, IN_MEMORY, tmp_path / "whole", **settings)
+    data, source = killing_data(10**9)
+    assert_equal(weights(0, data, tmp_path / "run", **settings), expected)
+    repeated = len(source.reads) + limit - 20  # one batch is read ahead
+    assert repeated <= 1 + settings.get("accumulate_grad_batches", 1)
+    histories = [(tmp_path / name / "history.csv").read_text() for name in ("run", "whole")]
+    assert histories[0] == histories[1]
+
+
+@pytest.mark.parametrize(("killed", "resumed"), [(0, 3), (1, 0), (3, 1)])
+def test_a_run_killed_between_checkpoints_in_an_epoch_resumes(
+    tmp_path: Path, killed: int, resumed: int
+) -> None:
+    script = SCRIPT.format(folders=[str(Path(__file__).parent)])
+    script = script.replace("Path(sys.argv[1]))", "Path(sys.argv[1]), checkpoint_minutes=0)")
+    command = [sys.executable, "-c", script, str(tmp_path / "run"), str(killed)]
+    process = subprocess.Popen(command, start_new_session=True)
+    while not (tmp_path / "run" / "last.ckpt").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    state = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    progress = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
+    assert state["epoch"] == 0 and 0 < progress["ready"] < 5
     expected = weights(0, IN_MEMORY, tmp_path / "whole")
     assert_equal(weights(resumed, lazy_data(), tmp_path / "run"), expected)
 
