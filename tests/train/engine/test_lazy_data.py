@@ -128,8 +128,10 @@ def killing_data(limit: int) -> tuple[Dataset, KillingSource]:
     return Dataset("lazy", part, PART, 3, "digest", {}), source
 
 
-@pytest.mark.parametrize("settings", [{}, {"accumulate_grad_batches": 2}, {"qat_epochs": 4}])
-@pytest.mark.parametrize("limit", [3, 8, 13])  # of 5 batches an epoch, the last two quantized
+@pytest.mark.parametrize(
+    ("limit", "settings"),  # of 5 batches an epoch, the last two epochs quantized
+    [(3, {}), (8, {"accumulate_grad_batches": 2}), (13, {}), (18, {"qat_epochs": 4})],
+)
 def test_a_run_goes_on_with_the_batch_after_its_checkpoint(
     tmp_path: Path, limit: int, settings: dict[str, float]
 ) -> None:
