@@ -49,18 +49,8 @@ def main() -> int:
     python = str(folder / "bin" / "python")
     upgrade = ["--upgrade"] if which == "newest" else []
     subprocess.run([python, "-m", "pip", "install", "-qq", *upgrade, *wanted, *TOOLS], check=True)
-    install = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "-qq",
-        "--no-deps",
-        "--no-build-isolation",
-        "-e",
-        ".",
-    ]
-    subprocess.run(install, check=True, cwd=ROOT)
+    editable = ["--no-deps", "--no-build-isolation", "-e", "."]
+    subprocess.run([python, "-m", "pip", "install", "-qq", *editable], check=True, cwd=ROOT)
     options = ["-q", "-m", "not lava and not slow", "-o", "filterwarnings=ignore"]
     return subprocess.run([python, "-m", "pytest", *options, *arguments], cwd=ROOT).returncode
 

@@ -23,10 +23,12 @@ def pages() -> dict[str, str]:
         "what it has, what it needs and the remedy. The command line prints it after `pumice:` "
         "on standard error and exits with code 2. Every class but `PumiceError` is also a "
         "built-in exception, so that `except ValueError` works. The messages are taken from the "
-        "sources; words in braces stand for values.",
+        "sources; words in braces stand for values. A result that may mean less than it seems is "
+        "a `PumiceWarning`, printed after `pumice: warning:`; where nothing of it is left, the "
+        "exit code is 1.",
     ]
     for name, cls in vars(errors).items():
-        if inspect.isclass(cls) and issubclass(cls, errors.PumiceError):
+        if inspect.isclass(cls) and issubclass(cls, errors.PumiceError | Warning):
             bases = ", ".join(f"`{base.__name__}`" for base in cls.__bases__)
             parts += [f"## {name}", f"{inspect.getdoc(cls)} Bases: {bases}."]
             rows = sorted(messages.get(name, {}).items(), key=lambda row: (row[1], row[0]))
@@ -44,13 +46,21 @@ def _collect_messages(root: Path) -> dict[str, dict[str, str]]:
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                if not (isinstance(node, ast.Call) and node.args):
                     continue
-                message = _template(node.args[0]) if node.args else ""
-                if node.func.id in known and re.search(r"[a-z]{3} ", message):
+                name, message = _raised_class(node), _template(node.args[0])
+                if name in known and re.search(r"[a-z]{3} ", message):
                     place = path.relative_to(root).as_posix()
-                    found.setdefault(node.func.id, {})[message] = place
+                    found.setdefault(name, {})[message] = place
     return found
+
+
+def _raised_class(call: ast.Call) -> str:
+    """Class of the error that `call` makes, or of the warning that it gives."""
+    if isinstance(call.func, ast.Name):
+        return "PumiceWarning" if call.func.id == "print_warning" else call.func.id
+    names = [node.id for node in call.args[1:] if isinstance(node, ast.Name)]
+    return "PumiceWarning" if "PumiceWarning" in names else ""
 
 
 def _template(node: ast.expr) -> str:
