@@ -223,3 +223,14 @@ def test_instructions_of_the_encoder_are_counted(tmp_path: Path) -> None:
     assert (recorded.encoding > 1000).all()
     counted = count_encoding(network, TOOLCHAINS["cortex-m4"], 3)
     assert 0.5 < counted / recorded.encoding.mean() < 2
+
+
+@pytest.mark.parametrize("case", ["peak", "short hop"])
+def test_the_encoder_is_clean_under_sanitizers(case: str, tmp_path: Path) -> None:
+    skip_without_tools("c")
+    network = encoder_network(CASES[case][0])
+    inputs = encode(network, CASES[case][1], 6)
+    sanitize = ("-fsanitize=address,undefined", "-fno-sanitize-recover")
+    firmware = build_firmware(network, TOOLCHAINS["host"], tmp_path, raw=True, flags=sanitize)
+    recorded = record_run(network, firmware, inputs.events, 0, inputs.raw)
+    assert np.array_equal(recorded.events["input"], inputs.events["input"])
