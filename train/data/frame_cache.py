@@ -3,14 +3,16 @@
 A cache is a folder of the user's cache folder, named by what made it: `frames.bin` holds the
 samples one after the other, `index.json` their number, their shape and the items that could not be
 decoded. It is built under another name, where a journal records each finished chunk, and renamed
-when it is complete. Plain files: readers map what they need (`FileSource`), and nothing but the
-library is needed to read them.
+when it is complete; one that was abandoned for a month is removed. Plain files: readers map what
+they need (`FileSource`), and nothing but the library is needed to read them.
 """
 
 import json
 import math
 import os
 import shutil
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +33,8 @@ CHUNK_BYTES = 1 << 23  # of samples that are decoded and written together
 MAX_CHUNK = 256
 SMALL = 64  # samples that are decoded without worker processes
 MAX_AUTO_BYTES = 16 << 30  # of a cache that is made without being asked for
+LOCK_SECONDS = 0.2  # between two attempts to lock
+ABANDONED_SECONDS = 30 * 24 * 3600.0  # after which an unfinished cache is removed
 FRAMES_FILE, INDEX_FILE, JOURNAL_FILE = "frames.bin", "index.json", "journal"
 
 
@@ -126,11 +130,11 @@ def _is_wanted(folder: Path, total: int, use: bool | None) -> bool:
         return use
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        free = os.statvfs(folder.parent)
+        free = shutil.disk_usage(folder.parent).free
     except OSError as error:
         warn_not_cached(error)
         return False
-    return total <= min(MAX_AUTO_BYTES, free.f_bavail * free.f_frsize // 2)
+    return total <= min(MAX_AUTO_BYTES, free // 2)
 
 
 def _open(folder: Path, source: DecodedSource, unreadable: float) -> Cached | None:
@@ -174,6 +178,7 @@ def _list_uncached(source: DecodedSource, options: CacheOptions) -> Cached:
 def _build(folder: Path, source: DecodedSource, options: CacheOptions) -> None:
     """Build the cache, or finish one that was interrupted; one process at a time."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(folder.parent)
     partial = _partial_folder(folder)
     sample_bytes = math.prod(item_shape(source))
     with _lock(folder.with_name(f"{folder.name}.lock")):
@@ -272,14 +277,52 @@ def _allocate(file: BinaryIO, size: int) -> None:
 
 def _sync(file: BinaryIO) -> None:
     file.flush()
-    os.fdatasync(file.fileno())
+    getattr(os, "fdatasync", os.fsync)(file.fileno())  # fdatasync is absent on macOS and Windows
 
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Exclusive lock of a file, which a kill releases; the file is left behind, empty."""
-    import fcntl  # absent on Windows
-
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with path.open("a+b") as file:
+        while not _try_lock(file):
+            time.sleep(LOCK_SECONDS)
         yield
+
+
+def _try_lock(file: BinaryIO) -> bool:
+    """Lock an open file until it is closed; False where another process holds the lock."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def remove_abandoned(folder: Path, seconds: float = ABANDONED_SECONDS) -> list[Path]:
+    """Remove unfinished caches in `folder` that nobody has written for `seconds`, and return them.
+
+    One that another process builds is locked, and stays.
+    """
+    removed = []
+    for partial in folder.glob("*.partial"):
+        try:
+            newest = max(file.stat().st_mtime for file in (partial, *partial.iterdir()))
+            if time.time() - newest < seconds:
+                continue
+            lock = partial.with_name(f"{partial.name.removesuffix('.partial')}.lock")
+            with lock.open("a+b") as file:
+                if not _try_lock(file):
+                    continue
+                shutil.rmtree(partial)
+                removed.append(partial)
+        except OSError:  # removed by another process meanwhile, or not ours to remove
+            continue
+    return removed

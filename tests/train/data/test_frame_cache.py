@@ -159,3 +159,19 @@ def test_a_killed_build_is_resumed_and_never_taken_for_complete(
 
 def _lines(journal: Path) -> int:
     return len([json.loads(line) for line in journal.read_text().splitlines()])
+
+
+def test_an_abandoned_build_is_removed_unless_it_is_fresh_or_locked(tmp_path: Path) -> None:
+    for name in ("old", "fresh", "locked"):
+        (tmp_path / f"{name}.partial").mkdir()
+        file = tmp_path / f"{name}.partial" / "frames.bin"
+        file.write_bytes(b"1")
+        if name != "fresh":
+            os.utime(file, (1, 1))
+            os.utime(file.parent, (1, 1))
+    with frame_cache._lock(tmp_path / "locked.lock"):
+        removed = frame_cache.remove_abandoned(tmp_path)
+    assert removed == [tmp_path / "old.partial"]
+    assert sorted(path.name for path in tmp_path.glob("*.partial")) == [
+        "fresh.partial", "locked.partial",
+    ]  # fmt: skip
