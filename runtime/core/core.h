@@ -31,7 +31,13 @@ enum pm_update { PM_PLAIN, PM_LEAK, PM_WRAP, PM_CURRENT, PM_GENERAL_VALUES, PM_G
 /* What a spike does to the voltage. ZERO: sets it to zero, and there is neither a refractory period
  * nor a lower bound of the voltage; the others have levels for all of these. SEVERAL: subtracts as
  * often as the threshold is passed. DELAYED: subtracts in the next step. */
-enum pm_reset { PM_RESET_ZERO, PM_RESET_VALUE, PM_RESET_SUBTRACT, PM_RESET_DELAYED, PM_RESET_SEVERAL };
+enum pm_reset {
+  PM_RESET_ZERO,
+  PM_RESET_VALUE,
+  PM_RESET_SUBTRACT,
+  PM_RESET_DELAYED,
+  PM_RESET_SEVERAL
+};
 enum pm_connection { PM_CONV, PM_SPARSE, PM_DEPTHWISE };
 enum pm_error { PM_OK, PM_BAD_TABLE, PM_BAD_EVENT, PM_ABANDONED };
 
@@ -41,25 +47,27 @@ enum pm_error { PM_OK, PM_BAD_TABLE, PM_BAD_EVENT, PM_ABANDONED };
  * parameters repeat. unit: neurons that threads do not divide. factors, levels: where parameters
  * start. update: an enum pm_update. uniform: whether one threshold, bias and decay hold for all.
  * wide: whether sums have 32 bits, else 16. left: bits that sums are shifted to become currents.
- * into_first, into_last: its incoming projections. past: where a state keeps its last `delay`
- * rows of values. reset: an enum pm_reset; all but ZERO are updated as GENERAL. refractory: steps after a spike in
- * which the voltage is held; further: where, behind the voltages of a state, it keeps what is left of them. */
+ * into_first, into_last: its incoming projections. past: where a state keeps its last `delay` rows
+ * of values. reset: an enum pm_reset; all but ZERO are updated as GENERAL. refractory: steps after
+ * a spike in which the voltage is held; further: where, behind the voltages of a state, it keeps
+ * what is left of them. */
 typedef struct pm_population {
   int32_t kind, first, neurons, channels, stride, history, masks, delay, period, unit, factors,
-      levels, update, uniform, wide, left, max_value, into_first, into_last, past, reset, refractory,
-      further;
+      levels, update, uniform, wide, left, max_value, into_first, into_last, past, reset,
+      refractory, further;
 } pm_population;
 
 /* One projection. neurons: of its target. left, shift: bits that sums of weights are shifted left,
  * then right. is_signed, negate: how weight bytes are read. graded: whether events carry values.
  * parts: 6-bit parts of a value. dense_from: active sources of a step from which on products are
  * taken, 0 if never. weights: where bytes start; starts, targets: of a sparse matrix by source;
- * rows, columns: kernel taps of each source row and column; plane: weights of one input channel; run: the most
- * targets of a source column, where they are one run in each row, of events without values.
- * twins: later projections whose sources are added before the product, because they have the same
- * weights. by_target: where, in tables, the starts of a sparse matrix by target begin, followed by
- * where its weights and its 16-bit sources begin in theirs; 0 if there is none. narrow: whether targets of a sparse matrix have 16 bits. packed, quads, lanes, offsets, corners, pitch, frame: operands of products. magic: 2^32
- * / channels, rounded up, 0 where divisions need it. */
+ * rows, columns: kernel taps of each source row and column; plane: weights of one input channel;
+ * run: the most targets of a source column, where they are one run in each row, of events without
+ * values. twins: later projections whose sources are added before the product, because they have
+ * the same weights. by_target: where, in tables, the starts of a sparse matrix by target begin,
+ * followed by where its weights and its 16-bit sources begin in theirs; 0 if there is none. narrow:
+ * whether targets of a sparse matrix have 16 bits. packed, quads, lanes, offsets, corners, pitch,
+ * frame: operands of products. magic: 2^32 / channels, rounded up, 0 where divisions need it. */
 typedef struct pm_projection {
   int32_t kind, source, neurons, delay, left, shift, is_signed, negate, graded, parts, dense_from,
       weights, starts, targets, rows, columns, plane, windows, window_columns, channels, height,
@@ -74,10 +82,10 @@ typedef struct pm_tap {
   int32_t weight, target, count;
 } pm_tap;
 
-/* A compiled network. neurons: of all populations. states: voltages and further states. steps: longest round. history: bytes of a
- * run's values, past: of those a state keeps. sums16, sums32: entries of the accumulators. image: bytes of the padded
- * source of a product. output: population that is read; thresholds: of the early exit, by step.
- * crc: what pm_checksum gives. */
+/* A compiled network. neurons: of all populations. states: voltages and further states. steps:
+ * longest round. history: bytes of a run's values, past: of those a state keeps. sums16, sums32:
+ * entries of the accumulators. image: bytes of the padded source of a product. output: population
+ * that is read; thresholds: of the early exit, by step. crc: what pm_checksum gives. */
 typedef struct pm_network {
   const pm_population *populations;
   const pm_projection *projections;
@@ -94,9 +102,9 @@ typedef struct pm_network {
   uint32_t crc;
 } pm_network;
 
-/* State of one sample. current, voltage: of all neurons; behind voltages, further states. past: values that delays still need.
- * clock: steps run, and whether the sample has stopped. score: logits of a spiking output.
- * history: room for the values of a run, which does not outlast it. */
+/* State of one sample. current, voltage: of all neurons; behind voltages, further states. past:
+ * values that delays still need. clock: steps run, and whether the sample has stopped. score:
+ * logits of a spiking output. history: room for the values of a run, which does not outlast it. */
 typedef struct pm_state {
   int32_t *current, *voltage;
   uint8_t *past;
@@ -104,8 +112,9 @@ typedef struct pm_state {
   uint8_t *history;
 } pm_state;
 
-/* Input and output of a run. events[p]: (timesteps, batch, neurons) of input p in C order; spikes[p]
- * and voltages[p] likewise, or NULL; currents may be NULL itself. counts: (batch, all neurons), channels last. steps: (batch). */
+/* Input and output of a run. events[p]: (timesteps, batch, neurons) of input p in C order;
+ * spikes[p] and voltages[p] likewise, or NULL; currents may be NULL itself. counts: (batch, all
+ * neurons), channels last. steps: (batch). */
 typedef struct pm_recording {
   int32_t timesteps, batch;
   const uint8_t *const *events;
