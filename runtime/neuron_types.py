@@ -19,13 +19,13 @@ LIF_FEATURES: Mapping[str, Callable[[Population], bool]] = {
     "several spikes per timestep": lambda p: p.max_spikes > 1,
     "minimum voltage": lambda p: p.bounded,
 }
-FEATURES: Mapping[str, Callable[[Population], bool]] = {
-    **LIF_FEATURES,
+MESSAGE_FEATURES: Mapping[str, Callable[[Population], bool]] = {
     "delta encoder": lambda p: p.kind == "delta",
     "sigma-delta neuron": lambda p: p.kind == "sigma_delta",
     "read-out of sigma-delta messages": lambda p: not p.align_bits,
     "signed or wide input": lambda p: p.kind == "input" and p.value_type is not np.uint8,
 }
+FEATURES = {**LIF_FEATURES, **MESSAGE_FEATURES}
 
 
 def list_features(population: Population) -> tuple[str, ...]:

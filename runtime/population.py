@@ -214,8 +214,8 @@ def _check_messages(population: Population) -> None:
     if (kind in ENCODERS or not population.align_bits) and any((d != v).any() for d, v in decays):
         what = f"{kind} populations have" if kind in ENCODERS else "align_bits 0 needs"
         raise NetworkError(f"{name}: {what} a current_decay of 4096 and a voltage_decay of 0")
-    if kind in ENCODERS and population.bounded:
-        raise NetworkError(f"{name}: {kind} populations have no min_voltage")
+    if (kind in ENCODERS or not population.align_bits) and population.bounded:
+        raise NetworkError(f"{name}: {kind} populations of messages have no min_voltage")
     if kind == "delta" and population.bias.any():
         raise NetworkError(f"{name}: delta populations have no bias")
 

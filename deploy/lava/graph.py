@@ -21,12 +21,19 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ...runtime import Network, Population, Projection, connections
-from ...runtime.arithmetic import STATE_HALF, align
-from ...runtime.neuron_types import LIF_FEATURES, list_features, require_features
+from ...runtime.arithmetic import ALIGN_BITS, DELTA_BITS, STATE_HALF, align
+from ...runtime.neuron_types import (
+    LIF_FEATURES,
+    MESSAGE_FEATURES,
+    list_features,
+    require_features,
+)
+from ...runtime.population import ENCODERS
 from ..passes.schedule import Schedule, schedule
 from .models.delayed import DelayedConv, DelayedDense, DelayedSparse
 from .models.graded import GradedReset
 from .models.resets import ResetRule, RuledReset
+from .models.sigma_delta import DeltaReset, SigmaDeltaReset, SigmaReset
 
 UNREACHABLE_THRESHOLD = 1 << 17  # no 24-bit voltage exceeds this threshold
 MAX_LAVA_CONV_SIZE = 127  # Lava's model of Conv stores sizes and groups in 8 bits
@@ -58,7 +65,7 @@ class ProcessGraph:
 
 def build_process_graph(network: Network, timesteps: int) -> ProcessGraph:
     """Build the processes of `network`, reset every `timesteps` steps; see `build`."""
-    require_features(network, "Lava", LIF_FEATURES)
+    require_features(network, "Lava", (*LIF_FEATURES, *MESSAGE_FEATURES))
     timing = schedule(network)
     populations = {
         population.name: _make_neurons(population, timing.depths[population.name], timesteps)
@@ -78,10 +85,31 @@ def _connect(out: OutPort, into: InPort) -> None:
     (out if out.shape == into.shape else out.reshape(into.shape)).connect(into)
 
 
-def _make_neurons(population: Population, depth: int, timesteps: int) -> LIFReset:
-    def transpose(values: NDArray[np.int32]) -> Any:
-        return values.T if values.ndim else int(values)
+def _transpose(values: NDArray[np.int32]) -> Any:
+    return values.T if values.ndim else int(values)
 
+
+def _make_encoder(population: Population, depth: int, timesteps: int) -> AbstractProcess:
+    """Make sigma-delta neurons, a delta encoder or their read-out."""
+    common: dict[str, Any] = {
+        "name": population.name,
+        "shape": population.shape[::-1],
+        "reset_interval": timesteps,
+        "reset_offset": depth + 1,
+    }
+    exponent = population.bias_exponent + (ALIGN_BITS if population.kind == "sigma_delta" else 0)
+    bias = _transpose(population.bias << exponent)
+    if population.kind == "integrator":
+        return SigmaReset(bias=bias, **common)
+    threshold = _transpose(population.threshold << DELTA_BITS)
+    if population.kind == "delta":
+        return DeltaReset(vth=threshold, **common)
+    return SigmaDeltaReset(vth=threshold, bias=bias, **common)
+
+
+def _make_neurons(population: Population, depth: int, timesteps: int) -> AbstractProcess:
+    if population.kind in ENCODERS or not population.align_bits:
+        return _make_encoder(population, depth, timesteps)
     # Lava adds 1 to du, and resets if (step counted from 1) % reset_interval == reset_offset.
     graded = population.kind == "cuba" and population.value_bits > 1
     kind: Any = partial(GradedReset, max_value=population.max_value) if graded else LIFReset
@@ -89,12 +117,12 @@ def _make_neurons(population: Population, depth: int, timesteps: int) -> LIFRese
         kind = partial(RuledReset, rule=_make_rule(population))
     neurons: LIFReset = kind(
         shape=population.shape[::-1],
-        du=transpose(population.current_decay - 1),
-        dv=transpose(population.voltage_decay),
+        du=_transpose(population.current_decay - 1),
+        dv=_transpose(population.voltage_decay),
         vth=UNREACHABLE_THRESHOLD
         if population.kind == "integrator"
-        else transpose(population.threshold),
-        bias_mant=transpose(population.bias),
+        else _transpose(population.threshold),
+        bias_mant=_transpose(population.bias),
         bias_exp=population.bias_exponent,
         reset_interval=timesteps,
         reset_offset=depth + 1,
@@ -119,7 +147,7 @@ def _make_connection(
     network: Network, projection: Projection, timing: Schedule, timesteps: int
 ) -> AbstractProcess:
     source, target = network.population(projection.source), network.population(projection.target)
-    bits = 0 if source.max_value == 1 else source.value_bits
+    bits = 0 if source.value_bits == 1 else source.value_bits
     common = {
         "name": projection.name,
         "weight_exp": projection.weight_exponent,

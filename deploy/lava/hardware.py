@@ -118,7 +118,7 @@ def run_on_chip(
     for name, values in events.items():
         sender = source.RingBuffer(data=values.T)
         population = graph.network.population(name)
-        bits = 0 if population.max_value == 1 else population.value_bits
+        bits = 0 if population.value_bits == 1 else population.value_bits
         to_chip = PyToNxAdapter(shape=sender.s_out.shape, num_message_bits=bits)
         sender.s_out.connect(to_chip.inp)
         graph.feed(name, to_chip.out)

@@ -54,8 +54,9 @@ def allocate_result(folder: Path, job: Job, network: Network, population: Popula
     Any process may fill them; `read_result` reads them.
 
     Returns:
-        Of `spikes` uint8, `voltages` int32 and `currents` int32, (samples * timesteps, *shape)
-        each, and `counts` int32 (samples, *shape), those that are recorded.
+        Of `spikes` (of `population.value_type`), `voltages` int32 and `currents` int32,
+        (samples * timesteps, *shape) each, and `counts` int32 (samples, *shape), those that are
+        recorded.
     """
     steps = job.samples * job.timesteps
     kinds: dict[str, tuple[type, int]] = {}
@@ -66,7 +67,7 @@ def allocate_result(folder: Path, job: Job, network: Network, population: Popula
     if population.kind != "integrator":
         kinds["counts"] = (np.int32, job.samples)
         if job.record != "output" or population.name == network.output:
-            kinds["spikes"] = (np.uint8, steps)
+            kinds["spikes"] = (population.value_type, steps)
     arrays = {}
     for kind, (dtype, size) in kinds.items():
         path = _array_path(folder, network, kind, population)

@@ -74,6 +74,14 @@ def _simulate(
         Recording,
     )
     from .models.resets import RuledReset
+    from .models.sigma_delta import (
+        DeltaReset,
+        PyDeltaResetModel,
+        PySigmaDeltaResetModel,
+        PySigmaResetModel,
+        SigmaDeltaReset,
+        SigmaReset,
+    )
     from .models.zero_copy_source import PyZeroCopySendModel
 
     for name, neurons in graph.populations.items():
@@ -87,6 +95,9 @@ def _simulate(
         LIFReset: PyRecordingLifModel,
         GradedReset: PyRecordingGradedModel,
         RuledReset: PyRecordingRuledModel,
+        SigmaDeltaReset: PySigmaDeltaResetModel,
+        DeltaReset: PyDeltaResetModel,
+        SigmaReset: PySigmaResetModel,
         RingBuffer: PyZeroCopySendModel,
     }
     if job.conv == "sparse":

@@ -225,19 +225,32 @@ static int pm_check_parameters(const pm_network *net, const pm_population *p) {
   for (int32_t i = 0; i < 2 * p->period; i++)
     if (!pm_between(net->factors[p->factors + i], 0, 4096)) return 0;
   for (int32_t i = p->period; i < 2 * p->period; i++)
-    if (!pm_between(net->levels[p->levels + i], -(1 << 20), 1 << 20)) return 0;
+    if (!pm_between(net->levels[p->levels + i], -(1 << 26), 1 << 26)) return 0;
+  return 1;
+}
+
+/* Whether a population that sends messages has its planes behind it, and 32 bits for its sums. */
+static int pm_check_planes(const pm_network *net, int32_t number) {
+  const pm_population *p = net->populations + number;
+  if (p->kind == PM_PLANE || p->update < PM_SIGMA_DELTA) return 1;
+  if (p->update == PM_SUM) return p->kind == PM_INTEGRATOR && p->wide;
+  if (p->kind != PM_SPIKING || !p->wide || number > net->population_count - PM_PLANES) return 0;
+  for (int32_t plane = 1; plane < PM_PLANES; plane++)
+    if (p[plane].kind != PM_PLANE || p[plane].neurons != p->neurons || p[plane].unit != p->unit)
+      return 0;
   return 1;
 }
 
 static int pm_check_population(const pm_network *net, int32_t number) {
   const pm_population *p = net->populations + number;
-  if (!pm_between(p->kind, PM_INPUT, PM_INTEGRATOR) || p->neurons < 1) return 0;
+  if (!pm_between(p->kind, PM_INPUT, PM_PLANE) || p->neurons < 1) return 0;
   if (p->channels < 1 || p->neurons % p->channels) return 0;
   if (p->stride != (p->neurons + (int64_t)PM_BLOCK - 1) / PM_BLOCK * PM_BLOCK) return 0;
   if (!pm_between(p->delay, 0, 1 << 12) || !pm_between(p->period, 1, p->neurons)) return 0;
-  if (p->unit < 1 || !pm_between(p->update, PM_PLAIN, PM_GENERAL)) return 0;
+  if (p->unit < 1 || !pm_between(p->update, PM_PLAIN, PM_SUM)) return 0;
   if (!pm_between(p->left, 0, 31) || !pm_between(p->max_value, 1, 255)) return 0;
-  if (p->kind == PM_INPUT && p->into_first != p->into_last) return 0;
+  if (!pm_check_planes(net, number)) return 0;
+  if ((p->kind == PM_INPUT || p->kind == PM_PLANE) && p->into_first != p->into_last) return 0;
   if (!pm_between(p->into_first, 0, p->into_last) || p->into_last > net->projection_count)
     return 0;
   if (p->neurons > (p->wide ? net->sums32 : net->sums16) && p->kind != PM_INPUT) return 0;
@@ -250,7 +263,7 @@ static int pm_check_population(const pm_network *net, int32_t number) {
 }
 
 int pm_validate(const pm_network *net) {
-  int64_t first = 0, history = 0, masks = 0, past = 0;
+  int64_t first = 0, history = 0, masks = 0, past = 0, further = 0;
   if (net->population_count < 1 || !pm_between(net->steps, 1, PM_MAX_STEPS)) return PM_BAD_TABLE;
   if (!pm_between(net->output, 0, net->population_count - 1)) return PM_BAD_TABLE;
   if (net->populations[net->output].kind == PM_INPUT) return PM_BAD_TABLE;
@@ -266,10 +279,12 @@ int pm_validate(const pm_network *net) {
     history += (int64_t)(p->delay + net->steps) * p->stride;
     masks += (int64_t)net->steps * (p->stride / PM_BLOCK);
     past += (int64_t)p->delay * p->stride;
+    if (p->refractory) further += p->neurons;
     if (history > INT32_MAX || first > INT32_MAX) return PM_BAD_TABLE;
   }
   if (net->neurons != first || net->history != history) return PM_BAD_TABLE;
-  if (net->masks != masks || net->past != past) return PM_BAD_TABLE;
+  if (net->masks != masks || net->past != past || net->states != first + further)
+    return PM_BAD_TABLE;
   for (int32_t i = 0; i < net->population_count; i++) {
     const pm_population *p = net->populations + i;
     for (int32_t k = p->into_first; k < p->into_last; k++)

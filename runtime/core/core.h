@@ -14,20 +14,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PM_FORMAT 2            /* version of the tables */
+#define PM_FORMAT 3            /* version of the tables */
 #define PM_BLOCK 64            /* values of a population are padded to whole blocks */
 #define PM_LANES 16            /* output lanes of a tile of packed weights; of the last, maybe 8 */
 #define PM_ROWS 8              /* windows that a product takes at once */
 #define PM_MAX_STEPS 16        /* steps in a round */
 #define PM_PART_BITS 6         /* bits of a value in one product */
+#define PM_PLANES 6            /* of messages: three bytes of positive ones, three of negative ones */
 #define PM_MARGIN 512          /* sums behind the last that a vector may touch */
 #define PM_WEIGHT_MARGIN 320   /* weights behind the last that a vector may read */
 
-enum pm_kind { PM_INPUT, PM_SPIKING, PM_INTEGRATOR };
+/* A PLANE is what a population before it sends besides: see PM_PLANES. */
+enum pm_kind { PM_INPUT, PM_SPIKING, PM_INTEGRATOR, PM_PLANE };
 /* How neurons are updated. PLAIN to WRAP: the current does not last, and spikes carry no values;
  * PLAIN, LEAK: it cannot wrap; PLAIN: the voltage does not leak. CURRENT: a current that stays
- * within 24 bits, and spikes without values. GENERAL_VALUES: no current, GENERAL: all else. */
-enum pm_update { PM_PLAIN, PM_LEAK, PM_WRAP, PM_CURRENT, PM_GENERAL_VALUES, PM_GENERAL };
+ * within 24 bits, and spikes without values. GENERAL_VALUES: no current, GENERAL: all else.
+ * SIGMA_DELTA, DELTA: neurons that send changes as messages of 24 bits; SUM: an integrator of
+ * those. */
+enum pm_update {
+  PM_PLAIN,
+  PM_LEAK,
+  PM_WRAP,
+  PM_CURRENT,
+  PM_GENERAL_VALUES,
+  PM_GENERAL,
+  PM_SIGMA_DELTA,
+  PM_DELTA,
+  PM_SUM
+};
 /* What a spike does to the voltage. ZERO: sets it to zero, and there is neither a refractory period
  * nor a lower bound of the voltage; the others have levels for all of these. SEVERAL: subtracts as
  * often as the threshold is passed. DELAYED: subtracts in the next step. */

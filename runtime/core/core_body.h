@@ -834,6 +834,48 @@ static void pm_update(const pm_network *net, const pm_population *p, const pm_st
   }
 }
 
+/* The sum of messages modulo 2^24, in [-2^23, 2^23). */
+static inline int32_t pm_wrap24(uint32_t sum) {
+  return (int32_t)((sum + PM_STATE_HALF) & (2 * PM_STATE_HALF - 1)) - PM_STATE_HALF;
+}
+
+/* One step of neurons that send changes: their messages go to the planes behind them. */
+static void pm_update_messages(const pm_network *net, const pm_population *p,
+                               const pm_state *state, const int32_t *sums, int32_t step,
+                               int32_t *counts, int32_t low, int32_t high) {
+  const int32_t *levels = net->levels + p->levels;
+  int32_t *current = state->current + p->first, *voltage = state->voltage + p->first;
+  uint8_t *planes[PM_PLANES] = {NULL};
+  for (int plane = 0; plane < PM_PLANES && p->update != PM_SUM; plane++)
+    planes[plane] = pm_values(p + plane, state, step);
+  for (int32_t i = low, at = low % p->period; i < high; i++, at = at + 1 < p->period ? at + 1 : 0) {
+    const int32_t a = pm_shl(sums[i], p->left), bias = levels[p->period + at];
+    if (p->update == PM_SUM) {
+      const int32_t u = pm_wrap24((uint32_t)a);
+      current[i] = u == -PM_STATE_HALF ? PM_STATE_HALF : u;
+      const int32_t v = pm_add(pm_add(voltage[i], current[i]), bias);
+      voltage[i] = pm_min(pm_max(v, 1 - PM_STATE_HALF), PM_STATE_HALF - 1);
+      continue;
+    }
+    int32_t active;
+    if (p->update == PM_DELTA) {
+      active = current[i] = pm_shl(a, 2 * PM_ALIGN_BITS);
+    } else {
+      current[i] = pm_wrap24((uint32_t)pm_add(current[i], a));
+      active = pm_max(pm_add(current[i], bias), 0);
+    }
+    const int32_t delta = active - voltage[i], size = delta < 0 ? -delta : delta;
+    const int32_t message = size >= levels[at] ? delta >> PM_ALIGN_BITS : 0;
+    if (size >= levels[at]) voltage[i] = active;
+    const uint32_t positive = (uint32_t)pm_max(message, 0), negative = (uint32_t)pm_max(-message, 0);
+    for (int byte = 0; byte < PM_PLANES / 2; byte++) {
+      planes[byte][i] = (uint8_t)(positive >> 8 * byte);
+      planes[PM_PLANES / 2 + byte][i] = (uint8_t)(negative >> 8 * byte);
+    }
+    counts[i] += message != 0;
+  }
+}
+
 /* ---- rounds -------------------------------------------------------------------------------- */
 
 /* Add up the activation of `steps` steps from `first` on. */
@@ -882,11 +924,11 @@ static void pm_silence(const pm_network *net, const pm_state *state) {
   for (int32_t number = 0; number < net->population_count; number++) {
     const pm_population *p = net->populations + number;
     memset(state->history + p->history, 0, (size_t)p->delay * (size_t)p->stride);
-    if (p->kind == PM_INPUT) continue;
+    if (p->kind == PM_INPUT || p->kind == PM_PLANE) continue;
     memset(state->voltage + p->first, 0, (size_t)p->neurons * sizeof *state->voltage);
     if (p->refractory)
       memset(state->voltage + p->further, 0, (size_t)p->neurons * sizeof *state->voltage);
-    if (p->update == PM_GENERAL || p->update == PM_CURRENT)
+    if (p->update >= PM_GENERAL || p->update == PM_CURRENT)
       memset(state->current + p->first, 0, (size_t)p->neurons * sizeof *state->current);
   }
   memset(state->clock, 0, 2 * sizeof *state->clock);
@@ -918,8 +960,12 @@ static void pm_compute(const pm_network *net, int32_t number, const pm_state *st
   const int keep = rec->currents && rec->currents[number];
   for (int32_t step = 0; step < steps; step++) {
     if (step % together == 0) pm_activate(net, p, state, ws, step, together, low, high);
-    pm_update(net, p, state, ws, (ptrdiff_t)(step % together) * p->neurons,
-              pm_values(p, state, step), low, high, keep);
+    const ptrdiff_t sums = (ptrdiff_t)(step % together) * p->neurons;
+    if (p->update >= PM_SIGMA_DELTA)
+      pm_update_messages(net, p, state, ws->sums32 + sums, step,
+                         rec->counts + (size_t)sample * (size_t)net->neurons + p->first, low, high);
+    else
+      pm_update(net, p, state, ws, sums, pm_values(p, state, step), low, high, keep);
     pm_write_states(p, number, state, rec, start + step, sample, low, high);
   }
 }
@@ -932,7 +978,8 @@ static void pm_publish(const pm_network *net, int32_t number, const pm_state *st
   for (int32_t step = 0; step < steps; step++)
     ws->events[(ptrdiff_t)number * net->steps + step] =
         pm_scan(pm_values(p, state, step), p->stride, pm_masks(p, ws, step));
-  pm_count(net, number, state, ws, rec->counts + (size_t)sample * (size_t)net->neurons, steps, low,
+  if (p->kind != PM_PLANE && p->update < PM_SIGMA_DELTA) /* messages are counted as they are sent */
+    pm_count(net, number, state, ws, rec->counts + (size_t)sample * (size_t)net->neurons, steps, low,
            high);
   if (rec->spikes[number])
     for (int32_t step = 0; step < steps; step++)
@@ -963,7 +1010,7 @@ static int pm_round(const pm_network *net, const pm_state *state, const pm_recor
       for (int32_t step = part->number; step < steps; step += part->parts)
         pm_read(p, rec->events[number] + pm_place(p, rec, start + step, sample),
                 pm_values(p, state, step));
-    } else if (low < high) {
+    } else if (p->kind != PM_PLANE && low < high) {
       pm_compute(net, number, state, rec, ws, sample, start, steps, low, high);
     }
     if (pm_wait(part)) return PM_ABANDONED;
@@ -1130,7 +1177,7 @@ int PM_ADVANCE_GROUP(const pm_network *net, const pm_state *states, const pm_rec
     const int32_t steps = pm_min(longest, rec->timesteps - start);
     for (int32_t number = 0; number < net->population_count; number++) {
       const pm_population *p = net->populations + number;
-      if (p->kind != PM_INPUT)
+      if (p->kind != PM_INPUT && p->kind != PM_PLANE)
         pm_compute_group(net, number, states, rec, ws, lanes, sample, count, start, steps);
       for (int32_t k = 0; k < count; k++) {
         for (int32_t step = 0; p->kind == PM_INPUT && step < steps; step++)

@@ -102,7 +102,10 @@ def test_each_register_takes_its_limits_and_nothing_beyond(key: str, low: int, h
             {"kind": "sigma_delta", "current_decay": 0},
             "sigma_delta populations have a current_decay of 4096 and a voltage_decay of 0",
         ),
-        ({"kind": "sigma_delta", "min_voltage": -1}, "sigma_delta populations have no min_voltage"),
+        (
+            {"kind": "sigma_delta", "min_voltage": -1},
+            "sigma_delta populations of messages have no min_voltage",
+        ),
         ({"kind": "delta", "bias": 1}, "delta populations have no bias"),
         ({"bias_exponent": 6.0}, "bias_exponent is 6.0, needs an integer"),
         ({"threshold": [1, 2]}, "threshold has shape (2,), needs one value, (3,) or (3,)"),

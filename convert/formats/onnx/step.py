@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF, align
-from ....runtime.connections import Conv, Sparse, SumPool, as_depthwise_conv
-from ....runtime.network import Network
-from ....runtime.neuron_types import LIF_FEATURES, require_features
-from ....runtime.population import Population
+from ....runtime.connections import Connection, Conv, Sparse, SumPool, as_depthwise_conv
+from ....runtime.network import Network, is_modular
+from ....runtime.neuron_types import LIF_FEATURES, MESSAGE_FEATURES, require_features
+from ....runtime.population import ENCODERS, Population
 from ....runtime.projection import Projection
 from .builder import BOOL, FLOAT, INT32, INT64, UINT8, GraphBuilder
 from .early_exit import add_early_exit
+from .messages import add_digits, add_encoder, add_wrapped_sum, digit_bits
 
 MEANINGS = {
     "current": "synaptic current, in 1/64 weights",
@@ -69,7 +70,7 @@ def list_states(network: Network) -> list[StateSpec]:
         if p.kind != "integrator":
             states.append(StateSpec(p.name, "counts", INT32, p.shape))
             if delay := _max_delay(network, p):
-                states.append(StateSpec(p.name, "history", UINT8, p.shape, delay))
+                states.append(StateSpec(p.name, "history", value_type(p), p.shape, delay))
     if network.early_exit:
         output = network.population(network.output)
         if output.max_spikes > 1:
@@ -80,7 +81,7 @@ def list_states(network: Network) -> list[StateSpec]:
 
 def add_step(builder: GraphBuilder, network: Network) -> None:
     """Add one timestep: from inputs and states to the `spikes` and next states of populations."""
-    require_features(network, "the ONNX export", LIF_FEATURES)
+    require_features(network, "the ONNX export", (*LIF_FEATURES, *MESSAGE_FEATURES))
     early = network.early_exit is not None
     if early:
         stopped = builder.step_name(f"{network.output}/stopped")
@@ -88,7 +89,7 @@ def add_step(builder: GraphBuilder, network: Network) -> None:
     for population in network.inputs:
         spikes = builder.step_name(population.name)
         if early:
-            zero = builder.add_constant("/zero", 0, np.uint8)
+            zero = builder.add_constant(_zero_name(population), 0, population.value_type)
             inactive = _add_inactive_mask(builder, network, population)
             spikes = builder.add_node("Where", [inactive, zero, spikes], f"{population.name}/read")
         _emit_spikes(builder, network, population, spikes)
@@ -98,10 +99,21 @@ def add_step(builder: GraphBuilder, network: Network) -> None:
         if population.kind == "integrator":
             _integrate(builder, population, activation, inactive)
         else:
-            spikes = _fire(builder, population, activation, inactive)
+            encodes = population.kind in ENCODERS
+            update = add_encoder if encodes else _fire
+            spikes = update(builder, population, activation, inactive)
             _emit_spikes(builder, network, population, spikes)
     if network.early_exit:
         add_early_exit(builder, network, network.early_exit)
+
+
+def value_type(population: Population) -> int:
+    """ONNX type of the values that `population` sends."""
+    return UINT8 if population.value_type is np.uint8 else INT32
+
+
+def _zero_name(population: Population) -> str:
+    return "/zero" if population.value_type is np.uint8 else "/zero_message"
 
 
 def _add_inactive_mask(builder: GraphBuilder, network: Network, population: Population) -> str:
@@ -129,12 +141,14 @@ def _nonempty_projections(network: Network) -> list[Projection]:
 def _emit_spikes(
     builder: GraphBuilder, network: Network, population: Population, spikes: str
 ) -> None:
-    """Count the events in `spikes` (uint8), and append them to the history for delays."""
+    """Count the events in `spikes`, and append them to the history for delays."""
     name = population.name
     if any(p.source == name and not p.delay for p in _nonempty_projections(network)):
-        builder.add_node("Cast", [spikes], f"{name}/values", to=FLOAT)
+        builder.add_node("Cast", [spikes], f"{name}/values", to=_summed_type(population))
     event = builder.add_node("Cast", [spikes], f"{name}/event", to=INT32)
-    if population.max_value > 1:
+    if population.signed:
+        event = builder.add_node("Abs", [event], f"{name}/magnitude")
+    if population.value_bits > 1:
         one = builder.add_constant("/one", 1, np.int32)
         event = builder.add_node("Min", [event, one], f"{name}/sent")
     builder.add_node("Add", [builder.step_name(f"{name}/counts"), event], f"{name}/counts_next")
@@ -151,13 +165,22 @@ def _emit_spikes(
         builder.add_node("Concat", [recent, newest], f"{name}/history_next", axis=0)
 
 
+def _summed_type(source: Population) -> int:
+    """Type of the values that projections read: messages are split into digits first."""
+    return FLOAT if source.value_type is np.uint8 else INT64
+
+
 def _sum_inputs(builder: GraphBuilder, network: Network, population: Population) -> str:
     """Add up all incoming projections, int64 (batch, *shape) or a single zero."""
     total = ""
+    sources = [network.population(p.source) for p in network.incoming(population.name)]
+    integers = is_modular(population) or any(s.value_type is not np.uint8 for s in sources)
     for projection in _nonempty_projections(network):
         if projection.target != population.name:
             continue
         summed = _apply_projection(builder, network, projection)
+        if integers and network.population(projection.source).value_type is np.uint8:
+            summed = builder.add_node("Cast", [summed], f"{projection.name}/integer", to=INT64)
         if total:
             summed = builder.add_node("Add", [total, summed], f"{projection.name}/total")
         total = summed
@@ -167,7 +190,7 @@ def _sum_inputs(builder: GraphBuilder, network: Network, population: Population)
 
 
 def _apply_projection(builder: GraphBuilder, network: Network, projection: Projection) -> str:
-    """Scaled sums of one projection, float32 (batch, *target shape)."""
+    """Scaled sums of one projection (batch, *target shape): float32, int64 where of messages."""
     name, connection = projection.name, projection.connection
     source, target = network.population(projection.source), network.population(projection.target)
     values = builder.step_name(f"{source.name}/values")
@@ -175,20 +198,16 @@ def _apply_projection(builder: GraphBuilder, network: Network, projection: Proje
         past = builder.add_scalar(_max_delay(network, source) - projection.delay)
         history = builder.step_name(f"{source.name}/history")
         arrived = builder.add_node("Gather", [history, past], f"{name}/arrived", axis=0)
-        values = builder.add_node("Cast", [arrived], f"{name}/delayed", to=FLOAT)
+        values = builder.add_node("Cast", [arrived], f"{name}/delayed", to=_summed_type(source))
     if isinstance(connection, SumPool):
         connection = as_depthwise_conv(connection, source.shape[0])
-    if isinstance(connection, Conv):
-        summed = _apply_conv(builder, name, connection, values)
+    if isinstance(connection, Sparse):
+        weights = _scatter_to_dense(builder, name, connection)
     else:
-        if isinstance(connection, Sparse):
-            weights = _scatter_to_dense(builder, name, connection)
-        else:
-            weights = builder.add_initializer(f"{name}/weights", connection.weights, FLOAT)
-        flat = builder.add_node("Flatten", [values], f"{name}/flat", axis=1)
-        summed = builder.add_node("Gemm", [flat, weights], f"{name}/product", transB=1)
-        shape = builder.add_constant(f"{name}/shape", [-1, *target.shape], np.int64)
-        summed = builder.add_node("Reshape", [summed, shape], f"{name}/shaped")
+        weights = builder.add_initializer(f"{name}/weights", connection.weights, FLOAT)
+    if source.value_type is not np.uint8:
+        return _sum_messages(builder, projection, connection, values, (source, target, weights))
+    summed = _multiply(builder, name, connection, values, weights, target)
     if projection.weight_exponent:
         scale = 2.0**projection.weight_exponent
         factor = builder.add_constant(f"{name}/scale", scale, np.float32)
@@ -198,8 +217,46 @@ def _apply_projection(builder: GraphBuilder, network: Network, projection: Proje
     return summed
 
 
-def _apply_conv(builder: GraphBuilder, name: str, conv: Conv, values: str) -> str:
-    weights = builder.add_initializer(f"{name}/weights", conv.weights, FLOAT)
+def _sum_messages(
+    builder: GraphBuilder,
+    projection: Projection,
+    connection: Connection,
+    messages: str,
+    ends: tuple[Population, Population, str],
+) -> str:
+    """Scaled sums of int64 messages, int64; `ends` are source, target and the name of weights."""
+    source, target, weights = ends
+    name, exponent = projection.name, projection.weight_exponent
+    bits, total = digit_bits(connection, name), ""
+    for number, digit in enumerate(add_digits(builder, name, messages, source, bits)):
+        who = f"{name}/{number}"
+        product = _multiply(builder, who, connection, digit, weights, target)
+        summed = builder.add_node("Cast", [product], f"{who}/integer", to=INT64)
+        factor = builder.add_scalar(1 << bits * number)
+        summed = builder.add_node("Mul", [summed, factor], f"{who}/shifted")
+        total = builder.add_node("Add", [total, summed], f"{who}/total") if total else summed
+    scale = builder.add_scalar(1 << abs(exponent))
+    return builder.add_node("Mul" if exponent >= 0 else "Div", [total, scale], f"{name}/scaled")
+
+
+def _multiply(
+    builder: GraphBuilder,
+    name: str,
+    connection: Connection,
+    values: str,
+    weights: str,
+    target: Population,
+) -> str:
+    """Weighted sums of float32 `values`, float32 (batch, *target shape)."""
+    if isinstance(connection, Conv):
+        return _apply_conv(builder, name, connection, values, weights)
+    flat = builder.add_node("Flatten", [values], f"{name}/flat", axis=1)
+    summed = builder.add_node("Gemm", [flat, weights], f"{name}/product", transB=1)
+    shape = builder.add_constant(f"{name}/shape", [-1, *target.shape], np.int64)
+    return builder.add_node("Reshape", [summed, shape], f"{name}/shaped")
+
+
+def _apply_conv(builder: GraphBuilder, name: str, conv: Conv, values: str, weights: str) -> str:
     return builder.add_node(
         "Conv",
         [values, weights],
@@ -227,7 +284,9 @@ def _update_voltage(
 ) -> str:
     """Update current and voltage; the voltage before a reset becomes `result`."""
     name = population.name
-    align = builder.add_scalar(1 << ALIGN_BITS)
+    if not population.align_bits:
+        activation = add_wrapped_sum(builder, name, activation, "sum")
+    align = builder.add_scalar(1 << population.align_bits)
     aligned = builder.add_node("Mul", [activation, align], f"{name}/aligned")
     current = _apply_decay(builder, population, "current", population.current_decay)
     current = builder.add_node("Add", [current, aligned], f"{name}/unwrapped")

@@ -13,8 +13,8 @@ from ....runtime.files import atomic_write, network_digest
 from ....runtime.network import Network
 from ....runtime.population import Population
 from ....runtime.trace import Record, Trace
-from .builder import INT32, UINT8, GraphBuilder, GraphProto, ModelProto, ValueInfoProto, helper
-from .step import StateSpec, add_step, list_states
+from .builder import INT32, GraphBuilder, GraphProto, ModelProto, ValueInfoProto, helper
+from .step import StateSpec, add_step, list_states, value_type
 
 # ONNX Runtime 1.16, 1.18, 1.20, 1.22, 1.24 and 1.31 were seen to read this and to be exact.
 OPSET = 13
@@ -99,12 +99,12 @@ def to_onnx_step(network: Network) -> ModelProto:
     builder = GraphBuilder("")
     add_step(builder, network)
     states = list_states(network)
-    spiking = [p for p in network.topological_order if p.kind == "cuba"]
+    spiking = [p for p in network.topological_order if p.kind != "integrator"]
     graph = helper.make_graph(
         builder.setup_nodes + builder.step_nodes,
         "step",
         [_input_info(p, p.name) for p in network.inputs] + [_state_info(s, s.name) for s in states],
-        [_value_info(f"{p.name}/spikes", UINT8, "batch", *p.shape) for p in spiking]
+        [_value_info(f"{p.name}/spikes", value_type(p), "batch", *p.shape) for p in spiking]
         + [_state_info(s, f"{s.name}_next") for s in states],
         builder.initializers,
     )
@@ -162,8 +162,8 @@ def _add_recordings(builder: GraphBuilder, network: Network, record: Record) -> 
             value = builder.step_name(f"{name}/{state}_next")
             builder.add_node("Cast", [value], f"{name}/{state}s", to=INT32)
             recordings.append(_Recording(f"{name}/{state}s", INT32, population))
-        if population.kind == "cuba" and (record != "output" or name == network.output):
-            recordings.append(_Recording(f"{name}/spikes", UINT8, population))
+        if population.kind != "integrator" and (record != "output" or name == network.output):
+            recordings.append(_Recording(f"{name}/spikes", value_type(population), population))
     return recordings
 
 
@@ -182,7 +182,7 @@ def _value_info(name: str, dtype: int, *dimensions: str | int) -> ValueInfoProto
 
 
 def _input_info(population: Population, name: str, *lead: str) -> ValueInfoProto:
-    return _value_info(name, UINT8, *lead, "batch", *population.shape)
+    return _value_info(name, value_type(population), *lead, "batch", *population.shape)
 
 
 def _state_info(state: StateSpec, name: str) -> ValueInfoProto:
@@ -196,7 +196,9 @@ def _state_dimensions(state: StateSpec) -> list[str | int]:
 def _make_model(graph: GraphProto, network: Network, facts: dict[str, str]) -> ModelProto:
     """Wrap `graph` as a model with its provenance and a digest that detects damage."""
     inputs = [
-        {"name": p.name, "shape": p.shape, "value_bits": p.value_bits} for p in network.inputs
+        {"name": p.name, "shape": p.shape, "value_bits": p.value_bits}
+        | ({"signed": True} if p.signed else {})
+        for p in network.inputs
     ]
     metadata = {
         "format": str(FORMAT_VERSION),

@@ -19,7 +19,7 @@ from scipy.sparse import csr_matrix
 
 
 class AbstractPySparseConvModel(AbstractPyConvModel):
-    """Integer convolution: the weighted sum, wrapped to 24 bits, times 2^weight_exp."""
+    """Integer convolution: the weighted sum times 2^weight_exp, wrapped to 24 bits."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
@@ -45,9 +45,9 @@ class AbstractPySparseConvModel(AbstractPyConvModel):
         if self.num_message_bits.item() == 0:
             values = values.astype(bool)
         summed = self.matrix @ values.reshape(-1).astype(np.int32)
-        summed = signed_clamp(summed, bits=24).reshape(self.a_buf.shape)
         exponent = self.weight_exp.item()
-        self.a_buf = summed << exponent if exponent >= 0 else summed >> -exponent
+        summed = summed << exponent if exponent >= 0 else summed >> -exponent
+        self.a_buf = signed_clamp(summed, bits=24).reshape(self.a_buf.shape)
 
     def _build_matrix(self) -> csr_matrix:
         """Build the synapse matrix (targets, sources), neurons in C order of (W, H, C)."""

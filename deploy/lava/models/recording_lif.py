@@ -26,7 +26,7 @@ class Recording:
         depth: Depth of the population, in steps.
         timesteps: Number of timesteps of a sample.
         samples: Number of samples.
-        spikes: uint8 (samples * timesteps, *shape).
+        spikes: uint8 (samples * timesteps, *shape), int32 where messages have a sign.
         counts: int32 (samples, *shape).
         voltages: int32 (samples * timesteps, *shape).
         currents: int32 (samples * timesteps, *shape).
@@ -35,10 +35,24 @@ class Recording:
     depth: int
     timesteps: int
     samples: int
-    spikes: NDArray[np.uint8] | None = None
+    spikes: NDArray[Any] | None = None
     counts: NDArray[np.int32] | None = None
     voltages: NDArray[np.int32] | None = None
     currents: NDArray[np.int32] | None = None
+
+    def record(self, time_step: int, sent: Any, voltages: Any, currents: Any) -> None:
+        """Record what a population sent in `time_step`, counted from 1, and its states."""
+        now = time_step - 1 - self.depth
+        if not 0 <= now < self.samples * self.timesteps:
+            return
+        if self.spikes is not None:
+            self.spikes[now] = sent.T
+        if self.counts is not None:
+            self.counts[now // self.timesteps] += sent.T != 0
+        if self.voltages is not None:
+            self.voltages[now] = voltages.T
+        if self.currents is not None:
+            self.currents[now] = currents.T
 
 
 class RecordingMixin:
@@ -61,18 +75,7 @@ class RecordingMixin:
     def run_spk(self) -> None:
         """Run one step, then record it."""
         super().run_spk()  # type: ignore[misc]
-        recording = self.recording
-        now = self.time_step - 1 - recording.depth
-        if not 0 <= now < recording.samples * recording.timesteps:
-            return
-        if recording.spikes is not None:
-            recording.spikes[now] = self.sent.T
-        if recording.counts is not None:
-            recording.counts[now // recording.timesteps] += self.sent.T > 0
-        if recording.voltages is not None:
-            recording.voltages[now] = self.v.T
-        if recording.currents is not None:
-            recording.currents[now] = self.u.T
+        self.recording.record(self.time_step, self.sent, self.v, self.u)
 
 
 class PyRecordingLifModel(RecordingMixin, PyLifResetModelBitAcc):

@@ -14,20 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
+from ...arithmetic import ALIGN_BITS, DECAY_ONE, DELTA_BITS, STATE_HALF
 from ...connections import Conv, Sparse, SumPool
 from ...errors import EngineError
-from ...network import Network, activation_bound
-from ...neuron_types import LIF_FEATURES, require_features
-from ...population import Population
+from ...network import Network, activation_bound, is_modular
+from ...neuron_types import LIF_FEATURES, MESSAGE_FEATURES, require_features
+from ...population import ENCODERS, Population
 from ...projection import Projection
 from .costs import Costs
 from .layouts import compile_connection
+from .planes import Plane, list_planes
 from .tables import (
     BLOCK,
     CONV,
     CURRENT,
     DELAYED,
+    DELTA,
     FORMAT,
     GENERAL,
     GENERAL_VALUES,
@@ -41,11 +43,14 @@ from .tables import (
     PART_BITS,
     PERIOD,
     PLAIN,
+    PLANE,
     POPULATION,
     PROJECTION,
     SEVERAL,
+    SIGMA_DELTA,
     SMALL_ROWS,
     SUBTRACT,
+    SUM,
     TO_VALUE,
     TO_ZERO,
     UNREACHABLE,
@@ -67,40 +72,43 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
 
     Weights of the `plastic` projections may become anything from 0 to 255.
     """
-    require_features(network, "the CPU engine", LIF_FEATURES)
-    ordered = (*network.inputs, *network.topological_order)
-    places = {population.name: place for place, population in enumerate(ordered)}
-    steps = _round_steps(network, places)
+    require_features(network, "the CPU engine", (*LIF_FEATURES, *MESSAGE_FEATURES))
+    planes = list_planes(network)
+    places = {plane.population.name: place for place, plane in enumerate(planes) if plane.is_first}
+    steps = _round_steps(network, planes, places)
     builders = ArrayBuilders(sum(_weight_room(p) for p in network.projections))
     populations: list[Fields] = []
     projections: list[Fields] = []
     first = history = masks = past = 0
-    for population in ordered:
-        incoming = network.incoming(population.name)
+    for plane in planes:
+        population = plane.population
+        incoming = network.incoming(population.name) if plane.is_first else ()
         delays = [p.delay for p in network.projections if p.source == population.name]
-        sources = [ordered[places[p.source]] for p in incoming]
-        rows = [
-            {
-                "source": places[source.name],
-                "neurons": population.neurons,
-                **_projection(builders, projection, source, population, costs, plastic),
-            }
-            for projection, source in zip(incoming, sources, strict=True)
-        ]
-        accumulator, reach = _accumulator(sources, rows)
+        rows, sources = [], []
+        for projection in incoming:
+            first_place = places[projection.source]
+            for place in range(first_place, len(planes)):
+                if planes[place].population.name != projection.source:
+                    break
+                sources.append(planes[place].sent)
+                row = _projection(builders, projection, sources[-1], population, costs, plastic)
+                row["left"] += 8 * planes[place].byte
+                row["negate"] ^= int(planes[place].negative)
+                rows.append({"source": place, "neurons": population.neurons, **row})
+        accumulator, reach = _accumulator(population, sources, rows)
         if reach < 0:
             reach = activation_bound(network, population)
         fields = {
             **accumulator,
-            **_population(builders, population, reach),
-            "unit": _partition_unit(population, incoming),
+            **_population(builders, plane, reach),
+            "unit": _partition_unit(population, network.incoming(population.name)),
             "first": first,
             "history": history,
             "masks": masks,
             "past": past,
             "delay": max(delays, default=0),
             "into_first": len(projections),
-            "into_last": len(projections) + len(incoming),
+            "into_last": len(projections) + len(rows),
         }
         _mark_twins(rows, sources)
         populations.append(fields)
@@ -182,28 +190,30 @@ def _assemble_tables(
     return tables
 
 
-def _round_steps(network: Network, places: dict[str, int]) -> int:
+def _round_steps(network: Network, planes: list[Plane], places: dict[str, int]) -> int:
     """Return the steps computed of one population before the next, as feedback allows."""
     backward = [p.delay for p in network.projections if places[p.source] >= places[p.target]]
-    size = sum(padded_stride(population.neurons) for population in network.populations)
+    size = sum(padded_stride(plane.population.neurons) for plane in planes)
     longest = MAX_STEPS if MAX_STEPS * size <= LONG_ROUNDS else MAX_STEPS // 2
     return min([1 if network.early_exit else longest, *backward])
 
 
-def _population(builders: ArrayBuilders, population: Population, reach: int) -> Fields:
+def _population(builders: ArrayBuilders, plane: Plane, reach: int) -> Fields:
     """Return the fields of neurons whose activation stays within `reach`.
 
     Parameters are stored for a few rows where they repeat.
     """
+    population = plane.population
     shape = population.shape
     reach <<= ALIGN_BITS
     no_current = bool((population.current_decay == DECAY_ONE).all())
     leaks = not (population.voltage_decay == 0).all()
-    threshold = population.threshold << ALIGN_BITS
+    encodes = population.kind in ENCODERS
+    threshold = population.threshold << (DELTA_BITS if encodes else ALIGN_BITS)
     factors = DECAY_ONE - population.current_decay, DECAY_ONE - population.voltage_decay
     levels: tuple[NDArray[np.int32], ...] = (
         np.full_like(threshold, UNREACHABLE) if population.kind == "integrator" else threshold,
-        population.bias << population.bias_exponent,
+        population.bias << population.bias_exponent + (ALIGN_BITS if encodes else 0),
     )
     reset = _reset(population)
     if reset != TO_ZERO:
@@ -219,19 +229,23 @@ def _population(builders: ArrayBuilders, population: Population, reach: int) -> 
     def row(values: tuple[NDArray[Any], ...]) -> NDArray[Any]:
         return np.concatenate([np.broadcast_to(v, shape).reshape(-1)[order] for v in values])
 
-    if reset != TO_ZERO or population.value_bits > 1 or not (no_current or reach <= 2 * STATE_HALF):
+    if is_modular(population) or encodes:
+        update = {"sigma_delta": SIGMA_DELTA, "delta": DELTA}.get(population.kind, SUM)
+    elif (
+        reset != TO_ZERO or population.value_bits > 1 or not (no_current or reach <= 2 * STATE_HALF)
+    ):
         update = GENERAL_VALUES if no_current else GENERAL
     elif no_current and reach < STATE_HALF:
         update = LEAK if leaks else PLAIN
     else:
         update = WRAP if no_current else CURRENT
     return {
-        "kind": KINDS[population.kind],
+        "kind": PLANE if encodes and not plane.is_first else KINDS[population.kind],
         "neurons": population.neurons,
         "channels": shape[0],
         "stride": padded_stride(population.neurons),
         "period": period,
-        "max_value": population.max_value,
+        "max_value": plane.sent.max_value,
         "factors": builders.factors.add(row(factors)),
         "levels": builders.levels.add(row(levels)),
         "update": update,
@@ -250,7 +264,9 @@ def _reset(population: Population) -> int:
     return RESETS[population.reset]
 
 
-def _accumulator(sources: Sequence[Population], rows: list[Fields]) -> tuple[Fields, int]:
+def _accumulator(
+    population: Population, sources: Sequence[Population], rows: list[Fields]
+) -> tuple[Fields, int]:
     """Choose 16 or 32 bits for the sums of a population, and what they are shifted left by.
 
     Sums of 16 bits may wrap on the way: only the last has to fit. Takes the common shift off
@@ -265,12 +281,14 @@ def _accumulator(sources: Sequence[Population], rows: list[Fields]) -> tuple[Fie
         scale = source.max_value << row["left"]
         highest += row["highest"] * scale
         lowest += row["lowest"] * scale
-    wide = not direct or highest > 2**15 - 1 or lowest > 2**15
+    messages = is_modular(population) or population.kind in ENCODERS
+    wide = not direct or messages or highest > 2**15 - 1 or lowest > 2**15
     reach = max(highest, lowest) << common if direct else -1
     for row in rows:
         if wide:
             row["by_target"] = 0
-    return {"wide": int(wide), "left": ALIGN_BITS + common}, reach
+    left = common if messages else ALIGN_BITS + common
+    return {"wide": int(wide), "left": left}, 0 if messages else reach
 
 
 def _mark_twins(rows: list[Fields], sources: Sequence[Population]) -> None:

@@ -7,7 +7,7 @@ Python threads, which the core leaves unlocked; no Python runs between timesteps
 import os
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from ...errors import EngineError, MissingPackage
 from ...events import Events, validate_events
 from ...network import Network
-from ...population import Population
 from ...trace import Record, Trace, zero_after_exit
 from .. import reference
 from .compile import compile_network
 from .costs import COSTS
 from .library import NOT_BUILT, core
+from .planes import Plane, join_values, list_planes, split_values
 from .tables import BLOCK, POPULATION, CoreTables
 from .threads import parallel_for
 
@@ -63,19 +63,25 @@ class Workspace:
 class CompiledNetwork:
     """A network's tables, and workspaces that runs leave for the next."""
 
-    def __init__(self, tables: CoreTables, populations: tuple[Population, ...]) -> None:
+    def __init__(self, tables: CoreTables, planes: Sequence[Plane]) -> None:
         self.tables = tables
-        self.populations = populations
+        self.planes = planes
         self.core = core.load(tables.arrays())
         self.size = core.workspace_size(self.core)
         self.neurons = tables["neurons"]
         self.steps = tables["steps"]
-        self.outputs = populations[tables["output"]].neurons
-        self.names = tuple(p.name for p in populations)
-        ends = np.cumsum([p.neurons for p in populations]).tolist()
+        self.outputs = planes[tables["output"]].population.neurons
+        ends = np.cumsum([plane.population.neurons for plane in planes]).tolist()
         self.parts = tuple(
-            (p, slice(first, last))
-            for p, first, last in zip(populations, [0, *ends], ends, strict=False)
+            (plane.population, slice(first, last))
+            for plane, first, last in zip(planes, [0, *ends], ends, strict=False)
+            if plane.is_first
+        )
+        self.wide = {p.population.name for p in planes if p.sent is not p.population}
+        self.sent_by = tuple(
+            (p.name, slice(place, place + sum(q.population is p for q in planes)))
+            for place, p in enumerate(plane.population for plane in planes)
+            if planes[place].is_first
         )
         self.free: list[Workspace] = []
         self.free_groups: list[GroupWorkspace] = []
@@ -209,8 +215,8 @@ def initial_state(network: Network, batch: int) -> State:
 def silence(network: Network, states: State, name: str) -> None:
     """Set the states of the neurons of population `name` to zero."""
     compiled = compiled_network(network)
-    place = [population.name for population in compiled.populations].index(name)
-    population = compiled.populations[place]
+    place = [plane.population.name for plane in compiled.planes].index(name)
+    population = compiled.planes[place].population
     first, further = (
         int(compiled.tables.populations[place, POPULATION.index(key)])
         for key in ("first", "further")
@@ -243,7 +249,7 @@ def run_from_state(
 def _run(
     network: Network,
     states: State | None,
-    events: dict[str, NDArray[np.uint8]],
+    events: dict[str, NDArray[Any]],
     record: Record,
     threads: int | None,
     variant: str | None,
@@ -251,29 +257,38 @@ def _run(
     compiled = compiled_network(network)
     lead = timesteps, batch = next(iter(events.values())).shape[:2]
     given: list[Any] = []
-    spikes: dict[str, Any] = {}
+    sent: list[Any] = []
     voltages: dict[str, Any] = {}
     currents: dict[str, Any] = {}
     every, with_states = record != "output", record not in ("all", "output")
-    for p in compiled.populations:
-        given.append(np.ascontiguousarray(events[p.name]) if p.kind == "input" else None)
-        if p.kind == "input":
+    for plane in compiled.planes:
+        p = plane.population
+        is_input = p.kind == "input"
+        given.append(split_values(plane, events[p.name]) if is_input else None)
+        recorded = p.kind not in ("input", "integrator") and (every or p.name == network.output)
+        sent.append(np.zeros((*lead, *p.shape), np.uint8) if recorded else None)
+        if is_input or not plane.is_first:
             continue
-        if p.kind == "cuba" and (every or p.name == network.output):
-            spikes[p.name] = np.zeros((*lead, *p.shape), np.uint8)
         if p.kind == "integrator" or with_states:
             voltages[p.name] = np.empty((*lead, *p.shape), np.int32)
         if with_states:
             currents[p.name] = np.empty((*lead, *p.shape), np.int32)
     counts = np.zeros((batch, compiled.neurons), np.int32)
     steps = np.full(batch, timesteps, np.int64)
-    recorded = [tuple(map(arrays.get, compiled.names)) for arrays in (spikes, voltages, currents)]
-    recording = tuple(given), *recorded, counts, steps
+    states_of = [
+        tuple([each.get(p.population.name) if p.is_first else None for p in compiled.planes])
+        for each in (voltages, currents)
+    ]
+    recording = tuple(given), tuple(sent), *states_of, counts, steps
     job = Job(compiled, states, lead, recording, variant or VARIANTS[0])
     _advance(job, threads or os.cpu_count() or 1)
+    spikes = _join_spikes(compiled, sent)
     if every:
         spikes = {name: zero_after_exit(array, steps) for name, array in events.items()} | spikes
     counted = _split_counts(compiled, counts)
+    for name in compiled.wide:
+        if name in events:
+            counted[name] = (zero_after_exit(events[name], steps) != 0).sum(axis=0, dtype=np.int32)
     extra: dict[str, Any] = {"currents": currents} if with_states else {}
     return Trace(timesteps, batch, spikes, counted, voltages, steps, **extra)
 
@@ -328,10 +343,21 @@ def compiled_network(network: Network) -> CompiledNetwork:
     found = _compiled.get(key)
     if found is None:
         tables = compile_network(network, COSTS[VARIANTS[0]])
-        made = CompiledNetwork(tables, (*network.inputs, *network.topological_order))
+        made = CompiledNetwork(tables, list_planes(network))
         found = _compiled.setdefault(key, made)
         if found is made:  # and not what another thread has made meanwhile
             weakref.finalize(network, _compiled.pop, key)
+    return found
+
+
+def _join_spikes(compiled: CompiledNetwork, sent: list[Any]) -> dict[str, NDArray[Any]]:
+    """Collect what was recorded by population, with the planes of messages joined."""
+    found: dict[str, NDArray[Any]] = {}
+    for name, places in compiled.sent_by:
+        parts = sent[places]
+        if parts[0] is not None:
+            wide = name in compiled.wide
+            found[name] = join_values(compiled.planes[places], parts) if wide else parts[0]
     return found
 
 

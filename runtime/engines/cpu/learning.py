@@ -11,6 +11,7 @@ from ...connections import Sparse
 from ...errors import EngineError, MissingPackage
 from ...events import Events, validate_events
 from ...network import Network
+from ...neuron_types import require_features
 from ...plasticity import PlasticityRule, validate_rules
 from ...projection import Projection
 from .compile import compile_network
@@ -18,6 +19,7 @@ from .costs import COSTS
 from .engine import VARIANTS, CompiledNetwork
 from .layouts import sort_order
 from .library import NOT_BUILT, core
+from .planes import list_planes, split_values
 from .tables import hwc_order
 
 
@@ -37,12 +39,16 @@ def learn(
     validate_rules(network, rules)
     given = validate_events(network, events)
     timesteps, samples = next(iter(given.values())).shape[:2]
-    ordered = (*network.inputs, *network.topological_order)
+    require_features(network, "learning")
+    ordered = list_planes(network)
     tables = compile_network(network, COSTS["scalar"], rules)
     compiled = CompiledNetwork(tables, ordered)
     learners = {name: Learner(network, compiled, name, rule) for name, rule in rules.items()}
     arrays = tuple(
-        np.ascontiguousarray(given[p.name]) if p.kind == "input" else None for p in ordered
+        split_values(plane, given[plane.population.name])
+        if plane.population.kind == "input"
+        else None
+        for plane in ordered
     )
     with compiled.workspace() as own:
         state = own.state
@@ -77,7 +83,8 @@ class Learner:
     def __init__(
         self, network: Network, compiled: CompiledNetwork, name: str, rule: PlasticityRule
     ) -> None:
-        listed = [p.name for q in compiled.populations for p in network.incoming(q.name)]
+        names = [plane.population.name for plane in compiled.planes]
+        listed = [p.name for each in names for p in network.incoming(each)]
         number = listed.index(name)
         projection = next(p for p in network.projections if p.name == name)
         connection: Any = projection.connection

@@ -4,14 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from messages import message_runs
 from numpy.typing import NDArray
 from strategies import runs, stopping_runs
 from traces import assert_same
 from zoo import EVENTS, KINDS, ZOO
 
 from pumice.deploy.lava import run
+from pumice.deploy.passes.schedule import schedule
 from pumice.runtime import Dense, Network, Population, Projection, SumPool, Trace
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import EngineError
@@ -94,6 +96,19 @@ def test_integrator_voltages_equal_the_reference(expected: Trace, trace: Trace, 
 
 def test_lava_trace_equals_the_reference(expected: Trace, trace: Trace) -> None:
     assert_same(trace, expected)
+
+
+@settings(max_examples=MAX_EXAMPLES)
+@given(message_runs())
+def test_sigma_delta_networks_send_the_messages_of_the_reference(
+    drawn: tuple[Network, Events],
+) -> None:
+    network, events = drawn
+    try:
+        schedule(network)
+    except EngineError:
+        assume(False)  # a cycle that is too short for a chip
+    assert_same(run(network, events, "states"), reference.run(network, events, "states"))
 
 
 def test_lava_own_convolution_equals_the_reference(expected: Trace) -> None:

@@ -7,6 +7,7 @@ import pytest
 from dense_path import force_dense_path
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from messages import message_runs
 from strategies import Events, runs, stopping_runs
 from traces import assert_same
 
@@ -47,6 +48,17 @@ def test_ten_thousand_networks_in_every_variant(run: tuple[Network, Events]) -> 
 def test_all_engines_exit_at_the_same_timestep_with_the_same_logits(
     run: tuple[Network, Events], record: Any
 ) -> None:
+    network, events = run
+    expected = reference.run(network, events, record)
+    assert_same(cpu.run(network, events, record), expected)
+    assert_same(run_onnx(network, events, record), expected)
+
+
+@given(message_runs(), st.sampled_from(["all", "output", "states"]))
+def test_engines_send_the_messages_of_the_reference(
+    run: tuple[Network, Events], record: Any
+) -> None:
+    """100 sigma-delta networks; with `--hypothesis-profile=nightly` 3,400."""
     network, events = run
     expected = reference.run(network, events, record)
     assert_same(cpu.run(network, events, record), expected)

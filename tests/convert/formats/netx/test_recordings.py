@@ -22,7 +22,6 @@ SLOW_ENGINES = [
     "cpu",
     *(pytest.param(name, marks=pytest.mark.slow) for name in ("reference", "onnx", "lava")),
 ]
-SIGMA_DELTA_ENGINES = ["reference"]
 # Of the recorded run of PilotNet, the layers are reset one after the other, every 17 steps.
 RESET_INTERVAL, RECORDED_STEPS = 17, 24
 PILOTNET_LAYERS = {
@@ -112,7 +111,7 @@ def run_sigma_delta(
     return pm.run(network, events[:, None], engine=engine, record="states")
 
 
-@pytest.mark.parametrize("engine", SIGMA_DELTA_ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_pilotnet_sdnn_has_every_recorded_value_from_the_image_on(engine: str) -> None:
     image = load("pilotnet_sdnn/input")
     trace = run_sigma_delta("network.net", np.repeat(image, 20, axis=0), engine)
@@ -128,7 +127,7 @@ def test_pilotnet_sdnn_has_every_recorded_value_from_the_image_on(engine: str) -
         np.testing.assert_array_equal(ours[name][: len(values), 0], values)
 
 
-@pytest.mark.parametrize("engine", SIGMA_DELTA_ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_square_pilotnet_sdnn_has_every_recorded_sum(engine: str) -> None:
     messages = load("pilotnet_sdnn/act0")[:, :, :33, :33]
     trace = run_sigma_delta("square_network.net", messages, engine, skip_layers=1)
@@ -152,7 +151,7 @@ def run_block(
     return pm.run(network, events[:, None], engine=engine)
 
 
-@pytest.mark.parametrize("engine", SIGMA_DELTA_ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_delta_block_sends_as_recorded(engine: str) -> None:
     waves = np.sin(2 * np.pi * np.arange(15) / 15).reshape(-1, 1, 1, 1)
     events = (np.load(FOLDER / "gts/tinynet_sdnn/input_bias.npy").T * waves).astype(np.int64)
@@ -162,7 +161,7 @@ def test_delta_block_sends_as_recorded(engine: str) -> None:
     np.testing.assert_array_equal(trace.spikes["delta"][:, 0], load("tinynet_sdnn/input"))
 
 
-@pytest.mark.parametrize("engine", SIGMA_DELTA_ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_dense_sigma_delta_blocks_send_as_recorded(engine: str) -> None:
     """The convolution was recorded for one step, in which its biases alone are sent.
 

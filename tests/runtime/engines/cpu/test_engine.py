@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from messages import message_runs
 from numpy.typing import NDArray
 from strategies import Events, runs, stopping_runs
 from traces import assert_same
@@ -108,6 +109,17 @@ def test_every_variant_stops_a_sample_at_the_same_step(
     expected = reference.run(network, events, record)
     for variant in engine.VARIANTS:
         assert_same(engine.run(network, events, record, variant=variant), expected)
+
+
+@given(message_runs(), st.sampled_from(["all", "output", "states"]), st.booleans())
+def test_every_variant_sends_the_messages_of_the_reference(
+    run: tuple[Network, Events], record: Any, products: bool
+) -> None:
+    network, events = run
+    choose(network, products or None)
+    expected = reference.run(network, events, record)
+    for variant in engine.VARIANTS:
+        assert_same(engine.run(network, events, record, 2, variant), expected)
 
 
 @VARIANTS
