@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import InputShape, Json, ModelName, ResetRule, SkipLayers, TimeStep, Timing, ValueBits
+from .options import (
+    InputShape,
+    Json,
+    ModelName,
+    ResetRule,
+    SignedInput,
+    SkipLayers,
+    TimeStep,
+    Timing,
+    ValueBits,
+)
 
 if TYPE_CHECKING:
     from ..runtime import Network
@@ -30,6 +40,7 @@ def check(
     reset: ResetRule = None,
     timing: Timing = "slayer",
     skip_layers: SkipLayers = 0,
+    signed: SignedInput = False,
     as_json: Json = False,
 ) -> None:
     """Check which layers of a model are supported.
@@ -41,7 +52,9 @@ def check(
     from .import_options import parse_import_settings
     from .output import print_json, print_table, print_warning
 
-    settings = parse_import_settings(input_shape, value_bits, dt, reset, timing, skip_layers)
+    settings = parse_import_settings(
+        input_shape, value_bits, dt, reset, timing, skip_layers, signed
+    )
     check_model(model)
     notes: list[str] = []
     placer = make_placer(target, notes)

@@ -12,6 +12,7 @@ from .options import (
     Json,
     ModelName,
     ResetRule,
+    SignedInput,
     SkipLayers,
     TimeStep,
     Timing,
@@ -78,6 +79,7 @@ def convert(
     reset: ResetRule = None,
     timing: Timing = "slayer",
     skip_layers: SkipLayers = 0,
+    signed: SignedInput = False,
     as_json: Json = False,
 ) -> None:
     """Quantize a model to an integer network.
@@ -92,7 +94,9 @@ def convert(
     from .import_options import parse_import_settings
     from .output import print_json, print_warning
 
-    settings = parse_import_settings(input_shape, value_bits, dt, reset, timing, skip_layers)
+    settings = parse_import_settings(
+        input_shape, value_bits, dt, reset, timing, skip_layers, signed
+    )
     check_model(model)
     path = output or default_output(model)
     check_output_file(path)

@@ -13,6 +13,7 @@ def parse_import_settings(
     reset: Literal["zero", "subtract", "delayed_subtract"] | None,
     timing: Literal["slayer", "synchronous", "pipelined"],
     skip_layers: int,
+    signed: bool,
 ) -> "ImportSettings":
     """Parse settings of `convert`; raises `NetworkError` for an invalid shape."""
     return {
@@ -22,6 +23,7 @@ def parse_import_settings(
         "reset": reset,
         "timing": timing,
         "skip_layers": skip_layers,
+        "signed": signed,
     }
 
 

@@ -66,6 +66,9 @@ Timing = Annotated[
         "or pipelined as in netx without.",
     ),
 ]
+SignedInput = Annotated[
+    bool, typer.Option("--signed", help="Input values of a .net file may be negative.")
+]
 SkipLayers = Annotated[
     int,
     typer.Option(

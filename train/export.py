@@ -33,6 +33,7 @@ class ImportSettings(TypedDict, total=False):
     reset: Literal["zero", "subtract", "delayed_subtract"] | None
     timing: Literal["slayer", "synchronous", "pipelined"]
     skip_layers: int
+    signed: bool
 
 
 def convert(
@@ -61,7 +62,8 @@ def convert(
             (default 1), `dt` (seconds of a timestep) and `reset` ("zero", "subtract" or
             "delayed_subtract", what spikes do where the file omits it or has 0) for NIR; for `.net`
             files `timing` ("slayer" by default, "synchronous" as netx with resets, "pipelined" as
-            netx without) and `skip_layers`, the number of layers to leave out at the beginning.
+            netx without) `skip_layers`, the number of layers to leave out at the beginning, and
+            `signed`, whether input values may be negative.
 
     Returns:
         The integer network, with the provenance of the model.

@@ -68,6 +68,7 @@ class ImportOptions:
         timing: When the layers of a `.net` file begin: "slayer", "synchronous" (netx with resets)
             or "pipelined" (netx without); see `pumice.convert.formats.netx.reader`.
         skip_layers: Number of layers of a `.net` file to leave out at the beginning.
+        signed: Whether input values of a `.net` file may be negative, as those of images.
     """
 
     input_shape: tuple[int, ...] | None = None
@@ -76,6 +77,7 @@ class ImportOptions:
     reset: Reset | None = None
     timing: Timing = "slayer"
     skip_layers: int = 0
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,13 +181,19 @@ def _open_netx(
     name: str, arrays: Arrays, options: ImportOptions, provenance: Provenance
 ) -> ImportedModel:
     of_netx = netx.NetxOptions(
-        options.input_shape, options.value_bits, options.timing, options.skip_layers
+        options.input_shape,
+        options.value_bits,
+        options.timing,
+        options.skip_layers,
+        options.signed,
     )
 
     def build() -> Network:
         return netx.build_network(arrays, of_netx, provenance)[0]
 
-    diagnostics = check_layers(read_layers(arrays), of_netx.timing, of_netx.skip_layers)
+    diagnostics = check_layers(
+        read_layers(arrays), of_netx.timing, of_netx.skip_layers, of_netx.signed
+    )
     return ImportedModel(name, diagnostics, build)
 
 

@@ -29,6 +29,10 @@ NeuronFeature = Literal[
     "refractory period",
     "several spikes per timestep",
     "minimum voltage",
+    "delta encoder",
+    "sigma-delta neuron",
+    "read-out of sigma-delta messages",
+    "signed or wide input",
 ]
 Certainty = Literal["published", "derived", "assumed"]
 Unit = TypeVar("Unit", bound=str)

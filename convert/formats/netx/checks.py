@@ -33,6 +33,7 @@ READOUT_THRESHOLD = 1 << 17
 # SLAYER rounds the values of an input layer with neurons to 1/32 and keeps them below 4.
 INPUT_BITS = 7
 CHIP_INPUT_BITS = 8  # of the integers that netx writes into the neurons of an input layer
+SIGNED_INPUT_BITS = {"slayer": 8, "synchronous": 13, "pipelined": 13}  # 13 of Loihi's bias
 Timing = Literal["slayer", "synchronous", "pipelined"]
 INPUT_EXPONENT = -5
 UNIT_WEIGHT = 64
@@ -40,14 +41,18 @@ MAX_NORM_SHIFT = 3  # what SLAYER's norm clamps its exponent to by default
 
 
 def check_layers(
-    layers: list[Layer], timing: Timing = "slayer", skipped: int = 0
+    layers: list[Layer], timing: Timing = "slayer", skipped: int = 0, signed: bool = False
 ) -> tuple[LayerDiagnostic, ...]:
     """Diagnose each layer but the first `skipped`, for a run with `timing`; see `reader`.
+
+    `signed` is whether values of the input may be negative.
 
     Raises:
         FileError: An entry is unreadable.
     """
-    return tuple(_add_notes(layer, _diagnose(layer, timing), timing) for layer in layers[skipped:])
+    return tuple(
+        _add_notes(layer, _diagnose(layer, timing), timing, signed) for layer in layers[skipped:]
+    )
 
 
 def _diagnose(layer: Layer, timing: Timing) -> LayerDiagnostic:
@@ -136,7 +141,9 @@ SIGMA_DELTA_BIAS_NOTES: dict[Timing, str] = {
 }
 
 
-def _add_notes(layer: Layer, diagnostic: LayerDiagnostic, timing: Timing) -> LayerDiagnostic:
+def _add_notes(
+    layer: Layer, diagnostic: LayerDiagnostic, timing: Timing, signed: bool
+) -> LayerDiagnostic:
     """Add to the conversion of a layer what SLAYER and netx disagree about."""
     if diagnostic.support == "unsupported":
         return diagnostic
@@ -145,7 +152,7 @@ def _add_notes(layer: Layer, diagnostic: LayerDiagnostic, timing: Timing) -> Lay
         return _add_sigma_delta_notes(layer, diagnostic, timing)
     from_outside = layer.kind == "input" and layer.neuron_type()
     if from_outside and timing != "slayer":
-        notes.append(_describe_chip_input(layer))
+        notes.append(_describe_chip_input(layer, signed))
     elif layer.has("bias") and np.any(layer.entries["bias"]):
         notes.append(BIAS_NOTES[timing])
     if layer.has("delay") and np.any(layer.entries["delay"]):
@@ -161,7 +168,9 @@ def _add_notes(layer: Layer, diagnostic: LayerDiagnostic, timing: Timing) -> Lay
             "step)"
         )
     if from_outside and timing == "slayer":
-        notes.append("its input is integers from 0 to 127, in 1/32 of SLAYER's unit")
+        notes.append(
+            f"its input is integers from {-128 if signed else 0} to 127, in 1/32 of SLAYER's unit"
+        )
     reason = ""
     if from_outside and timing == "slayer" and input_weight(layer)[1] < 0:
         reason = "its weight times 1/32 is no integer, so that products are rounded down"
@@ -200,11 +209,12 @@ def norm_shift(layer: Layer) -> int:
     return min(max(layer.integer("neuron/weight_exp"), -MAX_NORM_SHIFT), MAX_NORM_SHIFT)
 
 
-def _describe_chip_input(layer: Layer) -> str:
+def _describe_chip_input(layer: Layer, signed: bool) -> str:
     weight = layer.integer("weight") if layer.has("weight") else UNIT_WEIGHT
     bias = layer.integer("bias") if layer.has("bias") else 0
     return (
-        f"its input is the integers from 0 to 255 that netx writes into the neurons, "
+        f"its input is the integers from {'-4096 to 4095' if signed else '0 to 255'} that netx "
+        "writes into the neurons, "
         f"{weight} * x {'-' if bias < 0 else '+'} {abs(bias)} for values x in SLAYER's unit, "
         "rounded towards zero (SLAYER rounds x to 1/32)"
     )

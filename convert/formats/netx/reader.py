@@ -40,6 +40,7 @@ from .checks import (
     INPUT_BITS,
     READOUT_THRESHOLD,
     SIGMA_DELTA,
+    SIGNED_INPUT_BITS,
     Timing,
     check_layers,
     norm_shift,
@@ -72,12 +73,14 @@ class NetxOptions:
         timing: When the layers begin, see this module.
         skip_layers: Number of layers to leave out at the beginning. The input then is what the
             last of them would send.
+        signed: Whether values of the input may be negative.
     """
 
     input_shape: Shape | None = None
     value_bits: int = 1
     timing: Timing = "slayer"
     skip_layers: int = 0
+    signed: bool = False
 
     def __post_init__(self) -> None:
         if self.timing not in get_args(Timing):
@@ -115,7 +118,7 @@ def build_network(
 ) -> tuple[Network, tuple[LayerDiagnostic, ...]]:
     """Build the network of the datasets of a `.net` file; see `read_netx`."""
     layers = read_layers(file)
-    diagnostics = check_layers(layers, options.timing, options.skip_layers)
+    diagnostics = check_layers(layers, options.timing, options.skip_layers, options.signed)
     raise_if_unsupported(diagnostics, FileError)
     try:
         return _assemble(layers, options, provenance), diagnostics
@@ -197,7 +200,7 @@ def _input_population(layers: list[Layer], options: NetxOptions) -> tuple[Popula
     shape, bits = _input_shape_and_bits(rest, options)
     if any(layer.neuron_type() == SIGMA_DELTA for layer in rest[:2]):
         bits = DELTA_INPUT_BITS if rest[0].kind == "input" else MESSAGE_BITS
-    signed = bits in (DELTA_INPUT_BITS, MESSAGE_BITS)
+    signed = options.signed or bits in (DELTA_INPUT_BITS, MESSAGE_BITS)
     return Population("input", shape, "input", value_bits=bits, signed=signed), rest
 
 
@@ -206,6 +209,8 @@ def _input_shape_and_bits(layers: list[Layer], options: NetxOptions) -> tuple[Sh
     if first.kind == "input":
         chip = options.timing != "slayer"
         integer_bits = CHIP_INPUT_BITS if chip else INPUT_BITS
+        if options.signed:
+            integer_bits = SIGNED_INPUT_BITS[options.timing]
         return first.shape(), integer_bits if first.neuron_type() else options.value_bits
     if options.input_shape is not None:
         return as_shape(options.input_shape), options.value_bits

@@ -102,6 +102,8 @@ def _population_chain(network: Network) -> list[Population]:
     for population in network.topological_order:
         if population.value_bits > 1:
             raise NetworkError(f"{population.name}: sends graded spikes, netx reads binary ones")
+        if not population.align_bits:
+            raise NetworkError(f"{population.name}: adds up messages, a .net file has none here")
     chain = [network.inputs[0]]
     while len(chain) < len(network.populations):
         last = chain[-1].name

@@ -180,3 +180,23 @@ def test_dense_sigma_delta_blocks_send_as_recorded(engine: str) -> None:
     read_out = Population("sum", (100,), "integrator", align_bits=0)
     trace = run_block(weights, read_out, (flat != 0).astype(np.int64), engine, delay=1)
     np.testing.assert_array_equal(trace.voltages["sum"][:, 0], load("tinynet_sdnn/layer2"))
+
+
+def test_signed_images_reach_the_neurons_of_an_input_layer() -> None:
+    path, image = FOLDER / "gts/pilotnet_lif/network.net", load("pilotnet_lif/image")
+    shifted = image - 20  # a darker image: integers from -19 to 56
+    options = NetxOptions(timing="synchronous", signed=True)
+    network, diagnostics = read_netx(path, options)
+    assert "integers from -4096 to 4095" in diagnostics[0].conversion
+    events = np.repeat(shifted[None, None], 12, axis=0)
+    assert events.min() < 0
+    trace = pm.run(network, events, engine="reference")
+    voltage, fired = np.zeros(image.shape, np.int64), []
+    for _ in range(12):  # netx: v = 3/4 v + bias, rounded towards zero
+        voltage = np.sign(voltage) * (np.abs(voltage) * 3072 >> 12) + (shifted << 6)
+        fired.append(voltage > 25 << 6)
+        voltage[fired[-1]] = 0
+    np.testing.assert_array_equal(trace.spikes["input0"][:, 0], np.array(fired))
+    cpu = pm.run(network, events, engine="cpu")
+    for name, spikes in trace.spikes.items():
+        np.testing.assert_array_equal(cpu.spikes[name], spikes)
