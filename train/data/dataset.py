@@ -291,8 +291,8 @@ def train_val_split(data: Dataset, per_class: int, seed: int) -> tuple[FrameSet,
     """
     if data.validation is not None or not per_class:
         return data.train, data.validation
-    options = data.provenance.get("options", {})
-    if options.get("audio", {}).get("copies"):
+    options = data.provenance.get("options") or {}
+    if (options.get("audio") or {}).get("copies"):
         raise DataError(
             f"{data.name}: training samples have augmented copies, which validation samples drawn "
             "from them would share; hold recordings out by split.validation"
