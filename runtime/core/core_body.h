@@ -726,51 +726,53 @@ PM_NOINLINE static void pm_update_general(const pm_population *p, const int32_t 
 }
 
 /* Compute currents, and the voltages before spikes of populations that are not reset to zero. */
-PM_INLINE void pm_charge(const int wide, const int no_current, const int keep, const int delayed,
-                         int left, const int32_t *sums32, const int16_t *sums16,
+PM_INLINE void pm_charge(const int wide, const int no_current, const int keep, int32_t late,
+                         int left, const int32_t *restrict sums32, const int16_t *restrict sums16,
                          int32_t *restrict current, const int32_t *restrict voltage,
-                         int32_t *restrict charged, const int16_t *current_factors,
-                         const int16_t *voltage_factors, const int32_t *levels, int32_t period,
-                         int32_t count) {
+                         int32_t *restrict charged, const int16_t *restrict current_factors,
+                         const int16_t *restrict voltage_factors, const int32_t *restrict levels,
+                         int32_t period, int32_t count) {
+  const int32_t *restrict biases = levels + period, *restrict amounts = biases + period;
+  const int32_t *restrict lowest = amounts + period;
   for (int32_t i = 0; i < count; i++) {
     int32_t u = pm_shl(wide ? sums32[i] : sums16[i], left);
     if (!no_current) u = pm_add(u, pm_keep(current[i], current_factors[i]));
     u = u > PM_STATE_HALF ? u - 2 * PM_STATE_HALF : u <= -PM_STATE_HALF ? u + 2 * PM_STATE_HALF : u;
     if (!no_current || keep) current[i] = u;
-    int32_t v = pm_add(pm_add(pm_keep(voltage[i], voltage_factors[i]), u), levels[period + i]);
-    if (delayed) v = pm_add(v, voltage[i] > levels[i] ? -levels[2 * period + i] : 0);
-    charged[i] = pm_min(pm_max(v, levels[3 * period + i]), PM_STATE_HALF - 1);
+    int32_t v = pm_add(pm_add(pm_keep(voltage[i], voltage_factors[i]), u), biases[i]);
+    v = pm_add(v, -(amounts[i] & -(int32_t)(voltage[i] > levels[i]) & late));
+    charged[i] = pm_min(pm_max(v, lowest[i]), PM_STATE_HALF - 1);
   }
 }
 
 /* Fire and reset; `waiting` holds what is left of refractory periods, where `waits`. */
 PM_INLINE void pm_fire(const int reset, const int waits, int32_t refractory, int32_t largest,
                        const int32_t *restrict charged, int32_t *restrict voltage,
-                       int32_t *restrict waiting, uint8_t *restrict sent, const int32_t *levels,
-                       int32_t period, int32_t count) {
+                       int32_t *restrict waiting, uint8_t *restrict sent,
+                       const int32_t *restrict levels, int32_t period, int32_t count) {
+  const int32_t *restrict amounts = levels + 2 * period;
   for (int32_t i = 0; i < count; i++) {
-    const int32_t v = charged[i], amount = levels[2 * period + i];
-    const int32_t held = waits ? waiting[i] > 0 : 0;
-    const int32_t spike = !held && v > levels[i];
+    const int32_t v = charged[i], held = waits ? waiting[i] > 0 : 0;
+    const int32_t spike = (v > levels[i]) & !held, mask = -spike;
     int32_t value = pm_min(pm_max(v >> PM_ALIGN_BITS, 1), largest), after = v;
     if (reset == PM_RESET_SEVERAL) {
       if (spike) {
-        value = pm_min(1 + (v - levels[i] - 1) / amount, largest);
-        after = v - value * amount;
+        value = pm_min(1 + (v - levels[i] - 1) / amounts[i], largest);
+        after = v - value * amounts[i];
       }
     } else if (reset == PM_RESET_VALUE) {
-      after = spike ? amount : v;
+      after = (v & ~mask) | (amounts[i] & mask);
     } else if (reset == PM_RESET_SUBTRACT) {
-      after = spike ? v - amount : v;
+      after = v - (amounts[i] & mask);
     }
-    voltage[i] = held ? voltage[i] : after;
-    sent[i] = (uint8_t)(spike ? value : 0);
+    voltage[i] = waits && held ? voltage[i] : after;
+    sent[i] = (uint8_t)(value & mask);
     if (waits) waiting[i] = spike ? refractory : waiting[i] - held;
   }
 }
 
 #define PM_CHARGE(wide, no_current, keep)                                                         \
-  pm_charge(wide, no_current, keep, p->reset == PM_RESET_DELAYED, p->left, from32, from16,        \
+  pm_charge(wide, no_current, keep, late, p->left, from32, from16,                                \
             current + done, voltage + done, charged, factors + done, factors + p->period + done, \
             levels + done, p->period, some)
 #define PM_FIRE(reset)                                                                             \
@@ -786,6 +788,7 @@ PM_NOINLINE static void pm_update_reset(const pm_population *p, const int32_t *s
                                         const int32_t *levels, int32_t count, int keep) {
   int32_t charged[PM_CHARGED];
   const int lasts = p->update == PM_GENERAL;
+  const int32_t late = p->reset == PM_RESET_DELAYED ? -1 : 0;
   for (int32_t done = 0, some; done < count; done += some) {
     some = pm_min(PM_CHARGED, count - done);
     const int32_t *from32 = p->wide ? sums32 + done : NULL;
@@ -794,10 +797,14 @@ PM_NOINLINE static void pm_update_reset(const pm_population *p, const int32_t *s
       PM_CHARGE(1, 0, 0);
     else if (lasts)
       PM_CHARGE(0, 0, 0);
+    else if (p->wide && keep)
+      PM_CHARGE(1, 1, 1);
     else if (p->wide)
-      PM_CHARGE(1, 1, keep);
+      PM_CHARGE(1, 1, 0);
+    else if (keep)
+      PM_CHARGE(0, 1, 1);
     else
-      PM_CHARGE(0, 1, keep);
+      PM_CHARGE(0, 1, 0);
     switch (p->reset) {
       case PM_RESET_SUBTRACT: PM_FIRE(PM_RESET_SUBTRACT); break;
       case PM_RESET_DELAYED: PM_FIRE(PM_RESET_DELAYED); break;
