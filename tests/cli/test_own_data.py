@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import CommandResult, pumice
+from event_bytes import aedat4
 from media import write_flac, write_jpegs, write_video, write_wave
 
 import pumice as pm
@@ -45,6 +46,9 @@ def write_recording(file: Path, label: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".bin":
         write_events(file, Events(x, y, polarity, t, 8, 8))
+    elif file.suffix == ".aedat4":
+        columns = [column.tolist() for column in (x, y, polarity, t)]
+        file.write_bytes(aedat4(list(zip(*columns, strict=True))))
     elif file.suffix == ".csv":
         rows = zip(t, x, y, polarity, strict=True)
         file.write_text("".join(f"{','.join(map(str, row))}\n" for row in rows))
@@ -79,6 +83,7 @@ CASES: dict[str, tuple[Callable[[Path, int], None], str, str]] = {
     "bin": (write_recording, ".bin", ""),
     "csv": (write_recording, ".csv", ""),
     "npz": (write_recording, ".npz", ""),
+    "aedat4": (write_recording, ".aedat4", ""),
     "images": (write_image, ".jpg", "size = 8"),
     "videos": (write_clip, ".mkv", 'size = 8\nvalues = "gray"'),
     "wav": (write_tone, ".wav", "size = 8\nwindow = 400000"),

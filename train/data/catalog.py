@@ -28,6 +28,8 @@ DATASETS: Mapping[str, DatasetInfo] = {
     "images": DatasetInfo("a folder of images, one subfolder for each class"),
     "ncaltech101": DatasetInfo("N-Caltech101: recordings of Caltech101 images"),
     "nmnist": DatasetInfo("N-MNIST: recordings of MNIST digits, 10 classes"),
+    "shd": DatasetInfo("SHD: spoken digits as spikes of a cochlea model, 20 classes"),
+    "ssc": DatasetInfo("SSC: spoken commands as spikes of a cochlea model, 35 classes"),
 }
 
 

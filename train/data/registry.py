@@ -15,6 +15,7 @@ from .dvs_gesture import load_dvs_gesture
 from .encoders import encode_dataset
 from .fashion_mnist import load_fashion_mnist
 from .folder import load_folder
+from .heidelberg import load_heidelberg
 from .image_folder import load_image_folder
 from .nmnist import load_nmnist
 from .options import DataOptions
@@ -32,6 +33,8 @@ LOADERS: dict[str, Callable[[DataOptions], Dataset]] = {
     "images": load_image_folder,
     "ncaltech101": load_ncaltech101,
     "nmnist": load_nmnist,
+    "shd": load_heidelberg,
+    "ssc": load_heidelberg,
 }
 
 
