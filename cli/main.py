@@ -6,6 +6,7 @@ import sys
 from types import FrameType
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+REPEAT_SECONDS = 0.5
 
 
 def main() -> None:
@@ -26,14 +27,18 @@ def main() -> None:
     except BaseException:  # or what a library made of the exception of a signal
         if not received:
             raise
+    finally:
+        _set_timer(0.0)
     sys.exit(128 + received[0] if received else status)
 
 
 def catch_signals() -> list[int]:
     """Raise `KeyboardInterrupt` or `SystemExit` at a signal; returns the list of those received.
 
-    A signal that the parent process set to be ignored stays so. Processes that are forked from
-    this one end at once, as without a handler.
+    The exception is raised again every half second until it gets through: Python drops one that is
+    raised in a destructor, and libraries catch some while they are imported. A signal that the
+    parent process set to be ignored stays so. Processes that are forked from this one end at once,
+    as without a handler.
     """
     received: list[int] = []
     owner = os.getpid()
@@ -41,14 +46,35 @@ def catch_signals() -> list[int]:
     def handle(number: int, frame: FrameType | None) -> None:
         if os.getpid() != owner:
             os._exit(128 + number)
-        received.append(number)
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        signal.signal(number, signal.SIG_DFL)
-        raise SystemExit(128 + number)
+        if number in (getattr(signal, name, None) for name in SIGNALS):
+            received.append(number)
+            if number != signal.SIGINT:
+                signal.signal(number, signal.SIG_DFL)
+            if hasattr(signal, "SIGALRM"):
+                signal.signal(signal.SIGALRM, handle)
+                _set_timer(REPEAT_SECONDS)
+        elif _is_ending():
+            return
+        raise KeyboardInterrupt if received[0] == signal.SIGINT else SystemExit(128 + received[0])
 
     for name in SIGNALS:
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, handle)
     return received
+
+
+def _is_ending() -> bool:
+    """Whether the interrupted code is run by the exception of a signal: it cleans up."""
+    error = sys.exc_info()[1]
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            return True
+        error = error.__context__
+    return False
+
+
+def _set_timer(seconds: float) -> None:
+    """Send SIGALRM to this process every so many seconds; 0 ends that. Windows has no timers."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)

@@ -31,6 +31,7 @@ RECORDINGS: dict[str, Callable[[event_bytes.Rows], bytes]] = {
     ".dat": event_bytes.dat,
     ".es": event_bytes.event_stream,
 }
+ONE_EPOCH = ("--set", "training.epochs=1")  # an empty recipe is one of many epochs
 RECIPE = """
 [data]
 name = "folder"
@@ -150,7 +151,7 @@ def _text_seeds(folder: Path, network: Path, events: Path) -> list[Seed]:
     curve.write_text(json.dumps({"accuracy": [0.1, 0.5, 0.5, 0.75, 1.0]}))
     data = ("--events", str(events))
     return [
-        Seed("recipe", recipe, ("train", "{}", "-o", "@/run"), 500),
+        Seed("recipe", recipe, ("train", "{}", "-o", "@/run", *ONE_EPOCH), 500),
         Seed("target", target, ("profile", str(network), *data, "--target", "{}"), 400),
         Seed("report", original, ("report", "--compare", str(original), "{}", "-o", "@"), 400),
         Seed("curve", curve, ("report", str(network), *data, "--curve", "x={}", "-o", "@"), 100),

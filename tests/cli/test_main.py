@@ -121,3 +121,38 @@ def test_a_signal_that_the_parent_ignores_is_ignored(network: Path) -> None:
         process.send_signal(signal.SIGHUP)
         process.stdin.close()
         assert process.wait(60) == 0
+
+
+SWALLOWED = """
+import signal, sys, time
+from pumice.cli import app, main
+
+class Dropped:
+    def __del__(self):
+        signal.raise_signal({number})  # Python drops what a destructor raises
+
+def run_command(arguments):
+    try:
+        Dropped()
+        print("went on", flush=True)
+        time.sleep(60)
+    finally:
+        time.sleep(1.2)  # longer than the interval at which the exception is raised
+        print("cleaned up", flush=True)
+
+app.run_command = run_command
+sys.unraisablehook = lambda _: None
+main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_a_library_swallows_still_ends_the_command(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", SWALLOWED.format(number=int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        128 + number,
+        "went on\ncleaned up\n",
+        "",
+    )
