@@ -63,11 +63,7 @@ def export(
     _write(path, network, to, step)
     files = list(path.iterdir()) if path.is_dir() else [path]
     size = sum(each.stat().st_size for each in files)
-    omitted = {}
-    if network.early_exit and to not in ("onnx", "c"):
-        omitted["early exit"] = f"{to} files run all timesteps"
-    if network.encoders and to != "c":
-        omitted["encoders"] = f"{to} files take encoded events"
+    omitted = _list_omitted(network, to)
     if as_json:
         document = {"network": network_digest(network), "format": to, "file": str(path)}
         print_json({**document, "bytes": size, "omitted": list(omitted)})
@@ -75,6 +71,16 @@ def export(
     typer.echo(f"{path}: {size:,} bytes")
     for feature, consequence in omitted.items():
         print_progress(f"omitted: {feature}; {consequence}")
+
+
+def _list_omitted(network: "Network", to: Format) -> dict[str, str]:
+    """What a file of the format leaves out of the network, with the consequence."""
+    omitted = {}
+    if network.early_exit and to not in ("onnx", "c"):
+        omitted["early exit"] = f"{to} files run all timesteps"
+    if network.encoders and to != "c":
+        omitted["encoders"] = f"{to} files take encoded events"
+    return omitted
 
 
 def _write(path: Path, network: "Network", to: Format, step: bool) -> None:

@@ -8,9 +8,7 @@ int64, where `Div` rounds towards zero as the chip does.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ....runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF, align
 from ....runtime.connections import Connection, Conv, Sparse, SumPool, as_depthwise_conv
 from ....runtime.network import Network, is_modular
 from ....runtime.neuron_types import LIF_FEATURES, MESSAGE_FEATURES, require_features
@@ -18,7 +16,8 @@ from ....runtime.population import ENCODERS, Population
 from ....runtime.projection import Projection
 from .builder import BOOL, FLOAT, INT32, INT64, UINT8, GraphBuilder
 from .early_exit import add_early_exit
-from .messages import add_digits, add_encoder, add_wrapped_sum, digit_bits
+from .lif import add_integrator, add_lif
+from .messages import add_digits, add_encoder, digit_bits
 
 MEANINGS = {
     "current": "synaptic current, in 1/64 weights",
@@ -97,10 +96,10 @@ def add_step(builder: GraphBuilder, network: Network) -> None:
         inactive = _add_inactive_mask(builder, network, population) if early else ""
         activation = _sum_inputs(builder, network, population)
         if population.kind == "integrator":
-            _integrate(builder, population, activation, inactive)
+            add_integrator(builder, population, activation, inactive)
         else:
             encodes = population.kind in ENCODERS
-            update = add_encoder if encodes else _fire
+            update = add_encoder if encodes else add_lif
             spikes = update(builder, population, activation, inactive)
             _emit_spikes(builder, network, population, spikes)
     if network.early_exit:
@@ -277,151 +276,3 @@ def _scatter_to_dense(builder: GraphBuilder, name: str, sparse: Sparse) -> str:
     size = builder.add_constant(f"{name}/size", sparse.shape, np.int64)
     zeros = builder.add_setup_node("ConstantOfShape", [size], f"{name}/zeros")
     return builder.add_setup_node("ScatterND", [zeros, indices, weights], f"{name}/weights")
-
-
-def _update_voltage(
-    builder: GraphBuilder, population: Population, activation: str, result: str
-) -> str:
-    """Update current and voltage; the voltage before a reset becomes `result`."""
-    name = population.name
-    if not population.align_bits:
-        activation = add_wrapped_sum(builder, name, activation, "sum")
-    align = builder.add_scalar(1 << population.align_bits)
-    aligned = builder.add_node("Mul", [activation, align], f"{name}/aligned")
-    current = _apply_decay(builder, population, "current", population.current_decay)
-    current = builder.add_node("Add", [current, aligned], f"{name}/unwrapped")
-    current = _wrap(builder, name, current)
-    voltage = _apply_decay(builder, population, "voltage", population.voltage_decay)
-    shifted_bias = population.bias << population.bias_exponent
-    bias = builder.add_initializer(f"{name}/bias", shifted_bias, INT64)
-    driven = builder.add_node("Add", [voltage, current], f"{name}/driven")
-    biased = builder.add_node("Add", [driven, bias], f"{name}/biased")
-    if population.reset == "delayed_subtract":
-        above = _add_above(builder, population, builder.step_name(f"{name}/voltage"), "fired")
-        amount = _add_aligned(builder, population, "reset_value")
-        late = builder.add_node("Where", [above, amount, builder.add_scalar(0)], f"{name}/late")
-        biased = builder.add_node("Sub", [biased, late], f"{name}/subtracted")
-    limits = [builder.add_scalar(1 - STATE_HALF), builder.add_scalar(STATE_HALF - 1)]
-    if not population.bounded:
-        return builder.add_node("Clip", [biased, *limits], f"{name}/{result}")
-    clipped = builder.add_node("Clip", [biased, *limits], f"{name}/saturated")
-    lowest = _add_aligned(builder, population, "min_voltage")
-    return builder.add_node("Max", [clipped, lowest], f"{name}/{result}")
-
-
-def _add_aligned(builder: GraphBuilder, population: Population, key: str) -> str:
-    """Store a parameter in weight units, once, in units of the voltage."""
-    return builder.add_constant(
-        f"{population.name}/{key}", align(getattr(population, key)), np.int64
-    )
-
-
-def _add_above(builder: GraphBuilder, population: Population, voltage: str, result: str) -> str:
-    threshold = _add_aligned(builder, population, "threshold")
-    return builder.add_node("Greater", [voltage, threshold], f"{population.name}/{result}")
-
-
-def _wrap(builder: GraphBuilder, name: str, current: str) -> str:
-    """Wrap the current to 24 bits, once, as `{name}/current_next`."""
-    half, full = builder.add_scalar(STATE_HALF), builder.add_scalar(2 * STATE_HALF)
-    high = builder.add_node("Greater", [current, half], f"{name}/high")
-    low = builder.add_node("LessOrEqual", [current, builder.add_scalar(-STATE_HALF)], f"{name}/low")
-    down = builder.add_node("Sub", [current, full], f"{name}/down")
-    up = builder.add_node("Add", [current, full], f"{name}/up")
-    raised = builder.add_node("Where", [low, up, current], f"{name}/raised")
-    return builder.add_node("Where", [high, down, raised], f"{name}/current_next")
-
-
-def _integrate(
-    builder: GraphBuilder, population: Population, activation: str, inactive: str
-) -> None:
-    """Update an integrator; stopped samples keep their voltage."""
-    if not inactive:
-        _update_voltage(builder, population, activation, "voltage_next")
-        return
-    name = population.name
-    voltage = _update_voltage(builder, population, activation, "clipped")
-    previous = builder.step_name(f"{name}/voltage")
-    builder.add_node("Where", [inactive, previous, voltage], f"{name}/voltage_next")
-
-
-def _fire(builder: GraphBuilder, population: Population, activation: str, inactive: str) -> str:
-    """Update neurons that fire and are reset; stopped samples do not fire. Returns uint8."""
-    name = population.name
-    voltage = _update_voltage(builder, population, activation, "clipped")
-    above = _add_above(builder, population, voltage, "above")
-    zero = builder.add_scalar(0)
-    if population.max_spikes > 1:
-        values = _count_passed(builder, population, voltage)
-    elif population.value_bits > 1:
-        unit = builder.add_scalar(1 << ALIGN_BITS)
-        units = builder.add_node("Div", [voltage, unit], f"{name}/units")
-        limits = [builder.add_scalar(1), builder.add_scalar(population.max_value)]
-        values = builder.add_node("Clip", [units, *limits], f"{name}/value")
-    else:
-        values = ""  # 1
-    after = _reset(builder, population, voltage, values)
-    if population.refractory:
-        above = _wait(builder, population, above, after)
-    else:
-        builder.add_node("Where", [above, after, voltage], f"{name}/voltage_next")
-    if inactive:
-        active = builder.add_node("Not", [inactive], f"{name}/active")
-        above = builder.add_node("And", [above, active], f"{name}/fires")
-    if population.value_bits > 1:
-        above = builder.add_node("Where", [above, values, zero], f"{name}/graded")
-    return builder.add_node("Cast", [above], f"{name}/spikes", to=UINT8)
-
-
-def _count_passed(builder: GraphBuilder, population: Population, voltage: str) -> str:
-    """How often a voltage above the threshold passes it."""
-    name = population.name
-    first = builder.add_constant(f"{name}/first", align(population.threshold) + 1, np.int64)
-    beyond = builder.add_node("Sub", [voltage, first], f"{name}/beyond")
-    amount = _add_aligned(builder, population, "reset_value")
-    further = builder.add_node("Div", [beyond, amount], f"{name}/further")
-    count = builder.add_node("Add", [further, builder.add_scalar(1)], f"{name}/count")
-    return builder.add_node("Min", [count, builder.add_scalar(population.max_spikes)], f"{name}/n")
-
-
-def _reset(builder: GraphBuilder, population: Population, voltage: str, values: str) -> str:
-    """Voltage of neurons that have fired."""
-    name = population.name
-    if population.reset == "zero":
-        return builder.add_scalar(0)
-    if population.reset == "delayed_subtract":
-        return voltage
-    amount = _add_aligned(builder, population, "reset_value")
-    if population.reset == "value":
-        return amount
-    if population.max_spikes > 1:
-        amount = builder.add_node("Mul", [values, amount], f"{name}/amount")
-    return builder.add_node("Sub", [voltage, amount], f"{name}/reset")
-
-
-def _wait(builder: GraphBuilder, population: Population, above: str, after: str) -> str:
-    """Hold the voltages of refractory neurons; returns those that fire, bool."""
-    name, zero = population.name, builder.add_scalar(0)
-    countdown = builder.step_name(f"{name}/countdown")
-    waiting = builder.add_node("Greater", [countdown, zero], f"{name}/waiting")
-    ready = builder.add_node("Not", [waiting], f"{name}/ready")
-    fires = builder.add_node("And", [above, ready], f"{name}/ready_above")
-    held = builder.step_name(f"{name}/voltage")
-    moved = builder.step_name(f"{name}/clipped")
-    reset = builder.add_node("Where", [fires, after, moved], f"{name}/moved")
-    builder.add_node("Where", [waiting, held, reset], f"{name}/voltage_next")
-    period = builder.add_scalar(population.refractory)
-    less = builder.add_node("Sub", [countdown, builder.add_scalar(1)], f"{name}/less")
-    left = builder.add_node("Max", [less, zero], f"{name}/left")
-    builder.add_node("Where", [fires, period, left], f"{name}/countdown_next")
-    return fires
-
-
-def _apply_decay(
-    builder: GraphBuilder, population: Population, state: str, decay: NDArray[np.int32]
-) -> str:
-    """Multiply a state by (4096 - decay) / 4096, rounded towards zero."""
-    name = f"{population.name}/{state}"
-    factor = builder.add_initializer(f"{name}_factor", DECAY_ONE - decay, INT64)
-    product = builder.add_node("Mul", [builder.step_name(name), factor], f"{name}_product")
-    return builder.add_node("Div", [product, builder.add_scalar(DECAY_ONE)], f"{name}_decayed")

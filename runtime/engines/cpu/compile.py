@@ -84,17 +84,7 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
         population = plane.population
         incoming = network.incoming(population.name) if plane.is_first else ()
         delays = [p.delay for p in network.projections if p.source == population.name]
-        rows, sources = [], []
-        for projection in incoming:
-            first_place = places[projection.source]
-            for place in range(first_place, len(planes)):
-                if planes[place].population.name != projection.source:
-                    break
-                sources.append(planes[place].sent)
-                row = _projection(builders, projection, sources[-1], population, costs, plastic)
-                row["left"] += 8 * planes[place].byte
-                row["negate"] ^= int(planes[place].negative)
-                rows.append({"source": place, "neurons": population.neurons, **row})
+        rows, sources = _incoming(builders, population, incoming, planes, costs, plastic)
         accumulator, reach = _accumulator(population, sources, rows)
         if reach < 0:
             reach = activation_bound(network, population)
@@ -339,6 +329,28 @@ def _partition_unit(population: Population, incoming: Sequence[Projection]) -> i
         isinstance(c, SumPool) or (isinstance(c, Conv) and c.groups > 1) for c in connections
     )
     return population.neurons if alone or grouped else LANES
+
+
+def _incoming(
+    builders: ArrayBuilders,
+    population: Population,
+    projections: Sequence[Projection],
+    planes: Sequence[Plane],
+    costs: Costs,
+    plastic: Collection[str],
+) -> tuple[list[Fields], list[Population]]:
+    """Rows of fields, one for each plane of a source, and what the planes send."""
+    rows: list[Fields] = []
+    sources: list[Population] = []
+    for projection in projections:
+        for place, plane in enumerate(planes):
+            if plane.population.name == projection.source:
+                row = _projection(builders, projection, plane.sent, population, costs, plastic)
+                row["left"] += 8 * plane.byte
+                row["negate"] ^= int(plane.negative)
+                rows.append({"source": place, "neurons": population.neurons, **row})
+                sources.append(plane.sent)
+    return rows, sources
 
 
 def _projection(
