@@ -45,23 +45,29 @@ def evaluate(
 
     Reports the accuracy, or the errors of a regression, when stopped after each timestep; the
     accuracy of runs retrained for fewer timesteps, and with early exit, whose thresholds are
-    calibrated on the validation samples of the recipe (training.validation_per_class).
+    calibrated on the validation samples of the recipe (training.validation_per_class). Processes
+    that torchrun starts share the samples.
     """
     from ..train.engine.run_folder import MODEL_FILE, find_weights
     from .output import print_json
 
-    if protocol:
-        from ..train.evaluation.protocols import evaluate_protocol
-
-        scores = evaluate_protocol(run, protocol, folder)
-        print_json(scores) if as_json else _print_scores(scores, protocol)
-        return
-    for each in (run, *(retrained or ())):
+    for each in () if protocol else (run, *(retrained or ())):
         find_weights(each, MODEL_FILE, "train")
-    from ..train.evaluation.run_evaluation import evaluate_run
+    from ..train.engine.processes import join_processes
 
-    result = evaluate_run(run, retrained=retrained or (), quantized=quantized, folder=folder)
-    print_json(result.to_dict()) if as_json else _print_evaluation(result)
+    with join_processes() as prints:
+        if protocol:
+            from ..train.evaluation.protocols import evaluate_protocol
+
+            scores = evaluate_protocol(run, protocol, folder)
+            if prints:
+                print_json(scores) if as_json else _print_scores(scores, protocol)
+            return
+        from ..train.evaluation.run_evaluation import evaluate_run
+
+        result = evaluate_run(run, retrained=retrained or (), quantized=quantized, folder=folder)
+        if prints:
+            print_json(result.to_dict()) if as_json else _print_evaluation(result)
 
 
 def _print_evaluation(result: "RunEvaluation") -> None:

@@ -1,7 +1,7 @@
 """`pumice train`: train a network by a recipe."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +24,12 @@ Seeds = Annotated[
 ]
 
 
+Smoke = Annotated[
+    bool,
+    typer.Option("--smoke", help="Check shapes and memory, and run two steps on random samples."),
+]
+
+
 def train(
     recipe: RecipeOrRun = None,
     override: Overrides = None,
@@ -32,13 +38,18 @@ def train(
     epochs: Epochs = None,
     seeds: Seeds = None,
     resume: Resume = False,
+    smoke: Smoke = False,
     as_json: Json = False,
 ) -> None:
     """Train a network by a recipe.
 
     Writes weights, history and provenance to a run folder. A run is resumed from its folder alone:
     'pumice train --resume -o RUN', perhaps with more --epochs where its schedule is constant.
+    --smoke checks a recipe of any kind without its data: shapes, memory and two steps.
     """
+    if smoke:
+        _print_smoke(recipe, override or (), as_json)
+        return
     from ..train.recipes.plan import holds_seeds, plan_run, plan_seeds, write_seeds
 
     several = seeds is not None or (resume and holds_seeds(recipe, output))
@@ -70,6 +81,44 @@ def train(
         _print_run(runs[0], as_json)
     else:
         _print_seeds(runs, as_json)
+
+
+def _print_smoke(recipe: str | None, overrides: Sequence[str], as_json: bool) -> None:
+    from ..runtime.errors import RecipeError
+    from ..train.recipes.loader import load_any_recipe
+    from .output import print_json, stdout_to_stderr
+
+    if recipe is None:
+        raise RecipeError("--smoke: RECIPE is missing: name one (see 'pumice recipes')")
+    settings = load_any_recipe(recipe, overrides)
+    from ..train.recipes.smoke import smoke_test
+
+    with stdout_to_stderr():
+        report = smoke_test(settings)
+    if as_json:
+        print_json(report.to_dict())
+        return
+    for name, shape in report.layers.items():
+        typer.echo(f"{name:24} {' x '.join(map(str, shape))}")
+    typer.echo(
+        f"input {' x '.join(map(str, report.input_shape))}, {report.timesteps} timesteps; "
+        f"{report.neurons:,} neurons, {report.parameters:,} weights"
+    )
+    if report.memory is not None and report.memory_with_checkpointing is not None:
+        typer.echo(
+            f"memory of a step of {report.batch_size} samples: {_format_gb(report.memory)}, with "
+            f"gradient checkpointing {_format_gb(report.memory_with_checkpointing)}"
+        )
+    took = report.step_memory_measured
+    estimate = "" if report.step_memory is None else f", estimated {_format_gb(report.step_memory)}"
+    typer.echo(
+        f"two steps of {report.step_batch_size} samples: {report.seconds:.1f} s each, loss "
+        f"{report.loss:.3g}" + (f", memory {_format_gb(took)}{estimate}" if took else "")
+    )
+
+
+def _format_gb(size: int) -> str:
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def _execute(plans: "list[RunPlan]") -> "list[CompletedRun]":

@@ -56,6 +56,44 @@ def known_shape(options: DataOptions) -> tuple[int, int, int] | None:
     return channels, height // options.pool, width // options.pool
 
 
+CLASSES = {
+    "cifar10": 10,
+    "cifar100": 100,
+    "digits-events": 10,
+    "dvs-cifar10": 10,
+    "dvs-gesture": 11,
+    "fashion-mnist": 10,
+    "ncaltech101": 101,
+    "nmnist": 10,
+}
+IMAGES = {"cifar10", "cifar100", "fashion-mnist"}
+
+
+@dataclass(frozen=True)
+class SampleInfo:
+    """Shape of a frame (channels, height, width), number of classes, and bits of a value."""
+
+    shape: tuple[int, int, int]
+    classes: int
+    value_bits: int
+
+
+def sample_info(options: DataOptions) -> SampleInfo:
+    """Shape, classes and values of the samples of a dataset, without its files.
+
+    Raises `DataError` where they depend on the files.
+    """
+    shape, classes = known_shape(options), CLASSES.get(options.name, 0)
+    if options.size and options.name in CLASSES:
+        channels = SHAPES.get(options.name, (2, 0, 0))[0]
+        shape = channels, options.size, options.size
+    if shape is None or not classes:
+        raise DataError(f"{options.name}: the shape of its samples depends on its files")
+    direct = options.encoding in (None, "direct")
+    images = options.name in IMAGES and direct
+    return SampleInfo(shape, classes, 8 if images or options.values == "counts" else 1)
+
+
 def get_dataset_info(name: str) -> DatasetInfo:
     """Look up a dataset; raises `DataError` with the nearest known name."""
     if name not in DATASETS:

@@ -11,7 +11,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .trainer import rank_and_world_size
+from .processes import rank_and_world_size
 
 
 def is_single_process() -> bool:
@@ -78,6 +78,7 @@ def _sync_batch_norm_forward(norm: _BatchNorm, values: Tensor) -> Tensor:
             norm.momentum or 0.0,
             norm.eps,
         )
+    original, values = values.dtype, values.float()  # sums of 16 bits would lose digits
     axes = [axis for axis in range(values.dim()) if axis != 1]
     shape = [-1 if axis == 1 else 1 for axis in range(values.dim())]
     count = values.numel() // values.shape[1] * rank_and_world_size()[1]
@@ -86,12 +87,14 @@ def _sync_batch_norm_forward(norm: _BatchNorm, values: Tensor) -> Tensor:
     variance = _all_reduce(centered.square().sum(dim=axes)) / count
     if norm.running_mean is not None and norm.running_var is not None:
         momentum = norm.momentum or 0.0
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked.add_(1)
         norm.running_mean.lerp_(mean.detach(), momentum)
         norm.running_var.lerp_(variance.detach() * count / (count - 1), momentum)
     normalized: Tensor = centered * (variance + norm.eps).rsqrt().view(shape)
     if norm.weight is not None:
         normalized = normalized * norm.weight.view(shape) + norm.bias.view(shape)
-    return normalized
+    return normalized.to(original)
 
 
 def sync_batch_norm(module: nn.Module) -> None:

@@ -22,6 +22,7 @@ from ..recipes.recipe import Recipe
 from .averaging import WeightAveraging
 from .callbacks import EpochFunction, QatCheckpoint
 from .checkpoint import TrainedModel, record_network, write_trained_model
+from .processes import launched_devices
 from .readout import check_losses, make_readout, readout_provenance, set_readout
 from .run_folder import MODEL_FILE, lock_run, prepare_run
 from .step_checkpoint import EpochMetrics, StepCheckpoint
@@ -107,7 +108,7 @@ def _run_options(
         options.epochs,
         checkpoint,
         progress,
-        recipe.devices,
+        launched_devices(recipe.devices),
         options.accumulate_grad_batches,
         options.tensorboard,
         on_epoch,
@@ -124,7 +125,7 @@ def _build(recipe: Recipe, data: dict[str, Any]) -> SpikingNetwork:
 def _check_batch(recipe: Recipe, name: str, samples: int) -> None:
     """Raise `RecipeError` where a training step takes more samples than there are."""
     batch_size = recipe.training.batch_size
-    step_size = batch_size * recipe.devices.world_size
+    step_size = batch_size * launched_devices(recipe.devices).world_size
     if samples < step_size:
         raise RecipeError(
             f"training.batch_size = {batch_size}: {name} has {samples} training samples, a step "

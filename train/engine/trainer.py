@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ...runtime.errors import FileError, PumiceError, RecipeError
 from ..data.reading import as_many_workers_as_asked
 from .callbacks import REMEDY, AtomicCheckpointIO, EpochFunction, EpochReporter, HistoryLogger
+from .processes import rank_and_world_size
 from .run_folder import RESUME_FILE
 from .training_config import DeviceOptions
 
@@ -215,13 +216,6 @@ class EpochSampler(Sampler[int]):
         rank, world_size = rank_and_world_size()
         start, self.start = self.start, 0
         return iter(order[rank::world_size][start : len(self)].tolist())
-
-
-def rank_and_world_size() -> tuple[int, int]:
-    """Rank of this process and number of processes that train together."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
 
 
 def identity(batch: Any) -> Any:

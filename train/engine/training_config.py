@@ -110,6 +110,8 @@ class DeviceOptions(Options):
     - `devices`: number of devices on each node.
     - `nodes`: number of nodes.
     - `precision`: floating-point format of the layers.
+    - `sync_batch_norm`: whether batch norm in training takes the statistics of all processes, so
+      that the loss is that of one process with the whole batch.
 
     Several processes share the samples and average gradients (DistributedDataParallel). With a
     mixed `precision`, layers compute in 16 bits, except in quantization-aware epochs, where sums
@@ -120,6 +122,7 @@ class DeviceOptions(Options):
     devices: int = Field(default=1, ge=1)
     nodes: int = Field(default=1, ge=1)
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    sync_batch_norm: bool = True
 
     @property
     def world_size(self) -> int:

@@ -13,9 +13,11 @@ from ..data.mixing import mix
 from ..losses.registry import compute_losses, make_projection_head
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
+from .distributed import all_gather, sync_batch_norm
 from .optimizers import make_optimizer, make_schedule
+from .processes import rank_and_world_size
 from .teacher import Teacher
-from .trainer import rank_and_world_size, seed_epoch
+from .trainer import seed_epoch
 from .transfer import frozen_layers
 
 Batch = tuple[Tensor, Tensor]
@@ -51,7 +53,9 @@ class TrainingModule(lightning.LightningModule):
         self._teacher = [teacher]  # in a list, so that its weights are in no checkpoint
 
     def on_fit_start(self) -> None:
-        """Move the teacher to the device."""
+        """Synchronize batch norm between processes; move the teacher to the device."""
+        if self.recipe.devices.sync_batch_norm:
+            sync_batch_norm(self)
         for teacher in self._teacher:
             if teacher is not None:
                 teacher.to(self.device)
@@ -68,8 +72,24 @@ class TrainingModule(lightning.LightningModule):
         for layer in self.frozen:
             layer.eval()  # batch norm keeps its statistics
 
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Take the largest voltages of all processes, which an integrator must hold."""
+        if rank_and_world_size()[1] > 1:
+            for name, buffer in self.network.named_buffers():
+                if name.endswith("max_abs_voltage"):
+                    torch.distributed.all_reduce(buffer, torch.distributed.ReduceOp.MAX)
+
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Augment, compute and log the losses; their sum is minimized."""
+        """Augment and compute the losses; their sum is minimized."""
+        losses, measure = self.compute_losses(batch)
+        loss = torch.stack(list(losses.values())).sum()
+        self._check_finite(loss, index)
+        metrics = {**losses, "loss": loss, **measure}
+        self.step_metrics = {name: value.detach() for name, value in metrics.items()}
+        return loss
+
+    def compute_losses(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Augment a batch; return its weighted losses and its measures, by name."""
         loss_options, network = self.recipe.loss, self.network
         events, targets, labels = self._prepare(batch)
         # Integers are exact in float32, not in 16 bits.
@@ -86,13 +106,14 @@ class TrainingModule(lightning.LightningModule):
                 logits = projected = network(events).float()
         (teacher,) = self._teacher
         answers = None if teacher is None else teacher(events)
+        if rank_and_world_size()[1] > 1:  # the losses of the whole batch, in every process
+            projected = all_gather(projected, 1) if loss_options.contrastive else projected
+            logits, targets, labels = (
+                all_gather(each, axis) for each, axis in ((logits, 1), (targets, 0), (labels, 0))
+            )
+            answers = None if answers is None else all_gather(answers, 0)
         losses = compute_losses(loss_options, logits, targets, projected, answers, self._progress())
-        loss = torch.stack(list(losses.values())).sum()
-        self._check_finite(loss, index)
-        measure = self._measure(logits.detach().sum(dim=0), labels)
-        metrics = {**losses, "loss": loss, **measure}
-        self.step_metrics = {name: value.detach() for name, value in metrics.items()}
-        return loss
+        return losses, self._measure(logits.detach().sum(dim=0), labels)
 
     def _prepare(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Augmented events, targets of the losses, and labels, of all views."""
@@ -121,10 +142,8 @@ class TrainingModule(lightning.LightningModule):
         return self.current_epoch / max(1, self.recipe.training.epochs - 1)
 
     def _check_finite(self, loss: Tensor, index: int) -> None:
-        """Raise `TrainingError` in all processes where the loss of one is not finite."""
-        finite = torch.isfinite(loss.detach()).float()
-        if rank_and_world_size()[1] > 1:
-            torch.distributed.all_reduce(finite, torch.distributed.ReduceOp.MIN)
+        """Raise `TrainingError` where the loss is not finite; it is the same in all processes."""
+        finite = bool(torch.isfinite(loss.detach()))
         if not finite:
             (optimizer,) = self.trainer.optimizers
             rate = optimizer.param_groups[0]["lr"]

@@ -17,6 +17,7 @@ from ...runtime.network import Network
 from ...runtime.trace import Trace, logits_over_time
 from ..data import Dataset, FrameSet
 from ..data.reading import default_workers
+from ..engine.processes import map_shards
 from ..models.modules import as_network
 from ..nn.network import SpikingNetwork
 
@@ -115,6 +116,8 @@ def predict_logits(
 ) -> Logits:
     """Cumulative logits after each timestep, float32 (timesteps, samples, classes).
 
+    Processes that work together share the samples.
+
     In floating point, or `quantized` as in quantization-aware training; the modes of the network
     are restored.
     """
@@ -122,14 +125,19 @@ def predict_logits(
     modes = [layer.quantized for layer in network.layer_list]
     training, device = network.training, next(network.parameters()).device
     network.eval().quantize(quantized)
-    parts = []
-    for events, _ in frames.batches(batch_size, default_workers(frames.source)):
-        inputs = torch.from_numpy(events.astype(np.float32)).to(device)
-        parts.append(network(inputs).cumsum(dim=0).float().cpu().numpy())
+
+    def predict(indices: NDArray[np.int64] | None) -> Logits:
+        part, parts = frames if indices is None else frames[indices], []
+        for events, _ in part.batches(batch_size, default_workers(part.source)):
+            inputs = torch.from_numpy(events.astype(np.float32)).to(device)
+            parts.append(network(inputs).cumsum(dim=0).float().cpu().numpy())
+        return np.concatenate(parts, axis=1)
+
+    logits = map_shards(predict, len(frames), axis=1)
     network.train(training)
     for layer, mode in zip(network.layer_list, modes, strict=True):
         layer.quantized = mode
-    return np.concatenate(parts, axis=1)
+    return logits
 
 
 def model_accuracy(
@@ -186,10 +194,16 @@ def run_logits(
 ) -> NDArray[np.int64]:
     """Logits of a converted network after each timestep, int64 (timesteps, samples, classes).
 
-    `engine` is the name of an engine, or a function with the signature of one.
+    `engine` is the name of an engine, or a function with the signature of one. Processes that work
+    together share the samples.
     """
-    traces = _run_batches(network, frames, engine, batch_size)
-    return np.concatenate([logits_over_time(network, trace) for trace in traces], axis=1)
+
+    def compute(indices: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        part = frames if indices is None else frames[indices]
+        traces = _run_batches(network, part, engine, batch_size)
+        return np.concatenate([logits_over_time(network, trace) for trace in traces], axis=1)
+
+    return map_shards(compute, len(frames), axis=1)
 
 
 def _run_batches(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..data.clips import ClipOptions, frame_indices, uniform_clip_starts
 from ..data.videos import VideoSource
+from ..engine.processes import share
 from ..nn.network import SpikingNetwork
 from .representation_metrics import Vectors as Vectors
 from .representation_metrics import consistency_error_per_step
@@ -57,12 +58,20 @@ def extract_features(
     """Extract the features of all `videos`, from `clips` clips uniformly spread over each.
 
     Sets the network to evaluation mode; it computes in floats or, if quantized, in integers.
+    Processes that work together share the videos.
     """
     network.eval()
     device = next(network.parameters()).device
-    batches = iter_clips(videos, options, clips, batch_size)
-    features = (network.features(batch.to(device)).flatten(2).cpu() for batch in batches)
-    return _collect_features(features, clips, videos)
+
+    def extract(chosen: NDArray[np.int64] | None) -> Features:
+        batches = iter_clips(videos, options, clips, batch_size, chosen)
+        features = (network.features(batch.to(device)).flatten(2).cpu() for batch in batches)
+        return _collect_features(features, clips, videos)
+
+    parts = share(extract, len(videos.lengths))
+    steps = np.concatenate([part.steps for part in parts])
+    errors = np.concatenate([part.consistency_errors for part in parts])
+    return Features(steps, errors, videos.labels)
 
 
 def pixel_features(videos: VideoSource, options: ClipOptions, clips: int = 1) -> Features:
@@ -73,15 +82,25 @@ def pixel_features(videos: VideoSource, options: ClipOptions, clips: int = 1) ->
 
 
 def iter_clips(
-    videos: VideoSource, options: ClipOptions, clips: int = 1, batch_size: int = 128
+    videos: VideoSource,
+    options: ClipOptions,
+    clips: int = 1,
+    batch_size: int = 128,
+    chosen: NDArray[np.int64] | None = None,
 ) -> Iterator[Tensor]:
     """Iterate over clips, `clips` of each video and `batch_size` videos at once.
 
-    float32 (timesteps, batch_size * clips, *shape); the clips of a video are adjacent.
+    float32 (timesteps, batch_size * clips, *shape); the clips of a video are adjacent. `chosen`
+    holds the indices of the videos, by default all.
     """
-    for start in range(0, len(videos.lengths), batch_size):
-        chosen = range(start, min(start + batch_size, len(videos.lengths)))
-        batch = np.concatenate([_load_clips(videos, video, options, clips) for video in chosen])
+    indices = np.arange(len(videos.lengths)) if chosen is None else chosen
+    for start in range(0, len(indices), batch_size):
+        batch = np.concatenate(
+            [
+                _load_clips(videos, int(video), options, clips)
+                for video in indices[start : start + batch_size]
+            ]
+        )
         yield torch.from_numpy(batch).transpose(0, 1).float()
 
 

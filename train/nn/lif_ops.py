@@ -6,6 +6,7 @@ they are, without a graph break.
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,11 @@ def lif_forward(
     values, level = _as_dense(activation), float(threshold)
     if _has_numba(values):
         return _forward_numba(values, bias, level, decays, *_model(reset), integers)
+    if _has_triton(values, reset):
+        from . import lif_triton
+
+        flat_bias, spiking = _expand_bias(bias, values), reset != "none"
+        return lif_triton.forward(values, flat_bias, level, decays, spiking, integers)
     return lif_torch.forward(values, bias, level, decays, *_model(reset), integers)
 
 
@@ -68,6 +74,11 @@ def lif_backward(
     values, level = _like(gradient, voltages), float(threshold)
     if _has_numba(values):
         return _backward_numba(values, voltages, level, decays, *_model(reset), surrogate, unit)
+    if _has_triton(values, reset):
+        from . import lif_triton
+
+        spiking = reset != "none"
+        return lif_triton.backward(values, voltages, level, decays, spiking, surrogate, unit)
     return lif_torch.backward(values, voltages, level, decays, *_model(reset), surrogate, unit)
 
 
@@ -105,6 +116,18 @@ def _has_numba(values: Tensor) -> bool:
     return values.device.type == "cpu" and values.dtype == torch.float32
 
 
+def _has_triton(values: Tensor, reset: str) -> bool:
+    """Whether Triton's kernels, which know no soft reset, take `values`."""
+    fits = values.is_cuda and values.dtype == torch.float32 and reset != "subtract"
+    return fits and bool(find_spec("triton"))
+
+
+def _expand_bias(bias: Tensor, values: Tensor) -> Tensor:
+    """Bias of each neuron, in the order of memory of `values`."""
+    order = [axis - 2 for axis in _memory_order(values)[2:]]
+    return bias.detach().expand(values.shape[2:]).permute(order).reshape(-1)
+
+
 def _forward_numba(
     activation: Tensor,
     bias: Tensor,
@@ -117,9 +140,7 @@ def _forward_numba(
     out, voltages = torch.empty_like(activation), torch.empty_like(activation)
     dtype: Any = np.int32 if integers else np.float32
     factor_unit = 1.0 if integers else 1.0 / DECAY_ONE
-    order = [axis - 2 for axis in _memory_order(activation)[2:]]
-    expanded = bias.detach().expand(activation.shape[2:]).permute(order)
-    flat_bias = expanded.reshape(-1).numpy().astype(dtype)
+    flat_bias = _expand_bias(bias, activation).numpy().astype(dtype)
     forward: Any = kernels.lif_forward_int if integers else kernels.lif_forward_float
     inexact = forward(
         _flatten_neurons(activation),

@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -48,6 +49,9 @@ KINDS: dict[Kind, RecipeKind] = {
         "pumice.train.recipes.hrsnn", "pumice.train.hrsnn.recipe:HrsnnRecipe", "train-hrsnn"
     ),
 }
+
+
+KEY_TABLES: dict[str, Kind] = {"objective": "pretraining", "hrsnn": "hrsnn"}  # of one kind alone
 
 
 def list_recipes(kind: Kind = "training") -> list[str]:
@@ -130,6 +134,26 @@ def load_recipe(name: Name, overrides: Sequence[str] = (), *, kind: Kind = "trai
             "'pumice recipes')"
         )
     return _find_code(load_config(model, path, overrides), path.parent)
+
+
+def load_any_recipe(name: Name, overrides: Sequence[str] = ()) -> Any:
+    """Load a recipe whose kind its tables tell, of a file, or its name, of a shipped recipe.
+
+    Raises as `load_recipe`.
+    """
+    path = Path(name)
+    kind: Kind = "training"
+    if path.is_file():
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            tables = {}  # the error is told below
+        for table, of_kind in KEY_TABLES.items():
+            if table in tables:
+                kind = of_kind
+    else:
+        kind = find_recipe_kind(os.fspath(name))
+    return load_recipe(name, overrides, kind=kind)
 
 
 def _find_code(recipe: Any, folder: Path) -> Any:
