@@ -6,6 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pumice.runtime.errors import DataError
+from pumice.train.data import load
 from pumice.train.data.dataset import (
     Dataset,
     FrameSet,
@@ -148,3 +149,11 @@ def test_a_validation_part_of_the_dataset_is_used_as_it_is() -> None:
     assert validation is not None and (len(rest), len(validation)) == (2, 2)
     with_part = replace(data, validation=data.test)
     assert train_val_split(with_part, 1, seed=0) == (data.train, data.test)
+
+
+def test_validation_samples_are_drawn_from_a_dataset_without_audio() -> None:
+    data = load("digits-events", timesteps=2)
+    assert data.provenance["options"]["audio"] is None
+    train, validation = train_val_split(data, 3, seed=0)
+    assert validation is not None and len(validation) == 30
+    assert len(train) + 30 == len(data.train)
