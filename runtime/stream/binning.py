@@ -50,8 +50,9 @@ class TimeBin(NamedTuple):
     Attributes:
         end: End, microseconds.
         events: Number of events, or of waveform samples.
-        frame: uint8 (*input shape); for a network with encoders what they take, such as the
-            waveform samples of a timestep, int16 (samples,).
+        frame: uint8 (*input shape), int32 if the input has more than 8 bits; for a network
+            with encoders what they take, such as the waveform samples of a timestep,
+            int16 (samples,).
         new_stream: Whether the stream starts here, or was reset.
     """
 
@@ -130,6 +131,7 @@ class _EventBinner:
     def __init__(self, network: Network, sensor: Sensor, stats: StreamStats) -> None:
         population = network.inputs[0]
         self.shape, self.max_value = population.shape, population.max_value
+        self.value_type = population.value_type
         self.sensor, self.stats = sensor, stats
         self.columns = sensor.width // sensor.downsample
         self.pixels = self.columns * (sensor.height // sensor.downsample)
@@ -140,7 +142,7 @@ class _EventBinner:
 
     def close_bin(self) -> TimeBin:
         """Close the open time bin and open the next."""
-        frame = np.minimum(self.counts, self.max_value).astype(np.uint8).reshape(self.shape)
+        frame = np.minimum(self.counts, self.max_value).astype(self.value_type).reshape(self.shape)
         self.counts[:] = 0
         time_bin = TimeBin(self.start + self.sensor.bin_us, self.events, frame, self.new_stream)
         self.start, self.events, self.new_stream = time_bin.end, 0, False

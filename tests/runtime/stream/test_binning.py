@@ -65,6 +65,12 @@ def test_frames_are_clipped_to_the_values_of_the_input() -> None:
     assert bin_chunks(many, network=network_of(2, 6, 6, bits=3))[0].frame.max() == 7
 
 
+def test_frames_hold_more_than_255_events_where_the_input_does() -> None:
+    rows = [(1, 1, 0, 10)] * 300
+    (binned,) = bin_chunks(make_chunk(rows), network=network_of(1, 6, 6, bits=12))
+    assert binned.frame[0, 1, 1] == 300
+
+
 def test_one_channel_takes_both_polarities() -> None:
     (time_bin,) = bin_chunks(make_chunk([(0, 0, 0, 7), (1, 0, 1, 7)]), network=network_of(1, 6, 6))
     assert time_bin.frame[0, 0].tolist() == [1, 1, 0, 0, 0, 0]
