@@ -154,7 +154,8 @@ static int pm_check_windows(const pm_network *net, const pm_projection *c, int32
   if (c->group_outputs < 1 || (int64_t)c->groups * c->group_outputs > c->neurons ||
       (int64_t)c->groups * c->group_outputs * c->windows != c->neurons)
     return 0;
-  if (c->window_columns < 1 || c->windows % c->window_columns || c->plane < 0 || c->run < 0)
+  if (c->window_columns < 1 || c->windows % c->window_columns || c->plane < 0 ||
+      !pm_between(c->run, 0, c->neurons))
     return 0;
   if (!pm_between(c->padding_y, 0, 1 << 15) || !pm_between(c->padding_x, 0, 1 << 15)) return 0;
   if (c->magic) { /* rounded up, and exact for all neurons of a row */
