@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .library import core
+from ...errors import EngineError
+from .library import OTHER_SOURCES, core
 
 FORMAT = 3  # PM_FORMAT of core.h, whose structures and constants these are
 BLOCK, LANES, HALF_LANES, PART_BITS, MAX_STEPS, WEIGHT_MARGIN = 64, 16, 8, 6, 16, 320
@@ -146,8 +147,15 @@ class CoreTables:
         return int(self.header[HEADER.index(name)])
 
     def seal(self) -> None:
-        """Write the checksum of what the tables hold now, without which the core refuses them."""
-        self.header[HEADER.index("crc")] = np.uint32(core.checksum(self.arrays())).view(np.int32)
+        """Write the checksum of what the tables hold now, without which the core refuses them.
+
+        Raises `EngineError` where the core has another layout of the tables.
+        """
+        try:
+            checksum = core.checksum(self.arrays())
+        except (AttributeError, ValueError) as error:
+            raise EngineError(OTHER_SOURCES) from error
+        self.header[HEADER.index("crc")] = np.uint32(checksum).view(np.int32)
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """Return the arrays in the order of the fields."""

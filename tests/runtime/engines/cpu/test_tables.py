@@ -1,5 +1,6 @@
 """The checksum of the tables: its definition, and that the core refuses tables without it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from every_connection import every_connection
 from pumice.runtime.engines.cpu.compile import compile_network
 from pumice.runtime.engines.cpu.costs import COSTS
 from pumice.runtime.engines.cpu.tables import CoreTables
+from pumice.runtime.errors import EngineError
 
 core: Any = pytest.importorskip("pumice.runtime.engines.cpu._core")
 
@@ -57,3 +59,9 @@ def test_sealed_tables_are_loaded(tables: CoreTables) -> None:
     changed.weights[100] ^= 1
     changed.seal()
     core.load(changed.arrays())
+
+
+def test_a_core_of_other_sources_is_an_error_of_one_line(tables: CoreTables) -> None:
+    other = replace(tables, header=np.append(tables.header, np.int32(0)))
+    with pytest.raises(EngineError, match="built from other sources .* build it again"):
+        other.seal()
