@@ -134,7 +134,7 @@ def test_two_processes_killed_and_resumed_give_the_same_weights(folder: Path) ->
         '[devices]\ndevices = 2\nprecision = "bf16-mixed"\n'
     )
     pumice = [sys.executable, "-m", "pumice", "train"]
-    recipe = [folder / "mixed.toml", "--folder", folder / "data", "-o"]
+    recipe: list[str | Path] = [folder / "mixed.toml", "--folder", folder / "data", "-o"]
     whole, killed = folder / "whole", folder / "killed"
     subprocess.run([*pumice, *recipe, whole], check=True, capture_output=True, timeout=280)
     process = subprocess.Popen([*pumice, *recipe, killed], start_new_session=True)
@@ -175,7 +175,9 @@ def test_work_is_shared_in_the_order_of_the_samples(monkeypatch: pytest.MonkeyPa
             parts[:] = [own] * 3
 
         monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
-        results.append(processes.share(lambda indices: indices, 11)[0])
+        shared = processes.share(lambda indices: indices, 11)[0]
+        assert shared is not None
+        results.append(shared)
     assert np.concatenate(results).tolist() == list(range(11))
     assert processes.share(lambda indices: indices, 2) == [None]
 

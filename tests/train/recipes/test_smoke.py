@@ -47,7 +47,7 @@ def test_the_neurons_of_sew_resnet18_are_those_of_the_literature() -> None:
     with FakeTensorMode():
         network = build_model(load_any_recipe("ucf101").network, (3, 128, 128), 2)
         sizes = dict(zip(network.layers, network.layer_shapes(), strict=True))
-    named = {layer.name: shape for layer, shape in sizes.items()}
+    named = {str(layer.name): shape for layer, shape in sizes.items()}
     assert named["stem"] == (64, 64, 64) and named["stage4.block2.conv2"] == (512, 4, 4)
     del named["output"]
     assert sum(math.prod(shape) for shape in named.values()) == 876_544
