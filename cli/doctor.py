@@ -30,6 +30,8 @@ TOOLS = {
         "gcc-riscv64-unknown-elf qemu-system-misc",
     ),
 }
+# Installed on request alone: `events` is licensed under the GPL, `gpu` is of use with a GPU only.
+ON_REQUEST = ("events", "gpu")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
 EXTRA_PATTERN = re.compile(r"""extra == ["']([a-z]+)["']""")
 
@@ -140,9 +142,9 @@ def install_hint(module: str) -> str:
 
 
 def install_commands(packages: list[Package]) -> list[list[str]]:
-    """List the pip commands that install missing packages, except the GPL-licensed `events`."""
+    """List the pip commands that install missing packages, except those of `ON_REQUEST`."""
     pip = [sys.executable, "-m", "pip", "install"]
-    missing = [p for p in packages if not p.version and p.extra != "events"]
+    missing = [p for p in packages if not p.version and p.extra not in ON_REQUEST]
     plain = [p.install[0] for p in missing if p.name not in LAVA]
     first = [[*pip, *plain]] if plain else []
     return first + [[*pip, *p.install] for p in missing if p.name in LAVA]
