@@ -60,7 +60,7 @@ def test_the_search_objective_uses_validation_samples(data: Dataset) -> None:
 
 
 def test_shipped_recipes_can_be_read() -> None:
-    assert list_recipes("hrsnn") == ["digit-motions"]
+    assert list_recipes("hrsnn") == ["digit-motions", "dvs-gesture"]
     document = load_recipe("digit-motions", kind="hrsnn").data
     assert document is not None and document.label == "motion"
 

@@ -18,6 +18,7 @@ from pumice.runtime.engines.cpu import _core, engine
 from pumice.runtime.engines.cpu.compile import compile_network
 from pumice.runtime.engines.cpu.costs import COSTS
 from pumice.runtime.engines.cpu.tables import CoreTables
+from pumice.runtime.errors import EngineError
 
 Random = np.random.Generator
 
@@ -35,7 +36,7 @@ def damage(tables: CoreTables, rng: Random) -> CoreTables:
         new = (old ^ 1 << int(rng.integers(kind.bits - 1)), old + 1, old - 1, 0, kind.max, kind.min)
         array[place] = min(max(int(rng.choice(new)), kind.min), kind.max)
     tables = CoreTables(*arrays)
-    with suppress(ValueError):  # of another format
+    with suppress(EngineError):  # of another format
         tables.seal()
     return tables
 
