@@ -237,7 +237,7 @@ class Dataset(ValueEquality):
 
     @property
     def task(self) -> Task:
-        """Whether labels are classes, or numbers to estimate."""
+        """Task: "classification" of labels, or "regression" of numbers."""
         return "regression" if self.train.labels.dtype.kind == "f" else "classification"
 
     @property

@@ -297,7 +297,7 @@ def wave_inputs(network: TakesInputs, path: PathLike, timesteps: int | None = No
 
 
 def _describe_content(path: Path, error: Exception) -> str:
-    """What a file that is no `.npz` file is, or why it cannot be read, in parentheses."""
+    """Content of a file that is no `.npz` file, or why it cannot be read, in parentheses."""
     with path.open("rb") as file:
         magic = file.read(6)
     if magic == b"\x93NUMPY":
@@ -308,14 +308,19 @@ def _describe_content(path: Path, error: Exception) -> str:
 
 
 def random_inputs(network: TakesInputs, samples: int, timesteps: int) -> Inputs:
-    """Random events, the same each time: sparse in the first sample, dense in the last."""
+    """Random events, the same each time: sparse in the first sample, dense in the last.
+
+    Values are those that an input can hold, of both signs where it is signed.
+    """
     generator = np.random.default_rng(0)
     rates = np.geomspace(*RATES, samples)
 
-    def sample(population: Population) -> NDArray[np.uint8]:
+    def sample(population: Population) -> NDArray[Any]:
         shape = (timesteps, samples, *population.shape)
         active = generator.random(shape) < rates.reshape(1, -1, *(1 for _ in population.shape))
         values = generator.integers(1, population.max_value + 1, shape)
-        return (active * values).astype(np.uint8)
+        if population.signed:
+            values *= generator.choice((-1, 1), shape)
+        return (active * values).astype(population.value_type)
 
     return Inputs({p.name: sample(p) for p in network.inputs}, None, "random events")

@@ -161,7 +161,7 @@ def nda(clips: Tensor, options: NdaOptions) -> Tensor:
     return torch.stack(samples, dim=1)
 
 
-def _signed(limit: float) -> float:
+def _draw_symmetric(limit: float) -> float:
     return float(2 * torch.rand(()) - 1) * limit
 
 
@@ -171,13 +171,15 @@ def _roll(clip: Tensor, limit: int) -> Tensor:
 
 
 def _turn(limit: float) -> Tensor:
-    angle = math.radians(_signed(limit))
+    angle = math.radians(_draw_symmetric(limit))
     cosine, sine = math.cos(angle), math.sin(angle)
     return torch.tensor([[cosine, -sine, 0.0], [sine, cosine, 0.0]])
 
 
 def _slant(limit: float) -> Tensor:
-    return torch.tensor([[1.0, math.tan(math.radians(_signed(limit))), 0.0], [0.0, 1.0, 0.0]])
+    return torch.tensor(
+        [[1.0, math.tan(math.radians(_draw_symmetric(limit))), 0.0], [0.0, 1.0, 0.0]]
+    )
 
 
 def _blank(clip: Tensor, limit: int) -> Tensor:

@@ -37,7 +37,7 @@ class WeightAveraging(lightning.Callback):
 
     @property
     def started(self) -> bool:
-        """Whether anything was averaged."""
+        """True once weights have been averaged."""
         return int(self.average.n_averaged) > 0
 
     def on_fit_start(self, trainer: Any, pl_module: lightning.LightningModule) -> None:

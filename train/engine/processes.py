@@ -37,7 +37,7 @@ class Launch:
 
 
 def find_launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
-    """What torchrun or srun started, by its variables; None of a process of its own."""
+    """Launch of torchrun or srun, by its variables; None for a process of its own."""
     if "TORCHELASTIC_RUN_ID" in environment:
         return Launch(int(environment["WORLD_SIZE"]), int(environment["LOCAL_WORLD_SIZE"]))
     if int(environment.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in environment:

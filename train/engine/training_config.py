@@ -99,7 +99,7 @@ class TrainingOptions(Options):
 
     @property
     def can_extend(self) -> bool:
-        """Whether the learning rates do not depend on the number of epochs."""
+        """True where learning rates do not depend on the number of epochs."""
         return isinstance(self.schedule, ConstantOptions) and not self.patience
 
 

@@ -220,7 +220,7 @@ class LossOptions(Options):
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether a loss learns from the models of `[teacher]`."""
+        """True where a loss learns from the models of `[teacher]`."""
         prefix = self.prefix_distillation
         return self.distillation is not None or bool(prefix and prefix.teacher == "model")
 

@@ -8,7 +8,7 @@ from ...runtime.config import Options
 
 
 class ReadoutOptions(Options):
-    """How the voltages of the read-out become predictions, in every architecture.
+    """Rule that turns voltages of the read-out into predictions, in every architecture.
 
     - `decision`: "last", the voltages after the timesteps so far; "max", the largest of each class
       so far (max over time); "length", those after the last timestep in which the sample has an

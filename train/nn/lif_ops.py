@@ -108,7 +108,7 @@ lif_forward.register_autograd(_backward, setup_context=_setup_context)
 
 
 def _model(reset: str) -> tuple[bool, bool]:
-    """Whether neurons spike, and whether their reset is soft."""
+    """Flags of a reset: neurons spike, the reset is soft."""
     return reset != "none", reset == "subtract"
 
 
@@ -117,7 +117,7 @@ def _has_numba(values: Tensor) -> bool:
 
 
 def _has_triton(values: Tensor, reset: str) -> bool:
-    """Whether Triton's kernels, which know no soft reset, take `values`."""
+    """True where Triton's kernels, which know no soft reset, take `values`."""
     fits = values.is_cuda and values.dtype == torch.float32 and reset != "subtract"
     return fits and bool(find_spec("triton"))
 

@@ -41,7 +41,7 @@ class NeuronConfig:
 
     @property
     def soft(self) -> bool:
-        """Whether a spike subtracts the threshold."""
+        """True where a spike subtracts the threshold."""
         return self.reset == "subtract"
 
 

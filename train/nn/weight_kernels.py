@@ -67,7 +67,7 @@ def fold_backward(
 
 
 def has_kernel(weights: Tensor) -> bool:
-    """Whether the kernels take `weights`, whose rows are the output channels."""
+    """True where the kernels take `weights`, whose rows are the output channels."""
     return weights.device.type == "cpu" and weights.dtype == torch.float32
 
 

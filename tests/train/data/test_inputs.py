@@ -104,6 +104,18 @@ def test_an_npy_file_is_rejected(tmp_path: Path) -> None:
         file_inputs(NETWORK, tmp_path / "a.npy")
 
 
+@pytest.mark.parametrize(("bits", "signed", "reach"), [(12, False, 4095), (12, True, 2047)])
+def test_random_values_are_those_of_wide_and_signed_inputs(
+    bits: int, signed: bool, reach: int
+) -> None:
+    wide = Population("in", (50,), kind="input", value_bits=bits, signed=signed)
+    out = Population("out", (1,), kind="integrator")
+    network = Network((wide, out), (Projection("p", "in", "out", Dense(np.ones((1, 50)))),))
+    values = random_inputs(network, 3, 100).events["in"]
+    assert reach - 64 < values.max() <= reach
+    assert (values.min() < 64 - reach) == signed and values.min() >= -reach * signed
+
+
 def test_random_events_are_deterministic_with_increasing_rates() -> None:
     inputs, again = random_inputs(TWO_INPUTS, 5, 400), random_inputs(TWO_INPUTS, 5, 400)
     for name in ("a", "b"):
