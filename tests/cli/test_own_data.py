@@ -117,6 +117,7 @@ def run_all(tmp_path: Path, recipe: Path) -> float:
     return accuracy
 
 
+@pytest.mark.filterwarnings("default::pumice.runtime.errors.PumiceWarning")
 @pytest.mark.parametrize("case", CASES)
 def test_a_folder_of_files_runs_end_to_end_without_its_damaged_file(
     tmp_path: Path, case: str
@@ -135,7 +136,10 @@ def test_a_folder_of_files_runs_end_to_end_without_its_damaged_file(
     assert trained.status == 2 and f"low/3{suffix}: " in trained.err
     few = pumice("train", recipe, "-o", tmp_path / "again", "--set", "data.unreadable=0.01")
     assert few.status == 2 and "1 of 20 samples cannot be read" in few.err
-    document = pumice("train", recipe, "-o", tmp_path / "again", "--json").document
+    again = pumice("train", recipe, "-o", tmp_path / "again", "--json")
+    assert again.err.count("warning: 1 of 20 samples cannot be read and are left out") == 1
+    assert f"low/3{suffix}: " in again.err
+    document = again.document
     unreadable = document["provenance"]["data"]["unreadable"]
     assert unreadable["files"] == 1 and unreadable["first"][0].startswith(f"low/3{suffix}: ")
 

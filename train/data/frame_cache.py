@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.errors import DataError, PumiceError
+from ...runtime.errors import DataError, PumiceError, PumiceWarning
 from ...runtime.files import atomic_write, cache_path
 from .cache import cache_key, warn_not_cached
 from .progress import track
@@ -161,6 +162,11 @@ def _read_index(folder: Path, source: DecodedSource) -> tuple[FileSource, _Build
 
 
 def _without_broken(source: SampleSource, build: _Build) -> Cached:
+    """Leave out the damaged items, with a warning that counts them and names the first."""
+    if build.broken:
+        count, first = len(build.broken), build.broken[min(build.broken)]
+        message = f"{count} of {len(source)} samples cannot be read and are left out; the first: "
+        warnings.warn(message + first, PumiceWarning, stacklevel=3)
     kept = np.setdiff1d(np.arange(len(source)), np.array([*build.broken], np.int64))
     chosen = source if len(kept) == len(source) else IndexedSource(source, kept)
     return Cached(chosen, kept, build.broken)

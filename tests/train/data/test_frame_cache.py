@@ -67,7 +67,8 @@ def test_damaged_items_are_named_counted_and_left_out_below_the_limit() -> None:
     with pytest.raises(DataError, match=r"2 of 20 .*unreadable = 0.05 .*first: item 1000"):
         cached_frames("test", PARAMETERS, items, CacheOptions(unreadable=0.05))
     for use in (True, False):
-        cached = cached_frames("test", PARAMETERS, items, CacheOptions(use, 0.1))
+        with pytest.warns(PumiceWarning, match="^2 of 20 .* left out; the first: item 1000"):
+            cached = cached_frames("test", PARAMETERS, items, CacheOptions(use, 0.1))
         assert cached.broken == {0: "item 1000: is damaged", 10: "item 1010: is damaged"}
         assert cached.kept.tolist() == [*range(1, 10), *range(11, 20)]
         good = np.stack([decode(1000 + k) for k in cached.kept], axis=1)
