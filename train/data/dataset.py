@@ -184,6 +184,7 @@ class Dataset(ValueEquality):
         digest: SHA-256 of frames, labels and the options that made them, hexadecimal.
         provenance: Source, license, split and options, as plain values.
         validation: Validation samples, where the dataset has a part of its own for them.
+        augmented: Whether training samples include augmented copies of others.
 
     Raises:
         DataError: The parts differ in shape, or a label has no class.
@@ -196,6 +197,7 @@ class Dataset(ValueEquality):
     digest: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
     validation: FrameSet | None = None
+    augmented: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
@@ -287,12 +289,12 @@ def train_val_split(data: Dataset, per_class: int, seed: int) -> tuple[FrameSet,
     """Training and validation samples of `data`.
 
     The dataset's own validation part where it has one; else `per_class` training samples of each
-    class, drawn by `seed`; none with 0. Raises `DataError` where a class has too few samples.
+    class, drawn by `seed`; none with 0. Raises `DataError` where a class has too few samples, or
+    where drawn samples could have copies among the others.
     """
     if data.validation is not None or not per_class:
         return data.train, data.validation
-    options = data.provenance.get("options") or {}
-    if (options.get("audio") or {}).get("copies"):
+    if data.augmented:
         raise DataError(
             f"{data.name}: training samples have augmented copies, which validation samples drawn "
             "from them would share; hold recordings out by split.validation"

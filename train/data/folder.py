@@ -119,6 +119,7 @@ def load_folder(options: DataOptions) -> Dataset:
         _digest(tree, options),
         provenance,
         sets.get("validation"),
+        augmented=reader.augmented is not None,
     )
 
 
