@@ -74,7 +74,7 @@ def export(
 
 
 def _list_omitted(network: "Network", to: Format) -> dict[str, str]:
-    """What a file of the format leaves out of the network, with the consequence."""
+    """Features that a file of the format leaves out of the network, with the consequence."""
     omitted = {}
     if network.early_exit and to not in ("onnx", "c"):
         omitted["early exit"] = f"{to} files run all timesteps"

@@ -65,7 +65,7 @@ def catch_signals() -> list[int]:
 
 
 def _is_ending() -> bool:
-    """Whether the interrupted code is run by the exception of a signal: it cleans up."""
+    """True where the interrupted code is run by the exception of a signal: it cleans up."""
     error = sys.exc_info()[1]
     while error is not None:
         if isinstance(error, KeyboardInterrupt | SystemExit):

@@ -45,13 +45,13 @@ class QuantizationReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the integers represent badly, by projection and by population."""
+        """Warnings of what the integers represent badly, by projection and by population."""
         by_projection = (warning for each in self.projections for warning in each.warnings)
         return (*by_projection, *self.lost)
 
     @property
     def is_meaningless(self) -> bool:
-        """Whether a projection is so far off that the network cannot stand for the model."""
+        """True where a projection is so far off that the network cannot stand for the model."""
         return any(each.is_meaningless for each in self.projections)
 
     def to_dict(self) -> dict[str, Any]:

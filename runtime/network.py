@@ -281,7 +281,7 @@ def _check_messages(network: Network, projection: Projection) -> None:
 
 
 def is_modular(population: Population) -> bool:
-    """Whether `population` takes its activation modulo 2^24, so that it may have any size."""
+    """True where `population` takes its activation modulo 2^24, so that it may have any size."""
     return population.kind == "sigma_delta" or not population.align_bits
 
 

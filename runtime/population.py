@@ -167,7 +167,7 @@ class Population(ValueEquality):
 
     @property
     def bounded(self) -> bool:
-        """Whether `min_voltage` is above the lower end of the register."""
+        """True where `min_voltage` is above the lower end of the register."""
         return bool((self.min_voltage > LIMITS["min_voltage"][0]).any())
 
 

@@ -106,7 +106,7 @@ def make_recording(trace: Trace) -> Recording:
 
 
 def _returned(population: TracedPopulation, steps: int) -> NDArray[np.float64] | None:
-    """What the recurrent layer of neurons got: their own spikes where time is a loop inside."""
+    """Input of the recurrent layer of neurons: their own spikes where time is a loop inside."""
     if population.params.recurrent is None:
         return None
     handed_on = layout_of(population.module) == "step"

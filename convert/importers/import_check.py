@@ -121,13 +121,13 @@ def _check_layer(network: FloatNetwork, population: FloatPopulation, recording: 
 
 
 def _carry_back(record: LayerRecord, fused: FusedLinear, shape: tuple[int, ...]) -> Array:
-    """What the recurrent layer of neurons gives them at each timestep, its bias included."""
+    """Output of the recurrent layer of neurons at each timestep, its bias included."""
     assert record.returned is not None
     return carry_back(fused, record.returned.reshape(*record.returned.shape[:2], *shape))
 
 
 def carry_back(fused: FusedLinear, outputs: Array) -> Array:
-    """What a recurrent layer gives for `outputs` (timesteps, batch, *shape), one step later."""
+    """Output of a recurrent layer for `outputs` (timesteps, batch, *shape), one step later."""
     import torch
 
     from ..quantize.float_simulator import apply_projection

@@ -136,7 +136,7 @@ class NeuronParams:
 
 
 class ResetRule(TypedDict, total=False):
-    """What spikes do; the fields of `NeuronParams`."""
+    """Reset by a spike, as fields of `NeuronParams`."""
 
     reset: Reset
     reset_value: ArrayLike

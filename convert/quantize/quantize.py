@@ -71,7 +71,7 @@ class ProjectionQuantization:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the integers represent so badly that results may differ; empty as a rule."""
+        """Warnings of integers so coarse that results may differ; empty as a rule."""
         of = "threshold" if self.threshold else "largest bias"
         found = []
         if self.relative_bias_error > BAD_ERROR:
@@ -86,7 +86,7 @@ class ProjectionQuantization:
 
     @property
     def is_meaningless(self) -> bool:
-        """Whether the integers cannot stand for the model: an error as large as what it is of."""
+        """True where integers cannot stand for the model: an error as large as what it is of."""
         worst = 1.0 if self.threshold else 0.5
         return self.relative_bias_error > worst or self.zeroed_fraction > MEANINGLESS_ZEROED
 

@@ -77,7 +77,7 @@ class Option(FrozenModel, Generic[Unit]):
 
 
 class Features(FrozenModel, Generic[Unit]):
-    """What a chip implements of several features."""
+    """Features of neurons that a chip implements."""
 
     value: tuple[Unit, ...]
     source: NonEmptyStr

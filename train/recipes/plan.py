@@ -153,7 +153,7 @@ def write_seeds(plans: Sequence[RunPlan]) -> None:
 
 
 def holds_seeds(name: PathLike | None, output: PathLike | None) -> bool:
-    """Whether the folder that is to be resumed holds runs of several seeds."""
+    """True where the folder that is to be resumed holds runs of several seeds."""
     return _stored_seeds(name, output) is not None
 
 

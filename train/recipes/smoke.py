@@ -38,7 +38,7 @@ AnyRecipe = Recipe | PretrainRecipe | HrsnnRecipe
 
 @dataclass(frozen=True)
 class SmokeReport:
-    """What a recipe needs, and what two real steps gave.
+    """Needs of a recipe, and the result of real steps.
 
     Attributes:
         kind: "training", "pretraining" or "hrsnn".

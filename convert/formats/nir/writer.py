@@ -119,7 +119,7 @@ def _neuron_node(population: Population, dt: float, bias_is_carried: bool) -> Va
 
 
 def _reset_values(population: Population, full: Callable[[Any], Any]) -> Values:
-    """What spikes do: `v_reset`, and as metadata of the node what NIR has no field for.
+    """Reset by a spike: `v_reset`, and as metadata of the node what NIR has no field for.
 
     A soft reset that does not subtract the threshold is in the exact integers only.
     """

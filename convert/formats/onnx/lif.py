@@ -107,7 +107,7 @@ def _wrap(builder: GraphBuilder, name: str, current: str) -> str:
 
 
 def _count_passed(builder: GraphBuilder, population: Population, voltage: str) -> str:
-    """How often a voltage above the threshold passes it."""
+    """Number of times that a voltage above the threshold passes it."""
     name = population.name
     first = builder.add_constant(f"{name}/first", align(population.threshold) + 1, np.int64)
     beyond = builder.add_node("Sub", [voltage, first], f"{name}/beyond")

@@ -20,7 +20,7 @@ ALIGN_BITS = 6
 
 @dataclass(frozen=True)
 class ResetRule:
-    """What spikes of a population do; arrays broadcast to its shape in Lava's order.
+    """Reset of a population; arrays broadcast to its shape in Lava's order.
 
     Attributes:
         reset: "zero", "value", "subtract" or "delayed_subtract".

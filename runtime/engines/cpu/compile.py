@@ -246,7 +246,7 @@ def _population(builders: ArrayBuilders, plane: Plane, reach: int) -> Fields:
 
 
 def _reset(population: Population) -> int:
-    """Return what a spike does to the voltage, as the core names it."""
+    """Return the reset of a population, as the core names it."""
     if population.max_spikes > 1:
         return SEVERAL
     if population.reset == "zero":

@@ -19,7 +19,7 @@ from ...population import Population
 
 @dataclass(frozen=True)
 class Plane:
-    """What one population of the core sends: a byte of the magnitudes of messages of one sign.
+    """Messages of one population of the core: a byte of the magnitudes of messages of one sign.
 
     Attributes:
         population: Population whose messages they are.
@@ -33,7 +33,7 @@ class Plane:
 
     @property
     def is_first(self) -> bool:
-        """Whether it stands for the population: states and synapses are its own."""
+        """True where it stands for the population: states and synapses are its own."""
         return not self.byte and not self.negative
 
     @property
