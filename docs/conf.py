@@ -28,6 +28,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "myst_nb",
     "sphinx_copybutton",
+    "benchmark_tables",
     "docstrings",
     "generated_pages",
     "mathml",
