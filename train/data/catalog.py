@@ -23,6 +23,7 @@ DATASETS: Mapping[str, DatasetInfo] = {
     "digits-events": DatasetInfo("handwritten digits in front of an event sensor", False),
     "dvs-cifar10": DatasetInfo("DVS-CIFAR10: recordings of CIFAR-10 images, 10 classes"),
     "dvs-gesture": DatasetInfo("DVS128 Gesture: recordings of 11 hand gestures"),
+    "fashion-events": DatasetInfo("Fashion-MNIST in front of an event sensor, 10 classes"),
     "fashion-mnist": DatasetInfo("Fashion-MNIST: 70,000 images of 28 x 28 pixels, 10 classes"),
     "folder": DatasetInfo("own files, one folder for each class, or a file of arrays"),
     "images": DatasetInfo("a folder of images, one subfolder for each class"),
@@ -40,6 +41,7 @@ SHAPES = {
     "digits-events": (2, 16, 16),
     "dvs-cifar10": (2, 128, 128),
     "dvs-gesture": (2, 128, 128),
+    "fashion-events": (2, 16, 16),
     "fashion-mnist": (1, 28, 28),
     "nmnist": (2, 34, 34),
 }
@@ -62,6 +64,7 @@ CLASSES = {
     "digits-events": 10,
     "dvs-cifar10": 10,
     "dvs-gesture": 11,
+    "fashion-events": 10,
     "fashion-mnist": 10,
     "ncaltech101": 101,
     "nmnist": 10,

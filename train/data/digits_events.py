@@ -6,7 +6,7 @@ of a simulated sensor, as N-MNIST did with MNIST in front of a real one (G. Orch
 Frontiers in Neuroscience 9:437, 2015). The digits are real, the events are simulated.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,46 +15,17 @@ from ...runtime.errors import MissingPackage
 from .cache import cached_recordings
 from .dataset import Dataset, FrameSet, compute_digest, hold_out
 from .frames import stack_frames
-from .motion import Motion, render
+from .motion import render
 from .options import DataOptions
 from .recordings import Recordings
-from .sensor import Sensor, simulate_events
+from .saccades import CORNERS, Scene, saccade_motion
+from .sensor import simulate_events
 
 NAME = "digits-events"
 CLASSES = 10
 MAX_GRAY = 16  # gray level of full ink
 TEST_PER_CLASS = 36  # 360 of 1,797 recordings, 20 percent
 SPLIT_SEED = 1797  # the split does not depend on the seed of the recordings
-# Corners of the path, as N-MNIST's saccades: down and right, up and right, back to the left.
-CORNERS = np.array([(-1, -1), (1, 0), (-1, 1), (-1, -1)], np.float64)
-N_SACCADES = len(CORNERS) - 1
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Parameters of the saccades of a digit in front of the sensor.
-
-    The sensor has `width` x `height` pixels; a digit pixel covers `scale` of them on each axis. A
-    corner of the path is `amplitude` sensor pixels from the center on each axis; each digit's path
-    is shifted by up to `jitter` sensor pixels on each axis, sampled per digit. A saccade has
-    `images` frames, one every `interval` microseconds, which are half a frame's distance off the
-    corners, so that the path does not end exactly at its start: a pixel that returned to its first
-    intensity would be at the threshold of an event.
-    """
-
-    width: int = 16
-    height: int = 16
-    scale: float = 1.5
-    amplitude: float = 1.2
-    jitter: float = 0.25
-    images: int = 10
-    interval: int = 10_000
-    sensor: Sensor = Sensor(threshold=0.5, mismatch=0.1, dark=0.3, seed=0)
-
-    @property
-    def duration(self) -> int:
-        """Duration from the first frame to the last, inclusive, microseconds."""
-        return (N_SACCADES * self.images - 1) * self.interval + 1
 
 
 def load_digits_events(options: DataOptions) -> Dataset:
@@ -95,16 +66,6 @@ def simulate_recordings(scene: Scene, seed: int) -> Recordings:
         video = render(image, motion, scene.width, scene.height)
         events.append(simulate_events(video, scene.sensor, scene.interval))
     return Recordings(tuple(events), labels)
-
-
-def saccade_motion(scene: Scene, start: NDArray[np.float64]) -> Motion:
-    """Path along the corners at constant speed, shifted by `start` (row, column)."""
-    moments = (np.arange(N_SACCADES * scene.images) + 0.5) / scene.images
-    row, column = (
-        scene.amplitude * np.interp(moments, np.arange(N_SACCADES + 1), corners) + shift
-        for corners, shift in zip(CORNERS.T, start, strict=True)
-    )
-    return Motion(row, column, np.zeros(len(moments)), np.full(len(moments), scene.scale))
 
 
 def load_sklearn_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:

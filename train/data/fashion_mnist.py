@@ -27,15 +27,23 @@ def load_fashion_mnist(options: DataOptions) -> Dataset:
 
     Raises `DataError` where a file is missing or damaged.
     """
-    if options.folder is None:
-        raise DataError(f"{NAME}: no folder given; needs train-images-idx3-ubyte.gz and the others")
-    train, test = (_read_part(options.folder, prefix) for prefix in PARTS.values())
+    train, test = read_parts(NAME, options.folder)
     provenance = {
         "source": "Fashion-MNIST, https://github.com/zalandoresearch/fashion-mnist",
         "license": "MIT",
         "split": "as published",
     }
     return make_image_dataset(NAME, train, test, CLASSES, options, provenance)
+
+
+def read_parts(name: str, folder: Path | None) -> list[tuple[Images, Labels]]:
+    """Images uint8 (samples, 1, 28, 28) and labels of the training and the test part.
+
+    Raises `DataError`, which begins with `name` where no folder is given.
+    """
+    if folder is None:
+        raise DataError(f"{name}: no folder given; needs train-images-idx3-ubyte.gz and the others")
+    return [_read_part(folder, prefix) for prefix in PARTS.values()]
 
 
 def _read_part(folder: Path, prefix: str) -> tuple[Images, Labels]:

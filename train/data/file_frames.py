@@ -73,12 +73,14 @@ class RecordingFrames:
 
     read: Callable[[Any], Events]
     options: DataOptions
+    duration: int | None = None
 
     def __call__(self, item: Any) -> NDArray[np.uint8]:
         """Frames of the recording, uint8 (timesteps, 2, height, width)."""
         options = self.options
         events = downsample(rescale(self.read(item), options.size), options.pool)
-        return to_frames(events, options.timesteps, options.binning, options.values)
+        timesteps, binning, values = options.timesteps, options.binning, options.values
+        return to_frames(events, timesteps, binning, values, self.duration)
 
 
 def recording_source(
@@ -86,15 +88,19 @@ def recording_source(
     read: Callable[[Any], Events],
     sensor: tuple[int, int],
     options: DataOptions,
+    duration: int | None = None,
 ) -> DecodedSource:
-    """Recordings that `read` reads from `items`, of a sensor (width, height), as frames."""
+    """Recordings that `read` reads from `items`, of a sensor (width, height), as frames.
+
+    `duration` in microseconds is the window that is binned, see `to_frames`.
+    """
     width, height = sensor
     none = np.zeros(0, np.int64)
     empty = Events(none, none, none, none, width, height)
     sized = downsample(rescale(empty, options.size), options.pool)
     shape = (options.timesteps, 2, sized.height, sized.width)
     limit = 1 if options.values == "binary" else 255
-    return DecodedSource(items, RecordingFrames(read, options), shape, max_value=limit)
+    return DecodedSource(items, RecordingFrames(read, options, duration), shape, max_value=limit)
 
 
 def cached_file_frames(

@@ -13,6 +13,7 @@ from .digit_motions import load_digit_motions
 from .digits_events import load_digits_events
 from .dvs_gesture import load_dvs_gesture
 from .encoders import encode_dataset
+from .fashion_events import load_fashion_events
 from .fashion_mnist import load_fashion_mnist
 from .folder import load_folder
 from .heidelberg import load_heidelberg
@@ -28,6 +29,7 @@ LOADERS: dict[str, Callable[[DataOptions], Dataset]] = {
     "digits-events": load_digits_events,
     "dvs-cifar10": load_dvs_cifar10,
     "dvs-gesture": load_dvs_gesture,
+    "fashion-events": load_fashion_events,
     "fashion-mnist": load_fashion_mnist,
     "folder": load_folder,
     "images": load_image_folder,

@@ -10,16 +10,12 @@ from sklearn.datasets import load_digits
 from pumice.runtime.errors import MissingPackage
 from pumice.train.data import digits_events
 from pumice.train.data.dataset import Dataset
-from pumice.train.data.digits_events import (
-    Scene,
-    load_digits_events,
-    saccade_motion,
-    simulate_recordings,
-)
+from pumice.train.data.digits_events import load_digits_events, simulate_recordings
 from pumice.train.data.frames import stack_frames
 from pumice.train.data.motion import render
 from pumice.train.data.options import DataOptions
 from pumice.train.data.recordings import Recordings, read_recordings
+from pumice.train.data.saccades import Scene, saccade_motion
 from pumice.train.data.sensor import simulate_events
 from pumice.train.data.split import stratified_split
 
