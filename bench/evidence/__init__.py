@@ -1,0 +1,1 @@
+"""Evidence for the methods of the papers: `python -m bench.evidence --help`."""
