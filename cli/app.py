@@ -22,6 +22,7 @@ from .profile import profile
 from .recipes import recipes
 from .report import report
 from .run import run
+from .shard import shard
 from .stream import stream
 from .sweep import sweep
 from .targets import targets
@@ -55,6 +56,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "report": report,
     "recipes": recipes,
     "datasets": datasets,
+    "shard": shard,
     "models": models,
     "targets": targets,
     "doctor": doctor,

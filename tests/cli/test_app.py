@@ -33,6 +33,7 @@ VERBS = [
     "report",
     "recipes",
     "datasets",
+    "shard",
     "models",
     "targets",
     "doctor",

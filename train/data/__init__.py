@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .registry import load as load
     from .sensor import Sensor as Sensor
     from .sensor import simulate_events as simulate_events
+    from .shards import from_shards as from_shards
+    from .shards import write_shards as write_shards
     from .torch_dataset import from_torch as from_torch
     from .videos import Videos as Videos
 
@@ -50,6 +52,7 @@ EXPORTS = {
     "downsample": "geometry",
     "from_arrays": "in_memory",
     "from_folder": "folder",
+    "from_shards": "shards",
     "from_torch": "torch_dataset",
     "hold_out": "dataset",
     "load": "registry",
@@ -63,6 +66,7 @@ EXPORTS = {
     "train_val_split": "dataset",
     "write_events": "aer_files",
     "write_recordings": "recordings",
+    "write_shards": "shards",
 }
 
 

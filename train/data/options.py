@@ -17,7 +17,7 @@ LATER_FIELDS = {
     "encoding", "delta_threshold", "format", "sensor", "class_pattern", "split", "audio",
     "signed",
 }  # fmt: skip
-NO_DIGEST_FIELDS = {"folder", "cache", "unreadable", "targets"}
+NO_DIGEST_FIELDS = {"folder", "cache", "unreadable", "targets", "shards"}
 
 
 class DataOptions(Options):
@@ -41,6 +41,8 @@ class DataOptions(Options):
       of videos, spectra and time series; by default values enter as they are ("direct").
     - `delta_threshold`: change of a value that delta coding sends (default 16).
     - `labels`: whether labels may be used; with `false`, no label may be learned from.
+    - `shards`: folder of the samples as `pumice shard` writes them; they are read instead of the
+      files in `folder`.
 
     Of own data (`name = "folder"`):
 
@@ -76,6 +78,7 @@ class DataOptions(Options):
     encoding: Literal["direct", "rate", "latency", "delta"] | None = None
     delta_threshold: int | None = Field(default=None, ge=1, le=255)
     labels: bool = True
+    shards: Path | None = None
     format: Format | None = None
     sensor: tuple[int, int] | None = None
     class_pattern: str | None = None

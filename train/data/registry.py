@@ -20,6 +20,7 @@ from .heidelberg import load_heidelberg
 from .image_folder import load_image_folder
 from .nmnist import load_nmnist
 from .options import DataOptions
+from .shards import open_shards
 from .tonic_datasets import load_dvs_cifar10, load_ncaltech101
 
 LOADERS: dict[str, Callable[[DataOptions], Dataset]] = {
@@ -57,8 +58,26 @@ def load(name: str, folder: str | os.PathLike[str] | None = None, **options: Any
         RecipeError: An option is unknown or out of range.
         MissingPackage: A package that the dataset needs is not installed.
     """
+    chosen = make_options(name, folder, **options)
+    return encode_dataset(load_unencoded(chosen), chosen)
+
+
+def make_options(
+    name: str, folder: str | os.PathLike[str] | None = None, **options: Any
+) -> DataOptions:
+    """Options of a dataset; arguments and errors as `load`."""
     get_dataset_info(name)
-    if folder is not None and not os.path.exists(folder):
+    if folder is not None and not os.path.exists(folder) and not options.get("shards"):
         raise DataError(f"{name}: no folder {folder}; give the present one with --folder PATH")
-    chosen = validate(DataOptions, {**options, "name": name, "folder": folder}, name)
-    return encode_dataset(LOADERS[name](chosen), chosen)
+    return validate(DataOptions, {**options, "name": name, "folder": folder}, name)
+
+
+def load_unencoded(options: DataOptions) -> Dataset:
+    """Load a dataset before its values are coded as spikes: from its shards, else its files.
+
+    Raises as `load`.
+    """
+    folder = options.folder
+    if options.shards and (options.shards.is_dir() or not (folder and folder.exists())):
+        return open_shards(options)
+    return LOADERS[options.name](options)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...runtime.errors import DataError, FileError, RecipeError
 from ..data.catalog import get_dataset_info, known_shape
+from ..data.shards import read_index
 from ..models.layer_options import LayersOptions
 from ..models.layer_shapes import count_weights, layer_shapes
 from ..models.options import (
@@ -39,9 +40,12 @@ def check_training(recipe: Recipe, folder: str | os.PathLike[str] | None = None)
     """
     _check_files(recipe)
     name, folder = recipe.data.name, folder or recipe.data.folder
-    if get_dataset_info(name).needs_folder and folder is None:
+    shards = recipe.data.shards
+    if get_dataset_info(name).needs_folder and folder is None and shards is None:
         raise DataError(f"{name}: needs the folder of its files; give --folder PATH")
-    if folder is not None and not Path(folder).exists():
+    if shards is not None:
+        read_index(shards)
+    elif folder is not None and not Path(folder).exists():
         raise DataError(f"{name}: no folder {folder}; give the present one with --folder PATH")
     check_network(recipe, known_shape(recipe.data))
 
