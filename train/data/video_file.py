@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.errors import DataError, MissingPackage
+from ...runtime.errors import DataError
+from .pyav import import_av, scale
 from .video_options import VideoOptions
 
 Images = NDArray[np.uint8]
@@ -32,7 +33,7 @@ def decode_video(path: Path, options: VideoOptions) -> Images:
 
 
 def _iter_images(path: Path, options: VideoOptions) -> Iterator[Images]:
-    av = _import_av()
+    av = import_av("videos")
     pixel_format = "gray" if options.grayscale else "rgb24"
     try:
         # Opened here: FFmpeg takes some names for patterns.
@@ -44,7 +45,7 @@ def _iter_images(path: Path, options: VideoOptions) -> Iterator[Images]:
                 orientation = _read_orientation(frame)
                 sides = options.width, options.height
                 width, height = sides[::-1] if orientation.is_transposed else sides
-                image = frame.reformat(width, height, pixel_format).to_ndarray()
+                image = scale(av, frame, width, height, pixel_format).to_ndarray()
                 image = _orient(image, orientation)
                 yield image[None] if options.grayscale else np.moveaxis(image, -1, 0)
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -95,12 +96,3 @@ def _orient(image: Images, orientation: _Orientation) -> Images:
         image = image.swapaxes(0, 1)
     rows, columns = (-1 if flips else 1 for flips in orientation[1:])
     return image[::rows, ::columns]
-
-
-def _import_av() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise MissingPackage("videos need PyAV: pip install 'pumice[train]'") from error
-    av.logging.set_level(av.logging.PANIC)
-    return av

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from ....runtime.encoders import LogMel, encoder_from_dict, encoder_to_dict
 from ....runtime.encoders.log_mel import encode_waveforms
-from ....runtime.errors import DataError, MissingPackage
+from ....runtime.errors import DataError
 from ..audio_options import AudioOptions
 from ..cache import cached_values
 from ..file_frames import FileList, Reader
 from ..options import DataOptions
+from ..pyav import import_av
 from ..reading import map_items
 from ..sources import DecodedSource
 from .mel_filters import Levels, design_log_mel, fit_log_mel, relative_levels
@@ -157,11 +158,7 @@ def read_audio(file: Path, rate: int | None = None) -> tuple[Waveform, int]:
 
     Raises `DataError` where the file cannot be decoded, and `MissingPackage` without PyAV.
     """
-    try:
-        import av
-    except ImportError as error:
-        raise MissingPackage("audio needs PyAV: pip install 'pumice[train]'") from error
-    av.logging.set_level(av.logging.PANIC)
+    av = import_av("audio files")
     try:
         with file.open("rb") as raw, av.open(raw, "r") as opened:
             if not opened.streams.audio:

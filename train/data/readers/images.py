@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ....runtime.errors import DataError, MissingPackage
+from ....runtime.errors import DataError
 from ..file_frames import FileList, Reader
 from ..images import quantize_images
 from ..options import DataOptions
+from ..pyav import import_av, scale
 from ..sources import DecodedSource
 
 IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".ppm", ".bmp", ".webp"}
@@ -43,19 +44,17 @@ def read_image(file: Path, side: int) -> NDArray[np.uint8]:
 
     Raises `DataError` where the file is not an image, and `MissingPackage` without PyAV.
     """
-    try:
-        import av
-    except ImportError as error:
-        raise MissingPackage("images need PyAV: pip install 'pumice[train]'") from error
+    av = import_av("images")
     try:
         with file.open("rb") as raw, av.open(raw, "r") as opened:
+            opened.streams.video[0].thread_type = "NONE"  # workers share the images
             frame = next(opened.decode(video=0))
-            scale = side / min(frame.width, frame.height)
-            width, height = (max(side, round(n * scale)) for n in (frame.width, frame.height))
-            scaled = frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
+            factor = side / min(frame.width, frame.height)
+            width, height = (max(side, round(n * factor)) for n in (frame.width, frame.height))
+            pixels = scale(av, frame, width, height, "rgb24", interpolation="AREA").to_ndarray()
     except (av.FFmpegError, OSError, StopIteration, ValueError, IndexError) as error:
         message = " ".join(str(error).split())
         raise DataError(f"{file}: cannot be read as an image ({message})") from error
     top, left = (height - side) // 2, (width - side) // 2
-    center = scaled[top : top + side, left : left + side]
+    center = pixels[top : top + side, left : left + side]
     return np.ascontiguousarray(center.transpose(2, 0, 1))
