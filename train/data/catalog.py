@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ...runtime.errors import DataError
 from ...runtime.suggest import suggest
+from .audio_options import AudioOptions
 from .options import DataOptions
 
 
@@ -26,14 +27,23 @@ DATASETS: Mapping[str, DatasetInfo] = {
     "fashion-events": DatasetInfo("Fashion-MNIST in front of an event sensor, 10 classes"),
     "fashion-mnist": DatasetInfo("Fashion-MNIST: 70,000 images of 28 x 28 pixels, 10 classes"),
     "folder": DatasetInfo("own files, one folder for each class, or a file of arrays"),
+    "hmdb51": DatasetInfo("HMDB51: videos of 51 actions, three splits"),
     "images": DatasetInfo("a folder of images, one subfolder for each class"),
+    "kth": DatasetInfo("KTH: videos of 6 actions of 25 people"),
+    "minikinetics": DatasetInfo("Mini-Kinetics-200: videos of 200 actions"),
     "ncaltech101": DatasetInfo("N-Caltech101: recordings of Caltech101 images"),
+    "ncars": DatasetInfo("N-CARS: recordings of cars and of background, 2 classes"),
     "nmnist": DatasetInfo("N-MNIST: recordings of MNIST digits, 10 classes"),
     "shd": DatasetInfo("SHD: spoken digits as spikes of a cochlea model, 20 classes"),
+    "speech-commands": DatasetInfo("Google Speech Commands: spoken words, 35 classes in version 2"),
     "ssc": DatasetInfo("SSC: spoken commands as spikes of a cochlea model, 35 classes"),
+    "ucf101": DatasetInfo("UCF101: videos of 101 actions, three splits"),
+    "ucf11": DatasetInfo("UCF11: videos of 11 actions in 25 groups"),
 }
 
 
+VIDEOS = {"hmdb51", "kth", "minikinetics", "ucf101", "ucf11"}
+VIDEO_SIDE, AUDIO_BANDS, SPOKEN_US = 64, 32, 1_000_000  # defaults of `size` and `window`
 # (channels, height, width) of frames before pooling, where it does not depend on the files.
 SHAPES = {
     "cifar10": (3, 32, 32),
@@ -43,6 +53,7 @@ SHAPES = {
     "dvs-gesture": (2, 128, 128),
     "fashion-events": (2, 16, 16),
     "fashion-mnist": (1, 28, 28),
+    "ncars": (2, 100, 120),
     "nmnist": (2, 34, 34),
 }
 
@@ -50,7 +61,16 @@ SHAPES = {
 def known_shape(options: DataOptions) -> tuple[int, int, int] | None:
     """Shape of the frames of a dataset, where it is known without its files."""
     shape = SHAPES.get(options.name)
-    if shape is None or options.size or options.encoding == "delta":
+    if options.encoding == "delta":
+        return None
+    if options.name in VIDEOS:
+        side = options.size or VIDEO_SIDE
+        shape = 1 if options.values == "gray" else 3, side, side
+    elif options.name == "speech-commands":
+        hop_us = 1000 * (options.audio or AudioOptions()).hop_ms
+        windows = (options.window or SPOKEN_US) // (hop_us * options.timesteps)
+        return 1, options.size or AUDIO_BANDS, windows
+    elif shape is None or options.size:
         return None
     channels, height, width = shape
     if height % options.pool or width % options.pool:
@@ -66,10 +86,17 @@ CLASSES = {
     "dvs-gesture": 11,
     "fashion-events": 10,
     "fashion-mnist": 10,
+    "hmdb51": 51,
+    "kth": 6,
+    "minikinetics": 200,
     "ncaltech101": 101,
+    "ncars": 2,
     "nmnist": 10,
+    "speech-commands": 35,
+    "ucf101": 101,
+    "ucf11": 11,
 }
-IMAGES = {"cifar10", "cifar100", "fashion-mnist"}
+GRADED = {"cifar10", "cifar100", "fashion-mnist", "speech-commands", *VIDEOS}  # values of 8 bits
 
 
 @dataclass(frozen=True)
@@ -87,14 +114,14 @@ def sample_info(options: DataOptions) -> SampleInfo:
     Raises `DataError` where they depend on the files.
     """
     shape, classes = known_shape(options), CLASSES.get(options.name, 0)
-    if options.size and options.name in CLASSES:
+    if shape is None and options.size and options.name in CLASSES:
         channels = SHAPES.get(options.name, (2, 0, 0))[0]
         shape = channels, options.size, options.size
     if shape is None or not classes:
         raise DataError(f"{options.name}: the shape of its samples depends on its files")
     direct = options.encoding in (None, "direct")
-    images = options.name in IMAGES and direct
-    return SampleInfo(shape, classes, 8 if images or options.values == "counts" else 1)
+    graded = options.name in GRADED and direct
+    return SampleInfo(shape, classes, 8 if graded or options.values == "counts" else 1)
 
 
 def get_dataset_info(name: str) -> DatasetInfo:

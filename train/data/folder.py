@@ -6,6 +6,7 @@ a file of arrays. Samples are decoded when asked for and kept in a cache on disk
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,25 +95,47 @@ def load_folder(options: DataOptions) -> Dataset:
     parts, how = divide(
         classes, split, options.seed, tree.parts, _groups(tree, split), _order(tree, split)
     )
-    reader = make_reader(kind, tree.files, parts["train"], options)
+    source = SOURCES.get(kind, f"{kind} files in folders")
+    return load_tree(folder.name, replace(tree, parts=parts), kind, options, source, how)
+
+
+def load_tree(
+    name: str, tree: FileTree, kind: str, options: DataOptions, source: str, split: str
+) -> Dataset:
+    """Dataset of files whose parts are known, decoded when asked for and cached on disk.
+
+    Args:
+        name: Name of the dataset.
+        tree: The files, their labels and parts, of which "train" and "test" are needed.
+        kind: Kind of the files, see `readers.reader.KINDS`.
+        options: Options of the dataset.
+        source: Origin of the files, for the provenance.
+        split: Description of the split, for the provenance.
+
+    Raises:
+        DataError: More files cannot be read than `options.unreadable` allows, or those of a part.
+        MissingPackage: A package that reads these files is not installed.
+    """
+    reader = make_reader(kind, tree.files, tree.parts["train"], options)
     cached = cached_file_frames(kind, reader.source, options, encoder=dict(reader.encoder))
     samples = FrameSet(cached.source, tree.labels[cached.kept])
-    present = follow(parts, cached.kept)
-    sets = {name: samples[part] for name, part in present.items() if len(part)}
+    present = follow(dict(tree.parts), cached.kept)
+    sets = {part: samples[indices] for part, indices in present.items() if len(indices)}
     if not {"train", "test"} <= set(sets):
-        raise DataError(f"{folder}: a part has no file that can be read")
+        raise DataError(f"{tree.files.folder}: a part has no file that can be read")
     if reader.augmented:
-        sets["train"] = _with_copies(sets["train"], reader, tree.labels[parts["train"]], options)
+        labels = tree.labels[tree.parts["train"]]
+        sets["train"] = _with_copies(sets["train"], reader, labels, options)
     provenance: dict[str, Any] = {
-        "source": SOURCES.get(kind, f"{kind} files in folders"),
-        "split": how,
+        "source": source,
+        "split": split,
         **({"class_names": list(tree.class_names)[:1000]} if tree.class_names else {}),
         "options": options.model_dump(mode="json", exclude={"folder"}, exclude_none=True),
-        **describe_unreadable(cached.broken, folder),
+        **describe_unreadable(cached.broken, tree.files.folder),
         **({"encoder": [dict(reader.encoder)]} if reader.encoder else {}),
     }
     return Dataset(
-        folder.name,
+        name,
         sets["train"],
         sets["test"],
         tree.outputs,

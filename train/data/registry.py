@@ -18,10 +18,13 @@ from .fashion_mnist import load_fashion_mnist
 from .folder import load_folder
 from .heidelberg import load_heidelberg
 from .image_folder import load_image_folder
+from .ncars import load_ncars
 from .nmnist import load_nmnist
 from .options import DataOptions
 from .shards import open_shards
+from .speech_commands import load_speech_commands
 from .tonic_datasets import load_dvs_cifar10, load_ncaltech101
+from .video_classes import load_video_classes
 
 LOADERS: dict[str, Callable[[DataOptions], Dataset]] = {
     "cifar10": load_cifar10,
@@ -33,11 +36,18 @@ LOADERS: dict[str, Callable[[DataOptions], Dataset]] = {
     "fashion-events": load_fashion_events,
     "fashion-mnist": load_fashion_mnist,
     "folder": load_folder,
+    "hmdb51": load_video_classes,
     "images": load_image_folder,
+    "kth": load_video_classes,
+    "minikinetics": load_video_classes,
     "ncaltech101": load_ncaltech101,
+    "ncars": load_ncars,
     "nmnist": load_nmnist,
     "shd": load_heidelberg,
+    "speech-commands": load_speech_commands,
     "ssc": load_heidelberg,
+    "ucf101": load_video_classes,
+    "ucf11": load_video_classes,
 }
 
 

@@ -19,11 +19,14 @@ UCF11_TEST = tuple(range(20, 26))  # of 25 groups, each with the clips of one sc
 VideoList = list[tuple[Path, str]]
 
 
-def list_videos(options: VideoOptions, part: Part, folders: Sequence[Path] = ()) -> VideoList:
+def list_videos(
+    options: VideoOptions, part: Part, folders: Sequence[Path] = (), hold_out: bool = True
+) -> VideoList:
     """List the video files of a part with the names of their classes, in order.
 
-    There is one folder per class, as in all these datasets; a "folder" has no parts. Raises
-    `DataError` where no folder is given, it has no videos, or a required list is missing.
+    There is one folder per class, as in all these datasets; a "folder" has no parts. Every tenth
+    training video is for validation where a dataset has no part for it, unless `hold_out` is false.
+    Raises `DataError` where no folder is given, it has no videos, or a required list is missing.
     """
     roots = list(folders) or ([options.folder] if options.folder else [])
     if not roots:
@@ -34,12 +37,13 @@ def list_videos(options: VideoOptions, part: Part, folders: Sequence[Path] = ())
         videos += [(file, file.relative_to(root).parts[0]) for file in sorted(files)]
     if not videos:
         raise DataError(f"{options.name}: {roots[0]}: no videos in folders of one class each")
-    selectors = {"ucf101": _ucf101, "hmdb51": _hmdb51, "kth": _kth, "ucf11": _ucf11}
-    if options.name == "minikinetics":
-        return _minikinetics(videos, part)
-    if options.name not in selectors:
+    if options.name not in SELECTORS:
         return videos
-    selected = selectors[options.name](videos, options, part)
+    selected = SELECTORS[options.name](videos, options, part)
+    if hold_out and part != "test" and options.name != "kth":
+        selected = [
+            video for k, video in enumerate(selected) if (k % 10 == 9) == (part == "validation")
+        ]
     if not selected:
         raise DataError(f"{options.name}: no videos of the part {part} in {roots[0]}")
     return selected
@@ -50,7 +54,7 @@ def _ucf101(videos: VideoList, options: VideoOptions, part: Part) -> VideoList:
     name = "test" if part == "test" else "train"
     text = _read_list(options, f"{name}list{options.split:02}.txt")
     names = {line.split()[0].rsplit("/", 1)[-1] for line in text.splitlines() if line.strip()}
-    return _split_validation([video for video in videos if video[0].name in names], part)
+    return [video for video in videos if video[0].name in names]
 
 
 def _hmdb51(videos: VideoList, options: VideoOptions, part: Part) -> VideoList:
@@ -61,7 +65,7 @@ def _hmdb51(videos: VideoList, options: VideoOptions, part: Part) -> VideoList:
         text = _read_list(options, f"{label}_test_split{options.split}.txt")
         lines = (line.rsplit(maxsplit=1) for line in text.splitlines() if line.strip())
         names[label] = {line[0] for line in lines if line[-1] == code}
-    return _split_validation([video for video in videos if video[0].name in names[video[1]]], part)
+    return [video for video in videos if video[0].name in names[video[1]]]
 
 
 def _kth(videos: VideoList, options: VideoOptions, part: Part) -> VideoList:
@@ -76,24 +80,16 @@ def _ucf11(videos: VideoList, options: VideoOptions, part: Part) -> VideoList:
         numbers = re.findall(r"_(\d+)_\d+$", file.stem)
         return int(numbers[0]) if numbers else 0
 
-    selected = [video for video in videos if (group(video[0]) in UCF11_TEST) == (part == "test")]
-    return _split_validation(selected, part)
+    return [video for video in videos if (group(video[0]) in UCF11_TEST) == (part == "test")]
 
 
-def _minikinetics(videos: VideoList, part: Part) -> VideoList:
+def _minikinetics(videos: VideoList, options: VideoOptions, part: Part) -> VideoList:
     """Folders `train` and `val`, each with one folder per class."""
     folder = "val" if part == "test" else "train"
     inside = [(file, file.parent.name) for file, top in videos if top == folder]
     if not inside:
         raise DataError(f"minikinetics: no videos in {folder}/CLASS/")
-    return _split_validation(inside, part)
-
-
-def _split_validation(videos: VideoList, part: Part) -> VideoList:
-    """Use every tenth training video for validation, where a dataset has no part for it."""
-    if part == "test":
-        return videos
-    return [video for k, video in enumerate(videos) if (k % 10 == 9) == (part == "validation")]
+    return inside
 
 
 def _read_list(options: VideoOptions, name: str) -> str:
@@ -105,3 +101,9 @@ def _read_list(options: VideoOptions, name: str) -> str:
         f"{options.name}: {name} is not in {', '.join(map(str, roots)) or 'no folder'}; "
         "name the folder of the official lists with --set data.splits=PATH"
     )
+
+
+SELECTORS = {
+    "ucf101": _ucf101, "hmdb51": _hmdb51, "kth": _kth, "ucf11": _ucf11,
+    "minikinetics": _minikinetics,
+}  # fmt: skip
