@@ -11,6 +11,7 @@ from ...runtime.errors import TrainingError
 from ..data.augment import augment
 from ..data.mixing import mix
 from ..losses.registry import compute_losses, make_projection_head
+from ..nn.exact_sums import no_autocast
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
 from .distributed import all_gather, sync_batch_norm
@@ -93,11 +94,7 @@ class TrainingModule(lightning.LightningModule):
         loss_options, network = self.recipe.loss, self.network
         events, targets, labels = self._prepare(batch)
         # Integers are exact in float32, not in 16 bits.
-        with (
-            torch.autocast(events.device.type, enabled=False)
-            if network.quantized
-            else nullcontext()
-        ):
+        with no_autocast(events.device) if network.quantized else nullcontext():
             if loss_options.contrastive:
                 features = network.features(events)
                 logits = network.decide(network.compute_logits(features), events).float()

@@ -14,7 +14,7 @@ against exact sums before its first use (`check_device`), and the residual of ev
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -61,13 +61,20 @@ def exact_arithmetic(device: torch.device) -> Iterator[None]:
     Raises `EngineError` where a kernel of the device is not exact. In a graph that torch.compile
     captures, only autocast is switched off: call the network once before.
     """
-    with torch.autocast(device.type, enabled=False):
+    with no_autocast(device):
         if torch.compiler.is_compiling():
             yield
             return
         with _full_precision():
             check_device(device)
             yield
+
+
+def no_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """Switch autocast off for `device`, where it has any."""
+    if torch.amp.is_autocast_available(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
 
 
 @contextmanager

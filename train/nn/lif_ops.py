@@ -46,11 +46,11 @@ def lif_forward(
     values, level = _as_dense(activation), float(threshold)
     if _has_numba(values):
         return _forward_numba(values, bias, level, decays, *_model(reset), integers)
-    if _has_triton(values, reset):
+    if _has_triton(values):
         from . import lif_triton
 
-        flat_bias, spiking = _expand_bias(bias, values), reset != "none"
-        return lif_triton.forward(values, flat_bias, level, decays, spiking, integers)
+        flat_bias = _expand_bias(bias, values)
+        return lif_triton.forward(values, flat_bias, level, decays, *_model(reset), integers)
     return lif_torch.forward(values, bias, level, decays, *_model(reset), integers)
 
 
@@ -74,11 +74,11 @@ def lif_backward(
     values, level = _like(gradient, voltages), float(threshold)
     if _has_numba(values):
         return _backward_numba(values, voltages, level, decays, *_model(reset), surrogate, unit)
-    if _has_triton(values, reset):
+    if _has_triton(values):
         from . import lif_triton
 
-        spiking = reset != "none"
-        return lif_triton.backward(values, voltages, level, decays, spiking, surrogate, unit)
+        model = _model(reset)
+        return lif_triton.backward(values, voltages, level, decays, *model, surrogate, unit)
     return lif_torch.backward(values, voltages, level, decays, *_model(reset), surrogate, unit)
 
 
@@ -116,10 +116,8 @@ def _has_numba(values: Tensor) -> bool:
     return values.device.type == "cpu" and values.dtype == torch.float32
 
 
-def _has_triton(values: Tensor, reset: str) -> bool:
-    """True where Triton's kernels, which know no soft reset, take `values`."""
-    fits = values.is_cuda and values.dtype == torch.float32 and reset != "subtract"
-    return fits and bool(find_spec("triton"))
+def _has_triton(values: Tensor) -> bool:
+    return values.is_cuda and values.dtype == torch.float32 and bool(find_spec("triton"))
 
 
 def _expand_bias(bias: Tensor, values: Tensor) -> Tensor:

@@ -49,7 +49,9 @@ def _forward_int_kernel(
     current_factor: Kernel,
     voltage_factor: Kernel,
     threshold: Kernel,
+    amount: Kernel,
     SPIKING: tl.constexpr,  # noqa: N803 (a constant of the kernel language)
+    SOFT: tl.constexpr,  # noqa: N803
     BLOCK: tl.constexpr,  # noqa: N803
 ) -> None:
     offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -75,7 +77,7 @@ def _forward_int_kernel(
         if SPIKING:
             spikes = voltage > threshold
             tl.store(out + place, spikes.to(tl.float32), mask=inside)
-            voltage = tl.where(spikes, 0, voltage)
+            voltage = tl.where(spikes, voltage - amount if SOFT else 0, voltage)
         else:
             tl.store(out + place, voltage.to(tl.float32), mask=inside)
     tl.store(inexact + tl.program_id(0), tl.sum(tl.where(inside, far, 0), axis=0))
@@ -94,6 +96,7 @@ def _forward_float_kernel(
     voltage_factor: Kernel,
     threshold: Kernel,
     SPIKING: tl.constexpr,  # noqa: N803
+    SOFT: tl.constexpr,  # noqa: N803
     BLOCK: tl.constexpr,  # noqa: N803
 ) -> None:
     offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -109,7 +112,7 @@ def _forward_float_kernel(
         if SPIKING:
             spikes = voltage > threshold
             tl.store(out + place, spikes.to(tl.float32), mask=inside)
-            voltage = tl.where(spikes, 0.0, voltage)
+            voltage = tl.where(spikes, voltage - threshold if SOFT else 0.0, voltage)
         else:
             tl.store(out + place, voltage, mask=inside)
 
@@ -127,6 +130,7 @@ def _backward_kernel(
     threshold: Kernel,
     unit: Kernel,
     SPIKING: tl.constexpr,  # noqa: N803
+    SOFT: tl.constexpr,  # noqa: N803
     SURROGATE: tl.constexpr,  # noqa: N803
     BLOCK: tl.constexpr,  # noqa: N803
 ) -> None:
@@ -151,7 +155,8 @@ def _backward_kernel(
             else:
                 slope = 1 / ((1 + 2 * tl.abs(x)) * (1 + 2 * tl.abs(x)))
             grad = grad * slope / threshold
-            carry = tl.where(voltage <= threshold, carry, 0.0)
+            if not SOFT:
+                carry = tl.where(voltage <= threshold, carry, 0.0)
         grad_voltage = grad + carry
         grad_current = grad_voltage + current_factor * grad_current
         tl.store(grad_activation + place, grad_current * unit, mask=inside)
@@ -165,6 +170,7 @@ def forward(
     threshold: float,
     decays: Sequence[int],
     spiking: bool,
+    soft: bool,
     integers: bool,
 ) -> tuple[Tensor, Tensor]:
     """Outputs and voltages before the reset; arguments as of `lif_ops.lif_forward`.
@@ -181,13 +187,14 @@ def forward(
         factors = tuple(factor / DECAY_ONE for factor in factors)
         _forward_float_kernel[grid](
             activation, bias.float(), out, voltages, *sizes, *factors, threshold,
-            SPIKING=spiking, BLOCK=BLOCK,
+            SPIKING=spiking, SOFT=soft, BLOCK=BLOCK,
         )  # fmt: skip
         return out, voltages
     inexact = torch.zeros(grid, dtype=torch.int32, device=activation.device)
+    level = int(threshold)
     _forward_int_kernel[grid](
-        activation, bias.to(torch.int32), out, voltages, inexact, *sizes, *factors, int(threshold),
-        SPIKING=spiking, BLOCK=BLOCK,
+        activation, bias.to(torch.int32), out, voltages, inexact, *sizes, *factors, level,
+        max(level, 1 << ALIGN_BITS), SPIKING=spiking, SOFT=soft, BLOCK=BLOCK,
     )  # fmt: skip
     if int(inexact.sum()):
         raise inexact_sums(str(activation.device))
@@ -200,6 +207,7 @@ def backward(
     threshold: float,
     decays: Sequence[int],
     spiking: bool,
+    soft: bool,
     surrogate: str,
     unit: float,
 ) -> tuple[Tensor, Tensor]:
@@ -209,6 +217,6 @@ def backward(
     factors = tuple(1 - decay / DECAY_ONE for decay in decays)
     _backward_kernel[(triton.cdiv(total, BLOCK),)](
         gradient, voltages, grad_activation, grad_bias, total, len(voltages), *factors, threshold,
-        unit, SPIKING=spiking, SURROGATE=SURROGATES.index(surrogate), BLOCK=BLOCK,
+        unit, SPIKING=spiking, SOFT=soft, SURROGATE=SURROGATES.index(surrogate), BLOCK=BLOCK,
     )  # fmt: skip
     return grad_activation, grad_bias
