@@ -18,9 +18,9 @@ INDEXING = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default}
 
 
 class OtherTensor(Tensor):
-    """A tensor of the emulated device, whose values are in `values`."""
+    """A tensor of the emulated device, whose values are in `held`, of the CPU."""
 
-    values: Tensor
+    held: Tensor
 
     @staticmethod
     def __new__(cls, values: Tensor) -> "OtherTensor":
@@ -33,14 +33,14 @@ class OtherTensor(Tensor):
             device=OTHER,
             requires_grad=values.requires_grad,
         )
-        tensor.values = values
+        tensor.held = values
         return tensor
 
     def __repr__(self, **_: Any) -> str:  # type: ignore[override]
-        return f"OtherTensor({self.values})"
+        return f"OtherTensor({self.held})"
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         return _run(func, args, kwargs or {})
@@ -78,7 +78,9 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = func(*inner_args, **inner_kwargs)
     if not is_other:
         return out
-    return return_and_correct_aliasing(func, args, kwargs, tree_map(_wrap, out))
+    return return_and_correct_aliasing(  # type: ignore[no-untyped-call]
+        func, args, kwargs, tree_map(_wrap, out)
+    )
 
 
 def _check_placement(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -89,7 +91,7 @@ def _check_placement(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 
 def _unwrap(value: Any) -> Any:
-    return value.values if isinstance(value, OtherTensor) else value
+    return value.held if isinstance(value, OtherTensor) else value
 
 
 def _wrap(value: Any) -> Any:

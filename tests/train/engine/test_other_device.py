@@ -61,8 +61,8 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtherDevice]:
     monkeypatch.setattr(lif_ops, "_has_numba", lambda values: False)
     operators = torch.ops.pumice
     functions = {
-        operators.lif_forward.default: lif_ops.lif_forward._init_fn,  # type: ignore[attr-defined]
-        operators.lif_backward.default: lif_ops.lif_backward._init_fn,  # type: ignore[attr-defined]
+        operators.lif_forward.default: lif_ops.lif_forward._init_fn,
+        operators.lif_backward.default: lif_ops.lif_backward._init_fn,
     }
     yield OtherDevice(functions)
 
@@ -111,7 +111,7 @@ def test_a_step_without_labels_equals_that_of_the_cpu(name: str, device: OtherDe
     def step(module: SSLModule, now: Tensor, later: Tensor) -> tuple[Tensor, nn.Module]:
         losses, _ = module(now, later)
         loss = torch.stack(list(losses.values())).sum()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         module.update_momentum_encoder(0.9)
         return loss, module
 
@@ -135,16 +135,16 @@ def run_step(
 def assert_same(found: tuple[Tensor, nn.Module], expected: tuple[Tensor, nn.Module]) -> None:
     """Same losses, gradients and statistics, on the other device and on the CPU."""
     assert isinstance(found[0], OtherTensor)
-    torch.testing.assert_close(found[0].values, expected[0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found[0].held, expected[0], rtol=1e-5, atol=1e-6)
     pairs = zip(found[1].named_parameters(), expected[1].parameters(), strict=True)
     compared = 0
     for (name, one), other in pairs:
         assert (one.grad is None) == (other.grad is None), name
         if other.grad is not None:
             assert isinstance(one.grad, OtherTensor), name
-            torch.testing.assert_close(one.grad.values, other.grad, rtol=1e-4, atol=1e-5, msg=name)
+            torch.testing.assert_close(one.grad.held, other.grad, rtol=1e-4, atol=1e-5, msg=name)
             compared += bool(other.grad.any())
     assert compared
     for buffer, expected_buffer in zip(found[1].buffers(), expected[1].buffers(), strict=True):
         assert isinstance(buffer, OtherTensor)
-        torch.testing.assert_close(buffer.values, expected_buffer, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(buffer.held, expected_buffer, rtol=1e-5, atol=1e-6)

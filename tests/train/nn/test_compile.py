@@ -8,7 +8,8 @@ from pumice.train.models.conv import ConvNet
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_float_step_is_one_graph() -> None:
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_the_float_step_is_one_graph(backend: str) -> None:
     torch.manual_seed(0)
     network = ConvNet((2, 9, 7), 5, (6,), (20,), 3, 1)
     events = (torch.rand(3, 4, 2, 9, 7) < 0.4).float()
@@ -17,7 +18,7 @@ def test_the_float_step_is_one_graph() -> None:
     gradients = torch.autograd.grad(expected, list(network.parameters()))
     torch._dynamo.reset()
     step = torch.compile(
-        lambda x: cross_entropy(network(x), labels), fullgraph=True, backend="aot_eager"
+        lambda x: cross_entropy(network(x), labels), fullgraph=True, backend=backend
     )
     found = step(events)
     torch.testing.assert_close(found, expected)
