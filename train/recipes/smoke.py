@@ -144,7 +144,8 @@ class _Pretraining:
         else:
             self.shape = (1 if data.grayscale else 3, data.height, data.width)
         self.value_bits = 1 if data.input == "events" else 8
-        self.timesteps, self.checkpointing = recipe.clips.timesteps, False
+        self.timesteps = recipe.clips.timesteps
+        self.checkpointing = recipe.training.gradient_checkpointing
         self.top = 1 if self.value_bits == 1 else 255
 
     def build(self) -> tuple[SpikingNetwork, torch.nn.Module, Callable[[Tensor], Tensor]]:
@@ -173,15 +174,19 @@ def _estimate(plan: _Training | _Pretraining, batch_size: int, checkpointing: bo
         nonlocal weights
         network, module, compute_loss = plan.build()
         weights = sum(p.numel() for p in module.parameters() if p.requires_grad)
-        with (
-            checkpoint_activations(network.layers, checkpointing),
-            torch.autocast("cpu", torch.bfloat16, enabled="mixed" in plan.recipe.devices.precision),
-        ):
+        with checkpoint_activations(network.layers, checkpointing):
             events = torch.zeros(plan.timesteps, batch_size, *plan.shape)
-            loss = compute_loss(events)
-        loss.backward()  # type: ignore[no-untyped-call]
+            with _mixed_precision(plan):
+                loss = compute_loss(events)
+            loss.backward()  # type: ignore[no-untyped-call]
 
     return estimate_peak(step) + FLOAT_BYTES * weights * _optimizer_copies(plan)
+
+
+def _mixed_precision(plan: _Training | _Pretraining) -> torch.autocast:
+    """Compute layers in 16 bits where the recipe does; the CPU has bfloat16 for that."""
+    mixed = "mixed" in plan.recipe.devices.precision
+    return torch.autocast("cpu", torch.bfloat16, enabled=mixed)
 
 
 def _optimizer_copies(plan: _Training | _Pretraining) -> int:
@@ -235,7 +240,8 @@ def _run_steps(plan: _Training | _Pretraining, batch_size: int, steps: int) -> d
         start = time.perf_counter()
         optimizer.zero_grad()
         with checkpoint_activations(network.layers, plan.checkpointing):
-            total = compute_loss(events)
+            with _mixed_precision(plan):
+                total = compute_loss(events)
             total.backward()  # type: ignore[no-untyped-call]
         if options.clip_gradient:
             torch.nn.utils.clip_grad_norm_(module.parameters(), options.clip_gradient)

@@ -27,6 +27,7 @@ from ..engine.trainer import (
     seed_epoch,
 )
 from ..models import build_model
+from ..nn.gradient_checkpointing import checkpoint_activations
 from ..nn.network import SpikingNetwork
 from .learner import SSLModule
 from .momentum import momentum_schedule
@@ -80,7 +81,8 @@ def pretrain(
         module = PretrainingModule(recipe, learner)
         loader = make_clip_pair_loader(recipe, videos)
         run_options = RunOptions(run, options.epochs, checkpoint, progress, recipe.devices)
-        result = run_trainer(module, loader, run_options)
+        with checkpoint_activations(encoder.layers, options.gradient_checkpointing):
+            result = run_trainer(module, loader, run_options)
         pretrained = PretrainedModel(learner.encoder.cpu().eval(), recipe, provenance)
         if result.is_rank_zero:
             write_pretrained_model(run / ENCODER_FILE, pretrained)

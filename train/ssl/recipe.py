@@ -19,6 +19,7 @@ class PretrainingOptions(Options):
     - `batch_size`: videos per device and step.
     - `lr`: initial learning rate.
     - `weight_decay`: decoupled weight decay.
+    - `gradient_checkpointing`: recompute activations in the backward pass to save memory.
     - `num_workers`: processes that decode videos; 0 decodes in the training process.
     - `seed`: seed of initial weights, order, clips and views.
     """
@@ -27,6 +28,7 @@ class PretrainingOptions(Options):
     batch_size: int = Field(default=64, ge=2)
     lr: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
+    gradient_checkpointing: bool = False
     num_workers: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
 

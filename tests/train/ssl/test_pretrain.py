@@ -63,6 +63,18 @@ def weights(network: SpikingNetwork) -> dict[str, list[float]]:
     return {name: each.flatten().tolist() for name, each in network.state_dict().items()}
 
 
+def test_gradient_checkpointing_gives_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
+    plain = recipe("byol", targets="momentum")
+    saving = plain.training.model_copy(update={"gradient_checkpointing": True})
+    recomputed = plain.model_copy(update={"training": saving})
+    one, other = (
+        pretrain(settings, VIDEOS, tmp_path / name)
+        for name, settings in (("plain", plain), ("recomputed", recomputed))
+    )
+    assert weights(one.network) == weights(other.network)
+    assert "forward" not in vars(other.network.layers[0])
+
+
 @pytest.mark.parametrize("name", ["moco", "byol"])
 def test_a_killed_run_resumes_to_the_same_weights(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
