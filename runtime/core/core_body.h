@@ -20,6 +20,7 @@ static inline int32_t pm_min(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t pm_max(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int32_t pm_shl(int32_t x, int bits) { return (int32_t)((uint32_t)x << bits); }
 static inline int32_t pm_add(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+static inline int32_t pm_sub(int32_t a, int32_t b) { return (int32_t)((uint32_t)a - (uint32_t)b); }
 static inline int32_t pm_mul(int32_t a, int32_t b) { return (int32_t)((uint32_t)a * (uint32_t)b); }
 
 /* Values of a step of this round; earlier ones are negative. */
@@ -871,7 +872,7 @@ static void pm_update_messages(const pm_network *net, const pm_population *p,
       current[i] = pm_wrap24((uint32_t)pm_add(current[i], a));
       active = pm_max(pm_add(current[i], bias), 0);
     }
-    const int32_t delta = active - voltage[i], size = delta < 0 ? -delta : delta;
+    const int32_t delta = pm_sub(active, voltage[i]), size = delta < 0 ? pm_sub(0, delta) : delta;
     const int32_t message = size >= levels[at] ? delta >> PM_ALIGN_BITS : 0;
     if (size >= levels[at]) voltage[i] = active;
     const uint32_t positive = (uint32_t)pm_max(message, 0), negative = (uint32_t)pm_max(-message, 0);

@@ -102,7 +102,8 @@ static Found make_found(const pm_network *net, int32_t timesteps, int32_t batch)
     const pm_population *p = net->populations + i;
     const size_t size = (size_t)timesteps * (size_t)batch * (size_t)p->neurons;
     if (p->kind == PM_INPUT) continue;
-    if (p->kind == PM_SPIKING) found.spikes[i] = make(size, 1);
+    if (p->kind != PM_INTEGRATOR) found.spikes[i] = make(size, 1);
+    if (p->kind == PM_PLANE) continue;
     found.voltages[i] = make(size, sizeof(int32_t));
     found.currents[i] = make(size, sizeof(int32_t));
   }

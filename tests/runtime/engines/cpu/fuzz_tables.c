@@ -1,5 +1,5 @@
 /* Fuzz the tables of the C core with libFuzzer: what pm_validate accepts has to run without leaving
- * its memory, in every instruction variant, whole, cut, in a group and on two threads.
+ * its memory, in every instruction variant, whole, cut, in a group and on two threads, and learn.
  * Run it by fuzz.sh.
  *
  * An input is the ten tables, each as a 64-bit size and that many bytes. The mutator changes
@@ -63,6 +63,36 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t limit, unsigne
   return size;
 }
 
+/* Let a copy of the weights of each sparse projection learn from random spikes. */
+static void learn_accepted(const pm_network *net) {
+  uint8_t *weights = make(net->weights_size, 1);
+  uint32_t random = net->crc;
+  for (int32_t number = 0; number < net->projection_count; number++) {
+    const pm_projection *c = net->projections + number;
+    if (c->kind != PM_SPARSE || c->is_signed) continue;
+    const size_t sources = (size_t)net->populations[c->source].neurons;
+    const size_t targets = (size_t)c->neurons;
+    const size_t tag_count = 2 * (size_t)net->tables[c->starts + (int32_t)sources];
+    uint8_t *tags = make(tag_count, 1), *sent = make(sources, 1), *received = make(targets, 1);
+    int32_t *before = make(2 * sources, sizeof *before), *after = make(2 * targets, sizeof *after);
+    for (size_t i = 0; i < tag_count; i++) tags[i] = (uint8_t)draw(&random, 256);
+    memcpy(weights, net->weights, net->weights_size);
+    pm_rule rule = {
+        number, (int32_t)draw(&random, 4096), (int32_t)draw(&random, 4096),
+        (int32_t)draw(&random, 10), (int32_t)draw(&random, 4096),
+        {(int32_t)draw(&random, 4096), 4095}, {(int32_t)draw(&random, 4096), 4095}, random, tags,
+        before, after, weights,
+    };
+    for (int step = 0; step < STEPS; step++) {
+      for (size_t i = 0; i < sources; i++) sent[i] = (uint8_t)draw(&random, 2);
+      for (size_t i = 0; i < targets; i++) received[i] = (uint8_t)draw(&random, 2);
+      pm_learn(net, &rule, sent, received);
+    }
+    free(tags), free(sent), free(received), free(before), free(after);
+  }
+  free(weights);
+}
+
 /* Run what was accepted, with events of all values. */
 static void run_accepted(const pm_network *net) {
   const size_t count = (size_t)net->population_count;
@@ -102,8 +132,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (read_network(tables, &net)) {
     net.crc = pm_checksum(&net, 0);
     if (pm_validate(&net) == PM_OK && net.states <= LARGEST && net.history <= LARGEST &&
-        net.sums16 <= LARGEST && net.sums32 <= LARGEST && net.image <= LARGEST)
+        net.sums16 <= LARGEST && net.sums32 <= LARGEST && net.image <= LARGEST) {
       run_accepted(&net);
+      learn_accepted(&net);
+    }
   }
   for (int i = 0; i < TABLES; i++) free(tables[i].bytes);
   return 0;

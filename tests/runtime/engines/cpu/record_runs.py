@@ -1,6 +1,7 @@
 """Record runs of the reference for replay_runs.c: `python record_runs.py FILE NUMBER`.
 
-Networks and events are drawn at random; a third each take products, events, or what they choose.
+Networks and events are drawn at random, a third of them with messages of a sign or of more than 8
+bits; a third each take products, events, or what they choose.
 With `--tables FOLDER NUMBER`, write the tables alone, a file for each network, for fuzz_tables.c.
 """
 
@@ -13,40 +14,54 @@ from typing import Any, BinaryIO
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parents[3] / "common"))
+from messages import message_runs
 from strategies import Events, runs, stopping_runs
 
-from pumice.runtime import Network
+from pumice.runtime import Network, Trace
 from pumice.runtime.engines import reference
 from pumice.runtime.engines.cpu.compile import compile_network
 from pumice.runtime.engines.cpu.costs import COSTS
+from pumice.runtime.engines.cpu.planes import Plane, list_planes, split_values
 from pumice.runtime.engines.cpu.tables import SPARSE, CoreTables, hwc_order
 
 
 def arrays(network: Network, events: Events, tables: CoreTables) -> Iterator[Any]:
-    """Yield what a run is given and what it has to give."""
+    """Yield what a run is given and what it has to give, for each population of the core."""
     trace = reference.run(network, events, "states")
-    ordered = (*network.inputs, *network.topological_order)
+    planes = list_planes(network)
     yield np.array([trace.timesteps, trace.batch], np.int32)
     yield from tables.arrays()
     none = np.zeros(0, np.uint8)
-    for p in ordered:
-        yield trace.spikes[p.name] * 0 + events[p.name] if p.kind == "input" else none
-    for p in ordered:
-        yield trace.spikes[p.name] if p.kind == "cuba" else none
-    for p in ordered:
-        yield none if p.kind == "input" else trace.voltages[p.name]
-    for p in ordered:
-        yield trace.currents[p.name] if p.kind == "cuba" else none
-    counts = [
-        trace.counts[p.name].reshape(trace.batch, -1)[:, hwc_order(p.shape)]
-        if p.kind != "integrator"
-        else np.zeros((trace.batch, p.neurons), np.int32)
-        for p in ordered
-    ]
-    yield np.concatenate(counts, axis=1)
+    kinds = [plane.population.kind for plane in planes]
+    for plane, kind in zip(planes, kinds, strict=True):
+        yield split_values(plane, events[plane.population.name]) if kind == "input" else none
+    for plane, kind in zip(planes, kinds, strict=True):
+        silent = kind in ("input", "integrator")
+        yield none if silent else split_values(plane, trace.spikes[plane.population.name])
+    for states in (trace.voltages, trace.currents):
+        for plane, kind in zip(planes, kinds, strict=True):
+            recorded = kind != "input" and plane.is_first
+            yield states[plane.population.name] if recorded else none
+    yield np.concatenate([count_events(plane, trace) for plane in planes], axis=1)
     yield trace.steps
+
+
+def count_events(plane: Plane, trace: Trace) -> NDArray[np.int32]:
+    """Count what each neuron has sent, int32 (batch, neurons), as the core does.
+
+    It counts messages where they are sent, and of a wide input the bytes of each plane.
+    """
+    population = plane.population
+    counts = np.zeros((trace.batch, population.neurons), np.int32)
+    if population.kind == "input":
+        sent = split_values(plane, trace.spikes[population.name])
+        counts = (sent != 0).sum(axis=0, dtype=np.int32).reshape(counts.shape)
+    elif population.kind != "integrator" and plane.is_first:
+        counts = trace.counts[population.name].reshape(counts.shape)
+    return counts[:, hwc_order(population.shape)]
 
 
 def compile_tables(network: Network, products: int) -> CoreTables:
@@ -75,7 +90,7 @@ def for_each(number: int, work: Callable[[Network, Events, CoreTables], None]) -
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.one_of(runs(), runs(), stopping_runs()), st.integers(0, 2))
+    @given(st.one_of(runs(), stopping_runs(), message_runs()), st.integers(0, 2))
     def each(run: tuple[Network, Events], products: int) -> None:
         work(*run, compile_tables(run[0], products))
 
