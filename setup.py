@@ -25,6 +25,7 @@ SOURCES = (
     "module",
     "module_layout",
 )
+HEADERS = ("core", "core_bits", "core_body", "core_rest", "module", "pumice_arithmetic")
 FLAGS = ["/std:c11"] if os.name == "nt" else ["-std=c11", "-O3", "-fvisibility=hidden", "-g0"]
 
 
@@ -45,9 +46,7 @@ setup(
         Extension(
             "pumice.runtime.engines.cpu._core",
             [f"{FOLDER}/{name}.c" for name in SOURCES],
-            depends=[
-                f"{FOLDER}/{name}" for name in ("core.h", "core_body.h", "core_bits.h", "module.h")
-            ],
+            depends=[f"{FOLDER}/{name}.h" for name in HEADERS],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             extra_compile_args=FLAGS,
             py_limited_api=True,

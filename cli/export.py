@@ -43,13 +43,20 @@ def export(
             help="Round biases to multiples of the weight unit, as netx needs; may change spikes.",
         ),
     ] = False,
+    plasticity: Annotated[
+        Path | None,
+        typer.Option(
+            "--plasticity",
+            metavar="FILE",
+            help="TOML file of plasticity rules (STDP), for C that learns on the device.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a network as ONNX, NIR, netx or C."""
-    from ..runtime import network_digest, read_network
+    from ..runtime import read_network
     from ..runtime.errors import FileError
     from ..runtime.files import check_output_file, check_output_folder
-    from .output import print_json, print_progress
 
     path = output or file.with_suffix(SUFFIXES[to] if not step else ".step.onnx")
     check_output_folder(path) if to == "c" else check_output_file(path)
@@ -60,7 +67,15 @@ def export(
         from ..convert.formats.netx.writer import round_network_biases
 
         network = round_network_biases(network)
-    _write(path, network, to, step)
+    _write(path, network, to, step, plasticity)
+    _print_written(path, network, to, as_json)
+
+
+def _print_written(path: Path, network: "Network", to: Format, as_json: bool) -> None:
+    """Print what was written, and what the format leaves out."""
+    from ..runtime import network_digest
+    from .output import print_json, print_progress
+
     files = list(path.iterdir()) if path.is_dir() else [path]
     size = sum(each.stat().st_size for each in files)
     omitted = _list_omitted(network, to)
@@ -83,9 +98,11 @@ def _list_omitted(network: "Network", to: Format) -> dict[str, str]:
     return omitted
 
 
-def _write(path: Path, network: "Network", to: Format, step: bool) -> None:
+def _write(path: Path, network: "Network", to: Format, step: bool, plasticity: Path | None) -> None:
     from ..runtime.errors import NetworkError
 
+    if plasticity and to != "c":
+        raise NetworkError(f"--plasticity: {to} has no rules of plasticity; write C with --to c")
     if to == "onnx":
         network.to_onnx(path, step=step)
     elif step:
@@ -93,6 +110,8 @@ def _write(path: Path, network: "Network", to: Format, step: bool) -> None:
     elif to == "nir":
         network.to_nir(path)
     elif to == "c":
-        network.to_c(path)
+        from ..runtime.plasticity_file import read_rules
+
+        network.to_c(path, rules=read_rules(plasticity, network) if plasticity else None)
     else:
         network.to_netx(path)

@@ -22,6 +22,7 @@ from .projection import Projection
 from .readout import Readout
 
 if TYPE_CHECKING:
+    from .plasticity import PlasticityRule
     from .summary import NetworkSummary
 
 CURRENT_LIMIT = 1 << 30
@@ -165,16 +166,23 @@ class Network(ValueEquality):
         """
         export_network(self, path, "netx", round_biases=round_biases)
 
-    def to_c(self, path: str | os.PathLike[str]) -> None:
+    def to_c(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        rules: "Mapping[str, PlasticityRule] | None" = None,
+    ) -> None:
         """Write C99 sources for microcontrollers: the integer core, and the network as constants.
 
         Args:
             path: Folder to write, which is created.
+            rules: Plasticity rule (STDP) by name of the projection, for firmware that learns.
 
         Raises:
             FileError: The folder cannot be written.
+            NetworkError: A rule does not fit the projection it is for.
         """
-        export_network(self, path, "c")
+        export_network(self, path, "c", rules=rules)
 
 
 def _check_readout(network: Network) -> None:

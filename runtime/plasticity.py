@@ -34,6 +34,7 @@ TRACE_LIMIT, WEIGHT_LIMIT = 127, 255
 TRACE_BITS, ROUND_BITS, PRODUCT_BITS = 12, 7, 14
 LIMITS = {"impulse": (1, 127), "potentiation": (0, 7), "depression": (0, 7), "exponent": (0, 9)}
 Words = NDArray[np.int64]
+Spikes = dict[str, NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +88,11 @@ def next_random(state: int) -> tuple[int, int, int]:
 def validate_rules(network: Network, rules: Mapping[str, PlasticityRule]) -> None:
     """Raise `NetworkError` where a rule does not fit the projection it is for."""
     projections = {projection.name: projection for projection in network.projections}
+    if rules and network.early_exit:
+        raise NetworkError(
+            "plasticity: the network stops early, but synapses learn at every timestep; "
+            "leave out its early exit"
+        )
     for name, rule in rules.items():
         if name not in projections:
             raise NetworkError(
@@ -101,6 +107,28 @@ def validate_rules(network: Network, rules: Mapping[str, PlasticityRule]) -> Non
             )
         if connection.weights.size and connection.weights.min() < 0:
             raise NetworkError(f"{name}: a weight is {connection.weights.min()}, needs 0 to 255")
+        for end in (projections[name].source, projections[name].target):
+            population = network.population(end)
+            if population.kind == "integrator" or population.value_bits > 1:
+                raise NetworkError(
+                    f"{name}: is plastic, but {end} sends no spikes of one bit to learn from"
+                )
+
+
+def saturate_weights(network: Network, rules: Mapping[str, PlasticityRule]) -> Network:
+    """Set all plastic weights of `network` to their upper bound, for bounds on activations.
+
+    Raises:
+        NetworkError: The sum of these weights leaves 24 bits.
+    """
+    projections = []
+    for projection in network.projections:
+        connection = projection.connection
+        if projection.name in rules and isinstance(connection, Sparse):
+            largest = np.full_like(connection.weights, WEIGHT_LIMIT)
+            projection = replace(projection, connection=replace(connection, weights=largest))
+        projections.append(projection)
+    return replace(network, projections=tuple(projections))
 
 
 def learn(network: Network, rules: Mapping[str, PlasticityRule], events: Events) -> Network:
@@ -116,24 +144,42 @@ def learn(network: Network, rules: Mapping[str, PlasticityRule], events: Events)
         NetworkError: A rule does not fit.
         EngineError: The events do not fit the inputs.
     """
+    return learn_and_record(network, rules, events)[0]
+
+
+def learn_and_record(
+    network: Network, rules: Mapping[str, PlasticityRule], events: Events
+) -> tuple[Network, Spikes]:
+    """Run `network` with plasticity; return it with the learned weights, and all spikes.
+
+    Args and errors are those of `learn`.
+
+    Returns:
+        The network, and by population that is no input, uint8 (timesteps, samples, *shape).
+    """
     validate_rules(network, rules)
     validated = validate_events(network, events)
     timesteps, samples = next(iter(validated.values())).shape[:2]
     seeds = {name: rule.seed for name, rule in rules.items()}
+    spikes = {
+        p.name: np.zeros((timesteps, samples, *p.shape), np.uint8)
+        for p in network.topological_order
+    }
     for index in range(samples):
         sample = {name: array[:, index : index + 1] for name, array in validated.items()}
-        network = _learn_sample(network, rules, sample, timesteps, seeds)
-    return network
+        recorded = {name: array[:, index : index + 1] for name, array in spikes.items()}
+        network = _learn_sample(network, rules, sample, recorded, seeds)
+    return network, spikes
 
 
 def _learn_sample(
     network: Network,
     rules: Mapping[str, PlasticityRule],
-    sample: dict[str, NDArray[np.uint8]],
-    timesteps: int,
+    sample: Spikes,
+    recorded: Spikes,
     seeds: dict[str, int],
 ) -> Network:
-    """Learn from one sample; `seeds` hold the state of each rule's generator."""
+    """Learn from one sample; writes spikes to `recorded` and `seeds`, the generators' states."""
     now = {p.name: np.zeros((1, *p.shape), np.uint8) for p in network.populations}
     states = {
         p.name: tuple(np.zeros((1, *p.shape), np.int64) for _ in p.states)
@@ -141,7 +187,7 @@ def _learn_sample(
     }
     traces = {name: _zero_traces(network, name) for name in rules}
     history = [now]
-    for t in range(timesteps):
+    for t in range(len(next(iter(sample.values())))):
         now = {name: array[t] for name, array in sample.items()}
         for population in network.topological_order:
             total = np.zeros((1, *population.shape), np.int64)
@@ -154,6 +200,7 @@ def _learn_sample(
             after, spikes = neuron_step(population, states[population.name], total)
             states[population.name] = after
             now = {**now, population.name: spikes}
+            recorded[population.name][t] = spikes
         if t:  # the spikes of the last timestep have been delivered: now they change weights
             network = _learn_step(network, rules, traces, history[-1], seeds)
         history.append(now)

@@ -82,8 +82,13 @@ def test_commands_have_verbs_and_options_that_exist(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(DOCS).as_posix())
-def test_toml_blocks_are_tables_of_a_recipe(page: Path) -> None:
+def test_toml_blocks_are_tables_of_a_recipe_or_plasticity_rules(page: Path) -> None:
+    from pumice.runtime.plasticity_file import RuleFile
     from pumice.train.recipes.recipe import Recipe
 
     for text in blocks(page, "toml"):
-        Recipe.model_validate({"data": {}} | tomllib.loads(text))
+        values = tomllib.loads(text)
+        if "rules" in values:
+            RuleFile.model_validate(values)
+        else:
+            Recipe.model_validate({"data": {}} | values)

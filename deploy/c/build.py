@@ -18,12 +18,14 @@ from ...runtime import Network
 from ...runtime.errors import EngineError, MissingPackage
 from .encoder_tables import RAW_BYTES, RAW_WAVEFORM
 from .export import export_firmware, format_config, read_source
+from .plasticity_tables import Rules
 from .tables import FirmwareTables
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fno-tree-loop-distribute-patterns")
 HEADERS = (
     "port.h", "port_semihosting.h", "pumice_arithmetic.h", "pumice_core.h", "pumice_encoder.h",
+    "pumice_plasticity.h",
 )  # fmt: skip
 RAW_TYPES = {RAW_BYTES: "uint8_t", RAW_WAVEFORM: "int16_t"}
 TIMEOUT = 1800.0  # seconds that a run may take
@@ -141,6 +143,7 @@ def build_firmware(
     *,
     trace: bool = False,
     raw: bool = False,
+    rules: Rules | None = None,
     flags: Sequence[str] = (),
 ) -> Firmware:
     """Export `network` to `folder` and compile it with the runner.
@@ -151,6 +154,7 @@ def build_firmware(
         folder: Empty folder.
         trace: Whether currents are recorded.
         raw: Whether the runner gets raw input, which the firmware encodes.
+        rules: Plasticity rule by name of the projection, for firmware that learns.
         flags: Further flags, such as those of a sanitizer.
 
     Raises:
@@ -158,12 +162,13 @@ def build_firmware(
         EngineError: The program does not compile, or exceeds the memory of the emulated machine.
     """
     toolchain.check()
-    tables = export_firmware(network, folder, example=False)
+    tables = export_firmware(network, folder, example=False, rules=rules)
     options = (*flags, f"-DPUMICE_TRACE={int(trace)}")
     kind = tables.encoder.raw_kind if raw and tables.encoder else 0
+    runner = (f"-DPUMICE_RAW={kind}", f"-DPUMICE_PLASTIC={int(tables.plasticity is not None)}")
     objects = [
         *compile_core(tables, toolchain, options),
-        compile_object("runner.c", toolchain, (*options, f"-DPUMICE_RAW={kind}")),
+        compile_object("runner.c", toolchain, (*options, *runner)),
         compile_object(toolchain.port, toolchain, options),
     ]
     source = f'#include "pumice_tables.c"\nuint8_t events[{tables.sizes["input"]}];\n'
@@ -191,8 +196,9 @@ def _object_folder() -> tempfile.TemporaryDirectory[str]:
 def compile_core(
     tables: FirmwareTables, toolchain: Toolchain, options: Sequence[str] = ()
 ) -> list[Path]:
-    """Compile the core, and the encoder if there is one, for `tables`; see `compile_object`."""
+    """Compile the core, and what stands beside it, for `tables`; see `compile_object`."""
     names = ["pumice_core.c", *(["pumice_encoder.c"] if tables.encoder else [])]
+    names += ["pumice_plasticity.c"] if tables.plasticity else []
     config = format_config(tables)
     return [compile_object(name, toolchain, options, config) for name in names]
 

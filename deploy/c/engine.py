@@ -41,6 +41,7 @@ class FirmwareRecord:
             *shape); empty where it got events.
         encoding: Instructions of the encoder in each timestep, float64 (timesteps, batch).
         stack: Bytes of stack that the program used, runner included; 0 where unknown.
+        plastic: Plastic weights after the last sample, uint8, in the order of the firmware.
     """
 
     spikes: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class FirmwareRecord:
     events: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     encoding: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     stack: int = 0
+    plastic: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
 
 
 def run(network: Network, events: Events, record: Record = "all", raw: Raw = None) -> Trace:
@@ -171,6 +173,7 @@ def read_record(
                 at += row.nbytes
         at += 4
     recorded.stack = struct.unpack_from("<I", data, at)[0]
+    recorded.plastic = np.frombuffer(data, np.uint8, offset=at + 4)
     return recorded
 
 

@@ -10,19 +10,27 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 
+from ... import runtime
 from ...runtime import Network, Population, network_digest
 from ...runtime.files import write_files
 from .encoder_tables import TABLES, EncoderTables
+from .plasticity_tables import PlasticityTables, Rules
 from .tables import FirmwareTables, compile_tables
 
-CORE_FILES = ("pumice_arithmetic.h", "pumice_core.c", "pumice_core.h")
+SHARED_FILES = ("pumice_arithmetic.h",)  # with the core of the CPU engine
+CORE_FILES = (*SHARED_FILES, "pumice_core.c", "pumice_core.h")
 ENCODER_FILES = ("pumice_encoder.c", "pumice_encoder.h")
+PLASTICITY_FILES = ("pumice_plasticity.c", "pumice_plasticity.h")
 PROJECT_FILES = ("Makefile", "CMakeLists.txt")
 LINE_WIDTH = 100
 
 
 def export_firmware(
-    network: Network, path: str | os.PathLike[str], *, example: bool = True
+    network: Network,
+    path: str | os.PathLike[str],
+    *,
+    example: bool = True,
+    rules: Rules | None = None,
 ) -> FirmwareTables:
     """Write `network` as C99 sources into the folder `path`, which is created.
 
@@ -30,21 +38,25 @@ def export_firmware(
         network: Network to export.
         path: Folder; files of an earlier export are replaced.
         example: Also write `main.c`, `Makefile` and `CMakeLists.txt`.
+        rules: Plasticity rule by name of the projection, for firmware that learns.
 
     Returns:
         The tables that were written, with the sizes of flash and RAM that they take.
 
     Raises:
         FileError: The folder cannot be written.
+        NetworkError: A rule does not fit, or plastic weights could leave 24 bits together.
     """
-    tables = compile_tables(network)
-    encoder = tables.encoder
-    names = (*CORE_FILES, *(ENCODER_FILES if encoder else ()))
+    tables = compile_tables(network, rules)
+    encoder, plasticity = tables.encoder, tables.plasticity
+    names = [*CORE_FILES, *(ENCODER_FILES if encoder else ())]
+    names += PLASTICITY_FILES if plasticity else ()
     files = {name: read_source(name) for name in names}
+    constants = format_tables(tables) + (format_encoder(encoder) if encoder else "")
     files |= {
         "pumice.h": _interface(network, tables),
         "pumice_config.h": format_config(tables),
-        "pumice_tables.c": format_tables(tables) + (format_encoder(encoder) if encoder else ""),
+        "pumice_tables.c": constants + (format_plasticity(plasticity) if plasticity else ""),
     }
     if example:
         files |= {name: read_source(name) for name in PROJECT_FILES}
@@ -53,14 +65,18 @@ def export_firmware(
     return tables
 
 
-def write_c(path: str | os.PathLike[str], network: Network) -> None:
+def write_c(path: str | os.PathLike[str], network: Network, *, rules: Rules | None = None) -> None:
     """Write `network` as C99 sources into the folder `path`; see `export_firmware`."""
-    export_firmware(network, path)
+    export_firmware(network, path, rules=rules)
 
 
 def read_source(name: str) -> str:
     """Read a file of the firmware's sources."""
-    return (resources.files(__package__) / "source" / name).read_text(encoding="utf-8")
+    if name in SHARED_FILES:
+        folder = resources.files(runtime) / "core"
+    else:
+        folder = resources.files(__package__) / "source"
+    return (folder / name).read_text(encoding="utf-8")
 
 
 def format_config(tables: FirmwareTables) -> str:
@@ -138,6 +154,28 @@ def format_encoder(encoder: EncoderTables) -> str:
     return "\n".join(lines) + "\n"
 
 
+def format_plasticity(plasticity: PlasticityTables) -> str:
+    """Format the constants and buffers of plasticity, which `pumice_tables.c` ends with."""
+    sizes = plasticity.sizes
+    rules = (_format_population(rule) for rule in plasticity.rules)
+    tags = map(str, plasticity.tags.tolist())
+    lines = [
+        "",
+        '#include "pumice_plasticity.h"',
+        "",
+        *_array("static const pm_rule rules", rules, len(plasticity.rules)),
+        *_array("static const uint8_t tags", tags, sizes["tags"]),
+        f"static uint8_t plastic[{max(1, sizes['weights'])}], traces[{sizes['traces']}];",
+        f"static uint32_t seeds[{len(plasticity.rules)}];",
+        "",
+        "const pm_plasticity pumice_plasticity = {",
+        "    rules, tags, plastic, traces, seeds,",
+        f"    {_format_record(sizes.values())},",
+        f"    UINT32_C({plasticity.sizes_crc:#010x}), UINT32_C({plasticity.crc:#010x})}};",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _example_of(encoder: EncoderTables | None) -> str:
     """Name the example program for what the firmware takes."""
     if encoder is None:
@@ -165,10 +203,12 @@ def _interface(network: Network, tables: FirmwareTables) -> str:
     lines = [
         '#include "pumice_core.h"',
         *(['#include "pumice_encoder.h"'] if tables.encoder else []),
+        *(['#include "pumice_plasticity.h"'] if tables.plasticity else []),
         "",
         f'#define PUMICE_NETWORK_SHA256 "{network_digest(network)}"',
         f"#define PUMICE_INPUT_SIZE {tables.sizes['input']} /* bytes that pumice_step takes */",
         *_raw_macros(tables.encoder),
+        *_plasticity_macros(tables.plasticity),
         *_timestep_macro(network),
         f"#define PUMICE_CLASSES {output.neurons} /* logits */",
         f"#define PUMICE_TABLE_BYTES {tables.table_bytes} /* constants, in flash */",
@@ -200,6 +240,16 @@ def _raw_macros(encoder: EncoderTables | None) -> list[str]:
     function = "pumice_encode_waveform" if encoder.takes_waveform else "pumice_encode_values"
     unit = "samples" if encoder.takes_waveform else "bytes"
     return [f"#define PUMICE_RAW_SIZE {encoder.sizes['raw']} /* {unit} that {function} takes */"]
+
+
+def _plasticity_macros(plasticity: PlasticityTables | None) -> list[str]:
+    """Macros of what learns."""
+    if plasticity is None:
+        return []
+    size = plasticity.sizes["weights"]
+    return [
+        f"#define PUMICE_PLASTIC_BYTES {size} /* weights that learn, pumice_plasticity.weights */"
+    ]
 
 
 def _guard(macro: str, about: str, lines: list[str]) -> str:

@@ -12,6 +12,7 @@ from ...runtime.errors import EngineError
 from .build import Toolchain, compile_core, run_compiler
 from .encoder_tables import RAW_BYTES, RAW_WAVEFORM
 from .export import export_firmware
+from .plasticity_tables import Rules
 
 ENTRY_POINTS = (
     "pumice_init", "pumice_reset", "pumice_step", "pumice_prediction", "pumice_logit",
@@ -61,8 +62,12 @@ class Footprint:
         return self.buffers + self.stack
 
 
-def measure_footprint(network: Network, toolchain: Toolchain) -> Footprint:
+def measure_footprint(
+    network: Network, toolchain: Toolchain, rules: Rules | None = None
+) -> Footprint:
     """Compile the firmware of `network`, without an example, and measure it.
+
+    With `rules`, plasticity by name of the projection, the firmware learns.
 
     Raises:
         MissingPackage: A tool is not installed.
@@ -71,7 +76,7 @@ def measure_footprint(network: Network, toolchain: Toolchain) -> Footprint:
     toolchain.check()
     with tempfile.TemporaryDirectory(prefix="pumice-") as name:
         folder = Path(name)
-        tables = export_firmware(network, folder, example=False)
+        tables = export_firmware(network, folder, example=False, rules=rules)
         core = compile_core(tables, toolchain)
         kind = tables.encoder.raw_kind if tables.encoder else 0
         program = PROGRAM.replace("ENCODE ", ENCODE[kind])
@@ -108,7 +113,7 @@ def measure_stack(toolchain: Toolchain, folder: Path) -> int:
 def read_call_graph(toolchain: Toolchain, folder: Path) -> Mapping[str, tuple[int, list[str]]]:
     """Compile the core in `folder`; read stack bytes and callees of each function."""
     text = ""
-    for source in ("pumice_core.c", "pumice_encoder.c"):
+    for source in ("pumice_core.c", "pumice_encoder.c", "pumice_plasticity.c"):
         if not (folder / source).exists():
             continue
         graph_of = ["-O2", "-fcallgraph-info=su", "-c", source, "-o", "graph.o"]

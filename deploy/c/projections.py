@@ -76,7 +76,7 @@ class TableBuilder:
     weights: GrowingArray = field(default_factory=GrowingArray)
     halves: GrowingArray = field(default_factory=GrowingArray)
     words: GrowingArray = field(default_factory=GrowingArray)
-    shared: dict[tuple[int, Shape, Shape], Fields] = field(default_factory=dict)
+    shared: dict[tuple[int, Shape, Shape, str], Fields] = field(default_factory=dict)
 
     def arrays(self) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.int32]]:
         """Finish the tables."""
@@ -105,20 +105,21 @@ def channels_last(shape: Shape) -> NDArray[np.int64]:
 
 
 def compile_projection(
-    builder: TableBuilder, projection: Projection, network: Network, source: int
+    builder: TableBuilder, projection: Projection, network: Network, source: int, plastic: bool
 ) -> Fields:
     """Lay out the weights of a projection, and return its fields; equal connections share them.
 
     `scale` is in weight units, `shift` what sums are shifted right by; one of them is trivial.
+    The weights of a `plastic` projection are its own, of 8 bits.
     """
     connection = projection.connection
     shapes = (
         network.population(projection.source).shape,
         network.population(projection.target).shape,
     )
-    key = id(connection), *shapes
+    key = id(connection), *shapes, projection.name if plastic else ""
     if key not in builder.shared:
-        builder.shared[key] = _connection(builder, connection, *shapes)
+        builder.shared[key] = _connection(builder, connection, *shapes, plastic)
     fields = dict.fromkeys(FIELDS, 0) | builder.shared[key]
     left, right = fields.pop("zeros") + max(projection.weight_exponent, 0), 0
     right = max(-projection.weight_exponent, 0)
@@ -128,11 +129,14 @@ def compile_projection(
 
 
 def _connection(
-    builder: TableBuilder, connection: Connection, source: Shape, target: Shape
+    builder: TableBuilder, connection: Connection, source: Shape, target: Shape, plastic: bool
 ) -> Fields:
     if isinstance(connection, SumPool):
         return _pool(connection, source, target)
     weights, fields = _integer_code(connection.weights)
+    if plastic:
+        weights = connection.weights.astype(np.int64)
+        fields = {"scale": 1, "zeros": 0, "bits": 8, "is_signed": 0}
     if isinstance(connection, Sparse):
         return fields | _sparse(builder, connection, weights, fields["bits"], source, target)
     if isinstance(connection, Dense):
@@ -213,6 +217,21 @@ def _add_runs(builder: TableBuilder, runs: NDArray[np.int64], bits: int) -> tupl
     return builder.weights.add(packed), packed.shape[1]
 
 
+def sort_synapses(sparse: Sparse, source: Shape, target: Shape) -> NDArray[np.int64]:
+    """List synapses, as indices, by source neuron and then by target neuron, channels last."""
+    rows, columns = _synapse_ends(sparse, source, target)
+    order: NDArray[np.int64] = np.lexsort((rows, columns))
+    return order
+
+
+def _synapse_ends(
+    sparse: Sparse, source: Shape, target: Shape
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number the targets and the sources of synapses, channels last."""
+    rows = np.argsort(channels_last(target))[sparse.rows]
+    return rows, np.argsort(channels_last(source))[sparse.columns]
+
+
 def _sparse(
     builder: TableBuilder,
     sparse: Sparse,
@@ -222,9 +241,8 @@ def _sparse(
     target: Shape,
 ) -> Fields:
     """Lay out synapses by source neuron."""
-    rows = np.argsort(channels_last(target))[sparse.rows]
-    columns = np.argsort(channels_last(source))[sparse.columns]
-    order = np.lexsort((rows, columns))
+    rows, columns = _synapse_ends(sparse, source, target)
+    order = sort_synapses(sparse, source, target)
     counts = np.bincount(columns, minlength=sparse.shape[1])
     narrow = sparse.shape[0] <= 1 << 16
     return {

@@ -16,7 +16,9 @@ from ...runtime import Network, Population
 from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
 from ...runtime.network import activation_bound
 from ...runtime.neuron_types import LIF_FEATURES, list_features, require_features
+from ...runtime.plasticity import saturate_weights, validate_rules
 from .encoder_tables import EncoderTables, compile_encoders
+from .plasticity_tables import PlasticityTables, Rules, compile_plasticity
 from .projections import TableBuilder, compile_projection
 
 RESETS = {"zero": 0, "value": 1, "subtract": 2, "delayed_subtract": 3}
@@ -44,6 +46,7 @@ class FirmwareTables:
         traced: Entries of the buffer of currents of a build that records them.
         features: Features that the core is compiled with, by macro, without the encoder's.
         encoder: Tables of the encoders, if the network has any.
+        plasticity: Tables of the plasticity rules, if the firmware learns.
     """
 
     populations: tuple[Mapping[str, Any], ...]
@@ -58,20 +61,26 @@ class FirmwareTables:
     traced: int
     features: Mapping[str, bool]
     encoder: EncoderTables | None = None
+    plasticity: PlasticityTables | None = None
+
+    @property
+    def parts(self) -> tuple[EncoderTables | PlasticityTables, ...]:
+        """Tables of what stands beside the core."""
+        return tuple(part for part in (self.encoder, self.plasticity) if part)
 
     @property
     def table_bytes(self) -> int:
         """Bytes of the constants in flash."""
         arrays = (self.weights, self.halves, self.words, self.record_words)
-        return sum(a.nbytes for a in arrays) + (self.encoder.table_bytes if self.encoder else 0)
+        return sum(a.nbytes for a in arrays) + sum(part.table_bytes for part in self.parts)
 
     @property
     def buffer_bytes(self) -> int:
         """Bytes of the buffers in RAM."""
         sizes = self.sizes
         words = sizes["masks"] + sizes["states"] + self.scratch + self.rounded + sizes["scores"]
-        encoder = self.encoder.buffer_bytes if self.encoder else 0
-        return 4 * words + sizes["sent"] + sizes["population_count"] + encoder
+        parts = sum(part.buffer_bytes for part in self.parts)
+        return 4 * words + sizes["sent"] + sizes["population_count"] + parts
 
     @property
     def record_words(self) -> NDArray[np.int32]:
@@ -105,33 +114,35 @@ class FirmwareTables:
         return zlib.crc32(data, crc ^ 0xFFFFFFFF)
 
 
-def compile_tables(network: Network) -> FirmwareTables:
-    """Compile `network` to the tables of the firmware core."""
+def compile_tables(network: Network, rules: Rules | None = None) -> FirmwareTables:
+    """Compile `network` to the tables of the firmware core, with plasticity where `rules` has it.
+
+    Raises:
+        NetworkError: The firmware has not all features of the network, or a rule does not fit.
+    """
     require_features(network, "the firmware", LIF_FEATURES)
+    validate_rules(network, rules := rules or {})
+    grown = saturate_weights(network, rules)
     builder = TableBuilder()
     populations = (*network.inputs, *network.topological_order)
     numbers = {population.name: i for i, population in enumerate(populations)}
-    slots = {p.name: 1 for p in populations}
-    for projection in network.projections:
-        slots[projection.source] = max(slots[projection.source], projection.delay + 1)
-    rows: list[dict[str, Any]] = []
-    projections: list[Fields] = []
-    used = {"masks": 0, "sent": 0, "states": 0}
+    slots = _count_slots(network, rules)
+    rows, projections = list[dict[str, Any]](), list[Fields]()
+    used = dict.fromkeys(("masks", "sent", "states"), 0)
     for population in populations:
-        incoming = network.incoming(population.name)
         fields = [
-            compile_projection(builder, each, network, numbers[each.source]) for each in incoming
+            compile_projection(builder, each, network, numbers[each.source], each.name in rules)
+            for each in network.incoming(population.name)
         ]
-        rows.append(_population(builder, network, population, fields))
-        rows[-1] |= {"slots": slots[population.name]}
-        rows[-1] |= {"into": len(projections), "into_end": len(projections) + len(fields)}
+        rows.append(_population(builder, grown, population, fields))
+        rows[-1] |= {"slots": slots[population.name], "into": len(projections)}
         projections += fields
+        rows[-1]["into_end"] = len(projections)
         _place_buffers(rows[-1], used)
     traced = used["states"]
     _place_currents(rows, used)
     resets = _list_resets(builder, populations, used)
     thresholds = network.early_exit.thresholds if network.early_exit else ()
-    output = network.population(network.output)
     first_threshold = builder.words.add(np.array(thresholds, np.int64))
     weights, halves, words = builder.arrays()
     sizes = {
@@ -141,7 +152,7 @@ def compile_tables(network: Network) -> FirmwareTables:
         "halves": halves.size,
         "words": words.size,
         **used,
-        "scores": 0 if output.kind == "integrator" else output.neurons,
+        "scores": _score_count(network),
         "input": sum(p.neurons for p in network.inputs),
         "output": numbers[network.output],
         "thresholds": first_threshold,
@@ -159,9 +170,26 @@ def compile_tables(network: Network) -> FirmwareTables:
         max((row["neurons"] for row in rows if row["mode"] == MOMENTARY), default=0),
         _rounded_neurons(rows, projections),
         traced,
-        _features(network, rows, projections),
+        _features(network, rows, projections) | {"PUMICE_PLASTIC": bool(rules)},
         compile_encoders(network),
+        compile_plasticity(network, rules, projections, numbers),
     )
+
+
+def _score_count(network: Network) -> int:
+    """Count the outputs whose spikes are counted; those of an integrator are not."""
+    output = network.population(network.output)
+    return 0 if output.kind == "integrator" else output.neurons
+
+
+def _count_slots(network: Network, rules: Rules) -> dict[str, int]:
+    """Count the timesteps whose spikes are kept, by population."""
+    slots = {population.name: 1 for population in network.populations}
+    for projection in network.projections:
+        slots[projection.source] = max(slots[projection.source], projection.delay + 1)
+        if projection.name in rules:  # learns from the spikes of the timestep before
+            slots[projection.target] = max(slots[projection.target], 2)
+    return slots
 
 
 def _population(

@@ -225,6 +225,8 @@ static int pm_check_parameters(const pm_network *net, const pm_population *p) {
   }
   for (int32_t i = 0; i < 2 * p->period; i++)
     if (!pm_between(net->factors[p->factors + i], 0, 4096)) return 0;
+  for (int32_t i = 0; i < p->period; i++)
+    if (net->levels[p->levels + i] < 0) return 0;
   for (int32_t i = p->period; i < 2 * p->period; i++)
     if (!pm_between(net->levels[p->levels + i], -(1 << 26), 1 << 26)) return 0;
   return 1;

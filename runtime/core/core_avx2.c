@@ -257,6 +257,8 @@ PM_INLINE void pm_update_eight(const int wide, const int update, const pm_popula
   _mm_storel_epi64((__m128i *)(void *)sent, bytes);
 }
 
+#include "core_rest.h"
+
 PM_INLINE void pm_update_block(const int wide, const int update, const int uniform,
                                const pm_population *p, const int32_t *sums32,
                                const int16_t *sums16, int32_t *current, int32_t *voltage,
@@ -278,79 +280,19 @@ PM_INLINE void pm_update_block(const int wide, const int update, const int unifo
                     current + i, voltage + i, sent + i, factor, other, threshold, bias);
   }
   if (i < count) { /* the last few, in memory of their own */
-    int32_t sums[8] = {0}, u[8] = {0}, v[8] = {0}, level[8] = {0}, offset[8] = {0};
-    int32_t keep[8] = {0}, keep_current[8] = {0};
-    int16_t small[8] = {0};
-    uint8_t spikes[8];
-    const int32_t rest = count - i;
-    for (int32_t k = 0; k < rest; k++) {
-      const int32_t at = uniform ? 0 : i + k;
-      if (wide)
-        sums[k] = sums32[i + k];
-      else
-        small[k] = sums16[i + k];
-      u[k] = current[i + k];
-      v[k] = voltage[i + k];
-      level[k] = levels[at];
-      offset[k] = biases[at];
-      keep[k] = kept[at];
-      keep_current[k] = factors[at];
-    }
-    pm_update_eight(wide, update, p, sums, small, u, v, spikes, pm_load(keep),
-                    pm_load(keep_current), pm_load(level), pm_load(offset));
-    for (int32_t k = 0; k < rest; k++) {
-      if (update == PM_CURRENT) current[i + k] = u[k];
-      voltage[i + k] = v[k];
-      sent[i + k] = spikes[k];
-    }
-  }
-}
-
-#define PM_UPDATE(wide, update, uniform)                                                     \
-  pm_update_block(wide, update, uniform, p, sums32, sums16, current, voltage, sent, factors, \
-                  levels, count)
-#define PM_UPDATE_CASE(update)                          \
-  case update:                                          \
-    if (p->wide && p->uniform) PM_UPDATE(1, update, 1); \
-    else if (p->wide) PM_UPDATE(1, update, 0);          \
-    else if (p->uniform) PM_UPDATE(0, update, 1);       \
-    else PM_UPDATE(0, update, 0);                       \
-    break;
-
-/* One step of neurons whose spikes carry no values and whose currents, if any, stay within 24
- * bits. */
-static void pm_update_fast(const pm_population *p, const int32_t *sums32, const int16_t *sums16,
-                           int32_t *current, int32_t *voltage, uint8_t *sent,
-                           const int16_t *factors, const int32_t *levels, int32_t count) {
-  switch (p->update) {
-    PM_UPDATE_CASE(PM_PLAIN)
-    PM_UPDATE_CASE(PM_LEAK)
-    PM_UPDATE_CASE(PM_WRAP)
-    PM_UPDATE_CASE(PM_CURRENT)
-    default: break;
+    pm_rest rest = {0};
+    pm_take_rest(&rest, wide, uniform, p, sums32, sums16, current, voltage, factors, levels, i,
+                 count);
+    pm_update_eight(wide, update, p, rest.sums, rest.small, rest.current, rest.voltage, rest.sent,
+                    pm_load(rest.kept), pm_load(rest.current_kept), pm_load(rest.threshold),
+                    pm_load(rest.bias));
+    pm_put_rest(&rest, update, current, voltage, sent, i, count);
   }
 }
 
 /* A group follows synapses once for all its samples from so many quarters of an active sample a
  * source on. */
 #define PM_LANE_QUARTERS 40
-
-/* Add to the sums of each target, one lane a sample, the weights of sources that are active. */
-static void pm_follow_lanes(int16_t *sums, const int32_t *starts, const uint8_t *w,
-                            const uint16_t *sources, const uint32_t *active, int32_t targets,
-                            int left, int is_signed) {
-  for (int32_t i = 0; i < targets; i++, sums += PM_GROUP) {
-    int16_t totals[PM_GROUP] = {0};
-    for (int32_t s = starts[i]; s < starts[i + 1]; s++) {
-      const int16_t weight = is_signed ? (int8_t)w[s] : w[s];
-      const uint32_t mask = active[sources[s]];
-      for (int k = 0; k < PM_GROUP; k++)
-        totals[k] = (int16_t)(totals[k] + (weight & -(int16_t)(mask >> k & 1)));
-    }
-    for (int k = 0; k < PM_GROUP; k++)
-      sums[k] = (int16_t)((uint32_t)sums[k] + ((uint32_t)totals[k] << left));
-  }
-}
 
 #include "core_body.h"
 

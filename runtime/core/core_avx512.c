@@ -438,34 +438,10 @@ PM_INLINE void pm_update_block(const int wide, const int update, const int unifo
   }
 }
 
-#define PM_UPDATE(wide, update, uniform)                                                   \
-  pm_update_block(wide, update, uniform, p, sums32, sums16, current, voltage, sent, factors, \
-                  levels, count)
-#define PM_UPDATE_CASE(update)                         \
-  case update:                                         \
-    if (p->wide && p->uniform) PM_UPDATE(1, update, 1); \
-    else if (p->wide) PM_UPDATE(1, update, 0);         \
-    else if (p->uniform) PM_UPDATE(0, update, 1);      \
-    else PM_UPDATE(0, update, 0);                      \
-    break;
-
-/* One step of neurons whose spikes carry no values and whose currents, if any, stay within 24
- * bits. */
-static void pm_update_fast(const pm_population *p, const int32_t *sums32, const int16_t *sums16,
-                           int32_t *current, int32_t *voltage, uint8_t *sent,
-                           const int16_t *factors, const int32_t *levels, int32_t count) {
-  switch (p->update) {
-    PM_UPDATE_CASE(PM_PLAIN)
-    PM_UPDATE_CASE(PM_LEAK)
-    PM_UPDATE_CASE(PM_WRAP)
-    PM_UPDATE_CASE(PM_CURRENT)
-    default: break;
-  }
-}
-
 /* A group follows synapses once for all its samples from so many quarters of an active sample a
  * source on. */
 #define PM_LANE_QUARTERS 8
+#define PM_FOLLOW_LANES
 
 PM_INLINE void pm_lane_step(__m512i *total, const uint8_t *w, const uint16_t *sources,
                             const uint32_t *active, int32_t s, const int is_signed) {

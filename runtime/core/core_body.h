@@ -1,14 +1,14 @@
 /* Body of the core, compiled once for each instruction variant.
  *
  * Before it is included, PM_ADVANCE names the function it defines, and these are defined for the
- * variant: pm_nonzero_bits, pm_add16, pm_add32, pm_dot_rows, pm_update_fast. */
+ * variant: pm_nonzero_bits, pm_add16, pm_add32, pm_dot_rows, pm_update_block, PM_LANE_QUARTERS; and
+ * PM_ADD_GRADED, PM_FOLLOW_LANES where it has own versions of those. */
 #include <string.h>
+
+#include "pumice_arithmetic.h"
 
 #define PM_CHUNK 128 /* events whose 8-bit weights add up in 16 bits */
 #define PM_FEW 16    /* of so many neurons, a spike in a round makes a pass over all worth while */
-#define PM_ALIGN_BITS 6
-#define PM_DECAY_BITS 12
-#define PM_STATE_HALF 8388608
 #define PM_MERGED 2
 #define PM_CHARGED 256 /* neurons whose voltages are computed before any of them fires */
 
@@ -672,12 +672,29 @@ static int32_t pm_choose(const pm_network *net, const pm_population *p, const pm
 
 /* ---- neurons ------------------------------------------------------------------------------- */
 
-/* Keep factor / 4096 of a state, rounded towards zero; the product may need more than 32 bits. */
-static inline int32_t pm_keep(int32_t state, int32_t factor) {
-  const uint32_t size = state < 0 ? 0u - (uint32_t)state : (uint32_t)state;
-  const uint32_t kept = (size >> PM_DECAY_BITS) * (uint32_t)factor +
-                        (((size & 4095u) * (uint32_t)factor) >> PM_DECAY_BITS);
-  return (int32_t)(state < 0 ? 0u - kept : kept);
+#define PM_UPDATE(wide, update, uniform)                                                     \
+  pm_update_block(wide, update, uniform, p, sums32, sums16, current, voltage, sent, factors, \
+                  levels, count)
+#define PM_UPDATE_CASE(update)                          \
+  case update:                                          \
+    if (p->wide && p->uniform) PM_UPDATE(1, update, 1); \
+    else if (p->wide) PM_UPDATE(1, update, 0);          \
+    else if (p->uniform) PM_UPDATE(0, update, 1);       \
+    else PM_UPDATE(0, update, 0);                       \
+    break;
+
+/* One step of neurons whose spikes carry no values and whose currents, if any, stay within 24
+ * bits. */
+static void pm_update_fast(const pm_population *p, const int32_t *sums32, const int16_t *sums16,
+                           int32_t *current, int32_t *voltage, uint8_t *sent,
+                           const int16_t *factors, const int32_t *levels, int32_t count) {
+  switch (p->update) {
+    PM_UPDATE_CASE(PM_PLAIN)
+    PM_UPDATE_CASE(PM_LEAK)
+    PM_UPDATE_CASE(PM_WRAP)
+    PM_UPDATE_CASE(PM_CURRENT)
+    default: break;
+  }
 }
 
 /* One step of `count` neurons by arithmetic.step, in all its generality. */
@@ -689,12 +706,12 @@ PM_INLINE void pm_update_all(const int wide, const int no_current, const int kee
                              const int32_t *biases, int32_t count) {
   for (int32_t i = 0; i < count; i++) {
     int32_t u = pm_shl(wide ? sums32[i] : sums16[i], left);
-    if (!no_current) u = pm_add(u, pm_keep(current[i], current_factors[i]));
-    u = u > PM_STATE_HALF ? u - 2 * PM_STATE_HALF : u <= -PM_STATE_HALF ? u + 2 * PM_STATE_HALF : u;
+    if (!no_current) u = pm_add(u, pm_decay_32(current[i], current_factors[i]));
+    u = pm_wrap(u);
     if (!no_current || keep) current[i] = u;
-    int32_t v = pm_add(pm_add(pm_keep(voltage[i], voltage_factors[i]), u), biases[i]);
-    v = pm_min(pm_max(v, 1 - PM_STATE_HALF), PM_STATE_HALF - 1);
-    const int32_t value = pm_min(pm_max(v >> PM_ALIGN_BITS, 1), largest);
+    int32_t v = pm_add(pm_add(pm_decay_32(voltage[i], voltage_factors[i]), u), biases[i]);
+    v = pm_saturate(v);
+    const int32_t value = pm_graded(v, largest);
     const int32_t spike = v > thresholds[i];
     voltage[i] = spike ? 0 : v;
     sent[i] = (uint8_t)(spike ? value : 0);
@@ -737,12 +754,12 @@ PM_INLINE void pm_charge(const int wide, const int no_current, const int keep, i
   const int32_t *restrict lowest = amounts + period;
   for (int32_t i = 0; i < count; i++) {
     int32_t u = pm_shl(wide ? sums32[i] : sums16[i], left);
-    if (!no_current) u = pm_add(u, pm_keep(current[i], current_factors[i]));
-    u = u > PM_STATE_HALF ? u - 2 * PM_STATE_HALF : u <= -PM_STATE_HALF ? u + 2 * PM_STATE_HALF : u;
+    if (!no_current) u = pm_add(u, pm_decay_32(current[i], current_factors[i]));
+    u = pm_wrap(u);
     if (!no_current || keep) current[i] = u;
-    int32_t v = pm_add(pm_add(pm_keep(voltage[i], voltage_factors[i]), u), biases[i]);
+    int32_t v = pm_add(pm_add(pm_decay_32(voltage[i], voltage_factors[i]), u), biases[i]);
     v = pm_add(v, -(amounts[i] & -(int32_t)(voltage[i] > levels[i]) & late));
-    charged[i] = pm_min(pm_max(v, lowest[i]), PM_STATE_HALF - 1);
+    charged[i] = pm_clip_voltage(v, lowest[i]);
   }
 }
 
@@ -755,10 +772,10 @@ PM_INLINE void pm_fire(const int reset, const int waits, int32_t refractory, int
   for (int32_t i = 0; i < count; i++) {
     const int32_t v = charged[i], held = waits ? waiting[i] > 0 : 0;
     const int32_t spike = (v > levels[i]) & !held, mask = -spike;
-    int32_t value = pm_min(pm_max(v >> PM_ALIGN_BITS, 1), largest), after = v;
+    int32_t value = pm_graded(v, largest), after = v;
     if (reset == PM_RESET_SEVERAL) {
       if (spike) {
-        value = pm_min(1 + (v - levels[i] - 1) / amounts[i], largest);
+        value = pm_count_spikes(v, levels[i], amounts[i], largest);
         after = v - value * amounts[i];
       }
     } else if (reset == PM_RESET_VALUE) {
@@ -862,7 +879,7 @@ static void pm_update_messages(const pm_network *net, const pm_population *p,
       const int32_t u = pm_wrap24((uint32_t)a);
       current[i] = u == -PM_STATE_HALF ? PM_STATE_HALF : u;
       const int32_t v = pm_add(pm_add(voltage[i], current[i]), bias);
-      voltage[i] = pm_min(pm_max(v, 1 - PM_STATE_HALF), PM_STATE_HALF - 1);
+      voltage[i] = pm_saturate(v);
       continue;
     }
     int32_t active;
@@ -1111,6 +1128,25 @@ static void pm_transpose_masks(const pm_network *net, const pm_population *sourc
         active[word * PM_BLOCK + pm_lowest_bit(bits)] |= UINT32_C(1) << k;
   }
 }
+
+#if !defined(PM_FOLLOW_LANES)
+/* Add to the sums of each target, one lane a sample, the weights of sources that are active. */
+static void pm_follow_lanes(int16_t *sums, const int32_t *starts, const uint8_t *w,
+                            const uint16_t *sources, const uint32_t *active, int32_t targets,
+                            int left, int is_signed) {
+  for (int32_t i = 0; i < targets; i++, sums += PM_GROUP) {
+    int16_t totals[PM_GROUP] = {0};
+    for (int32_t s = starts[i]; s < starts[i + 1]; s++) {
+      const int16_t weight = is_signed ? (int8_t)w[s] : w[s];
+      const uint32_t mask = active[sources[s]];
+      for (int k = 0; k < PM_GROUP; k++)
+        totals[k] = (int16_t)(totals[k] + (weight & -(int16_t)(mask >> k & 1)));
+    }
+    for (int k = 0; k < PM_GROUP; k++)
+      sums[k] = (int16_t)((uint32_t)sums[k] + ((uint32_t)totals[k] << left));
+  }
+}
+#endif
 
 /* Whether a group follows the synapses of a projection once for all its samples. */
 static int pm_follows_once(const pm_network *net, const pm_projection *c, const pm_workspace *ws,

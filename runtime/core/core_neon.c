@@ -256,17 +256,20 @@ PM_INLINE void pm_update_four(const int wide, const int update, const pm_populat
   memcpy(sent, &four, 4);
 }
 
-PM_INLINE void pm_update_block(const int wide, const int update, const pm_population *p,
-                               const int32_t *sums32, const int16_t *sums16, int32_t *current,
-                               int32_t *voltage, uint8_t *sent, const int16_t *factors,
-                               const int32_t *levels, int32_t count) {
+#include "core_rest.h"
+
+PM_INLINE void pm_update_block(const int wide, const int update, const int uniform,
+                               const pm_population *p, const int32_t *sums32,
+                               const int16_t *sums16, int32_t *current, int32_t *voltage,
+                               uint8_t *sent, const int16_t *factors, const int32_t *levels,
+                               int32_t count) {
   const int32_t *biases = levels + p->period;
   const int16_t *kept = factors + p->period;
   int32x4_t threshold = vdupq_n_s32(levels[0]), bias = vdupq_n_s32(biases[0]);
   int32x4_t factor = vdupq_n_s32(kept[0]), other = vdupq_n_s32(factors[0]);
   int32_t i = 0;
   for (; i + 4 <= count; i += 4) {
-    if (!p->uniform) {
+    if (!uniform) {
       threshold = vld1q_s32(levels + i);
       bias = vld1q_s32(biases + i);
       factor = vmovl_s16(vld1_s16(kept + i));
@@ -276,76 +279,19 @@ PM_INLINE void pm_update_block(const int wide, const int update, const pm_popula
                    current + i, voltage + i, sent + i, factor, other, threshold, bias);
   }
   if (i < count) { /* the last few, in memory of their own */
-    int32_t sums[4] = {0}, u[4] = {0}, v[4] = {0}, level[4] = {0}, offset[4] = {0};
-    int32_t keep[4] = {0}, keep_current[4] = {0};
-    int16_t small[4] = {0};
-    uint8_t spikes[4];
-    const int32_t rest = count - i;
-    for (int32_t k = 0; k < rest; k++) {
-      const int32_t at = p->uniform ? 0 : i + k;
-      if (wide)
-        sums[k] = sums32[i + k];
-      else
-        small[k] = sums16[i + k];
-      u[k] = current[i + k];
-      v[k] = voltage[i + k];
-      level[k] = levels[at];
-      offset[k] = biases[at];
-      keep[k] = kept[at];
-      keep_current[k] = factors[at];
-    }
-    pm_update_four(wide, update, p, sums, small, u, v, spikes, vld1q_s32(keep),
-                   vld1q_s32(keep_current), vld1q_s32(level), vld1q_s32(offset));
-    for (int32_t k = 0; k < rest; k++) {
-      if (update == PM_CURRENT) current[i + k] = u[k];
-      voltage[i + k] = v[k];
-      sent[i + k] = spikes[k];
-    }
-  }
-}
-
-#define PM_UPDATE(wide, update)                                                                  \
-  pm_update_block(wide, update, p, sums32, sums16, current, voltage, sent, factors, levels, count)
-#define PM_UPDATE_CASE(update)      \
-  case update:                      \
-    if (p->wide) PM_UPDATE(1, update); \
-    else PM_UPDATE(0, update);      \
-    break;
-
-/* One step of neurons whose spikes carry no values and whose currents, if any, stay within 24
- * bits. */
-static void pm_update_fast(const pm_population *p, const int32_t *sums32, const int16_t *sums16,
-                           int32_t *current, int32_t *voltage, uint8_t *sent,
-                           const int16_t *factors, const int32_t *levels, int32_t count) {
-  switch (p->update) {
-    PM_UPDATE_CASE(PM_PLAIN)
-    PM_UPDATE_CASE(PM_LEAK)
-    PM_UPDATE_CASE(PM_WRAP)
-    PM_UPDATE_CASE(PM_CURRENT)
-    default: break;
+    pm_rest rest = {0};
+    pm_take_rest(&rest, wide, uniform, p, sums32, sums16, current, voltage, factors, levels, i,
+                 count);
+    pm_update_four(wide, update, p, rest.sums, rest.small, rest.current, rest.voltage, rest.sent,
+                   vld1q_s32(rest.kept), vld1q_s32(rest.current_kept), vld1q_s32(rest.threshold),
+                   vld1q_s32(rest.bias));
+    pm_put_rest(&rest, update, current, voltage, sent, i, count);
   }
 }
 
 /* A group follows synapses once for all its samples from so many quarters of an active sample a
  * source on. */
 #define PM_LANE_QUARTERS 60
-
-/* Add to the sums of each target, one lane a sample, the weights of sources that are active. */
-static void pm_follow_lanes(int16_t *sums, const int32_t *starts, const uint8_t *w,
-                            const uint16_t *sources, const uint32_t *active, int32_t targets,
-                            int left, int is_signed) {
-  for (int32_t i = 0; i < targets; i++, sums += PM_GROUP) {
-    int16_t totals[PM_GROUP] = {0};
-    for (int32_t s = starts[i]; s < starts[i + 1]; s++) {
-      const int16_t weight = is_signed ? (int8_t)w[s] : w[s];
-      const uint32_t mask = active[sources[s]];
-      for (int k = 0; k < PM_GROUP; k++)
-        totals[k] = (int16_t)(totals[k] + (weight & -(int16_t)(mask >> k & 1)));
-    }
-    for (int k = 0; k < PM_GROUP; k++)
-      sums[k] = (int16_t)((uint32_t)sums[k] + ((uint32_t)totals[k] << left));
-  }
-}
 
 #include "core_body.h"
 

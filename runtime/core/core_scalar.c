@@ -1,6 +1,7 @@
 /* The core in portable C: every compiler and processor, and microcontrollers. */
 #include "core.h"
 #include "core_bits.h"
+#include "pumice_arithmetic.h"
 
 #include <string.h>
 
@@ -92,14 +93,6 @@ static void pm_dot_rows(const uint8_t *const *rows, const ptrdiff_t *targets, in
   }
 }
 
-/* factor / 4096 of a state, rounded towards zero. */
-PM_INLINE uint32_t pm_keep24(int32_t state, int32_t factor) {
-  const uint32_t size = state < 0 ? 0u - (uint32_t)state : (uint32_t)state;
-  const uint32_t share = (uint32_t)factor;
-  const uint32_t kept = (size >> 12) * share + (((size & 4095u) * share) >> 12);
-  return state < 0 ? 0u - kept : kept;
-}
-
 PM_INLINE void pm_update_block(const int wide, const int update, const int uniform,
                                const pm_population *p, const int32_t *sums32,
                                const int16_t *sums16, int32_t *restrict current,
@@ -110,63 +103,21 @@ PM_INLINE void pm_update_block(const int wide, const int update, const int unifo
   for (int32_t i = 0; i < count; i++) {
     const int32_t at = uniform ? 0 : i;
     uint32_t sum = (uint32_t)(wide ? sums32[i] : sums16[i]) << left;
-    if (update == PM_CURRENT) sum += pm_keep24(current[i], factors[at]);
+    if (update == PM_CURRENT) sum += (uint32_t)pm_decay_32(current[i], factors[at]);
     int32_t u = (int32_t)sum;
-    if (update >= PM_WRAP) u = u > 8388608 ? u - 16777216 : u <= -8388608 ? u + 16777216 : u;
+    if (update >= PM_WRAP) u = pm_wrap(u);
     if (update == PM_CURRENT) current[i] = u;
-    sum = update == PM_PLAIN ? (uint32_t)voltage[i] : pm_keep24(voltage[i], factors[period + at]);
-    int32_t v = (int32_t)(sum + (uint32_t)u + (uint32_t)levels[period + at]);
-    v = v < -8388607 ? -8388607 : v > 8388607 ? 8388607 : v;
+    int32_t v = voltage[i];
+    if (update != PM_PLAIN) v = pm_decay_32(v, factors[period + at]);
+    v = pm_saturate((int32_t)((uint32_t)v + (uint32_t)u + (uint32_t)levels[period + at]));
     const int spike = v > levels[at];
     voltage[i] = spike ? 0 : v;
     sent[i] = (uint8_t)spike;
   }
 }
 
-#define PM_UPDATE(wide, update, uniform)                                                     \
-  pm_update_block(wide, update, uniform, p, sums32, sums16, current, voltage, sent, factors, \
-                  levels, count)
-#define PM_UPDATE_CASE(update)                          \
-  case update:                                          \
-    if (p->wide && p->uniform) PM_UPDATE(1, update, 1); \
-    else if (p->wide) PM_UPDATE(1, update, 0);          \
-    else if (p->uniform) PM_UPDATE(0, update, 1);       \
-    else PM_UPDATE(0, update, 0);                       \
-    break;
-
-/* One step of neurons whose spikes carry no values and whose currents, if any, stay within 24
- * bits. */
-static void pm_update_fast(const pm_population *p, const int32_t *sums32, const int16_t *sums16,
-                           int32_t *current, int32_t *voltage, uint8_t *sent,
-                           const int16_t *factors, const int32_t *levels, int32_t count) {
-  switch (p->update) {
-    PM_UPDATE_CASE(PM_PLAIN)
-    PM_UPDATE_CASE(PM_LEAK)
-    PM_UPDATE_CASE(PM_WRAP)
-    PM_UPDATE_CASE(PM_CURRENT)
-    default: break;
-  }
-}
-
 /* A group follows synapses once for all its samples from so many quarters of an active sample a
  * source on. */
 #define PM_LANE_QUARTERS 120
-
-/* Add to the sums of each target, one lane a sample, the weights of sources that are active. */
-static void pm_follow_lanes(int16_t *sums, const int32_t *starts, const uint8_t *w,
-                            const uint16_t *sources, const uint32_t *active, int32_t targets,
-                            int left, int is_signed) {
-  for (int32_t i = 0; i < targets; i++, sums += PM_GROUP) {
-    int16_t totals[PM_GROUP] = {0};
-    for (int32_t s = starts[i]; s < starts[i + 1]; s++) {
-      const int16_t weight = is_signed ? (int8_t)w[s] : w[s];
-      const uint32_t mask = active[sources[s]];
-      for (int k = 0; k < PM_GROUP; k++)
-        totals[k] = (int16_t)(totals[k] + (weight & -(int16_t)(mask >> k & 1)));
-    }
-    for (int k = 0; k < PM_GROUP; k++)
-      sums[k] = (int16_t)((uint32_t)sums[k] + ((uint32_t)totals[k] << left));
-  }
-}
 
 #include "core_body.h"

@@ -481,7 +481,7 @@ static int view_rule(Views *views, PyObject *tuple, const pm_network *net, uint8
   if (!(learner->sent = view(views, parts[4], learner->sources, 1, "sent"))) return -1;
   if (!(learner->received = view(views, parts[5], learner->targets, 1, "received"))) return -1;
   for (int i = 1; i < 9; i++)
-    if (p[i] < 0 || p[i] > 4095 || (i == 3 && p[i] > 9)) {
+    if (p[i] < 0 || p[i] > (i < 3 ? 7 : i == 3 ? 9 : i == 4 ? 127 : 4095)) {
       PyErr_SetString(PyExc_ValueError, "learn: a parameter does not fit its register");
       return -1;
     }

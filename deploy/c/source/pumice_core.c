@@ -8,10 +8,13 @@
 #if PUMICE_ENCODER
 #include "pumice_encoder.h"
 #endif
+#if PUMICE_PLASTIC
+#include "pumice_plasticity.h"
+#endif
 #ifndef PUMICE_TRACE
 #define PUMICE_TRACE 0 /* 1 records currents */
 #endif
-#if PUMICE_ENCODER /* the encoder uses it */
+#if PUMICE_ENCODER || PUMICE_PLASTIC /* these use it */
 #define PM_SHARED
 #else
 #define PM_SHARED static
@@ -111,6 +114,11 @@ int pumice_init(void) {
 #if PUMICE_ENCODER
   if (!pm_encoder_intact()) return PUMICE_ERROR_TABLES;
 #endif
+#if PUMICE_PLASTIC
+  if (!pm_plasticity_intact()) return PUMICE_ERROR_TABLES;
+  pm_plasticity_start();
+#endif
+  pm_steps = 0;
   pm_ready = PM_READY;
   pumice_reset();
   return PUMICE_OK;
@@ -122,6 +130,10 @@ int pm_is_ready(void) { return pm_ready == PM_READY; }
 
 void pumice_reset(void) {
   if (pm_ready != PM_READY) return;
+#if PUMICE_PLASTIC
+  if (pm_steps) pm_plasticity_learn(0); /* from the last spikes of the sample before */
+  pm_plasticity_reset();
+#endif
 #if PUMICE_ENCODER
   pm_encoder_reset();
 #endif
@@ -216,38 +228,27 @@ static void pm_add_nibbles(const pm_projection *c, const uint8_t *w, int32_t *su
 }
 #endif
 
+/* Add weights of a whole byte, of one type. */
+#define PM_DEFINE_ADD(name, type)                                                              \
+  static inline void name(const type *restrict w, int32_t *restrict sums, int32_t count,       \
+                          int32_t scale) {                                                     \
+    for (; count >= 8; count -= 8, w += 8, sums += 8) {                                        \
+      sums[0] += w[0] * scale;                                                                 \
+      sums[1] += w[1] * scale;                                                                 \
+      sums[2] += w[2] * scale;                                                                 \
+      sums[3] += w[3] * scale;                                                                 \
+      sums[4] += w[4] * scale;                                                                 \
+      sums[5] += w[5] * scale;                                                                 \
+      sums[6] += w[6] * scale;                                                                 \
+      sums[7] += w[7] * scale;                                                                 \
+    }                                                                                          \
+    for (; count > 0; count--) *sums++ += *w++ * scale;                                        \
+  }
 #if PUMICE_SIGNED_BYTES
-static inline void pm_add_signed(const int8_t *restrict w, int32_t *restrict sums, int32_t count,
-                                 int32_t scale) {
-  for (; count >= 8; count -= 8, w += 8, sums += 8) {
-    sums[0] += w[0] * scale;
-    sums[1] += w[1] * scale;
-    sums[2] += w[2] * scale;
-    sums[3] += w[3] * scale;
-    sums[4] += w[4] * scale;
-    sums[5] += w[5] * scale;
-    sums[6] += w[6] * scale;
-    sums[7] += w[7] * scale;
-  }
-  for (; count > 0; count--) *sums++ += *w++ * scale;
-}
+PM_DEFINE_ADD(pm_add_signed, int8_t)
 #endif
-
 #if PUMICE_UNSIGNED_BYTES
-static inline void pm_add_unsigned(const uint8_t *restrict w, int32_t *restrict sums, int32_t count,
-                                   int32_t scale) {
-  for (; count >= 8; count -= 8, w += 8, sums += 8) {
-    sums[0] += w[0] * scale;
-    sums[1] += w[1] * scale;
-    sums[2] += w[2] * scale;
-    sums[3] += w[3] * scale;
-    sums[4] += w[4] * scale;
-    sums[5] += w[5] * scale;
-    sums[6] += w[6] * scale;
-    sums[7] += w[7] * scale;
-  }
-  for (; count > 0; count--) *sums++ += *w++ * scale;
-}
+PM_DEFINE_ADD(pm_add_unsigned, uint8_t)
 #endif
 
 #if PUMICE_DENSE || PUMICE_CONV
@@ -363,18 +364,25 @@ static void pm_add_runs(const pm_projection *c, const uint8_t *const *rows, int3
 /* Add the synapses of one source neuron. */
 static void pm_add_synapses(const pm_projection *c, int32_t neuron, int32_t *sums, int32_t scale) {
   const int32_t *starts = net.words + c->starts;
+#if PUMICE_PLASTIC
+  const uint8_t *present = pm_plastic_weights((int32_t)(c - net.projections));
+  const uint8_t *weights = present ? present : net.weights + c->weights;
+#else
+#define weights (net.weights + c->weights)
+#endif
   const int32_t bits = c->bits;
   const uint32_t mask = (UINT32_C(1) << bits) - 1u;
   const int32_t sign = c->is_signed ? (int32_t)(UINT32_C(1) << (bits - 1)) : 0;
   for (int32_t s = starts[neuron]; s < starts[neuron + 1]; s++) {
     const uint32_t first = (uint32_t)s * (uint32_t)bits;
-    const uint8_t *w = net.weights + c->weights + (first >> 3);
+    const uint8_t *w = weights + (first >> 3);
     uint32_t weight = (uint32_t)w[0] >> (first & 7u);
     if ((first & 7u) + (uint32_t)bits > 8u) weight |= (uint32_t)w[1] << (8u - (first & 7u));
     const int32_t target =
         c->narrow ? (int32_t)net.halves[c->targets + s] : net.words[c->targets + s];
     sums[target] += (((int32_t)(weight & mask) ^ sign) - sign) * scale;
   }
+#undef weights
 }
 #endif
 
@@ -633,14 +641,13 @@ static int32_t pm_fire_type(int32_t number, int32_t *v, int32_t position, int32_
   const pm_population *p = net.populations + number;
   const pm_reset *reset = net.resets + number;
   const int32_t lowest = pm_word(&reset->lowest, position, channel);
-  const int32_t voltage = *v < lowest ? lowest : pm_saturate(*v);
+  const int32_t voltage = pm_clip_voltage(*v, lowest);
   const int32_t level = pm_word(&p->threshold, position, channel);
   *v = voltage;
   if (p->kind != PM_SPIKING || voltage <= level) return 0;
   const int32_t amount = pm_word(&reset->amount, position, channel);
   if (reset->kind == PM_RESET_SEVERAL) {
-    const int32_t passed = 1 + (voltage - level - 1) / amount;
-    const int32_t count = passed < p->max_value ? passed : p->max_value;
+    const int32_t count = pm_count_spikes(voltage, level, amount, p->max_value);
     *v -= count * amount;
     return count;
   }
@@ -833,6 +840,9 @@ int pumice_step(const uint8_t *input, size_t size) {
       pm_update(i);
     }
   }
+#if PUMICE_PLASTIC
+  if (pm_steps) pm_plasticity_learn(1); /* the spikes before have been delivered */
+#endif
   if (pm_steps < UINT32_MAX) pm_steps++;
   if (net.sizes.scores) pm_count_output();
 #if PUMICE_EXIT

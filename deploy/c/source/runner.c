@@ -4,16 +4,20 @@
  * where PUMICE_RAW is set: 1 for bytes, 2 for a waveform of 16 bits.
  * output.bin: the status of pumice_init; for each timestep 1, the clock's ticks and the prediction,
  * 32 bits each, of raw input the ticks of the encoder and the events, and what is recorded; 0 after
- * each sample; at last the bytes of stack used. */
+ * each sample; at last the bytes of stack used, and where PUMICE_PLASTIC is 1 the learned weights. */
 #include "port.h"
 #include "pumice_core.h"
 #include "pumice_encoder.h"
+#include "pumice_plasticity.h"
 
 #ifndef PUMICE_TRACE
 #define PUMICE_TRACE 0
 #endif
 #ifndef PUMICE_RAW
 #define PUMICE_RAW 0
+#endif
+#ifndef PUMICE_PLASTIC
+#define PUMICE_PLASTIC 0
 #endif
 #define RECORD_SPIKES 1u /* and voltages of integrators */
 #define RECORD_STATES 2u
@@ -115,6 +119,16 @@ static int run_sample(uint32_t timesteps, uint32_t what) {
   return put_word(0);
 }
 
+static int record_weights(void) {
+  int failed = 0;
+#if PUMICE_PLASTIC
+  pumice_reset(); /* ends the last sample */
+  for (int32_t i = 0; i < pumice_plasticity.sizes.weights; i++)
+    failed |= put_byte(pumice_plasticity.weights[i]);
+#endif
+  return failed;
+}
+
 int main(void) {
   uint32_t header[3];
   if (port_open() || port_read(header, sizeof header)) return 2;
@@ -122,6 +136,6 @@ int main(void) {
   int failed = put_word((uint32_t)status);
   for (uint32_t sample = 0; sample < header[1] && status == PUMICE_OK && !failed; sample++)
     failed = run_sample(header[0], header[2]);
-  if (!failed) failed = put_word(port_stack_used()) | flush();
+  if (!failed) failed = put_word(port_stack_used()) | record_weights() | flush();
   return port_close() | failed;
 }

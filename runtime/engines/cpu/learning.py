@@ -11,7 +11,7 @@ from ...connections import Sparse
 from ...errors import EngineError, MissingPackage
 from ...events import Events, validate_events
 from ...network import Network
-from ...neuron_types import require_features
+from ...neuron_types import LIF_FEATURES, require_features
 from ...plasticity import PlasticityRule, validate_rules
 from ...projection import Projection
 from .compile import compile_network
@@ -39,7 +39,7 @@ def learn(
     validate_rules(network, rules)
     given = validate_events(network, events)
     timesteps, samples = next(iter(given.values())).shape[:2]
-    require_features(network, "learning")
+    require_features(network, "learning", LIF_FEATURES)
     ordered = list_planes(network)
     tables = compile_network(network, COSTS["scalar"], rules)
     compiled = CompiledNetwork(tables, ordered)

@@ -78,8 +78,8 @@ static void learn_accepted(const pm_network *net) {
     for (size_t i = 0; i < tag_count; i++) tags[i] = (uint8_t)draw(&random, 256);
     memcpy(weights, net->weights, net->weights_size);
     pm_rule rule = {
-        number, (int32_t)draw(&random, 4096), (int32_t)draw(&random, 4096),
-        (int32_t)draw(&random, 10), (int32_t)draw(&random, 4096),
+        number, (int32_t)draw(&random, 8), (int32_t)draw(&random, 8),
+        (int32_t)draw(&random, 10), (int32_t)draw(&random, 128),
         {(int32_t)draw(&random, 4096), 4095}, {(int32_t)draw(&random, 4096), 4095}, random, tags,
         before, after, weights,
     };
