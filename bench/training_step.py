@@ -65,7 +65,7 @@ def training_step(
 
     def step() -> None:
         optimizer.zero_grad()
-        cross_entropy(network(events), labels).backward()
+        cross_entropy(network(events), labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         reset()
 
@@ -79,7 +79,7 @@ def neuron_step(layer: Callable[[Tensor], Tensor]) -> Step:
 
     def step() -> None:
         inputs.grad = None
-        layer(inputs).backward(gradient)
+        layer(inputs).backward(gradient)  # type: ignore[no-untyped-call]
 
     return step
 
