@@ -112,6 +112,8 @@ class DeviceOptions(Options):
     - `precision`: floating-point format of the layers.
     - `sync_batch_norm`: whether batch norm in training takes the statistics of all processes, so
       that the loss is that of one process with the whole batch.
+    - `compile`: compile the network in training with labels by `torch.compile`, at the first step;
+      quantization-aware epochs are not compiled.
 
     Several processes share the samples and average gradients (DistributedDataParallel). With a
     mixed `precision`, layers compute in 16 bits, except in quantization-aware epochs, where sums
@@ -123,6 +125,7 @@ class DeviceOptions(Options):
     nodes: int = Field(default=1, ge=1)
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     sync_batch_norm: bool = True
+    compile: bool = False
 
     @property
     def world_size(self) -> int:

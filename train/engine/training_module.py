@@ -51,6 +51,8 @@ class TrainingModule(lightning.LightningModule):
         self.frozen = frozen_layers(network, recipe.transfer)
         features = network.feature_size if recipe.loss.contrastive else 0
         self.projection_head = make_projection_head(recipe.loss, features)
+        self._pass = network.features if recipe.loss.contrastive else network.forward
+        self._float_pass = torch.compile(self._pass) if recipe.devices.compile else self._pass
         self._teacher = [teacher]  # in a list, so that its weights are in no checkpoint
 
     def on_fit_start(self) -> None:
@@ -95,12 +97,12 @@ class TrainingModule(lightning.LightningModule):
         events, targets, labels = self._prepare(batch)
         # Integers are exact in float32, not in 16 bits.
         with no_autocast(events.device) if network.quantized else nullcontext():
+            outputs = (self._pass if network.quantized else self._float_pass)(events)
             if loss_options.contrastive:
-                features = network.features(events)
-                logits = network.decide(network.compute_logits(features), events).float()
-                projected = self.projection_head(features.flatten(2))
+                logits = network.decide(network.compute_logits(outputs), events).float()
+                projected = self.projection_head(outputs.flatten(2))
             else:
-                logits = projected = network(events).float()
+                logits = projected = outputs.float()
         (teacher,) = self._teacher
         answers = None if teacher is None else teacher(events)
         if rank_and_world_size()[1] > 1:  # the losses of the whole batch, in every process

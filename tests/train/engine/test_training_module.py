@@ -75,6 +75,32 @@ def first_weights(network: SpikingNetwork) -> torch.Tensor:
     return layer.linear.weight.detach().clone()
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("loss", [{"cross_entropy": {}}, {"cross_entropy": {}, "tcl": {}}])
+def test_a_compiled_network_trains_to_the_same_weights(
+    loss: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+
+    def compile_eagerly(function: Any) -> Any:
+        compiled.append(function)
+        return torch_compile(function, backend="aot_eager", fullgraph=True)
+
+    torch_compile = torch.compile
+    monkeypatch.setattr(torch, "compile", compile_eagerly)
+    found = [
+        train_recipe(
+            make_recipe({"loss": loss, "devices": {"compile": choice}}),
+            make_data(),
+            tmp_path / str(choice),
+        )
+        for choice in (False, True)
+    ]
+    assert len(compiled) == 1
+    one, other = (first_weights(each.network) for each in found)
+    torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_stopped_run_resumes_to_the_same_weights(case: dict[str, Any], tmp_path: Path) -> None:
     recipe = make_recipe(case)
