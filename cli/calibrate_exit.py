@@ -76,8 +76,8 @@ def calibrate_exit(
         coverage=coverage,
         folder=folder,
     )
-    test = read_inputs(network, None, folder, events)
-    comparison = compare_early_exit(calibrated, test.events, test.labels)
+    test = read_inputs(network, None, folder, events, lazy=True)
+    comparison = compare_early_exit(calibrated, test, test.labels)
     write_network(path, calibrated)
     if as_json:
         record = calibrated.provenance["early_exit"]

@@ -88,7 +88,7 @@ def report(
         raise DataError(f"{files[1]}: only one network; --compare takes several report.json")
     network = read_network(files[0])
     curves = [_parse_curve(argument) for argument in curve or []]
-    inputs = read_inputs(network, data, folder, events, samples, timesteps)
+    inputs = read_inputs(network, data, folder, events, samples, timesteps, lazy=True)
     result = build_report(
         network,
         inputs,

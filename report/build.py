@@ -1,8 +1,7 @@
 """Assemble the report model of a network from its trace and further measurements."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 
 from ..runtime.arithmetic import ALIGN_BITS
 from ..runtime.connections import connection_kind
-from ..runtime.evaluate import check_targets
 from ..runtime.files import network_digest
 from ..runtime.host_timing import HostTiming
 from ..runtime.network import Network
@@ -21,7 +19,7 @@ from ..runtime.op_counts import (
     count_ops_by_step,
     fan_out,
 )
-from ..runtime.trace import Trace, accuracy_over_time, logits_over_time
+from ..runtime.trace import Trace, logits_over_time
 from ..runtime.verify import VerificationReport
 from .model import (
     AccuracyCurve,
@@ -34,6 +32,7 @@ from .model import (
     SpikeRaster,
 )
 from .placement import Placement
+from .totals import Totals
 
 MAX_RASTER_ROWS = 48  # neurons of one population in a raster
 
@@ -49,6 +48,7 @@ class Measurements:
         host: Timing on this machine.
         early_exit: Exit statistics.
         verification: Outcome of the comparison of engines.
+        totals: Accuracy and so on of all samples, where the trace holds the first ones alone.
     """
 
     curves: tuple[AccuracyCurve, ...] = ()
@@ -57,6 +57,7 @@ class Measurements:
     host: HostTiming | None = None
     early_exit: EarlyExitStats | None = None
     verification: VerificationReport | None = None
+    totals: Totals | None = None
 
 
 NO_MEASUREMENTS = Measurements()
@@ -88,26 +89,23 @@ def assemble_report(
 
     Raises `EngineError` without recorded spikes, `DataError` where a curve has other timesteps.
     """
+    totals = measurements.totals
+    if totals is None:
+        totals = Totals(network, labels)
+        totals.add(trace, trace.spikes)
+    totals.check()
     counts, by_step = count_ops(network, trace), count_ops_by_step(network, trace)
-    curves, metrics = list(measurements.curves), neurobench_metrics(network, trace)
-    metrics |= _regression_metrics(network, trace, labels)
-    digest, labels = _inputs_digest(network, trace, labels), true_classes(labels)
-    sample = describe_sample(network, trace, sample_index, labels, classes)
-    if labels is not None:
-        accuracy = accuracy_over_time(network, trace, labels).tolist()
-        if all(curve.name != "integer" for curve in curves):
-            curves.append(AccuracyCurve("integer", tuple(accuracy)))
-        metrics["ClassificationAccuracy"] = accuracy[-1]
+    sample = describe_sample(network, trace, sample_index, totals.classes, classes)
     return Report(
         title=title,
         network=network_digest(network),
         timesteps=trace.timesteps,
-        samples=trace.batch,
+        samples=totals.samples,
         synapses=counts.synapses,
         populations=_population_activity(network, counts),
         projections=_projection_activity(network, counts),
         cumulative_operations=tuple(float(c.total_synaptic_operations.mean()) for c in by_step),
-        curves=tuple(curves),
+        curves=_curves(measurements.curves, totals),
         energies=measurements.energies,
         cumulative_events=tuple(float(c.total_events.mean()) for c in by_step),
         placements=measurements.placements,
@@ -115,51 +113,21 @@ def assemble_report(
         early_exit=measurements.early_exit,
         sample=sample,
         verification=measurements.verification,
-        neurobench=metrics,
+        neurobench=neurobench_metrics(network, trace) | totals.metrics,
         provenance=flatten_dict(network.provenance),
         inputs=inputs,
-        inputs_digest=digest,
+        inputs_digest=totals.digest,
         classes=sample.classes,
-        confusion=() if labels is None else _confusion(network, trace, labels),
+        confusion=totals.confusion,
+        cost_samples=trace.batch if trace.batch < totals.samples else 0,
     )
 
 
-def _regression_metrics(
-    network: Network, trace: Trace, targets: NDArray[Any] | None
-) -> dict[str, float]:
-    """Errors of a regression after the last timestep, in units of the targets."""
-    if network.readout.task != "regression" or targets is None:
-        return {}
-    estimates = replace(trace, network=network).estimates[-1]
-    error = estimates - check_targets(targets, estimates.shape)
-    rmse = float(np.sqrt(np.square(error).mean()))
-    return {"MeanAbsoluteError": float(np.abs(error).mean()), "RootMeanSquaredError": rmse}
-
-
-def true_classes(labels: NDArray[Any] | None) -> NDArray[np.int64] | None:
-    """Select labels that are classes, integers (samples,); None for those of a regression."""
-    if labels is None or labels.dtype.kind not in "iu" or labels.ndim != 1:
-        return None
-    return labels.astype(np.int64)
-
-
-def _confusion(
-    network: Network, trace: Trace, labels: NDArray[np.int64]
-) -> tuple[tuple[int, ...], ...]:
-    """Count samples by true and predicted class."""
-    matrix = replace(trace, network=network).confusion_matrix(labels)
-    return tuple(map(tuple, matrix.tolist()))
-
-
-def _inputs_digest(network: Network, trace: Trace, labels: NDArray[Any] | None) -> str:
-    """SHA-256 of the events of all inputs, and of the labels."""
-    digest = hashlib.sha256()
-    for population in network.inputs:
-        events = trace.spikes[population.name]
-        digest.update(f"{population.name} {events.shape} ".encode() + events.tobytes())
-    if labels is not None:
-        digest.update(f"labels {labels.dtype} {labels.shape} ".encode() + labels.tobytes())
-    return digest.hexdigest()
+def _curves(curves: Sequence[AccuracyCurve], totals: Totals) -> tuple[AccuracyCurve, ...]:
+    """Curves, and "integer" of the network itself if there is none and classes are known."""
+    if totals.accuracy is None or any(curve.name == "integer" for curve in curves):
+        return tuple(curves)
+    return (*curves, AccuracyCurve("integer", totals.accuracy))
 
 
 def describe_sample(

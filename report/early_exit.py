@@ -1,12 +1,12 @@
 """Compare a network with early exit to the same network at all timesteps."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.batches import iter_batches
 from ..runtime.engines import cpu
 from ..runtime.network import Network
 from ..runtime.op_counts import count_ops
@@ -79,42 +79,74 @@ class EarlyExitComparison:
 
 
 def compare_early_exit(
-    network: Network,
-    events: Mapping[str, NDArray[np.uint8]],
-    labels: NDArray[np.int64] | None = None,
+    network: Network, inputs: Any, labels: NDArray[np.int64] | None = None
 ) -> EarlyExitComparison:
-    """Run `network` with and without its early exit on the same samples.
+    """Run `network` with and without its early exit on the same samples, a batch at a time.
 
     Args:
         network: A network with an early exit.
-        events: uint8 (timesteps, samples, *shape) for each input population.
+        inputs: The samples, as `runtime.batches.iter_batches` takes them.
         labels: int64 (samples,), if known.
     """
     full = replace(network, early_exit=None)
-    before, after = (cpu.run(each, events) for each in (full, network))
-    full_classes, classes = (
-        logits_over_time(full, trace)[-1].argmax(axis=-1) for trace in (before, after)
-    )
-    counts = count_ops(full, after), count_ops(full, before)
-    totals = "total_events", "total_synaptic_operations"
-    events_cost, operations_cost = (
-        CostComparison(*(float(getattr(each, total).mean()) for each in counts)) for total in totals
-    )
-    return EarlyExitComparison(
-        tuple(network.early_exit.thresholds) if network.early_exit else (),
-        before.timesteps,
-        before.batch,
-        float(after.steps.mean()),
-        tuple(np.bincount(after.steps, minlength=before.timesteps + 1)[1:].tolist()),
-        float((full_classes == classes).mean()),
-        None if labels is None else float((classes == labels).mean()),
-        None if labels is None else float((full_classes == labels).mean()),
-        events_cost,
-        operations_cost,
-        _compare_energy(full, before, after),
-    )
+    sums = _Sums()
+    for events, first in iter_batches(network, inputs):
+        before, after = (cpu.run(each, events) for each in (full, network))
+        sums.add(full, before, after, None if labels is None else labels[first:][: before.batch])
+    return sums.compare(network)
 
 
-def _compare_energy(full: Network, before: Trace, after: Trace) -> tuple[EnergyComparison, ...]:
-    pairs = zip(default_energies(full, after), default_energies(full, before), strict=True)
-    return tuple(EnergyComparison(one.model, one.total, other.total) for one, other in pairs)
+class _Sums:
+    """Sums over the samples of all batches."""
+
+    def __init__(self) -> None:
+        self.timesteps = self.samples = self.agreeing = self.correct = self.full_correct = 0
+        self.exits: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.costs = np.zeros((2, 2), np.int64)  # events and operations, with exit and without
+        self.energy: dict[str, NDArray[np.float64]] = {}
+        self.labeled = False
+
+    def add(
+        self, full: Network, before: Trace, after: Trace, labels: NDArray[np.int64] | None
+    ) -> None:
+        """Add the runs of a batch without and with the exit."""
+        full_classes, classes = (
+            logits_over_time(full, trace)[-1].argmax(axis=-1) for trace in (before, after)
+        )
+        self.timesteps, self.samples = before.timesteps, self.samples + before.batch
+        exits = np.bincount(after.steps, minlength=before.timesteps + 1)[1:]
+        self.exits = exits if not len(self.exits) else self.exits + exits
+        self.agreeing += int((full_classes == classes).sum())
+        if labels is not None:
+            self.labeled = True
+            self.correct += int((classes == labels).sum())
+            self.full_correct += int((full_classes == labels).sum())
+        for column, trace in enumerate((after, before)):
+            counts = count_ops(full, trace)
+            self.costs[0, column] += counts.total_events.sum()
+            self.costs[1, column] += counts.total_synaptic_operations.sum()
+        pairs = zip(default_energies(full, after), default_energies(full, before), strict=True)
+        for one, other in pairs:
+            joules = before.batch * np.array([one.total, other.total])
+            self.energy[one.model] = self.energy.get(one.model, 0.0) + joules
+
+    def compare(self, network: Network) -> EarlyExitComparison:
+        """Means over all samples."""
+        means = self.costs / self.samples
+        steps = np.arange(1, self.timesteps + 1)
+        return EarlyExitComparison(
+            tuple(network.early_exit.thresholds) if network.early_exit else (),
+            self.timesteps,
+            self.samples,
+            float(self.exits @ steps) / self.samples,
+            tuple(self.exits.tolist()),
+            self.agreeing / self.samples,
+            self.correct / self.samples if self.labeled else None,
+            self.full_correct / self.samples if self.labeled else None,
+            CostComparison(*means[0].tolist()),
+            CostComparison(*means[1].tolist()),
+            tuple(
+                EnergyComparison(model, *(tuple(each) for each in (sums / self.samples).tolist()))
+                for model, sums in self.energy.items()
+            ),
+        )

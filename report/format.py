@@ -116,6 +116,9 @@ def summarize(report: Report) -> str:
         f" One inference sends {format_count(round(report.events))} events, which cause "
         f"{format_count(round(report.cumulative_operations[-1]))} synaptic operations."
     )
+    if report.cost_samples:
+        first = format_count(report.cost_samples)
+        text += f" Operations and costs are means over the first {first} samples."
     return f"{text} {verification_sentence(report.verification)}" if report.verification else text
 
 

@@ -152,6 +152,8 @@ class Report:
         classes: Names of the classes.
         confusion: Number of samples by true class (rows) and predicted class (columns) after the
             last timestep; empty where the true classes are not known.
+        cost_samples: Number of samples, the first ones, that activity, operations and costs are
+            means over; 0 for all.
 
     Raises:
         DataError: A curve, or `early_exit`, does not have one value per timestep, or `confusion`
@@ -180,6 +182,7 @@ class Report:
     inputs_digest: str = ""
     classes: tuple[str, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
+    cost_samples: int = 0
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.confusion) for row in self.confusion):

@@ -1,6 +1,5 @@
 """Evaluate a network on inputs: accuracy by timestep, predictions and mean operation counts."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
@@ -8,17 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .batches import BATCH_SIZE, Track, iter_batches
 from .engines.registry import get_engine
 from .engines.run import raw_option, run_on
 from .errors import EngineError
-from .events import as_events
 from .files import network_digest
 from .network import Network
 from .op_counts import count_ops
 from .readout import Task
 from .trace import Trace, accuracy_over_time, logits_over_time
-
-BATCH_SIZE = 128
 
 
 @dataclass(frozen=True)
@@ -68,14 +65,13 @@ def evaluate_network(
     engine: str = "cpu",
     *,
     batch_size: int = BATCH_SIZE,
-    track: Callable[[Sequence[int]], Iterable[int]] = iter,
+    track: Track = iter,
 ) -> NetworkEvaluation:
     """Run `network` in batches and count predictions and operations.
 
     Args:
         network: The network.
-        inputs: An array, a mapping from input population to array, an object with `events`, or one
-            with `iter_batches`, whose samples are read a batch at a time; its attributes `labels`,
+        inputs: What `iter_batches` takes; its attributes `labels`,
             int64 (samples,) or of a regression float32 (samples, outputs), `name`, and `raw`, which
             firmware encodes, are used if it has them.
         engine: Name of the engine.
@@ -91,7 +87,7 @@ def evaluate_network(
     operations = np.zeros(2)
     raw = raw_option(chosen, inputs)
     start = perf_counter()
-    for events, first in _batches(network, inputs, batch_size, track):
+    for events, first in iter_batches(network, inputs, batch_size, track):
         options = {name: array[:, first : first + batch_size] for name, array in raw.items()}
         trace = run_on(chosen, network, events, "output", **options)
         counts = count_ops(network, trace)
@@ -111,26 +107,6 @@ def evaluate_network(
         seconds=perf_counter() - start,
         **scores.means(),
     )
-
-
-def _batches(
-    network: Network,
-    inputs: Any,
-    batch_size: int,
-    track: Callable[[Sequence[int]], Iterable[int]],
-) -> Iterator[tuple[dict[str, NDArray[np.uint8]], int]]:
-    """Events of each batch, and the index of its first sample."""
-    read = getattr(inputs, "iter_batches", None)
-    if read is not None:
-        starts = range(0, inputs.samples, batch_size)
-        for events, first in zip(read(batch_size), track(starts), strict=True):
-            yield events, first
-        return
-    events = as_events(network, inputs)
-    samples = int(next(iter(events.values())).shape[1])
-    for first in track(range(0, samples, batch_size)):
-        batch = slice(first, first + batch_size)
-        yield {name: array[:, batch] for name, array in events.items()}, first
 
 
 class Scores:

@@ -8,9 +8,9 @@ from command import EVENTS, LABELS, NETWORK, pumice
 from encoders import encoder_network, make_log_mel
 
 from pumice.runtime import accuracy_over_time, logits_over_time, network_digest
+from pumice.runtime.batches import BATCH_SIZE
 from pumice.runtime.encoders.inputs import encode
 from pumice.runtime.engines.reference import run
-from pumice.runtime.evaluate import BATCH_SIZE
 from pumice.runtime.op_counts import count_ops
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import DataError
+from .cache import cached_values
 from .dataset import FrameSet, Labels
 from .events import Events
 from .frame_cache import Cached, CacheOptions, cached_frames
 from .frames import to_frames
 from .geometry import downsample, rescale
 from .options import DataOptions
+from .reading import map_items
 from .sources import DecodedSource
 
 # Options that frames depend on; other splits or encoders of the same files share a cache.
 FRAME_FIELDS = {"timesteps", "binning", "values", "pool", "size", "window", "value_bits", "sensor"}
+MAX_HASHED_BYTES = 16 << 30  # of files whose contents a digest covers
 NAMED_FILES = 20  # unreadable files that the provenance names
 
 
@@ -39,19 +42,55 @@ class FileList(Sequence[Path]):
     def __getitem__(self, index: Any) -> Any:
         return self.folder / bytes(self.names[index]).decode("utf-8", "surrogateescape")
 
+    def total_bytes(self) -> int:
+        """Size of all files; raises `DataError` where one is missing."""
+        return sum(status.st_size for _, status in self._iter_states())
+
     def signature(self, times: bool = True) -> str:
         """SHA-256 of the names, sizes and, with `times`, modification times of the files."""
         digest = hashlib.sha256()
-        for name in self.names.tolist():
-            path = os.path.join(os.fsencode(self.folder), name)
-            try:
-                status = os.stat(path)
-            except OSError as error:
-                where = os.fsdecode(path)
-                raise DataError(f"{where}: cannot be read: {error.strerror}") from error
+        for name, status in self._iter_states():
             state = (status.st_size, status.st_mtime_ns) if times else (status.st_size,)
             digest.update(b"%s\0%s\0" % (name, repr(state).encode()))
         return digest.hexdigest()
+
+    def _iter_states(self) -> Iterator[tuple[bytes, os.stat_result]]:
+        for name in self.names.tolist():
+            path = os.path.join(os.fsencode(self.folder), name)
+            try:
+                yield name, os.stat(path)
+            except OSError as error:
+                where = os.fsdecode(path)
+                raise DataError(f"{where}: cannot be read: {error.strerror}") from error
+
+
+def digest_files(files: FileList) -> tuple[str, str]:
+    """SHA-256 of files, hexadecimal, and what it covers: "names and contents" or "names and sizes".
+
+    Contents are read once, by worker processes, and their digest is kept in the cache by the names,
+    sizes and times of the files. More than `MAX_HASHED_BYTES` are not read.
+    """
+    if files.total_bytes() > MAX_HASHED_BYTES:
+        return files.signature(times=False), "names and sizes"
+
+    def digest_contents() -> list[str]:
+        digest = hashlib.sha256()
+        for name, each in zip(files.names.tolist(), map_items(_digest_file, files), strict=True):
+            digest.update(b"%s\0%s\0" % (name, each))
+        return [digest.hexdigest()]
+
+    key = {"folder": str(files.folder.resolve()), "files": files.signature()}
+    (digest,) = cached_values("contents", key, digest_contents)
+    return str(digest), "names and contents"
+
+
+def _digest_file(file: Path) -> bytes:
+    """SHA-256 of the contents; of a file that cannot be read, none."""
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").digest()
+    except OSError:
+        return b""
 
 
 @dataclass(frozen=True)

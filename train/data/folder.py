@@ -17,7 +17,7 @@ from ...runtime.errors import DataError
 from .array_file import load_array_file
 from .dataset import Dataset, FrameSet, Labels
 from .encoders import encode_dataset
-from .file_frames import Reader, cached_file_frames, describe_unreadable
+from .file_frames import Reader, cached_file_frames, describe_unreadable, digest_files
 from .file_tree import EXPECTED_FILES, FileTree, list_files, list_targets, match_pattern
 from .frame_cache import CacheOptions, cached_frames
 from .options import DataOptions
@@ -126,8 +126,10 @@ def load_tree(
     if reader.augmented:
         labels = tree.labels[tree.parts["train"]]
         sets["train"] = _with_copies(sets["train"], reader, labels, options)
+    digest, covers = _digest(tree, options)
     provenance: dict[str, Any] = {
         "source": source,
+        "digest_covers": covers,
         "split": split,
         **({"class_names": list(tree.class_names)[:1000]} if tree.class_names else {}),
         "options": options.model_dump(mode="json", exclude={"folder"}, exclude_none=True),
@@ -139,7 +141,7 @@ def load_tree(
         sets["train"],
         sets["test"],
         tree.outputs,
-        _digest(tree, options),
+        digest,
         provenance,
         sets.get("validation"),
         augmented=reader.augmented is not None,
@@ -175,8 +177,9 @@ def _order(tree: FileTree, split: SplitOptions) -> Any:
     return natural_order([os.fsdecode(name) for name in tree.files.names.tolist()])
 
 
-def _digest(tree: FileTree, options: DataOptions) -> str:
-    """SHA-256 of the options, the names and sizes of the files, and their classes, hexadecimal."""
+def _digest(tree: FileTree, options: DataOptions) -> tuple[str, str]:
+    """SHA-256 of the options, the files and their classes, hexadecimal, and what it covers."""
     digest = hashlib.sha256(options.digest_json(exclude_none=True).encode())
-    digest.update(tree.files.signature(times=False).encode() + tree.labels.tobytes())
-    return digest.hexdigest()
+    files, covers = digest_files(tree.files)
+    digest.update(files.encode() + tree.labels.tobytes())
+    return digest.hexdigest(), covers

@@ -7,21 +7,21 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...runtime.batches import iter_batches
 from ...runtime.engines import cpu
 from ...runtime.errors import DataError
 from ...runtime.exit_calibration import calibrate_by_accuracy, calibrate_by_coverage
 from ...runtime.network import Network
 from ...runtime.trace import logits_over_time
 from .. import data
-from ..data.inputs import Inputs, to_inputs
+from ..data.inputs import Inputs, LazyInputs
 
 DEFAULT_ACCURACY_LOSS = 0.01
-BATCH_SIZE = 128  # samples that run together
 
 
 def calibrate_early_exit(
     network: Network,
-    inputs: Inputs | None = None,
+    inputs: Inputs | LazyInputs | None = None,
     *,
     max_accuracy_loss: float | None = None,
     coverage: float | None = None,
@@ -49,10 +49,8 @@ def calibrate_early_exit(
     held_out = validation_inputs(network, folder) if inputs is None else inputs
     logits = np.concatenate(
         [
-            logits_over_time(
-                network, cpu.run(network, held_out.slice(k, k + BATCH_SIZE).events, "output")
-            )
-            for k in range(0, held_out.samples, BATCH_SIZE)
+            logits_over_time(network, cpu.run(network, events, "output"))
+            for events, _ in iter_batches(network, held_out)
         ],
         axis=1,
     )
@@ -70,8 +68,8 @@ def calibrate_early_exit(
     return replace(network, early_exit=rule, provenance={**network.provenance, **record})
 
 
-def validation_inputs(network: Network, folder: str | os.PathLike[str] | None = None) -> Inputs:
-    """Load the validation samples of the recipe that trained `network`.
+def validation_inputs(network: Network, folder: str | os.PathLike[str] | None = None) -> LazyInputs:
+    """Validation samples of the recipe that trained `network`.
 
     Raises:
         DataError: The recipe kept no samples for validation.
@@ -91,4 +89,4 @@ def validation_inputs(network: Network, folder: str | os.PathLike[str] | None = 
         data.load(**options), training["validation_per_class"], training["seed"]
     )
     assert validation is not None
-    return to_inputs(network, validation, "validation")
+    return LazyInputs(network, validation, "validation")

@@ -1,5 +1,7 @@
 """Datasets of folders with one subfolder per class."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pumice.runtime.errors import DataError, RecipeError
-from pumice.train.data import Events, from_folder, write_events
+from pumice.train.data import Events, file_frames, from_folder, write_events
 
 WIDTH, HEIGHT = 8, 6
 
@@ -142,3 +144,29 @@ def test_damaged_recordings_are_named(
 def test_an_unknown_option_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="timestep: unknown key; did you mean 'timesteps'"):
         from_folder(tmp_path, timestep=3)
+
+
+def test_the_digest_is_that_of_names_and_contents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def digest(folder: Path) -> tuple[str, str]:
+        data = from_folder(folder, timesteps=2, sensor=(WIDTH, HEIGHT))
+        return data.digest, data.provenance["digest_covers"]
+
+    for name in ("a", "b"):
+        for k in range(4):
+            write(tmp_path / "data" / name / f"{k}.bin", recording(k))
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    first = digest(tmp_path / "data")
+    assert first == digest(tmp_path / "copy") and first[1] == "names and contents"
+    changed = tmp_path / "copy" / "b" / "3.bin"
+    os.utime(changed, ns=(1, 1))
+    assert digest(tmp_path / "copy") == first
+    write(changed, recording(5))  # as many bytes
+    second = digest(tmp_path / "copy")
+    assert second[0] != first[0]
+    changed.rename(changed.with_name("4.bin"))
+    assert digest(tmp_path / "copy")[0] not in (first[0], second[0])
+    monkeypatch.setattr(file_frames, "MAX_HASHED_BYTES", 100)
+    large = digest(tmp_path / "data")
+    assert large[0] != first[0] and large[1] == "names and sizes"
