@@ -32,6 +32,7 @@ def augment(clips: Tensor, options: AugmentOptions, top: int = 1) -> Tensor:
     if options.nda:
         clips = nda(clips, options.nda)
     clips = cutout(clips, options.cutout)
+    clips = warp_spectra(clips, options.frequency_warp, options.time_warp, top)
     return mask_spectra(clips, options.frequency_mask, options.time_mask)
 
 
@@ -128,6 +129,31 @@ def cutout(clips: Tensor, side: int) -> Tensor:
         :, None
     ]
     return clips.masked_fill(inside[None, :, None], 0)
+
+
+def warp_spectra(clips: Tensor, frequency: float, time: float, top: int) -> Tensor:
+    """Stretch the rows of each clip, and its columns, by factors of up to 1 + `frequency`, `time`.
+
+    Factors are uniform in the logarithm, from 1 / (1 + w) to 1 + w. Row r comes from row r times
+    the factor, and so do the columns of all timesteps side by side; behind the last one it is
+    repeated. Values are interpolated and rounded, those of binary events taken from the nearest.
+    """
+    if not (frequency or time):
+        return clips
+    timesteps, batch, channels, height, width = clips.shape
+    columns = timesteps * width
+    limits = torch.tensor([[math.log1p(time)], [math.log1p(frequency)]])
+    factors = torch.exp((2 * torch.rand(2, batch) - 1) * limits)
+    x = torch.arange(columns) * factors[0][:, None]
+    y = torch.arange(height) * factors[1][:, None]
+    grid = torch.empty(batch, height, columns, 2)  # -1 and 1 are the centers of the outer values
+    grid[..., 0] = (2 * x / max(columns - 1, 1) - 1)[:, None, :]
+    grid[..., 1] = (2 * y / max(height - 1, 1) - 1)[:, :, None]
+    merged = clips.permute(1, 2, 3, 0, 4).reshape(batch, channels, height, columns)
+    mode = "nearest" if top == 1 else "bilinear"
+    sampled = functional.grid_sample(merged, grid.to(clips), mode, "border", align_corners=True)
+    warped = sampled.round().view(batch, channels, height, timesteps, width)
+    return warped.permute(3, 0, 1, 2, 4).contiguous()
 
 
 def mask_spectra(clips: Tensor, max_rows: int, max_columns: int) -> Tensor:

@@ -75,6 +75,9 @@ class AugmentOptions(Options):
     - `frequency_mask`: blank up to so many neighboring rows, which are the bands of spectra.
     - `time_mask`: blank up to so many neighboring columns of the timesteps side by side, which are
       the windows of spectra (both masks: SpecAugment, Park et al., Interspeech 2019).
+    - `frequency_warp`, `time_warp`: stretch or squeeze the rows, from the first one on, and the
+      columns of all timesteps by up to so large a fraction: voices of other vocal tracts (VTLP,
+      Jaitly and Hinton, ICML workshop 2013) and other speeds.
     """
 
     crop: float = Field(default=0.0, ge=0, le=1)
@@ -89,3 +92,5 @@ class AugmentOptions(Options):
     mix: MixOptions | None = None
     frequency_mask: int = Field(default=0, ge=0)
     time_mask: int = Field(default=0, ge=0)
+    frequency_warp: float = Field(default=0.0, ge=0, lt=1)
+    time_warp: float = Field(default=0.0, ge=0, lt=1)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -8,6 +9,7 @@ from pumice.train.data.augment import (
     random_affine,
     random_flip,
     random_shift,
+    warp_spectra,
 )
 from pumice.train.data.augment_options import AugmentOptions
 
@@ -105,3 +107,26 @@ def test_masks_blank_neighboring_bands_and_windows() -> None:
     columns = mask_spectra(clips, 0, 7)[:, :, 0, 0].transpose(0, 1).reshape(200, 20) == 0
     assert sorted(set(columns.sum(dim=1).tolist())) == list(range(8))
     assert (columns.int().diff(dim=1).abs().sum(dim=1) <= 2).all() and columns.any(dim=0).all()
+
+
+def test_spectra_are_warped_along_both_axes_by_factors_within_the_limits() -> None:
+    generator = torch.Generator().manual_seed(3)
+    clips = torch.randint(0, 256, (2, 50, 2, 6, 5), generator=generator).float()
+    torch.manual_seed(4)
+    warped = warp_spectra(clips, 0.5, 0.25, 255)
+    torch.manual_seed(4)
+    draws = 2 * torch.rand(2, 50).numpy() - 1
+    stretch, scale = np.exp(draws[0] * np.log(1.25)), np.exp(draws[1] * np.log(1.5))
+    assert 0.8 <= stretch.min() < 0.85 and 1.4 < scale.max() <= 1.5
+    for k in range(50):
+        spectrum = clips[:, k, 1].permute(1, 0, 2).reshape(6, 10).numpy()
+        rows = [np.interp(np.arange(6) * scale[k], range(6), column) for column in spectrum.T]
+        moments = np.arange(10) * stretch[k]
+        both = np.array([np.interp(moments, range(10), row) for row in np.array(rows).T])
+        result = warped[:, k, 1].permute(1, 0, 2).reshape(6, 10).numpy()
+        assert np.abs(result - both).max() <= 0.501  # rounded
+    binary = warp_spectra((clips > 99).float(), 0.5, 0.25, 1)
+    assert set(binary.flatten().tolist()) == {0.0, 1.0}
+    assert warp_spectra(clips, 0.0, 0.0, 255) is clips
+    torch.manual_seed(4)
+    assert torch.equal(warp_spectra(clips, 0.5, 0.0, 255)[..., 0, :], clips[..., 0, :])
