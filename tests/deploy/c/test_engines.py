@@ -11,6 +11,7 @@ import pytest
 from firmware import Events, deep_network, one_neuron, skip_without_tools
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from nightly import thousands
 from strategies import runs, stopping_runs
 
 from pumice.deploy.c.engine import run, run_cortex_m, run_riscv
@@ -25,7 +26,7 @@ from pumice.runtime.verify import verify
 
 # How many random networks each engine runs in CI.
 COUNTS = {"c": 300, "cortex-m": 30, "cortex-m7": 4, "riscv": 10}
-# How many new ones each runs in a night (`-m slow`): an hour for `c`, which compiles each.
+# How many each runs in a night (`-m slow`), whole or in parts: `c` compiles each.
 NIGHTLY = {"cpu": 10_000, "c": 10_000, "cortex-m": 300, "riscv": 300}
 RUN: dict[str, Any] = {
     "c": run,
@@ -68,20 +69,13 @@ def test_random_networks_equal_the_reference(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "count"), list(NIGHTLY.items()))
 def test_thousands_of_networks_equal_the_reference(name: str, count: int) -> None:
-    """New networks each time; `cpu` takes every instruction variant and three shared threads."""
+    """`cpu` takes every instruction variant, and threads that share each sample."""
     if name != "cpu":
         skip_without_tools(name)
     elif not cpu.VARIANTS:
         pytest.skip("needs the C core")
 
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        derandomize=False,
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-    )
+    @thousands(count)
     @given(PRESENT)
     def compare(drawn: tuple[Network, Events]) -> None:
         network, events = drawn

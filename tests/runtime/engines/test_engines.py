@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 from dense_path import force_dense_path
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import message_runs
+from nightly import thousands
 from strategies import Events, runs, stopping_runs
 from traces import assert_same
 
@@ -34,8 +35,8 @@ def test_reference_cpu_and_onnx_are_equal(
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000, phases=[Phase.generate])
-@given(st.one_of(runs(), stopping_runs()))
+@thousands(10_000)
+@given(st.one_of(runs(), stopping_runs(), message_runs()))
 def test_ten_thousand_networks_in_every_variant(run: tuple[Network, Events]) -> None:
     network, events = run
     expected = reference.run(network, events, "states")
