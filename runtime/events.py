@@ -79,13 +79,20 @@ def validate_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str,
             )
         if 0 in array.shape:
             raise EngineError(f"{population.name}: events of shape {array.shape} are empty")
-        lowest = 0 if array.dtype.kind in "ub" else int(array.min())
-        if lowest < population.min_value or int(array.max()) > population.max_value:
+        if not _holds_all(array, population):
             raise EngineError(
                 f"{population.name}: events hold {array.min()}..{array.max()}, "
                 f"needs {population.min_value}..{population.max_value}"
             )
         validated[population.name] = array.astype(population.value_type, copy=False)
-    if len({array.shape[:2] for array in validated.values()}) > 1:
+    if len(inputs) > 1 and len({array.shape[:2] for array in validated.values()}) > 1:
         raise EngineError("inputs differ in timesteps or batch, need the same")
     return validated
+
+
+def _holds_all(array: NDArray[Any], population: Population) -> bool:
+    """Whether all values of `array` are among those that `population` sends."""
+    top = population.max_value
+    if array.dtype.kind in "ub":
+        return array.dtype == np.bool_ or bool(array.max() <= top)
+    return bool(array.min() >= population.min_value and array.max() <= top)

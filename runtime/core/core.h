@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PM_FORMAT 3            /* version of the tables */
+#define PM_FORMAT 4            /* version of the tables */
 #define PM_BLOCK 64            /* values of a population are padded to whole blocks */
 #define PM_LANES 16            /* output lanes of a tile of packed weights; of the last, maybe 8 */
 #define PM_ROWS 8              /* windows that a product takes at once */
@@ -203,8 +203,8 @@ typedef struct pm_kernel {
   int32_t groups, outputs, inputs, height, width;
 } pm_kernel;
 
-/* Lay weights out for events: (group, input, row, column, output), columns in `order`. */
-void pm_lay_by_input(const pm_kernel *kernel, const uint8_t *weights, const int32_t *order,
+/* Lay weights out for events: (group, input, row, column, output), each column at its place. */
+void pm_lay_by_input(const pm_kernel *kernel, const uint8_t *weights, const int32_t *places,
                      uint8_t *to);
 
 /* Lay these out for products: tiles of PM_LANES outputs, the last of which may have 8, of quads,

@@ -6,23 +6,59 @@
 #define PM_SUMMED 4096 /* weights whose sum has 32 bits */
 #define PM_TILE 64     /* bytes of a row of a square that stays near the processor */
 
-void pm_lay_by_input(const pm_kernel *k, const uint8_t *weights, const int32_t *order,
+/* Exchange the bytes of pairs of words: those of `high` in the first, of `low` in the second. */
+static inline void pm_exchange(uint64_t *first, uint64_t *second, int bits, uint64_t low) {
+  const uint64_t changed = ((*first >> bits) ^ *second) & low;
+  *first ^= changed << bits;
+  *second ^= changed;
+}
+
+/* Transpose 8 rows of 8 bytes: byte i of `from` row k becomes byte k of the row at to[i]. */
+static void pm_transpose_eight(const uint8_t *from, size_t pitch, uint8_t *const to[8]) {
+  uint64_t rows[8] = {0};
+  for (int k = 0; k < 8; k++, from += pitch)
+    for (int i = 0; i < 8; i++) rows[k] |= (uint64_t)from[i] << (8 * i);
+  for (int k = 0; k < 4; k++)
+    pm_exchange(&rows[k], &rows[k + 4], 32, UINT64_C(0x00000000ffffffff));
+  for (int k = 0; k < 8; k += k % 2 ? 3 : 1)
+    pm_exchange(&rows[k], &rows[k + 2], 16, UINT64_C(0x0000ffff0000ffff));
+  for (int k = 0; k < 8; k += 2)
+    pm_exchange(&rows[k], &rows[k + 1], 8, UINT64_C(0x00ff00ff00ff00ff));
+  for (int i = 0; i < 8; i++)
+    for (int k = 0; k < 8; k++) to[i][k] = (uint8_t)(rows[i] >> (8 * k));
+}
+
+/* Transpose `taps` columns of `outputs` rows; column i goes to to[i], from `low` on. */
+static void pm_transpose(const uint8_t *from, size_t pitch, size_t low, size_t outputs,
+                         uint8_t *const *to, size_t taps) {
+  for (size_t i = 0; i < taps; i += 8) {
+    const size_t columns = taps - i < 8 ? taps - i : 8;
+    size_t output = 0;
+    for (; columns == 8 && output + 8 <= outputs; output += 8) {
+      uint8_t *rows[8];
+      for (size_t k = 0; k < 8; k++) rows[k] = to[i + k] + low + output;
+      pm_transpose_eight(from + output * pitch + i, pitch, rows);
+    }
+    for (; output < outputs; output++)
+      for (size_t k = 0; k < columns; k++) to[i + k][low + output] = from[output * pitch + i + k];
+  }
+}
+
+void pm_lay_by_input(const pm_kernel *k, const uint8_t *weights, const int32_t *places,
                      uint8_t *to) {
-  const size_t outputs = (size_t)k->outputs;
-  const size_t taps = (size_t)k->inputs * (size_t)k->height * (size_t)k->width;
+  const size_t outputs = (size_t)k->outputs, width = (size_t)k->width;
+  const size_t taps = (size_t)k->inputs * (size_t)k->height * width;
   for (int32_t group = 0; group < k->groups; group++, weights += outputs * taps, to += outputs * taps)
     for (size_t first = 0; first < taps; first += PM_TILE) {
       const size_t count = taps - first < PM_TILE ? taps - first : PM_TILE;
-      size_t from[PM_TILE];
+      uint8_t *rows[PM_TILE];
       for (size_t i = 0; i < count; i++) {
-        const size_t column = (first + i) % (size_t)k->width;
-        from[i] = first + i - column + (size_t)order[column];
+        const size_t column = (first + i) % width;
+        rows[i] = to + (first + i - column + (size_t)places[column]) * outputs;
       }
       for (size_t low = 0; low < outputs; low += PM_TILE) {
-        const size_t high = outputs - low < PM_TILE ? outputs : low + PM_TILE;
-        for (size_t output = low; output < high; output++)
-          for (size_t i = 0; i < count; i++)
-            to[(first + i) * outputs + output] = weights[output * taps + from[i]];
+        const size_t some = outputs - low < PM_TILE ? outputs - low : PM_TILE;
+        pm_transpose(weights + low * taps + first, taps, low, some, rows, count);
       }
     }
 }

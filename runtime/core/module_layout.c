@@ -37,26 +37,26 @@ static int fits(const pm_kernel *k, const Buffers *buffers) {
 }
 
 const char pm_lay_by_input_doc[] =
-    "lay_by_input(weights, shape, order, to)\n\n"
+    "lay_by_input(weights, shape, places, to)\n\n"
     "Write weights (group, output, input, row, column) as (group, input, row, column, output), with\n"
-    "the columns in `order` (int32).";
+    "each column at its place (int32).";
 
 PyObject *pm_py_lay_by_input(PyObject *self, PyObject *args) {
-  PyObject *weights, *order, *to;
+  PyObject *weights, *columns, *to;
   pm_kernel k;
   Buffers buffers = {.count = 0};
   (void)self;
   if (!PyArg_ParseTuple(args, "O(iiiii)OO", &weights, &k.groups, &k.outputs, &k.inputs, &k.height,
-                        &k.width, &order, &to))
+                        &k.width, &columns, &to))
     return NULL;
   const uint8_t *from = hold(&buffers, weights, 0);
-  const int32_t *columns = from ? hold(&buffers, order, 0) : NULL;
-  uint8_t *laid = columns ? hold(&buffers, to, 1) : NULL;
+  const int32_t *places = from ? hold(&buffers, columns, 0) : NULL;
+  uint8_t *laid = places ? hold(&buffers, to, 1) : NULL;
   if (!laid) return let_go(&buffers, NULL);
   if (!fits(&k, &buffers) || buffers.held[2].len != buffers.held[0].len)
     return let_go(&buffers, "lay_by_input: the shape does not fit the arrays");
   Py_BEGIN_ALLOW_THREADS;
-  pm_lay_by_input(&k, from, columns, laid);
+  pm_lay_by_input(&k, from, places, laid);
   Py_END_ALLOW_THREADS;
   return let_go(&buffers, NULL);
 }

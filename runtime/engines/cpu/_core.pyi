@@ -51,7 +51,7 @@ def learn(
     /,
 ) -> int: ...
 def lay_by_input(
-    weights: NDArray[Any], shape: tuple[int, ...], order: NDArray[Any], to: NDArray[Any], /
+    weights: NDArray[Any], shape: tuple[int, ...], places: NDArray[Any], to: NDArray[Any], /
 ) -> None: ...
 def lay_by_quad(
     laid: NDArray[Any],

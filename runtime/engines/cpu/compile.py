@@ -9,7 +9,6 @@ one population with the same connection share both.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,11 +213,6 @@ def _population(builders: ArrayBuilders, plane: Plane, reach: int) -> Fields:
     if repeats:
         row_neurons = shape[0] * shape[2]
         period = min(period, row_neurons * max(1, PERIOD // row_neurons))
-    order = hwc_order(shape)[:period]
-
-    def row(values: tuple[NDArray[Any], ...]) -> NDArray[Any]:
-        return np.concatenate([np.broadcast_to(v, shape).reshape(-1)[order] for v in values])
-
     if is_modular(population) or encodes:
         update = {"sigma_delta": SIGMA_DELTA, "delta": DELTA}.get(population.kind, SUM)
     elif (
@@ -236,13 +230,26 @@ def _population(builders: ArrayBuilders, plane: Plane, reach: int) -> Fields:
         "stride": padded_stride(population.neurons),
         "period": period,
         "max_value": plane.sent.max_value,
-        "factors": builders.factors.add(row(factors)),
-        "levels": builders.levels.add(row(levels)),
+        "factors": builders.factors.add(_parameter_rows(factors, shape, period)),
+        "levels": builders.levels.add(_parameter_rows(levels, shape, period)),
         "update": update,
         "uniform": int(all((v == v.flat[0]).all() for v in (*factors, *levels))),
         "reset": reset,
         "refractory": population.refractory,
     }
+
+
+def _parameter_rows(
+    values: Sequence[NDArray[np.int32]], shape: tuple[int, ...], period: int
+) -> NDArray[np.int32]:
+    """Join parameters of the first `period` neurons, channels last, each repeated over `shape`."""
+    rows = np.empty((len(values), period), np.int32)
+    for row, value in zip(rows, values, strict=True):
+        if value.size == 1:
+            row[:] = value.flat[0]
+        else:
+            row[:] = np.broadcast_to(value, shape).reshape(-1)[hwc_order(shape)[:period]]
+    return rows.reshape(-1)
 
 
 def _reset(population: Population) -> int:

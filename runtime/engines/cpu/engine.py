@@ -18,18 +18,20 @@ from numpy.typing import NDArray
 from ...errors import EngineError, MissingPackage
 from ...events import Events, validate_events
 from ...network import Network
-from ...trace import Record, Trace, zero_after_exit
+from ...trace import Record, Trace
 from .. import reference
 from .compile import compile_network
 from .costs import COSTS
 from .library import NOT_BUILT, core
-from .planes import Plane, join_values, list_planes, split_values
+from .planes import Plane, list_planes
+from .recording import RecordingPlan
 from .tables import BLOCK, POPULATION, CoreTables
 from .threads import parallel_for
 
 WORK, SHARE = 2**20, 100_000  # neurons times steps, and neurons a thread, that are worth one more
 GROUP = 32  # samples whose synapses are followed once for all
 GROUP_LEAST, GROUP_BYTES = 8, 2**21  # samples that are worth it, and memory of one that is not
+PROCESSORS = os.cpu_count() or 1  # asked once: it takes as long as a timestep
 ABANDONED = -(2**62)  # a counter at which threads no longer wait for each other
 VARIANTS: tuple[str, ...] = core.variants() if core else ()
 
@@ -71,18 +73,7 @@ class CompiledNetwork:
         self.neurons = tables["neurons"]
         self.steps = tables["steps"]
         self.outputs = planes[tables["output"]].population.neurons
-        ends = np.cumsum([plane.population.neurons for plane in planes]).tolist()
-        self.parts = tuple(
-            (plane.population, slice(first, last))
-            for plane, first, last in zip(planes, [0, *ends], ends, strict=False)
-            if plane.is_first
-        )
-        self.wide = {p.population.name for p in planes if p.sent is not p.population}
-        self.sent_by = tuple(
-            (p.name, slice(place, place + sum(q.population is p for q in planes)))
-            for place, p in enumerate(plane.population for plane in planes)
-            if planes[place].is_first
-        )
+        self.plans: dict[Record, RecordingPlan] = {}
         self.free: list[Workspace] = []
         self.free_groups: list[GroupWorkspace] = []
         each = self.size + tables["history"]
@@ -255,42 +246,14 @@ def _run(
     variant: str | None,
 ) -> Trace:
     compiled = compiled_network(network)
-    lead = timesteps, batch = next(iter(events.values())).shape[:2]
-    given: list[Any] = []
-    sent: list[Any] = []
-    voltages: dict[str, Any] = {}
-    currents: dict[str, Any] = {}
-    every, with_states = record != "output", record not in ("all", "output")
-    for plane in compiled.planes:
-        p = plane.population
-        is_input = p.kind == "input"
-        given.append(split_values(plane, events[p.name]) if is_input else None)
-        recorded = p.kind not in ("input", "integrator") and (every or p.name == network.output)
-        sent.append(np.zeros((*lead, *p.shape), np.uint8) if recorded else None)
-        if is_input or not plane.is_first:
-            continue
-        if p.kind == "integrator" or with_states:
-            voltages[p.name] = np.empty((*lead, *p.shape), np.int32)
-        if with_states:
-            currents[p.name] = np.empty((*lead, *p.shape), np.int32)
-    counts = np.zeros((batch, compiled.neurons), np.int32)
-    steps = np.full(batch, timesteps, np.int64)
-    states_of = [
-        tuple([each.get(p.population.name) if p.is_first else None for p in compiled.planes])
-        for each in (voltages, currents)
-    ]
-    recording = tuple(given), tuple(sent), *states_of, counts, steps
-    job = Job(compiled, states, lead, recording, variant or VARIANTS[0])
-    _advance(job, threads or os.cpu_count() or 1)
-    spikes = _join_spikes(compiled, sent)
-    if every:
-        spikes = {name: zero_after_exit(array, steps) for name, array in events.items()} | spikes
-    counted = _split_counts(compiled, counts)
-    for name in compiled.wide:
-        if name in events:
-            counted[name] = (zero_after_exit(events[name], steps) != 0).sum(axis=0, dtype=np.int32)
-    extra: dict[str, Any] = {"currents": currents} if with_states else {}
-    return Trace(timesteps, batch, spikes, counted, voltages, steps, **extra)
+    plan = compiled.plans.get(record)
+    if plan is None:
+        plan = compiled.plans[record] = RecordingPlan(network, compiled.planes, record)
+    timesteps, batch = lead = next(iter(events.values())).shape[:2]
+    recording = plan.allocate(events, (timesteps, batch))
+    job = Job(compiled, states, lead, tuple(vars(recording).values()), variant or VARIANTS[0])
+    _advance(job, threads or PROCESSORS)
+    return plan.to_trace(recording, events, (timesteps, batch))
 
 
 def _advance(job: Job, threads: int) -> None:
@@ -347,31 +310,4 @@ def compiled_network(network: Network) -> CompiledNetwork:
         found = _compiled.setdefault(key, made)
         if found is made:  # and not what another thread has made meanwhile
             weakref.finalize(network, _compiled.pop, key)
-    return found
-
-
-def _join_spikes(compiled: CompiledNetwork, sent: list[Any]) -> dict[str, NDArray[Any]]:
-    """Collect what was recorded by population, with the planes of messages joined."""
-    found: dict[str, NDArray[Any]] = {}
-    for name, places in compiled.sent_by:
-        parts = sent[places]
-        if parts[0] is not None:
-            wide = name in compiled.wide
-            found[name] = join_values(compiled.planes[places], parts) if wide else parts[0]
-    return found
-
-
-def _split_counts(
-    compiled: CompiledNetwork, counts: NDArray[np.int32]
-) -> dict[str, NDArray[np.int32]]:
-    """Split `counts` (batch, neurons) by population, without those that never spike."""
-    found = {}
-    for p, neurons in compiled.parts:
-        if p.kind == "integrator":
-            continue
-        part = counts[:, neurons]
-        if len(p.shape) == 3:
-            channels, height, width = p.shape
-            part = part.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
-        found[p.name] = part
     return found

@@ -177,8 +177,8 @@ def _windows(
     order = sorted(range(width), key=lambda k: (k * conv.dilation[1] % conv.stride[1], -k))
     laid = builders.weights.reserve(weights.size)
     by_input = builders.weights.held[laid : laid + weights.size]
-    core.lay_by_input(weights, kernel, np.array(order, np.int32), by_input)
     places = np.argsort(order).astype(np.int32)
+    core.lay_by_input(weights, kernel, places, by_input)
     down = _kernel_taps(conv, 0, source[1], windows[0], list(range(height)))
     across = _kernel_taps(conv, 1, source[2], windows[1], order)
     rows = [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...errors import EngineError
 from .library import OTHER_SOURCES, core
 
-FORMAT = 3  # PM_FORMAT of core.h, whose structures and constants these are
+FORMAT = 4  # PM_FORMAT of core.h, whose structures and constants these are
 BLOCK, LANES, HALF_LANES, PART_BITS, MAX_STEPS, WEIGHT_MARGIN = 64, 16, 8, 6, 16, 320
 KINDS = {"input": 0, "cuba": 1, "integrator": 2, "delta": 1, "sigma_delta": 1}
 PLANE = 3  # the kind of populations whose values another one writes

@@ -578,18 +578,11 @@ def test_states_of_every_step_are_those_of_the_arithmetic(
             activation = reference._activation(network, p, spikes, now)
             states[p.name], _ = neuron_step(p, states[p.name], activation)
             wanted[p.name].append(states[p.name][:2])
-    got: dict[str, Any] = {}
-
-    def keep(*values: Any, currents: Any) -> Trace:
-        got.update(currents=currents, voltages=values[4])
-        return Trace(*values)
-
-    record: Any = "states"
-    with patch.object(engine, "Trace", keep), patch.object(engine, "GROUP_LEAST", 8 - 7 * grouped):
-        engine.run(network, events, record, variant=variant)
+    with patch.object(engine, "GROUP_LEAST", 8 - 7 * grouped):
+        actual = engine.run(network, events, "states", variant=variant)
     for name, steps in wanted.items():
-        assert np.array_equal(got["currents"][name], np.stack([u for u, _ in steps]))
-        assert np.array_equal(got["voltages"][name], np.stack([v for _, v in steps]))
+        assert np.array_equal(actual.currents[name], np.stack([u for u, _ in steps]))
+        assert np.array_equal(actual.voltages[name], np.stack([v for _, v in steps]))
 
 
 def test_events_may_be_read_only_or_lie_in_any_order() -> None:
