@@ -27,7 +27,7 @@ from bench.evidence.cells import (
 from bench.evidence.worker import ONE_THREAD, write_job
 
 POLL_SECONDS = 0.1
-GRACE = 3  # wall-clock time allowed for each second of processor time
+GRACE = 12  # wall-clock time allowed for each second of processor time
 
 
 @dataclass(frozen=True)
