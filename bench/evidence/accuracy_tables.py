@@ -1,5 +1,6 @@
 """Tables and claims of accuracies after each timestep, paired with cross-entropy."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,44 +24,41 @@ NOTE = "95 % intervals over seeds and test samples; with one seed, over the samp
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Words of a page.
+class Tables:
+    """Tables of a page.
 
     Attributes:
-        data: Name of the data.
-        regimes: Last parts of the cells' names; each is a table.
-        published: Losses of papers.
-        chosen_on: Samples on which settings were chosen.
+        titles: What follows " | " in the names of cells; each has a table.
+        published: Losses of papers, with which PKD is compared.
     """
 
-    data: str
-    regimes: Sequence[str]
+    titles: Sequence[str]
     published: Sequence[str]
-    chosen_on: str
 
 
-def make_page(results: Sequence[CellResult], labels: Labels, folder: Path) -> Page:
-    """Tables of accuracies and of differences by regime, a plot of each, and claims."""
+def make_page(results: Sequence[CellResult], tables: Tables, folder: Path) -> Page:
+    """Tables of accuracies and of differences to cross-entropy, plots, and claims."""
     groups = group_by_name(results)
-    tables, claims, figures = [], [], []
-    for regime in labels.regimes:
-        suffix = f", {regime}"
+    page, claims, figures = [], [], []
+    for title in tables.titles:
+        suffix = f" | {title}"
         chosen = {n.removesuffix(suffix): g for n, g in groups.items() if n.endswith(suffix)}
         if not chosen:
             continue
-        tables += [make_accuracy_table(chosen, labels, regime)]
+        page.append(make_accuracy_table(chosen, title))
+        figures.append(plot_curves(chosen, title, folder))
         if BASELINE in chosen and len(chosen) > 1:
-            tables.append(make_difference_table(chosen, labels, regime))
-            claims += list(check_claims(chosen, labels, regime))
-        figures.append(plot_curves(chosen, labels, regime, folder))
-    return Page(tables, claims, figures)
+            page.append(make_difference_table(chosen, title))
+            claims += list(check_claims(chosen, tables.published, title))
+    return Page(page, claims, figures)
 
 
-def make_accuracy_table(groups: Groups, labels: Labels, regime: str) -> Table:
+def make_accuracy_table(groups: Groups, title: str) -> Table:
     """Accuracies in percent, with what tells why: single steps, fit, rounding, operations."""
     steps = shown_timesteps(groups)
     columns = ["loss", *(f"T = {t}" for t in steps), "last step alone", "training samples",
-               "validation", "integers - floats", "synaptic operations", "seeds"]  # fmt: skip
+               "validation", "integers - floats", "timesteps with early exit", "lost by it",
+               "synaptic operations", "seeds"]  # fmt: skip
     rows: list[list[Value]] = []
     for name, group in groups.items():
         scores = [scores_at(group, t) for t in steps]
@@ -69,19 +67,19 @@ def make_accuracy_table(groups: Groups, labels: Labels, regime: str) -> Table:
             [
                 name,
                 *(str(estimate(each)) for each in scores),
-                100 * mean_of(group, "alone"),
-                100 * mean_of(group, "train"),
-                100 * mean_of(group, "validation"),
+                *(mean_of(group, each) for each in ("alone", "train", "validation")),
                 gap.format_signed(),
+                mean_exit(group, "steps"),
+                mean_exit(group, "lost", 100),
                 int(np.mean([result.values["operations"] for result in group])),
-                len(group),
+                len({result.cell.seed for result in group}),
             ]
         )
-    title = f"{labels.data}, {regime}: accuracy of the integer network in % after T timesteps"
-    return Table(title, columns, rows, f"{NOTE} Settings were chosen on {labels.chosen_on}.")
+    title = f"{title}: accuracy of the integer network in % after T timesteps"
+    return Table(title, columns, rows, NOTE)
 
 
-def make_difference_table(groups: Groups, labels: Labels, regime: str) -> Table:
+def make_difference_table(groups: Groups, title: str) -> Table:
     """Differences to cross-entropy in points, paired over seeds and samples."""
     steps = shown_timesteps(groups)
     rows = []
@@ -91,11 +89,11 @@ def make_difference_table(groups: Groups, labels: Labels, regime: str) -> Table:
         differences = [difference(groups, name, BASELINE, t) for t in steps]
         cells = [each.format_signed() if each else None for each in differences]
         rows.append([name, *cells, differences[0].runs if differences[0] else 0])
-    title = f"{labels.data}, {regime}: difference to cross-entropy, points"
+    title = f"{title}: difference to cross-entropy, points"
     return Table(title, ["loss", *(f"T = {t}" for t in steps), "seeds"], rows, NOTE)
 
 
-def check_claims(groups: Groups, labels: Labels, regime: str) -> Iterator[Claim]:
+def check_claims(groups: Groups, published: Sequence[str], title: str) -> Iterator[Claim]:
     """Yield the claims of ETC, TCL and STCL, and of this project's PKD."""
     last = timesteps_of(groups)
     papers = {"ETC": "ETC", "TCL": "TCL/STCL", "STCL": "TCL/STCL"}
@@ -104,43 +102,44 @@ def check_claims(groups: Groups, labels: Labels, regime: str) -> Iterator[Claim]
             gain = difference(groups, loss, BASELINE, t)
             if gain:
                 claim = f"{loss} is more accurate than cross-entropy {what}"
-                yield make_claim(paper, claim, gain, gain.low > 0, labels, regime)
+                yield make_claim(paper, claim, gain, gain.low > 0, title)
     early, full = (difference(groups, OWN, BASELINE, t) for t in (1, last))
     if early and full:
         claim = f"PKD gains {MIN_EARLY_GAIN:g} points or more with one timestep"
-        yield make_claim("this project", claim, early, early.mean >= MIN_EARLY_GAIN, labels, regime)
+        yield make_claim("this project", claim, early, early.mean >= MIN_EARLY_GAIN, title)
         claim = f"PKD loses less than {MAX_FULL_LOSS} points with all timesteps"
         met = full.low > -MAX_FULL_LOSS
-        yield make_claim("this project", claim, full, met, labels, regime)
-        yield from _compare_with_published(groups, labels, regime)
+        yield make_claim("this project", claim, full, met, title)
+        yield from _compare_with_published(groups, published, title)
 
 
-def _compare_with_published(groups: Groups, labels: Labels, regime: str) -> Iterator[Claim]:
+def _compare_with_published(
+    groups: Groups, published: Sequence[str], title: str
+) -> Iterator[Claim]:
     """Yield whether PKD's curve is above those of all published losses after every timestep."""
     last, behind, count = timesteps_of(groups), [], 0
-    for name in labels.published:
+    for name in published:
         for t in range(1, last + 1):
             each = difference(groups, OWN, name, t)
             count += each is not None
             if each and each.mean <= 0:
                 behind.append(f"{name} at T = {t}: {each.format_signed()}")
     if count:
-        seeds = min(len(groups[name]) for name in (OWN, *labels.published) if name in groups)
+        compared = [groups[name] for name in (OWN, *published) if name in groups]
+        seeds = min(len({result.cell.seed for result in each}) for each in compared)
         yield Claim(
             "this project",
             "PKD is above all published losses after every timestep",
             NOT_REPRODUCED if behind else REPRODUCED,
             "; ".join(behind) or f"above in all {count} comparisons",
-            f"{labels.data}, {regime}, {seeds} seeds",
+            f"{title}, {seeds} seeds",
         )
 
 
-def make_claim(
-    paper: str, claim: str, found: Estimate, met: bool, labels: Labels, regime: str
-) -> Claim:
+def make_claim(paper: str, claim: str, found: Estimate, met: bool, title: str) -> Claim:
     """Make a claim about a difference."""
     seeds = f"{found.runs} seed{'s' if found.runs > 1 else ''}"
-    where = f"{labels.data}, {regime}, {found.samples:,} test samples, {seeds}"
+    where = f"{title}, {found.samples:,} test samples, {seeds}"
     figure = f"{found.format_signed()} points"
     return Claim(paper, claim, REPRODUCED if met else NOT_REPRODUCED, figure, where)
 
@@ -174,9 +173,16 @@ def scores_at(group: Sequence[CellResult], timestep: int, kind: str = "integer")
     ]
 
 
-def mean_of(group: Sequence[CellResult], name: str) -> float:
-    """Mean over seeds of the last timestep's value."""
-    return float(np.mean([result.values[name][-1] for result in group]))
+def mean_of(group: Sequence[CellResult], name: str) -> float | None:
+    """Mean over seeds of the last timestep's accuracy, percent; None where there is none."""
+    values = [result.values[name][-1] for result in group if name in result.values]
+    return 100 * float(np.mean(values)) if values else None
+
+
+def mean_exit(group: Sequence[CellResult], name: str, factor: float = 1) -> float | None:
+    """Mean over seeds of a figure of early exit; None where it was not measured."""
+    values = [result.values["exit"][name] for result in group if "exit" in result.values]
+    return factor * float(np.mean(values)) if values else None
 
 
 def timesteps_of(groups: Groups) -> int:
@@ -191,7 +197,7 @@ def shown_timesteps(groups: Groups) -> list[int]:
     return sorted({1, min(2, last), (last + 1) // 2, last})
 
 
-def plot_curves(groups: Groups, labels: Labels, regime: str, folder: Path) -> Figure:
+def plot_curves(groups: Groups, title: str, folder: Path) -> Figure:
     """Plot accuracy against timesteps, and write the image."""
     import matplotlib
 
@@ -207,8 +213,8 @@ def plot_curves(groups: Groups, labels: Labels, regime: str, folder: Path) -> Fi
     axes.set(xlabel="timesteps", ylabel="accuracy of the integers, %")
     axes.legend(fontsize="small")
     figure.tight_layout()
-    file = folder / f"{labels.data}-{regime}.png"
+    file = folder / f"{re.sub(r'[^a-zA-Z0-9]+', '-', title)}.png"
     with atomic_write(file) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
     pyplot.close(figure)
-    return Figure(file.name, f"Accuracy after each timestep, {labels.data}, {regime}")
+    return Figure(file.name, f"Accuracy after each timestep, {title}")
