@@ -170,10 +170,16 @@ def _conclude(ended: _Process, folder: Path) -> str:
 
 @contextmanager
 def _stop_all(running: list[_Process]) -> Iterator[None]:
-    """Stop the cells that still run where the block is left early."""
+    """Stop the cells that still run where the block is left early, by SIGTERM too."""
+
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
     try:
         yield
     finally:
+        signal.signal(signal.SIGTERM, before)
         for each in running:
             each.process.terminate()
             each.process.wait()

@@ -1,6 +1,10 @@
 """Cells of `bench.evidence`: keys, results on disk, resuming, failures."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +124,19 @@ def test_a_cell_that_fails_is_recorded_with_its_reason(
     found = read_cell_result(tmp_path, cell)
     assert found and found.status == FAILED and found.error.startswith("KeyError")
     assert "1 of 1: low-timesteps: bad, seed 0: failed, KeyError" in capsys.readouterr().out
+
+
+def test_a_run_that_is_terminated_stops_its_cells() -> None:
+    cell, sleep = (
+        Cell("low-timesteps", "a", {}),
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+    )
+    with subprocess.Popen(sleep) as process:
+        running = [runner._Process(cell, load_part(cell.part), process, Path("log"))]
+        with pytest.raises(SystemExit, match="143"), runner._stop_all(running):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert process.returncode == -signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_results_are_paired_by_seed_and_fold() -> None:
