@@ -39,6 +39,8 @@ class TrainingOptions(Options):
     - `patience`: stop after so many epochs without a better validation accuracy, counted among the
       `qat_epochs` where there are any; 0 trains all epochs.
     - `gradient_checkpointing`: recompute activations in the backward pass to save memory.
+    - `compact_spikes`: keep spikes for the backward pass as bytes, which takes less memory and, on
+      a CPU, a little more time; the weights are the same.
     - `tensorboard`: also write TensorBoard logs.
     - `checkpoint_minutes`: least time between two checkpoints inside an epoch, from which a killed
       run continues with the next batch; 0 writes one after every step.
@@ -61,6 +63,7 @@ class TrainingOptions(Options):
     select_epoch: Literal["last", "validation"] = "last"
     patience: int = Field(default=0, ge=0)
     gradient_checkpointing: bool = False
+    compact_spikes: bool = False
     tensorboard: bool = False
     checkpoint_minutes: float = Field(default=10.0, ge=0)
     num_workers: int | None = Field(default=None, ge=0)

@@ -51,6 +51,8 @@ class TrainingModule(lightning.LightningModule):
         self.frozen = frozen_layers(network, recipe.transfer)
         features = network.feature_size if recipe.loss.contrastive else 0
         self.projection_head = make_projection_head(recipe.loss, features)
+        if recipe.training.compact_spikes:
+            network.keep_spikes_as_bytes()
         self._pass = network.features if recipe.loss.contrastive else network.forward
         self._float_pass = torch.compile(self._pass) if recipe.devices.compile else self._pass
         self._teacher = [teacher]  # in a list, so that its weights are in no checkpoint

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ...convert.quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
 from ...runtime.errors import NetworkError
 from ...runtime.readout import Readout
+from .compact import MAX_BYTE
 from .layers import SpikingLayer, set_quantized
 from .projections import INPUT as INPUT
 from .projections import InputSpec, Shape, gather_input
@@ -52,6 +53,30 @@ class SpikingNetwork(nn.Module):
         self.options = options
         self.provenance: dict[str, Any] | None = None
         self.readout = Readout()
+        self._sources = [self._sources_from(index) for index in range(len(self.layer_list))]
+
+    def _sources_from(self, index: int) -> set[str]:
+        """Names of the populations that the layers from `index` on read."""
+        specs = (spec for layer in self.layer_list[index:] for spec in layer.inputs)
+        return {source for spec in specs for source in spec.sources}
+
+    def keep_spikes_as_bytes(self) -> None:
+        """Let layers keep the spikes that they read as bytes for the backward pass, see `compact`.
+
+        Events, whose values are the caller's, and what dropout scales stay as they are.
+        """
+        fractions = {INPUT}
+        for layer in self.layer_list:
+            sources = [set(spec.sources) for spec in layer.inputs]
+            if isinstance(layer, SpikingLayer):
+                # a recurrent projection, the last one, has no source
+                for projection, names in zip(layer.projection_list, sources, strict=False):
+                    fits = projection.max_input(1) <= MAX_BYTE
+                    projection.reads_bytes = fits and not names & fractions
+                if layer.dropout:
+                    fractions.add(layer.name)
+            elif any(names & fractions for names in sources):
+                fractions.add(layer.name)
 
     @property
     def value_bits(self) -> int:
@@ -76,9 +101,12 @@ class SpikingNetwork(nn.Module):
         """
         outputs = {InputSpec((INPUT,)): events}
         *hidden, readout = self.layer_list
-        for layer in hidden:
+        for index, layer in enumerate(hidden):
             inputs = (gather_input(outputs, spec) for spec in layer.inputs)
             outputs[InputSpec((layer.name,))] = layer(*inputs)
+            later = self._sources[index + 1]
+            for spec in [spec for spec in outputs if not later.issuperset(spec.sources)]:
+                del outputs[spec]  # autograd keeps what it needs
         return gather_input(outputs, readout.inputs[0])
 
     def compute_logits(self, features: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ Tensors are (timesteps, batch, *shape).
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from ...convert.quantize.float_network import FloatProjection
 from ...convert.quantize.fuse import fuse_linear_ops
 from ...convert.quantize.linear_ops import ConvOp, LinearOp, Op, PoolOp
 from ...runtime.errors import NetworkError
+from . import compact
 
 INPUT = "input"  # name of the events
 Linear = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
@@ -76,6 +78,10 @@ class Projection(nn.Module):
         delays: Delays in timesteps of a convolution across steps, one set of weights for each:
             `linear` then takes as many times the channels or neurons of the input, delay by delay
             (in each group of a convolution).
+
+    Attributes:
+        reads_bytes: Whether all values are integers from 0 to 255, as spikes are, so that bytes
+            hold them for the backward pass.
     """
 
     one: Tensor
@@ -94,6 +100,7 @@ class Projection(nn.Module):
         self.input_spec = input_spec
         self.linear = linear
         self.norm = norm
+        self.reads_bytes = False
         self.register_buffer("one", torch.ones(1), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
@@ -123,14 +130,19 @@ class Projection(nn.Module):
         merged = values.flatten(0, 1)
         if isinstance(self.linear, nn.Conv2d):
             conv = self.linear
-            result = functional.conv2d(
-                merged, weights, bias, conv.stride, conv.padding, conv.dilation, conv.groups
-            )
+            geometry: Any = conv.stride, conv.padding, conv.dilation, conv.groups
+            conv2d = compact.conv2d if self._keeps_bytes else functional.conv2d
+            result = conv2d(merged, weights, bias, *geometry)
         elif isinstance(self.linear, nn.ConvTranspose2d):
             result = self._conv_transpose(merged, weights, bias)
         else:
-            result = functional.linear(merged.flatten(1), weights, bias)
+            dense = compact.linear if self._keeps_bytes else functional.linear
+            result = dense(merged.flatten(1), weights, bias)
         return result.view(*values.shape[:2], *result.shape[1:])
+
+    @property
+    def _keeps_bytes(self) -> bool:
+        return self.reads_bytes and torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
     def _stack_delays(self, values: Tensor) -> Tensor:
         """Values at each delay, one after the other as channels, in each group of a convolution."""

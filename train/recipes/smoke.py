@@ -151,6 +151,8 @@ class _Pretraining:
     def build(self) -> tuple[SpikingNetwork, torch.nn.Module, Callable[[Tensor], Tensor]]:
         """The encoder, the module that is trained, and the loss of a batch of clips."""
         network = build_model(self.recipe.network, self.shape, 2, self.value_bits)
+        if self.options.compact_spikes:
+            network.keep_spikes_as_bytes()
         module = SSLModule(network, self.recipe.objective, self.recipe.prednext)
 
         def compute_loss(events: Tensor) -> Tensor:

@@ -77,6 +77,8 @@ def pretrain(
         torch.manual_seed(options.seed)
         encoder = build_encoder(recipe, provenance)
         provenance |= record_network(recipe.network, encoder)
+        if options.compact_spikes:
+            encoder.keep_spikes_as_bytes()
         learner = SSLModule(encoder, recipe.objective, recipe.prednext)
         module = PretrainingModule(recipe, learner)
         loader = make_clip_pair_loader(recipe, videos)

@@ -20,6 +20,7 @@ class PretrainingOptions(Options):
     - `lr`: initial learning rate.
     - `weight_decay`: decoupled weight decay.
     - `gradient_checkpointing`: recompute activations in the backward pass to save memory.
+    - `compact_spikes`: keep spikes for the backward pass as bytes.
     - `num_workers`: processes that decode videos; 0 decodes in the training process.
     - `seed`: seed of initial weights, order, clips and views.
     """
@@ -29,6 +30,7 @@ class PretrainingOptions(Options):
     lr: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
     gradient_checkpointing: bool = False
+    compact_spikes: bool = False
     num_workers: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
 
