@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...runtime import Network, Trace
 from ...runtime.errors import EngineError
 from ...runtime.events import Events, validate_events
+from ...runtime.population import ENCODERS
 from ...runtime.trace import Record, hold_after_exit, select_recorded
 from .build import TOOLCHAINS, Firmware, Toolchain, build_firmware, run_program
 
@@ -30,7 +31,7 @@ class FirmwareRecord:
     """Recording of a firmware run.
 
     Attributes:
-        spikes: By population, uint8 (timesteps, batch, neurons).
+        spikes: By population, uint8 (timesteps, batch, neurons), or int32 of messages.
         voltages: By population, int32 (timesteps, batch, neurons).
         currents: The same of currents.
         steps: Timesteps that each sample ran, int64 (batch,).
@@ -44,7 +45,7 @@ class FirmwareRecord:
         plastic: Plastic weights after the last sample, uint8, in the order of the firmware.
     """
 
-    spikes: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    spikes: dict[str, NDArray[Any]] = field(default_factory=dict)
     voltages: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     currents: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -185,7 +186,8 @@ def _columns(
     for population in network.topological_order if what else ():
         size = (*shape, population.neurons)
         if population.kind != "integrator":
-            recorded.spikes[population.name] = np.zeros(size, np.uint8)
+            dtype = "<i4" if population.kind in ENCODERS else np.uint8
+            recorded.spikes[population.name] = np.zeros(size, dtype)
             columns.append(recorded.spikes[population.name])
         if population.kind == "integrator" or what & RECORD_STATES:
             recorded.voltages[population.name] = np.zeros(size, "<i4")

@@ -13,18 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime import Network, Population
-from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, STATE_HALF
-from ...runtime.network import activation_bound
+from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, DELTA_BITS, STATE_HALF
+from ...runtime.network import activation_bound, is_modular
 from ...runtime.neuron_types import LIF_FEATURES, list_features, require_features
 from ...runtime.plasticity import saturate_weights, validate_rules
+from ...runtime.population import ENCODERS
 from .encoder_tables import EncoderTables, compile_encoders
 from .plasticity_tables import PlasticityTables, Rules, compile_plasticity
 from .projections import TableBuilder, compile_projection
 
 RESETS = {"zero": 0, "value": 1, "subtract": 2, "delayed_subtract": 3}
 SEVERAL = 4
-KINDS = {"input": 0, "cuba": 1, "integrator": 2}
-DIRECT, MOMENTARY, LASTING = range(3)
+KINDS = {"input": 0, "cuba": 1, "integrator": 2, "delta": 3, "sigma_delta": 4}
+DIRECT, MOMENTARY, LASTING, MODULAR = range(4)
+MESSAGE_KINDS = (KINDS["delta"], KINDS["sigma_delta"])
+HELD = (
+    *LIF_FEATURES,
+    "delta encoder",
+    "sigma-delta neuron",
+    "read-out of sigma-delta messages",
+)
 WORD_BITS = 32
 Fields = dict[str, int]
 
@@ -120,7 +128,7 @@ def compile_tables(network: Network, rules: Rules | None = None) -> FirmwareTabl
     Raises:
         NetworkError: The firmware has not all features of the network, or a rule does not fit.
     """
-    require_features(network, "the firmware", LIF_FEATURES)
+    require_features(network, "the firmware", HELD)
     validate_rules(network, rules := rules or {})
     grown = saturate_weights(network, rules)
     builder = TableBuilder()
@@ -141,6 +149,7 @@ def compile_tables(network: Network, rules: Rules | None = None) -> FirmwareTabl
         _place_buffers(rows[-1], used)
     traced = used["states"]
     _place_currents(rows, used)
+    _place_messages(rows, used)
     resets = _list_resets(builder, populations, used)
     thresholds = network.early_exit.thresholds if network.early_exit else ()
     first_threshold = builder.words.add(np.array(thresholds, np.int64))
@@ -167,7 +176,7 @@ def compile_tables(network: Network, rules: Rules | None = None) -> FirmwareTabl
         halves,
         words,
         sizes,
-        max((row["neurons"] for row in rows if row["mode"] == MOMENTARY), default=0),
+        max((row["neurons"] for row in rows if row["mode"] in (MOMENTARY, MODULAR)), default=0),
         _rounded_neurons(rows, projections),
         traced,
         _features(network, rows, projections) | {"PUMICE_PLASTIC": bool(rules)},
@@ -201,18 +210,25 @@ def _population(
     """
     shape = population.shape
     mode, shift = DIRECT, 0
-    if population.kind != "input" and int(population.current_decay.min()) < DECAY_ONE:
+    encodes = population.kind in ENCODERS
+    if encodes or is_modular(population):
+        mode = LASTING if encodes else MODULAR
+        if len(incoming) == 1:  # sums of a delta encoder alone are rounded
+            shift, incoming[0]["shift"] = incoming[0]["shift"], 0
+    elif population.kind != "input" and int(population.current_decay.min()) < DECAY_ONE:
         mode = LASTING
     elif len(incoming) == 1 and incoming[0]["shift"]:
         mode, shift, incoming[0]["shift"] = MOMENTARY, incoming[0]["shift"], 0
     elif population.kind != "input":
         bound = activation_bound(network, population) << ALIGN_BITS
         mode = DIRECT if bound < STATE_HALF and not population.refractory else MOMENTARY
+    counted = not encodes and population.align_bits
     for fields in incoming:  # sums are in 1/64 of a weight unit, but those that are shifted right
-        fields["scale"] <<= 0 if fields["shift"] or shift else ALIGN_BITS
+        fields["scale"] <<= ALIGN_BITS if counted and not (fields["shift"] or shift) else 0
     bias = population.bias.astype(np.int64) << population.bias_exponent
-    spiking = population.kind == "cuba"
-    threshold = population.threshold.astype(np.int64) << ALIGN_BITS
+    bias <<= ALIGN_BITS if encodes else 0
+    spiking = population.kind == "cuba" or encodes
+    threshold = population.threshold.astype(np.int64) << (DELTA_BITS if encodes else ALIGN_BITS)
     lasting = np.array(DECAY_ONE) - (population.current_decay if mode == LASTING else DECAY_ONE)
     kept = np.array(DECAY_ONE) - population.voltage_decay
     return {
@@ -254,7 +270,7 @@ def _place_buffers(row: dict[str, Any], used: Fields) -> None:
     """Reserve the spikes and voltages of a population in the buffers; advances `used`."""
     row["mask"] = used["masks"]
     used["masks"] += row["slots"] * row["row"]
-    if row["max_value"] > 1:
+    if row["max_value"] > 1 and row["kind"] not in MESSAGE_KINDS:
         row["sent"] = used["sent"]
         used["sent"] += row["slots"] * row["neurons"]
     if row["kind"] != KINDS["input"]:
@@ -270,11 +286,19 @@ def _place_currents(rows: list[dict[str, Any]], used: Fields) -> None:
             used["states"] += row["neurons"]
 
 
+def _place_messages(rows: list[dict[str, Any]], used: Fields) -> None:
+    """Reserve the messages of the timesteps kept behind all other states; advances `used`."""
+    for row in rows:
+        if row["kind"] in MESSAGE_KINDS:
+            row["sent"] = used["states"]
+            used["states"] += row["slots"] * row["neurons"]
+
+
 def _list_resets(
     builder: TableBuilder, populations: tuple[Population, ...], used: Fields
 ) -> tuple[dict[str, Any], ...]:
     """List what spikes of each population do; nothing where all merely reset to zero."""
-    if not any(map(list_features, populations)):
+    if not any(map(_has_reset, populations)):
         return ()
     rows = []
     for population in populations:
@@ -295,6 +319,11 @@ def _list_resets(
     return tuple(rows)
 
 
+def _has_reset(population: Population) -> bool:
+    """True where a spike does more than to reset to zero."""
+    return any(name in LIF_FEATURES for name in list_features(population))
+
+
 def _features(
     network: Network, rows: list[dict[str, Any]], projections: list[Fields]
 ) -> dict[str, bool]:
@@ -307,7 +336,7 @@ def _features(
         "PUMICE_SPARSE": 1 in kinds,
         "PUMICE_CONV": 2 in kinds,
         "PUMICE_POOL": 3 in kinds,
-        "PUMICE_GRADED": any(row["sent"] >= 0 for row in rows),
+        "PUMICE_GRADED": any(row["sent"] >= 0 and row["kind"] not in MESSAGE_KINDS for row in rows),
         "PUMICE_BOUNDED": any(p.max_value < 255 for p in network.inputs),
         "PUMICE_SIGNED_BYTES": any(f["bits"] == 8 and f["is_signed"] for f in runs),
         "PUMICE_UNSIGNED_BYTES": any(f["bits"] == 8 and not f["is_signed"] for f in runs),
@@ -318,6 +347,7 @@ def _features(
         "PUMICE_SHIFTED": any(row["shift"] for row in rows),
         "PUMICE_ROUNDED": any(fields["shift"] for fields in projections),
         "PUMICE_EXIT": network.early_exit is not None,
-        "PUMICE_RESETS": any(map(list_features, network.populations)),
+        "PUMICE_RESETS": any(map(_has_reset, network.populations)),
+        "PUMICE_MESSAGES": MODULAR in modes or any(row["kind"] in MESSAGE_KINDS for row in rows),
         "PUMICE_ENCODER": bool(network.encoders),
     }

@@ -859,11 +859,6 @@ static void pm_update(const pm_network *net, const pm_population *p, const pm_st
   }
 }
 
-/* The sum of messages modulo 2^24, in [-2^23, 2^23). */
-static inline int32_t pm_wrap24(uint32_t sum) {
-  return (int32_t)((sum + PM_STATE_HALF) & (2 * PM_STATE_HALF - 1)) - PM_STATE_HALF;
-}
-
 /* One step of neurons that send changes: their messages go to the planes behind them. */
 static void pm_update_messages(const pm_network *net, const pm_population *p,
                                const pm_state *state, const int32_t *sums, int32_t step,

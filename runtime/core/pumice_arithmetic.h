@@ -45,6 +45,11 @@ static inline int32_t pm_wrap(int32_t current) {
                                      : current;
 }
 
+/* The sum of messages modulo 2^24, in [-2^23, 2^23). */
+static inline int32_t pm_wrap24(uint32_t sum) {
+  return (int32_t)((sum + PM_STATE_HALF) & (2 * PM_STATE_HALF - 1)) - PM_STATE_HALF;
+}
+
 /* Clip a voltage from below at `lowest` and from above at 2^23 - 1. */
 static inline int32_t pm_clip_voltage(int32_t voltage, int32_t lowest) {
   const int32_t raised = voltage < lowest ? lowest : voltage;

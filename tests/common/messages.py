@@ -22,15 +22,21 @@ Events = dict[str, NDArray[Any]]
 
 
 @st.composite
-def message_runs(draw: Draw) -> tuple[Network, Events]:
-    """Draw a network of one input and one to four further populations, and events for it."""
+def message_runs(draw: Draw, narrow: bool = False) -> tuple[Network, Events]:
+    """Draw a network of one input and one to four further populations, and events for it.
+
+    The input of a `narrow` one is of up to 8 bits, without a sign.
+    """
     encodes = draw(st.booleans())
-    source = draw(_inputs((8, 16) if encodes else (2, 8, 13, 24)))
+    wide = (8, 16) if encodes else (2, 8, 13, 24)
+    source = draw(_inputs((1, 3, 8) if narrow else wide, narrow))
     populations, projections = [source], []
     if encodes:
         encoder = _encoder("encoder", source, draw(st.sampled_from((0, 1, 3, 20))))
         populations.append(encoder)
-        projections.append(Projection("encode", "input", "encoder", _one_to_one(source.shape)))
+        exponent = draw(st.sampled_from((0, -1, -3))) if source.value_type is np.uint8 else 0
+        encode = Projection("encode", "input", "encoder", _one_to_one(source.shape), exponent)
+        projections.append(encode)
     for layer in range(draw(st.integers(0 if encodes else 1, 3))):
         neurons, incoming = draw(_layers(f"layer{layer}", populations))
         populations.append(neurons)
@@ -52,11 +58,11 @@ def message_runs(draw: Draw) -> tuple[Network, Events]:
 
 
 @st.composite
-def _inputs(draw: Draw, bits: tuple[int, ...]) -> Population:
+def _inputs(draw: Draw, bits: tuple[int, ...], narrow: bool) -> Population:
     flat = st.tuples(st.integers(1, 24))
     image = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 7))
     shape, value_bits = draw(st.one_of(flat, image)), draw(st.sampled_from(bits))
-    signed = draw(st.sampled_from((True, True, False)))
+    signed = not narrow and draw(st.sampled_from((True, True, False)))
     value_bits -= value_bits == 16 and not signed
     return Population("input", shape, "input", value_bits=value_bits, signed=signed)
 

@@ -61,6 +61,13 @@ static int32_t pm_slot(int32_t population, int32_t delay) {
 }
 #endif
 
+#if PUMICE_MESSAGES
+/* Messages of a population that encodes changes, else NULL. */
+static const int32_t *pm_messages(const pm_population *p, int32_t slot) {
+  return p->kind > PM_INTEGRATOR ? net.states + p->sent + slot * p->neurons : NULL;
+}
+#endif
+
 /* Index (height, width, channel) of neuron (channel, height, width). */
 static int32_t pm_place(const pm_population *p, int32_t neuron) {
   const int32_t positions = p->neurons / p->channels, channel = neuron / positions;
@@ -195,6 +202,13 @@ static void pm_read(int32_t number, const uint8_t *input) {
 
 /* ---- projections ----------------------------------------------------------------------------- */
 
+#if PM_CONNECTED
+/* Add weight * scale modulo 2^32; sums of messages wrap, others stay within 32 bits. */
+static inline void pm_mac(int32_t *sum, int32_t weight, int32_t scale) {
+  *sum = (int32_t)((uint32_t)*sum + (uint32_t)weight * (uint32_t)scale);
+}
+#endif
+
 #if PUMICE_PACKED
 /* Add weights of fewer than 8 bits, the first in the lowest bits. */
 static void pm_add_packed(const pm_projection *c, const uint8_t *w, int32_t *sums, int32_t count,
@@ -207,7 +221,7 @@ static void pm_add_packed(const pm_projection *c, const uint8_t *w, int32_t *sum
       held |= (uint32_t)*w++ << filled;
       filled += 8u;
     }
-    sums[i] += (((int32_t)(held & mask) ^ sign) - sign) * scale;
+    pm_mac(sums + i, ((int32_t)(held & mask) ^ sign) - sign, scale);
     held >>= bits;
     filled -= bits;
   }
@@ -221,10 +235,10 @@ static void pm_add_nibbles(const pm_projection *c, const uint8_t *w, int32_t *su
   const int32_t sign = c->is_signed ? 8 : 0;
   for (; count >= 2; count -= 2, sums += 2) {
     const int32_t both = *w++;
-    sums[0] += (((both & 15) ^ sign) - sign) * scale;
-    sums[1] += (((both >> 4) ^ sign) - sign) * scale;
+    pm_mac(sums, ((both & 15) ^ sign) - sign, scale);
+    pm_mac(sums + 1, ((both >> 4) ^ sign) - sign, scale);
   }
-  if (count) sums[0] += (((*w & 15) ^ sign) - sign) * scale;
+  if (count) pm_mac(sums, ((*w & 15) ^ sign) - sign, scale);
 }
 #endif
 
@@ -233,16 +247,16 @@ static void pm_add_nibbles(const pm_projection *c, const uint8_t *w, int32_t *su
   static inline void name(const type *restrict w, int32_t *restrict sums, int32_t count,       \
                           int32_t scale) {                                                     \
     for (; count >= 8; count -= 8, w += 8, sums += 8) {                                        \
-      sums[0] += w[0] * scale;                                                                 \
-      sums[1] += w[1] * scale;                                                                 \
-      sums[2] += w[2] * scale;                                                                 \
-      sums[3] += w[3] * scale;                                                                 \
-      sums[4] += w[4] * scale;                                                                 \
-      sums[5] += w[5] * scale;                                                                 \
-      sums[6] += w[6] * scale;                                                                 \
-      sums[7] += w[7] * scale;                                                                 \
+      pm_mac(sums + 0, w[0], scale);                                                           \
+      pm_mac(sums + 1, w[1], scale);                                                           \
+      pm_mac(sums + 2, w[2], scale);                                                           \
+      pm_mac(sums + 3, w[3], scale);                                                           \
+      pm_mac(sums + 4, w[4], scale);                                                           \
+      pm_mac(sums + 5, w[5], scale);                                                           \
+      pm_mac(sums + 6, w[6], scale);                                                           \
+      pm_mac(sums + 7, w[7], scale);                                                           \
     }                                                                                          \
-    for (; count > 0; count--) *sums++ += *w++ * scale;                                        \
+    for (; count > 0; count--) pm_mac(sums++, *w++, scale);                                    \
   }
 #if PUMICE_SIGNED_BYTES
 PM_DEFINE_ADD(pm_add_signed, int8_t)
@@ -294,8 +308,8 @@ static inline uint32_t pm_load_word(const uint8_t *bytes) { /* one load, aligned
 }
 
 static inline void pm_add_pair(int32_t *sums, uint32_t pair, int32_t scale) {
-  sums[0] += (int16_t)(uint16_t)pair * scale;
-  sums[2] += (int16_t)(uint16_t)(pair >> 16) * scale;
+  pm_mac(sums, (int16_t)(uint16_t)pair, scale);
+  pm_mac(sums + 2, (int16_t)(uint16_t)(pair >> 16), scale);
 }
 
 #define PM_ADD_EIGHT(type)                               \
@@ -339,8 +353,9 @@ static void pm_add_eight(const uint8_t *const *rows, int32_t n, int32_t at, int 
   } else {
     PM_ADD_EIGHT(uint8_t)
   }
-  sums[0] += a * scale, sums[1] += b * scale, sums[2] += c * scale, sums[3] += d * scale;
-  sums[4] += f * scale, sums[5] += g * scale, sums[6] += h * scale, sums[7] += i * scale;
+  pm_mac(sums, a, scale), pm_mac(sums + 1, b, scale), pm_mac(sums + 2, c, scale);
+  pm_mac(sums + 3, d, scale), pm_mac(sums + 4, f, scale), pm_mac(sums + 5, g, scale);
+  pm_mac(sums + 6, h, scale), pm_mac(sums + 7, i, scale);
 }
 #endif
 
@@ -380,7 +395,7 @@ static void pm_add_synapses(const pm_projection *c, int32_t neuron, int32_t *sum
     if ((first & 7u) + (uint32_t)bits > 8u) weight |= (uint32_t)w[1] << (8u - (first & 7u));
     const int32_t target =
         c->narrow ? (int32_t)net.halves[c->targets + s] : net.words[c->targets + s];
-    sums[target] += (((int32_t)(weight & mask) ^ sign) - sign) * scale;
+    pm_mac(sums + target, ((int32_t)(weight & mask) ^ sign) - sign, scale);
   }
 #undef weights
 }
@@ -409,7 +424,7 @@ static void pm_add_windows(const pm_projection *c, int32_t position, const uint8
         continue;
       }
 #endif
-      line[column * outputs] += scale;
+      pm_mac(line + column * outputs, 1, scale);
     }
   }
   (void)rows;
@@ -446,6 +461,9 @@ static void pm_accumulate(const pm_projection *c, int32_t *sums) {
 #if PUMICE_GRADED
   const uint8_t *sent = source->sent < 0 ? NULL : net.sent + source->sent + slot * source->neurons;
 #endif
+#if PUMICE_MESSAGES
+  const int32_t *messages = pm_messages(source, slot);
+#endif
 #if PM_RUNS
   pm_batch batch;
   int32_t first = 0, beyond = 0; /* sources of the present position and group */
@@ -457,9 +475,17 @@ static void pm_accumulate(const pm_projection *c, int32_t *sums) {
     for (uint32_t bits = mask[word]; bits; bits &= bits - 1u) {
       const int32_t neuron = word * 32 + pm_lowest_bit(bits);
       int32_t scale = c->scale;
-#if PUMICE_GRADED
-      if (sent) scale *= sent[neuron];
+#if PUMICE_MESSAGES
+      if (messages) {
+        const uint32_t message = (uint32_t)messages[neuron];
+        scale = (int32_t)((uint32_t)scale * message);
+      } else
 #endif
+      {
+#if PUMICE_GRADED
+        if (sent) scale *= sent[neuron];
+#endif
+      }
 #if PUMICE_SPARSE
       if (c->kind == PM_SPARSE) {
         pm_add_synapses(c, neuron, sums, scale);
@@ -497,10 +523,27 @@ static void pm_accumulate(const pm_projection *c, int32_t *sums) {
 
 #if PUMICE_ROUNDED
 /* Add a projection whose sums are shifted right on their own. */
-static void pm_accumulate_rounded(const pm_projection *c, int32_t *sums, int32_t neurons) {
+static void pm_accumulate_rounded(const pm_projection *c, int32_t *sums, int32_t neurons,
+                                  int32_t unit) {
   for (int32_t i = 0; i < neurons; i++) net.rounded[i] = 0;
   pm_accumulate(c, net.rounded);
-  for (int32_t i = 0; i < neurons; i++) sums[i] += pm_shift_right(net.rounded[i], c->shift) * 64;
+  for (int32_t i = 0; i < neurons; i++) sums[i] += pm_shift_right(net.rounded[i], c->shift) * unit;
+}
+#endif
+
+#if PM_CONNECTED
+/* Add all projections into a population; sums that are shifted right count `unit`. */
+static void pm_accumulate_all(const pm_population *p, int32_t *sums, int32_t unit) {
+  for (int32_t i = p->into; i < p->into_end; i++) {
+#if PUMICE_ROUNDED
+    if (net.projections[i].shift) {
+      pm_accumulate_rounded(net.projections + i, sums, p->neurons, unit);
+      continue;
+    }
+#endif
+    pm_accumulate(net.projections + i, sums);
+  }
+  (void)unit;
 }
 #endif
 
@@ -607,11 +650,14 @@ static void pm_fire(int32_t number, int32_t *v) {
   if (bit != 1u) *mask = bits;
 }
 
-#if PUMICE_RESETS
+#if PUMICE_RESETS || PUMICE_MESSAGES
 static int32_t pm_word(const pm_parameter *by, int32_t position, int32_t channel) {
   return net.words[by->first + position * by->block + channel * by->step];
 }
 
+#endif
+
+#if PUMICE_RESETS
 /* Decay voltages and add biases, but of those that a refractory period holds. */
 static void pm_leak_others(const pm_population *p, int32_t *v, const int32_t *waiting) {
   int32_t i = 0;
@@ -680,11 +726,64 @@ static void pm_fire_types(int32_t number, int32_t *v) {
 }
 #endif
 
+#if PUMICE_MESSAGES
+/* Send the change of an activation since the last message, where it reaches the threshold. */
+static void pm_encode(int32_t number, int32_t i, int32_t activation, int32_t level) {
+  const pm_population *p = net.populations + number;
+  const int32_t slot = net.slots[number], delta = activation - net.states[p->voltage + i];
+  if ((delta < 0 ? -delta : delta) < level) return;
+  const int32_t message = pm_shift_right(delta, 6);
+  net.states[p->voltage + i] = activation;
+  if (!message) return;
+  net.masks[p->mask + slot * p->row + (i >> 5)] |= UINT32_C(1) << (i & 31);
+  net.states[p->sent + slot * p->neurons + i] = message;
+}
+
+/* Compute one timestep of a population that encodes changes, or that adds up messages. */
+static void pm_update_messages(int32_t number) {
+  const pm_population *p = net.populations + number;
+  uint32_t *mask = net.masks + p->mask + net.slots[number] * p->row;
+  int32_t *sums = p->mode == PM_MODULAR ? net.scratch : net.states + p->current, i = 0;
+  int32_t *v = net.states + p->voltage;
+  for (int32_t word = 0; word < p->row; word++) mask[word] = 0;
+  for (int32_t n = 0; n < p->neurons && p->kind != PM_SIGMA_DELTA; n++) sums[n] = 0;
+#if PM_CONNECTED
+  pm_accumulate_all(p, sums, 1);
+#endif
+  for (int32_t position = 0; i < p->neurons; position++)
+    for (int32_t channel = 0; channel < p->channels; channel++, i++) {
+      const int32_t bias = pm_word(&p->bias, position, channel);
+      const int32_t level = pm_word(&p->threshold, position, channel);
+      if (p->kind == PM_DELTA) {
+        sums[i] = pm_shift_right(sums[i], p->shift) * 4096;
+        pm_encode(number, i, sums[i], level);
+        continue;
+      }
+      sums[i] = pm_wrap24((uint32_t)sums[i]);
+      if (p->kind == PM_SIGMA_DELTA) {
+        pm_encode(number, i, sums[i] + bias < 0 ? 0 : sums[i] + bias, level);
+        continue;
+      }
+      sums[i] = pm_wrap(sums[i]);
+      v[i] = pm_saturate(v[i] + sums[i] + bias);
+    }
+#if PUMICE_TRACE
+  for (int32_t n = 0; n < p->neurons; n++) net.traced[p->voltage + n] = sums[n];
+#endif
+}
+#endif
+
 /* Compute one timestep of a population. */
 static void pm_update(int32_t number) {
   const pm_population *p = net.populations + number;
   int32_t *v = net.states + p->voltage, *sums = v;
   (void)sums; /* unused where nothing is connected */
+#if PUMICE_MESSAGES
+  if (p->kind > PM_INTEGRATOR || p->mode == PM_MODULAR) {
+    pm_update_messages(number);
+    return;
+  }
+#endif
 #if PUMICE_RESETS
   const pm_reset *reset = net.resets + number;
   const int32_t *waiting = reset->refractory ? net.states + reset->waiting : NULL;
@@ -714,15 +813,7 @@ static void pm_update(int32_t number) {
   }
 #endif
 #if PM_CONNECTED
-  for (int32_t i = p->into; i < p->into_end; i++) {
-#if PUMICE_ROUNDED
-    if (net.projections[i].shift) {
-      pm_accumulate_rounded(net.projections + i, sums, p->neurons);
-      continue;
-    }
-#endif
-    pm_accumulate(net.projections + i, sums);
-  }
+  pm_accumulate_all(p, sums, 64);
 #endif
 #if PUMICE_LASTING || PUMICE_MOMENTARY
   if (sums != v) pm_integrate(p, sums, v);
@@ -804,7 +895,16 @@ uint8_t pumice_sent(int32_t population, int32_t neuron) {
   const pm_population *p = net.populations + population;
   const int32_t place = pm_place(p, neuron), slot = net.slots[population];
   if (p->kind == PM_INTEGRATOR || !(pm_mask(p, slot)[place >> 5] >> (place & 31) & 1u)) return 0;
-  return p->sent < 0 ? 1 : net.sent[p->sent + slot * p->neurons + place];
+  return p->sent < 0 || p->kind > PM_INTEGRATOR ? 1
+                                                : net.sent[p->sent + slot * p->neurons + place];
+}
+
+int32_t pumice_message(int32_t population, int32_t neuron) {
+  const pm_population *p = net.populations + population;
+  const int32_t place = pm_place(p, neuron), slot = net.slots[population];
+  if (p->kind <= PM_INTEGRATOR) return pumice_sent(population, neuron);
+  if (!(pm_mask(p, slot)[place >> 5] >> (place & 31) & 1u)) return 0;
+  return net.states[p->sent + slot * p->neurons + place];
 }
 
 int32_t pumice_voltage(int32_t population, int32_t neuron) {

@@ -37,16 +37,22 @@ uint32_t pumice_steps(void);
 /* Value that a neuron, in (channel, height, width) order, sent in the last timestep; 0 if none. */
 uint8_t pumice_sent(int32_t population, int32_t neuron);
 
+/* Message that a neuron of kind delta or sigma_delta sent in the last timestep, in 1/4096 of 1; of
+ * others what pumice_sent returns. */
+int32_t pumice_message(int32_t population, int32_t neuron);
+
 /* Membrane voltage of a neuron, in 1/64 of a weight unit. */
 int32_t pumice_voltage(int32_t population, int32_t neuron);
 
 /* ---- what the tables hold ---------------------------------------------------------------------- */
 
-enum { PM_INPUT, PM_SPIKING, PM_INTEGRATOR };
+enum { PM_INPUT, PM_SPIKING, PM_INTEGRATOR, PM_DELTA, PM_SIGMA_DELTA };
 enum { PM_DENSE, PM_SPARSE, PM_CONV, PM_POOL };
 /* DIRECT: no current that lasts and none that wraps: sums go to the voltage. MOMENTARY: a current
- * of one timestep, in the scratch buffer. LASTING: a current of its own. */
-enum { PM_DIRECT, PM_MOMENTARY, PM_LASTING };
+ * of one timestep, in the scratch buffer. LASTING: a current of its own; of kinds DELTA and
+ * SIGMA_DELTA the activation, or the sum, and the voltage is what was sent. MODULAR: a current of
+ * one timestep, which is the sum of messages modulo 2^24. */
+enum { PM_DIRECT, PM_MOMENTARY, PM_LASTING, PM_MODULAR };
 /* What a spike does to the voltage. ZERO: sets it to zero, and there is neither a refractory period
  * nor a lower bound of the voltage. SEVERAL: subtracts as often as the threshold is passed. DELAYED:
  * subtracts in the next timestep. */
@@ -59,7 +65,7 @@ typedef struct {
 
 /* Neurons lie (height, width, channel). slots: timesteps kept, the longest delay and one more. row:
  * words of a bit mask. mask: first word among all masks. sent: first byte among graded values, or
- * -1. voltage, current: first among states. shift: of the only projection. steady: no leak and no
+ * -1; of kinds DELTA and SIGMA_DELTA the first of their messages among states. voltage, current: first among states. shift: of the only projection. steady: no leak and no
  * bias. */
 typedef struct {
   int32_t kind, neurons, channels, max_value, slots, row, mask, sent, mode, voltage, current, shift,

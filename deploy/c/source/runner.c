@@ -57,6 +57,8 @@ static int record(uint32_t what) {
   for (int32_t i = 0; i < pumice_network.sizes.population_count; i++) {
     const pm_population *p = pumice_network.populations + i;
     if (p->kind == PM_INPUT) continue;
+    if (p->kind == PM_DELTA || p->kind == PM_SIGMA_DELTA)
+      for (int32_t n = 0; n < p->neurons; n++) failed |= put_word((uint32_t)pumice_message(i, n));
     if (p->kind == PM_SPIKING)
       for (int32_t n = 0; n < p->neurons; n++) failed |= put_byte(pumice_sent(i, n));
     if (p->kind == PM_INTEGRATOR || (what & RECORD_STATES))

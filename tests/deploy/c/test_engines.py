@@ -11,6 +11,7 @@ import pytest
 from firmware import Events, deep_network, one_neuron, skip_without_tools
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from messages import message_runs
 from nightly import thousands
 from strategies import runs, stopping_runs
 
@@ -42,7 +43,8 @@ def assert_equal(network: Network, expected: Trace, actual: Trace) -> None:
     assert first_divergence(network, expected, actual, "firmware") is None
     assert expected.steps.tolist() == actual.steps.tolist()
     for name, array in actual.spikes.items():
-        assert array.dtype == np.uint8 and array.shape == expected.spikes[name].shape
+        assert array.dtype == expected.spikes[name].dtype
+        assert array.shape == expected.spikes[name].shape
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -58,6 +60,27 @@ def test_random_networks_equal_the_reference(name: str) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @given(PRESENT)
+    def compare(drawn: tuple[Network, Events]) -> None:
+        network, events = drawn
+        expected = reference.run(network, events, "states")
+        assert_equal(network, expected, RUN[name](network, events, "states"))
+
+    compare()
+
+
+@pytest.mark.parametrize(("name", "count"), [("c", 25), ("cortex-m", 6), ("riscv", 3)])
+def test_random_sigma_delta_networks_equal_the_reference(name: str, count: int) -> None:
+    skip_without_tools(name)
+
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(message_runs(narrow=True))
     def compare(drawn: tuple[Network, Events]) -> None:
         network, events = drawn
         expected = reference.run(network, events, "states")
