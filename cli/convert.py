@@ -22,7 +22,7 @@ from .options import (
 if TYPE_CHECKING:
     from ..convert import QuantizationReport
     from ..convert.quantize.calibration import LayerCalibration
-    from ..convert.quantize.quantize import ProjectionQuantization
+    from ..convert.quantize.quantization_errors import ProjectionQuantization
 
 Output = Annotated[
     Path | None,

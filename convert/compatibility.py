@@ -13,7 +13,7 @@ from .importers.open import Diagnostics, inspect_model
 from .importers.open import ImportOptions as ImportOptions
 from .pipeline import quantize_model
 from .quantize.float_network import FloatNetwork, FloatPopulation
-from .quantize.quantize import ProjectionQuantization, list_lost_parameters
+from .quantize.quantization_errors import ProjectionQuantization, list_lost_parameters
 
 MIN_REPORTED_ERROR = 5e-5  # smaller ones round to 0.00 %
 MAX_RUN_NEURONS = 20_000  # of a network that is run for the changed spikes

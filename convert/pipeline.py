@@ -18,9 +18,15 @@ from ..runtime.events import as_events
 from ..runtime.network import Network
 from .passes.sparsify import sparsify
 from .quantize.calibration import LayerCalibration, calibrate
-from .quantize.float_network import FloatNetwork, set_weight_bits, use_per_channel_scales
+from .quantize.float_network import (
+    FloatNetwork,
+    sends_messages,
+    set_weight_bits,
+    use_per_channel_scales,
+)
 from .quantize.mixed_precision import BitAllocation, search_bit_widths
-from .quantize.quantize import ProjectionQuantization, list_lost_parameters, quantize_network
+from .quantize.quantization_errors import ProjectionQuantization, list_lost_parameters
+from .quantize.quantize import quantize_network
 
 MAX_CALIBRATION_SAMPLES = 128
 
@@ -110,6 +116,11 @@ def quantize_model(
                 "calibration and mixed precision"
             )
         return network, QuantizationReport()
+    if sends_messages(network) and (per_channel or searching):
+        raise NetworkError(
+            f"{network.output}: reads sigma-delta messages, whose layers share their scales; leave "
+            "out per-channel scales, calibration and mixed precision"
+        )
     if weight_bits is not None:
         network = set_weight_bits(network, weight_bits)
     if per_channel:

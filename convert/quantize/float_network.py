@@ -7,7 +7,13 @@ Batch norm is folded into weights and bias, so that per neuron and timestep
     spike where v > threshold, and then v = 0
 
 or another reset, a refractory period, several spikes in a timestep or a lower bound of the voltage:
-those of `runtime/arithmetic.py`, without rounding.
+those of `runtime/arithmetic.py`, without rounding. Populations that send `messages` are sigma-delta
+neurons:
+
+    sigma = sigma + sum over projections of weights * messages
+    act = max(sigma + bias, 0), of a delta encoder the sum itself, in multiples of the largest power
+          of two in its threshold
+    message = act - sent, and sent = act, where |act - sent| >= threshold, else 0
 """
 
 from collections.abc import Mapping
@@ -25,6 +31,7 @@ from .scales import WEIGHT_BITS
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Pair = tuple[int, int]
+Messages = Literal["", "delta", "sigma_delta", "sigma"]
 MIN_WEIGHT_BITS = 4
 
 
@@ -51,6 +58,8 @@ class FloatPopulation:
         refractory: Timesteps after a spike in which the voltage is held.
         max_spikes: Most spikes of a neuron in one timestep, each of which subtracts `reset_value`.
         min_voltage: Lower bound of the voltage: one number, or one per channel.
+        messages: Role in a sigma-delta network: "delta" for an encoder of the input, "sigma_delta"
+            for a layer, "sigma" for the read-out, which adds messages up; empty for spikes.
     """
 
     name: str
@@ -68,6 +77,7 @@ class FloatPopulation:
     refractory: int = 0
     max_spikes: int = 1
     min_voltage: float | Float64Array = -np.inf
+    messages: Messages = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,11 @@ class FloatNetwork:
             self.input_name, self.input_shape, "input", value_bits=self.value_bits
         )
         object.__setattr__(self, "inputs", (population,))
+
+
+def sends_messages(network: FloatNetwork) -> bool:
+    """True for a sigma-delta network."""
+    return any(population.messages for population in network.populations)
 
 
 def as_shape(shape: Any) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from .float_network import FloatPopulation
+from .scales import delta_exponent
 
 State = tuple[Tensor, Tensor, Tensor]  # current, voltage, timesteps left of a refractory period
 
@@ -23,8 +24,11 @@ def float_step(population: FloatPopulation, state: State, total: Tensor) -> tupl
         total: Weighted input sums, of the same shape and the type that the states have.
 
     Returns:
-        The next states, and the number of spikes, or the voltage of an integrator.
+        The next states, and the number of spikes, or the voltage of an integrator; of sigma-delta
+        neurons the messages.
     """
+    if population.messages:
+        return _message_step(population, state, total)
     _, before, waiting = state
     current, voltage = charge(population, state, total)
     if not population.spiking:
@@ -37,6 +41,27 @@ def float_step(population: FloatPopulation, state: State, total: Tensor) -> tupl
     after = torch.where(held, before, reset_voltage(population, voltage, spikes, amount))
     waiting = torch.where(spikes > 0, float(population.refractory), (waiting - 1).clamp(min=0))
     return (current, after, waiting), spikes
+
+
+def _message_step(population: FloatPopulation, state: State, total: Tensor) -> tuple[State, Tensor]:
+    """Update sigma-delta neurons; their states are the sum and the activation as last sent."""
+    sigma, sent, unused = state
+    if population.messages == "delta":
+        unit = 2.0 ** -(delta_exponent(population.threshold) + 1)
+        sigma = activated = torch.floor(total / unit) * unit
+    else:
+        sigma = sigma + total
+        activated = sigma
+    if population.messages == "sigma":
+        return (sigma, sent, unused), sigma
+    if population.messages == "sigma_delta":
+        activated = (sigma + _view(population.bias, population, total)).clamp(min=0)
+    delta = activated - sent
+    changed = delta.abs() >= population.threshold
+    return (
+        (sigma, torch.where(changed, activated, sent), unused),
+        torch.where(changed, delta, 0.0),
+    )
 
 
 def charge(population: FloatPopulation, state: State, total: Tensor) -> tuple[Tensor, Tensor]:

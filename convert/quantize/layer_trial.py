@@ -12,7 +12,8 @@ from ...runtime.engines.cpu.engine import run
 from ...runtime.network import Network
 from ...runtime.population import Population
 from .float_network import FloatPopulation, FloatProjection
-from .quantize import broadcast_scale, quantize_population, weight_scale
+from .quantize import quantize_population, weight_scale
+from .quantize_projection import broadcast_scale
 
 Array = NDArray[Any]
 Outputs = Mapping[str, Array]

@@ -10,12 +10,14 @@ Weights of mixed sign are even integers, as Loihi's 8-bit synapses hold them; we
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.arithmetic import ALIGN_BITS
+from ...runtime.arithmetic import ALIGN_BITS, DELTA_BITS, STATE_HALF
 from ...runtime.arithmetic import DECAY_ONE as DECAY_ONE
 from ...runtime.population import LIMITS, Reset
 from ...runtime.projection import EXPONENT_RANGE
@@ -29,6 +31,9 @@ ALIGN = 1 << ALIGN_BITS
 MIN_NORMAL = 2.0**-1022
 SCALE_LIMIT = 2.0**100
 HEADROOM = 1.5
+DELTA_WEIGHT = 2  # of an input value into its delta encoder, the smallest weight of mixed sign
+SUM_LIMIT = STATE_HALF / (1 << DELTA_BITS)  # of a sum of messages, in 1/64 of 1
+SUM_HEADROOM = 2.0  # a sum beyond its 24 bits wraps
 
 ArrayOrTensor = Any  # float32 array or tensor
 
@@ -92,6 +97,63 @@ def channel_scale(peaks: list[float], threshold: float, bias: float, bits: int) 
     scale *= 1 - 1e-6  # so that rounding a product to float32 leaves no weight out of range
     integer_threshold = math.floor(threshold * scale)
     return integer_threshold / threshold if integer_threshold else scale
+
+
+@dataclass(frozen=True)
+class MessageSums:
+    """What the scale of a population that adds up messages depends on.
+
+    Attributes:
+        peaks: Largest absolute weight of each projection into the population.
+        sources: Name of the source of each projection.
+        threshold: Change that is sent, in float units, 0 of a read-out.
+        bits: Bits of the weights.
+        max_abs_sum: Largest absolute sum of the population, 0 where unknown.
+    """
+
+    peaks: Sequence[float]
+    sources: Sequence[str]
+    threshold: float
+    bits: int
+    max_abs_sum: float
+
+    @property
+    def limit(self) -> float:
+        """Largest scale at which sums and threshold fit their registers."""
+        of_sums = SUM_LIMIT / (SUM_HEADROOM * self.max_abs_sum) if self.max_abs_sum else SUM_LIMIT
+        return min(of_sums, THRESHOLD_LIMIT / self.threshold if self.threshold else of_sums)
+
+
+def message_scales(
+    layers: Mapping[str, MessageSums], encoders: Mapping[str, float]
+) -> dict[str, float]:
+    """Scales of the populations of a sigma-delta network: units of 1/64 of 1 per float unit.
+
+    Messages carry the scale of their source, so that a weight has `64 * scale / source` units per
+    float unit. Where the weights of all layers used all their bits, the scales would grow from
+    layer to layer until sums leave 24 bits; so each layer on the way gives up the same factor.
+
+    Args:
+        layers: The populations that add up messages, in topological order.
+        encoders: Scales of those that encode the input.
+    """
+    finest, depth = dict(encoders), dict.fromkeys(encoders, 0)
+    factor = 1.0
+    for name, layer in layers.items():
+        used = zip(layer.peaks, layer.sources, strict=True)
+        relative = [peak * ALIGN / finest[source] for peak, source in used if peak > MIN_NORMAL]
+        finest[name] = population_scale(relative, 0.0, layer.bits)
+        depth[name] = 1 + max(depth[source] for source in layer.sources)
+        factor = min(factor, (layer.limit / finest[name]) ** (1 / depth[name]))
+    return {name: scale * factor ** depth[name] for name, scale in finest.items()}
+
+
+def delta_exponent(threshold: float) -> int:
+    """Exponent of the weight 2 of values into their encoder: it drops bits below `threshold`.
+
+    An encoder that sends changes of 8 or more takes the multiples of 8 of a value.
+    """
+    return -1 - max(math.floor(math.log2(threshold)), 0) if threshold > 0 else -1
 
 
 def weight_exponent(

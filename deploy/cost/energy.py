@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ...runtime.network import Network, is_modular
+from ...runtime.population import ENCODERS
 from ..targets.target import Certainty, Energy, Prices, Target, iter_constants
 from .traffic import Traffic
 from .workload import Workload, op_kind
@@ -107,11 +109,14 @@ def estimate_energy(
 def _operation_items(prices: Prices[Energy], workload: Workload) -> Iterator[EnergyItem]:
     for projection in workload.network.projections:
         count, kind = workload.synaptic_operations[projection.name], op_kind(projection)
-        graded = workload.network.population(projection.source).value_bits > 1
-        name = "graded" if graded and prices.graded_operation else kind
+        source = workload.network.population(projection.source)
+        graded = source.value_bits > 1
+        name: str = "graded" if graded and prices.graded_operation else kind
+        price = prices.operation_price(kind, graded)
         max_count = count * workload.messages_per_event[projection.source]
-        price = prices.operation_price(kind, graded).range
-        yield EnergyItem(projection.target, f"{name} operations", (count, max_count), price)
+        if source.kind in ENCODERS and prices.sigma_delta_operation:  # of all bits at once
+            name, price, max_count = "sigma-delta", prices.sigma_delta_operation, count
+        yield EnergyItem(projection.target, f"{name} operations", (count, max_count), price.range)
 
 
 def _update_items(prices: Prices[Energy], workload: Workload) -> Iterator[EnergyItem]:
@@ -119,13 +124,21 @@ def _update_items(prices: Prices[Energy], workload: Workload) -> Iterator[Energy
         ("idle updates", workload.idle, prices.idle_update),
         ("active updates", workload.active, prices.active_update),
     ):
-        if price:
-            for name, count in counts.items():
-                yield EnergyItem(name, kind, (count, count), price.range)
+        for name, count in counts.items():
+            own = prices.sigma_delta_update if takes_messages(workload.network, name) else None
+            chosen = own or price
+            if chosen:
+                yield EnergyItem(name, kind, (count, count), chosen.range)
     if prices.spike:
         for name in workload.active:
             if name in workload.events:
                 yield EnergyItem(name, "spikes", (workload.events[name],) * 2, prices.spike.range)
+
+
+def takes_messages(network: Network, name: str) -> bool:
+    """True for delta and sigma-delta neurons and their read-outs."""
+    population = network.population(name)
+    return population.kind in ENCODERS or is_modular(population)
 
 
 def _message_items(

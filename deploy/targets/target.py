@@ -128,8 +128,11 @@ class Prices(FrozenModel, Generic[Quantity]):
         sparse_operation: The same in a sparse connection.
         conv_operation: The same in a convolution or a pooling.
         graded_operation: The same for a graded value.
+        sigma_delta_operation: The same for a message of a delta or sigma-delta neuron, of 24 bits.
         idle_update: One step of a neuron without input.
         active_update: One step of a neuron with input.
+        sigma_delta_update: One step of a delta or sigma-delta neuron, or of their read-out, which
+            has no decays, with or without input.
         spike: A spike that is generated.
         message: Its copy that is sent to one core.
         arrival: That copy read at the core.
@@ -145,8 +148,10 @@ class Prices(FrozenModel, Generic[Quantity]):
     sparse_operation: Quantity | None = None
     conv_operation: Quantity | None = None
     graded_operation: Quantity | None = None
+    sigma_delta_operation: Quantity | None = None
     idle_update: Quantity | None = None
     active_update: Quantity | None = None
+    sigma_delta_update: Quantity | None = None
     spike: Quantity | None = None
     message: Quantity | None = None
     arrival: Quantity | None = None

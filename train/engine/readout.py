@@ -38,6 +38,10 @@ def set_readout(network: SpikingNetwork, readout: Readout, leak: float | None) -
     network.readout = readout
     if leak is not None and not isinstance(network, ExternalModel):
         layer = network.readout_layer
+        if network.sends_messages and leak:
+            raise RecipeError(
+                f"readout.leak: {layer.name} adds up changes, so it cannot leak; leave out leak"
+            )
         layer.neuron = replace(layer.neuron, voltage_decay=quantize_decay(leak))
 
 

@@ -113,7 +113,11 @@ class TrainingModule(lightning.LightningModule):
                 all_gather(each, axis) for each, axis in ((logits, 1), (targets, 0), (labels, 0))
             )
             answers = None if answers is None else all_gather(answers, 0)
-        losses = compute_losses(loss_options, logits, targets, projected, answers, self._progress())
+        counted = loss_options.events is not None and network.sends_messages
+        activity = network.activity() if counted else None
+        losses = compute_losses(
+            loss_options, logits, targets, projected, answers, self._progress(), activity
+        )
         return losses, self._measure(logits.detach().sum(dim=0), labels)
 
     def _prepare(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

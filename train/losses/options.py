@@ -151,6 +151,12 @@ class HuberOptions(RegressionLossOptions):
     delta: float = Field(default=1.0, gt=0)
 
 
+class EventsOptions(WeightedLossOptions):
+    """Number of messages of sigma-delta layers."""
+
+    weight: float = Field(default=0.01, gt=0)
+
+
 class CustomLossOptions(WeightedLossOptions):
     """A loss of one's own.
 
@@ -182,6 +188,8 @@ class LossOptions(Options):
     - `mse`: mean squared error of a regression.
     - `mae`: mean absolute error of a regression.
     - `huber`: Huber loss of a regression.
+    - `events`: changes of sigma-delta layers per neuron and timestep, in thresholds: about the
+      number of messages.
     - `custom`: a loss of one's own.
     """
 
@@ -200,6 +208,7 @@ class LossOptions(Options):
     mse: RegressionLossOptions | None = None
     mae: RegressionLossOptions | None = None
     huber: HuberOptions | None = None
+    events: EventsOptions | None = None
     custom: CustomLossOptions | None = None
 
     @model_validator(mode="before")

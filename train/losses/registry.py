@@ -29,6 +29,7 @@ def compute_losses(
     projected: Tensor,
     teacher: Tensor | None = None,
     progress: float = 0.0,
+    activity: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Compute each weighted loss by name; training minimizes their sum.
 
@@ -42,6 +43,8 @@ def compute_losses(
         teacher: Logits (batch, classes) of the models of `[teacher]`, where a loss needs them.
         progress: Part of the epochs that is done, 0 in the first and 1 in the last, for weights
             that change.
+        activity: Changes per neuron and timestep of a sigma-delta network, in thresholds, where
+            they are a loss.
     """
     functions: dict[str, Any] = {
         "cross_entropy": lambda o: cross_entropy(logits, labels, o.label_smoothing),
@@ -65,6 +68,7 @@ def compute_losses(
         "mse": lambda o: regression_loss(logits, labels, "mse", o.every_step),
         "mae": lambda o: regression_loss(logits, labels, "mae", o.every_step),
         "huber": lambda o: regression_loss(logits, labels, "huber", o.every_step, o.delta),
+        "events": lambda o: _require_activity(activity),
         "custom": lambda o: custom_loss(o, logits, labels),
     }
     chosen = {name: getattr(options, name) for name in functions}
@@ -73,6 +77,15 @@ def compute_losses(
         for name, o in chosen.items()
         if o is not None
     }
+
+
+def _require_activity(activity: Tensor | None) -> Tensor:
+    if activity is None:
+        raise RecipeError(
+            "loss.events: counts the messages of sigma-delta layers, but the network has none; set "
+            'network.neuron.kind = "sigma_delta"'
+        )
+    return activity
 
 
 def _require(teacher: Tensor | None) -> Tensor:

@@ -13,6 +13,7 @@ from ..nn.network import INPUT, SpikingNetwork
 from ..nn.neuron import NeuronConfig
 from ..nn.projections import InputSpec, Pair, Projection, Shape, Sources
 from ..nn.recurrent import RecurrentLayer
+from ..nn.sigma_delta import SigmaDeltaLayer, SigmaReadout, add_encoder
 from ..nn.spike_logic import Gate, GateKind
 from .options import NeuronOptions
 
@@ -53,6 +54,25 @@ class Conv:
     stride: int = 1
     pool_size: int = 1
     gain: float = 1.0
+
+
+def complete_layers(layers: Layers, neuron: NeuronOptions) -> Layers:
+    """Add the encoder of the input that a sigma-delta network needs.
+
+    Raises:
+        NetworkError: A layer is a gate on spikes, or has the name of the encoder.
+    """
+    if neuron.kind != "sigma_delta":
+        return layers
+    neurons = []
+    for layer in layers:
+        if isinstance(layer, Gate):
+            raise NetworkError(
+                f"{layer.name}: takes spikes, but sigma_delta neurons send changes; use average "
+                "pooling, or neurons of kind cuba"
+            )
+        neurons.append(layer)
+    return [*add_encoder(neurons, neuron.input_threshold)]
 
 
 class NetworkBuilder:
@@ -120,10 +140,15 @@ class NetworkBuilder:
     def add_readout(self, sources: Sources, classes: int, pool_size: int | None = 1) -> Layers:
         """Add an integrating read-out, after average pooling (None: global); return all layers."""
         spec, inputs = self._flatten_input("output", sources, pool_size)
-        projection = Projection(spec, nn.Linear(inputs, classes))
-        readout = SpikingLayer("output", [projection], READOUT, weight_bits=self.neuron.weight_bits)
-        self._add_layer(readout, (classes,))
-        return self.layers
+        bits, spikes = self.neuron.weight_bits, self.neuron.kind == "cuba"
+        projection = Projection(spec, nn.Linear(inputs, classes, bias=spikes))
+        self._add_layer(
+            SpikingLayer("output", [projection], READOUT, weight_bits=bits)
+            if spikes
+            else SigmaReadout("output", [projection], weight_bits=bits),
+            (classes,),
+        )
+        return complete_layers(self.layers, self.neuron)
 
     def build(self, sources: Sources, classes: int) -> SpikingNetwork:
         """Add the read-out and create a network of all layers."""
@@ -132,10 +157,24 @@ class NetworkBuilder:
     def _add_spiking_layer(
         self, name: str, projections: list[Projection], shape: Shape, loop: nn.Linear | None = None
     ) -> Sources:
+        if self.neuron.kind == "sigma_delta":
+            return self._add_sigma_delta(name, projections, shape, loop)
         settings = self.neuron.config, self.neuron.threshold, self.neuron.weight_bits
         if loop is not None:
             return self._add_layer(RecurrentLayer(name, projections, loop, *settings), shape)
         return self._add_layer(SpikingLayer(name, projections, *settings), shape)
+
+    def _add_sigma_delta(
+        self, name: str, projections: list[Projection], shape: Shape, loop: nn.Linear | None
+    ) -> Sources:
+        if loop is not None:
+            raise NetworkError(
+                f"{name}: is recurrent, which sigma_delta neurons are not in training; leave out "
+                "recurrent"
+            )
+        bits, learn = self.neuron.weight_bits, self.neuron.learn
+        layer = SigmaDeltaLayer(name, projections, self.neuron.threshold, bits, learn)
+        return self._add_layer(layer, shape)
 
     def _add_layer(self, layer: SpikingLayer | Gate, shape: Shape) -> Sources:
         self.layers.append(layer)

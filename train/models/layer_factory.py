@@ -9,6 +9,7 @@ from ..nn.layers import SpikingLayer
 from ..nn.neuron import NeuronConfig
 from ..nn.projections import InputSpec, Linear, Pair, Projection
 from ..nn.recurrent import RecurrentLayer
+from ..nn.sigma_delta import SigmaDeltaLayer, SigmaReadout
 from ..nn.spike_logic import Gate
 from .builder import READOUT
 from .layer_options import (
@@ -86,10 +87,12 @@ def make_readout(
     layer: ReadoutLayerOptions, inputs: int, window: Pair, neuron: NeuronOptions, classes: int
 ) -> SpikingLayer:
     """Create the integrating read-out of `inputs` neurons, pooled over `window` before."""
-    linear = nn.Linear(inputs * len(layer.delays), classes)
+    linear = nn.Linear(inputs * len(layer.delays), classes, bias=neuron.kind == "cuba")
     projection = Projection(InputSpec(layer.sources, window), linear, delays=layer.delays)
-    leak = NeuronOptions(voltage_decay=layer.voltage_decay).config.voltage_decay
     bits = layer.weight_bits or neuron.weight_bits
+    if neuron.kind == "sigma_delta":
+        return SigmaReadout(layer.name, [projection], weight_bits=bits)
+    leak = NeuronOptions(voltage_decay=layer.voltage_decay).config.voltage_decay
     config = NeuronConfig(READOUT.current_decay, leak, spiking=False)
     return SpikingLayer(layer.name, [projection], config, weight_bits=bits)
 
@@ -117,6 +120,15 @@ def _make_spiking(
         *(Projection(InputSpec((name,))) for name in layer.shortcuts),
     ]
     neuron = layer.resolve_neuron(base)
+    if neuron.kind == "sigma_delta":
+        return SigmaDeltaLayer(
+            layer.name,
+            projections,
+            neuron.threshold,
+            neuron.weight_bits,
+            neuron.learn,
+            layer.dropout,
+        )
     settings: Any = (
         neuron.config, neuron.threshold, neuron.weight_bits, neuron.learn, layer.dropout
     )  # fmt: skip

@@ -13,8 +13,16 @@ from ...runtime.config import Options
 from ...runtime.errors import NetworkError
 from ...runtime.population import NAME_PATTERN
 from ...runtime.projection import MAX_DELAY
-from .neuron_options import LearnedParameter, NeuronOptions, Reset, Surrogate
+from .neuron_options import (
+    OF_NETWORK,
+    OF_SPIKES,
+    LearnedParameter,
+    NeuronOptions,
+    Reset,
+    Surrogate,
+)
 
+OWN_OPTIONS = [name for name in NeuronOptions.model_fields if name not in OF_NETWORK]
 INPUT = "input"  # name of the input population
 Shape = tuple[int, ...]
 Size = Annotated[int, Field(ge=1)]
@@ -110,7 +118,7 @@ class SpikingLayerOptions(WeightedLayerOptions):
 
     def resolve_neuron(self, base: NeuronOptions) -> NeuronOptions:
         """Neuron options of the layer: its own, else those of `base`."""
-        own = {name: getattr(self, name) for name in NeuronOptions.model_fields}
+        own = {name: getattr(self, name) for name in OWN_OPTIONS}
         return base.model_copy(update={k: v for k, v in own.items() if v is not None})
 
 
@@ -281,8 +289,31 @@ class LayersOptions(Options):
 
     @model_validator(mode="after")
     def _check_layers(self) -> "LayersOptions":
-        resolve_layers(self.layers)
+        layers = resolve_layers(self.layers)
+        if self.neuron.kind == "sigma_delta":
+            for layer in layers:
+                _check_sigma_delta(layer)
         return self
+
+
+def _check_sigma_delta(layer: Layer) -> None:
+    """Raise `ValueError` where `layer` has what sigma-delta networks lack."""
+    name = layer.name
+    if isinstance(layer, MaxPoolLayerOptions | OrLayerOptions | IandLayerOptions):
+        raise ValueError(
+            f"{name}: takes spikes, which sigma_delta neurons do not send; leave it out"
+        )
+    if len(layer.sources) > 1:
+        raise ValueError(f"{name}: reads several sigma_delta layers; give others as its shortcuts")
+    if isinstance(layer, ReadoutLayerOptions):
+        if layer.voltage_decay:
+            raise ValueError(f"{name}: adds up changes, so it cannot leak; leave out voltage_decay")
+        return
+    given = [key for key in OF_SPIKES if getattr(layer, key) is not None]
+    given += ["recurrent"] if layer.recurrent else []
+    if given or {*(layer.learn or ())} - {"threshold"}:
+        option = given[0] if given else "learn"
+        raise ValueError(f"{name}: {option} is of neurons that spike; leave it out of sigma_delta")
 
 
 def resolve_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:

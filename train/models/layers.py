@@ -6,7 +6,7 @@ from typing import Any
 from ...runtime.config import validate
 from ..nn.network import SpikingNetwork
 from ..nn.projections import Shape
-from .builder import Layers, check_sizes
+from .builder import Layers, check_sizes, complete_layers
 from .layer_factory import make_layer
 from .layer_options import LayersOptions, resolve_layers
 from .layer_shapes import layer_shapes
@@ -49,7 +49,8 @@ class LayerNet(SpikingNetwork):
 
 def _layers(options: LayersOptions, input_shape: Shape, classes: int) -> Layers:
     shapes = layer_shapes(options, input_shape, classes)
-    return [
+    layers = [
         make_layer(layer, shapes[layer.sources[0]], options.neuron, classes)
         for layer in resolve_layers(options.layers)
     ]
+    return complete_layers(layers, options.neuron)

@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 from ...runtime.config import validate
-from ...runtime.errors import NetworkError
+from ...runtime.errors import NetworkError, RecipeError
 from ..nn.external import ExternalModel
 from ..nn.layers import SpikingLayer
 from ..nn.network import INPUT, SpikingNetwork
@@ -47,7 +47,7 @@ from .layer_options import (
     SpikingLayerOptions,
 )
 from .layer_shapes import output_shape, pool_window
-from .neuron_options import NeuronOptions
+from .neuron_options import OF_NETWORK, NeuronOptions
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,9 @@ def _spiking_options(
     neuron: NeuronOptions | None,
     shortcuts: int,
 ) -> Any:
-    neurons = {} if neuron is None else neuron.model_dump()
+    neurons = {} if neuron is None else neuron.model_dump(exclude={*OF_NETWORK})
+    if neuron is not None and neuron.kind == "sigma_delta":
+        raise RecipeError("pumice.nn: has no sigma_delta layers; use pumice.models.LayerNet")
     names = tuple(f"shortcut{k}" for k in range(shortcuts))
     return validate(kind, {**neurons, **settings, "shortcuts": names}, "pumice.nn")
 

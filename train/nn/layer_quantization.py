@@ -44,7 +44,7 @@ def quantize_layer(
 ) -> QuantizedLayer:
     """Quantize the projections into one layer; they share its scale."""
     bits = settings.weight_bits
-    folded = [_Folded(projection) for projection in projections]
+    folded = [FoldedWeights(projection) for projection in projections]
     peaks = [peak for each in folded for peak in each.peaks]
     scale = scales.population_scale(peaks, settings.threshold, bits, settings.max_abs_voltage)
     weights = [each.quantize(scale, bits) for each in folded]
@@ -59,7 +59,7 @@ def quantize_layer(
     return QuantizedLayer(weights, bias, threshold, scale, exponents)
 
 
-class _Folded:
+class FoldedWeights:
     """Weights of a projection with batch norm folded in: as one tensor, or as what it is made of.
 
     Where `weight_kernels` takes them, folding, rounding and their gradients are single passes. The

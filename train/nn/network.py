@@ -18,6 +18,7 @@ from .compact import MAX_BYTE
 from .layers import SpikingLayer, set_quantized
 from .projections import INPUT as INPUT
 from .projections import InputSpec, Shape, gather_input
+from .sigma_delta import MessageLayer, SigmaDeltaLayer, connect_layers
 from .spike_logic import Gate
 
 
@@ -53,6 +54,7 @@ class SpikingNetwork(nn.Module):
         self.options = options
         self.provenance: dict[str, Any] | None = None
         self.readout = Readout()
+        connect_layers(layers)
         self._sources = [self._sources_from(index) for index in range(len(self.layer_list))]
 
     def _sources_from(self, index: int) -> set[str]:
@@ -63,8 +65,11 @@ class SpikingNetwork(nn.Module):
     def keep_spikes_as_bytes(self) -> None:
         """Let layers keep the spikes that they read as bytes for the backward pass, see `compact`.
 
-        Events, whose values are the caller's, and what dropout scales stay as they are.
+        Events, whose values are the caller's, and what dropout scales stay as they are, and so do
+        the sums of sigma-delta networks.
         """
+        if self.sends_messages:
+            return
         fractions = {INPUT}
         for layer in self.layer_list:
             sources = [set(spec.sources) for spec in layer.inputs]
@@ -155,6 +160,20 @@ class SpikingNetwork(nn.Module):
         layer = self.layers[-1]
         assert isinstance(layer, SpikingLayer)
         return layer
+
+    @property
+    def sends_messages(self) -> bool:
+        """True for a sigma-delta network."""
+        return isinstance(self.readout_layer, MessageLayer)
+
+    def activity(self) -> Tensor:
+        """Changes per neuron and timestep of the last forward pass in training, in thresholds.
+
+        The mean over the sigma-delta layers, with gradients: about the number of messages.
+        """
+        layers = (layer for layer in self.layer_list if isinstance(layer, SigmaDeltaLayer))
+        found = [layer.activity.float() for layer in layers if layer.activity is not None]
+        return torch.stack(found).mean()
 
     @property
     def feature_size(self) -> int:

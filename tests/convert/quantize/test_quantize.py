@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from pumice.convert.quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
-from pumice.convert.quantize.quantize import list_lost_parameters, quantize_network
+from pumice.convert.quantize.quantization_errors import list_lost_parameters
+from pumice.convert.quantize.quantize import quantize_network
 from pumice.deploy.placement.synaptic_memory import stored_weight_bits
 from pumice.runtime import Conv, Dense, SumPool
 from pumice.runtime.errors import NetworkError

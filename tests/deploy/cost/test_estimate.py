@@ -325,3 +325,34 @@ def test_costs_convert_to_json_with_neurobench_names() -> None:
 def test_cost_estimation_requires_every_spike() -> None:
     with pytest.raises(EngineError, match="every spike.* run with record='all'"):
         default_energies(NETWORK, run(NETWORK, EVENTS, "output"))
+
+
+def test_sigma_delta_messages_and_neurons_have_prices_of_their_own() -> None:
+    """Of the input 3, 3, 0 two changes are sent to two read-outs; 3 neurons are updated 3 times.
+
+    At 45 nm an operation on a message is 3.2 pJ, the weight of the encoder on a graded value 0.3.
+    """
+    network = Network(
+        (
+            Population("in", (1,), "input", value_bits=2),
+            Population("change", (1,), "delta"),
+            Population("sum", (2,), "integrator", align_bits=0),
+        ),
+        (
+            Projection("encode", "in", "change", Dense(np.array([[1]]))),
+            Projection("read", "change", "sum", Dense(np.array([[2], [4]]))),
+        ),
+    )
+    trace = run(network, np.array([3, 3, 0], np.uint8).reshape(3, 1, 1), "all")
+    cost = estimate_cost(network, trace, read_target("cmos45"))
+    found = next(each for each in cost.energies if each.model == "int8")
+    by_kind = {item.kind: item for item in found.items}
+    assert by_kind["sigma-delta operations"].count == (4, 4)
+    assert by_kind["graded operations"].count == (2, 2)
+    assert found.total[1] == pytest.approx(4 * 3.2e-12 + 2 * 0.3e-12)
+    own = read_target("generic8")
+    cost = estimate_cost(network, trace, own, place(network, own))
+    found = next(each for each in cost.energies if each.model == "arithmetic")
+    updates = found.sum_by("kind")
+    total = updates["idle updates"][1] + updates["active updates"][1]
+    assert total == pytest.approx(9 * 0.2e-12)
