@@ -40,5 +40,5 @@ def require_features(network: Network, who: str, held: Collection[str] = ()) -> 
             if name not in held:
                 raise EngineError(
                     f"{population.name}: has a {name}, which {who} does not hold; "
-                    "run it on the reference engine"
+                    "run it on the engine cpu, onnx or reference"
                 )
