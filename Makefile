@@ -42,7 +42,7 @@ install: .venv/installed .venv/core
 	rm -f $@
 	$(PYTHON) -m venv .venv
 	$(PIP) -c constraints.txt pip setuptools
-	$(PIP) -c constraints.txt --no-build-isolation -e '.[convert,lava,onnx,plot,report,streams,train]' --group dev --group docs
+	$(PIP) -c constraints.txt --no-build-isolation -e '.[convert,lava,onnx,plot,report,shards,streams,train]' --group dev --group docs
 	$(PIP) --no-deps --ignore-requires-python lava-nc==0.10.0 lava-dl==0.6.0
 	$(PIP) --no-deps spikingjelly==2.0.0
 	touch $@
