@@ -27,6 +27,8 @@ TABLES: dict[str, dict[str, Any]] = {
     "vgg9 max": {"name": "vgg9", "width": 4, "hidden": 12, "pool": "max"},
     "vggsnn": {"name": "vggsnn", "width": 3},
     "recurrent": {"hidden": (24, 16), "channels": (4, 6), "recurrent": True},
+    "pooled": {"channels": (6, 8), "hidden": (), "input_pool": 2, "global_pool": True},
+    "pooled dense": {"channels": (6, 8), "hidden": (12,), "global_pool": True},
     "soft reset": {
         "hidden": (24,),
         "channels": (4, 6),

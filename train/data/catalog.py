@@ -26,6 +26,9 @@ DATASETS: Mapping[str, DatasetInfo] = {
     "dvs-gesture": DatasetInfo("DVS128 Gesture: recordings of 11 hand gestures"),
     "fashion-events": DatasetInfo("Fashion-MNIST in front of an event sensor, 10 classes"),
     "fashion-mnist": DatasetInfo("Fashion-MNIST: 70,000 images of 28 x 28 pixels, 10 classes"),
+    "fashion-motions": DatasetInfo(
+        "garments of Fashion-MNIST in motion before changing backgrounds, by look or by motion"
+    ),
     "folder": DatasetInfo("own files, one folder for each class, or a file of arrays"),
     "hmdb51": DatasetInfo("HMDB51: videos of 51 actions, three splits"),
     "images": DatasetInfo("a folder of images, one subfolder for each class"),
@@ -36,6 +39,8 @@ DATASETS: Mapping[str, DatasetInfo] = {
     "nmnist": DatasetInfo("N-MNIST: recordings of MNIST digits, 10 classes"),
     "shd": DatasetInfo("SHD: spoken digits as spikes of a cochlea model, 20 classes"),
     "speech-commands": DatasetInfo("Google Speech Commands: spoken words, 35 classes in version 2"),
+    "spoken-digits": DatasetInfo("Free Spoken Digit Dataset: spectra of spoken digits"),
+    "spoken-pairs": DatasetInfo("two spoken digits in turn, by the first: a task of memory"),
     "ssc": DatasetInfo("SSC: spoken commands as spikes of a cochlea model, 35 classes"),
     "ucf101": DatasetInfo("UCF101: videos of 101 actions, three splits"),
     "ucf11": DatasetInfo("UCF11: videos of 11 actions in 25 groups"),
@@ -53,6 +58,7 @@ SHAPES = {
     "dvs-gesture": (2, 128, 128),
     "fashion-events": (2, 16, 16),
     "fashion-mnist": (1, 28, 28),
+    "fashion-motions": (1, 28, 28),
     "ncars": (2, 100, 120),
     "nmnist": (2, 34, 34),
 }

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.errors import DataError
 from .cache import cached_array, cached_recordings
 from .dataset import Dataset, FrameSet, compute_digest
 from .digits_events import CLASSES, SPLIT_SEED, TEST_PER_CLASS, load_sklearn_digits
@@ -79,9 +80,12 @@ def load_digit_motions(options: DataOptions) -> Dataset:
 
     Images (`options.values` "gray") are evenly spaced over the video, (1, 16, 16) each.
     `options.label` is the label to learn, "digit" (default) or "motion". The test digits are those
-    of `digits-events`. Raises `MissingPackage` without scikit-learn.
+    of `digits-events`. Raises `MissingPackage` without scikit-learn, and `DataError` for another
+    label.
     """
     scene, label = Scene(), options.label or "digit"
+    if label not in ("digit", "motion"):
+        raise DataError(f"{NAME}: has no label {label!r}; choose 'digit' or 'motion'")
     if options.values == "gray":
         videos = _load_videos(options.seed)
         frames = np.linspace(0, scene.images - 1, options.timesteps).round().astype(np.int64)

@@ -71,7 +71,7 @@ class DataOptions(Options):
     values: Values = "binary"
     pool: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
-    label: Literal["digit", "motion"] | None = None
+    label: Literal["digit", "look", "motion"] | None = None
     size: int = Field(default=0, ge=0)
     window: int = Field(default=0, ge=0)
     value_bits: int = Field(default=8, ge=1, le=8)

@@ -15,6 +15,7 @@ from .dvs_gesture import load_dvs_gesture
 from .encoders import encode_dataset
 from .fashion_events import load_fashion_events
 from .fashion_mnist import load_fashion_mnist
+from .fashion_motions import load_fashion_motions
 from .folder import load_folder
 from .heidelberg import load_heidelberg
 from .image_folder import load_image_folder
@@ -23,6 +24,7 @@ from .nmnist import load_nmnist
 from .options import DataOptions
 from .shards import open_shards
 from .speech_commands import load_speech_commands
+from .spoken_digits import load_spoken_digits
 from .tonic_datasets import load_dvs_cifar10, load_ncaltech101
 from .video_classes import load_video_classes
 
@@ -35,6 +37,7 @@ LOADERS: dict[str, Callable[[DataOptions], Dataset]] = {
     "dvs-gesture": load_dvs_gesture,
     "fashion-events": load_fashion_events,
     "fashion-mnist": load_fashion_mnist,
+    "fashion-motions": load_fashion_motions,
     "folder": load_folder,
     "hmdb51": load_video_classes,
     "images": load_image_folder,
@@ -45,6 +48,8 @@ LOADERS: dict[str, Callable[[DataOptions], Dataset]] = {
     "nmnist": load_nmnist,
     "shd": load_heidelberg,
     "speech-commands": load_speech_commands,
+    "spoken-digits": load_spoken_digits,
+    "spoken-pairs": load_spoken_digits,
     "ssc": load_heidelberg,
     "ucf101": load_video_classes,
     "ucf11": load_video_classes,

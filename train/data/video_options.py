@@ -7,7 +7,9 @@ from pydantic import Field
 
 from ...runtime.config import Options
 
-VideoSet = Literal["digit-motions", "ucf101", "hmdb51", "minikinetics", "kth", "ucf11", "folder"]
+VideoSet = Literal[
+    "digit-motions", "fashion-motions", "ucf101", "hmdb51", "minikinetics", "kth", "ucf11", "folder"
+]
 Part = Literal["train", "validation", "test"]
 
 
@@ -15,7 +17,7 @@ class VideoOptions(Options):
     """Choice of a video dataset, and conversion of its frames.
 
     - `name`: name of the dataset.
-    - `folder`: where its files are, for datasets that are not generated.
+    - `folder`: where its files are; not of `digit-motions`.
     - `splits`: folder of the official lists, if other than `folder`.
     - `split`: number of the official split, for datasets with several.
     - `input`: "frames" (gray or color values of 8 bits) or "events" of a simulated sensor.

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .digit_motions import Scene, load_motion_recordings, load_motion_videos, split_indices
+from .fashion_motions import load_garment_videos
 from .frames import to_frames
 from .sensor import Sensor, simulate_events
 from .video_folder import open_video_folder
@@ -24,7 +25,11 @@ def load_videos(options: VideoOptions, part: Part) -> VideoSource:
     Raises `DataError` where files are missing or too many of them cannot be used.
     """
     if options.name != "digit-motions":
-        videos = open_video_folder(options, part=part)
+        videos: VideoSource = (
+            load_garment_videos(part, options.folder, options.seed)
+            if options.name == "fashion-motions"
+            else open_video_folder(options, part=part)
+        )
         return videos if options.input == "frames" else EventVideos(videos)
     if options.input == "frames":
         return load_motion_videos(part, options.seed)

@@ -30,7 +30,7 @@ def finetune(
         label: Kind of label to learn.
         options: Length and stride of the clips.
         epochs: Passes over the videos.
-        batch_size: Videos per step.
+        batch_size: Videos per step; all of them where there are fewer.
         lr: Learning rate.
         seed: Seed of order and clips.
     """
@@ -39,6 +39,7 @@ def finetune(
     generator = np.random.default_rng(seed)
     optimizer = torch.optim.AdamW(tuned.parameters(), lr=lr)
     labels = torch.from_numpy(videos.labels[label].copy())
+    batch_size = min(batch_size, len(labels))
     for _ in range(epochs):
         order = generator.permutation(len(labels))
         for start in range(0, len(order) - batch_size + 1, batch_size):

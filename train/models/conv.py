@@ -21,6 +21,8 @@ class ConvNet(SpikingNetwork):
         kernels: int | Sequence[int] = 3,
         strides: int | Sequence[int] = 2,
         recurrent: bool = False,
+        input_pool: int = 1,
+        global_pool: bool = False,
         neuron: NeuronOptions = NeuronOptions(),  # noqa: B008 (frozen)
     ):
         """Create the layers; weights are drawn from torch's global generator.
@@ -33,6 +35,8 @@ class ConvNet(SpikingNetwork):
             kernels: Kernel size of all convolutions, or of each; padding is half of it.
             strides: Stride of all convolutions, or of each.
             recurrent: Add recurrent synapses with a delay of one step to the dense layers.
+            input_pool: Average pooling of the input, over squares of so many pixels a side.
+            global_pool: Average the maps of the last convolution over all their pixels.
             neuron: Decays, threshold, surrogate gradient and weight bits of all neurons.
 
         Raises:
@@ -45,6 +49,8 @@ class ConvNet(SpikingNetwork):
             "kernels": kernels,
             "strides": strides,
             "recurrent": recurrent,
+            "input_pool": input_pool,
+            "global_pool": global_pool,
             "neuron": neuron,
         }
         options = validate(ConvOptions, settings, type(self).__name__)
@@ -57,10 +63,14 @@ def _layers(options: ConvOptions, input_shape: Shape, classes: int) -> Layers:
     last: Sources = (INPUT,)
     kernels = per_layer("kernels", options.kernels, options.channels)
     strides = per_layer("strides", options.strides, options.channels)
+    pool_size = options.input_pool
     for channels, kernel, stride in zip(options.channels, kernels, strides, strict=True):
         name = f"conv{len(builder.layers) + 1}"
-        last = builder.add_conv(name, last, Conv(channels, kernel, stride))
+        last = builder.add_conv(name, last, Conv(channels, kernel, stride, pool_size))
+        pool_size = 1
+    flat_pool = None if options.global_pool else 1
     for neurons in options.hidden:
         name = f"dense{len(builder.layers) + 1}"
-        last = builder.add_dense(name, last, neurons, recurrent=options.recurrent)
-    return builder.add_readout(last, classes)
+        last = builder.add_dense(name, last, neurons, flat_pool, options.recurrent)
+        flat_pool = 1
+    return builder.add_readout(last, classes, flat_pool)

@@ -40,6 +40,8 @@ class ConvOptions(Options):
     - `strides`: stride of all convolutions, or of each.
     - `hidden`: neurons of each dense layer.
     - `recurrent`: add recurrent synapses with a delay of one step to the dense layers.
+    - `input_pool`: average pooling of the input, over squares of so many pixels a side.
+    - `global_pool`: average the maps of the last convolution over all their pixels, as ResNets do.
     - `neuron`: neuron model of all layers.
     """
 
@@ -49,12 +51,16 @@ class ConvOptions(Options):
     strides: Sizes = 2
     hidden: tuple[Size, ...] = (128,)
     recurrent: bool = False
+    input_pool: Size = 1
+    global_pool: bool = False
     neuron: NeuronOptions = NeuronOptions()
 
     @model_validator(mode="after")
     def _check_sizes(self) -> "ConvOptions":
         per_layer("kernels", self.kernels, self.channels)
         per_layer("strides", self.strides, self.channels)
+        if not self.channels and (self.input_pool > 1 or self.global_pool):
+            raise ValueError("input_pool and global_pool need convolutions, but channels is empty")
         return self
 
 

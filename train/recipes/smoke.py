@@ -141,6 +141,8 @@ class _Pretraining:
         data = recipe.data
         if data.name == "digit-motions":
             self.shape: Shape = (2 if data.input == "events" else 1, 31, 31)
+        elif data.name == "fashion-motions":
+            self.shape = (2 if data.input == "events" else 1, 28, 28)
         else:
             self.shape = (1 if data.grayscale else 3, data.height, data.width)
         self.value_bits = 1 if data.input == "events" else 8

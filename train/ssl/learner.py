@@ -38,7 +38,7 @@ class SSLModule(nn.Module):
         last_norm = objective.name == "simsiam"
         self.projector = mlp(encoder.feature_size, *objective.projector, last_norm=last_norm)
         dimensions = objective.projector[-1]
-        sizes = (dimensions, objective.predictor, dimensions)
+        sizes = (dimensions, objective.predictor_size, dimensions)
         predicts = objective.needs_predictor and prednext.weight < 1
         self.predictor = mlp(*sizes) if predicts else None
         self.prednext = PredNext(prednext, dimensions) if prednext.weight else None

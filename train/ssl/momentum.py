@@ -28,11 +28,20 @@ def ema_update(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
         own.lerp_(other, 1 - momentum)
 
 
+MAX_INITIAL_FRACTION = 0.05  # of the initial weights that is left at the end of a run
+
+
 def momentum_schedule(start: float, step: int, steps: int) -> float:
     """Momentum at `step` of `steps`, from `start` to 1 along half a cosine (BYOL).
 
-    1 - (1 - start) * (cos(pi step / steps) + 1) / 2
+        1 - (1 - start) * (cos(pi step / steps) + 1) / 2
+
+    The product of all momenta is the fraction of the initial weights in the momentum encoder. It is
+    at most exp(-(1 - start) (steps - 1) / 2); where that exceeds 5 %, as in runs of few steps, a
+    lower start is used, at which it is 5 %.
     """
+    most = 1 - 2 * math.log(1 / MAX_INITIAL_FRACTION) / max(steps - 1, 1)
+    start = max(min(start, most), 0.0)
     return 1 - (1 - start) * (math.cos(math.pi * step / max(steps, 1)) + 1) / 2
 
 

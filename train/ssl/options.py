@@ -23,10 +23,12 @@ class ObjectiveOptions(Options):
     - `name`: objective.
     - `projector`: layer sizes of the projector after the network, applied at each timestep; losses
       see the mean over timesteps.
-    - `predictor`: hidden size of BYOL's and SimSiam's predictor.
+    - `predictor`: hidden size of BYOL's and SimSiam's predictor; by default as published, a quarter
+      of the features for SimSiam (a bottleneck) and the projector's first size for BYOL.
     - `temperature`: of SimCLR and MoCo.
     - `queue_size`: number of MoCo's keys.
-    - `momentum`: initial momentum of the momentum encoder (MoCo, BYOL), which rises to 1.
+    - `momentum`: initial momentum of the momentum encoder (MoCo, BYOL), which rises to 1; lower in
+      short runs, so that at most 5 % of the initial weights are left at the end.
     - `redundancy`: lambda of Barlow Twins.
     - `invariance`, `variance`, `covariance`: weights of VICReg.
     - `consistency_weight`: weight of the temporal consistency error, added to the loss: forced
@@ -35,7 +37,7 @@ class ObjectiveOptions(Options):
 
     name: ObjectiveName
     projector: tuple[int, ...] = Field(default=(256, 64), min_length=1)
-    predictor: int = Field(default=64, ge=1)
+    predictor: int | None = Field(default=None, ge=1)
     temperature: float = Field(default=0.2, gt=0)
     queue_size: int = Field(default=512, ge=1)
     momentum: float = Field(default=0.99, ge=0, le=1)
@@ -49,6 +51,13 @@ class ObjectiveOptions(Options):
     def needs_momentum_encoder(self) -> bool:
         """True for objectives with a momentum encoder."""
         return self.name in ("moco", "byol")
+
+    @property
+    def predictor_size(self) -> int:
+        """Hidden size of the predictor."""
+        if self.predictor is not None:
+            return self.predictor
+        return max(self.projector[-1] // 4, 1) if self.name == "simsiam" else self.projector[0]
 
     @property
     def needs_predictor(self) -> bool:
@@ -103,6 +112,8 @@ class ViewOptions(Options):
       saturation by as much, and hue by a quarter of it.
     - `grayscale`, `blur`: probability of each.
     - `noise`: standard deviation of Gaussian noise on each value.
+    - `second`: clip that the second view is made of, the "same" or the "later" one of the pair: the
+      control that shows the objective two clips, without PredNext.
 
     Binary events are cropped and mirrored only. Leave out what changes a label: a mirrored motion
     to the left is one to the right.
@@ -115,3 +126,4 @@ class ViewOptions(Options):
     grayscale: float = Field(default=0.0, ge=0, le=1)
     blur: float = Field(default=0.0, ge=0, le=1)
     noise: float = Field(default=0.0, ge=0)
+    second: Literal["same", "later"] = "same"

@@ -128,7 +128,7 @@ def make_clip_pair_loader(recipe: PretrainRecipe, videos: VideoSource) -> DataLo
     """Create a loader of pairs of clips, in a new order and newly sampled every epoch."""
     options = recipe.training
     return DataLoader(
-        ClipPairDataset(videos, recipe.clips, options.seed, recipe.prednext.needs_later_clip),
+        ClipPairDataset(videos, recipe.clips, options.seed, recipe.needs_later_clip),
         options.batch_size,
         sampler=EpochVideoSampler(len(videos.lengths), options.seed),
         collate_fn=identity,
@@ -201,10 +201,7 @@ class PretrainingModule(lightning.LightningModule):
             steps = int(self.trainer.estimated_stepping_batches)
             momentum = momentum_schedule(self.recipe.objective.momentum, self.global_step, steps)
             self.ssl_module.update_momentum_encoder(momentum)
-        now, later = batch
-        losses, features = self.ssl_module(
-            self._make_views(now), self._make_views(later) if later.numel() else None
-        )
+        losses, features = self.ssl_module(*self._make_view_pairs(*batch))
         loss = torch.stack(list(losses.values())).sum()
         metrics = {
             **losses,
@@ -216,9 +213,15 @@ class PretrainingModule(lightning.LightningModule):
             self.log(name, value.detach(), on_step=False, on_epoch=True, prog_bar=name == "loss")
         return loss
 
-    def _make_views(self, clips: Tensor) -> Tensor:
-        values = clips.float()
-        return torch.cat([self.augmentation(values), self.augmentation(values)], dim=1)
+    def _make_view_pairs(self, now: Tensor, later: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Two views of the clips, and of the later clips where clip prediction needs them."""
+        if self.recipe.views.second == "later":
+            return self._make_views(now, later), None
+        return self._make_views(now, now), self._make_views(later, later) if later.numel() else None
+
+    def _make_views(self, first: Tensor, second: Tensor) -> Tensor:
+        views = self.augmentation(first.float()), self.augmentation(second.float())
+        return torch.cat(views, dim=1)
 
     def configure_optimizers(self) -> Any:
         """AdamW, with a learning rate that anneals to 0 along half a cosine."""

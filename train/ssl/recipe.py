@@ -64,10 +64,19 @@ class PretrainRecipe(Options):
             raise ValueError(
                 f"prednext.interval is {prednext.interval}, but a clip has {timesteps} timesteps"
             )
-        changes_motion = self.views.flip or self.views.rotate > MAX_MOTION_ROTATION
-        if self.data.name == "digit-motions" and changes_motion:
+        if self.views.second == "later" and prednext.weight:
             raise ValueError(
-                "views.flip and views.rotate above 20 degrees change the motion of a digit, which "
-                "is a label; leave them out"
+                'views.second is "later", the control without PredNext; set prednext.weight = 0'
+            )
+        changes_motion = self.views.flip or self.views.rotate > MAX_MOTION_ROTATION
+        if self.data.name in ("digit-motions", "fashion-motions") and changes_motion:
+            raise ValueError(
+                "views.flip and views.rotate above 20 degrees change the motion of an object, "
+                "which is a label; leave them out"
             )
         return self
+
+    @property
+    def needs_later_clip(self) -> bool:
+        """True where a later clip of each video is used."""
+        return self.prednext.needs_later_clip or self.views.second == "later"

@@ -156,6 +156,9 @@ def test_fine_tuning_learns_on_a_copy() -> None:
         {1: 1, 2: 1}
     )
     assert all(torch.equal(each, before[name]) for name, each in network.state_dict().items())
+    # A batch larger than the videos once meant no step at all.
+    few = finetune(network, videos.select(np.arange(6)), "bright", clips, epochs=1)
+    assert not all(torch.equal(each, before[name]) for name, each in few.state_dict().items())
 
 
 def test_mean_and_concatenated_features() -> None:

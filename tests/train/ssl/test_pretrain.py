@@ -9,15 +9,18 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from pumice.runtime.errors import FileError, RecipeError
+from pumice.train.data.clips import sample_clip_starts
 from pumice.train.data.videos import Videos
 from pumice.train.engine.run_folder import ENCODER_FILE
 from pumice.train.nn.network import SpikingNetwork
 from pumice.train.recipes.loader import list_recipes, load_recipe
 from pumice.train.ssl.learner import SSLModule, project_views
-from pumice.train.ssl.options import OBJECTIVES
+from pumice.train.ssl.momentum import momentum_schedule
+from pumice.train.ssl.options import OBJECTIVES, ObjectiveOptions
 from pumice.train.ssl.pretrain import (
     ClipPairDataset,
     PretrainingModule,
@@ -127,6 +130,43 @@ def test_the_later_clip_and_the_momentum_encoder_are_detached(name: str) -> None
         assert (parameter.grad is not None) == trained, key
 
 
+@pytest.mark.parametrize("name", ["moco", "byol"])
+def test_predictions_of_momentum_objectives_have_online_targets(name: str) -> None:
+    # As published: the targets are features of the network itself, not of its momentum copy.
+    module = learner(recipe(name))
+    losses = []
+    for _ in range(2):
+        losses.append(float(module(clips(0), clips(1))[0]["prednext"].detach()))
+        assert module.momentum_encoder is not None
+        with torch.no_grad():
+            for parameter in module.momentum_encoder.parameters():
+                parameter.mul_(-1.5)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_the_predictor_of_simsiam_is_a_bottleneck() -> None:
+    published = {"simsiam": 16, "byol": 256}  # a quarter of the features; the projector's hidden
+    for name, size in published.items():
+        objective = ObjectiveOptions(name=name)  # type: ignore[arg-type]
+        assert objective.predictor_size == size
+        assert objective.model_copy(update={"predictor": 5}).predictor_size == 5
+    shipped = [load_recipe(name, kind="pretraining") for name in list_recipes("pretraining")]
+    for each in shipped:
+        objective = each.objective.model_copy(update={"name": "simsiam"})
+        assert objective.predictor_size < objective.projector[-1]
+
+
+@pytest.mark.parametrize("steps", [2, 20, 100, 312, 5000])
+def test_the_momentum_encoder_forgets_the_initial_weights(steps: int) -> None:
+    # From 0.99, 312 steps leave 21 % of the untrained network; now at most 5 %.
+    momenta = [momentum_schedule(0.99, step, steps) for step in range(1, steps)]
+    assert np.prod(momenta) < 0.0501 or steps == 2
+    assert all(0 <= m <= 1 for m in momenta) and momenta == sorted(momenta)
+    assert momentum_schedule(0.99, steps, steps) == 1.0
+    if steps == 5000:  # a long run starts as asked
+        assert momentum_schedule(0.99, 0, steps) == pytest.approx(0.99)
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_objectives_are_scaled_to_the_range_of_prednext(name: str) -> None:
     # Of features that say nothing: about what there is to gain, as 1 is of PredNext's cosines.
@@ -185,6 +225,34 @@ def test_clips_depend_on_seed_epoch_and_video() -> None:
     assert ClipPairDataset(VIDEOS, recipe().clips, 0, later=False).__getitems__([5])[1].numel() == 0
 
 
+def test_the_second_view_can_be_of_the_later_clip() -> None:
+    settings = recipe("simsiam", weight=0).model_dump()
+    settings["views"] = {"crop": 1.0, "color": 0.0, "second": "later"}
+    control = PretrainRecipe.model_validate(settings)
+    assert control.needs_later_clip and not recipe("simsiam", weight=0).needs_later_clip
+    module = PretrainingModule(control, learner(control))
+    now, later = (clips(seed)[:, :4] for seed in (0, 1))
+    views, none = module._make_view_pairs(now, later)
+    first, second = views.chunk(2, dim=1)
+    assert none is None
+    for view, own, other in ((first, now, later), (second, later, now)):
+        assert (view - own).abs().mean() < (view - other).abs().mean() / 2
+    with pytest.raises(ValidationError, match="the control without PredNext"):
+        PretrainRecipe.model_validate({**settings, "prednext": {"weight": 0.5}})
+
+
+@pytest.mark.parametrize(("name", "frames"), [("digit-motions", 32), ("fashion-motions", 24)])
+def test_recipes_of_short_videos_draw_clips_over_the_whole_video(name: str, frames: int) -> None:
+    # A stride of 2 left three starts in 32 frames, and half of the video unseen by the gradient.
+    options = load_recipe(name, kind="pretraining").clips
+    generator = np.random.default_rng(0)
+    starts = np.array([sample_clip_starts(frames, options, generator) for _ in range(2000)])
+    seen, all_seen = starts[:, 0].max() + options.span, starts.max() + options.span
+    assert starts.min() == 0 and all_seen == frames and seen >= 2 / 3 * frames
+    assert len(np.unique(starts[:, 0])) >= 9
+    assert len(np.unique(starts[:, 1] - starts[:, 0])) >= 9
+
+
 def test_a_batch_larger_than_the_data_is_an_error(tmp_path: Path) -> None:
     settings = recipe()
     fit = settings.training.model_copy(update={"batch_size": 13})
@@ -200,8 +268,8 @@ def test_shipped_recipes_are_valid(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ("views.flip=true", "change the motion of a digit"),
-        ("views.rotate=45", "change the motion of a digit"),
+        ("views.flip=true", "change the motion of an object"),
+        ("views.rotate=45", "change the motion of an object"),
         ("prednext.interval=8", "a clip has 8 timesteps"),
     ],
 )
