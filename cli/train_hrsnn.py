@@ -83,9 +83,11 @@ def _print_result(result: "EvaluationResult", run: Path) -> None:
     print_facts(
         {
             "accuracy": format_percent(result.accuracy),
+            "thresholds only": format_percent(result.thresholds_only),
             "untrained network": format_percent(result.untrained),
             "raw input": format_percent(result.raw),
             "spikes": f"{result.spikes:,.0f} per sample",
+            "lowest threshold": f"{format_percent(result.floor_fraction)} of the neurons",
             "synaptic operations": f"{result.synops:,.0f} per sample",
             "network": str(run / "network.pumice"),
         }

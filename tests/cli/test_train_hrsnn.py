@@ -22,7 +22,7 @@ epochs = 1
 [search]
 trials = 2
 [search.ranges]
-target_rate = { low = 0.05, high = 0.2 }
+target_excitatory = { low = 0.05, high = 0.2 }
 """
 pytestmark = pytest.mark.usefixtures("bars")
 
@@ -49,4 +49,4 @@ def test_a_search_continues_and_prints_its_pareto_front(recipe: Path, tmp_path: 
     assert pumice(*run, "--json").document["trials"] == 2
     search = pumice(*run, "--set", "search.trials=3", "--json").document
     assert search["trials"] == 3 and search["front"]
-    assert "--set hrsnn.target_rate=" in pumice(*run).out.replace("\n", "")
+    assert "--set hrsnn.target_excitatory=" in pumice(*run).out.replace("\n", "")

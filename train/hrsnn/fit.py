@@ -1,6 +1,7 @@
 """Train and evaluate by a recipe, with controls; and the objective of a search."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 from ...runtime.files import atomic_write, write_network
 from ..data import Dataset, FrameSet, hold_out
 from ..engine.run_folder import lock_run
+from .homeostasis import floor_fraction
 from .learn import simulate, train_stdp
 from .network import RecurrentNetwork, build_recurrent_network
 from .options import HrsnnOptions
 from .quantize import to_network
-from .readout import LinearReadout, extract_features, fit_readout
+from .readout import LinearReadout, extract_features, first_step, fit_readout
 from .recipe import HrsnnRecipe
 from .search import Outcome, TrialResult, search
 
@@ -26,12 +28,17 @@ class EvaluationResult:
     """Test accuracies (0 to 1) of a trained network and its controls, and its activity.
 
     `raw`: the same read-out on the input events. `untrained`: on the network before training.
-    `spikes`, `synops`: mean number of spikes and of synaptic operations per sample.
+    `thresholds_only`: on the network with the thresholds of homeostasis, but without STDP: learning
+    is what the network has over it. `floor_fraction`: fraction of the neurons at the lowest
+    threshold, which do not reach their target rate. `spikes`, `synops`: mean number of spikes and
+    of synaptic operations per sample.
     """
 
     accuracy: float
     raw: float
     untrained: float
+    thresholds_only: float
+    floor_fraction: float
     spikes: float
     synops: float
 
@@ -40,7 +47,8 @@ def fit(recipe: HrsnnRecipe, data: Dataset, run: Path) -> EvaluationResult:
     """Train by a recipe, evaluate on the test samples, and write the results to a folder.
 
     Files: `network.pumice`, the quantized network; `readout.npz`, the read-out of its spikes with
-    `weights` (classes, features), `offsets` (classes,) and `bins`; `result.json`, the evaluation.
+    `weights` (classes, features), `offsets` (classes,), `bins`, and `first_step`, the timestep from
+    which on spikes are read; `result.json`, the evaluation.
 
     Args:
         recipe: Network, learning and read-out.
@@ -58,12 +66,19 @@ def fit(recipe: HrsnnRecipe, data: Dataset, run: Path) -> EvaluationResult:
 def _fit(recipe: HrsnnRecipe, data: Dataset, run: Path) -> EvaluationResult:
     untrained = build_recurrent_network(recipe.hrsnn, data.input_shape)
     network = train_stdp(untrained, data.train.events, device=recipe.device)
-    result, readout = evaluate(network, untrained, recipe, data.train, data.test)
+    controls = {
+        "untrained": untrained,
+        "thresholds_only": train_stdp(
+            untrained, data.train.events, plastic=False, device=recipe.device
+        ),
+    }
+    result, readout = evaluate(network, controls, recipe, data.train, data.test)
     provenance = {"recipe": recipe.model_dump(mode="json"), "data": data.digest}
     write_network(run / "network.pumice", to_network(network, provenance))
     weights, offsets = readout.linear_parameters()
     with atomic_write(run / "readout.npz") as temporary, temporary.open("wb") as file:
-        np.savez(file, weights=weights, offsets=offsets, bins=recipe.readout.bins)
+        first = first_step(data.timesteps, recipe.readout.start)
+        np.savez(file, weights=weights, offsets=offsets, bins=recipe.readout.bins, first_step=first)
     with atomic_write(run / "result.json") as temporary:
         temporary.write_text(json.dumps(provenance | asdict(result), indent=1), encoding="utf-8")
     return result
@@ -71,30 +86,40 @@ def _fit(recipe: HrsnnRecipe, data: Dataset, run: Path) -> EvaluationResult:
 
 def evaluate(
     network: RecurrentNetwork,
-    untrained: RecurrentNetwork,
+    controls: Mapping[str, RecurrentNetwork],
     recipe: HrsnnRecipe,
     train: FrameSet,
     test: FrameSet,
 ) -> tuple[EvaluationResult, LinearReadout]:
-    """Evaluate a trained network and its controls, raw input and untrained network.
+    """Evaluate a trained network, its raw input and controls, "untrained" and "thresholds_only".
 
     Returns the result, and the read-out fitted to the training samples.
     """
-    kind, bins = recipe.readout.kind, recipe.readout.bins
+    kind, bins, start = recipe.readout.kind, recipe.readout.bins, recipe.readout.start
 
     def fit_and_score(fitted: EventArray, scored: EventArray) -> tuple[float, LinearReadout]:
-        readout = fit_readout(extract_features(fitted, bins), train.labels, kind)
-        return readout.accuracy(extract_features(scored, bins), test.labels), readout
+        readout = fit_readout(extract_features(fitted, bins, start), train.labels, kind)
+        return readout.accuracy(extract_features(scored, bins, start), test.labels), readout
 
     response = simulate(network, test.events, recipe.device)
     training_spikes = simulate(network, train.events, recipe.device).spikes
     accuracy, readout = fit_and_score(training_spikes, response.spikes)
     raw, _ = fit_and_score(train.events, test.events)
-    control, _ = fit_and_score(
-        *(simulate(untrained, part.events, recipe.device).spikes for part in (train, test))
+    scores = {
+        name: fit_and_score(
+            *(simulate(control, part.events, recipe.device).spikes for part in (train, test))
+        )[0]
+        for name, control in controls.items()
+    }
+    result = EvaluationResult(
+        accuracy=accuracy,
+        raw=raw,
+        **scores,
+        floor_fraction=floor_fraction(network.threshold),
+        spikes=response.spikes_per_sample,
+        synops=float(response.synops.mean()),
     )
-    synops = float(response.synops.mean())
-    return EvaluationResult(accuracy, raw, control, response.spikes_per_sample, synops), readout
+    return result, readout
 
 
 class SearchObjective:
@@ -106,13 +131,13 @@ class SearchObjective:
 
     def __call__(self, options: HrsnnOptions) -> Outcome:
         """Train with `options`; returns validation accuracy and spikes per sample."""
-        events, bins = self.train.events, self.readout.bins
+        events, (bins, start) = self.train.events, (self.readout.bins, self.readout.start)
         untrained = build_recurrent_network(options, self.train.sample_shape)
         network = train_stdp(untrained, events, device=self.device)
-        features = extract_features(simulate(network, events, self.device).spikes, bins)
+        features = extract_features(simulate(network, events, self.device).spikes, bins, start)
         readout = fit_readout(features, self.train.labels, self.readout.kind)
         response = simulate(network, self.validation.events, self.device)
-        features = extract_features(response.spikes, bins)
+        features = extract_features(response.spikes, bins, start)
         return readout.accuracy(features, self.validation.labels), response.spikes_per_sample
 
 

@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import DataError, EngineError
-from .homeostasis import adapt_thresholds
+from .homeostasis import adapt_thresholds, warn_of_floor
 from .kernels import run_batch
 from .network import RecurrentNetwork
 
 Events = NDArray[np.uint8]
 NO_LIMIT = 2.0  # above any fraction of neurons
+RATE_SAMPLES = 256  # training samples that the rates of the untrained network are measured on
+MIN_TARGET = 1e-3  # target rate of a population that is silent before training
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ def train_stdp(
 ) -> RecurrentNetwork:
     """Train a recurrent network by STDP and homeostasis, without labels.
 
-    After each batch, thresholds move towards the target rate.
+    After each batch, thresholds move towards the target rate of their population. Where many
+    neurons cannot reach it, since they are at the lowest threshold, there is a warning.
 
     Args:
         network: The network; it stays as it is.
@@ -62,6 +65,7 @@ def train_stdp(
     options, weights = network.options, np.array(network.weights)
     threshold = np.array(network.threshold)
     generator = np.random.default_rng([options.seed, seed])
+    targets = target_rates(network, events[:, :RATE_SAMPLES], device)
     for epoch in range(options.epochs):
         order = generator.permutation(inputs.shape[1])
         for number, start in enumerate(range(0, len(order), options.batch_size)):
@@ -77,10 +81,32 @@ def train_stdp(
                     "the learning rate"
                 )
             rates = spikes.mean(axis=(0, 1))
-            threshold = adapt_thresholds(
-                threshold, rates, options.target_rate, options.homeostasis_rate
-            )
+            threshold = adapt_thresholds(threshold, rates, targets, options.homeostasis_rate)
+    warn_of_floor(threshold, targets)
     return network.replace(weights=weights, threshold=threshold)
+
+
+def target_rates(
+    network: RecurrentNetwork, events: Events, device: str = "cpu"
+) -> NDArray[np.float64]:
+    """Target rates of homeostasis, spikes per timestep, float64 (neurons,).
+
+    Excitatory and inhibitory neurons have one each: that of the options, or else the mean rate of
+    the population in `network` for `events`, uint8 (timesteps, samples, channels, height, width).
+    One rate for both would weaken the inhibition, which fires more in a balanced network.
+    """
+    options, populations = network.options, network.wiring.sizes.populations
+    chosen = {name: getattr(options, f"target_{name}") for name in populations}
+    targets = np.empty(network.wiring.sizes.neurons)
+    rates = None
+    for name, part in populations.items():
+        target = chosen[name]
+        if target is None:
+            if rates is None:
+                rates = simulate(network, events, device).spikes.mean(axis=(0, 1))
+            target = max(float(rates[part].mean()), MIN_TARGET)
+        targets[part] = target
+    return targets
 
 
 def simulate(network: RecurrentNetwork, events: Events, device: str = "cpu") -> Response:

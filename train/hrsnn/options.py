@@ -46,7 +46,8 @@ class HrsnnOptions(Options):
     - `learning_rate`: factor of the STDP amplitudes.
     - `potentiation`, `depression`: STDP amplitudes A+ and A-.
     - `tau_plus`, `tau_minus`: time constants of STDP, timesteps.
-    - `target_rate`: firing rate that homeostasis approaches, spikes per neuron and timestep.
+    - `target_excitatory`, `target_inhibitory`: firing rate of each population that homeostasis
+      approaches, spikes per neuron and timestep; by default that of the untrained network.
     - `homeostasis_rate`: gain of homeostasis per batch.
     - `epochs`, `batch_size`: passes over the training samples, and samples per batch.
     - `max_activity`: fraction of a population above which its activity stops the training.
@@ -68,7 +69,8 @@ class HrsnnOptions(Options):
     depression: GammaDistribution = GammaDistribution(mean=0.7, cv=0.5)
     tau_plus: GammaDistribution = GammaDistribution(mean=6.0, cv=0.5)
     tau_minus: GammaDistribution = GammaDistribution(mean=10.0, cv=0.5)
-    target_rate: float = Field(default=0.08, gt=0, lt=1)
+    target_excitatory: float | None = Field(default=None, gt=0, lt=1)
+    target_inhibitory: float | None = Field(default=None, gt=0, lt=1)
     homeostasis_rate: float = Field(default=0.1, ge=0)
     epochs: int = Field(default=2, ge=0)
     batch_size: int = Field(default=16, ge=1)

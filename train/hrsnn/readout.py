@@ -14,21 +14,23 @@ TRACE_SMOOTHING = 0.2  # weight of the newest timestep in the final trace
 Features = NDArray[np.float32]
 
 
-def extract_features(spikes: NDArray[np.uint8], bins: int) -> Features:
+def extract_features(spikes: NDArray[np.uint8], bins: int, start: float = 0.0) -> Features:
     """Spike counts in time bins, then final exponential traces, float32 (samples, features).
 
     Args:
         spikes: uint8 (timesteps, samples, ...), of neurons or of the raw input.
         bins: Number of equal time bins.
+        start: Fraction of the timesteps that are not read, the first ones.
 
     The trace of a neuron is the sum of its spikes weighted by 0.8^(timesteps ago), times 0.2.
 
     Raises:
-        DataError: There are more bins than timesteps.
+        DataError: There are more bins than timesteps that are read.
     """
+    spikes = spikes[first_step(len(spikes), start) :]
     timesteps, samples = spikes.shape[:2]
     if not 1 <= bins <= timesteps:
-        raise DataError(f"bins is {bins}, but samples have {timesteps} timesteps")
+        raise DataError(f"bins is {bins}, but {timesteps} timesteps are read")
     flat = spikes.swapaxes(0, 1).reshape(samples, timesteps, -1)
     edges = np.arange(bins) * timesteps // bins
     counts = np.add.reduceat(flat, edges, axis=1, dtype=np.float32)
@@ -37,6 +39,11 @@ def extract_features(spikes: NDArray[np.uint8], bins: int) -> Features:
         "t,stn->sn", (TRACE_SMOOTHING * (1 - TRACE_SMOOTHING) ** ago).astype(np.float32), flat
     )
     return np.concatenate([counts.reshape(samples, -1), trace], axis=1)
+
+
+def first_step(timesteps: int, start: float) -> int:
+    """First timestep that is read where the fraction `start` of them is left out."""
+    return round(start * timesteps)
 
 
 @dataclass(frozen=True)

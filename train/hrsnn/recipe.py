@@ -18,10 +18,13 @@ class ReadoutOptions(Options):
 
     - `kind`: classifier.
     - `bins`: number of time bins in which spikes are counted.
+    - `start`: fraction of the timesteps that are not read, the first ones; 0.5 asks for what the
+      network remembers of the first half.
     """
 
     kind: ReadoutKind = "ridge"
     bins: int = Field(default=4, ge=1)
+    start: float = Field(default=0.0, ge=0, lt=1)
 
 
 class HrsnnRecipe(Options):

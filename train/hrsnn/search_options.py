@@ -49,11 +49,12 @@ class SearchOptions(Options):
     sampler: Sampler = "gp"
     seed: int = Field(default=0, ge=0)
     ranges: dict[str, Range] = {
-        "tau_mem_excitatory.mean": Range(low=1, high=40, log=True),
+        "tau_mem_excitatory.mean": Range(low=1, high=80, log=True),
         "tau_mem_excitatory.cv": Range(low=0.05, high=1.5),
-        "tau_mem_inhibitory.mean": Range(low=1, high=20, log=True),
+        "tau_mem_inhibitory.mean": Range(low=1, high=40, log=True),
         "tau_plus.mean": Range(low=1.5, high=20, log=True),
         "tau_minus.mean": Range(low=1.5, high=30, log=True),
         "depression.mean": Range(low=0.2, high=6, log=True),
-        "target_rate": Range(low=0.01, high=0.2, log=True),
+        "target_excitatory": Range(low=0.01, high=0.2, log=True),
+        "target_inhibitory": Range(low=0.01, high=0.4, log=True),
     }

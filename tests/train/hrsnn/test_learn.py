@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pumice.runtime.errors import DataError, EngineError
+from pumice.runtime.errors import DataError, EngineError, PumiceWarning
 from pumice.train.hrsnn import (
     HrsnnOptions,
     RecurrentNetwork,
@@ -11,6 +11,7 @@ from pumice.train.hrsnn import (
     simulate,
     train_stdp,
 )
+from pumice.train.hrsnn.learn import MIN_TARGET, target_rates
 from pumice.train.hrsnn.options import Strengths
 
 OPTIONS = HrsnnOptions(
@@ -61,12 +62,47 @@ def test_training_is_deterministic(network: RecurrentNetwork) -> None:
 
 
 def test_homeostasis_brings_rates_to_the_target(network: RecurrentNetwork) -> None:
-    options = OPTIONS.model_copy(update={"epochs": 60, "target_rate": 0.25})
+    targets = {"target_excitatory": 0.25, "target_inhibitory": 0.25}
+    options = OPTIONS.model_copy(update={"epochs": 60, **targets})
     trained = train_stdp(network.replace(options=options), EVENTS, plastic=False)
     rates = simulate(trained, EVENTS).spikes.mean(axis=(0, 1))
     assert (trained.weights == network.weights).all()
     assert np.median(np.abs(rates - 0.25)) < 0.03
     assert np.median(np.abs(simulate(network, EVENTS).spikes.mean(axis=(0, 1)) - 0.25)) > 0.09
+
+
+def test_populations_have_targets_of_their_own_by_default_the_untrained_rates(
+    network: RecurrentNetwork,
+) -> None:
+    # One target for both populations weakens the inhibition, which costs memory.
+    rates = simulate(network, EVENTS).spikes.mean(axis=(0, 1))
+    excitatory, inhibitory = rates[:40].mean(), rates[40:].mean()
+    assert inhibitory > 1.5 * excitatory > 0
+    targets = target_rates(network, EVENTS)
+    assert targets[:40] == pytest.approx(excitatory) and targets[40:] == pytest.approx(inhibitory)
+    options = OPTIONS.model_copy(update={"target_inhibitory": 0.4})
+    chosen = target_rates(network.replace(options=options), EVENTS)
+    assert np.unique(chosen).tolist() == pytest.approx([excitatory, 0.4])
+    options = OPTIONS.model_copy(update={"epochs": 20})
+    settled = train_stdp(network.replace(options=options), EVENTS, plastic=False)
+    after = simulate(settled, EVENTS).spikes.mean(axis=(0, 1))
+    assert after[:40].mean() == pytest.approx(excitatory, rel=0.2)
+    assert after[40:].mean() == pytest.approx(inhibitory, rel=0.2)
+
+
+def test_a_silent_population_has_a_low_target(network: RecurrentNetwork) -> None:
+    assert target_rates(network, 0 * EVENTS).tolist() == [MIN_TARGET] * 50
+
+
+def test_targets_that_cannot_be_reached_give_a_warning(network: RecurrentNetwork) -> None:
+    options = OPTIONS.model_copy(
+        update={"epochs": 60, "target_excitatory": 0.9, "target_inhibitory": 0.9}
+    )
+    message = (
+        r"homeostasis: [0-9]+% of the neurons are at the lowest threshold, 0.05, .* 0.9; lower"
+    )
+    with pytest.warns(PumiceWarning, match=message):
+        train_stdp(network.replace(options=options), EVENTS, plastic=False)
 
 
 def test_runaway_activity_is_an_error_with_step_and_population() -> None:

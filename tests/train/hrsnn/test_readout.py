@@ -16,7 +16,7 @@ def test_features_are_counts_in_time_bins_and_a_final_trace() -> None:
 
 
 def test_more_bins_than_timesteps_are_rejected() -> None:
-    with pytest.raises(DataError, match="bins is 5, but samples have 4 timesteps"):
+    with pytest.raises(DataError, match="bins is 5, but 4 timesteps are read"):
         extract_features(np.zeros((4, 1, 2), np.uint8), 5)
 
 

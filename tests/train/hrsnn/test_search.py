@@ -29,7 +29,7 @@ OPTIONS = HrsnnOptions()
 def hill(options: HrsnnOptions) -> tuple[float, float]:
     """Objectives with a maximum at known distributions, and spikes that grow with the rate."""
     distance = np.log(options.tau_plus.mean / 5) ** 2 + np.log(options.tau_minus.mean / 12) ** 2
-    return float(np.exp(-distance)), 100 * options.target_rate
+    return float(np.exp(-distance)), 100 * (options.target_excitatory or 0)
 
 
 def settings(sampler: Any, trials: int, seed: int = 0) -> SearchOptions:
@@ -37,7 +37,7 @@ def settings(sampler: Any, trials: int, seed: int = 0) -> SearchOptions:
     ranges = {
         "tau_plus.mean": Range(low=1, high=40, log=True),
         "tau_minus.mean": Range(low=1, high=40, log=True),
-        "target_rate": Range(low=0.01, high=0.2),
+        "target_excitatory": Range(low=0.01, high=0.2),
     }
     return SearchOptions(trials=trials, sampler=sampler, seed=seed, ranges=ranges)
 
@@ -98,7 +98,7 @@ def test_two_workers_share_one_study(tmp_path: Path) -> None:
     trials = search(OPTIONS, settings("random", 12), hill, tmp_path / "study")
     assert len(trials) in (12, 13)  # both may have run their last trial at once
     assert len({each.number for each in trials}) == len(trials)
-    assert len({each.overrides["target_rate"] for each in trials}) == len(trials)
+    assert len({each.overrides["target_excitatory"] for each in trials}) == len(trials)
 
 
 @pytest.mark.slow
