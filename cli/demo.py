@@ -18,6 +18,10 @@ def demo(
     prednext: Annotated[
         bool, typer.Option("--prednext", help="Pretrain on videos without labels first.")
     ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Folder of Fashion-MNIST, for --prednext on garments."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the complete workflow on handwritten digits.
@@ -25,6 +29,7 @@ def demo(
     Trains, converts, verifies, runs in Lava and writes the report. Completed steps are not
     repeated. Exit code 1 if an engine differs from the reference.
     """
+    from ..runtime.errors import DataError
     from ..runtime.files import check_output_folder
     from ..train.recipes.dataset import load_recipe_dataset
     from ..train.recipes.loader import load_recipe
@@ -35,7 +40,9 @@ def demo(
     if prednext:
         from .demo_prednext import prednext_demo
 
-        return prednext_demo(output, override or (), as_json)
+        return prednext_demo(output, override or (), as_json, folder)
+    if folder is not None:
+        raise DataError("--folder: holds the garments of --prednext; add --prednext")
     recipe = load_recipe(RECIPE, override or ())
     print_progress("loading the data")
     data = load_recipe_dataset(recipe)

@@ -7,31 +7,43 @@ from typing import Any
 from .demo_report import write_demo_report
 from .output import print_progress, stdout_to_stderr
 
-RECIPE = "digit-motions"
+DIGITS, GARMENTS = "digit-motions", "fashion-motions"
 LABELS_PER_CLASS = 20
-DATA: dict[str, Any] = {"label": "digit", "values": "gray", "timesteps": 16}
+DATA: dict[str, dict[str, Any]] = {
+    DIGITS: {"label": "digit", "values": "gray", "timesteps": 16},
+    GARMENTS: {"label": "look", "timesteps": 8},
+}
 
 
-def prednext_demo(output: Path, overrides: Sequence[str], as_json: bool) -> None:
+def prednext_demo(
+    output: Path, overrides: Sequence[str], as_json: bool, folder: Path | None = None
+) -> None:
     """Pretrain without labels, fit a linear read-out on few, convert, verify and report.
+
+    The videos show moving digits; or, with the `folder` of Fashion-MNIST's files, garments in
+    motion before changing backgrounds.
 
     Raises:
         typer.Exit: With exit code 1, if an engine differs from the reference.
     """
     from ..train.recipes.loader import load_recipe
 
-    recipe = load_recipe(RECIPE, overrides, kind="pretraining")
+    name = GARMENTS if folder else DIGITS
+    recipe = load_recipe(name, overrides, kind="pretraining")
+    if folder:
+        located = recipe.data.model_copy(update={"folder": folder})
+        recipe = recipe.model_copy(update={"data": located})
     from ..train import convert, model_accuracy, write_trained_model
     from ..train.data import load, video_sources
     from ..train.evaluation.baselines import pixel_probe_accuracy, untrained_baseline
     from ..train.evaluation.linear_readout import attach_linear_readout
     from ..train.ssl.pretrain import pretrain
 
-    print_progress(f"pretraining for {recipe.training.epochs} epochs (two minutes on two cores)")
+    print_progress(f"pretraining for {recipe.training.epochs} epochs (minutes on two cores)")
     videos = video_sources.load_videos(recipe.data, "train")
     with stdout_to_stderr() as progress:
         pretrained = pretrain(recipe, videos, output / "pretrained", resume=True, progress=progress)
-    data = load(RECIPE, seed=recipe.data.seed, **DATA)
+    data = load(name, folder=folder, seed=recipe.data.seed, **DATA[name])
     labels, seed = LABELS_PER_CLASS, recipe.training.seed
     print_progress(f"fitting the read-out to {labels} labels for each of {data.classes} classes")
     trained = attach_linear_readout(pretrained, data, labels, seed)

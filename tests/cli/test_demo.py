@@ -64,17 +64,19 @@ def test_the_demo_trains_converts_and_reports_and_repeats_nothing(tmp_path: Path
     assert (tmp_path / "run" / "report.json").read_text() == result.out
 
 
+@pytest.mark.parametrize("name", ["digit-motions", "fashion-motions"])
 def test_the_prednext_demo_reports_its_baselines(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     labels = np.arange(240) % 2
     frames = np.random.default_rng(0).integers(0, 60, (240, 16, 1, 8, 8), np.uint8)
     frames[labels == 1, :, :, :4] += 150
     samples = FrameSet(frames.swapaxes(0, 1), labels)
     train, test = samples[:200], samples[200:]
-    data = Dataset("digit-motions", train, test, 2, "", {"options": {"name": "digit-motions"}})
+    data = Dataset(name, train, test, 2, "", {"options": {"name": name}})
 
-    def load(*_: Any, **__: Any) -> Dataset:
+    def load(*names: str, **options: Any) -> Dataset:
+        assert {*names, options.get("name", name)} == {name}
         return data
 
     monkeypatch.setattr(datasets, "load", load)
@@ -86,7 +88,14 @@ def test_the_prednext_demo_reports_its_baselines(
         "network.strides=[2]",
     )
     overrides = [option for setting in settings for option in ("--set", setting)]
+    if name == "fashion-motions":
+        overrides += ["--folder", str(tmp_path)]
     result = pumice("demo", "--prednext", "-o", tmp_path / "run", *overrides, "--json")
     assert result.status == 0 and result.document["verification"]["samples"] == 32
     assert "raw pixels 100.0%" in result.err and "an untrained network" in result.err
     assert read_network(tmp_path / "run" / "model.pumice").populations[0].value_bits == 8
+
+
+def test_a_folder_without_prednext_is_an_error(tmp_path: Path) -> None:
+    result = pumice("demo", "--folder", tmp_path, "-o", tmp_path / "run")
+    assert result.status == 2 and "add --prednext" in result.err
