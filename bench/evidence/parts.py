@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from bench.evidence.cells import Part
 
 MODULES = {
+    "hrsnn": "bench.evidence.hrsnn",
     "low-timesteps": "bench.evidence.low_timesteps",
+    "prednext": "bench.evidence.prednext",
 }
 
 
