@@ -1,6 +1,7 @@
 #!/bin/sh
 # Fuzz the tables of the C core: fuzz.sh [seconds], an hour by default. PYTHON names an interpreter
-# with the tests' packages, CC a clang with its libFuzzer (in Debian: clang-14 libclang-rt-14-dev).
+# with the tests' packages, CC a clang with its libFuzzer (in Debian: clang-14 libclang-rt-14-dev),
+# TIMEOUT the seconds that an input may take, 300 by default.
 #
 # The wide kernels are compiled without optimization, which takes clang a minute instead of many.
 set -eu
@@ -19,5 +20,5 @@ for source in "$core"/core*.c "$here/fuzz_tables.c"; do
     -fno-sanitize-recover=all -I"$core" -c "$source" -o "$folder/$(basename "$source" .c).o"
 done
 "${CC:-clang}" -fsanitize=fuzzer,address,undefined "$folder"/*.o -o "$folder/fuzz_tables" -lpthread
-"$folder/fuzz_tables" "$folder/corpus" -max_len=100000 -max_total_time="$seconds" -timeout=300 \
+"$folder/fuzz_tables" "$folder/corpus" -max_len=100000 -max_total_time="$seconds" -timeout="${TIMEOUT:-300}" \
   -artifact_prefix="${ARTIFACTS:-$PWD}/" -print_final_stats=1
