@@ -151,8 +151,7 @@ def compile_tables(network: Network, rules: Rules | None = None) -> FirmwareTabl
     _place_currents(rows, used)
     _place_messages(rows, used)
     resets = _list_resets(builder, populations, used)
-    thresholds = network.early_exit.thresholds if network.early_exit else ()
-    first_threshold = builder.words.add(np.array(thresholds, np.int64))
+    exits = _add_thresholds(builder, network)
     weights, halves, words = builder.arrays()
     sizes = {
         "population_count": len(populations),
@@ -164,8 +163,7 @@ def compile_tables(network: Network, rules: Rules | None = None) -> FirmwareTabl
         "scores": _score_count(network),
         "input": sum(p.neurons for p in network.inputs),
         "output": numbers[network.output],
-        "thresholds": first_threshold,
-        "threshold_count": len(thresholds),
+        **exits,
         "reset_count": len(resets),
     }
     return FirmwareTables(
@@ -183,6 +181,13 @@ def compile_tables(network: Network, rules: Rules | None = None) -> FirmwareTabl
         compile_encoders(network),
         compile_plasticity(network, rules, projections, numbers),
     )
+
+
+def _add_thresholds(builder: TableBuilder, network: Network) -> Fields:
+    """Append the thresholds of the early exit; returns where they are."""
+    thresholds = network.early_exit.thresholds if network.early_exit else ()
+    first = builder.words.add(np.array(thresholds, np.int64))
+    return {"thresholds": first, "threshold_count": len(thresholds)}
 
 
 def _score_count(network: Network) -> int:
