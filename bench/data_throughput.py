@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from bench.results import Cell, Table, add_json_option, print_table, write_result
 from pumice.train.data import from_folder
 from pumice.train.data.readers.images import read_image
 from pumice.train.engine.fit import FrameDataset
@@ -156,8 +157,8 @@ def _children_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def compare_loaders(folder: Path, rounds: int, batches: int) -> None:
-    """Time the loaders, taking turns, each on `batches` batches; print the medians."""
+def compare_loaders(folder: Path, rounds: int, batches: int) -> Table:
+    """Time the loaders, taking turns, each on `batches` batches; tabulate the medians."""
     data = from_folder(folder, timesteps=1, size=SIZE, cache=False)
     generator = torch.Generator().manual_seed(0)
     subset = torch.randperm(len(data.train), generator=generator)[: batches * BATCH].tolist()
@@ -177,13 +178,12 @@ def compare_loaders(folder: Path, rounds: int, batches: int) -> None:
             rates[name].append(rate)
             line.append(f"{name} {rate:.0f} ({100 * busy:.0f} % busy)")
         print(f"round {number + 1}: images/s {'; '.join(line)}", flush=True)
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    for name, value in medians.items():
-        each = [mine / theirs for mine, theirs in zip(rates["pumice"], rates[name], strict=True)]
-        print(
-            f"{name}: {value:.0f} images/s; pumice takes turns at {statistics.median(each):.2f} "
-            f"of it ({min(each):.2f} to {max(each):.2f})"
-        )
+    rows: list[list[Cell]] = []
+    for name, values in rates.items():
+        each = [mine / theirs for mine, theirs in zip(rates["pumice"], values, strict=True)]
+        ratio = f"{statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})"
+        rows.append([name, f"{statistics.median(values):.0f}", ratio])
+    return Table("", ("loader", "images/s", "pumice's rate in its turns, of this one"), rows)
 
 
 def train(folder: Path, output: Path) -> None:
@@ -239,6 +239,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=30)
     parser.add_argument("--train", action="store_true")
+    add_json_option(parser)
     arguments = parser.parse_args()
     folder = arguments.folder.resolve() / "imagenet"
     if not folder.exists():
@@ -246,7 +247,9 @@ def main() -> None:
     if arguments.train:
         train(folder, arguments.folder.resolve())
         return
-    compare_loaders(folder, arguments.rounds, arguments.batches)
+    table = compare_loaders(folder, arguments.rounds, arguments.batches)
+    print_table(table)
+    write_result(arguments.json, "data_throughput", [table])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Every engine runs on one thread, unless stated otherwise. Each is first verified
 of the reference engine. Then the engines take turns, so that other load on the machine affects all
 of them. The CPU engine runs with its own choice of kernels, and with event-driven or dense kernels
 only. Engines that are not installed or do not support a network are listed. Writes
-bench/results/engines.json and .png with the median time per step in microseconds.
+bench/raw/engines.json and .png with the median time per step in microseconds.
 """
 
 import argparse
@@ -21,13 +21,14 @@ import numpy as np
 
 from bench import peers
 from bench.nets import NETS, TIMESTEPS, calibrate_rates, random_events
+from bench.results import Cell, Table, add_json_option, write_result
 from pumice.runtime import Network
 from pumice.runtime.engines import cpu
 from pumice.runtime.op_counts import count_ops
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 BATCHES = {"conv 34x34": 64, "pilotnet": 8, "sew-resnet18 32x32": 8, "recurrent 2000": 32}
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "raw"
 LONG_RUN_TIMESTEPS = (10, 510)
 
 
@@ -146,6 +147,30 @@ def format_row(row: dict[str, Any]) -> str:
     )
 
 
+def tabulate(rows: list[dict[str, Any]]) -> list[Table]:
+    """Tabulate microseconds per step and sample, and ratios: a table per network and batch size."""
+    tables = []
+    for network, batch in dict.fromkeys((row["network"], row["batch"]) for row in rows):
+        chosen = [row for row in rows if (row["network"], row["batch"]) == (network, batch)]
+        engines = list(dict.fromkeys(name for row in chosen for name in row["microseconds"]))
+        lines: list[list[Cell]] = []
+        for row in chosen:
+            own, times = row["microseconds"]["pumice cpu"], row["microseconds"]
+            cells = [
+                f"{times[n]:.1f} ({times[n] / own:.2f})" if n in times else "" for n in engines
+            ]
+            operations = f"{row['synaptic_operations'] / own / 1e3:.2f}"
+            lines.append([f"{100 * row['rate']:g} %", *cells, operations])
+        title = (
+            f"{network}, {batch} sample{'s' if batch > 1 else ''}: µs per step and sample (ratio)"
+        )
+        skipped = {f"{name}: {why}" for row in chosen for name, why in row["skipped"].items()}
+        note = "Skipped: " + "; ".join(sorted(skipped)) + "." if skipped else ""
+        columns = ("activity", *engines, "GSOP/s of pumice cpu")
+        tables.append(Table(title, columns, lines, note))
+    return tables
+
+
 def plot_rows(rows: list[dict[str, Any]], path: Path) -> None:
     """Plot microseconds per step against activity, one panel per network and batch size."""
     import matplotlib
@@ -173,6 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one network at one activity")
     parser.add_argument("--seconds", type=float, default=1.0, help="per engine and row")
+    add_json_option(parser)
     arguments = parser.parse_args()
     try:
         import torch
@@ -197,6 +223,7 @@ def main() -> None:
                 if not arguments.quick:
                     text = json.dumps({"timesteps": TIMESTEPS, "rows": rows}, indent=1)
                     (RESULTS / "engines.json").write_text(text + "\n")
+    write_result(arguments.json, "engines", tabulate(rows))
     if not arguments.quick:
         plot_rows(rows, RESULTS / "engines.png")
 

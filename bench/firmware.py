@@ -8,7 +8,7 @@ processor it measures the exported firmware, and a dense int8 CNN of the same sh
 (bench/firmware_cnn.c). Flash and RAM come from the linker, the stack excluded; instructions from
 QEMU, as a mean over samples. `--qualia PYTHON` names the interpreter of an environment with
 qualia-codegen (see bench/firmware_qualia.py), whose code is measured on the Cortex-M likewise.
-Writes bench/results/firmware.json.
+Writes bench/raw/firmware.json.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pumice as pm
+from bench.results import Table, add_json_option, write_result
 from pumice.deploy.c.build import (
     TOOLCHAINS,
     Toolchain,
@@ -36,10 +37,11 @@ from pumice.deploy.c.footprint import measure_footprint, read_section_sizes
 from pumice.deploy.c.profile import count_encoding, count_instructions
 from pumice.runtime import Conv, Dense, Network
 from pumice.runtime.connections import conv_output_size
+from pumice.train import train_recipe
 
 PROCESSORS = ("cortex-m4", "cortex-m7", "rv32imac")
 BENCH = Path(__file__).parent
-RESULTS = BENCH / "results"
+RESULTS = BENCH / "raw"
 SAMPLES = 32
 RECORDINGS = ("_0", "_1", "_2", "_3", "_4")  # that the recipe holds out
 
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--qualia", metavar="PYTHON")
     parser.add_argument("--waveforms", metavar="FOLDER", type=Path)
+    add_json_option(parser)
     arguments = parser.parse_args()
     if arguments.waveforms:
         if not arguments.network:
@@ -81,14 +84,15 @@ def main() -> None:
             pm.load(arguments.network), arguments.waveforms, arguments.qualia
         )
         write_rows(rows, "firmware-spoken-digits.json")
+        write_result(arguments.json, "firmware", tabulate(rows))
         return
     data = pm.datasets.load("digits-events", timesteps=8)
     if arguments.network:
         networks = {"pumice": pm.load(arguments.network)}
     else:
-        shape, classes = data.input_shape, data.classes
-        model = pm.models.ConvNet(shape, classes, channels=[16, 32], hidden=[128])
-        pm.train(model, data, epochs=arguments.epochs, loss="etc")
+        recipe = pm.load_recipe("digits-events", [f"training.epochs={arguments.epochs}"])
+        with tempfile.TemporaryDirectory() as folder:
+            model = train_recipe(recipe, data, Path(folder) / "run")
         networks = {
             f"pumice, {bits}-bit weights": pm.convert(model, weight_bits=bits, calibrate=data.train)
             for bits in (8, 4)
@@ -106,6 +110,28 @@ def main() -> None:
             for processor in PROCESSORS[:2]
         ]
     write_rows(rows, "firmware.json")
+    write_result(arguments.json, "firmware", tabulate(rows))
+
+
+def tabulate(rows: list[Row]) -> list[Table]:
+    """Tabulate flash, RAM and instructions, a table per processor, and accuracy by timestep."""
+    columns = ("program", "flash, bytes", "RAM, bytes", "instructions, millions", "by timestep")
+    tables = [
+        Table(
+            processor,
+            columns,
+            [
+                [row.program, row.flash, row.ram, f"{row.instructions / 1e6:.2f}",
+                 ", ".join(f"{count / 1e6:.2f}" for count in row.by_timestep)]
+                for row in rows
+                if row.processor == processor
+            ],
+        )
+        for processor in dict.fromkeys(row.processor for row in rows)
+    ]  # fmt: skip
+    accuracy = {row.program: row.accuracy for row in rows if row.accuracy}
+    lines = [[name, ", ".join(f"{100 * a:.1f}" for a in each)] for name, each in accuracy.items()]
+    return [*tables, Table("Accuracy", ("program", "accuracy by timestep, %"), lines)]
 
 
 def write_rows(rows: list[Row], name: str) -> None:

@@ -53,6 +53,7 @@ import numpy as np
 
 from bench.hrsnn_data import SETS, Fold, load_fold
 from bench.hrsnn_settings import BINS, network_options
+from bench.results import Cell, Table, add_json_option, print_table, write_result
 from pumice.runtime.files import atomic_write
 from pumice.train.data import FrameSet
 from pumice.train.hrsnn import (
@@ -160,31 +161,33 @@ def run_missing(arguments: argparse.Namespace) -> list[Row]:
     return [row for row in rows if (row["set"], row["row"], row["seed"]) in requested]
 
 
-def print_tables(rows: list[Row]) -> None:
-    """Print a Markdown table for each dataset: means over seeds, and the range of accuracy."""
-    for name in dict.fromkeys(row["set"] for row in rows):
-        print(f"\n## {name}, test samples\n")
-        print(
-            "| | accuracy | range | spikes per sample | synaptic operations | rate, maximum |"
-            " weights, 5-50-95 % | memory capacity | s |\n|---|---|---|---|---|---|---|---|---|"
+def tabulate(rows: list[Row]) -> list[Table]:
+    """Tabulate means over seeds and the range of accuracy, a table per dataset."""
+    columns = ("", "accuracy", "range", "spikes per sample", "synaptic operations",
+               "rate, maximum", "weights, 5-50-95 %", "memory capacity", "s")  # fmt: skip
+    return [
+        Table(
+            f"{name}, test samples",
+            columns,
+            [
+                format_cells(row, [r for r in rows if (r["set"], r["row"]) == (name, row)])
+                for row in ROWS
+            ],
+            "± is the standard error of the mean over seeds.",
         )
-        for row in ROWS:
-            print(
-                format_line(
-                    row, [each for each in rows if (each["set"], each["row"]) == (name, row)]
-                )
-            )
+        for name in dict.fromkeys(row["set"] for row in rows)
+    ]
 
 
-def format_line(title: str, rows: list[Row]) -> str:
-    """Format a line of the table; +- is the standard error of the mean over seeds."""
+def format_cells(title: str, rows: list[Row]) -> list[Cell]:
+    """Format a line of the table; ± is the standard error of the mean over seeds."""
     if not rows:
-        return f"| {title} | | | | | | | | |"
+        return [title, *[None] * 8]
     accuracies = [100 * row["accuracy"] for row in rows]
     error = np.std(accuracies, ddof=1) / len(rows) ** 0.5 if len(rows) > 1 else 0.0
-    parts = [
+    parts: list[Cell] = [
         title,
-        f"{np.mean(accuracies):.1f} +- {error:.1f} %" if error else f"{accuracies[0]:.1f} %",
+        f"{np.mean(accuracies):.1f} ± {error:.1f} %" if error else f"{accuracies[0]:.1f} %",
         f"{min(accuracies):.1f}..{max(accuracies):.1f}",
         *([""] * 5),
         f"{np.mean([row['seconds'] for row in rows]):.1f}",
@@ -201,7 +204,7 @@ def format_line(title: str, rows: list[Row]) -> str:
             "-".join(f"{weight:.2f}" for weight in means["weights"][1:4]),
             f"{means['memory_capacity']:.2f}",
         ]
-    return f"| {' | '.join(parts)} |"
+    return parts
 
 
 def main() -> None:
@@ -213,14 +216,18 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="small networks and one seed")
     parser.add_argument("--output", type=Path)
+    add_json_option(parser)
     arguments = parser.parse_args()
     arguments.sets = arguments.sets or list(SETS if arguments.folder else SETS[:1])
     kind = "quick" if arguments.quick else "test"
-    arguments.output = arguments.output or Path(__file__).parent / "results" / f"hrsnn-{kind}.json"
+    arguments.output = arguments.output or Path(__file__).parent / "raw" / f"hrsnn-{kind}.json"
     arguments.output.parent.mkdir(exist_ok=True)
     if arguments.quick:
         arguments.seeds = 1
-    print_tables(run_missing(arguments))
+    tables = tabulate(run_missing(arguments))
+    for table in tables:
+        print_table(table)
+    write_result(arguments.json, "hrsnn", tables)
 
 
 if __name__ == "__main__":

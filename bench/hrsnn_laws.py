@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="folder with dvs_gesture6/ and kth/")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--trials", type=int, default=21)
-    default = Path(__file__).parent / "results" / "hrsnn-laws"
+    default = Path(__file__).parent / "raw" / "hrsnn-laws"
     parser.add_argument("--output", type=Path, default=default)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)

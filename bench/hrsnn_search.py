@@ -20,6 +20,7 @@ import numpy as np
 from bench.hrsnn_data import STEPS, Fold, load_digits
 from bench.hrsnn_laws import evaluate_laws
 from bench.hrsnn_settings import network_options
+from bench.results import Table, add_json_option, print_table, write_result
 from pumice.train.hrsnn.search import TrialResult, best_trial, pareto_front, search
 from pumice.train.hrsnn.search_options import Sampler, SearchOptions
 
@@ -33,8 +34,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--quick", action="store_true", help="12 trials, one seed, small networks")
-    default = Path(__file__).parent / "results" / "hrsnn-search"
+    default = Path(__file__).parent / "raw" / "hrsnn-search"
     parser.add_argument("--output", type=Path, default=default)
+    add_json_option(parser)
     arguments = parser.parse_args()
     changes = {"excitatory": 60, "inhibitory": 15, "epochs": 1}
     trials, seeds, folder = arguments.trials, arguments.seeds, arguments.output
@@ -50,8 +52,7 @@ def main() -> None:
         * STEPS
         * SearchOptions().ranges["target_rate"].high
     )
-    print(f"| sampler | best of {trials} trials, by seed | mean | within a budget | mean |")
-    print("|---|---|---|---|---|")
+    rows = []
     for sampler in SAMPLERS:
         tops, areas = [], []
         for seed in range(seeds):
@@ -62,7 +63,11 @@ def main() -> None:
             )
             tops.append(100 * best_trial(completed).accuracy)
             areas.append(100 * mean_accuracy_within_budget(completed, max_spikes))
-        print(f"| {sampler} | {format_values(tops)} | {format_values(areas)} |", flush=True)
+        rows.append([sampler, *format_values(tops), *format_values(areas)])
+    best = f"best of {trials} trials, by seed"
+    table = Table("", ("sampler", best, "mean", "within a budget", "mean"), rows)
+    print_table(table)
+    write_result(arguments.json, "hrsnn_search", [table])
 
 
 def mean_accuracy_within_budget(trials: list[TrialResult], max_spikes: float) -> float:
@@ -73,9 +78,9 @@ def mean_accuracy_within_budget(trials: list[TrialResult], max_spikes: float) ->
     return sum(areas) / max_spikes
 
 
-def format_values(values: list[float]) -> str:
+def format_values(values: list[float]) -> tuple[str, str]:
     """Format values and their mean as cells of a table."""
-    return f"{', '.join(f'{each:.1f}' for each in values)} % | {np.mean(values):.1f} %"
+    return f"{', '.join(f'{each:.1f}' for each in values)} %", f"{np.mean(values):.1f} %"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bench.results import Table, add_json_option, write_result
 from pumice.convert.quantize.quantize import quantize_network
 from pumice.runtime import Network
 from pumice.runtime.engines import cpu
@@ -70,9 +71,22 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--timesteps", type=int, default=1)
     parser.add_argument("--quick", action="store_true")
+    add_json_option(parser)
     arguments = parser.parse_args()
     width, size = (8, 64) if arguments.quick else (arguments.width, arguments.size)
-    print(json.dumps(measure(width, size, arguments.timesteps), indent=1))
+    report = measure(width, size, arguments.timesteps)
+    print(json.dumps(report, indent=1))
+    write_result(arguments.json, "large_network", [tabulate(report)])
+
+
+def tabulate(report: dict[str, Any]) -> Table:
+    """Tabulate seconds and peak memory by phase."""
+    phases = {name: each for name, each in report.items() if isinstance(each, dict)}
+    return Table(
+        f"SEW-ResNet-18 of width {report['width']} at {report['size']} x {report['size']} pixels",
+        ("phase", "seconds", "peak memory so far, GB"),
+        [[name, each["seconds"], each["peak_gigabytes"]] for name, each in phases.items()],
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ both, and synaptic operations per second with event-driven kernels, of the compl
 the neurons.
 """
 
+import argparse
 import os
 import time
 
@@ -15,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.results import Table, add_json_option, print_table, write_result
 from pumice.runtime import Conv, Dense, Network, Population, Projection
 from pumice.runtime.engines import cpu
 from pumice.runtime.op_counts import count_ops
@@ -89,21 +91,26 @@ def _time_run(network: Network, events: NDArray[np.uint8]) -> float:
 
 def main() -> None:
     """Print a table for each layer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_json_option(parser)
+    path = parser.parse_args().json
+    columns = ("activity", "event-driven, µs", "dense, µs", "engine's choice, µs", "ratio to best",
+               "GSOP/s")  # fmt: skip
+    tables = []
     for connection, shape in make_layers():
         sizes = " x ".join(map(str, connection.weights.shape))
-        print(f"\n## {type(connection).__name__} {sizes}, from {' x '.join(map(str, shape))}\n")
-        print(
-            "| activity | event-driven, us | dense, us | engine's choice, us | ratio to best |"
-            " GSOP/s |"
-        )
-        print("|---|---|---|---|---|---|")
+        rows = []
         for rate, seconds, operations in measure_layer((connection, shape)):
             medians = 1e6 * np.median(seconds, axis=0)
             cells = [f"{100 * rate:g} %", *(f"{median:.1f}" for median in medians)]
             best = seconds[:, np.argmin(medians[:2])]
             cells.append(f"{np.median(seconds[:, 2] / best):.2f}")
             cells.append(f"{operations / medians[0] / 1e3:.1f}")
-            print(f"| {' | '.join(cells)} |", flush=True)
+            rows.append(cells)
+        title = f"{type(connection).__name__} {sizes}, from {' x '.join(map(str, shape))}"
+        tables.append(Table(title, columns, rows))
+        print_table(tables[-1])
+    write_result(path, "layers", tables)
 
 
 if __name__ == "__main__":

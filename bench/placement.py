@@ -4,13 +4,16 @@ Prints Markdown tables: resources of pumice's model on the published strips of L
 placements, and the fraction of a measured step that each price list explains.
 """
 
+import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bench import published, shapes
 from bench.published import Row
+from bench.results import Cell, Table, add_json_option, print_table, write_result
 from pumice.deploy.cost.energy import Range
 from pumice.deploy.cost.estimate import Cost, estimate_cost
 from pumice.deploy.placement.packing import first_fit_decreasing
@@ -25,14 +28,6 @@ from pumice.runtime import Network, Program, Trace
 COLUMNS = ("axons_in", "neurons", "synapse_words", "axons_out", "routes")
 RATES = (0.0, 0.02, 0.05, 0.1, 0.2)
 OLD_COMPILER_WORDS = 12_000  # words of synaptic memory that the compiler of PilotNet and Oxford has
-
-
-def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table in Markdown."""
-    print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
-    for row in rows:
-        print(f"| {' | '.join(map(str, row))} |")
-    print()
 
 
 def with_synaptic_memory(target: Target, words: int) -> Target:
@@ -76,16 +71,15 @@ def unshared_cores(problem: PlacementProblem, program: Program) -> dict[str, int
 
 def compare(
     title: str, network: Network, target: Target, rows: Sequence[Row], maximum: bool = False
-) -> None:
-    """Print the published rows, pumice's model on the same strips, and its own placement.
+) -> Table:
+    """Tabulate the published rows, pumice's model on the same strips, and its own placement.
 
     Compares the mean over strips, or their `maximum`.
     """
     solution = solve_placement(make_problem(network, target))
     problem, program = solution.problem, solution.program
     strips, unshared = published_partition(problem, rows), unshared_cores(problem, program)
-    print(f"## {title}\n")
-    lines = []
+    lines: list[list[Cell]] = []
     for row in rows:
         demands = strips.demands[row.population]
         resources = demands.max(axis=0) if maximum else demands.mean(axis=0)
@@ -104,15 +98,14 @@ def compare(
             ]
         )
     heads = [f"{key.replace('_', ' ')} (published / pumice)" for key in (*COLUMNS, "cores")]
-    print_table(
-        ["layer", "strip", *heads, "pumice's largest slice", "unshared cores", "cores"], lines
-    )
-    print(
+    columns = ("layer", "strip", *heads, "pumice's largest slice", "unshared cores", "cores")
+    note = (
         f"Cores: {sum(row.cores for row in rows)} published, "
         f"{sum(map(len, strips.parts.values()))} by pumice's model of the same strips, "
         f"{sum(unshared.values())} with slices of any size, {len(program.cores)} if layers also "
-        f"share cores; the lower bound is {solution.lower_bound}.\n"
+        f"share cores; the lower bound is {solution.lower_bound}."
     )
+    return Table(title, columns, lines, note)
 
 
 def random_trace(network: Network, rate: float, timesteps: int = 2) -> Trace:
@@ -127,28 +120,29 @@ def random_trace(network: Network, rate: float, timesteps: int = 2) -> Trace:
     return Trace(timesteps, 1, spikes, counts, {})
 
 
-def print_step_cost(network: Network, target: Target) -> None:
-    """Print the cost of a step of PilotNet in the published strips, at assumed spike rates."""
+def tabulate_step_cost(network: Network, target: Target) -> Table:
+    """Tabulate the cost of a step of PilotNet in the published strips, at assumed spike rates."""
     problem = make_problem(network, target)
     program = build_program(problem, published_partition(problem, published.PILOTNET))
-    print(f"## A step of PilotNet on {len(program.cores)} cores\n")
-    print(
-        f"Measured: {published.MICROJOULES_PER_STEP} uJ (dynamic) and "
-        f"{published.MICROSECONDS_PER_STEP} us. Spike rates were not published.\n"
+    note = (
+        f"Measured: {published.MICROJOULES_PER_STEP} µJ (dynamic) and "
+        f"{published.MICROSECONDS_PER_STEP} µs. Spike rates were not published. {COST_NOTES}"
     )
-    lines = []
+    lines: list[list[Cell]] = []
     for rate in RATES:
         cost = estimate_cost(network, random_trace(network, rate), target, program)
         for quantity, measured, estimates in (
-            ("energy, uJ", published.MICROJOULES_PER_STEP, microjoules_per_step(cost)),
-            ("time, us", published.MICROSECONDS_PER_STEP, microseconds_per_step(cost)),
+            ("energy, µJ", published.MICROJOULES_PER_STEP, microjoules_per_step(cost)),
+            ("time, µs", published.MICROSECONDS_PER_STEP, microseconds_per_step(cost)),
         ):
             for model, (low, high) in estimates.items():
                 fraction = f"{low / measured:.0%} to {high / measured:.0%}"
                 lines.append([f"{rate:.0%}", quantity, model, f"{low:.1f} to {high:.1f}", fraction])
-    print_table(
-        ["spike rate", "quantity", "price list", "per step", "fraction of measured"],
+    return Table(
+        f"A step of PilotNet on {len(program.cores)} cores",
+        ("spike rate", "quantity", "price list", "per step", "fraction of measured"),
         sorted(lines, key=lambda line: (line[1], line[2])),
+        note,
     )
 
 
@@ -168,21 +162,20 @@ def microseconds_per_step(cost: Cost) -> dict[str, Range]:
     }
 
 
-def print_lower_bounds() -> None:
-    """Print the number of cores of known networks against the lower bound."""
-    print("## Cores and their lower bound\n")
+def tabulate_lower_bounds() -> Table:
+    """Tabulate the number of cores of known networks against the lower bound."""
     networks = {
         "digits-events": shapes.conv_net((2, 16, 16), (1, 2), 128),
         "nmnist": shapes.conv_net((2, 34, 34), (2, 2), 512),
         "PilotNet": shapes.pilotnet(),
         "SEW-ResNet-18, 128 x 128": shapes.sew_resnet18(),
     }
-    lines = []
+    lines: list[list[Cell]] = []
     for title, network in networks.items():
         for name in ("loihi1", "loihi2", "generic8"):
-            start = time.perf_counter()
+            start = time.process_time()
             solution = solve_placement(make_problem(network, read_target(name)))
-            seconds = time.perf_counter() - start
+            seconds = time.process_time() - start
             cores = len(solution.program.cores)
             lines.append(
                 [
@@ -196,24 +189,40 @@ def print_lower_bounds() -> None:
                     f"{seconds:.1f}",
                 ]
             )
-    print_table(
-        ["network", "neurons", "target", "cores", "lower bound", "ratio", "chips", "seconds"], lines
+    columns = (
+        "network",
+        "neurons",
+        "target",
+        "cores",
+        "lower bound",
+        "ratio",
+        "chips",
+        "processor seconds",
     )
+    return Table("Cores and their lower bound", columns, lines)
 
 
 def main() -> None:
     """Print all tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_json_option(parser)
+    path = parser.parse_args().json
     loihi2 = read_target("loihi2")
     old_loihi2 = with_synaptic_memory(loihi2, OLD_COMPILER_WORDS)
     pilotnet = shapes.pilotnet()
-    compare("PilotNet LIF, 12,000 words per core", pilotnet, old_loihi2, published.PILOTNET)
-    compare("MNIST", shapes.dense_net(784, 128, 64, 10), loihi2, published.MNIST, maximum=True)
     oxford = shapes.dense_net(200, 256, 200)
-    compare("Oxford, 12,000 words per core", oxford, old_loihi2, published.OXFORD)
-    print(RESOURCE_NOTES)
-    print_step_cost(pilotnet, loihi2)
-    print(COST_NOTES)
-    print_lower_bounds()
+    mnist = shapes.dense_net(784, 128, 64, 10)
+    last = compare("Oxford, 12,000 words per core", oxford, old_loihi2, published.OXFORD)
+    tables = [
+        compare("PilotNet LIF, 12,000 words per core", pilotnet, old_loihi2, published.PILOTNET),
+        compare("MNIST", mnist, loihi2, published.MNIST, maximum=True),
+        replace(last, note=f"{last.note}\n\n{RESOURCE_NOTES}"),
+        tabulate_step_cost(pilotnet, loihi2),
+        tabulate_lower_bounds(),
+    ]
+    for table in tables:
+        print_table(table)
+    write_result(path, "placement", tables)
 
 
 RESOURCE_NOTES = """Reasons for the differences:
@@ -230,14 +239,12 @@ RESOURCE_NOTES = """Reasons for the differences:
 - routes: pumice counts one per pixel and block of target channels; the compiler prints fewer, by a
   rule that is not public. None of its rows has more.
 - cores: the compiler divides in powers of two along the width, one strip per core; pumice divides
-  in any size along any axis, and lets layers share a core (at most 8 groups of neurons).
-"""
+  in any size along any axis, and lets layers share a core (at most 8 groups of neurons)."""
 COST_NOTES = """No price list describes Loihi 2. Energies are those of Loihi 1, in another process
 technology; times are those of Loihi 1 divided by the speed-ups that Intel states. The input layer
 adds a current to each of its 39,600 neurons in every step, which counts as idle here. Waiting for
 links and the embedded processors that run the loop are in no list. The spike rates are assumed:
-none was published.
-"""
+none was published."""
 
 if __name__ == "__main__":
     main()

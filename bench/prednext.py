@@ -42,7 +42,6 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
 from bench.prednext_report import (
     ABLATION_OBJECTIVE,
@@ -58,6 +57,7 @@ from bench.prednext_runs import (
     cell_key,
     measure_cell,
 )
+from bench.results import Table, add_json_option, print_table, write_result
 from pumice.runtime.files import atomic_write
 
 Weights = Mapping[str, Sequence[float]]
@@ -130,7 +130,8 @@ def main() -> None:
         "--tables", action="store_true", help="print the tables of existing results only"
     )
     parser.add_argument("--quick", action="store_true", help="run the same code on tiny networks")
-    parser.add_argument("-o", "--output", type=Path, default=Path("bench/results/prednext.json"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("bench/raw/prednext.json"))
+    add_json_option(parser)
     arguments = parser.parse_args()
     seeds, weights = (1, {PREDNEXT: (0.5,)}) if arguments.quick else (arguments.seeds, WEIGHTS)
     objectives = (ABLATION_OBJECTIVE,) if arguments.quick else OBJECTIVES
@@ -154,11 +155,10 @@ def main() -> None:
         measure(first_cells(objectives, weights, seeds))
         chosen = choose_weights(cells, objectives)
         measure(second_cells(chosen, seeds) + recorded_cells(seeds))
-    summary: list[tuple[str, list[str], list[list[Any]]]] = build_tables(cells, chosen)
-    for title, header, rows in summary:
-        print(f"\n{title}\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}")
-        for row in rows:
-            print(f"| {' | '.join(map(str, row))} |")
+    tables = [Table(*each) for each in build_tables(cells, chosen)]
+    for table in tables:
+        print_table(table)
+    write_result(arguments.json, "prednext", tables)
     plot_consistency(path.with_suffix(".png"), cells, chosen)
     print(f"\n{path}\n{path.with_suffix('.png')}")
 

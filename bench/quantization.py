@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.results import Table, add_json_option, print_table, write_result
 from pumice.runtime.files import atomic_write
 
 BITS = (8, 7, 6, 5, 4)
@@ -156,9 +157,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="a smaller network, one seed")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("bench/results/quantisation.json")
-    )
+    parser.add_argument("-o", "--output", type=Path, default=Path("bench/raw/quantisation.json"))
+    add_json_option(parser)
     arguments = parser.parse_args()
     seeds = 1 if arguments.quick else arguments.seeds
     settings = {"folder": arguments.folder.name, "seeds": seeds, "quick": arguments.quick}
@@ -173,15 +173,24 @@ def main() -> None:
             cells += done.result()
             cells.sort(key=lambda cell: (cell["seed"], -cell["bits"]))
             write_results(arguments.output, cells, settings)
-    print("| form | bits | accuracy | points lost | maximum | spikes changed |")
-    print("|---|---|---|---|---|---|")
+    table = tabulate(cells)
+    print_table(table)
+    write_result(arguments.json, "quantization", [table])
+
+
+def tabulate(cells: list[Cell]) -> Table:
+    """Tabulate the summary of all forms."""
+    rows = []
     for row in summarize(cells):
         changed = row["spikes_changed"]
         spikes = "" if changed is None else f"{100 * changed:.2f} %"
-        print(
-            f"| {row['form']} | {row['bits']} | {row['accuracy']:.2f} % | {row['lost']:+.2f} "
-            f"| {row['max_lost']:+.2f} | {spikes} |"
+        accuracy, lost = (
+            f"{row['accuracy']:.2f} %",
+            (f"{row[k]:+.2f}" for k in ("lost", "max_lost")),
         )
+        rows.append([row["form"], row["bits"], accuracy, *lost, spikes])
+    columns = ("form", "bits", "accuracy", "points lost", "maximum", "spikes changed")
+    return Table("", columns, rows)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.nets import NETS, calibrate_rates
+from bench.results import Cell, Table, add_json_option, write_result
 from pumice.runtime.stream import EventChunk, Sensor, StreamStats, bin_events, classify_stream
 from pumice.train.data.recordings import read_recordings
 
@@ -48,10 +49,12 @@ def main() -> None:
     """Stream for the given time and print statistics."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
+    add_json_option(parser)
     arguments = parser.parse_args()
     folder = Path(os.environ.get("PUMICE_TEST_DATA", "../shared/data"))
     network = calibrate_rates(NETS["conv 34x34"](), 0.05)
     stats, sent, latencies = StreamStats(), [0], []
+    rows: list[list[Cell]] = []
     last_print = time.monotonic()
     stream = bin_events(
         network,
@@ -62,17 +65,22 @@ def main() -> None:
     for prediction in classify_stream(network, stream, STEPS, stats, every_step=True):
         latencies.append(prediction.milliseconds)
         if time.monotonic() > last_print + 60:
-            print_progress(stats, latencies)
+            rows.append(print_progress(stats, latencies))
             last_print, latencies = time.monotonic(), []
-    print_progress(stats, latencies)
+    rows.append(print_progress(stats, latencies))
     print(stats.as_dict())
     missing = sent[0] - stats.events - stats.off_sensor - stats.out_of_order - stats.dropped_events
     print(f"{sent[0]:,} events sent, {missing} of them missing from the statistics")
+    columns = ("minute", "time bins so far", "peak memory, MB", "p50, ms", "p99, ms", "maximum, ms")
+    lines = [[minute, *row] for minute, row in enumerate(rows, 1)]
+    note = f"{sent[0]:,} events sent, {missing} of them missing from the statistics."
+    table = Table("Latency of a time bin of 10 ms", columns, lines, note)
+    write_result(arguments.json, "soak", [table])
     raise SystemExit(missing != 0)
 
 
-def print_progress(stats: StreamStats, latencies: list[float]) -> None:
-    """Print peak memory, and the latency of the time bins of the last minute."""
+def print_progress(stats: StreamStats, latencies: list[float]) -> list[Cell]:
+    """Print and return peak memory, and the latency of the time bins of the last minute."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     p50, p99 = np.percentile(latencies, (50, 99))
     print(
@@ -80,6 +88,8 @@ def print_progress(stats: StreamStats, latencies: list[float]) -> None:
         f"p50 {p50:.3f} ms, p99 {p99:.3f} ms, maximum {max(latencies):.1f} ms",
         flush=True,
     )
+    times = (f"{p50:.3f}", f"{p99:.3f}", f"{max(latencies):.1f}")
+    return [stats.time_bins, f"{peak:.0f}", *times]
 
 
 if __name__ == "__main__":

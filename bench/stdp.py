@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench.torchvision_stub  # noqa: F401
+from bench.results import Table, add_json_option, print_table, write_result
 from pumice.train.hrsnn import HrsnnOptions
 from pumice.train.hrsnn.stdp import sample_stdp_params, stdp_update, zero_traces
 from pumice.train.hrsnn.wiring import PopulationSizes, Wiring
@@ -98,9 +99,9 @@ def main() -> None:
     """Time all installed implementations and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer steps")
-    steps = 20 if parser.parse_args().quick else 200
-    print("| neurons, synapses | goal | pumice | SpikingJelly, dense | BindsNET, dense |")
-    print("|---|---|---|---|---|")
+    add_json_option(parser)
+    arguments = parser.parse_args()
+    steps, rows = 20 if arguments.quick else 200, []
     for neurons, degree in SIZES.items():
         cells = []
         for build in (pumice_step, spikingjelly_step, bindsnet_step):
@@ -109,8 +110,11 @@ def main() -> None:
                 cells.append(f"{milliseconds:.2f} ms")
             except ImportError as error:
                 cells.append(f"skipped: no {error.name}")
-        goal = f"{GOALS[neurons]} ms"
-        print(f"| {neurons}, {neurons * degree:,} | {goal} | {' | '.join(cells)} |", flush=True)
+        rows.append([f"{neurons:,}", f"{neurons * degree:,}", f"{GOALS[neurons]} ms", *cells])
+    columns = ("neurons", "synapses", "goal", "pumice", "SpikingJelly, dense", "BindsNET, dense")
+    table = Table("Time per step", columns, rows)
+    print_table(table)
+    write_result(arguments.json, "stdp", [table])
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.results import Table, add_json_option, write_result
 from pumice.runtime import Conv, Dense, Network, Population, Projection, write_network
 
 EVENTS_PER_DATAGRAM = 256  # a divisor of a round of the clock
@@ -182,9 +183,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=("udp", "tcp"))
     parser.add_argument("--minutes", type=float, default=60)
+    add_json_option(parser)
     options = parser.parse_args()
     result = run(options.kind, options.minutes)
     print(json.dumps({"kind": options.kind, "minutes": options.minutes, **result}, indent=2))
+    columns = ("sent", "answered", "reported", "missing", "predictions", "peak_mb")
+    heads = ("events sent", *columns[1:-1], "peak memory, MB")
+    title = f"{options.kind.upper()}, {options.minutes:g} minutes"
+    table = Table(title, heads, [[result[name] for name in columns]])
+    write_result(options.json, "stream_soak", [table])
     return 1 if result["missing"] else 0
 
 

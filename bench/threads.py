@@ -17,6 +17,7 @@ import numpy as np
 
 from bench import shapes
 from bench.nets import NETS, calibrate_rates, random_events
+from bench.results import Cell, Table, add_json_option, print_table, write_result
 from pumice.runtime import Network
 from pumice.runtime.engines import cpu
 from pumice.runtime.engines.cpu.threads import parallel_for
@@ -56,16 +57,21 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=16, help="per number of threads")
+    add_json_option(parser)
     arguments = parser.parse_args()
-    print("| network | samples | one thread, ms | two, ms | speedup | speedup, concurrent runs |")
-    print("|---|---|---|---|---|---|")
+    lines: list[list[Cell]] = []
     rows = [(name, NETS[name], batch) for name, sizes in BATCHES.items() for batch in sizes]
     rows.append(("sew-resnet18 128x128", lambda: shapes.sew_resnet18(128, 64, 101), 1))
     for name, build, batch in rows:
         network = build() if batch == 1 else calibrate_rates(build(), RATE)
         one, two, concurrent = measure_scaling(network, batch, arguments.turns)
-        cells = f"{1e3 * one:.1f} | {1e3 * two:.1f} | {one / two:.2f} | {2 * one / concurrent:.2f}"
-        print(f"| {name} | {batch} | {cells} |", flush=True)
+        times = (f"{1e3 * one:.1f}", f"{1e3 * two:.1f}")
+        lines.append([name, batch, *times, f"{one / two:.2f}", f"{2 * one / concurrent:.2f}"])
+    columns = ("network", "samples", "one thread, ms", "two, ms", "speedup",
+               "speedup, concurrent runs")  # fmt: skip
+    table = Table("", columns, lines)
+    print_table(table)
+    write_result(arguments.json, "threads", [table])
 
 
 if __name__ == "__main__":

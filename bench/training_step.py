@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import bench.torchvision_stub  # noqa: F401
+from bench.results import Cell, Table, add_json_option, print_table, write_result
 from pumice.train.losses.cross_entropy import cross_entropy
 from pumice.train.models import ConvOptions, build_model
 from pumice.train.nn.network import SpikingNetwork
@@ -36,7 +37,9 @@ def main() -> None:
     """Time both libraries; print the times and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="five rounds instead of forty")
-    rounds = 5 if parser.parse_args().quick else 40
+    add_json_option(parser)
+    arguments = parser.parse_args()
+    rounds = 5 if arguments.quick else 40
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     torch.manual_seed(0)
@@ -54,8 +57,13 @@ def main() -> None:
         print(f"{error.name} is not installed: timing pumice only (make peers installs it)")
     quantised = build_model(OPTIONS, SHAPE, CLASSES, 1).quantize()
     steps["pumice, as integers"] = training_step(quantised, events, labels)
-    print_times("training step", time_steps(steps, rounds), STEP_LIMIT)
-    print_times("neuron alone", time_steps(neurons, rounds), NEURON_LIMIT)
+    tables = [
+        tabulate("Training step", time_steps(steps, rounds), STEP_LIMIT),
+        tabulate("Neuron layer alone", time_steps(neurons, rounds), NEURON_LIMIT),
+    ]
+    for table in tables:
+        print_table(table)
+    write_result(arguments.json, "training_step", tables)
 
 
 def training_step(
@@ -183,22 +191,24 @@ def time_steps(steps: dict[str, Step], rounds: int) -> dict[str, float]:
     return {name: statistics.median(times[2:]) for name, times in seconds.items()}
 
 
-def print_times(title: str, seconds: dict[str, float], limit: float) -> None:
-    """Print the times, and the ratio of pumice to SpikingJelly."""
-    for name, each in seconds.items():
-        print(f"{title:15}{name:22}{1000 * each:9.2f} ms")
-    if "SpikingJelly" in seconds:
-        ratio = seconds["pumice"] / seconds["SpikingJelly"]
-        print_ratio(title, "pumice / SpikingJelly", ratio, limit)
+def tabulate(title: str, seconds: dict[str, float], limit: float) -> Table:
+    """Tabulate the times and their ratios to SpikingJelly's; the note compares with the limit."""
+    other = seconds.get("SpikingJelly")
+    rows: list[list[Cell]] = [
+        [name, f"{1000 * each:.2f}", f"{each / other:.2f}" if other else None]
+        for name, each in seconds.items()
+    ]
+    note = ""
+    if other:
+        ratio = seconds["pumice"] / other
+        verdict = "met" if ratio <= limit else "missed"
+        note = f"Goal: at most {limit:g} of SpikingJelly's time; {verdict} with {ratio:.2f}."
     if "pumice, as integers" in seconds:
         ratio = seconds["pumice, as integers"] / seconds["pumice"]
-        print_ratio(title, "integers / floats", ratio, INTEGER_LIMIT)
-
-
-def print_ratio(title: str, name: str, ratio: float, limit: float) -> None:
-    """Print a ratio, and whether it is within its limit."""
-    verdict = "met" if ratio <= limit else "MISSED"
-    print(f"{title:15}{name:22}{ratio:9.2f}     {verdict} (<= {limit:g})")
+        verdict = "met" if ratio <= INTEGER_LIMIT else "missed"
+        note += f" In integers at most {INTEGER_LIMIT:g} of the time in floats; {verdict} with "
+        note += f"{ratio:.2f}."
+    return Table(title, ("library", "ms", "of SpikingJelly's time"), rows, note)
 
 
 if __name__ == "__main__":

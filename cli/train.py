@@ -44,8 +44,8 @@ def train(
     """Train a network by a recipe.
 
     Writes weights, history and provenance to a run folder. A run is resumed from its folder alone:
-    'pumice train --resume -o RUN', perhaps with more --epochs where its schedule is constant.
-    --smoke checks a recipe of any kind without its data: shapes, memory and two steps.
+    'pumice train --resume -o RUN', perhaps with more --epochs where its schedule is constant
+    or step. --smoke checks a recipe of any kind without its data: shapes, memory, two steps.
     """
     if smoke:
         _print_smoke(recipe, override or (), as_json)

@@ -1,7 +1,7 @@
 """Assemble the report model of a network from its trace and further measurements."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..runtime.arithmetic import ALIGN_BITS
 from ..runtime.connections import connection_kind
+from ..runtime.evaluate import check_targets
 from ..runtime.files import network_digest
 from ..runtime.host_timing import HostTiming
 from ..runtime.network import Network
@@ -32,7 +33,7 @@ from .model import (
     SpikeRaster,
 )
 from .placement import Placement
-from .totals import Totals
+from .totals import Totals, true_classes
 
 MAX_RASTER_ROWS = 48  # neurons of one population in a raster
 
@@ -95,7 +96,7 @@ def assemble_report(
         totals.add(trace, trace.spikes)
     totals.check()
     counts, by_step = count_ops(network, trace), count_ops_by_step(network, trace)
-    sample = describe_sample(network, trace, sample_index, totals.classes, classes)
+    sample = describe_sample(network, trace, sample_index, totals.labels, classes)
     return Report(
         title=title,
         network=network_digest(network),
@@ -119,6 +120,7 @@ def assemble_report(
         inputs_digest=totals.digest,
         classes=sample.classes,
         confusion=totals.confusion,
+        errors=totals.errors,
         cost_samples=trace.batch if trace.batch < totals.samples else 0,
     )
 
@@ -134,26 +136,56 @@ def describe_sample(
     network: Network,
     trace: Trace,
     index: int,
-    labels: NDArray[np.int64] | None = None,
+    labels: NDArray[Any] | None = None,
     classes: Sequence[str] = (),
 ) -> Sample:
-    """Extract one sample of `trace`: spikes of at most 48 neurons a population, and the logits."""
+    """Extract one sample of `trace`: spikes of at most 48 neurons a population, and the outputs.
+
+    The outputs are logits, or the estimates of a regression, whose `labels` are its targets.
+    """
+    rasters = tuple(
+        _spike_raster(population.name, trace.spikes[population.name][:, index])
+        for population in (*network.inputs, *network.topological_order)
+        if population.kind != "integrator"
+    )
+    if network.readout.task == "regression":
+        return _describe_estimates(network, trace, index, labels, rasters)
     logits = logits_over_time(network, trace)[:, index].astype(np.float64)
     if network.population(network.output).kind == "integrator":
         logits /= 1 << ALIGN_BITS
     names = tuple(classes) if len(classes) == logits.shape[1] else ()
     names = names or tuple(str(k) for k in range(logits.shape[1]))
-    label = -1 if labels is None else int(labels[index])
+    true = true_classes(labels)
+    label = -1 if true is None else int(true[index])
     return Sample(
         label=names[label] if 0 <= label < len(names) else str(label) if label >= 0 else "",
         prediction=names[int(logits[-1].argmax())],
         classes=names,
-        rasters=tuple(
-            _spike_raster(population.name, trace.spikes[population.name][:, index])
-            for population in (*network.inputs, *network.topological_order)
-            if population.kind != "integrator"
-        ),
+        rasters=rasters,
         logits=tuple(tuple(values) for values in logits.T.tolist()),
+    )
+
+
+def _describe_estimates(
+    network: Network,
+    trace: Trace,
+    index: int,
+    targets: NDArray[Any] | None,
+    rasters: tuple[SpikeRaster, ...],
+) -> Sample:
+    """One sample of a regression: its targets, and its estimates after each timestep."""
+    estimates = replace(trace, network=network).estimates
+    label = ""
+    if targets is not None:
+        values = check_targets(targets[: trace.batch], estimates.shape[1:])[index]
+        label = ", ".join(f"{value:.3g}" for value in values)
+    return Sample(
+        label=label,
+        prediction=", ".join(f"{value:.3g}" for value in estimates[-1, index]),
+        classes=tuple(f"output {k}" for k in range(1, estimates.shape[2] + 1)),
+        rasters=rasters,
+        logits=tuple(tuple(values) for values in estimates[:, index].T.tolist()),
+        task="regression",
     )
 
 

@@ -56,6 +56,10 @@ def _curve_rows(report: Report) -> Iterator[Row]:
     for curve in report.curves:
         for step, value in enumerate(curve.accuracy, 1):
             yield "accuracy", curve.name, "", step, "", value, value
+    if report.errors:
+        for name in ("mean_absolute", "root_mean_squared"):
+            for step, value in enumerate(getattr(report.errors, name), 1):
+                yield "error", "integer", name, step, "", value, value
     if report.early_exit:
         for step, count in enumerate(report.early_exit.counts, 1):
             yield "exits", "", "samples", step, "", count, count

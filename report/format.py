@@ -112,6 +112,12 @@ def summarize(report: Report) -> str:
             f"The accuracy after {timesteps} timesteps is {join_words(accuracies)}, "
             f"on {samples} samples."
         )
+    if report.errors:
+        text = (
+            f"The mean absolute error after {timesteps} timesteps is "
+            f"{format_count(report.errors.mean_absolute[-1])} in units of the targets, on "
+            f"{samples} samples."
+        )
     text += (
         f" One inference sends {format_count(round(report.events))} events, which cause "
         f"{format_count(round(report.cumulative_operations[-1]))} synaptic operations."

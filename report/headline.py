@@ -31,11 +31,12 @@ class KeyFigure:
 
 
 def key_figures(report: Report) -> tuple[KeyFigure, ...]:
-    """Select accuracy, latency, energy and cores on the chosen target, as far as there are any."""
+    """Select accuracy or error, latency, energy and cores on the chosen target, if known."""
     target = chosen_target(report)
     placement = next((each for each in report.placements if each.target == target), None)
     figures = (
         _accuracy(report),
+        _error(report),
         _latency(report, placement),
         _energy(report, target),
         _resources(placement),
@@ -91,6 +92,23 @@ def _accuracy(report: Report) -> KeyFigure | None:
         f"measured on {format_count(report.samples)} samples: {100 * low:.1f} to "
         f"{format_percent(high)} with 95 % confidence",
     )
+
+
+def _error(report: Report) -> KeyFigure | None:
+    """Mean absolute error of a regression, in units of its targets."""
+    errors = report.errors
+    if errors is None:
+        return None
+    certainty = f"measured on {format_count(report.samples)} samples"
+    if errors.interval:
+        low, high = (format_count(end) for end in errors.interval)
+        certainty += f": {low} to {high} with 95 % confidence"
+    certainty += (
+        f"; root mean squared error {format_count(errors.root_mean_squared[-1])}, of the mean of "
+        f"all targets {format_count(errors.target_deviation)}"
+    )
+    value = format_count(errors.mean_absolute[-1])
+    return KeyFigure("mean absolute error, integers", value, certainty)
 
 
 def _latency(report: Report, placement: Placement | None) -> KeyFigure | None:

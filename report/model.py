@@ -7,6 +7,7 @@ from typing import Any
 from ..runtime.errors import DataError
 from ..runtime.exit_calibration import EarlyExitStats as EarlyExitStats
 from ..runtime.host_timing import HostTiming as HostTiming
+from ..runtime.readout import Task
 from ..runtime.verify import VerificationReport
 from .placement import Placement, Range
 
@@ -41,6 +42,25 @@ class AccuracyCurve:
 
     name: str
     accuracy: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class RegressionErrors:
+    """Errors of a regression after each timestep, in units of the targets.
+
+    Attributes:
+        mean_absolute: Mean absolute error, over samples and outputs.
+        root_mean_squared: Root mean squared error.
+        interval: 95 % confidence interval of the last mean absolute error, from the standard
+            deviation over samples; None of one sample.
+        target_deviation: Standard deviation of the targets: the root mean squared error of an
+            estimate that is always their mean.
+    """
+
+    mean_absolute: tuple[float, ...]
+    root_mean_squared: tuple[float, ...]
+    interval: tuple[float, float] | None
+    target_deviation: float
 
 
 @dataclass(frozen=True)
@@ -109,11 +129,13 @@ class Sample:
     """One sample: spikes of all populations, and the logits over time.
 
     Attributes:
-        label: True class, empty where it is not known.
-        prediction: Predicted class after the last timestep.
-        classes: Names of the classes.
+        label: True class, or targets of a regression; empty where it is not known.
+        prediction: Predicted class after the last timestep, or estimates of a regression.
+        classes: Names of the classes, or of the outputs.
         rasters: Spikes of each population.
-        logits: Logit by class and timestep: a spike count or, in weight units, a voltage.
+        logits: Logit by class and timestep: a spike count or, in weight units, a voltage; of a
+            regression the estimates.
+        task: `classification` or `regression`.
     """
 
     label: str
@@ -121,6 +143,7 @@ class Sample:
     classes: tuple[str, ...]
     rasters: tuple[SpikeRaster, ...]
     logits: tuple[tuple[float, ...], ...]
+    task: Task = "classification"
 
 
 @dataclass(frozen=True)
@@ -154,10 +177,11 @@ class Report:
             last timestep; empty where the true classes are not known.
         cost_samples: Number of samples, the first ones, that activity, operations and costs are
             means over; 0 for all.
+        errors: Errors of a regression; None for a classification, and without targets.
 
     Raises:
-        DataError: A curve, or `early_exit`, does not have one value per timestep, or `confusion`
-            is not square.
+        DataError: A curve, `errors` or `early_exit` does not have one value per timestep, or
+            `confusion` is not square.
     """
 
     title: str
@@ -183,6 +207,7 @@ class Report:
     classes: tuple[str, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     cost_samples: int = 0
+    errors: RegressionErrors | None = None
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.confusion) for row in self.confusion):
@@ -193,6 +218,11 @@ class Report:
                     f"curve {curve.name}: {len(curve.accuracy)} values, "
                     f"but there are {self.timesteps} timesteps"
                 )
+        if self.errors and len(self.errors.mean_absolute) != self.timesteps:
+            raise DataError(
+                f"errors: {len(self.errors.mean_absolute)} values, "
+                f"but there are {self.timesteps} timesteps"
+            )
         if self.early_exit and len(self.early_exit.counts) != self.timesteps:
             raise DataError(
                 f"exits: {len(self.early_exit.counts)} counts, "

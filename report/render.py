@@ -53,6 +53,7 @@ def render(report: Report) -> str:
         curve_name=accuracy_name(curve) if curve else "",
         verdict=verification_sentence(report.verification) if report.verification else "",
         accuracy_chart=_accuracy_chart(report),
+        error_chart=_error_chart(report),
         pareto=_pareto_chart(report, energy),
         steps=step_rows(report, energy),
         exits_chart=_exits_chart(report),
@@ -123,6 +124,19 @@ def _accuracy_chart(report: Report) -> str | None:
     return line_chart(lines, alt_text, percent_formatter, high=1.0)
 
 
+def _error_chart(report: Report) -> str | None:
+    """Draw the errors of a regression over timesteps."""
+    if report.errors is None:
+        return None
+    lines = [
+        Line(("mean absolute",), report.errors.mean_absolute, "first"),
+        Line(("root mean squared",), report.errors.root_mean_squared, "second"),
+    ]
+    last = format_count(report.errors.mean_absolute[-1])
+    alt_text = f"Errors against timesteps; the mean absolute error ends with {last}."
+    return line_chart(lines, alt_text, axis_formatter, low=0.0)
+
+
 def _pareto_chart(report: Report, energy: Energy | None) -> str | None:
     """Draw accuracy against energy at each timestep, by the first model of the chosen target."""
     curve = main_curve(report)
@@ -141,10 +155,11 @@ def _pareto_chart(report: Report, energy: Energy | None) -> str | None:
 
 @dataclass(frozen=True)
 class StepRow:
-    """Accuracy and cost of an inference that stops after `timestep`; None where not known."""
+    """Accuracy, error and cost of an inference that stops after `timestep`; None if not known."""
 
     timestep: int
     accuracy: float | None
+    error: float | None
     events: float | None
     operations: float
     energy: Range | None
@@ -164,6 +179,7 @@ def step_rows(report: Report, energy: Energy | None) -> tuple[StepRow, ...]:
         StepRow(
             step,
             curve.accuracy[step - 1] if curve else None,
+            report.errors.mean_absolute[step - 1] if report.errors else None,
             report.cumulative_events[step - 1] if report.cumulative_events else None,
             report.cumulative_operations[step - 1],
             by_step[step - 1] if by_step else None,
@@ -248,4 +264,10 @@ def _output_chart(report: Report) -> str | None:
     ]
     lines.sort(key=lambda line: line.style != "pale")
     alt_text = f"Logit of each class against timesteps; the largest is that of {sample.prediction}."
+    if sample.task == "regression":
+        lines = [
+            Line((name,), values, STYLES[k % len(STYLES)])
+            for k, (name, values) in enumerate(zip(sample.classes, sample.logits, strict=True))
+        ]
+        alt_text = f"Estimates against timesteps, ending with {sample.prediction}."
     return line_chart(lines, alt_text, axis_formatter)

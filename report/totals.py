@@ -12,6 +12,8 @@ from ..runtime.errors import EngineError
 from ..runtime.evaluate import check_targets
 from ..runtime.network import Network
 from ..runtime.trace import Trace, logits_over_time
+from .headline import NORMAL_QUANTILE
+from .model import RegressionErrors
 
 
 class Totals:
@@ -27,7 +29,7 @@ class Totals:
         self.classes = true_classes(labels)
         self._correct: NDArray[np.int64] = np.zeros(0, np.int64)
         self._confusion: NDArray[np.int64] = np.zeros((0, 0), np.int64)
-        self._errors = np.zeros(3)  # absolute, squared, number
+        self._errors: list[NDArray[np.float64]] = []  # absolute and squared, of each batch
         self._digests = {population.name: hashlib.sha256() for population in network.inputs}
 
     def add(self, trace: Trace, events: Mapping[str, NDArray[Any]]) -> None:
@@ -45,10 +47,10 @@ class Totals:
             self._correct = correct if not len(self._correct) else self._correct + correct
             self._confusion = confusion if not len(self._confusion) else self._confusion + confusion
         elif self.labels is not None and self.network.readout.task == "regression":
-            estimates = trace.estimates[-1]
-            targets = check_targets(self.labels[first : self.samples], estimates.shape)
+            estimates = trace.estimates
+            targets = check_targets(self.labels[first : self.samples], estimates.shape[1:])
             error = estimates - targets
-            self._errors += np.abs(error).sum(), np.square(error).sum(), error.size
+            self._errors.append(np.stack([np.abs(error), np.square(error)]).mean(axis=3))
 
     def check(self) -> None:
         """Raise `EngineError` where there are more labels than samples."""
@@ -73,13 +75,31 @@ class Totals:
         """Accuracy, or errors of a regression in units of the targets, after the last timestep."""
         if self.accuracy is not None:
             return {"ClassificationAccuracy": self.accuracy[-1]}
-        absolute, squared, number = self._errors.tolist()
-        if not number:
+        errors = self.errors
+        if errors is None:
             return {}
         return {
-            "MeanAbsoluteError": absolute / number,
-            "RootMeanSquaredError": float(np.sqrt(squared / number)),
+            "MeanAbsoluteError": errors.mean_absolute[-1],
+            "RootMeanSquaredError": errors.root_mean_squared[-1],
         }
+
+    @property
+    def errors(self) -> RegressionErrors | None:
+        """Errors of a regression; the interval is 1.96 standard errors of the mean wide."""
+        if not self._errors or self.labels is None:
+            return None
+        absolute, squared = np.concatenate(self._errors, axis=2)  # (timesteps, samples) each
+        last, interval = absolute[-1], None
+        if self.samples > 1:
+            spread = NORMAL_QUANTILE * float(last.std(ddof=1)) / self.samples**0.5
+            interval = (max(float(last.mean()) - spread, 0.0), float(last.mean()) + spread)
+        targets = np.asarray(self.labels, np.float64)
+        return RegressionErrors(
+            tuple(absolute.mean(axis=1).tolist()),
+            tuple(np.sqrt(squared.mean(axis=1)).tolist()),
+            interval,
+            float(np.sqrt(np.square(targets - targets.mean(axis=0)).mean())),
+        )
 
     @property
     def digest(self) -> str:

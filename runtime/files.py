@@ -223,11 +223,17 @@ def _write(
         temporary.write_bytes(content)
 
 
+def describe_absence(path: str | os.PathLike[str]) -> str:
+    """Why there is no regular file at `path`: a folder, a device or FIFO, or nothing."""
+    if os.path.isdir(path):
+        return "is a folder; name a file in it"
+    return "is no regular file; name one" if os.path.exists(path) else "no such file"
+
+
 def _read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any] | None]:
     """Read the network of a file and, of a program, its placement as JSON values."""
     if not os.path.isfile(path):
-        kind = "is a folder; name a file in it" if os.path.isdir(path) else "no such file"
-        raise FileError(f"{path}: {kind}")
+        raise FileError(f"{path}: {describe_absence(path)}")
     check_lfs_pointer(path)
     try:
         with safe_open(path, framework="np") as file:

@@ -25,6 +25,13 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 DOCUMENTS = sorted((DOCS / "benchmarks").glob("*.json"))
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if "<!-- benchmark: " in page.read_text()]
+SCRIPTS = sorted(
+    path
+    for path in (ROOT / "bench").glob("*.py")
+    if 'if __name__ == "__main__"' in path.read_text()
+)
+# These compute settings or run in the environment of another library; others report their figures.
+WITHOUT_JSON = {"firmware_qualia.py", "hrsnn_laws.py"}
 
 
 def renderer() -> ModuleType:
@@ -52,6 +59,13 @@ def test_documents_are_valid_and_shown(path: Path) -> None:
     for figure in result.figures:
         assert (path.parent / figure.file).is_file()
     assert any(f"<!-- benchmark: {path.stem}" in page.read_text() for page in PAGES)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_write_documents(script: Path) -> None:
+    text = script.read_text(encoding="utf-8")
+    if script.name not in WITHOUT_JSON:
+        assert "add_json_option(" in text and "write_result(" in text
 
 
 def test_a_document_is_read_as_it_was_written(

@@ -25,6 +25,16 @@ MISTAKES = [
     ("run net.pumice --engine cup", "'cup' is not one of .*; did you mean 'cpu'"),
     ("run absent.pumice", "absent.pumice: no such file"),
     ("run folder", "folder: is a folder; name a file in it"),
+    ("run pipe", "pipe: is no regular file; name one"),
+    ("run net.pumice --events pipe", "pipe: is no regular file; name one"),
+    ("run net.pumice --events /dev/null", "/dev/null: is no regular file; name one"),
+    ("stream net.pumice pipe", "pipe: is no regular file; needs a recording"),
+    ("export net.pumice --to c -o pipe", "pipe: is a file; name a folder"),
+    ("export net.pumice --to onnx -o /dev/full", "/dev/full: cannot be written: No space left"),
+    ("export net.pumice --to onnx -o /proc/net.onnx", "/proc/net.onnx: cannot be written"),
+    ("profile net.pumice --events events.npz --csv /dev/full", "cannot be written: No space left"),
+    ("report net.pumice -o /dev/null", "/dev/null: is a file; name a folder"),
+    ("train digits-events -o pipe", "pipe: is a file; name a folder"),
     ("run text.pumice", "text.pumice: is truncated or no .pumice file .*; write it again"),
     ("run net.pumice --events absent.npz", "absent.npz: cannot be read: No such file"),
     ("run net.pumice --events wrong.npz", "in: events are .* needs integers"),
@@ -162,6 +172,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bad.toml").write_text("[data\n")
     (folder / "key.toml").write_text('[data]\nname = "digits-events"\n[training]\nepoch = 3\n')
     (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe")
     (folder / "run").mkdir()
     (folder / "run" / "recipe.json").write_text("{}")
     (folder / "text.txt").write_text("no events")

@@ -71,6 +71,15 @@ def test_a_regression_runs_end_to_end(recipe: Path, tmp_path: Path) -> None:
     succeed("report", network, "-o", tmp_path / "report", "--engines", "reference,cpu")
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert np.isclose(report["neurobench"]["MeanAbsoluteError"], errors["mae"][-1], rtol=1e-4)
+    assert np.allclose(report["errors"]["mean_absolute"], errors["mae"], rtol=1e-4)
+    assert np.allclose(report["errors"]["root_mean_squared"], errors["rmse"], rtol=1e-4)
+    low, high = report["errors"]["interval"]
+    assert low < errors["mae"][-1] < high
+    assert report["sample"]["task"] == "regression" and float(report["sample"]["label"])
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "<dt>mean absolute error, integers</dt>" in page.partition("</header>")[0]
+    assert "Error and cost over time" in page and "whose target is" in page
+    assert "error,integer,mean_absolute,3" in (tmp_path / "report" / "report.csv").read_text()
 
 
 @pytest.mark.parametrize(

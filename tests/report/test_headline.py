@@ -7,6 +7,8 @@ from reports import BARE, ENERGY, FULL, OTHER_ENERGY, PLACED
 
 from pumice.report import HostTiming, Placement, key_figures
 from pumice.report.headline import chosen_target, wilson_interval
+from pumice.report.model import RegressionErrors
+from pumice.runtime.errors import DataError
 
 REPORT = replace(
     FULL, samples=100, placements=(PLACED,), energies=(*FULL.energies, ENERGY, OTHER_ENERGY)
@@ -23,6 +25,18 @@ def test_the_figures_are_those_of_the_first_target_each_with_its_certainty() -> 
     assert energy.certainty == ("estimate by derived energies (a list); 5.00 nJ (another list)")
     assert (cores.name, cores.value) == ("cores, Small chip", "2")
     assert "no placement takes fewer than 1" in cores.certainty
+
+
+def test_a_regression_has_its_error_instead_of_an_accuracy() -> None:
+    errors = RegressionErrors((0.5, 0.25), (0.75, 0.3125), (0.2, 0.3), 1.5)
+    first, *_ = key_figures(replace(REPORT, curves=(), errors=errors))
+    assert (first.name, first.value) == ("mean absolute error, integers", "0.25")
+    assert first.certainty == (
+        "measured on 100 samples: 0.2 to 0.3 with 95 % confidence; root mean squared error 0.312, "
+        "of the mean of all targets 1.5"
+    )
+    with pytest.raises(DataError, match="errors: 2 values, but there are 3 timesteps"):
+        replace(BARE, timesteps=3, errors=errors)
 
 
 def test_a_network_that_does_not_fit_is_told_by_its_reason() -> None:

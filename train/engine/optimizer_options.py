@@ -88,7 +88,7 @@ class WarmupOptions(Options):
 
 
 class ConstantOptions(WarmupOptions):
-    """A constant learning rate. Only a run with it can be extended by more epochs.
+    """A constant learning rate. A run with it can be extended by more epochs.
 
     - `name`: schedule.
     """
@@ -109,6 +109,8 @@ class AnnealingOptions(WarmupOptions):
 
 class StepOptions(WarmupOptions):
     """A learning rate that is multiplied by a factor every so many epochs, or at given ones.
+
+    A run with it can be extended by more epochs.
 
     - `name`: schedule.
     - `every`: epochs between two changes.

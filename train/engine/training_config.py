@@ -12,6 +12,7 @@ from .optimizer_options import (
     OneCycleOptions,
     Optimizer,
     Schedule,
+    StepOptions,
     WarmupOptions,
 )
 
@@ -103,7 +104,7 @@ class TrainingOptions(Options):
     @property
     def can_extend(self) -> bool:
         """True where learning rates do not depend on the number of epochs."""
-        return isinstance(self.schedule, ConstantOptions) and not self.patience
+        return isinstance(self.schedule, ConstantOptions | StepOptions) and not self.patience
 
 
 class DeviceOptions(Options):

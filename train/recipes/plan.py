@@ -218,7 +218,7 @@ def extend_run(folder: Path, recipe: Recipe, epochs: int) -> Recipe:
 
     The run then continues as if it had had that length from the start: from its last epoch, or
     from the last one before quantization-aware training. This needs a learning rate that does not
-    depend on the length, `training.schedule = "constant"`.
+    depend on the length, `training.schedule` "constant" or "step".
 
     Raises:
         RecipeError: The schedule depends on the length, or `epochs` is not above the present one.
@@ -232,8 +232,8 @@ def extend_run(folder: Path, recipe: Recipe, epochs: int) -> Recipe:
     cause = _fixed_length(recipe)
     if trained and cause:
         raise RecipeError(
-            f"--epochs {epochs}: {cause}; train anew, with --set training.schedule=constant if it "
-            "is to be extended later"
+            f"--epochs {epochs}: {cause}; train anew, with --set training.schedule=constant or "
+            "step if it is to be extended later"
         )
     before_qat = folder / BEFORE_QAT_FILE
     quantized = count_epochs(folder) - (training.epochs - training.qat_epochs) > 0

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.errors import FileError, MissingPackage
-from ....runtime.files import check_lfs_pointer
+from ....runtime.files import check_lfs_pointer, describe_absence
 
 WORKER_SCRIPT = Path(__file__).with_name("worker.py")
 TIMEOUT_SECONDS = 120.0
@@ -69,7 +69,7 @@ class SandboxedReader:
                 than the timeout.
         """
         if not os.path.isfile(path):
-            raise FileError(f"{path}: no such file")
+            raise FileError(f"{path}: {describe_absence(path)}")
         check_lfs_pointer(path)
         archive = self._request(json.dumps(os.path.abspath(path)).encode() + b"\n")
         if archive is None:

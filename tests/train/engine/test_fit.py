@@ -111,9 +111,12 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(tmp_path: Path) ->
     assert (killed / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
 
 
-def test_a_run_killed_and_extended_gives_the_weights_of_a_longer_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("schedule", ["constant", {"name": "step", "every": 2, "factor": 0.5}])
+def test_a_run_killed_and_extended_gives_the_weights_of_a_longer_run(
+    schedule: Any, tmp_path: Path
+) -> None:
     """From the folder alone: after a finished run, and after one that was stopped before QAT."""
-    training = {**RECIPE["training"], "schedule": "constant"}
+    training = {**RECIPE["training"], "schedule": schedule}
     short, long = (
         Recipe.model_validate({**RECIPE, "training": {**training, "epochs": epochs}})
         for epochs in (EPOCHS, EPOCHS + 2)
