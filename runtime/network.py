@@ -15,6 +15,7 @@ from .connections import Conv, SumPool
 from .early_exit import EarlyExit
 from .encoders.encoder import Encoder, encoded_shape, frame_shape, value_shape
 from .encoders.log_mel import LogMel
+from .encoders.standardize import Standardize
 from .errors import NetworkError
 from .exporters import export_network
 from .population import ENCODERS, Population
@@ -240,7 +241,7 @@ def _check_encoders(network: Network) -> None:
         raise NetworkError(
             f"{names}: has shape {population.shape}, but its encoders give {encoded}"
         )
-    largest = last.max_value if isinstance(last, LogMel) else 1
+    largest = last.max_value if isinstance(last, LogMel | Standardize) else 1
     if largest > population.max_value:
         raise NetworkError(
             f"{names}: takes 0..{population.max_value}, but its encoders give 0..{largest}"

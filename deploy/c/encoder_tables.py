@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime import Network
-from ...runtime.encoders import DeltaCode, LatencyCode, LogMel, RateCode
+from ...runtime.encoders import DeltaCode, LatencyCode, LogMel, RateCode, Standardize
 from ...runtime.encoders.encoder import frame_shape, value_shape
 from ...runtime.encoders.fixed_fft import power_shift
 
-TABLES = ("window", "sine", "edges", "weight", "scale", "offset")  # in the order of the CRC
+TABLES = ("window", "sine", "edges", "weight", "scale", "offset", "mean")  # in the order of the CRC
 
 RAW_BYTES, RAW_WAVEFORM = 1, 2
 
@@ -24,7 +24,7 @@ class EncoderTables:
 
     Attributes:
         sizes: Fields of `pm_encoder_sizes`.
-        tables: Constants of the filter bank, by name; empty without one.
+        tables: Constants of the filter bank or the standardization, by name; else empty.
         buffers: Entries of each buffer, by its type and name.
         features: Features that the encoder is compiled with, by macro.
     """
@@ -36,8 +36,8 @@ class EncoderTables:
 
     @property
     def takes_waveform(self) -> bool:
-        """True where raw input is a waveform, int16; else it is bytes."""
-        return bool(self.features["PUMICE_MEL"])
+        """True where raw input is a waveform or rows of a series, int16; else it is bytes."""
+        return self.features["PUMICE_MEL"] or self.features["PUMICE_STANDARDIZE"]
 
     @property
     def raw_kind(self) -> int:
@@ -77,32 +77,46 @@ def compile_encoders(network: Network) -> EncoderTables | None:
         return None
     first, last = network.encoders[0], network.encoders[-1]
     mel = first if isinstance(first, LogMel) else None
+    series = first if isinstance(first, Standardize) else None
+    sensor = mel or series
     values = value_shape(network.encoders, frame_shape(network.inputs[0].shape))
     count = int(np.prod(values))
     delta = isinstance(last, DeltaCode)
     sizes = {
-        "raw": mel.input_size if mel else count,
+        "raw": sensor.input_size if sensor else count,
         "values": count,
         "bits": last.value_bits if isinstance(last, RateCode | LatencyCode) else 8,
         "timesteps": last.timesteps if isinstance(last, LatencyCode) else 0,
         "threshold": last.threshold if isinstance(last, DeltaCode) else 0,
         **_mel_sizes(mel),
+        **(_series_sizes(series) if series else {}),
     }
     buffers = {
         "int16_t history": mel.history if mel else 0,
         "int32_t spectrum": mel.fft_size if mel else 0,
         "int32_t levels": mel.bands if mel else 0,
-        "uint8_t frame": count if mel and delta else 0,
+        "uint8_t frame": count if sensor and delta else 0,
         "uint8_t reference": count if delta else 0,
     }
     features = {
         "PUMICE_MEL": mel is not None,
+        "PUMICE_STANDARDIZE": series is not None,
         "PUMICE_RATE": isinstance(last, RateCode),
         "PUMICE_LATENCY": isinstance(last, LatencyCode),
         "PUMICE_DELTA": delta,
     }
-    tables = {name: getattr(mel, name) for name in TABLES} if mel else {}
+    names = TABLES[:-1] if mel else ("scale", "mean") if series else ()
+    tables = {name: getattr(sensor, name) for name in names}
     return EncoderTables(sizes, tables, buffers, features)
+
+
+def _series_sizes(series: Standardize) -> dict[str, int]:
+    """Fields of a standardization, whose features take the place of bands, rows of windows."""
+    return {
+        "windows": series.rows,
+        "bands": series.features,
+        "max_value": series.max_value,
+    }
 
 
 def _mel_sizes(mel: LogMel | None) -> dict[str, int]:

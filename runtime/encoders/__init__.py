@@ -1,4 +1,4 @@
-"""Encoders of waveforms and values to events, in the integers that a device applies."""
+"""Encoders of waveforms, time series and values to events, in integers of a device."""
 
 from .encoder import Encoder as Encoder
 from .encoder import apply_encoders as apply_encoders
@@ -9,4 +9,5 @@ from .log_mel import LogMel as LogMel
 from .spike_codes import DeltaCode as DeltaCode
 from .spike_codes import LatencyCode as LatencyCode
 from .spike_codes import RateCode as RateCode
+from .standardize import Standardize as Standardize
 from .waveform import read_waveform as read_waveform

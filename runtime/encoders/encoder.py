@@ -1,7 +1,8 @@
 """Encoders of a network: what turns raw input into its events, as plain values and applied.
 
-A network's encoders are applied one after another. The first takes what a sensor gives: a waveform,
-int16, where it is a filter bank, else values of one byte.
+A network's encoders are applied one after another. The first takes what a sensor gives: a waveform
+or rows of a time series, int16, where it is a filter bank or a standardization, else values of one
+byte.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 from ..errors import EngineError, NetworkError
 from .log_mel import LogMel, encode_waveforms
 from .spike_codes import DeltaCode, LatencyCode, RateCode
+from .standardize import Standardize, encode_rows, to_device_rows
 
-Encoder = LogMel | RateCode | LatencyCode | DeltaCode
+Encoder = LogMel | Standardize | RateCode | LatencyCode | DeltaCode
+SensorEncoder = LogMel | Standardize  # takes int16 of a sensor
 ENCODERS: dict[str, type[Encoder]] = {
-    cls.kind: cls for cls in (LogMel, RateCode, LatencyCode, DeltaCode)
+    cls.kind: cls for cls in (LogMel, Standardize, RateCode, LatencyCode, DeltaCode)
 }
 Shape = tuple[int, int, int]
 
@@ -42,21 +45,21 @@ def encoder_from_dict(values: Mapping[str, Any]) -> Encoder:
 
 
 def encoded_shape(encoders: Sequence[Encoder], shape: Shape) -> Shape:
-    """Shape of a timestep's events, of values of `shape` (that of the spectra for a filter bank).
+    """Shape of a timestep's events, of values of `shape` (what a first encoder of int16 gives).
 
-    Raises `NetworkError` where a filter bank is not the first encoder, or spikes are encoded again.
+    Raises `NetworkError` where an encoder of int16 is not the first, or spikes are encoded again.
     """
     for place, encoder in enumerate(encoders):
-        if isinstance(encoder, LogMel):
+        if isinstance(encoder, SensorEncoder):
             if place:
-                raise NetworkError(f"{encoder.kind}: takes a waveform, so it must come first")
+                raise NetworkError(f"{encoder.kind}: takes int16 samples, so it must come first")
             shape = encoder.output_shape
             continue
-        if place and not isinstance(encoders[place - 1], LogMel):
+        if place and not isinstance(encoders[place - 1], SensorEncoder):
             raise NetworkError(f"{encoder.kind}: takes values, not the spikes of another code")
         if place and not isinstance(encoder, DeltaCode):
             raise NetworkError(
-                f"{encoder.kind}: takes static values, but spectra change; use delta"
+                f"{encoder.kind}: takes static values, but sequences change; use delta"
             )
         shape = encoder.encoded_shape(shape)
     return shape
@@ -80,11 +83,12 @@ def apply_encoders(
 
     Args:
         encoders: At least one.
-        raw: int16 waveforms (samples, length) of a filter bank; else integers 0 to 255, static
+        raw: int16 waveforms (samples, length) of a filter bank; rows (samples, rows, features) of a
+            standardization, see `standardize.to_device_rows`; else integers 0 to 255, static
             (samples, channels, height, width) of a rate or latency code, or sequences (timesteps,
             samples, channels, height, width) of a delta code.
         timesteps: Number of timesteps; longer input is cut. Shorter waveforms are padded with
-            zeros.
+            zeros, shorter series with the mean.
 
     Raises:
         EngineError: The input has another shape, type or range.
@@ -92,11 +96,13 @@ def apply_encoders(
     first, *others = encoders
     if isinstance(first, LogMel):
         values = encode_waveforms(first, as_waveforms(raw), timesteps)
+    elif isinstance(first, Standardize):
+        values = encode_rows(first, to_device_rows(first, raw), timesteps)
     else:
         values = _as_values(first, raw, timesteps)
         others = list(encoders)
     for encoder in others:
-        assert not isinstance(encoder, LogMel)
+        assert not isinstance(encoder, SensorEncoder)
         values = encoder.encode(values)
     return values
 

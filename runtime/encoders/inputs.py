@@ -1,4 +1,4 @@
-"""Encode raw input for a network: waveforms or values to the events that its engines take."""
+"""Encode raw input for a network: waveforms, time series or values to its events."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -14,6 +14,7 @@ from .encoder import apply_encoders, as_waveforms, frame_shape, value_shape
 from .log_mel import LogMel
 from .op_counts import EncoderOps, count_encoder_ops
 from .spike_codes import DeltaCode, LatencyCode
+from .standardize import Standardize, pad_rows, to_device_rows
 from .waveform import read_waveform
 
 DEFAULT_TIMESTEPS = 8  # of a rate code, for a network without a recipe in its provenance
@@ -25,8 +26,8 @@ class EncodedInputs:
 
     Attributes:
         events: Events of its input population, uint8 (timesteps, samples, *shape), by its name.
-        raw: What a device gets at each timestep: int16 (timesteps, samples, waveform samples), or
-            uint8 (timesteps, samples, channels, height, width).
+        raw: What a device gets at each timestep: int16 (timesteps, samples, entries) of waveforms
+            or of rows of a series, or uint8 (timesteps, samples, channels, height, width).
     """
 
     events: Mapping[str, NDArray[np.uint8]]
@@ -41,7 +42,9 @@ def encode(network: Network, raw: Any, timesteps: int | None = None) -> EncodedI
     Args:
         network: Network with encoders.
         raw: Waveforms: the path of a `.wav` file or a list of paths, an array of int16 (length,) or
-            (samples, length), or a list of arrays of any length. For a rate or latency code static
+            (samples, length), or a list of arrays of any length. For a standardization series
+            (samples, rows, features) or (rows, features): int16 of the device, else numbers in the
+            units of the training files. For a rate or latency code static
             values, integers (samples, *shape); for a delta code sequences (timesteps, samples,
             *shape).
         timesteps: Number of timesteps; by default that of the training recipe, and without one as
@@ -57,6 +60,8 @@ def encode(network: Network, raw: Any, timesteps: int | None = None) -> EncodedI
     first = network.encoders[0]
     if isinstance(first, LogMel):
         array: NDArray[Any] = _stack_waveforms(raw, first.sample_rate)
+    elif isinstance(first, Standardize):
+        array = to_device_rows(first, raw)
     else:
         array = _with_frames(np.asarray(raw), network, isinstance(first, DeltaCode))
     steps = timesteps or _default_timesteps(network, array)
@@ -68,6 +73,8 @@ def encode(network: Network, raw: Any, timesteps: int | None = None) -> EncodedI
 def random_raw_inputs(network: Network, timesteps: int, samples: int = 1) -> EncodedInputs:
     """Encode random raw input, the same each time: noise of standard deviation 3000, or values.
 
+    Series have the mean and the deviation of the training samples.
+
     Raises `EngineError` where the network has no encoders.
     """
     generator = np.random.default_rng(0)
@@ -75,6 +82,11 @@ def random_raw_inputs(network: Network, timesteps: int, samples: int = 1) -> Enc
     if isinstance(first, LogMel):
         noise = generator.normal(0, 3000, (samples, timesteps * first.input_size))
         return encode(network, noise.clip(-32768, 32767).astype(np.int16), timesteps)
+    if isinstance(first, Standardize):
+        deviation = (1 << 16) * first.max_value / 3 / first.scale
+        size = samples, timesteps * first.rows, first.features
+        rows = generator.normal(first.mean, deviation, size)
+        return encode(network, rows.clip(-32768, 32767).astype(np.int16), timesteps)
     shape = value_shape(network.encoders, frame_shape(network.inputs[0].shape)) if first else ()
     leading = (timesteps, samples) if isinstance(first, DeltaCode) else (samples,)
     high = 1 << getattr(first, "value_bits", 8)
@@ -94,6 +106,9 @@ def raw_by_timestep(network: Network, raw: NDArray[Any], timesteps: int) -> NDAr
     first = network.encoders[0]
     if isinstance(first, DeltaCode):
         return raw[:timesteps].astype(np.uint8)
+    if isinstance(first, Standardize):
+        rows = pad_rows(first, raw, timesteps).reshape(len(raw), timesteps, -1)
+        return np.ascontiguousarray(rows.swapaxes(0, 1))
     if not isinstance(first, LogMel):
         return np.broadcast_to(raw.astype(np.uint8), (timesteps, *raw.shape))
     length = timesteps * first.input_size
@@ -143,4 +158,6 @@ def _default_timesteps(network: Network, raw: NDArray[Any]) -> int:
         return len(raw)
     if isinstance(given, int):
         return given
+    if isinstance(first, Standardize):
+        return -(-int(raw.shape[1]) // first.rows)
     return -(-raw.shape[1] // first.input_size) if isinstance(first, LogMel) else DEFAULT_TIMESTEPS

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from .encoder import Encoder
 from .log_mel import LogMel
 from .spike_codes import LatencyCode, RateCode
+from .standardize import Standardize
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ def count_encoder_ops(encoders: Sequence[Encoder], values: int) -> EncoderOps:
         if isinstance(encoder, LogMel):
             multiplications += encoder.windows * _window_ops(encoder).multiplications
             additions += encoder.windows * _window_ops(encoder).additions
+        elif isinstance(encoder, Standardize):
+            multiplications += encoder.input_size
+            additions += 2 * encoder.input_size
         elif isinstance(encoder, RateCode):
             multiplications += 2 * values
             additions += values

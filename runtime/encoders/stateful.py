@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from .encoder import Encoder, as_waveforms
 from .log_mel import LogMel, quantize_levels, references, window_levels
 from .spike_codes import DeltaCode, LatencyCode, RateCode
+from .standardize import Standardize, encode_rows
 
 Frame = NDArray[np.uint8]  # (channels, height, width)
 
@@ -35,12 +36,16 @@ class StatefulEncoder:
     def encode(self, raw: NDArray[Any]) -> Frame:
         """Events of the next timestep, uint8 (channels, height, width).
 
-        `raw` is int16 (samples of a timestep,) of a waveform, else uint8 (channels, height, width).
+        `raw` is int16 (entries of a timestep,) of a waveform or a series, else uint8 (channels,
+        height, width).
         """
         values = np.asarray(raw)
         for encoder in self.encoders:
             if isinstance(encoder, LogMel):
                 values = self._encode_waveform(encoder, values)
+            elif isinstance(encoder, Standardize):
+                rows = values.reshape(1, encoder.rows, encoder.features)
+                values = encode_rows(encoder, rows, 1)[0, 0]
             else:
                 values = self._encode_values(encoder, values)
         self.step += 1

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from pumice.runtime import Dense, Network, Population, Projection
-from pumice.runtime.encoders import Encoder, LogMel, encoded_shape
+from pumice.runtime.encoders import Encoder, LogMel, Standardize, encoded_shape
 from pumice.runtime.encoders.fixed_fft import sine_table
 
 
@@ -32,15 +32,23 @@ def make_log_mel(bands: int = 9, size: int = 64, **changes: Any) -> LogMel:
     return LogMel(**values)
 
 
+def make_standardize(
+    rows: int, exponent: list[int], mean: list[int], scale: list[int], value_bits: int
+) -> Standardize:
+    """A standardization of lists."""
+    powers, means, factors = (np.array(v, np.int32) for v in (exponent, mean, scale))
+    return Standardize(rows, powers, means, factors, value_bits)
+
+
 def encoder_network(encoders: tuple[Encoder, ...]) -> Network:
     """A network of random weights that takes what `encoders` give."""
     random = np.random.default_rng(1)
     shape: tuple[int, int, int] = (2, 3, 3)
-    if isinstance(encoders[0], LogMel):
+    if isinstance(encoders[0], LogMel | Standardize):
         shape = encoders[0].output_shape
     shape = encoded_shape(encoders, shape)
     last = encoders[-1]
-    bits = last.value_bits if isinstance(last, LogMel) else 1
+    bits = last.value_bits if isinstance(last, LogMel | Standardize) else 1
     neurons = int(np.prod(shape))
     return Network(
         (

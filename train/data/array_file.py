@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.encoders import encoder_to_dict
 from ...runtime.errors import DataError
 from .dataset import Dataset, FrameSet, Labels, as_labels, compute_digest
 from .images import quantize_images
 from .in_memory import count_outputs, scale_to_bytes, split_signed, to_source
 from .options import DataOptions
 from .partition import Parts, divide
-from .readers.series import fit_standardization, make_encoder
+from .readers.series import encode_series, fit_standardization, make_encoder
 from .recordings import NPZ_ERRORS
 from .sources import ArraySource, SampleSource
 from .split_options import SplitOptions
@@ -150,7 +151,8 @@ def _encode_series(
     finite = np.isfinite(rows).all(axis=(1, 2))
     if not finite.all():
         raise DataError(f"{path}: sample {int(np.argmin(finite))} holds NaN or infinite values")
-    mean, std = fit_standardization((rows[k].astype(float) for k in training), os.fspath(path))
-    encoder = make_encoder(rows.shape[1], mean, std, options)
-    frames = np.stack([encoder(each.astype(float)) for each in rows], axis=1)
-    return ArraySource(_as_readonly(frames)), encoder.describe()
+    numbers = rows.astype(np.float64)
+    statistics = fit_standardization((numbers[k] for k in training), os.fspath(path))
+    encoder = make_encoder(rows.shape[1], statistics, options)
+    frames = encode_series(encoder, numbers, options.timesteps)
+    return ArraySource(_as_readonly(frames)), encoder_to_dict(encoder)

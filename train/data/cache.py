@@ -15,7 +15,7 @@ from ...runtime.errors import DataError, FileError, PumiceWarning
 from ...runtime.files import atomic_write, cache_path
 from .recordings import Recordings, read_recordings, write_recordings
 
-FORMAT = 2  # version of the files and of the code that generates them: raise after any change
+FORMAT = 3  # version of the files and of the code that generates them: raise after any change
 
 
 def cached_recordings(

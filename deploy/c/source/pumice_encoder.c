@@ -1,4 +1,4 @@
-/* Encoders in fixed point: log-mel filter bank, rate, latency and delta code. C99, freestanding: no
+/* Encoders in fixed point: log-mel filter bank, standardization, rate, latency and delta code. C99, freestanding: no
  * library, no allocation, no recursion, no floating point. runtime/encoders of pumice defines every
  * integer; pumice_config.h selects what the network uses. */
 #include "pumice_encoder.h"
@@ -37,6 +37,9 @@ int pm_encoder_intact(void) {
   for (int32_t i = 0; i < enc.sizes.bins; i++) crc = pm_crc_byte(crc, enc.weight[i]);
   crc = pm_crc_words(crc, enc.scale, enc.sizes.bands);
   crc = pm_crc_words(crc, enc.offset, enc.sizes.bands);
+#elif PUMICE_STANDARDIZE
+  crc = pm_crc_words(crc, enc.scale, enc.sizes.bands);
+  crc = pm_crc_words(crc, enc.mean, enc.sizes.bands);
 #endif
   return ~crc == enc.crc;
 }
@@ -206,6 +209,28 @@ static void pm_keep(const int16_t *samples) {
 }
 #endif
 
+/* ---- standardization -------------------------------------------------------------------------- */
+
+#if PUMICE_STANDARDIZE
+/* Positive and negative parts of the features of each row, (2 features, row). */
+static void pm_standardize(const int16_t *samples, uint8_t *values) {
+  const int32_t rows = enc.sizes.windows, features = enc.sizes.bands, largest = enc.sizes.max_value;
+  for (int32_t r = 0; r < rows; r++)
+    for (int32_t f = 0; f < features; f++) {
+      const int32_t change = samples[r * features + f] - enc.mean[f];
+      const int64_t product = (int64_t)change * enc.scale[f] + 32768;
+      const int64_t high = (int64_t)largest << 16;
+      int32_t x = largest;
+      if (product < -high)
+        x = -largest;
+      else if (product < high)
+        x = (int32_t)(product < 0 ? ~(~product >> 16) : product >> 16);
+      values[f * rows + r] = (uint8_t)(x > 0 ? x : 0);
+      values[(features + f) * rows + r] = (uint8_t)(x < 0 ? -x : 0);
+    }
+}
+#endif
+
 /* ---- spike codes ----------------------------------------------------------------------------- */
 
 #if PUMICE_RATE
@@ -255,17 +280,24 @@ static void pm_code(const uint8_t *values, uint8_t *events) {
 
 /* ---- interface ------------------------------------------------------------------------------- */
 
-#if PUMICE_MEL
+#if PUMICE_MEL || PUMICE_STANDARDIZE
 int pumice_encode_waveform(const int16_t *samples, size_t size, uint8_t *events) {
   if (!pm_is_ready()) return PUMICE_ERROR_STATE;
   if (samples == NULL || events == NULL || size != (size_t)enc.sizes.raw) return PUMICE_ERROR_SIZE;
 #if PUMICE_DELTA
-  pm_mel(samples, enc.frame);
-  pm_code(enc.frame, events);
+  uint8_t *values = enc.frame;
 #else
-  pm_mel(samples, events);
+  uint8_t *values = events;
 #endif
+#if PUMICE_MEL
+  pm_mel(samples, values);
   pm_keep(samples);
+#else
+  pm_standardize(samples, values);
+#endif
+#if PUMICE_DELTA
+  pm_code(values, events);
+#endif
   pm_encoded++;
   return PUMICE_OK;
 }

@@ -1,4 +1,4 @@
-/* Encoders: from a waveform, or from values of one byte, to the input of pumice_step. */
+/* Encoders: from a waveform or a time series, or from values of one byte, to the input of pumice_step. */
 #ifndef PUMICE_ENCODER_H
 #define PUMICE_ENCODER_H
 
@@ -7,7 +7,8 @@
 
 /* Encode what a sensor gives for one timestep. events: as many bytes as pumice_step takes. Call it
  * once for each timestep, before pumice_step; pumice_reset returns it to its initial state. An error
- * changes nothing. A network has one of the two functions, see pumice.h. */
+ * changes nothing. A network has one of the two functions, see pumice.h. The first takes waveform
+ * samples, or the rows of a time series: the features of the first row, then those of the next. */
 int pumice_encode_waveform(const int16_t *samples, size_t size, uint8_t *events);
 int pumice_encode_values(const uint8_t *values, size_t size, uint8_t *events);
 
@@ -15,7 +16,8 @@ int pumice_encode_values(const uint8_t *values, size_t size, uint8_t *events);
 
 /* raw: entries that a timestep takes. values: entries that a spike code takes. bits, timesteps,
  * threshold: of a spike code. The others: of a filter bank, as runtime/encoders/log_mel.py of pumice
- * names them; before: samples of a window before its hop; shift: of powers. */
+ * names them; before: samples of a window before its hop; shift: of powers. Of a standardization
+ * windows are rows of a timestep, and bands features. */
 typedef struct {
   int32_t raw, values, bits, timesteps, threshold, hop, windows, span, before, size, shift, bands,
       bins, peak_decay, peak_floor, max_value;
@@ -24,7 +26,7 @@ typedef struct {
 typedef struct {
   const int16_t *window, *sine, *edges;
   const uint8_t *weight;
-  const int32_t *scale, *offset;
+  const int32_t *scale, *offset, *mean;
   int16_t *history;   /* the last samples of the timestep before */
   int32_t *spectrum;  /* of one window */
   int32_t *levels;    /* of the bands of one window */

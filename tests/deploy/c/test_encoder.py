@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from encoders import encoder_network, make_log_mel
+from encoders import encoder_network, make_log_mel, make_standardize
 from firmware import skip_without_tools
 
 from pumice.deploy.c import export_firmware
@@ -25,6 +25,10 @@ from pumice.runtime.verify import verify
 RANDOM = np.random.default_rng(0)
 STATIC = RANDOM.integers(0, 16, (3, 2, 3, 3))
 SEQUENCES = RANDOM.integers(0, 256, (6, 3, 2, 3, 3))
+STANDARDIZE = make_standardize(3, [0, 4, -2], [-5, 12_000, -32_768], [70_000, 2**31 - 1, 1], 8)
+ROWS = RANDOM.integers(-32_768, 32_768, (3, 17, 3), np.int16)
+ROWS[:, ::2, 0] = RANDOM.integers(-300, 300, (3, 9))
+ROWS[0, :2, 0], ROWS[1, :3, 1] = (-32_768, 32_767), (11_999, 12_000, 12_001)
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 
 
@@ -49,6 +53,8 @@ CASES: dict[str, tuple[tuple[Encoder, ...], Any]] = {
     "rate": ((RateCode(4),), STATIC),
     "latency": ((LatencyCode(5, 4),), STATIC),
     "delta": ((DeltaCode(40),), SEQUENCES),
+    "series": ((STANDARDIZE,), ROWS),
+    "series, delta": ((STANDARDIZE, DeltaCode(30)), ROWS),
 }
 
 
@@ -64,7 +70,7 @@ def test_engines_encode_alike_from_the_raw_input_on(case: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ["cortex-m", "riscv"])
-@pytest.mark.parametrize("case", ["peak", "mel, delta", "latency"])
+@pytest.mark.parametrize("case", ["peak", "mel, delta", "latency", "series, delta"])
 def test_microcontrollers_encode_alike(engine: str, case: str) -> None:
     skip_without_tools(engine)
     encoders, raw = CASES[case]

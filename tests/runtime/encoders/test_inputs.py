@@ -140,9 +140,9 @@ def make(**changes: Any) -> Network:
 
 
 CHAINS: list[tuple[tuple[Encoder, ...], str]] = [
-    ((DeltaCode(3), MEL), "takes a waveform, so it must come first"),
+    ((DeltaCode(3), MEL), "takes int16 samples, so it must come first"),
     ((RateCode(8), DeltaCode(3)), "delta: takes values, not the spikes of another code"),
-    ((MEL, RateCode(8)), "rate: takes static values, but spectra change; use delta"),
+    ((MEL, RateCode(8)), "rate: takes static values, but sequences change; use delta"),
     ((make_log_mel(bands=5, windows=3),), "its encoders give .1, 5, 3."),
 ]
 
@@ -164,7 +164,7 @@ def test_values_beyond_the_input_are_refused() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kind": "mfcc"}, "kind 'mfcc' is none of log-mel, rate, latency, delta"),
+        ({"kind": "mfcc"}, "kind 'mfcc' is none of log-mel, standardize, rate, latency, delta"),
         ({"kind": "rate", "levels": 3}, "rate: .*unexpected keyword argument 'levels'"),
         ({"kind": "rate", "value_bits": 9}, "value_bits is 9, needs 1 to 8"),
         ({"kind": "latency"}, "latency: .*missing"),

@@ -1,17 +1,20 @@
 """Time series as frames: a timestep holds a few consecutive rows, signed values in two channels.
 
-Features are standardized by their mean and standard deviation over the training samples, and
-clipped to 3 standard deviations. The positive parts are the first channels, the negative parts the
-others, as integers of `value_bits` bits.
+The encoder is `runtime.encoders.Standardize`, so that a network is trained on the integers that its
+firmware computes. Features are standardized by their mean and standard deviation over the training
+samples, and clipped to 3 standard deviations. The positive parts are the first channels, the
+negative parts the others, as integers of `value_bits` bits.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ....runtime.encoders import Standardize, encoder_to_dict
+from ....runtime.encoders.standardize import MAX_EXPONENT, SHIFT, encode_rows, to_device_rows
 from ....runtime.errors import DataError
 from ..cache import cached_values
 from ..file_frames import FileList, Reader
@@ -23,55 +26,43 @@ from ..sources import DecodedSource
 SERIES_SUFFIXES = {".csv", ".txt", ".npz", ".npy"}
 CLIP = 3.0  # standard deviations
 MAX_FITTED = 1024  # training files that the standardization is fitted to
+HALF_RANGE, TINY = 16_383, 1e-30  # twice the first fits 16 bits
+RELATIVE_ERROR = 1e-7  # of a deviation that is rounding alone
 Rows = NDArray[np.float64]  # (rows, features), in order of time
 
 
 @dataclass(frozen=True)
-class SeriesEncoder:
-    """Standardization of rows, (rows, features), and their division into timesteps of `width`."""
+class Statistics:
+    """Statistics of each feature over the training samples.
+
+    Attributes:
+        mean: Mean.
+        std: Standard deviation; 1 where it is 0.
+        largest: Largest absolute value.
+        integral: Whether all values are integers.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    timesteps: int
-    width: int
-    value_bits: int
-
-    def __call__(self, rows: Rows) -> NDArray[np.uint8]:
-        """Integers, uint8 (timesteps, 2 * features, 1, width).
-
-        Longer series are cut at the end; shorter ones are padded with the mean, which is 0.
-        """
-        needed = self.timesteps * self.width
-        scores = (rows[:needed] - self.mean) / self.std
-        scores = np.pad(scores, ((0, needed - len(scores)), (0, 0)))
-        largest = 255 >> (8 - self.value_bits)
-        signed = np.concatenate([scores, -scores], axis=1)
-        levels = np.rint(signed.clip(0, CLIP) * largest / CLIP)
-        steps = levels.reshape(self.timesteps, self.width, -1)
-        return steps.swapaxes(1, 2)[:, :, None].astype(np.uint8)
-
-    def describe(self) -> dict[str, object]:
-        """The encoder as plain values."""
-        return {
-            "kind": "standardized, positive and negative parts",
-            "clip": CLIP, "mean": list(self.mean), "std": list(self.std), "rows": self.width,
-        }  # fmt: skip
+    largest: tuple[float, ...]
+    integral: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
 class SeriesFrames:
     """Decoder of a file of a time series by an encoder."""
 
-    encoder: SeriesEncoder
+    encoder: Standardize
+    timesteps: int
 
     def __call__(self, file: Path) -> NDArray[np.uint8]:
         """Frames of the series; raises `DataError`."""
         rows = read_series(file)
-        if rows.shape[1] != len(self.encoder.mean):
+        if rows.shape[1] != self.encoder.features:
             raise DataError(
-                f"{file}: has {rows.shape[1]} features, but others have {len(self.encoder.mean)}"
+                f"{file}: has {rows.shape[1]} features, but others have {self.encoder.features}"
             )
-        return self.encoder(rows)
+        return encode_series(self.encoder, rows[None], self.timesteps)[:, 0]
 
 
 def make_series_reader(
@@ -91,41 +82,60 @@ def make_series_reader(
     ((longest, features),) = cached_values("series-shape", {"files": files.signature()}, measure)
     spaced = np.linspace(0, len(training) - 1, min(len(training), MAX_FITTED)).astype(np.int64)
     chosen = FileList(files.folder, [files[k] for k in training[spaced].tolist()])
-    mean, std = cached_values(
+    fitted = cached_values(
         "series",
         {"files": chosen.signature(), "features": features},
-        lambda: fit_standardization(
+        lambda: [asdict(fit_standardization(
             (r for r in map_items(read_series, chosen)
              if isinstance(r, Exception) or r.shape[1] == features),
             str(files.folder),
-        ),
+        ))],
     )  # fmt: skip
-    encoder = make_encoder(longest, mean, std, options)
-    limit = 255 >> (8 - options.value_bits)
-    shape = (encoder.timesteps, 2 * features, 1, encoder.width)
-    source = DecodedSource(files, SeriesFrames(encoder), shape, max_value=limit)
-    return Reader(source, encoder.describe())
+    statistics = Statistics(**{name: tuple(values) for name, values in fitted[0].items()})
+    encoder = make_encoder(longest, statistics, options)
+    shape = options.timesteps, *encoder.output_shape
+    frames = SeriesFrames(encoder, options.timesteps)
+    source = DecodedSource(files, frames, shape, max_value=encoder.max_value)
+    return Reader(source, encoder_to_dict(encoder))
 
 
-def make_encoder(
-    rows: int, mean: list[float], std: list[float], options: DataOptions
-) -> SeriesEncoder:
-    """Make the encoder of series of `rows` rows; raises `DataError` where there are too few."""
+def make_encoder(rows: int, statistics: Statistics, options: DataOptions) -> Standardize:
+    """Make the encoder of series of `rows` rows; raises `DataError` where there are too few.
+
+    Values are rounded to 16 bits: integers that fit stay, others are scaled by a power of two, so
+    that twice the largest training value still fits.
+    """
     width = rows // options.timesteps
     if not width:
         raise DataError(
             f"timesteps is {options.timesteps}, but series have {rows} rows; needs no more"
         )
-    return SeriesEncoder(tuple(mean), tuple(std), options.timesteps, width, options.value_bits)
+    largest = np.array(statistics.largest)
+    room = np.floor(np.log2(HALF_RANGE / np.maximum(largest, TINY))).clip(-MAX_EXPONENT, None)
+    exponent = np.where(np.array(statistics.integral) & (room >= 0), 0, room.clip(max=MAX_EXPONENT))
+    mean, std = (np.ldexp(values, exponent.astype(int)) for values in
+                 (np.array(statistics.mean), np.array(statistics.std)))  # fmt: skip
+    top = 255 >> (8 - options.value_bits)
+    scale = np.rint(top / CLIP / std * (1 << SHIFT)).clip(1, 2**31 - 1)
+    return Standardize(
+        width, exponent.astype(np.int32), np.rint(mean).astype(np.int32), scale.astype(np.int32),
+        options.value_bits,
+    )  # fmt: skip
 
 
-def fit_standardization(parts: Any, who: str) -> list[list[float]]:
-    """Mean and standard deviation of the columns of all arrays (rows, columns), in two lists.
+def encode_series(encoder: Standardize, rows: Rows, timesteps: int) -> NDArray[np.uint8]:
+    """Values of series (samples, rows, features), uint8 (timesteps, samples, *output_shape)."""
+    return encode_rows(encoder, to_device_rows(encoder, rows), timesteps)
+
+
+def fit_standardization(parts: Any, who: str) -> Statistics:
+    """Statistics of the columns of all arrays (rows, columns).
 
     Errors among `parts` are left out; a deviation of 0 becomes 1. Raises `DataError` where nothing
     is left.
     """
     count, total, squares = 0, np.zeros(1), np.zeros(1)
+    largest, integral = np.zeros(1), np.ones(1, bool)
     for part in parts:
         if isinstance(part, DataError):
             continue  # counted where its frames are decoded
@@ -134,11 +144,14 @@ def fit_standardization(parts: Any, who: str) -> list[list[float]]:
         count += len(part)
         total = total + part.sum(axis=0)
         squares = squares + np.square(part).sum(axis=0)
+        largest = np.maximum(largest, np.abs(part).max(axis=0))
+        integral = integral & (part == np.rint(part)).all(axis=0)
     if not count:
         raise DataError(f"{who}: no training file can be read")
     mean = total / count
     std = np.sqrt((squares / count - mean**2).clip(min=0))
-    return [mean.tolist(), np.where(std < 1e-6, 1.0, std).tolist()]
+    std = np.where(std <= RELATIVE_ERROR * largest, 1.0, std)
+    return Statistics(*(tuple(each.tolist()) for each in (mean, std, largest, integral)))
 
 
 def read_series(file: Path) -> Rows:
