@@ -17,6 +17,11 @@ def format_count(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
+def format_error(value: float) -> str:
+    """Format an error with three digits: 0.330, 1.25, 12.5 or 1,250."""
+    return f"{value:,.0f}" if abs(value) >= 100 or not value else f"{value:#.3g}"
+
+
 def axis_formatter(max_value: float) -> Callable[[float], str]:
     """Make the formatter of the ticks of an axis up to `max_value`: 0, 5 k, 10 k."""
     divisor, unit = (
@@ -115,7 +120,7 @@ def summarize(report: Report) -> str:
     if report.errors:
         text = (
             f"The mean absolute error after {timesteps} timesteps is "
-            f"{format_count(report.errors.mean_absolute[-1])} in units of the targets, on "
+            f"{format_error(report.errors.mean_absolute[-1])} in units of the targets, on "
             f"{samples} samples."
         )
     text += (

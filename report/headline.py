@@ -7,6 +7,7 @@ from math import sqrt
 from .format import (
     format_count,
     format_energy,
+    format_error,
     format_percent,
     format_range,
     format_short_range,
@@ -101,13 +102,13 @@ def _error(report: Report) -> KeyFigure | None:
         return None
     certainty = f"measured on {format_count(report.samples)} samples"
     if errors.interval:
-        low, high = (format_count(end) for end in errors.interval)
+        low, high = (format_error(end) for end in errors.interval)
         certainty += f": {low} to {high} with 95 % confidence"
     certainty += (
-        f"; root mean squared error {format_count(errors.root_mean_squared[-1])}, of the mean of "
-        f"all targets {format_count(errors.target_deviation)}"
+        f"; root mean squared error {format_error(errors.root_mean_squared[-1])}, of the mean of "
+        f"all targets {format_error(errors.target_deviation)}"
     )
-    value = format_count(errors.mean_absolute[-1])
+    value = format_error(errors.mean_absolute[-1])
     return KeyFigure("mean absolute error, integers", value, certainty)
 
 

@@ -12,6 +12,7 @@ from .format import (
     axis_formatter,
     format_count,
     format_energy,
+    format_error,
     format_percent,
     format_range,
     format_time,
@@ -86,6 +87,7 @@ def render_template(template: str, **values: object) -> str:
     filters = (
         format_count,
         format_energy,
+        format_error,
         format_time,
         format_range,
         format_time_range,
@@ -129,10 +131,10 @@ def _error_chart(report: Report) -> str | None:
     if report.errors is None:
         return None
     lines = [
-        Line(("mean absolute",), report.errors.mean_absolute, "first"),
-        Line(("root mean squared",), report.errors.root_mean_squared, "second"),
+        Line(("MAE",), report.errors.mean_absolute, "first"),
+        Line(("RMSE",), report.errors.root_mean_squared, "second"),
     ]
-    last = format_count(report.errors.mean_absolute[-1])
+    last = format_error(report.errors.mean_absolute[-1])
     alt_text = f"Errors against timesteps; the mean absolute error ends with {last}."
     return line_chart(lines, alt_text, axis_formatter, low=0.0)
 

@@ -30,10 +30,10 @@ def test_the_figures_are_those_of_the_first_target_each_with_its_certainty() -> 
 def test_a_regression_has_its_error_instead_of_an_accuracy() -> None:
     errors = RegressionErrors((0.5, 0.25), (0.75, 0.3125), (0.2, 0.3), 1.5)
     first, *_ = key_figures(replace(REPORT, curves=(), errors=errors))
-    assert (first.name, first.value) == ("mean absolute error, integers", "0.25")
+    assert (first.name, first.value) == ("mean absolute error, integers", "0.250")
     assert first.certainty == (
-        "measured on 100 samples: 0.2 to 0.3 with 95 % confidence; root mean squared error 0.312, "
-        "of the mean of all targets 1.5"
+        "measured on 100 samples: 0.200 to 0.300 with 95 % confidence; root mean squared error "
+        "0.312, of the mean of all targets 1.50"
     )
     with pytest.raises(DataError, match="errors: 2 values, but there are 3 timesteps"):
         replace(BARE, timesteps=3, errors=errors)
