@@ -35,6 +35,12 @@ class EpochReporter(lightning.Callback):
     def __init__(self, function: EpochFunction):
         self.function, self.start = function, 0.0
 
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Start the clock of an epoch that is resumed inside, whose start is not called again."""
+        self.start = time.perf_counter()
+
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:

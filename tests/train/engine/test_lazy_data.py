@@ -147,6 +147,21 @@ def test_a_run_goes_on_with_the_batch_after_its_checkpoint(
     assert histories[0] == histories[1]
 
 
+def test_the_time_of_a_resumed_epoch_begins_with_the_process(tmp_path: Path) -> None:
+    data, _ = killing_data(3)
+    with pytest.raises(KilledError):
+        weights(0, data, tmp_path / "run", checkpoint_minutes=0)
+    reported: list[tuple[int, float]] = []
+    start = time.perf_counter()
+    train_recipe(
+        recipe(0, checkpoint_minutes=0), lazy_data(), tmp_path / "run", resume=True,
+        on_epoch=lambda epoch, _, __, seconds: reported.append((epoch, seconds)),
+    )  # fmt: skip
+    elapsed = time.perf_counter() - start
+    assert [epoch for epoch, _ in reported] == [1, 2, 3, 4]
+    assert sum(seconds for _, seconds in reported) <= elapsed
+
+
 @pytest.mark.parametrize(("killed", "resumed"), [(0, 3), (1, 0), (3, 1)])
 def test_a_run_killed_between_checkpoints_in_an_epoch_resumes(
     tmp_path: Path, killed: int, resumed: int
