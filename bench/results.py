@@ -181,7 +181,7 @@ def format_cell(value: Cell) -> str:
         return f"{value:,.{digits}f}"
     if isinstance(value, int):
         return f"{value:,}"
-    return " ".join(value.split()).replace("|", "\\|")
+    return " ".join(value.split()).replace("|", "\\|").replace(" ± ", "\u00a0±\u00a0")
 
 
 def format_command(bench: str, arguments: Sequence[str]) -> str:
