@@ -19,7 +19,7 @@ from ....runtime.errors import MissingPackage, NetworkError
 from ....runtime.files import atomic_write
 from ....runtime.network import Network
 from ....runtime.neuron_types import list_features
-from ....runtime.population import LIMITS, Population
+from ....runtime.population import ENCODERS, LIMITS, Population
 from ....runtime.projection import Projection
 
 try:
@@ -76,6 +76,14 @@ def _layer_list(network: Network) -> list[Entries]:
     """Entries of each layer."""
     source, *chain = _population_chain(network)
     layers: list[Entries] = [{"type": np.bytes_("input"), "shape": source.shape}]
+    if chain[0].kind == "delta":
+        _check_encoder(network.incoming(chain[0].name))
+        layers[0] |= sigma_delta_entries(chain[0])
+        source, *chain = chain
+    elif any(population.kind == "sigma_delta" for population in chain):
+        raise NetworkError(
+            f"{source.name}: feeds {chain[0].name} directly; a .net file needs a delta encoder"
+        )
     flat = len(source.shape) == 1
     for population in chain:
         forward, loop = _incoming_projections(network, population, source)
@@ -100,10 +108,8 @@ def _population_chain(network: Network) -> list[Population]:
     if len(network.inputs) != 1:
         raise NetworkError(f"network: has {len(network.inputs)} inputs, a .net file takes one")
     for population in network.topological_order:
-        if population.value_bits > 1:
+        if population.value_bits > 1 and population.kind not in ENCODERS:
             raise NetworkError(f"{population.name}: sends graded spikes, netx reads binary ones")
-        if not population.align_bits:
-            raise NetworkError(f"{population.name}: adds up messages, a .net file has none here")
     chain = [network.inputs[0]]
     while len(chain) < len(network.populations):
         last = chain[-1].name
@@ -140,7 +146,8 @@ def _layer_entries(
     connection: Connection = forward.connection
     if isinstance(connection, SumPool):
         connection = as_depthwise_conv(connection, source.shape[0])
-    entries = _neuron_entries(target)
+    messages = source.kind in ENCODERS
+    entries = sigma_delta_entries(target) if messages else _neuron_entries(target)
     weights = _scaled_weights(forward, connection)
     if isinstance(connection, Conv):
         if forward.delay or loop:
@@ -214,6 +221,13 @@ def _neuron_entries(population: Population) -> Entries:
     }
     entries |= {"neuron/type": "CUBA", "neuron/refDelay": 1, "neuron/gradedSpike": False}
     entries["delayShift"] = 0  # tells `read_netx` that layers are not one timestep apart here
+    return entries | _bias_entries(population)
+
+
+def _bias_entries(population: Population) -> Entries:
+    """Entry of the bias, none where it is zero."""
+    entries: Entries = {}
+    bias = population.bias * 2.0 ** (population.bias_exponent - BIAS_EXPONENT)
     if np.any(bias):
         low, high = LIMITS["bias"]
         if np.any(bias != np.rint(bias)) or bias.min() < low or bias.max() > high:
@@ -223,6 +237,44 @@ def _neuron_entries(population: Population) -> Entries:
             )
         entries["bias"] = np.broadcast_to(bias.reshape(-1), population.shape[:1]).astype(np.int32)
     return entries
+
+
+def sigma_delta_entries(population: Population) -> Entries:
+    """Entries of the neurons of a layer that sends changes, or of their read-out.
+
+    Raises:
+        NetworkError: A parameter has no form in a `.net` file.
+    """
+    name, threshold = population.name, population.threshold
+    if population.kind == "integrator" and np.any(population.bias):
+        raise NetworkError(f"{name}: adds its bias up; a .net file's read-out has none")
+    if threshold.size not in (1, population.shape[0]):
+        raise NetworkError(f"{name}: threshold of each neuron, a .net file has one per channel")
+    entries: Entries = {
+        "neuron/type": "SDNN",
+        "neuron/activation": "relu",
+        "neuron/vThMant": threshold.reshape(() if threshold.size == 1 else -1),
+        "delayShift": 0,
+    }
+    if population.kind == "integrator":
+        entries["neuron/sigma_output"] = True
+    return entries | _bias_entries(population)
+
+
+def _check_encoder(incoming: tuple[Projection, ...]) -> None:
+    """Raise `NetworkError` where an encoder does not take the values of the input as they are."""
+    (projection,) = incoming
+    connection, who = projection.connection, projection.name
+    one_to_one = isinstance(connection, SumPool) and connection.kernel == (1, 1)
+    if isinstance(connection, Sparse):
+        one_to_one = bool(np.array_equal(connection.rows, connection.columns))
+    weights = connection.weight if isinstance(connection, SumPool) else connection.weights
+    scaled = np.asarray(weights) * 2.0**projection.weight_exponent
+    if not one_to_one or projection.delay or np.any(scaled != 1):
+        raise NetworkError(
+            f"{who}: multiplies values by {scaled.min():g} to {scaled.max():g}; in a .net file an "
+            "encoder takes each as it is; train with an input_threshold below 2"
+        )
 
 
 def _scaled_weights(projection: Projection, connection: Connection) -> Integers:

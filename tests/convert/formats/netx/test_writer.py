@@ -146,3 +146,72 @@ def test_graded_spikes_are_an_error() -> None:
     )
     with pytest.raises(NetworkError, match="sums: sends graded spikes, netx reads binary ones"):
         write_netx("graded.net", Network(populations, projections))
+
+
+def sigma_delta_network() -> Network:
+    """An encoder of images, a convolution, a dense layer and a read-out of messages."""
+    rng = np.random.default_rng(8)
+    return Network(
+        (
+            Population("in", (2, 6, 5), "input", value_bits=8),
+            Population("encoder", (2, 6, 5), "delta", threshold=3),
+            Population("conv", (3, 6, 5), "sigma_delta", threshold=[4, 9, 2], bias=[5, -7, 0]),
+            Population("dense", (7,), "sigma_delta", threshold=6),
+            Population("sums", (4,), "integrator", align_bits=0),
+        ),
+        (
+            Projection("a", "in", "encoder", SumPool((1, 1), (1, 1), weight=2), -1),
+            Projection(
+                "b", "encoder", "conv", Conv(2 * rng.integers(-9, 9, (3, 2, 3, 3)), (1, 1), (1, 1))
+            ),
+            Projection("c", "conv", "dense", Dense(2 * rng.integers(-60, 64, (7, 90)))),
+            Projection("d", "dense", "sums", Dense(2 * rng.integers(-60, 64, (4, 7)))),
+        ),
+    )
+
+
+def test_sigma_delta_networks_are_read_back_with_every_message(tmp_path: Path) -> None:
+    network = sigma_delta_network()
+    write_netx(tmp_path / "a.net", network)
+    found, _ = read_netx(tmp_path / "a.net")
+    assert [p.kind for p in found.populations] == [p.kind for p in network.populations]
+    for before, after in zip(network.populations[1:], found.populations[1:], strict=True):
+        changed = replace(after, name=before.name, bias_exponent=before.bias_exponent)
+        assert changed == before, before.name
+    for sent, read in zip(network.projections[1:], found.projections[1:], strict=True):
+        assert sent.connection == read.connection and read.weight_exponent == 0
+    events = np.random.default_rng(1).integers(0, 256, (5, 3, 2, 6, 5)).astype(np.uint8)
+    expected, actual = reference.run(network, events), reference.run(found, events.astype(np.int32))
+    names = zip(network.topological_order, found.topological_order, strict=True)
+    for before, after in names:
+        if before.kind != "integrator":
+            assert np.count_nonzero(expected.spikes[before.name]), before.name
+            assert np.array_equal(expected.spikes[before.name], actual.spikes[after.name])
+    assert np.array_equal(expected.logits, actual.logits)
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "message"),
+    [
+        (0, {"weight_exponent": 0}, "a: multiplies values by 2 to 2"),
+        (0, {"delay": 1}, "an encoder takes each as it is"),
+        (1, {"delay": 2}, "netx has no delays or loops of convolutions"),
+    ],
+)
+def test_sigma_delta_networks_that_a_file_cannot_hold_are_errors(
+    number: int, change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    network = sigma_delta_network()
+    projections = list(network.projections)
+    projections[number] = replace(projections[number], **change)
+    with pytest.raises(NetworkError, match=message):
+        write_netx(tmp_path / "a.net", replace(network, projections=tuple(projections)))
+
+
+def test_messages_of_an_input_without_an_encoder_are_an_error(tmp_path: Path) -> None:
+    network = sigma_delta_network()
+    source = replace(network.populations[0], value_bits=24, signed=True)
+    skipped = [replace(network.projections[1], source="in"), *network.projections[2:]]
+    direct = Network((source, *network.populations[2:]), tuple(skipped))
+    with pytest.raises(NetworkError, match="in: feeds conv directly"):
+        write_netx(tmp_path / "a.net", direct)
