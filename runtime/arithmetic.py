@@ -25,6 +25,15 @@ With `max_spikes` n > 1 a neuron spikes several times, as often as it passes the
 With a `refractory` period, each spike sets a countdown to it. While the countdown is above 0, it
 falls by one, u is updated, v is held and no spike is sent.
 
+An `adaptive` neuron (ALIF, as SLAYER trains it) keeps u and v at a spike, which raises its
+threshold by o, and a refractory value r, both 0 at the start:
+
+    o = toward_zero(o * (4096 - threshold_decay), 12)
+    r = toward_zero(r * (4096 - refractory_decay), 12)
+    level = (threshold << 6) + o
+    spike = v >= level + r                                     (not strictly)
+    o = o + (threshold_step << 6),  r = r + 2 * level where spike
+
 An `integrator` neither spikes nor is reset. Units: `a`, `threshold`, `reset_value` and
 `min_voltage` in weight units; `u` and `v` in 1/64 of them. Decays are the fraction lost per
 timestep, in 1/4096.
@@ -116,6 +125,9 @@ def _cuba_step(
     population: Population, states: tuple[States, ...], activation: States
 ) -> tuple[tuple[States, ...], Values]:
     current, before = _integrate(population, states, activation)
+    if population.reset == "adaptive":
+        adaptation, refractory, spikes = _adapt(population, states, before)
+        return (current, before, adaptation, refractory), spikes.astype(np.uint8)
     voltage, sent = _fire(population, before)
     if not population.refractory:
         return (current, voltage), sent.astype(np.uint8)
@@ -164,6 +176,18 @@ def _fire(population: Population, voltage: States) -> tuple[States, States]:
         return voltage, sent
     after = voltage - reset_value if population.reset == "subtract" else reset_value
     return np.where(spikes, after, voltage), sent
+
+
+def _adapt(
+    population: Population, states: tuple[States, ...], voltage: States
+) -> tuple[States, States, NDArray[np.bool_]]:
+    """Update the raise of an adaptive threshold and the refractory value; return the spikes."""
+    adaptation = apply_decay(states[2], population.threshold_decay)
+    refractory = apply_decay(states[3], population.refractory_decay)
+    level = align(population.threshold) + adaptation
+    spikes = voltage >= level + refractory
+    adaptation = adaptation + np.where(spikes, align(population.threshold_step), 0)
+    return adaptation, refractory + np.where(spikes, 2 * level, 0), spikes
 
 
 def _sigma_delta_step(

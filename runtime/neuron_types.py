@@ -18,6 +18,7 @@ LIF_FEATURES: Mapping[str, Callable[[Population], bool]] = {
     "refractory period": lambda p: p.refractory > 0,
     "several spikes per timestep": lambda p: p.max_spikes > 1,
     "minimum voltage": lambda p: p.bounded,
+    "threshold adaptation": lambda p: p.reset == "adaptive",
 }
 MESSAGE_FEATURES: Mapping[str, Callable[[Population], bool]] = {
     "delta encoder": lambda p: p.kind == "delta",

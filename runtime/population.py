@@ -12,7 +12,7 @@ from .arrays import ValueEquality, as_int, as_readonly
 from .errors import NetworkError
 
 Kind = Literal["input", "cuba", "integrator", "delta", "sigma_delta"]
-Reset = Literal["zero", "value", "subtract", "delayed_subtract"]
+Reset = Literal["zero", "value", "subtract", "delayed_subtract", "adaptive"]
 Parameter = Any  # an integer or array-like, stored as a read-only int32 array
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
 MAX_NEURONS = 1 << 26  # so that a file of a few bytes cannot claim gigabytes of states
@@ -24,6 +24,9 @@ LIMITS = {
     "bias": (-4096, 4095),
     "reset_value": (-131072, 131071),
     "min_voltage": (-131072, 0),
+    "threshold_step": (0, 131071),
+    "threshold_decay": (0, 4096),
+    "refractory_decay": (0, 4096),
 }
 ALIGN_BITS = 6  # between weight units and those of the voltage
 # Fields that files leave out where they have their default, so that digests stay as they were.
@@ -35,6 +38,9 @@ ADDED_FIELDS = (
     "min_voltage",
     "signed",
     "align_bits",
+    "threshold_step",
+    "threshold_decay",
+    "refractory_decay",
 )
 MAX_REFRACTORY = 255
 MAX_SPIKES = 255  # a message has 8 bits
@@ -47,9 +53,10 @@ MAX_VALUE_BITS = {"integrator": 1, "cuba": 8, **dict.fromkeys(("input", *ENCODER
 class Population(ValueEquality):
     """Neurons of one kind with their integer parameters.
 
-    The parameters `current_decay`, `voltage_decay`, `threshold`, `bias`, `reset_value` and
-    `min_voltage` are a scalar, one value per channel `(channels,)`, or one value per neuron, of
-    shape `shape`; they are stored as int32 arrays that broadcast to `shape`.
+    The parameters `current_decay`, `voltage_decay`, `threshold`, `bias`, `reset_value`,
+    `min_voltage` and those of "adaptive" neurons are a scalar, one value per channel `(channels,)`,
+    or one value per neuron, of shape `shape`; they are stored as int32 arrays that broadcast to
+    `shape`.
 
     Attributes:
         name: Unique name.
@@ -71,12 +78,16 @@ class Population(ValueEquality):
             integrator of sigma-delta messages 0.
         reset: What a spike does to the voltage: "zero" sets it to zero, "value" to `reset_value`;
             "subtract" subtracts `reset_value` (a soft reset), "delayed_subtract" does so in the
-            next timestep, after the decay.
+            next timestep, after the decay. "adaptive" keeps it: the spike raises the threshold,
+            and a refractory value that the voltage has to exceed too (ALIF).
         reset_value: Voltage after a spike, or what a spike subtracts, in weight units.
         refractory: Timesteps after a spike in which the voltage is held and no spike is sent.
         max_spikes: Most spikes of a neuron in one timestep; above 1, a message carries their number
             and each subtracts `reset_value`.
         min_voltage: Lower bound of the voltage, in weight units.
+        threshold_step: Raise of the threshold by a spike of an "adaptive" neuron, in weight units.
+        threshold_decay: Fraction of the raise lost per timestep, in 1/4096.
+        refractory_decay: Fraction of the refractory value lost per timestep, in 1/4096.
 
     Raises:
         NetworkError: A value is outside its register or a shape does not fit.
@@ -98,6 +109,9 @@ class Population(ValueEquality):
     min_voltage: Parameter = LIMITS["min_voltage"][0]
     signed: bool = False
     align_bits: int = ALIGN_BITS
+    threshold_step: Parameter = 0
+    threshold_decay: Parameter = 4096
+    refractory_decay: Parameter = 4096
 
     def __post_init__(self) -> None:
         validate_name("population", self.name)
@@ -162,6 +176,8 @@ class Population(ValueEquality):
         """Names of the states of a neuron, in the order of `arithmetic.neuron_step`."""
         if self.kind == "input":
             return ()
+        if self.reset == "adaptive":
+            return ("current", "voltage", "adaptation", "refractory")
         countdown = ("countdown",) if self.refractory else ()
         return ("current", "voltage", *countdown)
 
@@ -178,6 +194,7 @@ def _check_reset(population: Population) -> None:
         raise NetworkError(f"{name}: {population.kind} populations have no reset")
     if population.kind == "input" and population.bounded:
         raise NetworkError(f"{name}: input populations have no voltage, but a min_voltage")
+    _check_adaptation(population)
     if population.reset == "zero" and population.reset_value.any():
         raise NetworkError(f'{name}: resets to zero, but has a reset_value; use reset="value"')
     subtracts = population.reset in ("subtract", "delayed_subtract")
@@ -196,6 +213,23 @@ def _check_reset(population: Population) -> None:
             )
     if population.reset == "delayed_subtract" and population.refractory:
         raise NetworkError(f"{name}: a refractory period needs a reset in the same timestep")
+
+
+def _check_adaptation(population: Population) -> None:
+    """Raise `NetworkError` where the fields of an adaptive threshold contradict others."""
+    name = population.name
+    if population.reset != "adaptive":
+        decays = population.threshold_decay, population.refractory_decay
+        if population.threshold_step.any() or any((decay != 4096).any() for decay in decays):
+            raise NetworkError(
+                f'{name}: has a threshold_step or its decays, which need reset="adaptive"'
+            )
+        return
+    if population.reset_value.any() or population.refractory or population.value_bits > 1:
+        raise NetworkError(
+            f"{name}: an adaptive threshold takes binary spikes, no reset_value and no refractory "
+            "period"
+        )
 
 
 def _check_messages(population: Population) -> None:

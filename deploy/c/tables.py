@@ -22,7 +22,7 @@ from .encoder_tables import EncoderTables, compile_encoders
 from .plasticity_tables import PlasticityTables, Rules, compile_plasticity
 from .projections import TableBuilder, compile_projection
 
-RESETS = {"zero": 0, "value": 1, "subtract": 2, "delayed_subtract": 3}
+RESETS = {"zero": 0, "value": 1, "subtract": 2, "delayed_subtract": 3, "adaptive": 5}
 SEVERAL = 4
 KINDS = {"input": 0, "cuba": 1, "integrator": 2, "delta": 3, "sigma_delta": 4}
 DIRECT, MOMENTARY, LASTING, MODULAR = range(4)
@@ -311,15 +311,21 @@ def _list_resets(
         if kind == 0 and (population.refractory or population.bounded):
             kind = RESETS["value"]
         lowest = np.maximum(population.min_voltage.astype(np.int64) << ALIGN_BITS, 1 - STATE_HALF)
-        amount = population.reset_value.astype(np.int64) << ALIGN_BITS
+        adaptive = population.reset == "adaptive"
+        value = population.threshold_step if adaptive else population.reset_value
+        amount = value.astype(np.int64) << ALIGN_BITS
+        kept = [DECAY_ONE - d for d in (population.threshold_decay, population.refractory_decay)]
+        shape = population.shape
         row = {
             "kind": kind,
             "refractory": population.refractory,
             "waiting": used["states"],
-            "amount": builder.parameter(builder.words, amount, population.shape),
-            "lowest": builder.parameter(builder.words, lowest, population.shape),
+            "amount": builder.parameter(builder.words, amount, shape),
+            "lowest": builder.parameter(builder.words, lowest, shape),
+            "raise_kept": builder.parameter(builder.halves, kept[0], shape),
+            "refractory_kept": builder.parameter(builder.halves, kept[1], shape),
         }
-        used["states"] += population.neurons if population.refractory else 0
+        used["states"] += population.neurons * (2 * adaptive + (population.refractory > 0))
         rows.append(row)
     return tuple(rows)
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ...runtime import Network, Population, Projection, connections
-from ...runtime.arithmetic import ALIGN_BITS, DELTA_BITS, STATE_HALF, align
+from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, DELTA_BITS, STATE_HALF, align
 from ...runtime.neuron_types import (
     LIF_FEATURES,
     MESSAGE_FEATURES,
@@ -140,6 +140,11 @@ def _make_rule(population: Population) -> ResetRule:
         population.refractory,
         population.max_spikes > 1,
         population.max_value,
+        (
+            align(population.threshold_step).T,
+            (DECAY_ONE - population.threshold_decay).T.astype(np.int64),
+            (DECAY_ONE - population.refractory_decay).T.astype(np.int64),
+        ),
     )
 
 

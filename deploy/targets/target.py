@@ -29,6 +29,7 @@ NeuronFeature = Literal[
     "refractory period",
     "several spikes per timestep",
     "minimum voltage",
+    "threshold adaptation",
     "delta encoder",
     "sigma-delta neuron",
     "read-out of sigma-delta messages",

@@ -215,15 +215,19 @@ static int pm_check_projection(const pm_network *net, const pm_population *p, in
 
 static int pm_check_parameters(const pm_network *net, const pm_population *p) {
   const int64_t twice = 2 * (int64_t)p->period;
-  if (!pm_within(p->factors, twice, net->factors_size)) return 0;
+  const int64_t factors = p->reset == PM_RESET_ADAPTIVE ? 2 * twice : twice;
+  if (!pm_within(p->factors, factors, net->factors_size)) return 0;
   if (!pm_within(p->levels, p->reset ? 2 * twice : twice, net->levels_size)) return 0;
   if (p->reset && p->kind != PM_INPUT && p->update < PM_GENERAL_VALUES) return 0;
   for (int32_t i = 0; p->reset && i < p->period; i++) {
     const int32_t *levels = net->levels + p->levels + twice + i;
-    if (!pm_between(levels[0], p->reset == PM_RESET_SEVERAL ? 1 : -(1 << 23), 1 << 23)) return 0;
+    const int32_t least =
+        p->reset == PM_RESET_SEVERAL ? 1 : p->reset == PM_RESET_ADAPTIVE ? 0 : -(1 << 23);
+    if (!pm_between(levels[0], least, 1 << 23)) return 0;
+    if (p->reset == PM_RESET_ADAPTIVE && levels[-twice] > 1 << 23) return 0;
     if (!pm_between(levels[p->period], 1 - (1 << 23), 0)) return 0;
   }
-  for (int32_t i = 0; i < 2 * p->period; i++)
+  for (int64_t i = 0; i < factors; i++)
     if (!pm_between(net->factors[p->factors + i], 0, 4096)) return 0;
   for (int32_t i = 0; i < p->period; i++)
     if (net->levels[p->levels + i] < 0) return 0;
@@ -257,11 +261,13 @@ static int pm_check_population(const pm_network *net, int32_t number) {
   if (!pm_between(p->into_first, 0, p->into_last) || p->into_last > net->projection_count)
     return 0;
   if (p->neurons > (p->wide ? net->sums32 : net->sums16) && p->kind != PM_INPUT) return 0;
-  if (!pm_between(p->reset, PM_RESET_ZERO, PM_RESET_SEVERAL)) return 0;
+  if (!pm_between(p->reset, PM_RESET_ZERO, PM_RESET_ADAPTIVE)) return 0;
   if (!pm_between(p->refractory, 0, 255) || (p->refractory && p->reset == PM_RESET_ZERO)) return 0;
-  if (p->refractory && (p->further < net->neurons ||
-                        !pm_within(p->further, p->neurons, (size_t)net->states)))
+  if (p->reset == PM_RESET_ADAPTIVE && (p->refractory || p->kind != PM_SPIKING)) return 0;
+  if (pm_further(p) && (p->further < net->neurons ||
+                        !pm_within(p->further, pm_further(p), (size_t)net->states)))
     return 0;
+  if (!pm_between(p->further, 0, net->states)) return 0;
   return pm_check_parameters(net, p);
 }
 
@@ -282,7 +288,7 @@ int pm_validate(const pm_network *net) {
     history += (int64_t)(p->delay + net->steps) * p->stride;
     masks += (int64_t)net->steps * (p->stride / PM_BLOCK);
     past += (int64_t)p->delay * p->stride;
-    if (p->refractory) further += p->neurons;
+    further += pm_further(p);
     if (history > INT32_MAX || first > INT32_MAX) return PM_BAD_TABLE;
   }
   if (net->neurons != first || net->history != history) return PM_BAD_TABLE;

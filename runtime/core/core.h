@@ -44,13 +44,15 @@ enum pm_update {
 };
 /* What a spike does to the voltage. ZERO: sets it to zero, and there is neither a refractory period
  * nor a lower bound of the voltage; the others have levels for all of these. SEVERAL: subtracts as
- * often as the threshold is passed. DELAYED: subtracts in the next step. */
+ * often as the threshold is passed. DELAYED: subtracts in the next step. ADAPTIVE: raises the
+ * threshold by the amount, and a refractory value; two more factors keep them. */
 enum pm_reset {
   PM_RESET_ZERO,
   PM_RESET_VALUE,
   PM_RESET_SUBTRACT,
   PM_RESET_DELAYED,
-  PM_RESET_SEVERAL
+  PM_RESET_SEVERAL,
+  PM_RESET_ADAPTIVE
 };
 enum pm_connection { PM_CONV, PM_SPARSE, PM_DEPTHWISE };
 enum pm_error { PM_OK, PM_BAD_TABLE, PM_BAD_EVENT, PM_ABANDONED };
@@ -64,12 +66,17 @@ enum pm_error { PM_OK, PM_BAD_TABLE, PM_BAD_EVENT, PM_ABANDONED };
  * into_first, into_last: its incoming projections. past: where a state keeps its last `delay` rows
  * of values. reset: an enum pm_reset; all but ZERO are updated as GENERAL. refractory: steps after
  * a spike in which the voltage is held; further: where, behind the voltages of a state, it keeps
- * what is left of them. */
+ * what is left of them; of an adaptive threshold first its raise, then the refractory value. */
 typedef struct pm_population {
   int32_t kind, first, neurons, channels, stride, history, masks, delay, period, unit, factors,
       levels, update, uniform, wide, left, max_value, into_first, into_last, past, reset,
       refractory, further;
 } pm_population;
+
+/* States of a population behind the voltages: of refractory periods, or of adaptive thresholds. */
+static inline int32_t pm_further(const pm_population *p) {
+  return p->reset == PM_RESET_ADAPTIVE ? 2 * p->neurons : p->refractory ? p->neurons : 0;
+}
 
 /* One projection. neurons: of its target. left, shift: bits that sums of weights are shifted left,
  * then right. is_signed, negate: how weight bytes are read. graded: whether events carry values.

@@ -789,6 +789,26 @@ PM_INLINE void pm_fire(const int reset, const int waits, int32_t refractory, int
   }
 }
 
+/* Fire neurons of an adaptive threshold: a spike raises it, and a refractory value. */
+PM_INLINE void pm_adapt(const int32_t *restrict charged, int32_t *restrict voltage,
+                        int32_t *restrict raised, int32_t *restrict refractory,
+                        uint8_t *restrict sent, const int16_t *restrict factors,
+                        const int32_t *restrict levels, int32_t period, int32_t count) {
+  const int16_t *restrict raise_factors = factors + 2 * period;
+  const int16_t *restrict refractory_factors = factors + 3 * period;
+  const int32_t *restrict steps = levels + 2 * period;
+  for (int32_t i = 0; i < count; i++) {
+    const int32_t raise = pm_decay(raised[i], raise_factors[i]);
+    const int32_t wait = pm_decay(refractory[i], refractory_factors[i]);
+    const int32_t level = pm_add(levels[i], raise);
+    const int32_t spike = charged[i] >= pm_add(level, wait), mask = -spike;
+    raised[i] = pm_add(raise, steps[i] & mask);
+    refractory[i] = pm_add(wait, pm_shl(level, 1) & mask);
+    voltage[i] = charged[i];
+    sent[i] = (uint8_t)spike;
+  }
+}
+
 #define PM_CHARGE(wide, no_current, keep)                                                         \
   pm_charge(wide, no_current, keep, late, p->left, from32, from16,                                \
             current + done, voltage + done, charged, factors + done, factors + p->period + done, \
@@ -827,6 +847,10 @@ PM_NOINLINE static void pm_update_reset(const pm_population *p, const int32_t *s
       case PM_RESET_SUBTRACT: PM_FIRE(PM_RESET_SUBTRACT); break;
       case PM_RESET_DELAYED: PM_FIRE(PM_RESET_DELAYED); break;
       case PM_RESET_SEVERAL: PM_FIRE(PM_RESET_SEVERAL); break;
+      case PM_RESET_ADAPTIVE:
+        pm_adapt(charged, voltage + done, waiting + done, waiting + p->neurons + done, sent + done,
+                 factors + done, levels + done, p->period, some);
+        break;
       default: PM_FIRE(PM_RESET_VALUE);
     }
   }
@@ -847,7 +871,7 @@ static void pm_update(const pm_network *net, const pm_population *p, const pm_st
     int32_t *voltage = state->voltage + p->first + first;
     if (p->reset)
       pm_update_reset(p, sums32, sums16, current, voltage,
-                      p->refractory ? state->voltage + p->further + first : NULL, sent + first,
+                      pm_further(p) ? state->voltage + p->further + first : NULL, sent + first,
                       factors + inside, levels + inside, count, keep);
     else if (fast)
       pm_update_fast(p, sums32, sums16, current, voltage, sent + first, factors + inside,
@@ -946,8 +970,7 @@ static void pm_silence(const pm_network *net, const pm_state *state) {
     memset(state->history + p->history, 0, (size_t)p->delay * (size_t)p->stride);
     if (p->kind == PM_INPUT || p->kind == PM_PLANE) continue;
     memset(state->voltage + p->first, 0, (size_t)p->neurons * sizeof *state->voltage);
-    if (p->refractory)
-      memset(state->voltage + p->further, 0, (size_t)p->neurons * sizeof *state->voltage);
+    memset(state->voltage + p->further, 0, (size_t)pm_further(p) * sizeof *state->voltage);
     if (p->update >= PM_GENERAL || p->update == PM_CURRENT)
       memset(state->current + p->first, 0, (size_t)p->neurons * sizeof *state->current);
   }

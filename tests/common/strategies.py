@@ -149,6 +149,10 @@ def _layers(
         lowest = -top if types["reset"] == "value" else 1
         scaled = draw(_parameters(rng, shape, (top, top // 3, 1, lowest), top))
         types["reset_value"] = np.maximum(scaled, lowest)
+    if types.get("reset") == "adaptive":
+        types["threshold_step"] = draw(_parameters(rng, shape, (top, top // 3, 0), top))
+        for decay in ("threshold_decay", "refractory_decay"):
+            types[decay] = draw(_parameters(rng, shape, (300, 0, 4096, 1), 4096))
     if draw(st.sampled_from((False, False, False, True))):
         types["min_voltage"] = -draw(_parameters(rng, shape, (top, top // 3, 0), top))
     population = Population(
@@ -172,8 +176,11 @@ def neuron_types(draw: Draw, bits: int) -> dict[str, Any]:
 
     Half of all are reset to zero without either. A `reset_value` of 1 stands for one to be drawn.
     """
-    reset = draw(st.sampled_from(("zero",) * 4 + ("value", "subtract", "delayed_subtract")))
+    resets = ("zero",) * 4 + ("value", "subtract", "delayed_subtract")
+    reset = draw(st.sampled_from((*resets, "adaptive", "adaptive") if bits == 1 else resets))
     types: dict[str, Any] = {"reset": reset}
+    if reset == "adaptive":
+        return types
     if reset != "zero":
         types["reset_value"] = 1
     if reset != "delayed_subtract" and draw(st.sampled_from((False, False, False, True))):

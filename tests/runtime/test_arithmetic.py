@@ -410,3 +410,85 @@ def test_lava_has_the_hand_worked_courses(name: str) -> None:
         assert (model.act - model.residue).item() == reference
         assert kind == "delta" or model.sigma.item() == sum_
     assert sent == expected.messages
+
+
+class Adapting(NamedTuple):
+    voltage: list[int]
+    raised: list[int]
+    refractory: list[int]
+    spikes: list[int]
+
+
+# Decays keep one half of the raise and three quarters of the refractory value, rounded down.
+ADAPTIVE: dict[str, Any] = {"threshold_step": 1, "threshold_decay": 2048, "refractory_decay": 1024}
+ADAPTIVE_COURSES: dict[str, tuple[list[int], dict[str, Any], Adapting]] = {
+    # 192 reaches 128: the raise is 64, the refractory value 2 * 128. They decay until step 5, where
+    # 128 + 2 + 60 (of 81 * 3 / 4 = 60.75) is 190; then 2 + 64 and 60 + 2 * 130.
+    "a held voltage": (
+        [3, 0, 0, 0, 0, 0],
+        {"voltage_decay": 0, "threshold": 2},
+        Adapting([192] * 6, [64, 32, 16, 8, 4, 66], [256, 192, 144, 108, 81, 320], [0, 5]),
+    ),
+    # 192 is the threshold of 3 and fires. At step 2, 448 passes 192 + 16 and 216, which is 424.
+    "equality": (
+        [3, 0, 7],
+        {"voltage_decay": 4096, "threshold": 3},
+        Adapting([192, 0, 448], [64, 32, 80], [384, 288, 632], [0, 2]),
+    ),
+    # 128000 passes 64 + 32 and 96.
+    "strong input": (
+        [1000, 1000],
+        {"voltage_decay": 0, "threshold": 1, "current_decay": 4096},
+        Adapting([64000, 128000], [64, 96], [128, 288], [0, 1]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ADAPTIVE_COURSES)
+def test_a_threshold_adapts(name: str) -> None:
+    activations, values, expected = ADAPTIVE_COURSES[name]
+    neuron = Population("neuron", (1,), reset="adaptive", **values, **ADAPTIVE)
+    states = tuple(np.array([[0]]) for _ in neuron.states)
+    found = Adapting([], [], [], [])
+    for now, activation in enumerate(activations):
+        states, spikes = neuron_step(neuron, states, np.array([[activation]]))
+        for course_, state in zip(found[:3], states[1:], strict=True):
+            course_.append(int(state[0, 0]))
+        found.spikes.extend([now] * int(spikes[0, 0]))
+    assert found == expected
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("name", ADAPTIVE_COURSES)
+def test_lavas_adaptive_neuron_has_the_hand_worked_courses(name: str) -> None:
+    """Lava's `ATRLIF` takes decays as fractions, and adds 1 to that of the current."""
+    from pumice.runtime.lava_compat import patch_lava
+
+    patch_lava()
+    from lava.proc.atrlif.models import PyATRLIFModelFixed
+
+    activations, values, expected = ADAPTIVE_COURSES[name]
+    model: Any = PyATRLIFModelFixed({})
+    for state in ("i", "v", "r"):
+        setattr(model, state, np.zeros(1, np.int64))
+    model.s, model.theta = np.zeros(1, bool), np.zeros(1, np.int64)
+    model.bias_mant = model.bias_exp = np.zeros(1, np.int16)
+    model.theta_0, model.theta_step = values["threshold"], ADAPTIVE["threshold_step"]
+    model.delta_i, model.delta_v = 4095 / 4096, values["voltage_decay"] / 4096
+    model.delta_theta = ADAPTIVE["threshold_decay"] / 4096
+    model.delta_r = ADAPTIVE["refractory_decay"] / 4096
+    arriving, sent = iter(activations), []
+
+    class Port:
+        def recv(self) -> Any:
+            return np.array([next(arriving)], np.int64)
+
+        def send(self, spikes: Any) -> None:
+            sent.append(bool(spikes[0]))
+
+    model.a_in = model.s_out = Port()
+    for voltage, raised, refractory in zip(*expected[:3], strict=True):
+        model.run_spk()
+        level = model.theta.item() - (values["threshold"] << 6)
+        assert (model.v.item(), level, model.r.item()) == (voltage, raised, refractory)
+    assert [now for now, spike in enumerate(sent) if spike] == expected.spikes

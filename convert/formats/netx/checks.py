@@ -15,7 +15,8 @@ from .schema import Layer
 
 LIF_NEURONS = ("CUBA", "LOIHI")
 SIGMA_DELTA = "SDNN"
-SUPPORTED_NEURONS = (*LIF_NEURONS, SIGMA_DELTA)
+ADAPTIVE = "ALIF"
+SUPPORTED_NEURONS = (*LIF_NEURONS, ADAPTIVE, SIGMA_DELTA)
 SIGMA_DELTA_LAYERS = ("input", "conv", "convT", "pool", "unpool", "dense")
 SUPPORTED_LAYERS = {
     "input": "events from outside",
@@ -83,9 +84,11 @@ def _find_neuron_problem(layer: Layer, timing: Timing) -> tuple[str, str] | None
     """Reason and remedy where the neurons of the layer are not supported."""
     neuron = layer.neuron_type()
     if neuron and neuron not in SUPPORTED_NEURONS:
-        return f"neurons of type {neuron}", "use CUBA or sigma-delta neurons"
+        return f"neurons of type {neuron}", "use CUBA, ALIF or sigma-delta neurons"
     if neuron == SIGMA_DELTA:
         return _find_sigma_delta_problem(layer)
+    if neuron == ADAPTIVE and norm_shift(layer):
+        return "a norm that divides the current of ALIF neurons", "use MeanOnlyBatchNorm or none"
     if layer.has("neuron/gradedSpike") and layer.integer("neuron/gradedSpike"):
         return "neurons with graded spikes", "train with graded_spike=False"
     if layer.has("neuron/messageBits") and layer.integer("neuron/messageBits"):
@@ -160,6 +163,8 @@ def _add_notes(
             "its spikes leave late as in SLAYER (netx ignores that for conv, and in dense_rec "
             "delays the recurrent spikes too)"
         )
+    if layer.neuron_type() == ADAPTIVE:
+        notes.append("its thresholds adapt as in SLAYER (netx has no such neurons)")
     if _never_fires(layer):
         notes.append("its threshold is the largest that the register holds: read by its voltage")
     if layer.kind == "dense" and not layer.neuron_type():

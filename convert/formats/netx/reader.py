@@ -36,6 +36,7 @@ from ...diagnostics import LayerDiagnostic, raise_if_unsupported
 from ...quantize.float_network import as_shape
 from ..hdf5.reader import read_hdf5
 from .checks import (
+    ADAPTIVE,
     CHIP_INPUT_BITS,
     INPUT_BITS,
     READOUT_THRESHOLD,
@@ -56,6 +57,11 @@ from .connections import (
 from .schema import Arrays, Layer, read_layers
 
 Shape = tuple[int, ...]
+ADAPTATION = {
+    "vThStep": "threshold_step",
+    "thDecay": "threshold_decay",
+    "refDecay": "refractory_decay",
+}
 DELTA_INPUT_BITS = 16  # of a delta encoder, with the sign
 FLAT_LAYERS = ("dense", "dense_rec", "average")
 # The neurons that netx gives a dense layer without any: an integrator.
@@ -272,11 +278,24 @@ def _build_population(layer: Layer, source: Population) -> Population:
         layer.name,
         shape,
         "integrator" if silent else "cuba",
+        **({} if silent else _adaptation(layer)),
         current_decay=values["iDecay"],
         voltage_decay=values["vDecay"],
         threshold=0 if silent else values["vThMant"] << max(shift, 0),
         bias=int(bias[0]) if bias.size == 1 else bias,
     )
+
+
+def _adaptation(layer: Layer) -> dict[str, Any]:
+    """Parameters of adaptive thresholds, none of other neurons."""
+    if layer.neuron_type() != ADAPTIVE:
+        return {}
+    found: dict[str, Any] = {"reset": "adaptive"}
+    for key, name in ADAPTATION.items():
+        if not layer.has(f"neuron/{key}"):
+            raise FileError(f"{layer.name}: its neurons have no {key!r}")
+        found[name] = layer.neuron_parameter(key, 0)
+    return found
 
 
 def _build_sigma_delta(layer: Layer, shape: Shape) -> Population:

@@ -28,6 +28,9 @@ def add_integrator(
 def add_lif(builder: GraphBuilder, population: Population, activation: str, inactive: str) -> str:
     """Update neurons that fire and are reset; stopped samples do not fire. Returns uint8."""
     name = population.name
+    if population.reset == "adaptive":
+        voltage = _update_voltage(builder, population, activation, "voltage_next")
+        return _add_spikes(builder, name, _adapt(builder, population, voltage), inactive)
     voltage = _update_voltage(builder, population, activation, "clipped")
     above = _add_above(builder, population, voltage, "above")
     zero = builder.add_scalar(0)
@@ -51,6 +54,32 @@ def add_lif(builder: GraphBuilder, population: Population, activation: str, inac
     if population.value_bits > 1:
         above = builder.add_node("Where", [above, values, zero], f"{name}/graded")
     return builder.add_node("Cast", [above], f"{name}/spikes", to=UINT8)
+
+
+def _add_spikes(builder: GraphBuilder, name: str, fires: str, inactive: str) -> str:
+    """Spikes of neurons that fire, uint8; none of stopped samples."""
+    if inactive:
+        active = builder.add_node("Not", [inactive], f"{name}/active")
+        fires = builder.add_node("And", [fires, active], f"{name}/fires")
+    return builder.add_node("Cast", [fires], f"{name}/spikes", to=UINT8)
+
+
+def _adapt(builder: GraphBuilder, population: Population, voltage: str) -> str:
+    """Update an adaptive threshold and its refractory value; returns those that fire, bool."""
+    name, zero = population.name, builder.add_scalar(0)
+    raised = _apply_decay(builder, population, "adaptation", population.threshold_decay)
+    refractory = _apply_decay(builder, population, "refractory", population.refractory_decay)
+    threshold = _add_aligned(builder, population, "threshold")
+    level = builder.add_node("Add", [threshold, raised], f"{name}/level")
+    reached = builder.add_node("Add", [level, refractory], f"{name}/reached")
+    fires = builder.add_node("GreaterOrEqual", [voltage, reached], f"{name}/above")
+    step = _add_aligned(builder, population, "threshold_step")
+    more = builder.add_node("Where", [fires, step, zero], f"{name}/step")
+    builder.add_node("Add", [raised, more], f"{name}/adaptation_next")
+    twice = builder.add_node("Add", [level, level], f"{name}/twice")
+    added = builder.add_node("Where", [fires, twice, zero], f"{name}/added")
+    builder.add_node("Add", [refractory, added], f"{name}/refractory_next")
+    return fires
 
 
 def _update_voltage(

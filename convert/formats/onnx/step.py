@@ -27,6 +27,8 @@ MEANINGS = {
     "steps": "steps until the sample stopped",
     "stopped": "1 where the sample has stopped",
     "score": "spikes sent since the first step, of which an event may be several",
+    "adaptation": "raise of the threshold, in 1/64 weights",
+    "refractory": "what the voltage has to exceed beside the threshold, in 1/64 weights",
     "countdown": "timesteps that are left of a refractory period",
 }
 

@@ -702,6 +702,26 @@ static int32_t pm_fire_type(int32_t number, int32_t *v, int32_t position, int32_
   return pm_graded(voltage, p->max_value);
 }
 
+static int32_t pm_factor(const pm_parameter *by, int32_t position, int32_t channel) {
+  return net.halves[by->first + position * by->block + channel * by->step];
+}
+
+/* Bound and fire one neuron of an adaptive threshold; return whether it fires. */
+static int32_t pm_fire_adaptive(int32_t number, int32_t *v, int32_t *raised, int32_t position,
+                                int32_t channel) {
+  const pm_population *p = net.populations + number;
+  const pm_reset *reset = net.resets + number;
+  int32_t *refractory = raised + p->neurons;
+  *v = pm_clip_voltage(*v, pm_word(&reset->lowest, position, channel));
+  *raised = pm_decay(*raised, pm_factor(&reset->raise_kept, position, channel));
+  *refractory = pm_decay(*refractory, pm_factor(&reset->refractory_kept, position, channel));
+  const int32_t level = pm_word(&p->threshold, position, channel) + *raised;
+  if (*v < level + *refractory) return 0;
+  *raised += pm_word(&reset->amount, position, channel);
+  *refractory += 2 * level;
+  return 1;
+}
+
 /* Bound, fire and reset the neurons of a population that is not simply reset to zero. */
 static void pm_fire_types(int32_t number, int32_t *v) {
   const pm_population *p = net.populations + number;
@@ -717,7 +737,10 @@ static void pm_fire_types(int32_t number, int32_t *v) {
         waiting[i]--;
         continue;
       }
-      const int32_t value = pm_fire_type(number, v + i, position, channel);
+      const int32_t value =
+          reset->kind == PM_RESET_ADAPTIVE
+              ? pm_fire_adaptive(number, v + i, net.states + reset->waiting + i, position, channel)
+              : pm_fire_type(number, v + i, position, channel);
       if (!value) continue;
       mask[i >> 5] |= UINT32_C(1) << (i & 31);
       if (sent) sent[i] = (uint8_t)value;

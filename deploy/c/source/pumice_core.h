@@ -55,8 +55,16 @@ enum { PM_DENSE, PM_SPARSE, PM_CONV, PM_POOL };
 enum { PM_DIRECT, PM_MOMENTARY, PM_LASTING, PM_MODULAR };
 /* What a spike does to the voltage. ZERO: sets it to zero, and there is neither a refractory period
  * nor a lower bound of the voltage. SEVERAL: subtracts as often as the threshold is passed. DELAYED:
- * subtracts in the next timestep. */
-enum { PM_RESET_ZERO, PM_RESET_VALUE, PM_RESET_SUBTRACT, PM_RESET_DELAYED, PM_RESET_SEVERAL };
+ * subtracts in the next timestep. ADAPTIVE: raises the threshold by the amount, and a refractory
+ * value by twice the threshold. */
+enum {
+  PM_RESET_ZERO,
+  PM_RESET_VALUE,
+  PM_RESET_SUBTRACT,
+  PM_RESET_DELAYED,
+  PM_RESET_SEVERAL,
+  PM_RESET_ADAPTIVE
+};
 
 /* Parameter of neuron (position, channel): table[first + position * block + channel * step]. */
 typedef struct {
@@ -74,10 +82,12 @@ typedef struct {
 } pm_population;
 
 /* What spikes of a population do. refractory: timesteps after a spike in which the voltage is held.
- * waiting: first among states of what is left of them. lowest: bound of the voltage. */
+ * waiting: first among states of what is left of them, or of the raises of thresholds, and behind
+ * them the refractory values. lowest: bound of the voltage. raise_kept, refractory_kept: factors of
+ * an adaptive threshold in a timestep. */
 typedef struct {
   int32_t kind, refractory, waiting;
-  pm_parameter amount, lowest;
+  pm_parameter amount, lowest, raise_kept, refractory_kept;
 } pm_reset;
 
 /* scale: what weights are multiplied by. shift: bits that sums are shifted right. bits, is_signed:

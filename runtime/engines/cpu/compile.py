@@ -24,6 +24,7 @@ from .costs import Costs
 from .layouts import compile_connection
 from .planes import Plane, list_planes
 from .tables import (
+    ADAPTIVE,
     BLOCK,
     CONV,
     CURRENT,
@@ -63,7 +64,12 @@ from .tables import (
     padded_stride,
 )
 
-RESETS = {"value": TO_VALUE, "subtract": SUBTRACT, "delayed_subtract": DELAYED}
+RESETS = {
+    "value": TO_VALUE,
+    "subtract": SUBTRACT,
+    "delayed_subtract": DELAYED,
+    "adaptive": ADAPTIVE,
+}
 
 
 def compile_network(network: Network, costs: Costs, plastic: Collection[str] = ()) -> CoreTables:
@@ -122,11 +128,12 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
 
 
 def _place_further_states(populations: list[Fields], neurons: int) -> int:
-    """Place what is left of refractory periods behind the voltages; returns the size of both."""
+    """Place the further states of neurons behind the voltages; returns the size of both."""
     states = neurons
     for fields in populations:
         fields["further"] = states
-        states += fields["neurons"] if fields["refractory"] else 0
+        further = 2 if fields["reset"] == ADAPTIVE else bool(fields["refractory"])
+        states += fields["neurons"] * further
     return states
 
 
@@ -199,7 +206,10 @@ def _population(builders: ArrayBuilders, plane: Plane, reach: int) -> Fields:
     leaks = not (population.voltage_decay == 0).all()
     encodes = population.kind in ENCODERS
     threshold = population.threshold << (DELTA_BITS if encodes else ALIGN_BITS)
-    factors = DECAY_ONE - population.current_decay, DECAY_ONE - population.voltage_decay
+    factors: tuple[NDArray[np.int32], ...] = (
+        DECAY_ONE - population.current_decay,
+        DECAY_ONE - population.voltage_decay,
+    )
     levels: tuple[NDArray[np.int32], ...] = (
         np.full_like(threshold, UNREACHABLE) if population.kind == "integrator" else threshold,
         population.bias << population.bias_exponent + (ALIGN_BITS if encodes else 0),
@@ -207,7 +217,12 @@ def _population(builders: ArrayBuilders, plane: Plane, reach: int) -> Fields:
     reset = _reset(population)
     if reset != TO_ZERO:
         lowest = np.maximum(population.min_voltage << ALIGN_BITS, 1 - STATE_HALF)
-        levels = (*levels, population.reset_value << ALIGN_BITS, lowest)
+        adaptive = population.reset == "adaptive"
+        amount = population.threshold_step if adaptive else population.reset_value
+        levels = (*levels, amount << ALIGN_BITS, lowest)
+        if adaptive:
+            further = population.threshold_decay, population.refractory_decay
+            factors = *factors, DECAY_ONE - further[0], DECAY_ONE - further[1]
     repeats = len(shape) == 3 and all(value.shape != shape for value in (*factors, *levels))
     period = population.neurons
     if repeats:

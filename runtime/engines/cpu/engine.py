@@ -214,8 +214,8 @@ def silence(network: Network, states: State, name: str) -> None:
     )
     states.current[:, first : first + population.neurons] = 0
     states.voltage[:, first : first + population.neurons] = 0
-    if population.refractory:
-        states.voltage[:, further : further + population.neurons] = 0
+    count = population.neurons * max(len(population.states) - 2, 0)
+    states.voltage[:, further : further + count] = 0
 
 
 def run_from_state(

@@ -15,7 +15,7 @@ BLOCK, LANES, HALF_LANES, PART_BITS, MAX_STEPS, WEIGHT_MARGIN = 64, 16, 8, 6, 16
 KINDS = {"input": 0, "cuba": 1, "integrator": 2, "delta": 1, "sigma_delta": 1}
 PLANE = 3  # the kind of populations whose values another one writes
 PLAIN, LEAK, WRAP, CURRENT, GENERAL_VALUES, GENERAL, SIGMA_DELTA, DELTA, SUM = range(9)
-TO_ZERO, TO_VALUE, SUBTRACT, DELAYED, SEVERAL = range(5)
+TO_ZERO, TO_VALUE, SUBTRACT, DELAYED, SEVERAL, ADAPTIVE = range(6)
 CONV, SPARSE, DEPTHWISE = range(3)
 POPULATION = tuple(
     [

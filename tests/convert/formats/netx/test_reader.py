@@ -196,6 +196,31 @@ def test_affine_block_becomes_an_integrator(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ours[:-1], outputs[1:])
 
 
+def test_blocks_of_adaptive_neurons_spike_as_in_slayer(tmp_path: Path) -> None:
+    block = require_slayer().block.alif
+    neuron = {
+        "threshold": 1.25,
+        "threshold_step": 0.4,
+        "current_decay": 0.25,
+        "voltage_decay": 0.03,
+        "threshold_decay": 0.2,
+        "refractory_decay": 0.1,
+    }
+    blocks = [
+        block.Dense(neuron, 20, 30, weight_scale=6),
+        block.Dense({**neuron, "threshold": 0.5}, 30, 10, weight_scale=6),
+    ]
+    events = np.random.default_rng(0).integers(0, 2, (TIMESTEPS, 3, 20)).astype(np.uint8)
+    outputs = run_blocks(blocks, events)
+    network, diagnostics = read_netx(write_blocks(blocks, tmp_path / "a.net"))
+    assert "its thresholds adapt as in SLAYER" in diagnostics[0].conversion
+    spikes = reference.run(network, events).spikes
+    for number, theirs in enumerate(outputs):
+        lag, ours = number + 1, spikes[f"dense{number}"]
+        np.testing.assert_array_equal(ours[:-lag], theirs[lag:])
+        assert 0.01 < ours.mean() < 0.99
+
+
 @pytest.mark.lava
 @pytest.mark.parametrize("name", ["dense", "conv", "recurrent", "per_channel", "axon_delay"])
 def test_output_spikes_as_netx_in_lava(name: str, tmp_path: Path) -> None:
