@@ -146,15 +146,16 @@ def prepare(settings: Settings, seed: int, context: Context) -> tuple[Recipe, Da
     data = {**tables["data"], "folder": context.data / bed.folder}
     recipe = Recipe.model_validate({**tables, "data": data, "training": training})
     parts = draw_samples(load(**recipe.data.model_dump()), bed, settings, seed)
-    train, test, validation = (
-        part[:QUICK_SAMPLES] if context.quick else part
-        for part in (parts.train, parts.test, parts.validation or parts.train[:QUICK_SAMPLES])
-    )
-    train, test, validation = (
-        FrameSet(part.events, part.labels) for part in (train, test, validation)
-    )
+    train, test = (_read(part, context) for part in (parts.train, parts.test))
+    validation = _read(parts.validation, context) if parts.validation else None
     name, digest, provenance = parts.name, parts.digest, parts.provenance
     return recipe, Dataset(name, train, test, parts.classes, digest, provenance, validation)
+
+
+def _read(samples: FrameSet, context: Context) -> FrameSet:
+    """Samples in memory, read once; few of them with `quick`."""
+    part = samples[:QUICK_SAMPLES] if context.quick else samples
+    return FrameSet(part.events, part.labels)
 
 
 def draw_samples(data: Dataset, bed: Bed, settings: Settings, seed: int) -> Dataset:
@@ -164,7 +165,7 @@ def draw_samples(data: Dataset, bed: Bed, settings: Settings, seed: int) -> Data
     other beds. Else, the seed draws `samples` of those that are not for validation.
     """
     if bed.folds:
-        return _draw_fold(data, bed.folds, settings["fold"])
+        return draw_fold(data, bed.folds, settings["fold"])
     train, validation = data.train, data.validation
     if bed.validation:
         order = np.random.default_rng(POOL_SEED).permutation(len(train))
@@ -175,7 +176,8 @@ def draw_samples(data: Dataset, bed: Bed, settings: Settings, seed: int) -> Data
     return Dataset(name, train, data.test, data.classes, digest, provenance, validation)
 
 
-def _draw_fold(data: Dataset, folds: int, fold: int) -> Dataset:
+def draw_fold(data: Dataset, folds: int, fold: int) -> Dataset:
+    """Take one of the folds of all samples of `data` for test; each has all classes."""
     events = np.concatenate([data.train.events, data.test.events], axis=1)
     samples = FrameSet(events, np.concatenate([data.train.labels, data.test.labels]))
     number = np.empty(len(samples), np.int64)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from bench.evidence.cells import Part
 
 MODULES = {
-    "hrsnn": "bench.evidence.hrsnn",
     "low-timesteps": "bench.evidence.low_timesteps",
     "prednext": "bench.evidence.prednext",
+    "hrsnn": "bench.evidence.hrsnn",
+    "recipes": "bench.evidence.recipes",
+    "energy": "bench.evidence.energy",
 }
 
 
