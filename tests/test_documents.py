@@ -43,6 +43,9 @@ NOT_RUN = {
         "needs the files of ImageNet and a cluster with SLURM",
     ],
     "docs/howto/streams.md": ["waits for events from a socket"],
+    "docs/tutorials/without-labels.md": [
+        "needs the files of Fashion-MNIST", "needs the Free Spoken Digit Dataset",
+    ],
 }  # fmt: skip
 KINDS = {
     "sh": "run here", "python": "run here", "c": "compiled here", "toml": "test_docs.py",

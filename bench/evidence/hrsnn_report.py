@@ -21,8 +21,8 @@ SEARCHED = ("tau_mem_excitatory", "tau_mem_inhibitory", "depression", "tau_plus"
 MAX_HOMEOSTASIS_COST = 1.0  # points
 NOTE = (
     "Percent of the test samples; 95 % intervals over seeds and recordings, of the raw input over "
-    "recordings alone. Each row has settings of its own search, of equal length, on validation "
-    "samples; its controls have the same settings."
+    "recordings alone. Searched rows have constants of their own search, of equal length, on "
+    "validation samples; controls have the constants of their row."
 )
 Rows = Mapping[str, Sequence[CellResult]]  # cells of a task and a split, by row
 
@@ -31,10 +31,11 @@ def make_page(results: Sequence[CellResult]) -> Page:
     """Tables of each task and split, of the factors, and a row for each claim."""
     groups = _group(results)
     tables, claims, factors = [], [], []
-    for (task, split), rows in groups.items():
-        tables.append(_make_task_table(task, split, rows))
-        factors += list(_iter_factors(task, split, rows))
-        claims += list(_check_claims(task, split, rows))
+    for (task, split, source), rows in groups.items():
+        where = f"{split}, {source} constants"
+        tables.append(_make_task_table(task, where, rows))
+        factors += list(_iter_factors(task, where, rows))
+        claims += list(_check_claims(task, where, rows))
     if factors:
         columns = ["task", "test samples", "read-out", "difference", "points"]
         tables.append(Table("HRSNN: factors, paired differences", columns, factors, NOTE))
@@ -57,12 +58,18 @@ def _make_search_table(results: Sequence[CellResult]) -> list[Table]:
     return [Table(title, columns, rows)] if rows else []
 
 
-def _group(results: Sequence[CellResult]) -> dict[tuple[str, str], dict[str, list[CellResult]]]:
-    groups: dict[tuple[str, str], dict[str, list[CellResult]]] = {}
+def _group(
+    results: Sequence[CellResult],
+) -> dict[tuple[str, str, str], dict[str, list[CellResult]]]:
+    """Cells by task, split and source of the constants, then by row; raw input is in all."""
+    groups: dict[tuple[str, str, str], dict[str, list[CellResult]]] = {}
     for result in results:
         settings = result.cell.settings
         if result.status == "done" and "search" not in settings:
-            rows = groups.setdefault((settings["task"], settings["split"]), {})
+            place = settings["task"], settings["split"]
+            rows = groups.setdefault((*place, settings["source"]), {})
+            if settings["source"] == "searched" and RAW in groups.get((*place, "proposed"), {}):
+                rows.setdefault(RAW, groups[*place, "proposed"][RAW])
             rows.setdefault(settings["row"], []).append(result)
     for rows in groups.values():
         for each in rows.values():
@@ -156,7 +163,7 @@ def _factor_pairs() -> dict[str, list[tuple[tuple[str, str], tuple[str, str]]]]:
         "input plastic: learning": [
             (("HoN/HoS, plastic input", TRAINED), ("HoN/HoS, plastic input", SETTLED))
         ],
-        "HoN/HoS - HoN with thresholds only, own searches": [
+        "HoN/HoS - HoN, thresholds only": [
             (("HoN/HoS", TRAINED), (CONTROL, TRAINED))
         ],
         "HeN/HeS - raw input": [(("HeN/HeS", TRAINED), (RAW, RAW))],
@@ -176,7 +183,8 @@ def _check_claims(task: str, split: str, rows: Rows) -> Iterator[Claim]:
     readout, pairs = next(iter(TASKS[task].readouts)), _factor_pairs()
 
     def make(paper: str, text: str, found: Estimate, met: bool, prefix: str = "") -> Claim:
-        regime = f"{task}, {split}, {readout}, {found.samples} recordings, {found.runs} seeds"
+        seeds = f"{found.runs} seed{'s' if found.runs > 1 else ''}"
+        regime = f"{task}, {split}, {readout}, {found.samples} recordings, {seeds}"
         verdict = "reproduced" if met else "not reproduced"
         return Claim(paper, text, verdict, f"{prefix}{found.format_signed()} points", regime)
 

@@ -14,6 +14,7 @@ ERROR, FEW, TENTH = "error", "1 % of labels", "10 % of labels"
 FINETUNED = {FEW: "0.01", TENTH: "0.1"}
 ACCURACIES = ("R@1", "20-NN", "probe", "motion probe")
 METRICS = (ERROR, *ACCURACIES, FEW, TENTH)
+MAX_COLLAPSED = 15.0  # percent by the probe, of ten classes
 LATER = "later clip as second view"
 NOTE = (
     "Percent of the test videos, the error absolute; 95 % intervals over seeds and videos, with "
@@ -136,6 +137,12 @@ def _check_claims(groups: Groups, objectives: Sequence[str]) -> Iterator[Claim]:
         compare, "prediction without the objective is above the objective alone",
         f"{name}: PredNext without objective", plain, "published +1.56", lambda f: f.low > 0,
     )  # fmt: skip
+    collapsed = groups.get(f"{name}: same view without objective")
+    probe = _estimate(collapsed, "probe") if collapsed else None
+    if probe:
+        text = "prediction of the same view without the objective collapses"
+        figure = f"published 5.03 % of 101 classes; probe {probe} %, chance 10 %"
+        yield _claim(text, probe.mean < MAX_COLLAPSED, figure, probe)
     error = compare(f"{name}: forced consistency", plain, ERROR)
     probe = compare(f"{name}: forced consistency", plain, "probe")
     if error and probe:

@@ -83,12 +83,14 @@ def test_gains_of_prednext_are_paired_and_claimed_with_their_interval() -> None:
 
 def test_each_row_of_hrsnn_is_searched_as_long_and_on_the_same_draws(context: Context) -> None:
     searches = hrsnn.list_cells(context, {})
-    rows = [cell.settings["row"] for cell in searches if cell.settings.get("task") == "pairs"]
-    assert set(hrsnn.ROWS) < {*rows, "raw input"}
+    rows = [cell.settings["row"] for cell in searches if "search" in cell.settings]
+    assert rows == [*hrsnn.ROWS] * len(TASKS)
     assert {cell.settings["search"] for cell in searches if "search" in cell.settings} == {12}
     draw = np.random.default_rng(0).random(7).tolist()
     found = {
-        row: HrsnnOptions.model_validate(hrsnn._settings(row, TASKS["pairs"], draw))
+        row: HrsnnOptions.model_validate(
+            hrsnn._settings(row, TASKS["pairs"], *hrsnn._draw_constants(draw))
+        )
         for row in hrsnn.ROWS
     }
     means = {(o.tau_mem_excitatory.mean, o.tau_plus.mean) for o in found.values()}
@@ -110,7 +112,9 @@ def test_searches_come_before_the_cells_that_use_them(context: Context) -> None:
 
 
 def make_network_result(row: str, seed: int, modes: dict[str, np.ndarray]) -> CellResult:
-    settings = {"task": "pairs", "split": "own speakers", "row": row, "network": None}
+    settings = {
+        "task": "pairs", "split": "own speakers", "row": row, "source": "proposed", "network": None,
+    }  # fmt: skip
     values: dict[str, Any] = {}
     for mode, correct in modes.items():
         stored = {name: pack_bits(correct) for name in TASKS["pairs"].readouts}

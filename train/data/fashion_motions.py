@@ -118,9 +118,9 @@ def load_garment_videos(part: Part, folder: Path | None, seed: int = 0) -> Video
     """Load the videos of a part: 6,000 for training, 2,000 for validation, 4,000 for test.
 
     A video has 24 gray frames of 28 x 28 pixels and labels "look" and "motion". No image of
-    Fashion-MNIST is in two parts, nor among the distractors of another garment's video as the
-    garment of one; the choice of images is the same for all seeds. The videos are generated from
-    the files in `folder` and cached. Raises `DataError` where files are missing or damaged.
+    Fashion-MNIST is in two parts, and distractors are training images that are in none; the choice
+    is the same for all seeds. The videos are generated from the files in `folder` and cached.
+    Raises `DataError` where files are missing or damaged.
     """
     images, looks, distractors = _select_images(part, folder)
     scene, motions = GarmentScene(), assign_motions(looks, seed)
