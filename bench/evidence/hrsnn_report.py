@@ -163,9 +163,7 @@ def _factor_pairs() -> dict[str, list[tuple[tuple[str, str], tuple[str, str]]]]:
         "input plastic: learning": [
             (("HoN/HoS, plastic input", TRAINED), ("HoN/HoS, plastic input", SETTLED))
         ],
-        "HoN/HoS - HoN, thresholds only": [
-            (("HoN/HoS", TRAINED), (CONTROL, TRAINED))
-        ],
+        "HoN/HoS - HoN, thresholds only": [(("HoN/HoS", TRAINED), (CONTROL, TRAINED))],
         "HeN/HeS - raw input": [(("HeN/HeS", TRAINED), (RAW, RAW))],
     }
 
