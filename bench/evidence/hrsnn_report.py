@@ -115,7 +115,8 @@ def _scores(task: str, group: Sequence[CellResult], mode: str, readout: str) -> 
         for result in group
     ]
     correct = np.array([100.0 * unpack_bits(each) for each in values])
-    return correct.reshape(len(correct), -1, TASKS[task].repeats).mean(axis=2)
+    means: Scores = correct.reshape(len(correct), -1, TASKS[task].repeats).mean(axis=2)
+    return means
 
 
 def _pair(
