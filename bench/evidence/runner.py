@@ -27,6 +27,7 @@ from bench.evidence.cells import (
 from bench.evidence.worker import ONE_THREAD, write_job
 
 POLL_SECONDS = 0.1
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)  # what people end processes by
 GRACE = 12  # wall-clock time allowed for each second of processor time
 
 
@@ -122,7 +123,7 @@ def _run_cells(
             for each in [one for one in running if _has_ended(one, options)]:
                 running.remove(each)
                 done += 1
-                print(f"{done} of {total}: {_conclude(each, folder)}", flush=True)
+                print(f"{done} of {total}: {_conclude(each, folder, options)}", flush=True)
 
 
 def _start(
@@ -146,23 +147,32 @@ def _start(
 def _has_ended(running: _Process, options: RunOptions) -> bool:
     if running.process.poll() is not None:
         return True
-    if time.monotonic() - running.start > GRACE * options.max_seconds:
+    if _is_late(running, options):
         running.process.kill()
         running.process.wait()
         return True
     return False
 
 
-def _conclude(ended: _Process, folder: Path) -> str:
-    """Describe a cell that ended; where it left no result, write that it failed."""
+def _is_late(running: _Process, options: RunOptions) -> bool:
+    return time.monotonic() - running.start > GRACE * options.max_seconds
+
+
+def _conclude(ended: _Process, folder: Path, options: RunOptions) -> str:
+    """Describe a cell that ended; where it left no result, write that it failed.
+
+    A cell that somebody stopped is still missing.
+    """
     code, cell = ended.process.returncode, ended.cell
     result = read_cell_result(folder, cell)
     current = code_digest(tuple(ended.part.sources))
     if code == 0 and result and result.status == DONE:
         return f"{cell}: {result.seconds:.0f} s"
+    late = code == -signal.SIGXCPU or _is_late(ended, options)
+    if -code in STOPPING and not late:
+        return f"{cell}: was stopped by signal {-code}; the next run measures it"
     if code != 1 or result is None or result.code != current:
-        limit = code in (-signal.SIGXCPU, -signal.SIGKILL)
-        reason = "took longer than a cell may" if limit else f"ended with status {code}"
+        reason = "took longer than a cell may" if late else f"ended with status {code}"
         result = CellResult(cell, current, FAILED, error=reason)
         write_cell_result(folder, result)
     return f"{cell}: failed, {result.error}; see {ended.log}"

@@ -126,6 +126,25 @@ def test_a_cell_that_fails_is_recorded_with_its_reason(
     assert "1 of 1: low-timesteps: bad, seed 0: failed, KeyError" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("max_seconds", [600.0, 0.0])
+def test_a_cell_that_somebody_stops_is_missing_and_a_late_one_fails(
+    max_seconds: float, tmp_path: Path
+) -> None:
+    cell = Cell("low-timesteps", "a", {})
+    options = RunOptions(jobs=1, max_seconds=max_seconds)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        process.kill()
+        process.wait()
+        ended = runner._Process(cell, load_part(cell.part), process, Path("log"))
+        said = runner._conclude(ended, tmp_path, options)
+    found = read_cell_result(tmp_path, cell)
+    if max_seconds:
+        assert said.endswith("was stopped by signal 9; the next run measures it")
+        assert found is None
+    else:
+        assert found and found.error == "took longer than a cell may"
+
+
 def test_a_run_that_is_terminated_stops_its_cells() -> None:
     cell, sleep = (
         Cell("low-timesteps", "a", {}),
