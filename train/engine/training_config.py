@@ -116,8 +116,8 @@ class DeviceOptions(Options):
     - `precision`: floating-point format of the layers.
     - `sync_batch_norm`: whether batch norm in training takes the statistics of all processes, so
       that the loss is that of one process with the whole batch.
-    - `compile`: compile the network in training with labels by `torch.compile`, at the first step;
-      quantization-aware epochs are not compiled.
+    - `compile`: compile the network in training with labels by `torch.compile`, at the first step
+      in floats and at the first in integers.
 
     Several processes share the samples and average gradients (DistributedDataParallel). With a
     mixed `precision`, layers compute in 16 bits, except in quantization-aware epochs, where sums

@@ -11,7 +11,7 @@ from ...runtime.errors import TrainingError
 from ..data.augment import augment
 from ..data.mixing import mix
 from ..losses.registry import compute_losses, make_projection_head
-from ..nn.exact_sums import no_autocast
+from ..nn.exact_sums import check_device, no_autocast
 from ..nn.network import SpikingNetwork
 from ..recipes.recipe import Recipe
 from .distributed import all_gather, sync_batch_norm
@@ -53,8 +53,8 @@ class TrainingModule(lightning.LightningModule):
         self.projection_head = make_projection_head(recipe.loss, features)
         if recipe.training.compact_spikes:
             network.keep_spikes_as_bytes()
-        self._pass = network.features if recipe.loss.contrastive else network.forward
-        self._float_pass = torch.compile(self._pass) if recipe.devices.compile else self._pass
+        run = network.features if recipe.loss.contrastive else network.forward
+        self._run = torch.compile(run) if recipe.devices.compile else run
         self._teacher = [teacher]  # in a list, so that its weights are in no checkpoint
 
     def on_fit_start(self) -> None:
@@ -74,6 +74,8 @@ class TrainingModule(lightning.LightningModule):
         """Switch to quantization-aware training in the last epochs; keep frozen layers as is."""
         options = self.recipe.training
         self.network.quantize(self.current_epoch >= options.epochs - options.qat_epochs)
+        if self.network.quantized:
+            check_device(self.device)  # a compiled graph has no test of its own
         for layer in self.frozen:
             layer.eval()  # batch norm keeps its statistics
 
@@ -99,7 +101,7 @@ class TrainingModule(lightning.LightningModule):
         events, targets, labels = self._prepare(batch)
         # Integers are exact in float32, not in 16 bits.
         with no_autocast(events.device) if network.quantized else nullcontext():
-            outputs = (self._pass if network.quantized else self._float_pass)(events)
+            outputs = self._run(events)
             if loss_options.contrastive:
                 logits = network.decide(network.compute_logits(outputs), events).float()
                 projected = self.projection_head(outputs.flatten(2))

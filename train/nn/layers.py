@@ -19,8 +19,9 @@ from ...convert.quantize.float_network import FloatPopulation, FloatProjection
 from .exact_sums import EXACT_LIMIT, check_bound, exact_arithmetic
 from .layer_quantization import QuantizationSettings, QuantizedLayer, quantize_layer
 from .learned import LearnedParameters, learned_lif
-from .neuron import NeuronConfig, lif
+from .neuron import NeuronConfig, lif, run_forward
 from .projections import InputSpec, Linear, Projection, Shape
+from .quantized_graph import fits_graph, quantize_in_graph
 
 
 class SpikingLayer(nn.Module):
@@ -138,6 +139,8 @@ class SpikingLayer(nn.Module):
         return learned_lif(activation, bias, tensors, neuron, unit)
 
     def _forward_quantized(self, inputs: Sequence[Tensor]) -> Tensor:
+        if torch.compiler.is_compiling() and self._fits_graph:
+            return self._forward_in_graph(inputs)
         with exact_arithmetic(self.projection_list[0].weights.device):
             quantized = quantize_layer(self.projection_list, self._quantization)
             self._check_bound(quantized)
@@ -148,6 +151,28 @@ class SpikingLayer(nn.Module):
             out = self.activate(activation, bias, quantized.threshold, weights, quantized.scale)
         unit = 1.0 / (quantized.scale * scales.ALIGN)
         return out if self.initial_neuron.spiking else out * unit
+
+    @property
+    def _fits_graph(self) -> bool:
+        """True where the quantized pass has a form without a break of torch.compile's graph."""
+        has_steps = type(self).activate is not SpikingLayer.activate
+        return not has_steps and self.learned is None and fits_graph(self.projection_list)
+
+    def _forward_in_graph(self, inputs: Sequence[Tensor]) -> Tensor:
+        spiking, neuron = self.initial_neuron.spiking, self.neuron
+        settings = QuantizationSettings(self.weight_bits, self.threshold if spiking else 0.0, 0.0)
+        first = self.projection_list[0]
+        highest = first.one.new_zeros(()) if spiking else self.max_abs_voltage
+        with exact_arithmetic(first.one.device):
+            weights, bias, threshold, scale = quantize_in_graph(
+                self.name, self.projection_list, settings, highest, self.event_peak
+            )
+            projections = zip(self.projection_list, inputs, weights, strict=True)
+            activation = _sum_tensors([p.project(values, each) for p, values, each in projections])
+            bias = bias.view(-1, *([1] * (activation.dim() - 3)))
+            level = (threshold * scales.ALIGN).clamp(min=1e-30) if spiking else threshold + 1
+            out = run_forward(activation, bias, level, neuron, True)[0]
+        return out if spiking else out * (1.0 / (scale * scales.ALIGN)).to(out)
 
     @property
     def _quantization(self) -> QuantizationSettings:

@@ -70,16 +70,23 @@ def lif(
 
 
 def run_forward(
-    activation: Tensor, bias: Tensor, threshold: float, neuron: NeuronConfig, integers: bool
+    activation: Tensor,
+    bias: Tensor,
+    threshold: float | Tensor,
+    neuron: NeuronConfig,
+    integers: bool,
 ) -> tuple[Tensor, Tensor]:
     """Outputs, with gradients, and voltages before the reset, (timesteps, batch, *shape).
 
-    `threshold` is in 1/64 weight units where `integers`.
+    `threshold`, a number or a tensor of no dimension on the CPU, is in 1/64 weight units where
+    `integers`.
     """
+    if not isinstance(threshold, Tensor):
+        threshold = torch.tensor(threshold, dtype=activation.dtype, device="cpu")
     result: tuple[Tensor, Tensor] = lif_forward(
         activation,
         bias,
-        torch.tensor(threshold, dtype=activation.dtype, device="cpu"),
+        threshold,
         (neuron.current_decay, neuron.voltage_decay),
         neuron.reset if neuron.spiking else "none",
         integers,

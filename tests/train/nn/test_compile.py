@@ -1,27 +1,41 @@
 """The step without graph breaks."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from pumice.train.losses.cross_entropy import cross_entropy
-from pumice.train.models.conv import ConvNet
+from pumice.train.models import ConvOptions, build_model
+from pumice.train.models.options import SEWResNetOptions, VGGOptions
+
+SHAPE = (2, 16, 16)
+NETWORKS: list[Any] = [
+    ConvOptions(channels=(6,), hidden=(20,)),
+    VGGOptions(name="vgg9", width=4, hidden=8),
+    SEWResNetOptions(name="sew_resnet18", width=4, stages=2),
+]
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
-def test_the_float_step_is_one_graph(backend: str) -> None:
+@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize("options", NETWORKS, ids=lambda options: options.name)
+def test_the_step_is_one_graph(options: Any, quantized: bool, backend: str) -> None:
     torch.manual_seed(0)
-    network = ConvNet((2, 9, 7), 5, (6,), (20,), 3, 1)
-    events = (torch.rand(3, 4, 2, 9, 7) < 0.4).float()
+    network = build_model(options, SHAPE, 5, 1)
+    events = (torch.rand(3, 4, *SHAPE) < 0.4).float()
     labels = torch.tensor([0, 1, 2, 3])
-    expected = cross_entropy(network(events), labels)
-    gradients = torch.autograd.grad(expected, list(network.parameters()))
+    network(events)  # statistics of batch norm, and the largest voltage
+    network.quantize(quantized)
+    logits = network(events)
+    gradients = torch.autograd.grad(cross_entropy(logits, labels), list(network.parameters()))
     torch._dynamo.reset()
-    step = torch.compile(
-        lambda x: cross_entropy(network(x), labels), fullgraph=True, backend=backend
-    )
+    step = torch.compile(network.forward, fullgraph=True, backend=backend)
     found = step(events)
-    torch.testing.assert_close(found, expected)
-    compiled = torch.autograd.grad(found, list(network.parameters()))
+    if quantized:
+        assert torch.equal(found, logits)
+    torch.testing.assert_close(found, logits)
+    compiled = torch.autograd.grad(cross_entropy(found, labels), list(network.parameters()))
     for one, other in zip(compiled, gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
