@@ -10,7 +10,7 @@ from bench import gpu
 from pumice.train.nn.neuron import NeuronConfig, run_forward
 
 CPU = torch.device("cpu")
-TINY = gpu.Size((2, 1, 70), 2, 1, 32, 1, 1)
+TINY = gpu.Size((2, 1, 70), 2, 2, 32, 2, 1)
 
 
 def test_without_a_gpu_one_line_says_so(
