@@ -116,7 +116,7 @@ def check_claims(groups: Groups, published: Sequence[str], title: str) -> Iterat
 def _compare_with_published(
     groups: Groups, published: Sequence[str], title: str
 ) -> Iterator[Claim]:
-    """Yield whether PKD's curve is above those of all published losses after every timestep."""
+    """Yield the claim that PKD's curve is above all published losses' at every timestep."""
     last, behind, count = timesteps_of(groups), [], 0
     for name in published:
         for t in range(1, last + 1):

@@ -73,7 +73,7 @@ class CellResult:
 
 @dataclass(frozen=True)
 class Context:
-    """Where and how cells run.
+    """Folders and mode in which cells run.
 
     Attributes:
         data: Folder of the datasets.

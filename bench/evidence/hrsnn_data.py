@@ -16,7 +16,7 @@ DRAWN_STEPS, DRAWN_DELTA, DRAWN_RANGE = 64, 16, 3.0  # timesteps; of 255; standa
 
 @dataclass(frozen=True)
 class Readout:
-    """What the linear read-out sees: counts in `bins` after the fraction `start` of the steps."""
+    """Input of the linear read-out: counts in `bins` after the fraction `start` of the steps."""
 
     bins: int
     start: float = 0.0

@@ -150,7 +150,7 @@ def evaluate_model(trained: TrainedModel, data: Dataset) -> dict[str, Any]:
 
 
 def is_correct(logits: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether each sample is classified correctly after each timestep, (timesteps, samples)."""
+    """Correctness of the class of each sample after each timestep, (timesteps, samples)."""
     correct: NDArray[np.bool_] = logits.argmax(axis=-1) == labels
     return correct
 

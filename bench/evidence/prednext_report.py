@@ -158,7 +158,7 @@ def _check_claims(groups: Groups, objectives: Sequence[str]) -> Iterator[Claim]:
 
 
 def _check_gains(groups: Groups, objectives: Sequence[str]) -> Iterator[Claim]:
-    """Yield what PredNext gives each objective: accuracy and steadiness."""
+    """Yield the claims on accuracy and steadiness of each objective with PredNext."""
     gains, steadier, first = [], [], None
     for each in objectives:
         pair = f"{each}: PredNext", f"{each}: plain"

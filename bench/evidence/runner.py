@@ -33,7 +33,7 @@ GRACE = 12  # wall-clock time allowed for each second of processor time
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How cells are run.
+    """Settings of a run of cells.
 
     Attributes:
         jobs: Number of processes.

@@ -101,7 +101,7 @@ def channel_scale(peaks: list[float], threshold: float, bias: float, bits: int) 
 
 @dataclass(frozen=True)
 class MessageSums:
-    """What the scale of a population that adds up messages depends on.
+    """Quantities that decide the scale of a population that adds up messages.
 
     Attributes:
         peaks: Largest absolute weight of each projection into the population.

@@ -79,7 +79,7 @@ class MessageLayer(SpikingLayer):
 
     @property
     def sums(self) -> scales.MessageSums:
-        """What the scale of the quantized layer depends on."""
+        """Quantities that decide the scale of the quantized layer."""
         peaks, sources = [], []
         for projection in self.projection_list:
             found = FoldedWeights(projection).peaks

@@ -1,4 +1,4 @@
-"""What a run of the C core records: arrays for it, and the trace that they make.
+"""Recording of a run of the C core: its arrays, and the trace that they make.
 
 The plan of a network is made once for each kind of recording: a run of ten timesteps of a small
 network takes not much longer than working it out.
@@ -37,7 +37,7 @@ class Recording:
 
 
 class RecordingPlan:
-    """Which planes of a network a run records, and where."""
+    """Planes of a network that a run records, and their places."""
 
     def __init__(self, network: Network, planes: Sequence[Plane], record: Record) -> None:
         every, states = record != "output", record not in ("all", "output")
