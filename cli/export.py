@@ -68,10 +68,10 @@ def export(
 
         network = round_network_biases(network)
     _write(path, network, to, step, plasticity)
-    _print_written(path, network, to, as_json)
+    _print_export(path, network, to, as_json)
 
 
-def _print_written(path: Path, network: "Network", to: Format, as_json: bool) -> None:
+def _print_export(path: Path, network: "Network", to: Format, as_json: bool) -> None:
     """Print what was written, and what the format leaves out."""
     from ..runtime import network_digest
     from .output import print_json, print_progress

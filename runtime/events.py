@@ -91,7 +91,7 @@ def validate_inputs(inputs: tuple[Population, ...], events: Events) -> dict[str,
 
 
 def _holds_all(array: NDArray[Any], population: Population) -> bool:
-    """Return whether `population` sends all values of `array`."""
+    """True where `population` sends all values of `array`."""
     top = population.max_value
     if array.dtype.kind in "ub":
         return array.dtype == np.bool_ or bool(array.max() <= top)

@@ -56,7 +56,7 @@ def load_task(name: str, split: str, data: Path) -> tuple[FrameSet, FrameSet]:
     """Training and test samples, spikes (timesteps, samples, channels, 1, width)."""
     task = TASKS[name]
     if task.folder == DRAWN:
-        return _load_drawn(data / DRAWN / "imu_digits.npz")
+        return _load_imu_digits(data / DRAWN / "imu_digits.npz")
     options: dict[str, Any] = dict(DELTA)
     if split == "new speaker":
         options["split"] = {"test_groups": [LEFT_OUT]}
@@ -65,7 +65,7 @@ def load_task(name: str, split: str, data: Path) -> tuple[FrameSet, FrameSet]:
     return loaded.train[:], loaded.test[:]
 
 
-def _load_drawn(file: Path) -> tuple[FrameSet, FrameSet]:
+def _load_imu_digits(file: Path) -> tuple[FrameSet, FrameSet]:
     """The first 20 recordings of each digit for training, and the later 20 for test."""
     from pumice.runtime.encoders import DeltaCode
 
