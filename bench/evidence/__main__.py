@@ -36,6 +36,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="run all code in less than a minute")
     parser.add_argument("--only", nargs="+", choices=MODULES, default=[], metavar="PART",
                         help=f"parts to measure: {', '.join(MODULES)}")  # fmt: skip
+    parser.add_argument("--match", default="", metavar="TEXT",
+                        help="measure only cells with this in their name, as 'PKD | N-MNIST'")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=2, help="parallel processes (default 2)")
     parser.add_argument("--hours", type=float, default=10.0,
                         help="start no further cell after so many hours (default 10)")  # fmt: skip
@@ -58,6 +60,7 @@ def main() -> None:
             max_hours=arguments.hours,
             retry=arguments.retry,
             any_version=arguments.any_version,
+            match=arguments.match,
         )
         with lock_run(folder):
             context.scratch.mkdir(exist_ok=True)

@@ -41,6 +41,7 @@ class RunOptions:
         max_hours: Time after which no further cell starts.
         retry: Whether to measure failed cells again.
         any_version: Whether to keep results of other versions of the code.
+        match: Text in the names of the cells that are measured; "" for all.
     """
 
     jobs: int = 2
@@ -48,6 +49,7 @@ class RunOptions:
     max_hours: float = 10.0
     retry: bool = False
     any_version: bool = False
+    match: str = ""
 
 
 @dataclass
@@ -88,7 +90,9 @@ def run_parts(parts: Sequence[Part], context: Context, folder: Path, options: Ru
             (part, cell)
             for part in parts
             for cell in list_all_cells(part, context, folder)
-            if cell.key not in tried and _is_missing(part, cell, folder, options)
+            if cell.key not in tried
+            and options.match in str(cell)
+            and _is_missing(part, cell, folder, options)
         )
         if not pending:
             return
