@@ -273,6 +273,7 @@ static int pm_check_population(const pm_network *net, int32_t number) {
 
 int pm_validate(const pm_network *net) {
   int64_t first = 0, history = 0, masks = 0, past = 0, further = 0;
+  int32_t into = 0; /* every projection is that of one population, and checked with it */
   if (net->population_count < 1 || !pm_between(net->steps, 1, PM_MAX_STEPS)) return PM_BAD_TABLE;
   if (!pm_between(net->output, 0, net->population_count - 1)) return PM_BAD_TABLE;
   if (net->populations[net->output].kind == PM_INPUT) return PM_BAD_TABLE;
@@ -284,6 +285,8 @@ int pm_validate(const pm_network *net) {
     if (!pm_check_population(net, i)) return PM_BAD_TABLE;
     if (p->first != first || p->history != history || p->masks != masks || p->past != past)
       return PM_BAD_TABLE;
+    if (p->into_first != into) return PM_BAD_TABLE;
+    into = p->into_last;
     first += p->neurons;
     history += (int64_t)(p->delay + net->steps) * p->stride;
     masks += (int64_t)net->steps * (p->stride / PM_BLOCK);
@@ -292,6 +295,7 @@ int pm_validate(const pm_network *net) {
     if (history > INT32_MAX || first > INT32_MAX) return PM_BAD_TABLE;
   }
   if (net->neurons != first || net->history != history) return PM_BAD_TABLE;
+  if (into != net->projection_count) return PM_BAD_TABLE;
   if (net->masks != masks || net->past != past || net->states != first + further)
     return PM_BAD_TABLE;
   for (int32_t i = 0; i < net->population_count; i++) {

@@ -9,7 +9,7 @@ from every_connection import every_connection
 
 from pumice.runtime.engines.cpu.compile import compile_network
 from pumice.runtime.engines.cpu.costs import COSTS
-from pumice.runtime.engines.cpu.tables import CoreTables
+from pumice.runtime.engines.cpu.tables import POPULATION, CoreTables
 from pumice.runtime.errors import EngineError
 
 core: Any = pytest.importorskip("pumice.runtime.engines.cpu._core")
@@ -65,3 +65,15 @@ def test_a_core_of_other_sources_is_an_error_of_one_line(tables: CoreTables) -> 
     other = replace(tables, header=np.append(tables.header, np.int32(0)))
     with pytest.raises(EngineError, match="built from other sources .* build it again"):
         other.seal()
+
+
+@pytest.mark.parametrize(("column", "change"), [("into_last", -1), ("into_first", 1)])
+def test_a_projection_of_no_population_is_refused(
+    tables: CoreTables, column: str, change: int
+) -> None:
+    changed = CoreTables(*(each.copy() for each in tables.arrays()))
+    last = changed.populations[-1]
+    last[POPULATION.index(column)] += change
+    changed.seal()
+    with pytest.raises(ValueError, match="core: the tables"):
+        core.load(changed.arrays())
