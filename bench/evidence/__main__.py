@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=MODULES, default=[], metavar="PART",
                         help=f"parts to measure: {', '.join(MODULES)}")  # fmt: skip
     parser.add_argument("--match", default="", metavar="TEXT",
-                        help="measure only cells with this in their name, as 'PKD | N-MNIST'")  # fmt: skip
+                        help="measure only the cells with this in their name")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=2, help="parallel processes (default 2)")
     parser.add_argument("--hours", type=float, default=10.0,
                         help="start no further cell after so many hours (default 10)")  # fmt: skip
