@@ -279,7 +279,8 @@ int pm_validate(const pm_network *net) {
   if (net->populations[net->output].kind == PM_INPUT) return PM_BAD_TABLE;
   if (net->neurons < 1 || net->states < net->neurons) return PM_BAD_TABLE;
   if (net->sums16 < 0 || net->sums32 < 0 || net->image < 0) return PM_BAD_TABLE;
-  if (net->threshold_count && net->steps != 1) return PM_BAD_TABLE;
+  if (net->threshold_count && (net->steps != 1 || net->populations[net->output].neurons < 2))
+    return PM_BAD_TABLE; /* a margin is that of two neurons */
   for (int32_t i = 0; i < net->population_count; i++) {
     const pm_population *p = net->populations + i;
     if (!pm_check_population(net, i)) return PM_BAD_TABLE;

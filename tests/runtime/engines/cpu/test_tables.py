@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from every_connection import every_connection
 
+from pumice.runtime import Dense, EarlyExit, Network, Population, Projection
 from pumice.runtime.engines.cpu.compile import compile_network
 from pumice.runtime.engines.cpu.costs import COSTS
-from pumice.runtime.engines.cpu.tables import POPULATION, CoreTables
+from pumice.runtime.engines.cpu.tables import HEADER, POPULATION, CoreTables
 from pumice.runtime.errors import EngineError
 
 core: Any = pytest.importorskip("pumice.runtime.engines.cpu._core")
@@ -77,3 +78,22 @@ def test_a_projection_of_no_population_is_refused(
     changed.seal()
     with pytest.raises(ValueError, match="core: the tables"):
         core.load(changed.arrays())
+
+
+def test_an_early_exit_of_one_neuron_is_refused() -> None:
+    populations = (
+        Population("in", (3,), kind="input"),
+        Population("one", (1,)),
+        Population("out", (2,), kind="integrator"),
+    )
+    projections = (
+        Projection("first", "in", "one", Dense(np.ones((1, 3)))),
+        Projection("second", "one", "out", Dense(np.ones((2, 1)))),
+    )
+    network = Network(populations, projections, early_exit=EarlyExit((5, 5)))
+    tables = compile_network(network, COSTS["scalar"])
+    core.load(tables.arrays())
+    tables.header[HEADER.index("output")] = 1
+    tables.seal()
+    with pytest.raises(ValueError, match="core: the tables"):
+        core.load(tables.arrays())
