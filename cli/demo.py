@@ -34,9 +34,11 @@ def demo(
     from ..train.recipes.dataset import load_recipe_dataset
     from ..train.recipes.loader import load_recipe
     from .demo_report import write_demo_report
+    from .doctor import check_training_packages
     from .output import print_progress, stdout_to_stderr
 
     check_output_folder(output)
+    check_training_packages()
     if prednext:
         from .demo_prednext import prednext_demo
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -139,6 +140,17 @@ def install_hint(module: str) -> str:
     if extra:
         return f"the extra {extra!r} provides it: pip install 'pumice[{extra}]'"
     return "to install it: pumice doctor --fix"
+
+
+def check_training_packages() -> None:
+    """Check that what trains is installed, without importing it; before data are read or made.
+
+    Raises:
+        ModuleNotFoundError: A package is not installed.
+    """
+    for name in ("torch", "lightning"):
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def install_commands(packages: list[Package]) -> list[list[str]]:

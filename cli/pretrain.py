@@ -20,9 +20,11 @@ def pretrain(
     folder alone: 'pumice pretrain --resume -o RUN'.
     """
     from ..train.recipes.plan import plan_pretraining
+    from .doctor import check_training_packages
     from .output import print_json, print_progress, stdout_to_stderr
 
     settings, run = plan_pretraining(recipe, override or (), output=output, resume=resume)
+    check_training_packages()
     from ..train.data.video_folder import VideoFolder
     from ..train.data.video_sources import load_videos
 

@@ -123,8 +123,10 @@ def _format_gb(size: int) -> str:
 
 def _execute(plans: "list[RunPlan]") -> "list[CompletedRun]":
     from ..train.recipes.dataset import load_recipe_dataset
+    from .doctor import check_training_packages
     from .output import print_progress, stdout_to_stderr
 
+    check_training_packages()
     current = plans[0].folder
 
     def announce(plan: "RunPlan") -> None:

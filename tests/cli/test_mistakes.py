@@ -160,6 +160,27 @@ for line in sys.stdin:
     print(json.dumps([status, out.getvalue(), err.getvalue(), loaded, kept]))
 """
 
+# Without the packages of the extras.
+MISSING = [
+    ("train digits-events -o new", "needs torch, .* pip install 'pumice.train.'"),
+    ("pretrain digit-motions -o new", "needs torch, .* pip install 'pumice.train.'"),
+    ("demo -o new", "needs torch, .* pip install 'pumice.train.'"),
+    ("demo --prednext -o new", "needs torch, .* pip install 'pumice.train.'"),
+    ("export net.pumice --to onnx -o new.onnx", "onnx is not installed; pip install"),
+    ("export net.pumice --to nir -o new.nir", "nir is not installed; pip install"),
+    ("export net.pumice --to netx -o new.net", "h5py is not installed; pip install"),
+    ("verify net.pumice --events events.npz --engines onnx", "needs onnx, .*'pumice.onnx.'"),
+    ("run net.pumice --events events.npz --engine lava", "lava.* pumice doctor --fix"),
+]
+HIDE = """
+import sys
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "lightning", "onnx", "nir", "h5py", "lava"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hide())
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -194,17 +215,21 @@ def outcomes(folder: Path) -> dict[str, Any]:
 
     All run in one process, in which a library that one of them loads stays loaded.
     """
+    return run_all(MISTAKES, CODE, folder)
+
+
+def run_all(commands: list[tuple[str, str]], code: str, folder: Path) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-c", CODE],
-        input="".join(f"{json.dumps(shlex.split(arguments))}\n" for arguments, _ in MISTAKES),
+        [sys.executable, "-c", code],
+        input="".join(f"{json.dumps(shlex.split(arguments))}\n" for arguments, _ in commands),
         capture_output=True,
         text=True,
         cwd=folder,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )
     lines = done.stdout.splitlines()
-    assert len(lines) == len(MISTAKES), done.stderr
-    return {words: json.loads(line) for (words, _), line in zip(MISTAKES, lines, strict=True)}
+    assert len(lines) == len(commands), done.stderr
+    return {words: json.loads(line) for (words, _), line in zip(commands, lines, strict=True)}
 
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[m[0] for m in MISTAKES])
@@ -215,6 +240,15 @@ def test_a_mistake_is_one_line_with_a_remedy_and_loads_no_torch(
     assert (status, out, loaded, kept) == (2, "", [], True), err
     assert err.startswith("pumice: ") and err.count("\n") == 1
     assert re.search(message, err), err
+
+
+def test_a_missing_extra_is_one_line_before_any_work(folder: Path) -> None:
+    outcomes = run_all(MISSING, HIDE + CODE, folder)
+    for arguments, message in MISSING:
+        status, out, err, _, kept = outcomes[arguments]
+        assert (status, out, kept) == (2, "", True), (arguments, err)
+        assert err.startswith("pumice: ") and err.count("\n") == 1, err
+        assert re.search(message, err), err
 
 
 def test_a_mistake_takes_less_than_a_second_of_the_processor(folder: Path) -> None:
