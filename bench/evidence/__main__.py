@@ -45,8 +45,8 @@ def main() -> None:
     parser.add_argument("--any-version", action="store_true",
                         help="keep results of other versions of the code")  # fmt: skip
     parser.add_argument("--report", action="store_true", help="report alone, measure nothing")
-    parser.add_argument("-o", "--output", type=Path, default=Path("bench/results/evidence"),
-                        help="folder of the results (default bench/results/evidence)")  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, default=Path("bench/evidence/results"),
+                        help="folder of the results (default bench/evidence/results)")  # fmt: skip
     arguments = parser.parse_args()
     data = Path(os.environ.get("PUMICE_TEST_DATA", "../shared/data"))
     if not data.is_dir():
