@@ -26,7 +26,7 @@ import pumice as pm
 
 data  = pm.datasets.load("digits-events", timesteps=8)
 model = pm.models.ConvNet(data.input_shape, data.classes, channels=[16, 32], hidden=[128])
-pm.train(model, data, epochs=18, loss="etc")
+pm.train(model, data, epochs=18, loss="prefix_distillation")
 pm.evaluate(model, data.test)
 net   = pm.convert(model, weight_bits=8, calibrate=data.train)
 net.summary()
