@@ -5,7 +5,7 @@ stays where it arises. A neuron is left out from the timestep on at which its vo
 its threshold that rounding decides.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from ...runtime.errors import NetworkError
 from ..quantize.float_network import FloatNetwork, FloatPopulation
 from ..quantize.linear_ops import FusedLinear
 from ..quantize.neuron_params import NeuronParams
+from ..quantize.neuron_populations import Pulse, constant_pulses, excess_pulses
 
 TOLERANCE = 1e-4
 Array = NDArray[np.float64]
@@ -73,32 +74,38 @@ def check_import(network: FloatNetwork, recordings: Iterable[Recording]) -> None
         for population in network.populations:
             if population.name in recording.layers:
                 _check_layer(network, population, recording)
-            else:
+            elif population.node not in recording.layers:  # else it helps that layer
                 raise NetworkError(f"{population.name}: is no layer of the original")
 
 
 def _check_layer(network: FloatNetwork, population: FloatPopulation, recording: Recording) -> None:
     record = recording.layers[population.name]
+    params, excess = record.params, None
+    if params.doubling:
+        population = next(p for p in network.populations if p.name == f"{record.name}.membrane")
+        excess = excess_pulses(params, population.shape)
     drive = _drive(network, population, recording)
-    own = record.params.fuse_recurrent(population.name, population.shape)
-    unit = record.params.threshold if np.ptp(record.params.threshold) > 0 else np.ones(1)
+    own = params.fuse_recurrent(record.name, population.shape)
+    unit = params.unit
     if record.inputs is not None:
         steps, batch = record.inputs.shape[:2]
         inputs = record.inputs.reshape(steps, batch, *population.shape)
-        gain = _view(record.params.gain / unit, population.shape)
-        bias = _view(record.params.bias / unit, population.shape)
+        gain = _view(params.gain / unit, population.shape)
+        bias = _view(params.bias / unit, population.shape)
         expected = np.zeros_like(inputs)
-        late = record.params.delay
+        late = params.delay
         expected[late:] = (inputs * gain + bias)[: steps - late or None]
         for fused in own:
             carried = _carry_back(record, fused, population.shape)
             expected += carried * gain
+        for pulse in constant_pulses(record.name, params, population.shape):
+            expected[pulse.delay :] += _view(pulse.weights, population.shape)
         scale = float(np.abs(expected).max(initial=0)) or 1.0
         error = np.abs(drive - expected).max(axis=tuple(range(1, drive.ndim)))
         if (error > TOLERANCE * scale).any():
             step = int(np.argmax(error > TOLERANCE * scale))
             raise NetworkError(
-                f"{population.name}: its input differs from that of the original by "
+                f"{record.name}: its input differs from that of the original by "
                 f"{error.max() / scale:.2%} (first at timestep {step}); its incoming layers are "
                 "not imported as they compute"
             )
@@ -107,15 +114,15 @@ def _check_layer(network: FloatNetwork, population: FloatPopulation, recording: 
         expected = record.total.reshape(total.shape)
         if not np.allclose(total, expected, TOLERANCE, TOLERANCE * np.abs(expected).max()):
             raise NetworkError(
-                f"{population.name}: its sum over time differs from that of the original"
+                f"{record.name}: its sum over time differs from that of the original"
             )
     if record.spikes is None:
         return
     output = record.spikes.reshape(drive.shape)
-    changed = first_difference(population, drive, output)
+    changed = first_difference(population, drive, output, excess)
     if changed is not None:
         raise NetworkError(
-            f"{population.name}: its neurons do something else than their attributes say (first "
+            f"{record.name}: its neurons do something else than their attributes say (first "
             f"at timestep {changed}); use neurons as their library makes them"
         )
 
@@ -142,13 +149,19 @@ def carry_back(fused: FusedLinear, outputs: Array) -> Array:
     return carried
 
 
-def first_difference(population: FloatPopulation, drive: Array, outputs: Array) -> int | None:
+def first_difference(
+    population: FloatPopulation,
+    drive: Array,
+    outputs: Array,
+    excess: Sequence[Pulse] | None = None,
+) -> int | None:
     """First timestep at which neurons with input `drive` give something else than `outputs`.
 
     Args:
         population: The neurons; their bias is part of `drive`.
         drive: (timesteps, batch, *shape).
         outputs: Spikes, or voltages of an integrator, likewise.
+        excess: What neurons with a doubled threshold get back; `population` is their membrane.
     """
     import torch
 
@@ -158,9 +171,15 @@ def first_difference(population: FloatPopulation, drive: Array, outputs: Array) 
     totals = torch.from_numpy(np.ascontiguousarray(drive))
     state = initial_state(totals[0])
     certain = np.ones(drive.shape[1:], bool)
+    above = np.zeros((len(drive) + 1, *drive.shape[1:]))  # whether a step starts so
     for step, total in enumerate(totals):
         before = state
+        for pulse in excess or ():
+            total = total + _earlier(above, step + 1 - pulse.delay, pulse, population.shape)
         state, out = float_step(unbiased, before, total)
+        if excess is not None:
+            above[step + 1] = out.numpy() + above[step] >= 2
+            out = (out - torch.from_numpy(above[step]) >= 1).double()
         charged = charge(unbiased, before, total)[1].numpy()
         scale = np.abs(drive[step]) + np.abs(charged) + abs(population.threshold)
         if not population.spiking:
@@ -171,6 +190,14 @@ def first_difference(population: FloatPopulation, drive: Array, outputs: Array) 
         if (certain & (out.numpy() != outputs[step])).any():
             return step
     return None
+
+
+def _earlier(above: Array, step: int, pulse: Pulse, shape: tuple[int, ...]) -> Any:
+    """What the neurons `above` their threshold at the start of `step` get back."""
+    import torch
+
+    started = above[step] if step >= 0 else np.zeros(above.shape[1:])
+    return torch.from_numpy(started * _view(pulse.weights, shape))
 
 
 def _distance(population: FloatPopulation, voltage: Array) -> Array:
@@ -189,7 +216,7 @@ def _drive(network: FloatNetwork, population: FloatPopulation, recording: Record
 
     from ..quantize.float_simulator import apply_projection
 
-    record = recording.layers[population.name]
+    record = recording.layers[population.node or population.name]
     steps, batch = recording.events.shape[:2]
     total = np.zeros((steps, batch, *population.shape))
     shapes = {p.name: p.shape for p in network.populations}
@@ -198,9 +225,13 @@ def _drive(network: FloatNetwork, population: FloatPopulation, recording: Record
         if projection.target != population.name:
             continue
         values: Array | None = recording.events
-        if projection.source != network.input_name:
+        if projection.source == f"{record.name}.excess":
+            continue  # see `first_difference`
+        if projection.source == f"{record.name}.constant":
+            values = np.ones((steps, batch, *shapes[projection.source]))
+        elif projection.source != network.input_name:
             values = recording.layers[projection.source].outputs
-        if projection.source == population.name and record.params.recurrent is not None:
+        if projection.source == record.name and record.params.recurrent is not None:
             values = record.returned
         assert values is not None  # read-outs project to nothing
         values = values.reshape(steps, batch, *shapes[projection.source])

@@ -56,7 +56,7 @@ def layout_of(module: Any) -> Layout:
 
 def takes_state(module: Any) -> bool:
     """Test for neurons that take their state as an argument and start anew without it."""
-    return "SNNCell" in class_names(module)
+    return find_kind(module, ("SNNCell", "SNNRecurrentCell")) is not None
 
 
 def reset_states(module: Any) -> None:

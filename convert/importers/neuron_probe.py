@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..diagnostics import UnsupportedLayerError
 from ..quantize.float_network import FloatPopulation
-from ..quantize.linear_ops import Shape
+from ..quantize.linear_ops import LinearOp, Shape
 from ..quantize.neuron_params import NeuronParams, next_below
+from ..quantize.neuron_populations import Pulse, constant_pulses, excess_pulses
 from .import_check import carry_back, first_difference
 from .module_copy import copy_module
 from .neuron_layout import layout_of, read_output, reset_states, takes_state
@@ -33,20 +34,22 @@ def probe_neurons(module: Any, params: NeuronParams, shape: Shape) -> None:
         UnsupportedLayerError: They do something else.
     """
     keys = ("gain", "threshold", "voltage_decay", "current_decay", "reset_value", "min_voltage")
-    each = [getattr(params, key) for key in keys]
-    alike = params.recurrent is None and all((v == v.flat[0]).all() for v in each)
+    each = [getattr(params, key) for key in (*keys, "late_input", "late_bias")]
+    alone = params.recurrent is None and params.input is None
+    alike = alone and all((v == v.flat[0]).all() for v in each)
     shape = (NEURONS,) if alike else shape
-    rng = np.random.default_rng(1)
-    unit = _full(params.threshold, shape) if params.spiking else np.ones(shape)
-    drive = rng.normal(0.3, 0.8, (TIMESTEPS, BATCH, *shape)) * unit
     gain = _full(params.gain, shape)
-    inputs = np.divide(drive, gain, out=np.zeros_like(drive), where=gain != 0).astype(np.float32)
-    drive = inputs.astype(np.float64) * gain + _full(params.bias, shape)
+    inputs, driven = _draw_inputs(params, shape, gain)
+    drive = driven * gain + _full(params.bias, shape)
     late = np.zeros_like(drive)
     late[params.delay :] = drive[: TIMESTEPS - params.delay]
     outputs = _run(copy_module(module).float(), inputs, params.spiking)
     for fused in params.fuse_recurrent("neurons", shape):
         late += carry_back(fused, outputs) * gain
+    unit = _full(params.unit, shape)
+    for pulse in constant_pulses("neurons", params, shape):
+        late[pulse.delay :] += _full(pulse.weights, shape) * unit
+    returned = excess_pulses(params, shape) if params.doubling else None
     for threshold in np.unique(params.threshold):
         chosen = _full(params.threshold, shape) == threshold
         population = FloatPopulation(
@@ -60,16 +63,36 @@ def probe_neurons(module: Any, params: NeuronParams, shape: Shape) -> None:
             reset=params.reset,
             reset_value=_full(params.reset_value, shape)[chosen],
             refractory=params.refractory,
-            max_spikes=params.max_spikes,
+            max_spikes=2 if params.doubling else params.max_spikes,
             min_voltage=_full(params.min_voltage, shape)[chosen],
         )
-        step = first_difference(population, late[:, :, chosen], outputs[:, :, chosen])
+        excess = returned and [
+            Pulse((_full(pulse.weights, shape) * unit)[chosen], pulse.delay) for pulse in returned
+        ]
+        step = first_difference(population, late[:, :, chosen], outputs[:, :, chosen], excess)
         if step is not None:
             raise UnsupportedLayerError(
                 f"does something else than its attributes say, first at timestep {step} of a test "
                 "input",
                 "use neurons as their library makes them, and do not change them afterwards",
             )
+
+
+def _draw_inputs(
+    params: NeuronParams, shape: Shape, gain: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Inputs that drive neurons around their thresholds, and what their own layer makes of them."""
+    rng = np.random.default_rng(1)
+    unit = _full(params.threshold, shape) if params.spiking else np.ones(shape)
+    wanted = rng.normal(0.3, 0.8, (TIMESTEPS, BATCH, *shape)) * unit
+    wanted = np.divide(wanted, gain, out=np.zeros_like(wanted), where=gain != 0)
+    if params.input is None:
+        inputs = wanted.astype(np.float32)
+        return inputs, inputs.astype(np.float64)
+    assert isinstance(params.input, LinearOp)
+    weights = params.input.weights
+    inputs = (wanted @ np.linalg.pinv(weights).T).astype(np.float32)
+    return inputs, inputs.astype(np.float64) @ weights.T + params.input.bias
 
 
 def _run(module: Any, inputs: NDArray[np.float32], spiking: bool) -> NDArray[np.float64]:

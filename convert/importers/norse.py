@@ -3,24 +3,32 @@
 With timesteps of `dt`, a = dt tau_mem_inv and b = dt tau_syn_inv:
 
     LIFBox     v = (1 - a) v + a (v_leak + x)
-    LIF        v = (1 - a) v + a (v_leak + u), then u = (1 - b) u + x: its input is one step late
+    LIF        u = u + x, v = (1 - a) v + a (v_leak + u), then u = (1 - b) u (norse 1.1)
+               v = (1 - a) v + a (v_leak + u), then u = (1 - b) u + x: its input is one step late
+               (norse's older, compiled operators)
     LI         u = u + x, v = (1 - a) v + a (v_leak + u), then u = (1 - b) u
     IAF        v = v + x
     spike where v > v_th, and then v = v_reset
     LIFRefrac  LIF whose voltage is held for rho_reset timesteps after a spike
+    LIFRecurrent, LIFRefracRecurrent
+               LIF of norse 1.1 with input_weights x + recurrent_weights z in the place of x, z
+               the spikes of the timestep before
 
 Voltages start at v_leak, which is subtracted from all of them.
 """
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...runtime.population import MAX_REFRACTORY
 from ..diagnostics import UnsupportedLayerError
-from ..quantize.neuron_params import make_neuron_params
+from ..quantize.linear_ops import LinearOp
+from ..quantize.neuron_params import NeuronParams, make_neuron_params
+from .neuron_layout import layout_of
 from .torch_layers import LayerParser, ParsedLayer, to_numpy, to_scalar
 
 NOTE = "fires above its threshold"
@@ -66,25 +74,60 @@ def _parse_box(node: Any) -> tuple[ParsedLayer, str]:
 
 
 def _parse_lif(node: Any, refractory: int = 0) -> tuple[ParsedLayer, str]:
+    late = _is_late(node)
+    note = "; its input is one timestep late" * late
+    return _make_lif(node, refractory, delay=int(late)), NOTE + note
+
+
+def _parse_recurrent(node: Any, refractory: int = 0) -> tuple[ParsedLayer, str]:
+    """Parse neurons with weights of their input and of their own spikes."""
+    inputs, own = (
+        LinearOp(weights, np.zeros(len(weights)))
+        for weights in (to_numpy(node.input_weights), to_numpy(node.recurrent_weights))
+    )
+    params = replace(_make_lif(node, refractory, delay=0), input=inputs, recurrent=own)
+    return params, f"{NOTE}; its spikes reach it one timestep later"
+
+
+def _is_late(node: Any) -> bool:
+    """Test whether an input reaches the voltage one timestep later, by a run of the neurons."""
+    import torch
+
+    layout = layout_of(node)
+    with torch.no_grad():
+        x = torch.full((1, 1) if layout == "step" else (1, 1, 1), 1e-2)
+        _, state = node(x)
+    voltage = to_numpy(getattr(state, "lif", state).v)
+    return bool(np.all(np.isclose(voltage, _read(node, "v_leak"), 0, 1e-6)))
+
+
+def _make_lif(node: Any, refractory: int, delay: int) -> NeuronParams:
     decay, synaptic = _decay(node, "tau_mem_inv"), _decay(node, "tau_syn_inv")
-    params = make_neuron_params(
+    return make_neuron_params(
         current_decay=synaptic,
         voltage_decay=decay,
         gain=decay,
-        delay=1,
+        delay=delay,
         refractory=refractory,
         **_read_reset(node, _read(node, "v_leak")),
     )
-    return params, f"{NOTE}; its input is one timestep late"
 
 
 def _parse_refractory(node: Any) -> tuple[ParsedLayer, str]:
+    return _parse_lif(node, _read_period(node))
+
+
+def _parse_refractory_recurrent(node: Any) -> tuple[ParsedLayer, str]:
+    return _parse_recurrent(node, _read_period(node))
+
+
+def _read_period(node: Any) -> int:
     period = to_scalar(node.p.rho_reset, "rho_reset")
     if not 0 <= period <= MAX_REFRACTORY:
         raise UnsupportedLayerError(
             f"rho_reset is {period:g} timesteps", f"use 0 to {MAX_REFRACTORY}"
         )
-    return _parse_lif(node, math.ceil(period))
+    return math.ceil(period)
 
 
 def _parse_iaf(node: Any) -> tuple[ParsedLayer, str]:
@@ -101,6 +144,8 @@ NEURON_PARSERS: Mapping[str, LayerParser] = {
     **dict.fromkeys(("LIFBoxCell", "LIFBox"), _parse_box),
     **dict.fromkeys(("LIFCell", "LIF"), _parse_lif),
     **dict.fromkeys(("LIFRefracCell", "LIFRefrac"), _parse_refractory),
+    **dict.fromkeys(("LIFRecurrentCell", "LIFRecurrent"), _parse_recurrent),
+    **dict.fromkeys(("LIFRefracRecurrentCell", "LIFRefracRecurrent"), _parse_refractory_recurrent),
     **dict.fromkeys(("IAFCell", "IAF"), _parse_iaf),
     **dict.fromkeys(("LICell", "LI"), _parse_li),
 }

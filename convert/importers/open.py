@@ -34,10 +34,11 @@ from .torch_layers import (
 
 
 def _parse_norse_or_sinabs(node: Any) -> tuple[ParsedLayer, str]:
-    """Parse `LIF` or `IAF`, which both libraries have."""
+    """Parse neurons whose names both libraries have."""
+    kind = layer_kind(node)
     if sinabs.is_sinabs(node):
-        return sinabs.parse_neuron(node)
-    return norse.NEURON_PARSERS[layer_kind(node)](node)
+        return sinabs.NEURON_PARSERS.get(kind, sinabs.parse_neuron)(node)
+    return norse.NEURON_PARSERS[kind](node)
 
 
 NEURON_PARSERS: Mapping[str, LayerParser] = {
@@ -45,7 +46,7 @@ NEURON_PARSERS: Mapping[str, LayerParser] = {
     **snntorch.NEURON_PARSERS,
     **norse.NEURON_PARSERS,
     **sinabs.NEURON_PARSERS,
-    **dict.fromkeys(("LIF", "IAF"), _parse_norse_or_sinabs),
+    **dict.fromkeys(("LIF", "IAF", "LIFRecurrent"), _parse_norse_or_sinabs),
 }
 MIN_DT = 1e-12  # replaces a dt that is not given, so that all other nodes are checked
 SUFFIXES = (".net", ".nir", ".pumice")

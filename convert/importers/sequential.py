@@ -11,6 +11,7 @@ from ..quantize.float_network import FloatNetwork, FloatPopulation, FloatProject
 from ..quantize.fuse import fuse_linear_ops
 from ..quantize.linear_ops import AffineOp, ConvOp, LinearOp, Op, PoolOp, Shape
 from ..quantize.neuron_params import NeuronParams, make_neuron_params
+from ..quantize.neuron_populations import Incoming, build_neurons
 from .torch_layers import AdaptiveAvgPool, ParsedLayer, SpikeMaxPool
 
 SPIKE_MAX_POOL_PARAMS = make_neuron_params(threshold=0.5, voltage_decay=1.0)
@@ -82,16 +83,14 @@ class _SequentialBuilder:
         """Fuse the pending operations to a projection into a new population."""
         if self.populations and not self.populations[-1].spiking:
             raise NetworkError(f"{name}: follows neurons that do not spike; they must come last")
+        if params.input is not None:
+            self.pending_ops.append((f"{name}.input", params.input))
         fused = fuse_linear_ops(self.pending_ops, self._shape)
-        own = params.fuse_recurrent(name, fused.shape)
-        population, scaled = params.to_population(name, [fused, *own])
-        label = f"{self._source}-{name}"
-        self.projections.append(scaled[0].to_projection(label, self._source, name))
-        self.projections += [
-            each.to_projection(f"{name}-{name}", name, name, delay=1) for each in scaled[1:]
-        ]
-        self.populations.append(population)
-        self._source, self._shape, self.pending_ops = name, population.shape, []
+        incoming = Incoming(f"{self._source}-{name}", self._source, fused)
+        populations, projections = build_neurons(name, params, [incoming])
+        self.populations += populations
+        self.projections += projections
+        self._source, self._shape, self.pending_ops = name, populations[-1].shape, []
 
     def add_spike_max_pool(self, name: str, pool: PoolOp) -> None:
         """Add max pooling as a stateless population, directly after neurons or the input."""

@@ -7,6 +7,10 @@ tau_syn     u = beta (u + x) in the place of x; beta = exp(-1/tau_syn)
 spike where v >= spike_threshold, and then v = 0 (`MembraneReset`) or v - spike_threshold
 (`MembraneSubtract`); with `MultiSpike`, as often as v holds the threshold
 v = max(v, min_v_mem)
+
+`MembraneReset(reset_value)` adds its value to all voltages at the end of every timestep: with
+w = v - reset_value, spikes reset w to zero, and alpha reset_value is added to v at every timestep
+but the first.
 """
 
 from collections.abc import Mapping
@@ -55,8 +59,11 @@ def parse_neuron(node: Any) -> tuple[ParsedLayer, str]:
     if not threshold.min() > 0:
         raise UnsupportedLayerError(f"spike_threshold is {threshold.min():g}", "use one above zero")
     rule = _read_reset(node, threshold)
+    value = rule.pop("added", 0.0)
     if node.min_v_mem is not None:
-        rule["min_voltage"] = _read_bound(node, threshold, rule)
+        rule["min_voltage"] = _read_bound(node, threshold, rule, value)
+    if value:
+        rule["late_bias"] = alpha * value
     return make_neuron_params(threshold, *decays, gain, inclusive=True, **rule), THRESHOLD_NOTE
 
 
@@ -90,18 +97,16 @@ def _read_reset(node: Any, threshold: Any) -> dict[str, Any]:
             f"spike_fn={spikes} with reset_fn={reset} resets once for several spikes",
             "use MembraneSubtract(), or SingleSpike",
         )
-    if float(node.reset_fn.reset_value):
-        raise UnsupportedLayerError(
-            f"reset_value={node.reset_fn.reset_value:g} is added to all neurons at every timestep",
-            "use MembraneReset()",
-        )
-    return {}
+    return {"added": to_scalar(node.reset_fn.reset_value, "reset_value")}
 
 
-def _read_bound(node: Any, threshold: Any, rule: Mapping[str, Any]) -> float:
+def _read_bound(node: Any, threshold: Any, rule: Mapping[str, Any], added: float) -> float:
+    """Lower bound of the voltage, without what is `added` at the end of every timestep."""
     bound = to_scalar(node.min_v_mem, "min_v_mem")
-    if bound > 0:
-        raise UnsupportedLayerError(f"min_v_mem is {bound:g}", "use zero or less")
+    if bound > min(added, 0.0):
+        what = f"reset_value {added:g} or less" if added < 0 else "zero or less"
+        raise UnsupportedLayerError(f"min_v_mem is {bound:g}", f"use {what}")
+    bound -= added
     if np.any(rule.get("reset_value", 0.0) > threshold - bound):
         raise UnsupportedLayerError(
             f"subtracts more than its threshold is above min_v_mem {bound:g}", "subtract less"
@@ -123,11 +128,14 @@ def _parse_recurrent(node: Any) -> tuple[ParsedLayer, str]:
         )
     op, _ = parse_layer(node.rec_connect, LAYER_PARSERS)
     assert isinstance(op, LinearOp | ConvOp)
-    if np.any(op.bias):
+    bare = replace(op, bias=np.zeros_like(op.bias))
+    if not np.any(op.bias):
+        return replace(params, recurrent=bare), note
+    if params.gain.size not in (1, op.bias.size):
         raise UnsupportedLayerError(
-            "rec_connect has a bias, which the first timestep lacks", "use bias=False"
+            "rec_connect has a bias, and its neurons decay factors of their own", "use bias=False"
         )
-    return replace(params, recurrent=op), note
+    return replace(params, recurrent=bare, late_input=params.gain * op.bias), note
 
 
 NEURON_PARSERS: Mapping[str, LayerParser] = {

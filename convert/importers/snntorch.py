@@ -9,6 +9,14 @@ By default, the threshold is subtracted in the timestep after a spike, after the
 `reset_mechanism="zero"`, Leaky sets v to zero before that timestep, which gives the spikes of a
 reset right after the spike, whatever its `reset_delay`; Synaptic with `reset_delay=True` holds v at
 zero throughout that timestep: a refractory period of one timestep.
+
+With `reset_delay=False` the threshold is subtracted right after a spike. What is left may be above
+the threshold, and then the threshold of the next timestep is twice as high:
+
+    spike where beta v + x > threshold, or 2 threshold where v > threshold
+    v = beta v + x - threshold spike
+
+RSynaptic (snnTorch 1.0.0) computes that reset, and returns the voltage without it.
 """
 
 from collections.abc import Mapping
@@ -22,6 +30,7 @@ from ..diagnostics import LayerDiagnostic, UnsupportedLayerError, raise_if_unsup
 from ..quantize.float_network import FloatNetwork
 from ..quantize.linear_ops import AffineOp, ConvOp, LinearOp
 from ..quantize.neuron_params import NeuronParams, make_neuron_params
+from .neuron_layout import find_kind
 from .sequential import build_sequential
 from .torch_layers import (
     LAYER_PARSERS,
@@ -79,7 +88,13 @@ def _parse_neuron(node: Any, current_decay: Any, holds: bool = False) -> tuple[N
     if to_scalar(getattr(node, "graded_spikes_factor", 1.0), "graded_spikes_factor") != 1.0:
         raise UnsupportedLayerError("graded_spikes_factor is not 1", "train with binary spikes")
     decay = _decay_fraction(node.beta)
-    reset, delayed = node.reset_mechanism, bool(getattr(node, "reset_delay", True))
+    reset = node.reset_mechanism
+    delayed = bool(getattr(node, "reset_delay", True))
+    if not delayed and find_kind(node, ("RSynaptic",)):
+        raise UnsupportedLayerError(
+            "reset_delay=False of RSynaptic has no effect on its voltage, or raises an error",
+            "train with reset_delay=True, the default",
+        )
     if reset == "none":
         params = make_neuron_params(current_decay=current_decay, voltage_decay=decay, spiking=False)
         return params, "an integrator, since it is never reset"
@@ -91,9 +106,17 @@ def _parse_neuron(node: Any, current_decay: Any, holds: bool = False) -> tuple[N
         params = make_neuron_params(threshold, current_decay, decay, refractory=refractory)
         return params, "fires above its threshold" + "; holds its voltage one step" * refractory
     if not delayed:
-        raise UnsupportedLayerError(
-            "reset_delay=False doubles its threshold while the voltage that is left exceeds it",
-            "train with reset_delay=True, the default",
+        params = make_neuron_params(
+            threshold,
+            current_decay,
+            decay,
+            reset="subtract",
+            reset_value=threshold,
+            doubling=True,
+        )
+        return params, (
+            "fires above its threshold, which it subtracts, and above twice its threshold while "
+            "the voltage that is left exceeds it: three populations"
         )
     params = make_neuron_params(
         threshold, current_decay, decay, reset="delayed_subtract", reset_value=threshold

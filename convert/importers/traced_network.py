@@ -12,6 +12,7 @@ from ..diagnostics import UnsupportedLayerError
 from ..quantize.float_network import FloatNetwork, FloatPopulation, FloatProjection
 from ..quantize.fuse import fuse_linear_ops
 from ..quantize.linear_ops import FusedLinear, Shape
+from ..quantize.neuron_populations import Incoming, build_neurons
 from .trace_cells import Expression, TracedPopulation
 from .tracer import Tracer
 
@@ -49,9 +50,9 @@ def import_traced(trace: Trace, shape: Shape, value_bits: int, name: str) -> Flo
     shapes = {INPUT_NAME: shape} | {p.name: p.shape for p in trace.populations.values()}
     for population in trace.populations.values():
         made, incoming = _build_population(trace, population, shapes)
-        populations.append(made)
+        populations += made
         projections += incoming
-        shapes[population.name] = made.shape
+        shapes[population.name] = made[-1].shape
     provenance = {"format": name, "layout": trace.layout}
     return FloatNetwork(
         INPUT_NAME,
@@ -66,7 +67,7 @@ def import_traced(trace: Trace, shape: Shape, value_bits: int, name: str) -> Flo
 
 def _build_population(
     trace: Trace, population: TracedPopulation, shapes: Mapping[str, Shape]
-) -> tuple[FloatPopulation, list[FloatProjection]]:
+) -> tuple[tuple[FloatPopulation, ...], tuple[FloatProjection, ...]]:
     name = population.name
     try:
         expression = population.expression()
@@ -79,20 +80,13 @@ def _build_population(
         ops = [trace.tracer.ops[key] for key in term.ops]
         incoming.append(fuse_linear_ops(ops, shapes[term.source]))
     incoming[0] = _add_offset(name, incoming, expression)
-    own = population.params.fuse_recurrent(name, incoming[0].shape)
-    made, scaled = population.params.to_population(name, [*incoming, *own])
-    projections = [
-        linear.to_projection(
-            f"{term.source}-{name}{f'-{number}' if number else ''}",
-            term.source,
-            name,
-            term.delay + population.params.delay,
+    labelled = [
+        Incoming(
+            f"{term.source}-{name}{f'-{number}' if number else ''}", term.source, linear, term.delay
         )
-        for number, (term, linear) in enumerate(zip(expression.terms, scaled, strict=False))
+        for number, (term, linear) in enumerate(zip(expression.terms, incoming, strict=True))
     ]
-    for linear in scaled[len(expression.terms) :]:
-        projections.append(linear.to_projection(f"{name}-{name}-recurrent", name, name, 1))
-    return made, projections
+    return build_neurons(name, population.params, labelled)
 
 
 def _add_offset(name: str, incoming: list[FusedLinear], expression: Expression) -> FusedLinear:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
 from ..diagnostics import UnsupportedLayerError
+from ..quantize.linear_ops import LinearOp
 from ..quantize.neuron_params import NeuronParams
 from .module_copy import check_hooks, copy_module
 from .neuron_layout import (
@@ -160,7 +161,6 @@ class Tracer(LinearTracer, TorchFunctionMode):
         path = self._path()
         label = make_label(path, kind.lower())
         x, states = args[0], [*iter_tensors(args[1:]), *iter_tensors(kwargs)]
-        steps = self._time_steps(module, self.ids_of(x))
         population = self.populations.get(label)
         if population is None:
             check_hooks(module)
@@ -168,6 +168,11 @@ class Tracer(LinearTracer, TorchFunctionMode):
             assert isinstance(params, NeuronParams)
             pristine = copy_module(module)
             population = TracedPopulation(label, kind, path, params, (), pristine, note)
+        if isinstance(population.params.input, LinearOp):
+            op = population.params.input
+            weights, bias = torch.from_numpy(op.weights), torch.from_numpy(op.bias)
+            x = torch.nn.functional.linear(x, weights.to(x.dtype), bias.to(x.dtype))
+        steps = self._time_steps(module, self.ids_of(x))
         self._check_states(population, states)
         first = len(population.expressions)
         for number, ids in enumerate(steps):
@@ -184,6 +189,8 @@ class Tracer(LinearTracer, TorchFunctionMode):
         else:
             self._mark(out, UnsupportedLayerError("reads spikes of neurons that have no reset"))
         for index, state in enumerate(new_states):
+            if state is out:
+                continue  # norse returns the spikes as a state too
             key = label, len(population.expressions), index
             problem = UnsupportedLayerError(f"reads a state of {label}", "read its spikes")
             cell = self.cells.add(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .float_network import FloatNetwork, FloatProjection
 from .float_simulator import apply_projection, simulate_float_network
 from .layer_trial import Array, LayerTrial, Outputs, PerChannel, channel_errors, run_quantized
+from .neuron_params import common_divisor
 from .scales import MIN_NORMAL
 
 CLIP_FRACTIONS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
@@ -87,7 +88,7 @@ def calibrate(
             return channel_errors(trial, run_quantized(trial, inputs), expected)  # noqa: B023
 
         before = score(plain)
-        if search and before.any():
+        if search and before.any() and not _is_logic(plain):
             best = _correct_bias(_search_clipping(plain, score), score, inputs, exact)
         outputs[population.name] = run_quantized(best, inputs)
         trials.append(best)
@@ -97,6 +98,15 @@ def calibrate(
     populations = tuple(trial.population for trial in trials)
     projections = tuple(by_name[p.name] for p in network.projections)
     return replace(network, populations=populations, projections=projections), tuple(report)
+
+
+def _is_logic(trial: LayerTrial) -> bool:
+    """Test for stateless neurons of small integers, whose only errors are those of their inputs."""
+    population = trial.population
+    stateless = np.all(population.current_decay == 1) and np.all(population.voltage_decay == 1)
+    values = population.bias, *(each.weights for each in trial.incoming)
+    arrays = [each.astype(np.float64) for each in values]
+    return bool(population.spiking and stateless and common_divisor(arrays) > 0)
 
 
 def _to_uint8(values: Array) -> Array:

@@ -75,9 +75,13 @@ def run_quantized(trial: LayerTrial, inputs: Outputs) -> Array:
     """
     population, projections, _ = quantize_population(trial.population, trial.incoming)
     sources = {p.source for p in trial.incoming} - {population.name}
-    populations = [_make_input(name, inputs[name]) for name in sorted(sources)]
+    events = {name: inputs[name] for name in sources}
+    if not events:  # only their own spikes reach them
+        events[f"{population.name}.none"] = np.zeros((*inputs[population.name].shape[:2], 1))
+        events = {name: values.astype(np.uint8) for name, values in events.items()}
+    populations = [_make_input(name, events[name]) for name in sorted(events)]
     network = Network((*populations, population), tuple(projections))
-    trace = run(network, {name: inputs[name] for name in sources})
+    trace = run(network, events)
     if trial.population.spiking:
         return trace.spikes[population.name]
     scale = np.float64(weight_scale(trial.population, trial.incoming))

@@ -46,6 +46,11 @@ class NeuronParams:
         max_spikes: Most spikes of a neuron in one timestep.
         min_voltage: Lower bound of the voltage.
         recurrent: What carries their spikes back to them, one timestep later.
+        input: Layer between what they get and the input that `gain` multiplies.
+        late_input: Input from the second timestep on, after the gain.
+        late_bias: Bias of the voltage from the second timestep on.
+        doubling: True where the threshold is doubled in a timestep that starts above it: after
+            one spike of two, with reset="subtract" and `max_spikes` 1.
     """
 
     gain: Float64Array
@@ -62,6 +67,10 @@ class NeuronParams:
     max_spikes: int = 1
     min_voltage: Float64Array = field(default_factory=lambda: np.full(1, -np.inf))
     recurrent: Op | None = None
+    input: Op | None = None
+    late_input: Float64Array = field(default_factory=lambda: np.zeros(1))
+    late_bias: Float64Array = field(default_factory=lambda: np.zeros(1))
+    doubling: bool = False
 
     def fuse_recurrent(self, name: str, shape: Shape) -> list[FusedLinear]:
         """Fuse what carries spikes back, for neurons of `shape`; empty where there is none.
@@ -76,8 +85,13 @@ class NeuronParams:
             raise NetworkError(f"{name}: its recurrent layer gives {fused.shape}, needs {shape}")
         return [fused]
 
+    @property
+    def unit(self) -> Float64Array:
+        """Divisor of all parameters: the thresholds where they differ, else 1."""
+        return self.threshold if np.ptp(self.threshold) > 0 else np.ones(1)
+
     def to_population(
-        self, name: str, incoming: list[FusedLinear]
+        self, name: str, incoming: list[FusedLinear], others: Sequence[Float64Array] = ()
     ) -> tuple[FloatPopulation, list[FusedLinear]]:
         """Build the population that `incoming` projects to.
 
@@ -86,6 +100,7 @@ class NeuronParams:
         Args:
             name: Name of the population.
             incoming: The fused projections into it, of one output shape.
+            others: Weights of other projections into it, already in its units.
 
         Returns:
             The population, and the projections scaled for it.
@@ -95,26 +110,27 @@ class NeuronParams:
                 current.
         """
         shape = incoming[0].shape
-        unit = self.threshold if np.ptp(self.threshold) > 0 else np.ones(1)
-        current_decay = _reduce_to_channels(self.current_decay, shape, f"{name}: current_decay")
+        unit = self.unit
+        current_decay = reduce_to_channels(self.current_decay, shape, f"{name}: current_decay")
         if np.any(current_decay < 1) and any(np.any(each.bias) for each in incoming):
             raise NetworkError(
                 f"{name}: filters the bias before it through its current, but the chip adds a "
                 "bias to the voltage; leave out bias and batch norm there"
             )
-        gain = _reduce_to_channels(self.gain / unit, shape, f"{name}: gain")
+        gain = reduce_to_channels(self.gain / unit, shape, f"{name}: gain")
         scaled = [each.scale_by(gain) for each in incoming]
         bias = sum(
             (each.bias for each in scaled),
-            _reduce_to_channels(self.bias / unit, shape, f"{name}: bias"),
+            reduce_to_channels(self.bias / unit, shape, f"{name}: bias"),
         )
-        voltage_decay = _reduce_to_channels(self.voltage_decay, shape, f"{name}: voltage_decay")
+        voltage_decay = reduce_to_channels(self.voltage_decay, shape, f"{name}: voltage_decay")
         threshold = float((self.threshold / unit).flat[0])
-        reset_value = _reduce_to_channels(self.reset_value / unit, shape, f"{name}: reset_value")
-        lowest = _reduce_to_channels(self.min_voltage / unit, shape, f"{name}: min_voltage")
+        reset_value = reduce_to_channels(self.reset_value / unit, shape, f"{name}: reset_value")
+        lowest = reduce_to_channels(self.min_voltage / unit, shape, f"{name}: min_voltage")
         if np.all(current_decay == 1) and not np.any(voltage_decay):
             bounds = lowest[np.isfinite(lowest)]
-            step = common_divisor([bias, reset_value, bounds, *(each.weights for each in scaled)])
+            sums = bias, reset_value, bounds, *others, *(each.weights for each in scaled)
+            step = common_divisor(sums)
             threshold = midpoint_threshold(threshold, step, self.inclusive)
         elif self.inclusive:
             threshold = next_below(threshold)
@@ -144,6 +160,13 @@ class ResetRule(TypedDict, total=False):
     max_spikes: int
     min_voltage: ArrayLike
     recurrent: Op | None
+    input: Op | None
+    late_input: ArrayLike
+    late_bias: ArrayLike
+    doubling: bool
+
+
+ARRAYS = ("reset_value", "min_voltage", "late_input", "late_bias")
 
 
 def make_neuron_params(
@@ -162,8 +185,7 @@ def make_neuron_params(
         return np.atleast_1d(np.asarray(value, np.float64))
 
     values: dict[str, Any] = {
-        key: as_array(np.asarray(value)) if key in ("reset_value", "min_voltage") else value
-        for key, value in rule.items()
+        key: as_array(np.asarray(value)) if key in ARRAYS else value for key, value in rule.items()
     }
     return NeuronParams(
         as_array(gain),
@@ -220,8 +242,12 @@ def _to_scalar(values: Float64Array) -> float | Float64Array:
     return float(values[0]) if values.size == 1 else values
 
 
-def _reduce_to_channels(values: Float64Array, shape: Shape, who: str) -> Float64Array:
-    """One of `values` where all are equal, else one per channel."""
+def reduce_to_channels(values: Float64Array, shape: Shape, who: str) -> Float64Array:
+    """One of `values` where all are equal, else one per channel.
+
+    Raises:
+        NetworkError: They differ within a channel, or are of another number; names `who`.
+    """
     if (values == values.flat[0]).all():
         return values.reshape(-1)[:1]
     if values.size not in (shape[0], np.prod(shape)):

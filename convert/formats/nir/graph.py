@@ -16,6 +16,7 @@ from ...quantize.float_network import FloatNetwork, FloatPopulation, FloatProjec
 from ...quantize.fuse import fuse_linear_ops
 from ...quantize.linear_ops import ConvOp, FusedLinear, LinearOp, Op, Shape
 from ...quantize.neuron_params import NeuronParams, make_neuron_params
+from ...quantize.neuron_populations import Incoming, build_neurons
 from .ops import NEURON_KINDS, Delay, Reset, convert_neuron, convert_op
 from .reader import NirFile, NirNode
 
@@ -69,12 +70,18 @@ def build_float_network(
         incoming = [path for path in paths if path.target == name]
         if not incoming:
             raise FileError(f"{name}: nothing projects to it")
-        population, scaled = neurons[name].to_population(names[name], [fused[p] for p in incoming])
-        populations.append(replace(population, node=name))
-        for path, linear in zip(incoming, scaled, strict=True):
-            source, target = names[path.source], names[name]
-            label = "-".join((source, *path.nodes, target))
-            projections.append(linear.to_projection(label, source, target, delays[path]))
+        labelled = [
+            Incoming(
+                "-".join((names[path.source], *path.nodes, names[name])),
+                names[path.source],
+                fused[path],
+                delays[path],
+            )
+            for path in incoming
+        ]
+        made, own = build_neurons(names[name], neurons[name], labelled)
+        populations += (replace(population, node=name) for population in made)
+        projections += own
     labels = _unique_names([projection.name for projection in projections])
     return FloatNetwork(
         names[start.name],

@@ -261,8 +261,8 @@ def test_sequence_of_sinabs(squeezed: bool, spikes: str) -> None:
         ({"reset_fn": "MembraneReset", "value": 0.0}, "MultiSpike with reset_fn=MembraneReset res"),
         ({"reset_fn": "MembraneSubtract", "value": 0.5}, "subtract_value 0.5 is not the threshold"),
         (
-            {"reset_fn": "MembraneReset", "value": 0.2, "single": True},
-            "reset_value=0.2 is added",
+            {"reset_fn": "MembraneReset", "value": -0.2, "single": True, "min_v_mem": -0.1},
+            "min_v_mem is -0.1; use reset_value -0.2 or less",
         ),
         ({"min_v_mem": 0.5}, "min_v_mem is 0.5; use zero or less"),
     ],

@@ -15,7 +15,6 @@ from pumice.convert.importers.open import ImportOptions, import_model
 from pumice.convert.quantize.float_network import FloatNetwork
 from pumice.convert.quantize.quantize import quantize_network
 from pumice.runtime.engines import reference
-from pumice.runtime.errors import NetworkError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries, on this version of torch
 EVENTS = (np.random.default_rng(3).random((12, 200, 16)) < 0.4).astype(np.uint8)
@@ -53,18 +52,16 @@ def make_snntorch(snn: Any, kind: str) -> Any:
     if kind == "to zero":
         return snn.RLeaky(beta=0.9, linear_features=20, reset_mechanism="zero")
     if kind == "synaptic":
-        neurons = snn.RSynaptic(alpha=0.6, beta=0.9, linear_features=20)
-        neurons.recurrent.bias = None
-        return neurons
+        return snn.RSynaptic(alpha=0.6, beta=0.9, linear_features=20)
     return snn.RLeaky(beta=0.9, linear_features=20)
 
 
 class Net(nn.Module):
     """As snnTorch's documentation writes it: a loop over time that hands spikes and states on."""
 
-    def __init__(self, snn: Any, neurons: Any, bias: bool) -> None:
+    def __init__(self, snn: Any, neurons: Any) -> None:
         super().__init__()
-        self.fc1, self.rlif = nn.Linear(16, 20, bias=bias), neurons
+        self.fc1, self.rlif = nn.Linear(16, 20), neurons
         self.fc2, self.lif = nn.Linear(20, 5), snn.Leaky(beta=0.8)
         self.fc1.weight.data *= 3
 
@@ -82,7 +79,7 @@ class Net(nn.Module):
 def test_recurrent_neurons_of_snntorch(kind: str) -> None:
     snn = load("snntorch")
     torch.manual_seed(0)
-    net = Net(snn, make_snntorch(snn, kind), bias=kind != "synaptic")
+    net = Net(snn, make_snntorch(snn, kind))
     with torch.no_grad():
         expected = net(torch.from_numpy(EVENTS.astype(np.float32))).double().numpy()
     check(imported(net), expected)
@@ -109,13 +106,6 @@ def test_convolutional_recurrent_neurons_of_snntorch() -> None:
     assert expected.mean() > 0.01
     changed = simulate(network, events)[network.output] != expected
     assert changed.any(axis=(0, 2)).mean() <= 0.01
-
-
-def test_bias_through_the_current_of_recurrent_neurons_is_refused() -> None:
-    snn = load("snntorch")
-    net = Net(snn, snn.RSynaptic(alpha=0.6, beta=0.9, linear_features=20), bias=False)
-    with pytest.raises(NetworkError, match="rlif: filters the bias before it through its current"):
-        imported(net)
 
 
 @pytest.mark.parametrize("multi_step", [False, True])
@@ -166,6 +156,3 @@ def test_recurrent_layers_of_sinabs() -> None:
     x = torch.from_numpy(EVENTS.astype(np.float32)).transpose(0, 1)
     with torch.no_grad():
         check(network, net(x).transpose(0, 1).double().numpy())
-    biased = layers.LIFRecurrent(tau_mem=8.0, rec_connect=nn.Linear(20, 20))
-    with pytest.raises(NetworkError, match="rec_connect has a bias, which the first timestep"):
-        imported(nn.Sequential(nn.Linear(16, 20), biased))

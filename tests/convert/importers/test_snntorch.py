@@ -97,6 +97,8 @@ def make_neuron(snn: Any, name: str, neurons: int = 1, **changes: Any) -> Any:
     if name == "each":
         beta, threshold = torch.linspace(0.2, 0.95, neurons), torch.linspace(0.3, 0.9, neurons)
         return snn.Leaky(beta=beta.double(), threshold=threshold.double(), **zero)
+    if name == "at once":
+        return snn.Leaky(beta=0.8, threshold=0.6, init_hidden=True, reset_delay=False)
     if name.startswith("default"):
         late: Any = {"init_hidden": True}
         if name == "default synaptic":
@@ -111,15 +113,17 @@ def make_neuron(snn: Any, name: str, neurons: int = 1, **changes: Any) -> Any:
 
 @pytest.mark.parametrize(
     "name",
-    ["leaky", "late", "synaptic", "late synaptic", "each", "default", "default synaptic"],
+    [
+        *("leaky", "late", "synaptic", "late synaptic", "each", "default", "default synaptic"),
+        "at once",
+    ],
 )
 def test_imported_network_spikes_as_the_original(snn: Any, name: str) -> None:
     torch.manual_seed(2)
-    bias = "synaptic" not in name
     module = nn.Sequential(
-        nn.Linear(16, 30, bias=bias),
+        nn.Linear(16, 30),
         make_neuron(snn, name, 30),
-        nn.Linear(30, 20, bias=bias),
+        nn.Linear(30, 20),
         make_neuron(snn, name, 20),
     ).double()
     network, diagnostics = from_snntorch(module, (16,))
@@ -144,10 +148,6 @@ def test_neurons_without_reset_become_a_read_out(snn: Any) -> None:
 
 
 UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
-    "subtract at once": (
-        {"reset_mechanism": "subtract", "reset_delay": False},
-        "reset_delay=False doubles its threshold while .*; train with reset_delay=True",
-    ),
     "inhibition": ({"inhibition": True}, "inhibition=True lets one neuron fire"),
     "state_quant": ({"state_quant": torch.round}, "state_quant rounds its states"),
     "graded": ({"graded_spikes_factor": 2.0}, "graded_spikes_factor is not 1"),
@@ -165,8 +165,6 @@ def test_unsupported_layers_are_errors_that_name_the_parameter(snn: Any, name: s
         from_snntorch([nn.Linear(16, 2), node], (16,))
 
 
-def test_unsupported_synaptic_neurons(snn: Any) -> None:
-    with pytest.raises(NetworkError, match="synaptic1: filters the bias before it"):
-        from_snntorch([nn.Linear(16, 2), make_neuron(snn, "synaptic")], (16,))
+def test_unsupported_neurons(snn: Any) -> None:
     with pytest.raises(NetworkError, match="Lapicque is not a supported layer"):
         from_snntorch([nn.Linear(16, 2), snn.Lapicque(beta=0.5)], (16,))
