@@ -198,6 +198,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one network at one activity")
     parser.add_argument("--seconds", type=float, default=1.0, help="per engine and row")
+    parser.add_argument("--networks", nargs="+", choices=NETS, default=list(NETS), metavar="NAME",
+                        help=f"networks to time: {', '.join(NETS)}")  # fmt: skip
     add_json_option(parser)
     arguments = parser.parse_args()
     try:
@@ -206,7 +208,7 @@ def main() -> None:
         raise SystemExit("bench.engines needs torch: run it with .venv-peers/bin/python") from None
     torch.set_num_threads(1)
     RESULTS.mkdir(exist_ok=True)
-    names = ["conv 34x34"] if arguments.quick else list(NETS)
+    names = ["conv 34x34"] if arguments.quick else arguments.networks
     rates = (0.05,) if arguments.quick else RATES
     rows: list[dict[str, Any]] = []
     for name in names:
