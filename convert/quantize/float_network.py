@@ -6,7 +6,8 @@ Batch norm is folded into weights and bias, so that per neuron and timestep
     v = (1 - voltage_decay) v + u + bias
     spike where v > threshold, and then v = 0
 
-or another reset, a refractory period, several spikes in a timestep or a lower bound of the voltage:
+or another reset, an adaptive threshold, which fires at the threshold too, a refractory period,
+several spikes in a timestep or a lower bound of the voltage:
 those of `runtime/arithmetic.py`, without rounding. Populations that send `messages` are sigma-delta
 neurons:
 
@@ -58,6 +59,9 @@ class FloatPopulation:
         refractory: Timesteps after a spike in which the voltage is held.
         max_spikes: Most spikes of a neuron in one timestep, each of which subtracts `reset_value`.
         min_voltage: Lower bound of the voltage: one number, or one per channel.
+        threshold_step: Raise of an "adaptive" threshold by a spike: one number, or one per channel.
+        threshold_decay: Fraction of the raise lost per timestep, 0 to 1, likewise.
+        refractory_decay: Fraction of the refractory value lost per timestep, 0 to 1, likewise.
         messages: Role in a sigma-delta network: "delta" for an encoder of the input, "sigma_delta"
             for a layer, "sigma" for the read-out, which adds messages up; empty for spikes.
     """
@@ -77,6 +81,9 @@ class FloatPopulation:
     refractory: int = 0
     max_spikes: int = 1
     min_voltage: float | Float64Array = -np.inf
+    threshold_step: float | Float64Array = 0.0
+    threshold_decay: float | Float64Array = 1.0
+    refractory_decay: float | Float64Array = 1.0
     messages: Messages = ""
 
 

@@ -125,7 +125,8 @@ def weight_scale(population: FloatPopulation, incoming: Sequence[FloatProjection
     """
     threshold = population.threshold
     if population.reset != "zero":
-        threshold = max(threshold, float(np.abs(population.reset_value).max()))
+        amounts = population.reset_value, population.threshold_step
+        threshold = max(threshold, *(float(np.abs(each).max()) for each in amounts))
     bits = min(p.weight_bits for p in incoming)
     if not population.per_channel:
         return scales.population_scale(
@@ -167,7 +168,14 @@ def _build_population(population: FloatPopulation, scale: Scale) -> Population:
     exponent = scales.bias_exponent(*max_abs_and_scale(population.bias, scale))
     threshold = scales.quantize_threshold(population.threshold, scale) if population.spiking else 0
     reset_value: Any = 0
-    if population.reset != "zero":
+    adaptive: dict[str, Any] = {}
+    if population.reset == "adaptive":
+        adaptive = {
+            "threshold_step": scales.quantize_threshold(population.threshold_step, scale),
+            "threshold_decay": scales.quantize_decay(population.threshold_decay),
+            "refractory_decay": scales.quantize_decay(population.refractory_decay),
+        }
+    elif population.reset != "zero":
         reset_value = scales.quantize_reset(population.reset_value, scale, population.reset)
     return Population(
         population.name,
@@ -183,4 +191,5 @@ def _build_population(population: FloatPopulation, scale: Scale) -> Population:
         refractory=population.refractory,
         max_spikes=population.max_spikes,
         min_voltage=scales.quantize_bound(population.min_voltage, scale),
+        **adaptive,
     )

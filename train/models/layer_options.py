@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from ...runtime.config import Options
 from ...runtime.errors import NetworkError
 from ...runtime.population import NAME_PATTERN
 from ...runtime.projection import MAX_DELAY
 from .neuron_options import (
+    OF_ADAPTATION,
     OF_NETWORK,
     OF_SPIKES,
     LearnedParameter,
@@ -99,7 +100,10 @@ class SpikingLayerOptions(WeightedLayerOptions):
     - `threshold`: voltage at which a neuron spikes.
     - `surrogate`: surrogate derivative of the spike.
     - `reset`: what a spike does to the voltage: zero sets it to zero, subtract subtracts the
-      threshold (a soft reset).
+      threshold (a soft reset), adaptive keeps it and raises the threshold (ALIF).
+    - `threshold_step`: raise of an adaptive threshold by a spike, as a fraction of the threshold.
+    - `threshold_decay`: fraction of the raise lost per step.
+    - `refractory_decay`: fraction of the refractory value lost per step.
     - `learn`: parameters that are learned, one value for the layer, from these as initial values.
     - `weight_bits`: bits of quantized weights.
     """
@@ -113,13 +117,20 @@ class SpikingLayerOptions(WeightedLayerOptions):
     threshold: float | None = Field(default=None, gt=0)
     surrogate: Surrogate | None = None
     reset: Reset | None = None
+    threshold_step: float | None = Field(default=None, ge=0, le=1)
+    threshold_decay: float | None = Field(default=None, ge=0, le=1)
+    refractory_decay: float | None = Field(default=None, ge=0, le=1)
     learn: tuple[LearnedParameter, ...] | None = None
     weight_bits: int | None = Field(default=None, ge=4, le=8)
 
     def resolve_neuron(self, base: NeuronOptions) -> NeuronOptions:
         """Neuron options of the layer: its own, else those of `base`."""
         own = {name: getattr(self, name) for name in OWN_OPTIONS}
-        return base.model_copy(update={k: v for k, v in own.items() if v is not None})
+        changes = {k: v for k, v in own.items() if v is not None}
+        resolved = base.model_copy(update=changes)
+        if resolved.reset != "adaptive" and base.reset == "adaptive":
+            changes |= {name: NeuronOptions.model_fields[name].default for name in OF_ADAPTATION}
+        return NeuronOptions(**{**base.model_dump(), **changes})
 
 
 class ConvLayerOptions(SpikingLayerOptions):
@@ -290,10 +301,22 @@ class LayersOptions(Options):
     @model_validator(mode="after")
     def _check_layers(self) -> "LayersOptions":
         layers = resolve_layers(self.layers)
+        for layer in layers:
+            if isinstance(layer, SpikingLayerOptions) and self.neuron.kind == "cuba":
+                _check_neuron(layer, self.neuron)
         if self.neuron.kind == "sigma_delta":
             for layer in layers:
                 _check_sigma_delta(layer)
         return self
+
+
+def _check_neuron(layer: SpikingLayerOptions, base: NeuronOptions) -> None:
+    """Raise `ValueError` where the neurons of `layer` have options that contradict each other."""
+    try:
+        layer.resolve_neuron(base)
+    except ValidationError as error:
+        context = error.errors()[0].get("ctx", {})
+        raise ValueError(f"{layer.name}: {context.get('error', error)}") from None
 
 
 def _check_sigma_delta(layer: Layer) -> None:

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ...convert.quantize import scales
 from ...convert.quantize.float_network import FloatPopulation, FloatProjection
+from .alif import alif
 from .exact_sums import EXACT_LIMIT, check_bound, exact_arithmetic
 from .layer_quantization import QuantizationSettings, QuantizedLayer, quantize_layer
 from .learned import LearnedParameters, learned_lif
@@ -132,11 +133,19 @@ class SpikingLayer(nn.Module):
         which a float unit has `scale`.
         """
         neuron, integers = self.neuron, weights is not None
+        if neuron.adaptive:
+            step = self._threshold_step(weights, scale)
+            return alif(activation, bias, threshold, step, neuron, integers)
         if self.learned is None:
             return lif(activation, bias, threshold, neuron, integers)
         tensors = self.learned.tensors(neuron, threshold, scale)
         unit = float(scales.ALIGN) if integers else 1.0
         return learned_lif(activation, bias, tensors, neuron, unit)
+
+    def _threshold_step(self, weights: list[Tensor] | None, scale: float) -> float:
+        """Raise of an adaptive threshold by a spike, in weight units where quantized."""
+        step = self.neuron.threshold_rise(self.threshold)
+        return step if weights is None else float(scales.quantize_threshold(step, scale))
 
     def _forward_quantized(self, inputs: Sequence[Tensor]) -> Tensor:
         if torch.compiler.is_compiling() and self._fits_graph:
@@ -156,7 +165,8 @@ class SpikingLayer(nn.Module):
     def _fits_graph(self) -> bool:
         """True where the quantized pass has a form without a break of torch.compile's graph."""
         has_steps = type(self).activate is not SpikingLayer.activate
-        return not has_steps and self.learned is None and fits_graph(self.projection_list)
+        plain = self.learned is None and not self.initial_neuron.adaptive
+        return not has_steps and plain and fits_graph(self.projection_list)
 
     def _forward_in_graph(self, inputs: Sequence[Tensor]) -> Tensor:
         spiking, neuron = self.initial_neuron.spiking, self.neuron
@@ -229,6 +239,9 @@ class SpikingLayer(nn.Module):
             max_abs_voltage=0.0 if neuron.spiking else float(self.max_abs_voltage),
             reset=neuron.reset,
             reset_value=self.threshold if neuron.soft else 0.0,
+            threshold_step=neuron.threshold_rise(self.threshold),
+            threshold_decay=neuron.threshold_decay / scales.DECAY_ONE,
+            refractory_decay=neuron.refractory_decay / scales.DECAY_ONE,
         )
         shapes = {**source_shapes, self.name: shape}
         projections = [

@@ -16,18 +16,19 @@ def membrane_update(
 
     `decays` are those of the current and of the voltage, in 1/4096.
     """
-    current = _decay(current, decays[0])
+    current = apply_decay(current, decays[0])
     if increment.is_floating_point():
         current = current + increment
-        return current, _decay(voltage, decays[1]) + current + bias
+        return current, apply_decay(voltage, decays[1]) + current + bias
     current = current + (increment << ALIGN_BITS)
     over = (current > STATE_HALF).long() - (current <= -STATE_HALF).long()
     current = current - over * (2 * STATE_HALF)
-    voltage = _decay(voltage, decays[1]) + current + bias
+    voltage = apply_decay(voltage, decays[1]) + current + bias
     return current, voltage.clamp(1 - STATE_HALF, STATE_HALF - 1)
 
 
-def _decay(state: Tensor, decay: int) -> Tensor:
+def apply_decay(state: Tensor, decay: int) -> Tensor:
+    """Multiply `state` by (4096 - decay) / 4096, integers rounded towards zero."""
     if state.is_floating_point():
         return state * (1 - decay / DECAY_ONE)
     decayed = state.abs() * (DECAY_ONE - decay) >> DECAY_BITS

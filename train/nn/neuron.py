@@ -30,19 +30,34 @@ class NeuronConfig:
             "fast_sigmoid" 1 / (1 + 2 |x|)^2.
         spiking: False for an integrator, which outputs its voltage.
         reset: What a spike does to the voltage: "zero" sets it to zero, "subtract" subtracts the
-            threshold (a soft reset).
+            threshold (a soft reset), "adaptive" keeps it: the threshold rises (`alif`).
+        threshold_step: Raise of an adaptive threshold by a spike, as a fraction of the threshold.
+        threshold_decay: Fraction of the raise lost per step, in 1/4096.
+        refractory_decay: Fraction of the refractory value lost per step, in 1/4096.
     """
 
     current_decay: int = DECAY_ONE
     voltage_decay: int = DECAY_ONE // 2
     surrogate: Surrogate = "triangle"
     spiking: bool = True
-    reset: Literal["zero", "subtract"] = "zero"
+    reset: Literal["zero", "subtract", "adaptive"] = "zero"
+    threshold_step: float = 0.0
+    threshold_decay: int = DECAY_ONE
+    refractory_decay: int = DECAY_ONE
 
     @property
     def soft(self) -> bool:
         """True where a spike subtracts the threshold."""
         return self.reset == "subtract"
+
+    @property
+    def adaptive(self) -> bool:
+        """True where a spike raises the threshold."""
+        return self.reset == "adaptive"
+
+    def threshold_rise(self, threshold: float) -> float:
+        """What a spike adds to an adaptive threshold, in float units."""
+        return self.threshold_step * threshold
 
 
 def lif(
@@ -54,7 +69,7 @@ def lif(
         activation: Input of the neurons, (timesteps, batch, *shape).
         bias: Added to the voltage each step; broadcasts to `shape`.
         threshold: Firing threshold.
-        neuron: Neuron model.
+        neuron: Neuron model, without an adaptive threshold, see `alif`.
         integers: Integer arithmetic. `activation` and `threshold` then hold integers in weight
             units, `bias` and voltages in 1/64 of them, all in floating-point tensors.
 
@@ -99,13 +114,17 @@ def run_forward(
 def run_backward(
     gradient: Tensor, voltages: Tensor, threshold: float, unit: float, neuron: NeuronConfig
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of the activation and, summed over time, of the bias, from that of the outputs."""
+    """Gradients of the activation and, summed over time, of the bias, from that of the outputs.
+
+    An adaptive threshold keeps the voltage, whose gradient passes as that of a soft reset;
+    `voltages` are then those less what the threshold has risen by.
+    """
     result: tuple[Tensor, Tensor] = lif_backward(
         gradient,
         voltages,
         torch.tensor(threshold, dtype=voltages.dtype, device="cpu"),
         (neuron.current_decay, neuron.voltage_decay),
-        neuron.reset if neuron.spiking else "none",
+        ("subtract" if neuron.adaptive else neuron.reset) if neuron.spiking else "none",
         neuron.surrogate,
         unit,
     )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...convert.quantize.scales import ALIGN, DECAY_ONE, WEIGHT_BITS
+from .alif import Adaptation, start
 from .exact_sums import round_sums
 from .layers import SpikingLayer
 from .lif_torch import membrane_update, reset_voltage, surrogate_derivative
@@ -62,15 +63,19 @@ class RecurrentLayer(SpikingLayer):
         unit = 1.0 if weights is None else float(ALIGN)
         neuron = self.neuron
         tensors = self._tensors(neuron, threshold, scale)
+        adaptation = None
+        if neuron.adaptive:
+            states = torch.zeros_like(activation[0], dtype=None if weights is None else torch.int64)
+            step_size = self._threshold_step(weights, scale) * unit
+            adaptation = start(threshold * unit, neuron, states, step_size)
         current = voltage = torch.zeros_like(activation[0])
         spikes = torch.zeros_like(activation[:1])
         outputs = []
         step: Any = _LifStep.apply
         for increment in activation:
             increment = increment + self.recurrent.project(spikes, recurrent).view_as(increment)
-            current, voltage, out = step(
-                increment, bias, current, voltage, (threshold * unit, neuron, unit), *tensors
-            )
+            settings = threshold * unit, neuron, unit, adaptation
+            current, voltage, out = step(increment, bias, current, voltage, settings, *tensors)
             spikes = out.unsqueeze(0)
             outputs.append(out)
         return torch.stack(outputs)
@@ -93,10 +98,10 @@ class _LifStep(torch.autograd.Function):
         bias: Tensor,
         current: Tensor,
         voltage: Tensor,
-        settings: tuple[float, NeuronConfig, float],
+        settings: tuple[float, NeuronConfig, float, Adaptation | None],
         *learned: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        threshold, neuron, unit = settings
+        threshold, neuron, unit, adaptation = settings
         integers = unit > 1
         floating = increment.dtype
         dtype = torch.int64 if integers else floating
@@ -106,11 +111,17 @@ class _LifStep(torch.autograd.Function):
         current, voltage = membrane_update(
             current.to(dtype), voltage.to(dtype), increment, bias.to(dtype), decays
         )
-        spikes = voltage > threshold
-        after = reset_voltage(voltage, spikes, threshold, neuron.soft).to(floating)
-        current, voltage = current.to(floating), voltage.to(floating)
+        after = voltage
+        if adaptation is not None:
+            voltage = voltage - adaptation.decay()
+            spikes = voltage >= threshold
+            adaptation.update(spikes)
+        else:
+            spikes = voltage > threshold
+            after = reset_voltage(voltage, spikes, threshold, neuron.soft)
+        current, voltage, after = (state.to(floating) for state in (current, voltage, after))
         ctx.save_for_backward(voltage, *before)
-        ctx.settings = (*settings, bias.shape)
+        ctx.settings = (threshold, neuron, unit, bias.shape)
         return current, after, spikes.to(floating)
 
     @staticmethod
@@ -119,7 +130,11 @@ class _LifStep(torch.autograd.Function):
         threshold, neuron, unit, bias_shape = ctx.settings
         grad_current, grad_voltage, grad_spikes = gradients
         surrogate = surrogate_derivative(voltage / threshold - 1, neuron.surrogate) / threshold
-        kept = grad_voltage if neuron.soft else grad_voltage * (voltage <= threshold)
+        kept = (
+            grad_voltage
+            if neuron.soft or neuron.adaptive
+            else grad_voltage * (voltage <= threshold)
+        )
         grad_voltage = grad_spikes * surrogate + kept
         grad_current = grad_current + grad_voltage
         learned: tuple[Tensor, ...] = ()
