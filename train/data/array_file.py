@@ -14,7 +14,14 @@ from .images import quantize_images
 from .in_memory import count_outputs, scale_to_bytes, split_signed, to_source
 from .options import DataOptions
 from .partition import Parts, divide
-from .readers.series import encode_series, fit_standardization, make_encoder
+from .readers.series import (
+    AugmentedSeries,
+    SeriesFrames,
+    encode_series,
+    fit_standardization,
+    make_encoder,
+)
+from .readers.vary_series import check_features
 from .recordings import NPZ_ERRORS
 from .sources import ArraySource, SampleSource
 from .split_options import SplitOptions
@@ -43,8 +50,13 @@ def load_array_file(options: DataOptions) -> Dataset:
     arrays = _read_arrays(path)
     samples, labels, parts, how = _divide_arrays(path, arrays, options)
     encoder: dict[str, Any] = {}
+    copies = 0
     if options.format == "series":
         source, encoder = _encode_series(path, samples, parts["train"], options)
+        copies = options.series.copies if options.series else 0
+        added = np.repeat(parts["train"], copies)  # their frames are behind all others
+        parts["train"] = np.concatenate([parts["train"], len(labels) + np.arange(len(added))])
+        labels = np.concatenate([labels, labels[added]])
     else:
         source = _make_source(path, samples, options)
     whole = FrameSet(source, labels)
@@ -58,7 +70,7 @@ def load_array_file(options: DataOptions) -> Dataset:
     digest = compute_digest(sets["train"], sets["test"], options)
     return Dataset(
         path.stem, sets["train"], sets["test"], count_outputs({"all": whole}), digest, provenance,
-        sets.get("validation"),
+        sets.get("validation"), augmented=copies > 0,
     )  # fmt: skip
 
 
@@ -141,7 +153,7 @@ def _as_readonly(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _encode_series(
     path: Path, samples: dict[str, NDArray[Any]], training: NDArray[np.int64], options: DataOptions
 ) -> tuple[SampleSource, dict[str, Any]]:
-    """Encode series by the standardization of the training samples."""
+    """Encode series by the standardization of the training samples, and behind them the copies."""
     rows = np.concatenate([np.asarray(x) for x in samples.values()])
     rows = rows[..., None] if rows.ndim == 2 else rows
     if rows.ndim != 3 or 0 in rows.shape or rows.dtype.kind not in "iuf":
@@ -154,5 +166,13 @@ def _encode_series(
     numbers = rows.astype(np.float64)
     statistics = fit_standardization((numbers[k] for k in training), os.fspath(path))
     encoder = make_encoder(rows.shape[1], statistics, options)
-    frames = encode_series(encoder, numbers, options.timesteps)
-    return ArraySource(_as_readonly(frames)), encoder_to_dict(encoder)
+    frames = [encode_series(encoder, numbers, options.timesteps)]
+    series = options.series
+    if series and series.copies:
+        check_features(series, encoder.features)
+        decoder = SeriesFrames(encoder, options.timesteps)
+        augmented = AugmentedSeries(decoder, series, statistics.std, options.seed)
+        for number, index in enumerate(training.tolist()):
+            copies = [augmented.vary(numbers[index], number, k) for k in range(series.copies)]
+            frames.append(encode_series(encoder, np.stack(copies), options.timesteps))
+    return ArraySource(_as_readonly(np.concatenate(frames, axis=1))), encoder_to_dict(encoder)

@@ -64,6 +64,24 @@ class FileList(Sequence[Path]):
                 raise DataError(f"{where}: cannot be read: {error.strerror}") from error
 
 
+@dataclass(frozen=True)
+class Copies(Sequence[tuple[Path, int, int]]):
+    """Items of augmented copies of files: all copies of the first file, then those of the next.
+
+    An item is (file, its number, number of the copy).
+    """
+
+    files: FileList
+    copies: int
+
+    def __len__(self) -> int:
+        return len(self.files) * self.copies
+
+    def __getitem__(self, index: Any) -> Any:
+        number, copy = divmod(index, self.copies)
+        return self.files[number], number, copy
+
+
 def digest_files(files: FileList) -> tuple[str, str]:
     """SHA-256 of files, hexadecimal, and what it covers: "names and contents" or "names and sizes".
 

@@ -17,12 +17,11 @@ from ...runtime.errors import DataError
 from .array_file import load_array_file
 from .dataset import Dataset, FrameSet, Labels
 from .encoders import encode_dataset
-from .file_frames import Reader, cached_file_frames, describe_unreadable, digest_files
+from .file_frames import Copies, Reader, cached_file_frames, describe_unreadable, digest_files
 from .file_tree import EXPECTED_FILES, FileTree, list_files, list_targets, match_pattern
 from .frame_cache import CacheOptions, cached_frames
 from .options import DataOptions
 from .partition import divide, follow, natural_order
-from .readers.audio import Copies
 from .readers.reader import guess_kind, make_reader, suffixes_of
 from .sources import ConcatSource
 from .split_options import SplitOptions
@@ -158,6 +157,8 @@ def _with_copies(
     files = reader.augmented.items.files.signature()
     key = {"files": files, "encoder": dict(reader.encoder), "seed": options.seed}
     key |= {"audio": options.audio.model_dump(mode="json") if options.audio else None}
+    if options.series:
+        key |= {"series": options.series.model_dump(mode="json")}
     limits = CacheOptions(options.cache, options.unreadable or 0.0)
     cached = cached_frames("augmented", key, reader.augmented, limits)
     source = ConcatSource((samples.source, cached.source))

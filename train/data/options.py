@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ...runtime.config import Options
 from .audio_options import AudioOptions
+from .series_options import SeriesOptions
 from .split_options import SplitOptions
 
 Binning = Literal["time", "count"]
@@ -15,7 +16,7 @@ Format = Literal["images", "recordings", "videos", "audio", "series", "arrays"]
 # Fields that are part of a dataset's digest only where they are set, and fields that never are.
 LATER_FIELDS = {
     "encoding", "delta_threshold", "format", "sensor", "class_pattern", "split", "audio",
-    "signed",
+    "signed", "series",
 }  # fmt: skip
 NO_DIGEST_FIELDS = {"folder", "cache", "unreadable", "targets", "shards"}
 
@@ -53,6 +54,7 @@ class DataOptions(Options):
     - `class_pattern`: regular expression whose first group is the class in the path of a file, as
       in "(\d)_"; by default the class is the file's folder.
     - `audio`: filter bank and augmented copies of audio, see `AudioOptions`.
+    - `series`: augmented copies of time series, see `SeriesOptions`.
     - `split`: how samples are divided into training, test and validation, see `SplitOptions`.
     - `signed`: whether values of arrays may be negative; their positive and negative parts become
       channels of their own.
@@ -83,6 +85,7 @@ class DataOptions(Options):
     sensor: tuple[int, int] | None = None
     class_pattern: str | None = None
     audio: AudioOptions | None = None
+    series: SeriesOptions | None = None
     split: SplitOptions | None = None
     signed: bool | None = None
     targets: Path | None = None

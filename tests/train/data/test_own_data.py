@@ -10,6 +10,8 @@ from media import write_flac, write_video, write_wave
 
 from pumice.runtime.errors import DataError
 from pumice.train.data import from_folder, load
+from pumice.train.data.readers.vary_series import vary_series
+from pumice.train.data.series_options import SeriesOptions
 
 RANDOM = np.random.default_rng(0)
 
@@ -121,6 +123,59 @@ def test_a_timestep_of_a_series_holds_its_rows_in_signed_channels(tmp_path: Path
     assert np.abs(same.test.events.astype(int) - data.test.events).max() <= 1
 
 
+def test_series_have_augmented_copies_in_training_alone(tmp_path: Path) -> None:
+    x = RANDOM.normal(5, 2, (12, 20, 3))
+    np.savez(tmp_path / "own.npz", x=x, y=np.arange(12) % 3)
+    files = tmp_path / "files"
+    for k in range(12):
+        (files / str(k % 3)).mkdir(parents=True, exist_ok=True)
+        np.save(files / str(k % 3) / f"{k}.npy", x[k])
+    options: dict[str, Any] = {
+        "format": "series", "timesteps": 4, "split": {"by": "time", "test": 0.25},
+    }  # fmt: skip
+    copies = {"copies": 2, "speed": 0.2, "shift": 3, "rotate": 20, "gain": 0.2, "noise": 0.1}
+    for path in (tmp_path / "own.npz", files):
+        plain = from_folder(path, **options)
+        data = from_folder(path, **options, series=copies)
+        assert (len(plain.train), len(data.train), data.augmented) == (9, 27, True)
+        assert data.test == plain.test and data.train[:9] == plain.train
+        labels = plain.train.labels.tolist()
+        assert data.train.labels.tolist() == labels + np.repeat(labels, 2).tolist()
+        assert len({data.train.events[:, k].tobytes() for k in range(27)}) == 27
+        assert from_folder(path, **options, series=copies).train == data.train
+        assert from_folder(path, **options, series=copies, seed=1).train != data.train
+        assert data.digest != plain.digest
+        same = from_folder(path, **options, series={"copies": 1})
+        assert np.array_equal(same.train.events[:, 9:], plain.train.events)
+
+
+def test_a_series_is_varied_within_the_options() -> None:
+    time = np.arange(200.0)
+    rows = np.stack([np.sin(0.1 * time), np.cos(0.1 * time), 0.01 * time], axis=1)
+
+    def vary(seed: int, **options: float) -> Any:
+        generator = np.random.default_rng(seed)
+        return vary_series(rows, (1.0, 2.0, 4.0), SeriesOptions(**options), generator)
+
+    assert np.array_equal(vary(0), rows)
+    ramps = [vary(seed, speed=0.25, shift=10)[:, 2] for seed in range(50)]
+    speeds, starts = ([f(ramp) for ramp in ramps] for f in (
+        lambda ramp: np.diff(ramp).max() * 100, lambda ramp: ramp[0] * 100))  # fmt: skip
+    assert 0.8 <= min(speeds) < 0.9 and 1.1 < max(speeds) <= 1.25
+    assert min(starts) == 0 and 5 < max(starts) <= 10
+    turned = np.array([vary(seed, rotate=30) for seed in range(50)])
+    lengths = np.linalg.norm(turned, axis=2)
+    assert np.allclose(lengths, np.linalg.norm(rows, axis=1))
+    angles = np.rad2deg(np.arccos((turned * rows).sum(axis=2) / lengths**2))
+    assert 15 < angles.max() <= 30
+    louder = np.array([vary(seed, gain=0.5) for seed in range(50)])
+    assert np.allclose(louder.mean(axis=1), rows.mean(axis=0))
+    factors = louder.std(axis=1)[:, 0] / rows[:, 0].std()
+    assert 2 / 3 <= factors.min() < 0.8 and 1.3 < factors.max() <= 1.5
+    noise = np.array([vary(seed, noise=0.1) - rows for seed in range(50)])
+    assert np.allclose(noise.std(axis=(0, 1)), [0.1, 0.2, 0.4], rtol=0.05)
+
+
 def test_folds_cover_all_samples_once(tmp_path: Path) -> None:
     x = np.arange(30, dtype=np.uint8).repeat(4).reshape(30, 1, 2, 2)
     np.savez(tmp_path / "own.npz", x=x, y=np.arange(30) % 2, groups=np.arange(30) // 6)
@@ -179,6 +234,11 @@ def test_options_that_do_not_fit_the_files_are_named(
         ({"x": np.zeros((4, 3, 2)), "y": [np.nan, 0, 1, 1]}, {}, "y: float64 .4,., needs integers"),
         ({"x": [[np.nan, 0.0]] * 4, "y": [0, 1] * 2}, {"format": "series"}, "sample 0 holds NaN"),
         ({"x": np.ones((4, 3)), "y": [0, 1] * 2}, {"format": "series"}, "series have 3 rows"),
+        (
+            {"x": np.ones((4, 9, 2)), "y": [0, 1] * 2},
+            {"format": "series", "series": {"copies": 1, "rotate": 9}},
+            "series.rotate is 9: series have 2 features, needs a multiple of 3",
+        ),
     ],
 )
 def test_arrays_that_are_no_samples_are_named(
@@ -187,4 +247,4 @@ def test_arrays_that_are_no_samples_are_named(
     np.savez(tmp_path / "own.npz", **arrays)
     with pytest.raises(DataError, match=message) as caught:
         from_folder(tmp_path / "own.npz", **options)
-    assert "own.npz" in str(caught.value) or "timesteps" in str(caught.value)
+    assert any(word in str(caught.value) for word in ("own.npz", "timesteps", "series."))

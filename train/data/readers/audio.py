@@ -17,7 +17,7 @@ from ....runtime.encoders.log_mel import encode_waveforms
 from ....runtime.errors import DataError
 from ..audio_options import AudioOptions
 from ..cache import cached_values
-from ..file_frames import FileList, Reader
+from ..file_frames import Copies, FileList, Reader
 from ..options import DataOptions
 from ..pyav import import_av
 from ..reading import map_items
@@ -78,21 +78,6 @@ class AugmentedFrames:
         waveform = read_audio(file, encoder.sample_rate)[0]
         varied = vary_waveform(waveform, encoder.sample_rate, length, self.options, generator)
         return self.frames.encode(varied)
-
-
-@dataclass(frozen=True)
-class Copies(Sequence[tuple[Path, int, int]]):
-    """Items of `AugmentedFrames`: all copies of the first file, then those of the next."""
-
-    files: FileList
-    copies: int
-
-    def __len__(self) -> int:
-        return len(self.files) * self.copies
-
-    def __getitem__(self, index: Any) -> Any:
-        number, copy = divmod(index, self.copies)
-        return self.files[number], number, copy
 
 
 def vary_waveform(

@@ -17,11 +17,13 @@ from ....runtime.encoders import Standardize, encoder_to_dict
 from ....runtime.encoders.standardize import MAX_EXPONENT, SHIFT, encode_rows, to_device_rows
 from ....runtime.errors import DataError
 from ..cache import cached_values
-from ..file_frames import FileList, Reader
+from ..file_frames import Copies, FileList, Reader
 from ..options import DataOptions
 from ..reading import map_items
 from ..recordings import NPZ_ERRORS
+from ..series_options import SeriesOptions
 from ..sources import DecodedSource
+from .vary_series import check_features, vary_series
 
 SERIES_SUFFIXES = {".csv", ".txt", ".npz", ".npy"}
 CLIP = 3.0  # standard deviations
@@ -57,12 +59,37 @@ class SeriesFrames:
 
     def __call__(self, file: Path) -> NDArray[np.uint8]:
         """Frames of the series; raises `DataError`."""
+        return encode_series(self.encoder, self.read(file)[None], self.timesteps)[:, 0]
+
+    def read(self, file: Path) -> Rows:
+        """Rows of the series; raises `DataError`."""
         rows = read_series(file)
         if rows.shape[1] != self.encoder.features:
             raise DataError(
                 f"{file}: has {rows.shape[1]} features, but others have {self.encoder.features}"
             )
-        return encode_series(self.encoder, rows[None], self.timesteps)[:, 0]
+        return rows
+
+
+@dataclass(frozen=True)
+class AugmentedSeries:
+    """Decoder of an augmented copy: item (file, its number, number of the copy)."""
+
+    frames: SeriesFrames
+    options: SeriesOptions
+    deviations: tuple[float, ...]
+    seed: int
+
+    def __call__(self, item: tuple[Path, int, int]) -> NDArray[np.uint8]:
+        """Frames of the copy, the same each time; raises `DataError`."""
+        file, number, copy = item
+        varied = self.vary(self.frames.read(file), number, copy)
+        return encode_series(self.frames.encoder, varied[None], self.frames.timesteps)[:, 0]
+
+    def vary(self, rows: Rows, number: int, copy: int) -> Rows:
+        """Rows of a copy of the training sample `number`."""
+        generator = np.random.default_rng((self.seed, number, copy))
+        return vary_series(rows, self.deviations, self.options, generator)
 
 
 def make_series_reader(
@@ -96,7 +123,15 @@ def make_series_reader(
     shape = options.timesteps, *encoder.output_shape
     frames = SeriesFrames(encoder, options.timesteps)
     source = DecodedSource(files, frames, shape, max_value=encoder.max_value)
-    return Reader(source, encoder_to_dict(encoder))
+    augmented, series = None, options.series
+    if series and series.copies:
+        check_features(series, features)
+        chosen = FileList(files.folder, [files[k] for k in training.tolist()])
+        vary = AugmentedSeries(frames, series, statistics.std, options.seed)
+        augmented = DecodedSource(
+            Copies(chosen, series.copies), vary, shape, max_value=encoder.max_value
+        )
+    return Reader(source, encoder_to_dict(encoder), augmented)
 
 
 def make_encoder(rows: int, statistics: Statistics, options: DataOptions) -> Standardize:

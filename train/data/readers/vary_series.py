@@ -1,0 +1,70 @@
+"""Augmentation of time series: speed, start, orientation, gain and noise."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....runtime.errors import DataError
+from ..series_options import SeriesOptions
+
+AXES = 3  # of a vector: x, y and z
+
+
+def check_features(options: SeriesOptions, features: int) -> None:
+    """Raise `DataError` where series are to be rotated, but features do not come in threes."""
+    if options.rotate and features % AXES:
+        raise DataError(
+            f"series.rotate is {options.rotate:g}: series have {features} features, needs a "
+            "multiple of 3, the x, y and z of each sensor"
+        )
+
+
+def vary_series(
+    rows: NDArray[np.float64],
+    deviations: Sequence[float],
+    options: SeriesOptions,
+    generator: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Vary a time series at random, within `options`; `copies` does not count here.
+
+    Args:
+        rows: The series, float64 (rows, features).
+        deviations: Standard deviation of each feature over the training samples.
+        options: Largest changes.
+        generator: Source of random numbers.
+
+    Returns:
+        The varied series, of the same shape; values between rows are interpolated linearly.
+    """
+    factor = (1 + options.speed) ** generator.uniform(-1, 1)
+    start = options.shift * generator.uniform(-1, 1)
+    positions = np.arange(len(rows))
+    moments = start + factor * positions
+    varied = np.stack([np.interp(moments, positions, each) for each in rows.T], axis=1)
+    if options.rotate:
+        rotation = sample_rotation(options.rotate, generator)
+        vectors = varied.reshape(len(rows), -1, AXES) @ rotation.T
+        varied = vectors.reshape(rows.shape)
+    if options.gain:
+        mean = varied.mean(axis=0)
+        varied = mean + (varied - mean) * (1 + options.gain) ** generator.uniform(-1, 1)
+    if options.noise:
+        varied = varied + generator.normal(0, options.noise, rows.shape) * np.array(deviations)
+    return varied
+
+
+def sample_rotation(max_degrees: float, generator: np.random.Generator) -> NDArray[np.float64]:
+    """Rotation about a random axis by up to `max_degrees`, a matrix (3, 3).
+
+    The axis is uniform on the sphere, the angle uniform; the matrix is Rodrigues' formula,
+    R = I + sin(a) K + (1 - cos(a)) K^2 with the cross product K of the axis.
+    """
+    axis = generator.normal(size=AXES)
+    x, y, z = axis / np.linalg.norm(axis)
+    angle = np.deg2rad(max_degrees * generator.uniform(-1, 1))
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    rotation: NDArray[np.float64] = (
+        np.eye(AXES) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    )
+    return rotation
