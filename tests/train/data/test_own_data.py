@@ -176,6 +176,25 @@ def test_a_series_is_varied_within_the_options() -> None:
     assert np.allclose(noise.std(axis=(0, 1)), [0.1, 0.2, 0.4], rtol=0.05)
 
 
+def test_a_heading_turns_the_magnetometer_about_the_vertical() -> None:
+    rows = RANDOM.normal(size=(40, 9)) + [0, 0, 9.8, 0, 0, 0, 20, 0, -40]
+    up = rows[:, :3].mean(axis=0) / np.linalg.norm(rows[:, :3].mean(axis=0))
+    angles = []
+    for seed in range(50):
+        generator = np.random.default_rng(seed)
+        varied = vary_series(rows, (1.0,) * 9, SeriesOptions(heading=40), generator)
+        assert np.array_equal(varied[:, :6], rows[:, :6])
+        before, after = rows[:, 6:], varied[:, 6:]
+        assert np.allclose(after @ up, before @ up)
+        flat = [each - np.outer(each @ up, up) for each in (before, after)]
+        lengths = [np.linalg.norm(each, axis=1) for each in flat]
+        assert np.allclose(*lengths)
+        cosines = (flat[0] * flat[1]).sum(axis=1) / lengths[0] ** 2
+        assert np.ptp(cosines) < 1e-9
+        angles.append(np.rad2deg(np.arccos(cosines[0])))
+    assert 30 < max(angles) <= 40
+
+
 def test_folds_cover_all_samples_once(tmp_path: Path) -> None:
     x = np.arange(30, dtype=np.uint8).repeat(4).reshape(30, 1, 2, 2)
     np.savez(tmp_path / "own.npz", x=x, y=np.arange(30) % 2, groups=np.arange(30) // 6)
@@ -238,6 +257,11 @@ def test_options_that_do_not_fit_the_files_are_named(
             {"x": np.ones((4, 9, 2)), "y": [0, 1] * 2},
             {"format": "series", "series": {"copies": 1, "rotate": 9}},
             "series.rotate is 9: series have 2 features, needs a multiple of 3",
+        ),
+        (
+            {"x": np.ones((4, 9, 3)), "y": [0, 1] * 2},
+            {"format": "series", "series": {"copies": 1, "heading": 9}},
+            "series.heading is 9: series have 3 features, needs 9, of an accelerometer",
         ),
     ],
 )

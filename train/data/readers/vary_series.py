@@ -12,11 +12,16 @@ AXES = 3  # of a vector: x, y and z
 
 
 def check_features(options: SeriesOptions, features: int) -> None:
-    """Raise `DataError` where series are to be rotated, but features do not come in threes."""
+    """Raise `DataError` where features are not the vectors that are to be rotated."""
     if options.rotate and features % AXES:
         raise DataError(
             f"series.rotate is {options.rotate:g}: series have {features} features, needs a "
             "multiple of 3, the x, y and z of each sensor"
+        )
+    if options.heading and features != 3 * AXES:
+        raise DataError(
+            f"series.heading is {options.heading:g}: series have {features} features, needs 9, of "
+            "an accelerometer, a gyroscope and a magnetometer"
         )
 
 
@@ -43,9 +48,15 @@ def vary_series(
     moments = start + factor * positions
     varied = np.stack([np.interp(moments, positions, each) for each in rows.T], axis=1)
     if options.rotate:
-        rotation = sample_rotation(options.rotate, generator)
-        vectors = varied.reshape(len(rows), -1, AXES) @ rotation.T
-        varied = vectors.reshape(rows.shape)
+        rotation = make_rotation(
+            generator.normal(size=AXES), options.rotate * generator.uniform(-1, 1)
+        )
+        varied = (varied.reshape(len(rows), -1, AXES) @ rotation.T).reshape(rows.shape)
+    if options.heading:
+        rotation = make_rotation(
+            varied[:, :AXES].mean(axis=0), options.heading * generator.uniform(-1, 1)
+        )
+        varied[:, -AXES:] = varied[:, -AXES:] @ rotation.T
     if options.gain:
         mean = varied.mean(axis=0)
         varied = mean + (varied - mean) * (1 + options.gain) ** generator.uniform(-1, 1)
@@ -54,15 +65,13 @@ def vary_series(
     return varied
 
 
-def sample_rotation(max_degrees: float, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Rotation about a random axis by up to `max_degrees`, a matrix (3, 3).
+def make_rotation(axis: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
+    """Rotation by an angle about an axis (3,) of any length, a matrix (3, 3); none where it is 0.
 
-    The axis is uniform on the sphere, the angle uniform; the matrix is Rodrigues' formula,
-    R = I + sin(a) K + (1 - cos(a)) K^2 with the cross product K of the axis.
+    Rodrigues' formula: R = I + sin(a) K + (1 - cos(a)) K^2 with the cross product K of the axis.
     """
-    axis = generator.normal(size=AXES)
-    x, y, z = axis / np.linalg.norm(axis)
-    angle = np.deg2rad(max_degrees * generator.uniform(-1, 1))
+    x, y, z = axis / (np.linalg.norm(axis) or 1.0)
+    angle = np.deg2rad(degrees)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     rotation: NDArray[np.float64] = (
         np.eye(AXES) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
