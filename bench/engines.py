@@ -4,7 +4,7 @@ Every engine runs on one thread, unless stated otherwise. Each is first verified
 of the reference engine. Then the engines take turns, so that other load on the machine affects all
 of them. The CPU engine runs with its own choice of kernels, and with event-driven or dense kernels
 only. Engines that are not installed or do not support a network are listed. Writes
-bench/raw/engines.json and .png with the median time per step in microseconds.
+bench/raw/engines.json and .png with the median time per step in microseconds, and comparison.png.
 """
 
 import argparse
@@ -29,6 +29,14 @@ from pumice.runtime.op_counts import count_ops
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 BATCHES = {"conv 34x34": 64, "pilotnet": 8, "sew-resnet18 32x32": 8, "recurrent 2000": 32}
 RESULTS = Path(__file__).parent / "raw"
+COMPARED_ROW = ("conv 34x34", 1, 0.05)
+COMPARED = {
+    "pumice cpu": "pumice",
+    "onnxruntime float": "ONNX Runtime, float32",
+    "torch": "torch",
+    "spikingjelly": "SpikingJelly",
+    "slayer": "SLAYER",
+}
 LONG_RUN_TIMESTEPS = (10, 510)
 
 
@@ -193,6 +201,26 @@ def plot_rows(rows: list[dict[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
+def plot_comparison(row: dict[str, Any], path: Path) -> None:
+    """Plot microseconds per step of the libraries in one row of the results as bars."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    times = {label: row["microseconds"].get(name) for name, label in COMPARED.items()}
+    found = {label: time for label, time in times.items() if time is not None}
+    figure, axis = pyplot.subplots(figsize=(7.7, 2.4), layout="constrained")
+    colors = ["#d1491b"] + ["#0d2360"] * (len(found) - 1)
+    bars = axis.barh(list(found), list(found.values()), color=colors)
+    axis.bar_label(bars, fmt="{:,.0f}", padding=3)
+    axis.margins(x=0.09)
+    axis.invert_yaxis()
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_xlabel("µs per time step, one thread")
+    figure.savefig(path, dpi=100)
+
+
 def main() -> None:
     """Time all engines and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -228,6 +256,9 @@ def main() -> None:
     write_result(arguments.json, "engines", tabulate(rows))
     if not arguments.quick:
         plot_rows(rows, RESULTS / "engines.png")
+        chosen = [r for r in rows if (r["network"], r["batch"], r["rate"]) == COMPARED_ROW]
+        if chosen:
+            plot_comparison(chosen[0], RESULTS / "comparison.png")
 
 
 if __name__ == "__main__":
