@@ -86,7 +86,7 @@ def test_a_list_of_layers_is_validated(layers: str, message: str) -> None:
         load_recipe("digits-events", [LAYERS % layers])
 
 
-@pytest.mark.parametrize("name", MODEL_OPTIONS.keys() - {"slayer", "custom", "layers"})
+@pytest.mark.parametrize("name", sorted(MODEL_OPTIONS.keys() - {"slayer", "custom", "layers"}))
 def test_the_bound_is_below_the_number_of_weights(name: str) -> None:
     table: dict[str, Any] = {"name": name}
     if name != "conv":
