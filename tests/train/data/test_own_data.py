@@ -153,14 +153,14 @@ def test_a_series_is_varied_within_the_options() -> None:
     time = np.arange(200.0)
     rows = np.stack([np.sin(0.1 * time), np.cos(0.1 * time), 0.01 * time], axis=1)
 
-    def vary(seed: int, **options: float) -> Any:
+    def vary(seed: int, **options: Any) -> Any:
         generator = np.random.default_rng(seed)
         return vary_series(rows, (1.0, 2.0, 4.0), SeriesOptions(**options), generator)
 
     assert np.array_equal(vary(0), rows)
     ramps = [vary(seed, speed=0.25, shift=10)[:, 2] for seed in range(50)]
-    speeds, starts = ([f(ramp) for ramp in ramps] for f in (
-        lambda ramp: np.diff(ramp).max() * 100, lambda ramp: ramp[0] * 100))  # fmt: skip
+    speeds = [float(np.diff(ramp).max()) * 100 for ramp in ramps]
+    starts = [float(ramp[0]) * 100 for ramp in ramps]
     assert 0.8 <= min(speeds) < 0.9 and 1.1 < max(speeds) <= 1.25
     assert min(starts) == 0 and 5 < max(starts) <= 10
     turned = np.array([vary(seed, rotate=30) for seed in range(50)])
