@@ -105,6 +105,8 @@ class FloatProjection:
         kernel: Window of `sum_pool`.
         delay: Axonal delay in timesteps.
         weight_bits: Bits that the weights are quantized to, 4 to 8.
+        constant: True where the source spikes at every timestep: the weights are biases, and small
+            ones do not make the scale of their target finer.
     """
 
     name: str
@@ -119,6 +121,7 @@ class FloatProjection:
     kernel: Pair = (1, 1)
     delay: int = 0
     weight_bits: int = WEIGHT_BITS
+    constant: bool = False
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,8 @@ def _constant(
     for number, pulse in enumerate(pulses):
         label = f"{name}-{target}{f'-{number}' if number else ''}"
         linear = _from_constant(pulse, shape)
-        projections.append(linear.to_projection(label, name, target, pulse.delay))
+        made = linear.to_projection(label, name, target, pulse.delay)
+        projections.append(replace(made, constant=True))
     return population, projections
 
 

@@ -130,7 +130,7 @@ def weight_scale(population: FloatPopulation, incoming: Sequence[FloatProjection
     bits = min(p.weight_bits for p in incoming)
     if not population.per_channel:
         return scales.population_scale(
-            [scales.max_abs(p.weights) for p in incoming],
+            _deciding_peaks([scales.max_abs(p.weights) for p in incoming], incoming),
             threshold,
             bits,
             population.max_abs_voltage,
@@ -140,11 +140,30 @@ def weight_scale(population: FloatPopulation, incoming: Sequence[FloatProjection
     bias = np.broadcast_to(population.bias, channels)
     return np.array(
         [
-            scales.channel_scale([float(row[c]) for row in rows], threshold, float(bias[c]), bits)
+            scales.channel_scale(
+                _deciding_peaks([float(row[c]) for row in rows], incoming),
+                threshold,
+                float(bias[c]),
+                bits,
+            )
             for c in range(channels)
         ],
         np.float32,
     )
+
+
+def _deciding_peaks(peaks: list[float], incoming: Sequence[FloatProjection]) -> list[float]:
+    """Largest weights of projections, those of constant sources no smaller than all others."""
+    others = [
+        peak
+        for peak, each in zip(peaks, incoming, strict=True)
+        if not each.constant and peak > scales.MIN_NORMAL
+    ]
+    smallest = min(others, default=0.0)
+    return [
+        max(peak, smallest) if each.constant else peak
+        for peak, each in zip(peaks, incoming, strict=True)
+    ]
 
 
 def _validate(population: FloatPopulation, incoming: Sequence[FloatProjection]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pumice.convert.importers.open import ImportOptions, import_model
-from pumice.convert.quantize.float_network import FloatNetwork
+from pumice.convert.quantize.float_network import FloatNetwork, use_per_channel_scales
 from pumice.convert.quantize.quantize import quantize_network
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import NetworkError
@@ -47,6 +47,9 @@ def check(network: FloatNetwork, expected: Array, events: NDArray[np.uint8] = EV
     report = verify(integers, events, engines=("reference", "cpu", "onnx"))
     assert report.passed
     quantized = reference.run(integers, events).spikes[integers.output]
+    assert (quantized != expected).mean() < 0.05
+    per_channel, _ = quantize_network(use_per_channel_scales(network))
+    quantized = reference.run(per_channel, events).spikes[integers.output]
     assert (quantized != expected).mean() < 0.05
 
 

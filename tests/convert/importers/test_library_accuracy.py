@@ -1,7 +1,9 @@
 """Networks of other libraries, trained on digits-events: accuracy in integers as in floats.
 
-Measured on all samples: with 8 timesteps, one in twenty has two classes with equally many spikes,
-so that single spikes decide, and the test part alone resolves 0.3 points.
+Measured on the whole test part, of which one sample is 0.28 points, and on all samples: with 8
+timesteps, one in twenty has two classes with equally many spikes, so that single spikes decide.
+Convolutions of several layers have scales of each channel, by the changed predictions of training
+samples.
 """
 
 import importlib
@@ -73,6 +75,46 @@ def snntorch_conv() -> nn.Module:
     )  # fmt: skip
 
 
+def snntorch_tutorial() -> nn.Module:
+    """The network of snnTorch's tutorial on convolutional networks, without padding."""
+    snn = load("snntorch")
+    return Loop(
+        [
+            nn.Conv2d(2, 12, 5), snn.Leaky(beta=0.5), nn.MaxPool2d(2),
+            nn.Conv2d(12, 64, 5), snn.Leaky(beta=0.5), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(64, CLASSES), snn.Leaky(beta=0.5),
+        ],
+        snn.Leaky,
+    )  # fmt: skip
+
+
+def spikingjelly_sew() -> nn.Module:
+    """A stem and a residual block that adds spikes, as SEW-ResNet."""
+    neuron = load("spikingjelly.activation_based.neuron")
+    layer = load("spikingjelly.activation_based.layer")
+    reset_net = load("spikingjelly.activation_based.functional").reset_net
+
+    def conv(inputs: int, stride: int) -> Any:
+        made = nn.Conv2d(inputs, 12, 3, stride, 1, bias=False)
+        return layer.SeqToANNContainer(made, nn.BatchNorm2d(12))
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.conv1, self.conv2 = conv(2, 2), conv(12, 1), conv(12, 1)
+            self.neurons = nn.ModuleList(neuron.LIFNode(2.0, step_mode="m") for _ in range(4))
+            pooled = nn.AvgPool2d(2), nn.Flatten(), nn.Linear(192, CLASSES)
+            self.head = layer.SeqToANNContainer(*pooled)
+
+        def forward(self, x: Tensor) -> Tensor:
+            reset_net(self)
+            x = self.neurons[0](self.stem(x))
+            x = self.neurons[2](self.conv2(self.neurons[1](self.conv1(x)))) + x
+            return self.neurons[3](self.head(x))  # type: ignore[no-any-return]
+
+    return Net()
+
+
 def spikingjelly_soft() -> nn.Module:
     neuron = load("spikingjelly.activation_based.neuron")
     layer = load("spikingjelly.activation_based.layer")
@@ -113,6 +155,18 @@ def norse_box() -> nn.Module:
     return Loop(layers, norse.LIFBoxCell)
 
 
+def norse_lif() -> nn.Module:
+    norse = load("norse.torch")
+    rates = {"tau_mem_inv": 300.0, "tau_syn_inv": 500.0, "v_th": 0.5}
+    p = norse.LIFParameters(**{key: torch.tensor(value) for key, value in rates.items()})
+    layers = [nn.Flatten(), nn.Linear(512, 100), norse.LIFCell(p)]
+    layers += [nn.Linear(100, CLASSES), norse.LIFCell(p)]
+    weighted: list[Any] = [layers[1], layers[3]]
+    for layer in weighted:
+        layer.weight.data *= 4  # so that neurons spike from the beginning
+    return Loop(layers, norse.LIFCell)
+
+
 def run(module: nn.Module, events: Tensor) -> Tensor:
     """Outputs (timesteps, batch, classes); sinabs' layers take the batch first."""
     modules: list[Any] = list(module.modules())
@@ -135,12 +189,18 @@ def train(module: nn.Module, events: Tensor, labels: Tensor, epochs: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("make", "epochs"),
-    [(snntorch_dense, 8), (snntorch_conv, 12), (spikingjelly_soft, 10), (sinabs_default, 8),
-     (norse_box, 10)],
+    ("make", "epochs", "per_channel"),
+    [
+        (snntorch_dense, 8, False), (snntorch_conv, 12, False), (snntorch_tutorial, 16, True),
+        (spikingjelly_soft, 10, False), (spikingjelly_sew, 16, True), (sinabs_default, 8, False),
+        (norse_box, 10, False), (norse_lif, 10, False),
+    ],
 )  # fmt: skip
 def test_accuracy_in_integers_is_within_half_a_point(
-    make: Callable[[], nn.Module], epochs: int, record_property: Callable[[str, object], None]
+    make: Callable[[], nn.Module],
+    epochs: int,
+    per_channel: bool,
+    record_property: Callable[[str, object], None],
 ) -> None:
     torch.manual_seed(0)
     module = make()
@@ -149,7 +209,7 @@ def test_accuracy_in_integers_is_within_half_a_point(
     train(module, torch.from_numpy(parts[0][0]).float(), torch.from_numpy(parts[0][1]), epochs)
     network = import_model(module, ImportOptions(input_shape=SHAPE))
     assert isinstance(network, FloatNetwork)
-    integers = pm.convert(module, input_shape=SHAPE)
+    integers = pm.convert(module, input_shape=SHAPE, per_channel=per_channel)
     events, labels = (np.concatenate([p[k] for p in parts], axis=1 - k) for k in (0, 1))
     with torch.no_grad():
         original = torch.cat(
@@ -158,9 +218,11 @@ def test_accuracy_in_integers_is_within_half_a_point(
         )
     spikes = simulate_float_network(network, events)[network.output]
     same = (spikes == original.numpy().reshape(spikes.shape)).all(axis=(0, 2)).mean()
-    floats = (original.sum(0).argmax(-1).numpy() == labels).mean()
     trace = pm.run(integers, events, engine="cpu")
-    accuracy = (trace.logits[-1].argmax(-1) == labels).mean()
-    record_property("floats", f"{floats:.4f}, integers {accuracy:.4f}, equal {same:.4f}")
-    assert same > 0.998 and floats > 0.75
-    assert abs(accuracy - floats) < 0.005
+    right = [logits.argmax(-1) == labels for logits in (original.sum(0).numpy(), trace.logits[-1])]
+    test_part = slice(-len(parts[1][1]), None)
+    for part in (slice(None), test_part):
+        floats, accuracy = (float(each[part].mean()) for each in right)
+        record_property("floats", f"{floats:.4f}, integers {accuracy:.4f}, equal {same:.4f}")
+        assert same > 0.998 and floats > 0.75
+        assert abs(accuracy - floats) < 0.005
