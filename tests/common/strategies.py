@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from hypothesis import assume
+from hypothesis import assume, reject
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -191,9 +191,9 @@ def neuron_types(draw: Draw, bits: int) -> dict[str, Any]:
 
 
 def _highest(bound: int, room: int) -> int:
-    """Compute the highest exponent that keeps `bound` within `room`."""
-    fits = (e for e in range(7, -9, -1) if scale_bound(bound, e) + (e < 0) <= room)
-    return next(fits)
+    """Compute the highest exponent that keeps `bound` within `room`; none: another draw."""
+    fits = [e for e in range(7, -9, -1) if scale_bound(bound, e) + (e < 0) <= room]
+    return fits[0] if fits else reject()
 
 
 def scale_bound(bound: int, exponent: int) -> int:
