@@ -28,7 +28,7 @@ PARTS: dict[str, Part] = {
 }
 SIZES = {
     "nightly": {"mutants": 10_000, "kills": 60, "full_disks": 200, "signals": 100},
-    "ci": {"mutants": 200, "kills": 1, "full_disks": 5, "signals": 4},
+    "ci": {"mutants": 100, "kills": 1, "full_disks": 5, "signals": 4},
 }
 
 

@@ -127,6 +127,7 @@ def test_a_signal_that_the_parent_ignores_is_ignored(network: Path) -> None:
 
 SWALLOWED = """
 import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from pumice.cli import app, main
 
 class Dropped:

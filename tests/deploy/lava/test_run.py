@@ -98,7 +98,7 @@ def test_lava_trace_equals_the_reference(expected: Trace, trace: Trace) -> None:
     assert_same(trace, expected)
 
 
-@settings(max_examples=MAX_EXAMPLES)
+@settings(max_examples=MAX_EXAMPLES // 2)
 @given(message_runs())
 def test_sigma_delta_networks_send_the_messages_of_the_reference(
     drawn: tuple[Network, Events],

@@ -222,7 +222,15 @@ def test_blocks_of_adaptive_neurons_spike_as_in_slayer(tmp_path: Path) -> None:
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("name", ["dense", "conv", "recurrent", "per_channel", "axon_delay"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dense",
+        "conv",
+        "recurrent",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("per_channel", "axon_delay")),
+    ],
+)
 def test_output_spikes_as_netx_in_lava(name: str, tmp_path: Path) -> None:
     blocks, events, _ = run_case(name)
     path = write_blocks(blocks, tmp_path / "a.net")
