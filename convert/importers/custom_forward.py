@@ -100,12 +100,12 @@ def make_recording(trace: Trace) -> Recording:
             _by_time(population.spikes, steps) if population.spikes else outputs,
             population.total,
             population.decode,
-            _returned(population, steps),
+            _recurrent_input(population, steps),
         )
     return Recording(trace.events, layers, trace.output)
 
 
-def _returned(population: TracedPopulation, steps: int) -> NDArray[np.float64] | None:
+def _recurrent_input(population: TracedPopulation, steps: int) -> NDArray[np.float64] | None:
     """Input of the recurrent layer of neurons: their own spikes where time is a loop inside."""
     if population.params.recurrent is None:
         return None

@@ -193,7 +193,7 @@ def first_difference(
 
 
 def _earlier(above: Array, step: int, pulse: Pulse, shape: tuple[int, ...]) -> Any:
-    """What the neurons `above` their threshold at the start of `step` get back."""
+    """Voltages returned to the neurons `above` their threshold at the start of `step`."""
     import torch
 
     started = above[step] if step >= 0 else np.zeros(above.shape[1:])

@@ -84,7 +84,7 @@ def build_neurons(
 
 
 def constant_pulses(name: str, params: NeuronParams, shape: Shape) -> list[Pulse]:
-    """What neurons get from the second timestep on, as pulses of a spike at every timestep."""
+    """Inputs of the neurons from the second timestep on, as pulses of a spike at each timestep."""
     pulses = []
     late = reduce_to_channels(params.late_input / params.unit, shape, f"{name}: late_input")
     if np.any(late):
@@ -96,7 +96,7 @@ def constant_pulses(name: str, params: NeuronParams, shape: Shape) -> list[Pulse
 
 
 def excess_pulses(params: NeuronParams, shape: Shape) -> list[Pulse]:
-    """What a membrane gets back after a timestep that ended above its threshold."""
+    """Pulses returned to a membrane after a timestep that ended above its threshold."""
     kept = 1 - reduce_to_channels(params.voltage_decay, shape, "voltage_decay")
     amount = reduce_to_channels(params.reset_value / params.unit, shape, "reset_value")
     return to_voltage(params, kept * amount, shape)

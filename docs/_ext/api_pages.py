@@ -181,7 +181,7 @@ def _name_of(path: str) -> str:
 
 
 def _is_own(path: str) -> bool:
-    """Whether the definition can be found by its full name, so is no instance of a generic."""
+    """True where the definition is found by its full name, and is no instance of a generic."""
     module, _, name = path.rpartition(".")
     return name.isidentifier() and hasattr(importlib.import_module(module), name)
 

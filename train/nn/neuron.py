@@ -56,7 +56,7 @@ class NeuronConfig:
         return self.reset == "adaptive"
 
     def threshold_rise(self, threshold: float) -> float:
-        """What a spike adds to an adaptive threshold, in float units."""
+        """Rise of an adaptive threshold at a spike, in float units."""
         return self.threshold_step * threshold
 
 
