@@ -1,4 +1,4 @@
-"""What every test may ask for: real data where it is at hand, and settled Hypothesis profiles."""
+"""Real data where it is present, Hypothesis profiles, and the environment of all tests."""
 
 import os
 from pathlib import Path
@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).parent.parent
 # Before torch and numba load OpenMP: their idle threads would spin against each other's.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Tables are as wide as without a terminal; pytest-xdist sets it too.
+os.environ.pop("COLUMNS", None)
 
 # `ci` makes the same examples every time; `pytest --hypothesis-profile=nightly` looks for new ones.
 settings.register_profile(
