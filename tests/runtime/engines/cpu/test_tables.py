@@ -68,13 +68,21 @@ def test_a_core_of_other_sources_is_an_error_of_one_line(tables: CoreTables) -> 
         other.seal()
 
 
-@pytest.mark.parametrize(("column", "change"), [("into_last", -1), ("into_first", 1)])
-def test_a_projection_of_no_population_is_refused(
-    tables: CoreTables, column: str, change: int
+@pytest.mark.parametrize(
+    ("row", "column", "change"),
+    [
+        (-1, "into_last", -1),  # the last projection is left out
+        (-1, "into_first", 1),  # one between two populations
+        (-1, "into_first", -1),  # one belongs to two populations
+        (-2, "into_last", -1),
+        (1, "into_first", 1),  # the first is left out
+    ],
+)
+def test_each_projection_is_that_of_one_population(
+    tables: CoreTables, row: int, column: str, change: int
 ) -> None:
     changed = CoreTables(*(each.copy() for each in tables.arrays()))
-    last = changed.populations[-1]
-    last[POPULATION.index(column)] += change
+    changed.populations[row][POPULATION.index(column)] += change
     changed.seal()
     with pytest.raises(ValueError, match="core: the tables"):
         core.load(changed.arrays())
