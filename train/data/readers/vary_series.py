@@ -66,14 +66,9 @@ def vary_series(
 
 
 def make_rotation(axis: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
-    """Rotation by an angle about an axis (3,) of any length, a matrix (3, 3); none where it is 0.
+    """Rotation about an axis (3,) of any length, a matrix (3, 3); the identity where it is 0."""
+    from scipy.spatial.transform import Rotation
 
-    Rodrigues' formula: R = I + sin(a) K + (1 - cos(a)) K^2 with the cross product K of the axis.
-    """
-    x, y, z = axis / (np.linalg.norm(axis) or 1.0)
-    angle = np.deg2rad(degrees)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    rotation: NDArray[np.float64] = (
-        np.eye(AXES) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-    )
+    unit = axis / (np.linalg.norm(axis) or 1.0)
+    rotation: NDArray[np.float64] = Rotation.from_rotvec(degrees * unit, degrees=True).as_matrix()
     return rotation
