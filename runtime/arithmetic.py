@@ -52,6 +52,27 @@ where a sum leaves 24 bits, `wrap(x) = (x + 2^23) mod 2^24 - 2^23`:
 the same as `residue = act - sent`. Units: `threshold`, `bias` and the values that a `delta` reads
 are in 1/64 of 1; messages are in 1/64 of that, and `sigma`, `act` and `sent` in 1/64 of those. An
 `integrator` with `align_bits` 0 is Lava's `Sigma`: `u = wrap(a)` is added to `v` unaligned.
+
+Resonate-and-fire neurons (`rf`) have a complex state, z = real + i imag, and a complex activation:
+projections add to `a_real` or to `a_imag`. Equations, rounding and limits are those of Lava's
+`PyRFModelFixed` (`lava/proc/rf/models.py`: `resonator_dynamics`, `scale_volt`, `run_spk`) with
+`state_exp` 6 and `decay_bits` 12; up to where a state saturates they are SLAYER's too
+(`lava/lib/dl/slayer/neuron/dynamics/resonator.py`, `slayer/spike/complex.py`):
+
+    c, s = cos_decay, sin_decay                                (4096 * (1 - decay) * cos, sin)
+    x = toward_zero(c * real, 12) - toward_zero(s * imag, 12) + (a_real << 6)
+    y = toward_zero(s * real, 12) + toward_zero(c * imag, 12) + (a_imag << 6)
+    x, y = clip(x, -2^23 + 1, 2^23 - 1), clip(y, -2^23 + 1, 2^23 - 1)
+    spike = x >= threshold << 6 and y >= 0 and imag < 0        (the phase passes 0; not strictly)
+    real, imag = x, y                                          (a spike resets nothing)
+
+Those of Izhikevich (`rf_iz`, Lava's `PyRF_IZModelFixed` in `lava/proc/rf_iz/models.py`) have
+another spike, which resets them:
+
+    spike = y >= threshold << 6
+    real = 0, imag = (threshold << 6) - 1  where spike,  else  real, imag = x, y
+
+Units: `a_real`, `a_imag` and `threshold` in weight units, `real` and `imag` in 1/64 of them.
 """
 
 from collections.abc import Callable, Mapping
@@ -113,7 +134,8 @@ def neuron_step(
     Args:
         population: Neurons, with their parameters.
         states: Their states, as `population.states` names them, int64 (batch, *population.shape).
-        activation: Weighted input sums of this timestep, of the same shape.
+        activation: Weighted input sums of this timestep, of the same shape; of resonate-and-fire
+            neurons those of the real and of the imaginary part, (2, batch, *population.shape).
 
     Returns:
         The next states, and the values sent, of `population.value_type`, 0 where there is none.
@@ -216,12 +238,44 @@ def _encode(population: Population, activated: States, sent: States) -> tuple[St
     return np.where(changed, activated, sent), messages
 
 
+def _rotate(population: Population, states: tuple[States, ...], activation: States) -> States:
+    """Turn and shrink the complex states, and add the activation; (2, batch, *shape)."""
+    real, imag = states
+    # a share of a state is what apply_decay leaves where the rest is lost
+    cosine, sine = (DECAY_ONE - d for d in (population.cos_decay, population.sin_decay))
+    x = apply_decay(real, cosine) - apply_decay(imag, sine)
+    y = apply_decay(real, sine) + apply_decay(imag, cosine)
+    driven = np.stack([x, y]) + (activation << ALIGN_BITS)
+    clipped: States = np.clip(driven, 1 - STATE_HALF, STATE_HALF - 1)
+    return clipped
+
+
+def _rf_step(
+    population: Population, states: tuple[States, ...], activation: States
+) -> tuple[tuple[States, ...], Values]:
+    real, imag = _rotate(population, states, activation)
+    spikes = (real >= align(population.threshold)) & (imag >= 0) & (states[1] < 0)
+    return (real, imag), spikes.astype(np.uint8)
+
+
+def _rf_iz_step(
+    population: Population, states: tuple[States, ...], activation: States
+) -> tuple[tuple[States, ...], Values]:
+    real, imag = _rotate(population, states, activation)
+    threshold = align(population.threshold)
+    spikes = imag >= threshold
+    after = np.where(spikes, 0, real), np.where(spikes, threshold - 1, imag)
+    return after, spikes.astype(np.uint8)
+
+
 Step = Callable[[Population, tuple[States, ...], States], tuple[tuple[States, ...], Values]]
 STEPS: Mapping[str, Step] = {
     "cuba": _cuba_step,
     "integrator": _integrator_step,
     "delta": _delta_step,
     "sigma_delta": _sigma_delta_step,
+    "rf": _rf_step,
+    "rf_iz": _rf_iz_step,
 }
 
 

@@ -18,7 +18,7 @@ from .encoders.log_mel import LogMel
 from .encoders.standardize import Standardize
 from .errors import NetworkError
 from .exporters import export_network
-from .population import ENCODERS, Population
+from .population import ENCODERS, RESONATORS, SPIKING, Component, Population
 from .projection import Projection
 from .readout import Readout
 
@@ -253,6 +253,11 @@ def _check_shapes(network: Network, projection: Projection) -> None:
     target = network.population(projection.target)
     if source.kind == "integrator":
         raise NetworkError(f"{projection.name}: {source.name} is an integrator, which never spikes")
+    if projection.component not in target.components:
+        raise NetworkError(
+            f"{projection.name}: adds to the imaginary input of {target.name}, but {target.kind} "
+            "populations have none; needs an rf or rf_iz population"
+        )
     try:
         shape = projection.connection.target_shape(source.shape)
     except NetworkError as error:
@@ -273,7 +278,7 @@ def _check_messages(network: Network, projection: Projection) -> None:
             f"{name}: {source.name} sends changes, but {target.name} does not add them up; needs a "
             "sigma_delta population or an integrator with align_bits 0"
         )
-    if source.kind == "cuba" and (is_modular(target) or target.kind == "delta"):
+    if source.kind in SPIKING and (is_modular(target) or target.kind == "delta"):
         raise NetworkError(
             f"{name}: {source.name} sends spikes, but {target.name} reads messages of an input, "
             "delta or sigma_delta population"
@@ -318,11 +323,20 @@ def _topological_sort(network: Network) -> tuple[Population, ...]:
 def activation_bound(network: Network, population: Population) -> int:
     """Bound the absolute activation of any neuron of `population`, for any spikes.
 
+    Of a complex one, that of each part.
+
     Raises:
         NetworkError: The sum of one projection alone leaves 24 bits.
     """
+    return max(_component_bound(network, population, each) for each in population.components)
+
+
+def _component_bound(network: Network, population: Population, component: Component) -> int:
+    """Bound the absolute real or imaginary activation."""
     total = np.zeros(population.shape, np.int64)
     for projection in network.incoming(population.name):
+        if projection.component != component:
+            continue
         source = network.population(projection.source)
         max_value = max(source.max_value, -source.min_value)
         bounds = projection.connection.sum_abs_weights() * max_value
@@ -355,6 +369,8 @@ def _check_range(network: Network, population: Population) -> None:
                 f"changes of {DELTA_LIMIT}; use smaller weights or fewer value_bits of its input"
             )
         return
+    if population.kind in RESONATORS:
+        return  # the state saturates
     aligned = bound << ALIGN_BITS
     decay = int(population.current_decay.min())
     if aligned > 2 * STATE_HALF and aligned * DECAY_ONE > CURRENT_LIMIT * decay:

@@ -14,6 +14,7 @@ from .connections import Conv, Dense, Sparse
 from .engines.reference import accumulate
 from .network import Network
 from .op_counts import fan_out
+from .population import SPIKING
 from .trace import Trace
 
 NEURON_PARAMETERS = ("current_decay", "voltage_decay", "threshold", "bias")
@@ -32,7 +33,7 @@ def neurobench_metrics(network: Network, trace: Trace) -> dict[str, Any]:
     stored = sum(array.size for array in weights)
     neurons = [p for p in network.populations if p.kind != "input"]
     parameters = sum(getattr(p, key).size for p in neurons for key in NEURON_PARAMETERS)
-    spiking = [p for p in neurons if p.kind == "cuba"]
+    spiking = [p for p in neurons if p.kind in SPIKING]
     possible = trace.timesteps * trace.batch * sum(p.neurons for p in spiking)
     sent = sum(int(trace.counts[p.name].sum()) for p in spiking)
     return {

@@ -26,7 +26,11 @@ MESSAGE_FEATURES: Mapping[str, Callable[[Population], bool]] = {
     "read-out of sigma-delta messages": lambda p: not p.align_bits,
     "signed or wide input": lambda p: p.kind == "input" and p.value_type is not np.uint8,
 }
-FEATURES = {**LIF_FEATURES, **MESSAGE_FEATURES}
+RESONATOR_FEATURES: Mapping[str, Callable[[Population], bool]] = {
+    "resonate-and-fire neuron": lambda p: p.kind == "rf",
+    "resonate-and-fire neuron with a reset": lambda p: p.kind == "rf_iz",
+}
+FEATURES = {**LIF_FEATURES, **MESSAGE_FEATURES, **RESONATOR_FEATURES}
 
 
 def list_features(population: Population) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from .engines.reference import accumulate
 from .errors import NetworkError
 from .events import Events, validate_events
 from .network import Network
+from .population import RESONATORS
 
 TRACE_LIMIT, WEIGHT_LIMIT = 127, 255
 TRACE_BITS, ROUND_BITS, PRODUCT_BITS = 12, 7, 14
@@ -93,6 +94,12 @@ def validate_rules(network: Network, rules: Mapping[str, PlasticityRule]) -> Non
             "plasticity: the network stops early, but synapses learn at every timestep; "
             "leave out its early exit"
         )
+    for population in network.populations if rules else ():
+        if population.kind in RESONATORS:
+            raise NetworkError(
+                f"plasticity: {population.name} is resonate-and-fire; networks that learn are of "
+                "LIF neurons"
+            )
     for name, rule in rules.items():
         if name not in projections:
             raise NetworkError(

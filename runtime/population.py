@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import ValueEquality, as_int, as_readonly
 from .errors import NetworkError
 
-Kind = Literal["input", "cuba", "integrator", "delta", "sigma_delta"]
+Kind = Literal["input", "cuba", "integrator", "delta", "sigma_delta", "rf", "rf_iz"]
 Reset = Literal["zero", "value", "subtract", "delayed_subtract", "adaptive"]
+Component = Literal["real", "imag"]
 Parameter = Any  # an integer or array-like, stored as a read-only int32 array
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
 MAX_NEURONS = 1 << 26  # so that a file of a few bytes cannot claim gigabytes of states
@@ -27,6 +28,8 @@ LIMITS = {
     "threshold_step": (0, 131071),
     "threshold_decay": (0, 4096),
     "refractory_decay": (0, 4096),
+    "sin_decay": (0, 4095),
+    "cos_decay": (0, 4095),
 }
 ALIGN_BITS = 6  # between weight units and those of the voltage
 # Fields that files leave out where they have their default, so that digests stay as they were.
@@ -41,12 +44,20 @@ ADDED_FIELDS = (
     "threshold_step",
     "threshold_decay",
     "refractory_decay",
+    "sin_decay",
+    "cos_decay",
 )
 MAX_REFRACTORY = 255
 MAX_SPIKES = 255  # a message has 8 bits
 MESSAGE_BITS = 24  # of the signed messages of delta and sigma_delta populations
 ENCODERS = ("delta", "sigma_delta")
-MAX_VALUE_BITS = {"integrator": 1, "cuba": 8, **dict.fromkeys(("input", *ENCODERS), MESSAGE_BITS)}
+RESONATORS = ("rf", "rf_iz")
+SPIKING = ("cuba", *RESONATORS)
+MAX_VALUE_BITS = {
+    "cuba": 8,
+    **dict.fromkeys(("integrator", *RESONATORS), 1),
+    **dict.fromkeys(("input", *ENCODERS), MESSAGE_BITS),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +65,9 @@ class Population(ValueEquality):
     """Neurons of one kind with their integer parameters.
 
     The parameters `current_decay`, `voltage_decay`, `threshold`, `bias`, `reset_value`,
-    `min_voltage` and those of "adaptive" neurons are a scalar, one value per channel `(channels,)`,
-    or one value per neuron, of shape `shape`; they are stored as int32 arrays that broadcast to
-    `shape`.
+    `min_voltage` and those of "adaptive" and resonate-and-fire neurons are a scalar, one value per
+    channel `(channels,)`, or one value per neuron, of shape `shape`; they are stored as int32
+    arrays that broadcast to `shape`.
 
     Attributes:
         name: Unique name.
@@ -64,7 +75,9 @@ class Population(ValueEquality):
         kind: "input" for events from outside, "cuba" for spiking current-based LIF neurons, or
             "integrator", which never spikes and is read by its voltage. "delta" encodes the changes
             of its input as signed messages, and "sigma_delta" those of the rectified sum of all
-            messages that it has received.
+            messages that it has received. "rf" and "rf_iz" are resonate-and-fire neurons, whose
+            state and input are complex: they spike at a phase of 0, or at a threshold of the
+            imaginary part, which resets them (Izhikevich).
         current_decay: Fraction of the current lost per timestep, in 1/4096.
         voltage_decay: Fraction of the voltage lost per timestep, in 1/4096.
         threshold: Firing threshold, in weight units.
@@ -88,6 +101,8 @@ class Population(ValueEquality):
         threshold_step: Raise of the threshold by a spike of an "adaptive" neuron, in weight units.
         threshold_decay: Fraction of the raise lost per timestep, in 1/4096.
         refractory_decay: Fraction of the refractory value lost per timestep, in 1/4096.
+        sin_decay: Of resonate-and-fire neurons, (1 - decay) * sin(2 pi / period), in 1/4096.
+        cos_decay: Likewise, (1 - decay) * cos(2 pi / period).
 
     Raises:
         NetworkError: A value is outside its register or a shape does not fit.
@@ -112,6 +127,8 @@ class Population(ValueEquality):
     threshold_step: Parameter = 0
     threshold_decay: Parameter = 4096
     refractory_decay: Parameter = 4096
+    sin_decay: Parameter = 0
+    cos_decay: Parameter = 0
 
     def __post_init__(self) -> None:
         validate_name("population", self.name)
@@ -143,6 +160,7 @@ class Population(ValueEquality):
             object.__setattr__(self, key, _parameter(self.name, key, getattr(self, key), shape))
         _check_reset(self)
         _check_messages(self)
+        _check_resonator(self)
         if self.kind in ENCODERS:
             object.__setattr__(self, "value_bits", MESSAGE_BITS)
             object.__setattr__(self, "signed", True)
@@ -176,10 +194,17 @@ class Population(ValueEquality):
         """Names of the states of a neuron, in the order of `arithmetic.neuron_step`."""
         if self.kind == "input":
             return ()
+        if self.kind in RESONATORS:
+            return ("real", "imag")
         if self.reset == "adaptive":
             return ("current", "voltage", "adaptation", "refractory")
         countdown = ("countdown",) if self.refractory else ()
         return ("current", "voltage", *countdown)
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """Parts of its input that projections add to: "real", and "imag" where it is complex."""
+        return ("real", "imag") if self.kind in RESONATORS else ("real",)
 
     @property
     def bounded(self) -> bool:
@@ -252,6 +277,23 @@ def _check_messages(population: Population) -> None:
         raise NetworkError(f"{name}: {kind} populations of messages have no min_voltage")
     if kind == "delta" and population.bias.any():
         raise NetworkError(f"{name}: delta populations have no bias")
+
+
+def _check_resonator(population: Population) -> None:
+    """Raise `NetworkError` where fields of resonate-and-fire neurons contradict the kind."""
+    name, kind = population.name, population.kind
+    if kind not in RESONATORS:
+        if population.sin_decay.any() or population.cos_decay.any():
+            raise NetworkError(f"{name}: {kind} populations have no sin_decay and no cos_decay")
+        return
+    decays = (population.current_decay, 4096), (population.voltage_decay, 0)
+    if any((decay != default).any() for decay, default in decays):
+        raise NetworkError(
+            f"{name}: {kind} populations have a sin_decay and a cos_decay, no current_decay and no "
+            "voltage_decay"
+        )
+    if population.bias.any() or population.bounded:
+        raise NetworkError(f"{name}: {kind} populations have no bias and no min_voltage")
 
 
 def validate_name(what: str, name: Any) -> None:

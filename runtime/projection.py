@@ -1,11 +1,12 @@
 """Projection: a connection between two named populations, with exponent and delay."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from .arrays import ValueEquality, as_int
 from .connections import Connection
 from .errors import NetworkError
-from .population import validate_name
+from .population import Component, validate_name
 
 EXPONENT_RANGE = (-8, 7)
 MAX_DELAY = 62
@@ -23,9 +24,11 @@ class Projection(ValueEquality):
         weight_exponent: -8 to 7.
         delay: Timesteps, 0 to 62. A delay of 0 arrives in the same (layer-synchronous) timestep;
             recurrence needs 1 or more.
+        component: What it adds to, where the target is complex (resonate-and-fire neurons): its
+            "real" or its "imag" input. The real one of all others.
 
     Raises:
-        NetworkError: A name, exponent or delay is invalid.
+        NetworkError: A name, exponent, delay or component is invalid.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Projection(ValueEquality):
     connection: Connection
     weight_exponent: int = 0
     delay: int = 0
+    component: Component = "real"
 
     def __post_init__(self) -> None:
         validate_name("projection", self.name)
@@ -46,3 +50,7 @@ class Projection(ValueEquality):
             )
         if not 0 <= self.delay <= MAX_DELAY:
             raise NetworkError(f"{self.name}: delay is {self.delay} steps, needs 0 to 62")
+        if self.component not in get_args(Component):
+            raise NetworkError(
+                f"{self.name}: component {self.component!r} is none of {get_args(Component)}"
+            )

@@ -37,7 +37,9 @@ class Trace:
             network has an early exit. After them a sample has no spikes, and its states stay.
         currents: By population, int32 (timesteps, batch, *shape), in 1/64 of a weight unit: with
             `record="states"` of all populations but inputs, else empty. Of sigma-delta
-            populations the sum of all messages, of delta populations the activation.
+            populations the sum of all messages, of delta populations the activation. Of
+            resonate-and-fire neurons the real part of the state; the imaginary part is their
+            voltage.
         network: The network that ran, None where the engine had only an exported file.
         lengths: int64 (batch,): timesteps up to the last input of each sample, where the readout of
             the network needs them.

@@ -25,14 +25,16 @@ from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, DELTA_BITS, STATE_HALF,
 from ...runtime.neuron_types import (
     LIF_FEATURES,
     MESSAGE_FEATURES,
+    RESONATOR_FEATURES,
     list_features,
     require_features,
 )
-from ...runtime.population import ENCODERS
+from ...runtime.population import ENCODERS, RESONATORS
 from ..passes.schedule import Schedule, schedule
 from .models.delayed import DelayedConv, DelayedDense, DelayedSparse
 from .models.graded import GradedReset
 from .models.resets import ResetRule, RuledReset
+from .models.resonators import RFIzhikevichReset, RFReset
 from .models.sigma_delta import DeltaReset, SigmaDeltaReset, SigmaReset
 
 UNREACHABLE_THRESHOLD = 1 << 17  # no 24-bit voltage exceeds this threshold
@@ -65,7 +67,7 @@ class ProcessGraph:
 
 def build_process_graph(network: Network, timesteps: int) -> ProcessGraph:
     """Build the processes of `network`, reset every `timesteps` steps; see `build`."""
-    require_features(network, "Lava", (*LIF_FEATURES, *MESSAGE_FEATURES))
+    require_features(network, "Lava", (*LIF_FEATURES, *MESSAGE_FEATURES, *RESONATOR_FEATURES))
     timing = schedule(network)
     populations = {
         population.name: _make_neurons(population, timing.depths[population.name], timesteps)
@@ -74,11 +76,20 @@ def build_process_graph(network: Network, timesteps: int) -> ProcessGraph:
     projections = {}
     for projection in network.projections:
         connection = _make_connection(network, projection, timing, timesteps)
-        _connect(connection.a_out, populations[projection.target].a_in)
+        _connect(connection.a_out, _input_port(network, projection, populations))
         if projection.source in populations:
             _connect(populations[projection.source].s_out, connection.s_in)
         projections[projection.name] = connection
     return ProcessGraph(network, timesteps, timing, populations, projections)
+
+
+def _input_port(
+    network: Network, projection: Projection, populations: Mapping[str, AbstractProcess]
+) -> InPort:
+    neurons = populations[projection.target]
+    if network.population(projection.target).kind not in RESONATORS:
+        return neurons.a_in
+    return neurons.a_imag_in if projection.component == "imag" else neurons.a_real_in
 
 
 def _connect(out: OutPort, into: InPort) -> None:
@@ -107,7 +118,26 @@ def _make_encoder(population: Population, depth: int, timesteps: int) -> Abstrac
     return SigmaDeltaReset(vth=threshold, bias=bias, **common)
 
 
+def _make_resonators(population: Population, depth: int, timesteps: int) -> AbstractProcess:
+    """Make resonate-and-fire neurons."""
+    integers = {
+        "vth": align(population.threshold).T,
+        "sin_decay": population.sin_decay.T,
+        "cos_decay": population.cos_decay.T,
+    }
+    kind = RFReset if population.kind == "rf" else RFIzhikevichReset
+    return kind(
+        shape=population.shape[::-1],
+        integers=integers,
+        name=population.name,
+        reset_interval=timesteps,
+        reset_offset=depth + 1,
+    )
+
+
 def _make_neurons(population: Population, depth: int, timesteps: int) -> AbstractProcess:
+    if population.kind in RESONATORS:
+        return _make_resonators(population, depth, timesteps)
     if population.kind in ENCODERS or not population.align_bits:
         return _make_encoder(population, depth, timesteps)
     # Lava adds 1 to du, and resets if (step counted from 1) % reset_interval == reset_offset.

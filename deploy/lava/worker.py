@@ -74,6 +74,7 @@ def _simulate(
         Recording,
     )
     from .models.resets import RuledReset
+    from .models.resonators import RESONATOR_MODELS
     from .models.sigma_delta import (
         DeltaReset,
         PyDeltaResetModel,
@@ -98,6 +99,7 @@ def _simulate(
         SigmaDeltaReset: PySigmaDeltaResetModel,
         DeltaReset: PyDeltaResetModel,
         SigmaReset: PySigmaResetModel,
+        **RESONATOR_MODELS,
         RingBuffer: PyZeroCopySendModel,
     }
     if job.conv == "sparse":

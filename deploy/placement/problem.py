@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...runtime import Network, Population, Projection, Slice
 from ...runtime.errors import PlacementError
-from ...runtime.neuron_types import MESSAGE_FEATURES, list_features
+from ...runtime.neuron_types import MESSAGE_FEATURES, RESONATOR_FEATURES, list_features
 from ..passes.schedule import schedule
 from ..targets.target import Chip, Core, Neuron, Synapse, Target
 from .slice_fan_in import SliceFanIn, compute_slice_fan_in
@@ -129,9 +129,9 @@ def check_features(network: Network, target: Target) -> None:
     for population in network.populations:
         for name in list_features(population):
             if not features or name not in features.value:
-                remedy = (
-                    "neurons that spike" if name in MESSAGE_FEATURES else "a reset to zero alone"
-                )
+                remedy = "a reset to zero alone"
+                if name in MESSAGE_FEATURES or name in RESONATOR_FEATURES:
+                    remedy = "LIF neurons" if name in RESONATOR_FEATURES else "neurons that spike"
                 raise PlacementError(
                     f"{population.name}: needs a {name}, which {target.name} does not hold; train "
                     f"with {remedy}, or choose a target that lists it"

@@ -55,15 +55,21 @@ def run(network: Network, events: Events, record: Record = "all") -> Trace:
 def _activation(
     network: Network, population: Population, spikes: dict[str, Values], now: int
 ) -> States:
-    """Sum the weighted inputs of a population at timestep `now`, int64 (batch, *shape)."""
+    """Sum the weighted inputs of a population at timestep `now`, int64 (batch, *shape).
+
+    Of resonate-and-fire neurons the real and the imaginary ones, int64 (2, batch, *shape).
+    """
     batch = next(iter(spikes.values())).shape[1]
-    total = np.zeros((batch, *population.shape), np.int64)
+    totals = {
+        each: np.zeros((batch, *population.shape), np.int64) for each in population.components
+    }
     for projection in network.incoming(population.name):
+        total = totals[projection.component]
         if now >= projection.delay:
             values = spikes[projection.source][now - projection.delay].astype(np.int64)
             sums = accumulate(projection.connection, values)
             total += shift(sums, projection.weight_exponent).reshape(total.shape)
-    return total
+    return np.stack(list(totals.values())) if len(totals) > 1 else totals["real"]
 
 
 def accumulate(connection: Connection, values: States) -> States:

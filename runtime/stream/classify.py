@@ -12,6 +12,7 @@ from ..encoders.stateful import StatefulEncoder
 from ..engines import cpu
 from ..errors import DataError
 from ..network import Network
+from ..population import SPIKING
 from ..trace import logits_over_time
 from .binning import TimeBin
 from .chunks import StreamStats
@@ -106,7 +107,7 @@ class _StreamState:
         self.states = cpu.initial_state(network, 1)
         self.encoder = StatefulEncoder(network.encoders) if network.encoders else None
         self.logits = np.zeros(network.population(network.output).neurons, np.int64)
-        self.is_spiking = network.population(network.output).kind == "cuba"
+        self.is_spiking = network.population(network.output).kind in SPIKING
 
     def process(self, time_bin: TimeBin) -> NDArray[np.int64]:
         """Run one timestep on a time bin; returns the logits, int64 (classes,)."""

@@ -492,3 +492,114 @@ def test_lavas_adaptive_neuron_has_the_hand_worked_courses(name: str) -> None:
         level = model.theta.item() - (values["threshold"] << 6)
         assert (model.v.item(), level, model.r.item()) == (voltage, raised, refractory)
     assert [now for now, spike in enumerate(sent) if spike] == expected.spikes
+
+
+class Resonance(NamedTuple):
+    real: list[int]
+    imag: list[int]
+    spikes: list[int]
+
+
+# Decays keep three quarters along the phase, and turn one half: 3072 and 2048 of 4096.
+TURN: dict[str, Any] = {"sin_decay": 2048, "cos_decay": 3072}
+NO_TURN: dict[str, Any] = {"sin_decay": 0, "cos_decay": 0}
+FULL_TURN: dict[str, Any] = {"sin_decay": 4095, "cos_decay": 4095}
+# Each course has also run in Lava's own model: `test_lavas_resonators_have_the_courses`.
+RESONATOR_COURSES: dict[str, tuple[str, list[tuple[int, int]], dict[str, Any], Resonance]] = {
+    # -192 turns: real 0 + 96, imag 0 - 144; then 72 + 72 and 48 - 108; then 108 + 30 and 72 - 45,
+    # where imag passes 0 at a real of 138: a spike, which resets nothing. 103 (of 103.5) - 13 (of
+    # 13.5), 69 + 20 (of 20.25). Negative products round towards zero: -222.75 to -222 less 55 (of
+    # 55.5), -148.5 to -148 plus 83.
+    "a phase of zero": (
+        "rf",
+        [(0, -3), (0, 0), (0, 0), (0, 0), (0, 0), (-5, 0), (0, 0)],
+        {"threshold": 1, **TURN},
+        Resonance([0, 96, 144, 138, 90, -297, -277], [-192, -144, -60, 27, 89, 111, -65], [3]),
+    ),
+    # A real of 128 is the threshold and an imag of 0 has passed: a spike. From 0, imag has not.
+    # 64 is below the threshold.
+    "equality": (
+        "rf",
+        [(0, -1), (2, 0), (2, 0), (1, -1), (1, 0)],
+        {"threshold": 2, **NO_TURN},
+        Resonance([0, 128, 128, 64, 64], [-64, 0, 0, -64, 0], [1]),
+    ),
+    # HIGHEST * 4095 / 4096 is 8386559.0002: twice that saturates, and its difference is 0.
+    "saturation": (
+        "rf",
+        [(HIGHEST, -HIGHEST), (0, 0), (-HIGHEST, -HIGHEST)],
+        {"threshold": 131071, **FULL_TURN},
+        Resonance([HIGHEST, HIGHEST, -HIGHEST], [-HIGHEST, 0, -HIGHEST], [1]),
+    ),
+    # 96 + 64 passes 128: real becomes 0, imag 127. -63 (of -63.5) and 95 (of 95.25); -47 (of
+    # -47.25) - 47 (of 47.5), -31 (of -31.5) + 71 (of 71.25) + 64.
+    "Izhikevich": (
+        "rf_iz",
+        [(3, 0), (0, 1), (0, 0), (0, 1), (1, 1)],
+        {"threshold": 2, **TURN},
+        Resonance([192, 0, -63, -94, -58], [0, 127, 95, 104, 95], [1]),
+    ),
+    "Izhikevich, equality": (
+        "rf_iz",
+        [(1, 2), (0, 0), (-1, -3)],
+        {"threshold": 2, **NO_TURN},
+        Resonance([0, 0, -64], [127, 0, -192], [0]),
+    ),
+    # 8388543 * 4095 / 4096 is 8386495.02.
+    "Izhikevich, saturation": (
+        "rf_iz",
+        [(HIGHEST, -HIGHEST), (0, HIGHEST), (0, 0)],
+        {"threshold": 131071, **FULL_TURN},
+        Resonance([HIGHEST, 0, -8386495], [-HIGHEST, 8388543, 8386495], [1]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESONATOR_COURSES)
+def test_resonators_turn_and_fire(name: str) -> None:
+    kind, activations, values, expected = RESONATOR_COURSES[name]
+    neuron = Population("neuron", (1,), kind, **values)  # type: ignore[arg-type]
+    states: tuple[Any, ...] = (np.array([[0]]), np.array([[0]]))
+    found = Resonance([], [], [])
+    for now, activation in enumerate(activations):
+        states, spikes = neuron_step(neuron, states, np.array(activation).reshape(2, 1, 1))
+        assert spikes.dtype == np.uint8
+        found.real.append(int(states[0][0, 0]))
+        found.imag.append(int(states[1][0, 0]))
+        found.spikes.extend([now] * int(spikes[0, 0]))
+    assert found == expected
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("name", RESONATOR_COURSES)
+def test_lavas_resonators_have_the_courses(name: str) -> None:
+    from pumice.runtime.lava_compat import patch_lava
+
+    patch_lava()
+    from lava.proc.rf.models import PyRFModelFixed
+    from lava.proc.rf_iz.models import PyRF_IZModelFixed
+
+    kind, activations, values, expected = RESONATOR_COURSES[name]
+    model: Any = (PyRFModelFixed if kind == "rf" else PyRF_IZModelFixed)({})
+    model.real, model.imag = np.zeros(1, np.int32), np.zeros(1, np.int32)
+    model.sin_decay, model.cos_decay = values["sin_decay"], values["cos_decay"]
+    model.state_exp, model.decay_bits = 6, 12
+    model.vth = values["threshold"] << 6
+    sent: list[bool] = []
+
+    class Port:
+        def __init__(self, part: int) -> None:
+            self.arriving = iter([each[part] for each in activations])
+
+        def recv(self) -> Any:
+            return np.array([next(self.arriving)], np.int32)
+
+        def send(self, spikes: Any) -> None:
+            sent.append(bool(spikes[0]))
+
+    model.a_real_in, model.a_imag_in = Port(0), Port(1)
+    model.s_out = model.a_real_in
+    for real, imag in zip(expected.real, expected.imag, strict=True):
+        model.run_spk()
+        assert (model.real.item(), model.imag.item()) == (real, imag)
+    assert [now for now, spike in enumerate(sent) if spike] == expected.spikes

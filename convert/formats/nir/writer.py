@@ -17,7 +17,7 @@ from ....runtime.arithmetic import ALIGN_BITS, DECAY_ONE
 from ....runtime.connections import Conv, Sparse, SumPool
 from ....runtime.errors import NetworkError
 from ....runtime.network import Network
-from ....runtime.population import Population
+from ....runtime.population import RESONATORS, Population
 from ....runtime.projection import Projection
 from .ops import BOUND_KEY, REFRACTORY_KEY, RESET_KEY, SPIKES_KEY
 
@@ -47,13 +47,17 @@ def to_nir_graph(network: Network, dt: float) -> NirGraph:
     """Convert `network` to NIR nodes, with timesteps of `dt` seconds.
 
     Raises:
-        NetworkError: It has several inputs, or a dense projection into an image, which NIR has no
-            node for.
+        NetworkError: It has several inputs, a dense projection into an image or resonate-and-fire
+            neurons, which NIR has no node for.
     """
     if len(network.inputs) != 1:
         raise NetworkError(f"network: has {len(network.inputs)} inputs, a .nir file takes one here")
     graph = NirGraph()
     for population in network.populations:
+        if population.kind in RESONATORS:
+            raise NetworkError(
+                f"{population.name}: NIR has no resonate-and-fire neurons; write a .pumice file"
+            )
         carrier = _find_bias_carrier(network, population)
         values = _neuron_node(population, dt, carrier is not None)
         graph.population_nodes[population.name] = _add_node(graph, population.name, values)
