@@ -97,6 +97,23 @@ def decide(
     return outputs
 
 
+def decide_step(
+    held: NDArray[Any] | None, outputs: NDArray[Any], readout: Readout, has_input: bool
+) -> NDArray[Any]:
+    """Apply the decision to the outputs of one timestep, (outputs,), of a sample in progress.
+
+    `held` is the result of the timestep before, None in the first; `has_input` says whether the
+    timestep has an input. After each timestep the result is what `decide` gives for a sample that
+    ends with it. Outputs of "mean" are left as they are, as their order is the same.
+    """
+    if held is None:
+        return outputs
+    if readout.decision == "max":
+        largest: NDArray[Any] = np.maximum(held, outputs)
+        return largest
+    return held if readout.decision == "length" and not has_input else outputs
+
+
 def input_lengths(events: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
     """Timesteps up to the last one with an input, int64 (samples,), 0 of a sample without any."""
     lengths = []

@@ -167,19 +167,27 @@ class Trace:
 
 
 def logits_over_time(network: Network, trace: Trace) -> NDArray[np.int64]:
-    """Read the output after each timestep, int64 (timesteps, batch, classes).
+    """Read the logits after each timestep, int64 (timesteps, batch, classes).
 
     The logit of a class is the voltage of an integrator, or the number of spikes that a neuron of
     a spiking population has sent so far. The predicted class is the largest, the first of ties.
+    """
+    outputs = outputs_over_time(network, trace)
+    if network.readout.decision in ("last", "mean"):  # the mean has the same largest output
+        return outputs
+    return decide(outputs, network.readout, trace.lengths)
+
+
+def outputs_over_time(network: Network, trace: Trace) -> NDArray[np.int64]:
+    """Read the output after each timestep, before the readout rule decides on it.
+
+    int64 (timesteps, batch, classes).
     """
     if network.population(network.output).kind == "integrator":
         values = trace.voltages[network.output].astype(np.int64)
     else:
         values = trace.spikes[network.output].cumsum(axis=0, dtype=np.int64)
-    outputs = values.reshape(trace.timesteps, trace.batch, -1)
-    if network.readout.decision in ("last", "mean"):  # the mean has the same largest output
-        return outputs
-    return decide(outputs, network.readout, trace.lengths)
+    return values.reshape(trace.timesteps, trace.batch, -1)
 
 
 def estimates_over_time(network: Network, trace: Trace) -> NDArray[np.float64]:

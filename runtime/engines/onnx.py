@@ -14,6 +14,7 @@ from ..errors import EngineError, FileError
 from ..events import Events, validate_inputs
 from ..extras import import_extra
 from ..population import Population
+from ..readout import input_lengths
 from ..strict_json import parse_json
 from ..trace import Trace, hold_after_exit, zero_after_exit
 
@@ -21,17 +22,21 @@ FORMAT_VERSION = 1
 TELEMETRY_VARIABLE = "ORT_DISABLE_TELEMETRY"
 ZERO_DIGEST = "0" * 64
 # A key and its value as protobuf stores them: a string of 64 characters, `@` being its length.
-OUTPUT_PATTERN = re.compile(r"[^/]+/(spikes|counts|voltages|currents|steps)\Z")
+OUTPUT_PATTERN = re.compile(r"[^/]+/(spikes|counts|voltages|currents|steps|logits)\Z")
 DIGEST_PATTERN = re.compile(rb"(pumice\.sha256\x12@)([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
 class OnnxSession:
-    """Loaded model: session of ONNX Runtime, input populations, and what the model records."""
+    """Loaded model: session of ONNX Runtime, input populations, and what the model records.
+
+    `by_length` says whether its readout rule needs the lengths of the samples.
+    """
 
     session: Any
     inputs: tuple[Population, ...]
     record: str
+    by_length: bool = False
 
 
 def model_digest(data: bytes) -> str:
@@ -79,11 +84,12 @@ def load(model: bytes | str | os.PathLike[str], threads: int = 1) -> OnnxSession
         described = parse_json(metadata["pumice.inputs"])
         inputs = tuple(Population(kind="input", **values) for values in described)
         record = metadata["pumice.record"]
+        readout = dict(parse_json(metadata.get("pumice.readout", "{}")))
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(f"{name}: describes no inputs ({error})") from error
     if not inputs or any(not OUTPUT_PATTERN.match(o.name) for o in session.get_outputs()):
         raise FileError(f"{name}: has other inputs or outputs than pumice writes")
-    return OnnxSession(session, inputs, record)
+    return OnnxSession(session, inputs, record, readout.get("decision") == "length")
 
 
 def _import_onnxruntime() -> Any:
@@ -136,7 +142,7 @@ def run(model: OnnxSession | bytes | str | os.PathLike[str], events: Events) -> 
         population, quantity = name.split("/")
         if quantity == "steps":
             steps = array
-        else:
+        elif quantity != "logits":  # a trace applies the readout rule itself
             recorded[quantity][population] = array
     if loaded.record != "output":
         recorded["spikes"] |= {
@@ -153,6 +159,7 @@ def run(model: OnnxSession | bytes | str | os.PathLike[str], events: Events) -> 
         recorded["voltages"],
         steps,
         recorded["currents"],
+        lengths=input_lengths(validated) if loaded.by_length else None,
     )
 
 

@@ -13,7 +13,8 @@ from ..engines import cpu
 from ..errors import DataError
 from ..network import Network
 from ..population import SPIKING
-from ..trace import logits_over_time
+from ..readout import decide_step
+from ..trace import outputs_over_time
 from .binning import TimeBin
 from .chunks import StreamStats
 
@@ -52,7 +53,8 @@ def classify_stream(
 ) -> Generator[Prediction, None, None]:
     """Classify a stream, with a prediction after every `steps` time bins.
 
-    A network with an early exit predicts when it exits, and rests for the remaining `steps`.
+    A network with an early exit predicts when it exits, and rests for the remaining `steps`. The
+    readout rule of the network decides on the outputs since the last prediction.
 
     Args:
         network: Network with one input.
@@ -66,13 +68,18 @@ def classify_stream(
         every_step: Whether to predict after every time bin.
 
     Raises:
-        DataError: `steps` is below 1, or state is to be carried over with an early exit.
+        DataError: `steps` is below 1, state is to be carried over with an early exit, or the
+            network estimates numbers.
     """
     if steps < 1:
         raise DataError(f"a prediction after {steps} time bins, needs 1 or more")
     if network.early_exit and carry_state != "nothing":
         raise DataError(
             f"carry_state={carry_state!r}: an early exit needs zero state, use 'nothing'"
+        )
+    if network.readout.task == "regression":
+        raise DataError(
+            "the network estimates numbers, but a stream predicts classes; run it on recordings"
         )
     state = _StreamState(network, carry_state)
     step = events = counted = 0
@@ -100,13 +107,14 @@ def classify_stream(
 
 
 class _StreamState:
-    """State of one network between time bins, and its logits since the last reset."""
+    """State of one network between time bins, and its outputs and logits since the last reset."""
 
     def __init__(self, network: Network, carry_state: StateCarryOver) -> None:
         self.network, self.carry_state = network, carry_state
         self.states = cpu.initial_state(network, 1)
         self.encoder = StatefulEncoder(network.encoders) if network.encoders else None
-        self.logits = np.zeros(network.population(network.output).neurons, np.int64)
+        self.outputs = np.zeros(network.population(network.output).neurons, np.int64)
+        self.logits: NDArray[np.int64] | None = None
         self.is_spiking = network.population(network.output).kind in SPIKING
 
     def process(self, time_bin: TimeBin) -> NDArray[np.int64]:
@@ -116,9 +124,11 @@ class _StreamState:
             frame = self.encoder.encode(frame).reshape(self.network.inputs[0].shape)
         frame = frame[None, None]
         trace = cpu.run_from_state(self.network, self.states, frame, "output", threads=1)
-        now = logits_over_time(self.network, trace)[0, 0]
-        self.logits = self.logits + now if self.is_spiking else now
-        return self.logits
+        now = outputs_over_time(self.network, trace)[0, 0]
+        self.outputs = self.outputs + now if self.is_spiking else now
+        decided = decide_step(self.logits, self.outputs, self.network.readout, bool(frame.any()))
+        self.logits = decided
+        return decided
 
     @property
     def has_exited(self) -> bool:
@@ -127,7 +137,7 @@ class _StreamState:
 
     def reset(self, everything: bool = False) -> None:
         """Reset the state that is not carried over, or `everything`."""
-        self.logits = np.zeros_like(self.logits)
+        self.outputs, self.logits = np.zeros_like(self.outputs), None
         if everything or self.carry_state == "nothing":
             for array in vars(self.states).values():
                 array[:] = 0

@@ -5,16 +5,13 @@ import numpy as np
 from ....runtime.early_exit import NEVER_EXIT, EarlyExit
 from ....runtime.network import Network
 from .builder import INT64, GraphBuilder
+from .readout import add_outputs
 
 
 def add_early_exit(builder: GraphBuilder, network: Network, rule: EarlyExit) -> None:
     """Add, at the end of a timestep, the steps that each sample has run and whether it stops."""
     name = network.output
-    output = network.population(name)
-    kind = "counts" if output.max_spikes == 1 else "score"
-    state = builder.step_name(f"{name}/{kind if output.kind == 'cuba' else 'voltage'}_next")
-    values = builder.add_node("Cast", [state], f"{name}/output", to=INT64)
-    logits = builder.add_node("Flatten", [values], f"{name}/logits", axis=1)
+    logits = builder.add_node("Flatten", [add_outputs(builder, network)], f"{name}/flat", axis=1)
     two = builder.add_constant("/two", [2], np.int64)
     top = builder.add_node("TopK", [logits, two], f"{name}/top", f"{name}/top_indices")
     first, second = (

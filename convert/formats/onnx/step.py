@@ -18,6 +18,7 @@ from .builder import BOOL, FLOAT, INT32, INT64, UINT8, GraphBuilder
 from .early_exit import add_early_exit
 from .lif import add_integrator, add_lif
 from .messages import add_digits, add_encoder, digit_bits
+from .readout import HELD_DECISIONS, add_readout, output_state
 
 MEANINGS = {
     "current": "synaptic current, in 1/64 weights",
@@ -29,6 +30,8 @@ MEANINGS = {
     "score": "spikes sent since the first step, of which an event may be several",
     "adaptation": "raise of the threshold, in 1/64 weights",
     "refractory": "what the voltage has to exceed beside the threshold, in 1/64 weights",
+    "logits": "logits by the readout rule, in units of the output",
+    "ran": "steps since the first",
     "countdown": "timesteps that are left of a refractory period",
 }
 
@@ -72,10 +75,13 @@ def list_states(network: Network) -> list[StateSpec]:
             states.append(StateSpec(p.name, "counts", INT32, p.shape))
             if delay := _max_delay(network, p):
                 states.append(StateSpec(p.name, "history", value_type(p), p.shape, delay))
+    output = network.population(network.output)
+    if _reads_score(network):
+        states.append(StateSpec(output.name, "score", INT32, output.shape))
+    if network.readout.decision in HELD_DECISIONS:
+        states.append(StateSpec(output.name, "logits", INT64, output.shape))
+        states.append(StateSpec(output.name, "ran", INT64, ()))
     if network.early_exit:
-        output = network.population(network.output)
-        if output.max_spikes > 1:
-            states.append(StateSpec(output.name, "score", INT32, output.shape))
         states += [StateSpec(network.output, kind, INT64, ()) for kind in ("steps", "stopped")]
     return states
 
@@ -106,6 +112,15 @@ def add_step(builder: GraphBuilder, network: Network) -> None:
             _emit_spikes(builder, network, population, spikes)
     if network.early_exit:
         add_early_exit(builder, network, network.early_exit)
+    if network.readout.decision in HELD_DECISIONS:
+        add_readout(builder, network)
+
+
+def _reads_score(network: Network) -> bool:
+    """Whether the step itself reads an output whose events are several spikes each."""
+    output = network.population(network.output)
+    reads = network.early_exit is not None or network.readout.decision in HELD_DECISIONS
+    return reads and output_state(output) == "score"
 
 
 def value_type(population: Population) -> int:
@@ -153,7 +168,7 @@ def _emit_spikes(
         one = builder.add_constant("/one", 1, np.int32)
         event = builder.add_node("Min", [event, one], f"{name}/sent")
     builder.add_node("Add", [builder.step_name(f"{name}/counts"), event], f"{name}/counts_next")
-    if network.early_exit and name == network.output and population.max_spikes > 1:
+    if name == network.output and _reads_score(network):
         sent = builder.add_node("Cast", [spikes], f"{name}/number", to=INT32)
         builder.add_node("Add", [builder.step_name(f"{name}/score"), sent], f"{name}/score_next")
     delay = _max_delay(network, population)

@@ -12,6 +12,7 @@ from ....runtime.events import Events
 from ....runtime.files import atomic_write, network_digest
 from ....runtime.network import Network
 from ....runtime.population import Population
+from ....runtime.readout import Readout
 from ....runtime.trace import Record, Trace
 from .builder import INT32, GraphBuilder, GraphProto, ModelProto, ValueInfoProto, helper
 from .step import StateSpec, add_step, list_states, value_type
@@ -19,7 +20,7 @@ from .step import StateSpec, add_step, list_states, value_type
 # ONNX Runtime 1.16, 1.18, 1.20, 1.22, 1.24 and 1.31 were seen to read this and to be exact.
 OPSET = 13
 IR_VERSION = 7
-FINAL_STATES = ("counts", "steps")  # the states whose last value is an output
+FINAL_STATES = ("counts", "steps", "logits")  # the states whose last value is an output
 
 
 class _Recording(NamedTuple):
@@ -36,7 +37,9 @@ def to_onnx(network: Network, record: Record = "output") -> ModelProto:
     The inputs are named as the input populations, uint8 (timesteps, batch, *shape). The outputs
     are the arrays of a `Trace`: `NAME/spikes` uint8, `NAME/voltages` and `NAME/currents` int32
     (timesteps, batch, *shape), `NAME/counts` int32 (batch, *shape), and with an early exit
-    `OUTPUT/steps` int64 (batch,), the timesteps that each sample ran.
+    `OUTPUT/steps` int64 (batch,), the timesteps that each sample ran. With the readout rule "max"
+    or "length" `OUTPUT/logits`, int64 (batch, *shape), are the logits that it decides on after the
+    last timestep; the metadata entry `pumice.readout` holds any rule but "last" for classes.
 
     Args:
         network: The network.
@@ -200,12 +203,15 @@ def _make_model(graph: GraphProto, network: Network, facts: dict[str, str]) -> M
         | ({"signed": True} if p.signed else {})
         for p in network.inputs
     ]
+    default = network.readout == Readout()
+    readout = {} if default else {"readout": json.dumps(network.readout.to_dict())}
     metadata = {
         "format": str(FORMAT_VERSION),
         "network": network_digest(network),
         "output": network.output,
         "provenance": json.dumps(dict(network.provenance), sort_keys=True),
         "inputs": json.dumps(inputs),
+        **readout,
         **facts,
     }
     model = helper.make_model(

@@ -2,14 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from command import EVENTS, NETWORK
 
-from pumice.runtime import Dense, Network, Population, Projection, logits_over_time
+from pumice.runtime import (
+    Dense,
+    Network,
+    Population,
+    Projection,
+    Readout,
+    logits_over_time,
+)
 from pumice.runtime.early_exit import EarlyExit, margins
 from pumice.runtime.engines import reference
+from pumice.runtime.engines.run import run
 from pumice.runtime.errors import DataError
 from pumice.runtime.stream import Prediction, StreamStats, TimeBin, classify_stream
 
@@ -115,3 +124,26 @@ def test_an_early_exit_with_carried_state_is_rejected() -> None:
 def test_zero_steps_are_rejected() -> None:
     with pytest.raises(DataError, match="a prediction after 0 time bins, needs 1 or more"):
         list(classify_stream(NETWORK, stream(), 0, StreamStats()))
+
+
+@pytest.mark.parametrize("decision", ["max", "length", "mean"])
+@pytest.mark.parametrize("network", [NETWORK, SPIKING])
+def test_the_readout_rule_decides_on_the_time_bins_so_far(network: Network, decision: Any) -> None:
+    frames = FRAMES.copy()
+    frames[3:5] = frames[11] = frames[15:20] = 0
+    ruled = replace(network, readout=Readout(decision))
+    bins = [TimeBin(k, int(frame.sum()), frame, k == 0) for k, frame in enumerate(frames)]
+    predictions = list(classify_stream(ruled, bins, 5, StreamStats(), every_step=True))
+    expected = []
+    for k in range(len(frames)):
+        trace = run(ruled, frames[k // 5 * 5 : k + 1, None], "reference")
+        logits = np.sort(trace.logits[-1, 0])
+        expected.append([int(trace.predictions[0]), int(logits[-1] - logits[-2])])
+    assert [[each.class_index, each.margin] for each in predictions] == expected
+
+
+def test_a_regression_is_rejected() -> None:
+    neurons = NETWORK.population(NETWORK.output).neurons
+    rule = Readout("mean", "regression", (1.0,) * neurons, (0.0,) * neurons)
+    with pytest.raises(DataError, match="estimates numbers, but a stream predicts classes"):
+        list(classify_stream(replace(NETWORK, readout=rule), stream(), 5, StreamStats()))
