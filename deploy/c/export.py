@@ -239,7 +239,13 @@ def _raw_macros(encoder: EncoderTables | None) -> list[str]:
         return []
     function = "pumice_encode_waveform" if encoder.takes_waveform else "pumice_encode_values"
     unit = "samples" if encoder.takes_waveform else "bytes"
-    return [f"#define PUMICE_RAW_SIZE {encoder.sizes['raw']} /* {unit} that {function} takes */"]
+    lines = [f"#define PUMICE_RAW_SIZE {encoder.sizes['raw']} /* {unit} that {function} takes */"]
+    if encoder.features["PUMICE_STANDARDIZE"]:
+        mean = f"((int16_t)pumice_encoder.mean[(i) % {encoder.sizes['bands']}])"
+        lines.append(f"#define PUMICE_PADDING(i) {mean} /* entry i after the end of a series */")
+    elif encoder.takes_waveform:
+        lines.append("#define PUMICE_PADDING(i) 0 /* sample i after the end of a waveform */")
+    return lines
 
 
 def _plasticity_macros(plasticity: PlasticityTables | None) -> list[str]:

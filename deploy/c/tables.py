@@ -33,6 +33,7 @@ HELD = (
     "sigma-delta neuron",
     "read-out of sigma-delta messages",
 )
+HOLDING = ("max", "length")  # readout rules that hold logits
 WORD_BITS = 32
 Fields = dict[str, int]
 
@@ -52,7 +53,8 @@ class FirmwareTables:
         scratch: Entries of the buffer of momentary currents.
         rounded: Entries of the buffer of sums that are shifted right.
         traced: Entries of the buffer of currents of a build that records them.
-        features: Features that the core is compiled with, by macro, without the encoder's.
+        features: Features that the core is compiled with, by macro, without the encoder's; of
+            `PUMICE_HELD` the number of logits that the readout rule holds.
         encoder: Tables of the encoders, if the network has any.
         plasticity: Tables of the plasticity rules, if the firmware learns.
     """
@@ -67,7 +69,7 @@ class FirmwareTables:
     scratch: int
     rounded: int
     traced: int
-    features: Mapping[str, bool]
+    features: Mapping[str, int]
     encoder: EncoderTables | None = None
     plasticity: PlasticityTables | None = None
 
@@ -87,6 +89,7 @@ class FirmwareTables:
         """Bytes of the buffers in RAM."""
         sizes = self.sizes
         words = sizes["masks"] + sizes["states"] + self.scratch + self.rounded + sizes["scores"]
+        words += self.features["PUMICE_HELD"]
         parts = sum(part.buffer_bytes for part in self.parts)
         return 4 * words + sizes["sent"] + sizes["population_count"] + parts
 
@@ -337,11 +340,12 @@ def _has_reset(population: Population) -> bool:
 
 def _features(
     network: Network, rows: list[dict[str, Any]], projections: list[Fields]
-) -> dict[str, bool]:
+) -> dict[str, int]:
     """Name what the network uses of the core, by macro."""
     kinds = {fields["kind"] for fields in projections}
     runs = [f for f in projections if f["kind"] in (0, 2)]  # dense, conv
     modes = {row["mode"] for row in rows}
+    decision = network.readout.decision
     return {
         "PUMICE_DENSE": 0 in kinds,
         "PUMICE_SPARSE": 1 in kinds,
@@ -361,4 +365,6 @@ def _features(
         "PUMICE_RESETS": any(map(_has_reset, network.populations)),
         "PUMICE_MESSAGES": MODULAR in modes or any(row["kind"] in MESSAGE_KINDS for row in rows),
         "PUMICE_ENCODER": bool(network.encoders),
+        "PUMICE_HELD": network.population(network.output).neurons if decision in HOLDING else 0,
+        "PUMICE_HOLD_MAX": decision == "max",
     }

@@ -82,6 +82,30 @@ class Copies(Sequence[tuple[Path, int, int]]):
         return self.files[number], number, copy
 
 
+@dataclass(frozen=True)
+class FileRanges(Sequence[tuple[Path, int, int]]):
+    """Items of parts of files: (file, first frame, last frame), counted from 0.
+
+    `files` has an entry for each part, `ranges` its frames, int64 (parts, 2).
+    """
+
+    files: FileList
+    ranges: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: Any) -> Any:
+        first, last = self.ranges[index].tolist()
+        return self.files[index], first, last
+
+    def signature(self) -> str:
+        """SHA-256 of the frames and of the names, sizes and modification times of the files."""
+        digest = hashlib.sha256(self.files.signature().encode())
+        digest.update(self.ranges.tobytes())
+        return digest.hexdigest()
+
+
 def digest_files(files: FileList) -> tuple[str, str]:
     """SHA-256 of files, hexadecimal, and what it covers: "names and contents" or "names and sizes".
 
@@ -163,8 +187,8 @@ def recording_source(
 def cached_file_frames(
     name: str, source: DecodedSource, options: DataOptions, **parameters: Any
 ) -> Cached:
-    """Frames of a source whose items are a `FileList`, from the cache; see `cached_frames`."""
-    assert isinstance(source.items, FileList)
+    """Frames of a source of files or parts of them, from the cache; see `cached_frames`."""
+    assert isinstance(source.items, FileList | FileRanges)
     chosen = options.model_dump(mode="json", include=FRAME_FIELDS)
     key = {"files": source.items.signature(), "options": chosen, **parameters}
     return cached_frames(name, key, source, CacheOptions(options.cache, options.unreadable or 0.0))

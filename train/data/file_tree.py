@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import DataError
-from .file_frames import FileList
+from .file_frames import FileList, FileRanges
 
 EXPECTED_FILES = "needs a folder of images or recordings per class, in train/ and test/ or directly"
 PARTS = {"train": "train", "test": "test", "val": "validation", "validation": "validation"}
@@ -30,12 +30,20 @@ class FileTree:
         labels: Class indices, int64 (files,); or targets of a regression, float32 (files, outputs).
         class_names: Names of the classes, in alphabetical order.
         parts: Indices of the files of each part that the folder has; empty where it has none.
+        ranges: First and last frame of the sample in its file, from 0, int64 (files, 2), where a
+            file holds several samples and is named once for each; None where samples are files.
     """
 
     files: FileList
     labels: NDArray[Any]
     class_names: tuple[str, ...]
     parts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    ranges: NDArray[np.int64] | None = None
+
+    @property
+    def items(self) -> FileList | FileRanges:
+        """What a reader reads, one item for each sample."""
+        return self.files if self.ranges is None else FileRanges(self.files, self.ranges)
 
     @property
     def outputs(self) -> int:

@@ -17,7 +17,14 @@ from ...runtime.errors import DataError
 from .array_file import load_array_file
 from .dataset import Dataset, FrameSet, Labels
 from .encoders import encode_dataset
-from .file_frames import Copies, Reader, cached_file_frames, describe_unreadable, digest_files
+from .file_frames import (
+    Copies,
+    FileList,
+    Reader,
+    cached_file_frames,
+    describe_unreadable,
+    digest_files,
+)
 from .file_tree import EXPECTED_FILES, FileTree, list_files, list_targets, match_pattern
 from .frame_cache import CacheOptions, cached_frames
 from .options import DataOptions
@@ -115,7 +122,7 @@ def load_tree(
         DataError: More files cannot be read than `options.unreadable` allows, or those of a part.
         MissingPackage: A package that reads these files is not installed.
     """
-    reader = make_reader(kind, tree.files, tree.parts["train"], options)
+    reader = make_reader(kind, tree.items, tree.parts["train"], options)
     cached = cached_file_frames(kind, reader.source, options, encoder=dict(reader.encoder))
     samples = FrameSet(cached.source, tree.labels[cached.kept])
     present = follow(dict(tree.parts), cached.kept)
@@ -181,6 +188,10 @@ def _order(tree: FileTree, split: SplitOptions) -> Any:
 def _digest(tree: FileTree, options: DataOptions) -> tuple[str, str]:
     """SHA-256 of the options, the files and their classes, hexadecimal, and what it covers."""
     digest = hashlib.sha256(options.digest_json(exclude_none=True).encode())
-    files, covers = digest_files(tree.files)
+    whole = tree.files
+    if tree.ranges is not None:
+        digest.update(tree.ranges.tobytes())
+        whole = FileList(whole.folder, sorted({*whole}))
+    files, covers = digest_files(whole)
     digest.update(files.encode() + tree.labels.tobytes())
     return digest.hexdigest(), covers

@@ -14,9 +14,11 @@ KTH_PEOPLE = {  # C. Schuldt et al., "Recognizing human actions: a local SVM app
     "validation": (1, 4, 19, 20, 21, 23, 24, 25),
     "test": (2, 3, 5, 6, 7, 8, 9, 10, 22),
 }
+KTH_SEQUENCES = "00sequences.txt"
 UCF11_TEST = tuple(range(20, 26))  # of 25 groups, each with the clips of one scene
 
 VideoList = list[tuple[Path, str]]
+Sequences = dict[str, list[tuple[int, int]]]
 
 
 def list_videos(
@@ -92,15 +94,57 @@ def _minikinetics(videos: VideoList, options: VideoOptions, part: Part) -> Video
     return inside
 
 
+def list_sequences(options: VideoOptions) -> Sequences | None:
+    """Sub-sequences of the videos of KTH by `00sequences.txt`; None where the folder has no such.
+
+    Frames of each sub-sequence, first and last, counted from 0, by the name of the video. A line of
+    the file is `person01_boxing_d1  frames  1-95, 96-185`, counted from 1. Raises `DataError` where
+    a line has other numbers or a video is named twice.
+    """
+    if options.name != "kth" or _find_list(options, KTH_SEQUENCES) is None:
+        return None
+    sequences: Sequences = {}
+    for line in _read_list(options, KTH_SEQUENCES).splitlines():
+        video, _, numbers = line.partition("frames")
+        if not re.fullmatch(r"person\d+_\w+_d\d+", video.strip()):
+            continue  # a heading, or a video that was never published: "*missing*"
+        pairs = re.fullmatch(r"(\s*\d+\s*-\s*\d+\s*,?)+\s*", numbers) and re.findall(
+            r"(\d+)\s*-\s*(\d+)", numbers
+        )
+        ranges = [(int(first) - 1, int(last) - 1) for first, last in pairs or ()]
+        if not ranges or min(first for first, _ in ranges) < 0 or any(a >= b for a, b in ranges):
+            raise DataError(
+                f"{KTH_SEQUENCES}: {line.strip()!r} names no frames, such as 1-95, 96-185"
+            )
+        if video.strip() in sequences:
+            raise DataError(f"{KTH_SEQUENCES}: names {video.strip()} twice")
+        sequences[video.strip()] = ranges
+    return sequences
+
+
+def sequences_of(file: Path, sequences: Sequences) -> list[tuple[int, int]]:
+    """Sub-sequences of a video file; raises `DataError` where it has none."""
+    name = "_".join(file.stem.split("_")[:3])  # without "_uncomp"
+    if name not in sequences:
+        raise DataError(f"{file}: {KTH_SEQUENCES} has no frames of {name}; add a line or remove it")
+    return sequences[name]
+
+
 def _read_list(options: VideoOptions, name: str) -> str:
+    file = _find_list(options, name)
+    if file is not None:
+        return file.read_text(encoding="utf-8", errors="replace")
     roots = [each for each in (options.splits, options.folder) if each is not None]
-    for file in (file for root in roots for file in sorted(root.rglob("*.txt"))):
-        if file.name == name:
-            return file.read_text(encoding="utf-8", errors="replace")
     raise DataError(
         f"{options.name}: {name} is not in {', '.join(map(str, roots)) or 'no folder'}; "
         "name the folder of the official lists with --set data.splits=PATH"
     )
+
+
+def _find_list(options: VideoOptions, name: str) -> Path | None:
+    roots = [each for each in (options.splits, options.folder) if each is not None]
+    texts = (file for root in roots for file in sorted(root.rglob("*.txt")))
+    return next((file for file in texts if file.name == name), None)
 
 
 SELECTORS = {

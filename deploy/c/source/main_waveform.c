@@ -1,5 +1,6 @@
 /* Example: classify a waveform, raw int16 samples of this machine's byte order on standard input, and
  * print the prediction:  tail -c +45 seven.wav | ./example
+ * What ends earlier goes on with silence, and rows of a series with the mean.
  *
  * On a microcontroller, fill `samples` from the microphone and leave out the printing. */
 #include <stdio.h>
@@ -22,7 +23,7 @@ int main(void) {
   }
   for (int step = 0; step < TIMESTEPS; step++) {
     const size_t count = fread(samples, sizeof samples[0], PUMICE_RAW_SIZE, stdin);
-    for (size_t i = count; i < PUMICE_RAW_SIZE; i++) samples[i] = 0;
+    for (size_t i = count; i < PUMICE_RAW_SIZE; i++) samples[i] = PUMICE_PADDING(i);
     int status = pumice_encode_waveform(samples, PUMICE_RAW_SIZE, events);
     if (status == PUMICE_OK) status = pumice_step(events, sizeof events);
     if (status < 0) {

@@ -36,6 +36,9 @@
 #define net pumice_network
 
 static uint32_t pm_ready, pm_steps, pm_stopped;
+#if PUMICE_HELD
+static int32_t pm_held[PUMICE_HELD]; /* logits of the readout rule */
+#endif
 
 /* ---- bits ------------------------------------------------------------------------------------ */
 
@@ -148,6 +151,9 @@ void pumice_reset(void) {
   for (int32_t i = 0; i < net.sizes.sent; i++) net.sent[i] = 0;
   for (int32_t i = 0; i < net.sizes.states; i++) net.states[i] = 0;
   for (int32_t i = 0; i < net.sizes.scores; i++) net.scores[i] = 0;
+#if PUMICE_HELD
+  for (int32_t i = 0; i < PUMICE_HELD; i++) pm_held[i] = 0;
+#endif
   for (int32_t i = 0; i < net.sizes.population_count; i++) net.slots[i] = 0;
   pm_steps = 0;
   pm_stopped = 0;
@@ -876,10 +882,29 @@ static void pm_count_output(void) {
     }
 }
 
-int32_t pumice_logit(int32_t class_index) {
+static int32_t pm_output_of(int32_t class_index) {
   const pm_population *p = net.populations + net.sizes.output;
   const int32_t place = pm_place(p, class_index);
   return p->kind == PM_INTEGRATOR ? net.states[p->voltage + place] : net.scores[place];
+}
+
+#if PUMICE_HELD
+/* The largest output of each class so far, or the outputs after the last timestep with an input. */
+static void pm_decide(int has_input) {
+  for (int32_t i = 0; i < PUMICE_HELD; i++) {
+    const int32_t now = pm_output_of(i);
+    const int changes = PUMICE_HOLD_MAX ? now > pm_held[i] : has_input;
+    if (pm_steps == 1 || changes) pm_held[i] = now;
+  }
+}
+#endif
+
+int32_t pumice_logit(int32_t class_index) {
+#if PUMICE_HELD
+  return pm_held[class_index];
+#else
+  return pm_output_of(class_index);
+#endif
 }
 
 int32_t pumice_prediction(void) {
@@ -951,6 +976,10 @@ int pumice_step(const uint8_t *input, size_t size) {
 #if PUMICE_BOUNDED
   if (!pm_valid(input)) return PUMICE_ERROR_VALUE;
 #endif
+#if PUMICE_HELD
+  int has_input = 0;
+  for (size_t i = 0; i < size; i++) has_input |= input[i] != 0;
+#endif
   for (int32_t i = 0; i < net.sizes.population_count; i++) {
     const int32_t next = (int32_t)net.slots[i] + 1;
     net.slots[i] = (uint8_t)(next == net.populations[i].slots ? 0 : next);
@@ -968,6 +997,9 @@ int pumice_step(const uint8_t *input, size_t size) {
 #endif
   if (pm_steps < UINT32_MAX) pm_steps++;
   if (net.sizes.scores) pm_count_output();
+#if PUMICE_HELD
+  pm_decide(has_input);
+#endif
 #if PUMICE_EXIT
   pm_judge();
 #endif

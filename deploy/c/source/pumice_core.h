@@ -28,7 +28,8 @@ int pumice_step(const uint8_t *input, size_t size);
 /* Predicted class so far: the largest logit, the first of ties. */
 int32_t pumice_prediction(void);
 
-/* Logit of a class: voltage of an integrator in 1/64 of a weight unit, else spikes so far. */
+/* Logit of a class: voltage of an integrator in 1/64 of a weight unit, else spikes so far; with the
+ * readout rule "max" the largest so far, with "length" the one after the last timestep with an input. */
 int32_t pumice_logit(int32_t class_index);
 
 /* Timesteps that the sample has run. */

@@ -1,5 +1,6 @@
 """Published sets in the layouts that they are published in, written here in small."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -158,6 +159,69 @@ def test_kth_is_split_by_person_with_a_validation_part(tmp_path: Path) -> None:
     data = load_videos("kth", tmp_path)
     assert levels(data) == [[0, 100], [10, 110]]
     assert data.validation is not None and int(data.validation[1][0][0, 0, 0, 0]) == 120
+
+
+SEQUENCES = """Training: person11, 12
+person11_boxing_d1\t\tframes\t1-2, 4-6
+person11_boxing_d2\t\t*missing*
+person22_boxing_d1\t\tframes\t2-4
+person25_boxing_d1\t\tframes\t1-3, 4-5
+person11_walking_d1\tframes\t3-5
+person22_walking_d1\tframes\t1-3,  5-9
+person25_walking_d1\tframes\t2-6
+"""
+
+
+def write_kth(folder: Path) -> None:
+    for label, action in enumerate(("boxing", "walking")):
+        for k, person in enumerate((11, 22, 25)):
+            clip(folder / action / f"person{person}_{action}_d1_uncomp.mkv", 100 * label + 10 * k)
+    (folder / "00sequences.txt").write_text(SEQUENCES)
+
+
+def test_each_sub_sequence_of_kth_is_a_sample(tmp_path: Path) -> None:
+    write_kth(tmp_path)
+    data = load_videos("kth", tmp_path)
+    assert levels(data) == [[0, 3, 102], [11, 110, 114]]  # levels rise by one a frame
+    assert data.train.labels.tolist() == [0, 0, 1] and data.test.labels.tolist() == [0, 1, 1]
+    lasts = [int(data.train[k][0][1, 0, 0, 0]) for k in range(3)]
+    lasts += [int(data.test[k][0][1, 0, 0, 0]) for k in range(3)]
+    assert lasts == [1, 5, 104, 13, 112, 115]  # the file of the last one ends before frame 9
+    validation = data.validation
+    assert validation is not None
+    assert [int(validation[k][0][0, 0, 0, 0]) for k in range(3)] == [20, 23, 121]
+    assert data.provenance["split"] == "as published, 9 sub-sequences"
+    (tmp_path / "00sequences.txt").write_text(SEQUENCES.replace("1-2, 4-6", "1-2, 4-5"))
+    changed = load_videos("kth", tmp_path)
+    assert changed.digest != data.digest and int(changed.train[1][0][1, 0, 0, 0]) == 4
+    (tmp_path / "00sequences.txt").unlink()
+    assert load_videos("kth", tmp_path).provenance["split"] == "as published, 6 videos"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "",
+            "person11_walking_d1_uncomp.mkv: 00sequences.txt has no frames of person11_walking_d1",
+        ),
+        ("person11_walking_d1 frames 5-3", "'person11_walking_d1 frames 5-3' names no frames"),
+        ("person11_walking_d1 frames 0-3", "names no frames, such as 1-95, 96-185"),
+        ("person11_walking_d1 frames", "names no frames"),
+        ("person11_walking_d1 frames 1-3 or so", "names no frames"),
+        ("person11_boxing_d1 frames 1-3", "names person11_boxing_d1 twice"),
+        ("person11_walking_d1 frames 6-9", "has 6 frames, needs two from 6 on"),
+    ],
+)
+def test_sub_sequences_that_do_not_fit_are_an_error(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    write_kth(tmp_path)
+    lines = SEQUENCES.replace("person11_walking_d1\tframes\t3-5", line)
+    (tmp_path / "00sequences.txt").write_text(lines)
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        load_videos("kth", tmp_path, unreadable=0.0)
+    assert "\n" not in str(caught.value)
 
 
 def test_ucf11_holds_groups_out_and_minikinetics_has_folders(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.errors import DataError
-from ..file_frames import FileList, Reader
+from ..file_frames import FileList, FileRanges, Reader
 from ..options import DataOptions
 from .audio import AUDIO_SUFFIXES, make_audio_reader
 from .images import IMAGE_SUFFIXES, make_image_reader
@@ -26,13 +26,15 @@ GUESSED = ("images", "recordings", "videos", "audio")  # by their suffixes
 
 
 def make_reader(
-    kind: str, files: FileList, training: NDArray[np.int64], options: DataOptions
+    kind: str, files: FileList | FileRanges, training: NDArray[np.int64], options: DataOptions
 ) -> Reader:
-    """Make the reader of `files` of a kind of `KINDS`.
+    """Make the reader of `files` of a kind of `KINDS`; parts of files are parts of videos.
 
     `training` are the indices of the training files: what is fitted is fitted to them alone.
     Raises `DataError` where files cannot be read or do not fit the options.
     """
+    if isinstance(files, FileRanges):
+        return make_video_reader(files, training, options)
     return KINDS[kind][1](files, training, options)
 
 
