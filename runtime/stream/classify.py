@@ -71,16 +71,7 @@ def classify_stream(
         DataError: `steps` is below 1, state is to be carried over with an early exit, or the
             network estimates numbers.
     """
-    if steps < 1:
-        raise DataError(f"a prediction after {steps} time bins, needs 1 or more")
-    if network.early_exit and carry_state != "nothing":
-        raise DataError(
-            f"carry_state={carry_state!r}: an early exit needs zero state, use 'nothing'"
-        )
-    if network.readout.task == "regression":
-        raise DataError(
-            "the network estimates numbers, but a stream predicts classes; run it on recordings"
-        )
+    _check_stream(network, steps, carry_state)
     state = _StreamState(network, carry_state)
     step = events = counted = 0
     for time_bin in time_bins:
@@ -104,6 +95,19 @@ def classify_stream(
         if step == steps:
             state.reset()
             step = events = counted = 0
+
+
+def _check_stream(network: Network, steps: int, carry_state: StateCarryOver) -> None:
+    if steps < 1:
+        raise DataError(f"a prediction after {steps} time bins, needs 1 or more")
+    if network.early_exit and carry_state != "nothing":
+        raise DataError(
+            f"carry_state={carry_state!r}: an early exit needs zero state, use 'nothing'"
+        )
+    if network.readout.task == "regression":
+        raise DataError(
+            "the network estimates numbers, but a stream predicts classes; run it on recordings"
+        )
 
 
 class _StreamState:
