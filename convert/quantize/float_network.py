@@ -107,6 +107,8 @@ class FloatProjection:
         weight_bits: Bits that the weights are quantized to, 4 to 8.
         constant: True where the source spikes at every timestep: the weights are biases, and small
             ones do not make the scale of their target finer.
+        divides: Whether the sum may be divided, by a negative weight exponent, where the scale is
+            too coarse for the weights; it then is rounded down.
     """
 
     name: str
@@ -122,6 +124,7 @@ class FloatProjection:
     delay: int = 0
     weight_bits: int = WEIGHT_BITS
     constant: bool = False
+    divides: bool = True
 
 
 @dataclass(frozen=True)

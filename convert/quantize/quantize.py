@@ -134,6 +134,7 @@ def weight_scale(population: FloatPopulation, incoming: Sequence[FloatProjection
             threshold,
             bits,
             population.max_abs_voltage,
+            max_abs_bias=float(np.abs(population.bias).max()),
         )
     channels = population.shape[0]
     rows = [np.abs(p.weights).reshape(channels, -1).max(axis=1) for p in incoming]

@@ -15,7 +15,7 @@ def build_projection(projection: FloatProjection, scale: Scale) -> Projection:
     """Round the weights of `projection`, which have `scale` weight units per float unit."""
     rows = broadcast_scale(projection, scale)
     bits = projection.weight_bits
-    exponent = scales.weight_exponent(*max_abs_and_scale(projection.weights, rows), bits)
+    exponent = choose_exponent(projection, rows)
     integers = scales.quantize_weights(projection.weights, rows, exponent, bits)
     connection: Connection
     if projection.kind == "conv":
@@ -28,6 +28,26 @@ def build_projection(projection: FloatProjection, scale: Scale) -> Projection:
         connection = SumPool(projection.kernel, projection.stride, projection.padding, weight)
     source, target = projection.source, projection.target
     return Projection(projection.name, source, target, connection, exponent, projection.delay)
+
+
+def choose_exponent(projection: FloatProjection, rows: Scale) -> int:
+    """Smallest weight exponent at which the weights fit their bits, see `FloatProjection.divides`.
+
+    `rows` is the scale, one number or broadcasting to the weights.
+    """
+    bits, weights = projection.weight_bits, projection.weights
+    peak, scale = max_abs_and_scale(weights, rows)
+    exponent = scales.weight_exponent(peak, scale, bits)
+    if exponent or not projection.divides or projection.constant:
+        return exponent
+    products = np.abs(weights if isinstance(rows, float) else weights * rows)
+    if projection.kind == "sum_pool":
+        products = np.broadcast_to(products, (1, projection.kernel[0] * projection.kernel[1]))
+    by_neuron = products.reshape(len(products), -1)
+    sum_abs = float(by_neuron.sum(axis=1, dtype=np.float64).max())
+    return scales.fine_weight_exponent(
+        scales.WeightSums(peak, sum_abs, by_neuron.shape[1]), scale, bits
+    )
 
 
 def broadcast_scale(projection: FloatProjection, scale: Scale) -> Scale:

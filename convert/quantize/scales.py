@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.arithmetic import ALIGN_BITS, DELTA_BITS, STATE_HALF
+from ...runtime.arithmetic import ACTIVATION_LIMIT, ALIGN_BITS, DELTA_BITS, STATE_HALF
 from ...runtime.arithmetic import DECAY_ONE as DECAY_ONE
 from ...runtime.population import LIMITS, Reset
 from ...runtime.projection import EXPONENT_RANGE
@@ -26,11 +26,15 @@ WEIGHT_BITS = 8
 THRESHOLD_LIMIT = LIMITS["threshold"][1]
 BIAS_LIMIT = LIMITS["bias"][1]
 BIAS_EXPONENT_LIMIT = 7
-WEIGHT_EXPONENT_LIMIT = EXPONENT_RANGE[1]
+FINEST_EXPONENT, WEIGHT_EXPONENT_LIMIT = EXPONENT_RANGE
 ALIGN = 1 << ALIGN_BITS
+MAX_BIAS = BIAS_LIMIT * 2.0**BIAS_EXPONENT_LIMIT / ALIGN  # in weight units
 MIN_NORMAL = 2.0**-1022
-SCALE_LIMIT = 2.0**100
 HEADROOM = 1.5
+CURRENT_HEADROOM = (
+    16.0  # thresholds that a current holds: one of 131,072 weight units or more wraps
+)
+LARGEST_VALUE = 255  # of an input of 8 bits
 DELTA_WEIGHT = 2  # of an input value into its delta encoder, the smallest weight of mixed sign
 SUM_LIMIT = STATE_HALF / (1 << DELTA_BITS)  # of a sum of messages, in 1/64 of 1
 SUM_HEADROOM = 2.0  # a sum beyond its 24 bits wraps
@@ -53,17 +57,20 @@ def max_weight(bits: int, one_sign: bool = False) -> int:
     return 256 - weight_lsb(bits, one_sign)
 
 
-def population_scale(
+def population_scale(  # noqa: PLR0913 (numbers that decide the scale)
     peaks: list[float],
     threshold: float,
     bits: int = WEIGHT_BITS,
     max_abs_voltage: float = 0.0,
     one_sign: bool = False,
+    max_abs_bias: float = 0.0,
+    headroom: float = CURRENT_HEADROOM,
 ) -> float:
     """Scale at which the projection with the smallest weights uses all its bits.
 
-    It is limited by the 17 bits of the threshold, by the weight exponents of the other projections
-    (at most 7), and for an integrator by 1.5 times the largest voltage it is known to reach.
+    It is limited by the registers: of the current, which holds `headroom` thresholds before it
+    wraps; of the bias; for an integrator of 1.5 times the largest voltage it is known to reach; and
+    by the weight exponents of the other projections (at most 7).
 
     Args:
         peaks: Largest absolute weight of each projection into the population; those of all-zero
@@ -72,6 +79,8 @@ def population_scale(
         bits: Bits of the weights.
         max_abs_voltage: Largest voltage of an integrator, 0 where unknown.
         one_sign: Whether all weights of a projection have the same sign.
+        max_abs_bias: Largest absolute bias.
+        headroom: Thresholds that the current holds, 1 or more.
 
     Returns:
         Weight units per float unit.
@@ -80,20 +89,19 @@ def population_scale(
     limit = max_weight(bits, one_sign)
     finest = limit / min(peaks)
     coarsest = limit * 2.0**WEIGHT_EXPONENT_LIMIT / max(peaks)
-    represented = threshold or HEADROOM * max_abs_voltage
+    represented = headroom * threshold or HEADROOM * max_abs_voltage
     highest = THRESHOLD_LIMIT / represented if represented > 0 else finest
-    return min(finest, coarsest, highest)
+    largest = MAX_BIAS / max_abs_bias if max_abs_bias > MIN_NORMAL else finest
+    return min(finest, coarsest, highest, largest)
 
 
 def channel_scale(peaks: list[float], threshold: float, bias: float, bits: int) -> float:
     """Scale of one channel; see `population_scale`.
 
-    It is limited by the bias of the channel too, and lowered until the threshold is an integer:
-    rounding the threshold would shift all neurons of the channel.
+    It is lowered until the threshold is an integer: rounding the threshold would shift all neurons
+    of the channel.
     """
-    max_bias = BIAS_LIMIT * 2.0**BIAS_EXPONENT_LIMIT / ALIGN
-    within = max_bias / abs(bias) if abs(bias) > MIN_NORMAL else SCALE_LIMIT
-    scale = min(population_scale(peaks, threshold, bits), within)
+    scale = population_scale(peaks, threshold, bits, max_abs_bias=abs(bias))
     scale *= 1 - 1e-6  # so that rounding a product to float32 leaves no weight out of range
     integer_threshold = math.floor(threshold * scale)
     return integer_threshold / threshold if integer_threshold else scale
@@ -164,6 +172,42 @@ def weight_exponent(
         if peak * scale <= max_weight(bits, one_sign) * 2.0**exponent * (1 + 1e-12):
             return exponent
     return WEIGHT_EXPONENT_LIMIT
+
+
+@dataclass(frozen=True)
+class WeightSums:
+    """Weights of a projection: the largest, and the sums into one neuron.
+
+    Attributes:
+        peak: Largest absolute weight.
+        sum_abs: Largest sum of the absolute weights of a neuron.
+        inputs: Number of weights of a neuron.
+    """
+
+    peak: float
+    sum_abs: float
+    inputs: int
+
+
+def fine_weight_exponent(sums: WeightSums, scale: float, bits: int = WEIGHT_BITS) -> int:
+    """Smallest exponent (-8..7) at which the weights fit `bits` bits.
+
+    Below 0, the sum of the products is divided, and weights that a coarse `scale` would round to
+    few integers keep their bits. It stays where the accumulator holds the sum for any values of 8
+    bits.
+    """
+    exponent = weight_exponent(sums.peak, scale, bits)
+    if exponent > 0 or sums.peak <= MIN_NORMAL:
+        return exponent
+    rounding = sums.inputs * weight_lsb(bits) / 2
+    while exponent > FINEST_EXPONENT:
+        unit = scale / 2.0 ** (exponent - 1)
+        if sums.peak * unit > max_weight(bits) * (1 + 1e-12):
+            break
+        if (sums.sum_abs * unit + rounding) * LARGEST_VALUE > ACTIVATION_LIMIT:
+            break
+        exponent -= 1
+    return exponent
 
 
 def quantize_weights(

@@ -65,6 +65,16 @@ def _all_reduce(own: Tensor) -> Tensor:
     return total
 
 
+def _sync_statistics(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each channel over the batches of all processes."""
+    axes = [axis for axis in range(values.dim()) if axis != 1]
+    shape = [-1 if axis == 1 else 1 for axis in range(values.dim())]
+    count = values.numel() // values.shape[1] * rank_and_world_size()[1]
+    mean = _all_reduce(values.float().sum(dim=axes)) / count
+    centered = values.float() - mean.view(shape)
+    return mean, _all_reduce(centered.square().sum(dim=axes)) / count
+
+
 def _sync_batch_norm_forward(norm: _BatchNorm, values: Tensor) -> Tensor:
     """Normalize (samples, channels, ...) by the statistics of all processes' batches."""
     if not norm.training or is_single_process():
@@ -79,19 +89,16 @@ def _sync_batch_norm_forward(norm: _BatchNorm, values: Tensor) -> Tensor:
             norm.eps,
         )
     original, values = values.dtype, values.float()  # sums of 16 bits would lose digits
-    axes = [axis for axis in range(values.dim()) if axis != 1]
     shape = [-1 if axis == 1 else 1 for axis in range(values.dim())]
     count = values.numel() // values.shape[1] * rank_and_world_size()[1]
-    mean = _all_reduce(values.sum(dim=axes)) / count
-    centered = values - mean.view(shape)
-    variance = _all_reduce(centered.square().sum(dim=axes)) / count
+    mean, variance = _sync_statistics(values)
     if norm.running_mean is not None and norm.running_var is not None:
         momentum = norm.momentum or 0.0
         if norm.num_batches_tracked is not None:
             norm.num_batches_tracked.add_(1)
         norm.running_mean.lerp_(mean.detach(), momentum)
         norm.running_var.lerp_(variance.detach() * count / (count - 1), momentum)
-    normalized: Tensor = centered * (variance + norm.eps).rsqrt().view(shape)
+    normalized: Tensor = (values - mean.view(shape)) * (variance + norm.eps).rsqrt().view(shape)
     if norm.weight is not None:
         normalized = normalized * norm.weight.view(shape) + norm.bias.view(shape)
     return normalized.to(original)
@@ -107,3 +114,4 @@ def sync_batch_norm(module: nn.Module) -> None:
     for norm in module.modules():
         if isinstance(norm, _BatchNorm):
             norm.forward = _sync_batch_norm_forward.__get__(norm)  # type: ignore[method-assign]
+            norm.statistics = _sync_statistics  # type: ignore[assignment]

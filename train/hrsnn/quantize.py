@@ -43,7 +43,8 @@ def to_network(network: RecurrentNetwork, provenance: dict[str, Any] | None = No
         synapses = {key: arrays for key, arrays in synapses.items() if len(arrays[0])}
         threshold = network.threshold[part]
         peaks = [scales.max_abs(weights) for weights, *_ in synapses.values()]
-        scale = scales.population_scale(peaks, float(threshold.max()), one_sign=True)
+        level = float(threshold.max())
+        scale = scales.population_scale(peaks, level, one_sign=True, headroom=1.0)
         populations.append(_quantize_population(name, network.decay_factor[part], threshold, scale))
         for key, (weights, rows, columns) in synapses.items():
             source = ENDPOINTS[key][0]

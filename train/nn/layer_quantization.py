@@ -29,14 +29,14 @@ class QuantizedLayer:
         bias: Bias of each output channel, in 1/64 weight units.
         threshold: Threshold in weight units.
         scale: Weight units per float unit.
-        exponents: Weight exponent of each projection, of several delays the largest.
+        exponents: Weight exponents of each projection, one for each delay.
     """
 
     weights: list[Tensor]
     bias: Tensor
     threshold: int
     scale: float
-    exponents: list[int]
+    exponents: list[list[int]]
 
 
 def quantize_layer(
@@ -46,13 +46,18 @@ def quantize_layer(
     bits = settings.weight_bits
     folded = [FoldedWeights(projection) for projection in projections]
     peaks = [peak for each in folded for peak in each.peaks]
-    scale = scales.population_scale(peaks, settings.threshold, bits, settings.max_abs_voltage)
-    weights = [each.quantize(scale, bits) for each in folded]
-    exponents = [scales.weight_exponent(max(each.peaks), scale, bits) for each in folded]
     bias = folded[0].bias
     for each in folded[1:]:
         bias = bias + each.bias
-    exponent = scales.bias_exponent(float(bias.detach().abs().max()), scale)
+    max_abs_bias = float(bias.detach().abs().max())
+    scale = scales.population_scale(
+        peaks, settings.threshold, bits, settings.max_abs_voltage, max_abs_bias=max_abs_bias
+    )
+    exponents = [each.choose_exponents(scale, bits) for each in folded]
+    weights = [
+        each.quantize(scale, bits, chosen) for each, chosen in zip(folded, exponents, strict=True)
+    ]
+    exponent = scales.bias_exponent(max_abs_bias, scale)
     mantissa = scales.quantize_bias(bias, scale, exponent)
     bias = _straight_through(bias * (scale * scales.ALIGN), mantissa * 2.0**exponent)
     threshold = scales.quantize_threshold(settings.threshold, scale)
@@ -68,6 +73,7 @@ class FoldedWeights:
 
     def __init__(self, projection: Projection):
         self.rows, self.factor = projection.rows, projection.pool_factor
+        self.projection = projection
         gain, self.bias = projection.fold_gain()
         if self.rows is not None and has_kernel(self.rows) and projection.delays == (0,):
             self.gain = self.rows.new_ones(len(self.rows)) if gain is None else gain
@@ -79,9 +85,24 @@ class FoldedWeights:
             self.parts = projection.split_delays(folded)
             self.peaks = [scales.max_abs(part.detach()) for part in self.parts]
 
-    def quantize(self, scale: float, bits: int) -> Tensor:
-        """Quantize to integers, weight exponents included."""
+    def choose_exponents(self, scale: float, bits: int) -> list[int]:
+        """Weight exponent of each delay, as the converter chooses it."""
         exponents = [scales.weight_exponent(peak, scale, bits) for peak in self.peaks]
+        if not self.projection.divides or all(exponents):
+            return exponents
+        return [
+            exponent or scales.fine_weight_exponent(self._sums(index), scale, bits)
+            for index, exponent in enumerate(exponents)
+        ]
+
+    def _sums(self, index: int) -> scales.WeightSums:
+        """Sums of the weights of a delay; converted, pooling is part of the weights."""
+        folded, _ = self.projection.fold_batch_norm()
+        part = self.projection.split_delays(folded.detach())[index]
+        return sum_weights(part, self.peaks[index], self.projection.pool_area)
+
+    def quantize(self, scale: float, bits: int, exponents: Sequence[int]) -> Tensor:
+        """Quantize to integers, times two to the power of the weight exponents."""
         if self.rows is not None:
             return self._quantize_rows(scale, exponents[0], bits)
         quantized = []
@@ -102,6 +123,13 @@ class FoldedWeights:
             scale,
         )
         return result
+
+
+def sum_weights(weights: Tensor, peak: float, pool_area: int) -> scales.WeightSums:
+    """Sums of folded weights (outputs, ...) by neuron, of which pooling makes `pool_area` each."""
+    by_neuron = weights.abs().double().reshape(len(weights), -1)
+    sum_abs = float(by_neuron.sum(dim=1).max()) * pool_area
+    return scales.WeightSums(peak, sum_abs, by_neuron.shape[1] * pool_area)
 
 
 def _straight_through(values: Tensor, rounded: Tensor) -> Tensor:

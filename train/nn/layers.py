@@ -22,7 +22,7 @@ from .layer_quantization import QuantizationSettings, QuantizedLayer, quantize_l
 from .learned import LearnedParameters, learned_lif
 from .neuron import NeuronConfig, lif, run_forward
 from .projections import InputSpec, Linear, Projection, Shape
-from .quantized_graph import fits_graph, quantize_in_graph
+from .quantized_graph import fits_graph, quantize_in_graph, round_down_in_graph
 
 
 class SpikingLayer(nn.Module):
@@ -109,15 +109,27 @@ class SpikingLayer(nn.Module):
         """Compute spikes, or an integrator's voltages, from the input of each projection."""
         if self.quantized:
             return self._forward_quantized(inputs)
-        threshold = self.threshold
-        pairs = zip(self.projection_list, inputs, strict=False)  # a recurrent one has no input here
-        activation = _sum_tensors([projection(values) for projection, values in pairs])
-        out = self.activate(activation, activation.new_zeros(()), threshold, None)
+        activation, bias = self._sum_projections(inputs)
+        out = self.activate(activation, bias, self.threshold, None)
         if self.training and not self.initial_neuron.spiking:
             torch.maximum(self.max_abs_voltage, out.detach().abs().max(), out=self.max_abs_voltage)
         if self.training and self.dropout:
             return out * functional.dropout(torch.ones_like(out[:1]), self.dropout)
         return out
+
+    def _sum_projections(self, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Activation in floats, and what is added to the voltage beside it.
+
+        Without a current to pass, the constants of the projections can stay in the activation.
+        """
+        pairs = zip(self.projection_list, inputs, strict=False)  # a recurrent one has no input here
+        if self.neuron.current_decay == scales.DECAY_ONE:
+            activation = _sum_tensors([projection(values) for projection, values in pairs])
+            return activation, activation.new_zeros(())
+        apart = [projection.forward_apart(values) for projection, values in pairs]
+        activation = _sum_tensors([each for each, _ in apart])
+        bias = _sum_tensors([constant for _, constant in apart])
+        return activation, bias.view(-1, *[1] * (activation.dim() - 3)).to(activation.dtype)
 
     def activate(
         self,
@@ -153,9 +165,10 @@ class SpikingLayer(nn.Module):
         with exact_arithmetic(self.projection_list[0].weights.device):
             quantized = quantize_layer(self.projection_list, self._quantization)
             self._check_bound(quantized)
-            weights = quantized.weights
-            projections = zip(self.projection_list, inputs, weights, strict=False)
-            activation = _sum_tensors([p.project(values, each) for p, values, each in projections])
+            weights, exponents = quantized.weights, quantized.exponents
+            used = zip(self.projection_list, inputs, weights, exponents, strict=False)
+            used = zip(self.projection_list, inputs, weights, exponents, strict=False)
+            activation = _sum_tensors([p.project_integers(v, w, e) for p, v, w, e in used])
             bias = quantized.bias.view(-1, *([1] * (activation.dim() - 3)))
             out = self.activate(activation, bias, quantized.threshold, weights, quantized.scale)
         unit = 1.0 / (quantized.scale * scales.ALIGN)
@@ -174,11 +187,16 @@ class SpikingLayer(nn.Module):
         first = self.projection_list[0]
         highest = first.one.new_zeros(()) if spiking else self.max_abs_voltage
         with exact_arithmetic(first.one.device):
-            weights, bias, threshold, scale = quantize_in_graph(
+            weights, units, bias, threshold, scale = quantize_in_graph(
                 self.name, self.projection_list, settings, highest, self.event_peak
             )
-            projections = zip(self.projection_list, inputs, weights, strict=True)
-            activation = _sum_tensors([p.project(values, each) for p, values, each in projections])
+            used = zip(self.projection_list, inputs, weights, units, strict=True)
+            activation = _sum_tensors(
+                [
+                    round_down_in_graph(p.project(values, each), unit.detach())
+                    for p, values, each, unit in used
+                ]
+            )
             bias = bias.view(-1, *([1] * (activation.dim() - 3)))
             level = (threshold * scales.ALIGN).clamp(min=1e-30) if spiking else threshold + 1
             out = run_forward(activation, bias, level, neuron, True)[0]
@@ -193,12 +211,12 @@ class SpikingLayer(nn.Module):
     def _check_bound(self, quantized: QuantizedLayer) -> None:
         """Raise `NetworkError` where sums may leave the integers that float32 holds."""
         bound = 0.0
-        for projection, exponent in zip(self.projection_list, quantized.exponents, strict=True):
+        for projection, exponents in zip(self.projection_list, quantized.exponents, strict=True):
             weights = projection.linear.weight if projection.linear is not None else projection.one
             inputs = weights[0].numel()
             if isinstance(projection.linear, nn.ConvTranspose2d):
                 inputs = weights[:, 0].numel()
-            peak = scales.max_weight(self.weight_bits) << exponent
+            peak = scales.max_weight(self.weight_bits) * 2.0 ** max(exponents)
             bound += inputs * peak * projection.max_input(self.event_peak)
         if bound > EXACT_LIMIT:
             check_bound(self.name, self._sum_abs_products(quantized.weights))

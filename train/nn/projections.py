@@ -3,6 +3,7 @@
 Tensors are (timesteps, batch, *shape).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from ...convert.quantize.fuse import fuse_linear_ops
 from ...convert.quantize.linear_ops import ConvOp, LinearOp, Op, PoolOp
 from ...runtime.errors import NetworkError
 from . import compact
+from .exact_sums import round_sums
 
 INPUT = "input"  # name of the events
 Linear = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
@@ -54,12 +56,25 @@ def sum_pool(values: Tensor, pool_size: Pair) -> Tensor:
     return pooled.view(*values.shape[:2], *pooled.shape[1:])
 
 
+def batch_statistics(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each channel of (samples, channels, ...), biased, as batch norm's."""
+    axes = [axis for axis in range(values.dim()) if axis != 1]
+    variance, mean = torch.var_mean(values.float(), axes, correction=0)
+    return mean, variance
+
+
 def delay_steps(values: Tensor, delay: int) -> Tensor:
     """Shift values (timesteps, ...) to later timesteps; the first ones are zero."""
     if not delay:
         return values
     kept = values[: max(len(values) - delay, 0)]
     return torch.cat([values.new_zeros(values[: min(delay, len(values))].shape), kept])
+
+
+def round_down(sums: Tensor, unit: float) -> Tensor:
+    """Round multiples of `unit`, a fraction, down to integers; raises as `round_sums`."""
+    exact = torch.floor(round_sums(sums.detach() / unit) * unit)
+    return sums + (exact - sums.detach())
 
 
 class Projection(nn.Module):
@@ -112,6 +127,26 @@ class Projection(nn.Module):
         normalized: Tensor = self.norm(activation.flatten(0, 1))
         return normalized.view(activation.shape)
 
+    def forward_apart(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute in floats what `forward` does, without the constant, and the constant.
+
+        The constant is the bias and the shift of batch norm, one value per output channel: it is
+        added to the voltage, as on chips, and does not pass the current.
+        """
+        sums = self.project(values, self.weights)
+        channel = [-1, *[1] * (sums.dim() - 3)]
+        if self.norm is None or not self.norm.training:
+            gain, constant = self.fold_gain()
+            return sums if gain is None else sums * gain.view(channel), constant
+        norm: Any = self.norm
+        bias = None if self.linear is None else self.linear.bias
+        merged = (sums if bias is None else sums + bias.view(channel)).flatten(0, 1)
+        norm(merged)  # for its running statistics
+        mean, variance = getattr(norm, "statistics", batch_statistics)(merged)
+        gain = norm.weight * (variance + norm.eps).rsqrt()
+        constant = norm.bias - (mean if bias is None else mean - bias) * gain
+        return sums * gain.view(channel).to(sums.dtype), constant
+
     @property
     def weights(self) -> Tensor:
         """Weights before batch norm, with the divisor of average pooling."""
@@ -123,10 +158,14 @@ class Projection(nn.Module):
 
     def project(self, values: Tensor, weights: Tensor, bias: Tensor | None = None) -> Tensor:
         """Apply the linear operation with other `weights` and `bias`."""
-        if self.linear is None:
-            return values * weights
         if self.delays != (0,):
             values = self._stack_delays(values)
+        return self._multiply(values, weights, bias)
+
+    def _multiply(self, values: Tensor, weights: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Apply the linear operation without delays."""
+        if self.linear is None:
+            return values * weights
         merged = values.flatten(0, 1)
         if isinstance(self.linear, nn.Conv2d):
             conv = self.linear
@@ -141,8 +180,44 @@ class Projection(nn.Module):
         return result.view(*values.shape[:2], *result.shape[1:])
 
     @property
+    def divides(self) -> bool:
+        """Whether the exponent of the weights may be negative.
+
+        Not where several populations become one sum, each of which would be rounded, nor for spikes
+        of the step before, nor for a list of synapses.
+        """
+        transposed = isinstance(self.linear, nn.ConvTranspose2d)
+        return len(self.input_spec.sources) == 1 and not self.delay and not transposed
+
+    @property
+    def pool_area(self) -> int:
+        """Number of values that pooling adds up."""
+        height, width = self.input_spec.pool_size
+        return height * width
+
+    @property
     def _keeps_bytes(self) -> bool:
         return self.reads_bytes and torch.is_grad_enabled() and not torch.compiler.is_compiling()
+
+    def project_integers(self, values: Tensor, weights: Tensor, exponents: Sequence[int]) -> Tensor:
+        """Apply the linear operation with quantized `weights`, whose exponents are included.
+
+        A sum of a negative exponent, of each delay one, is rounded down as on the chip; gradients
+        pass the rounding straight through.
+        """
+        if min(exponents) >= 0:
+            return self.project(values, weights)
+        several = self.delays != (0,)
+        total = None
+        for delay, part, exponent in zip(
+            self.delays, self.split_delays(weights), exponents, strict=True
+        ):
+            delayed = delay_steps(values, delay) if several else values
+            sums = self._multiply(delayed, part)
+            rounded = sums if exponent >= 0 else round_down(sums, 2.0**exponent)
+            total = rounded if total is None else total + rounded
+        assert total is not None
+        return total
 
     def _stack_delays(self, values: Tensor) -> Tensor:
         """Values at each delay, one after the other as channels, in each group of a convolution."""
@@ -190,17 +265,12 @@ class Projection(nn.Module):
     @property
     def pool_factor(self) -> float:
         """Divisor of average pooling, as a factor."""
-        height, width = self.input_spec.pool_size
-        return 1 / (height * width)
+        return 1 / self.pool_area
 
     def max_input(self, event_peak: int) -> int:
         """Largest input value, where that of the events is `event_peak` and a spike is 1."""
-        height, width = self.input_spec.pool_size
-        return (
-            height
-            * width
-            * sum(event_peak if source == INPUT else 1 for source in self.input_spec.sources)
-        )
+        sources = self.input_spec.sources
+        return self.pool_area * sum(event_peak if source == INPUT else 1 for source in sources)
 
     def fold_gain(self) -> tuple[Tensor | None, Tensor]:
         """Batch norm's gain of each output channel, None without, and the folded bias."""
@@ -221,7 +291,7 @@ class Projection(nn.Module):
         folded = self.fold_batch_norm()[0].detach().cpu()
         sources, several = self.input_spec.sources, len(self.delays) > 1
         return [
-            replace(fused, name=name, source=source)
+            replace(fused, name=name, source=source, divides=self.divides)
             for delay, weights in zip(self.delays, self.split_delays(folded), strict=True)
             for fused in [self._fuse(target, source_shape, weights, self.delay + delay)]
             for source in sources

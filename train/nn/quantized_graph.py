@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...convert.quantize import scales
 from .exact_sums import EXACT_LIMIT, check_bound
-from .layer_quantization import QuantizationSettings
+from .layer_quantization import QuantizationSettings, sum_weights
 from .projections import Projection
 
 
@@ -24,11 +24,12 @@ def quantize_tensors(  # noqa: PLR0913 (arguments of an operator are tensors and
     max_abs_voltage: Tensor,
     factors: Sequence[float],
     peaks: Sequence[int],
+    areas: Sequence[int],
     bits: int,
     threshold: float,
     layer: str,
 ) -> list[Tensor]:
-    """Quantized weights, with their exponents; bias; threshold; scale.
+    """Quantized weights, with their exponents; units of the sums; bias; threshold; scale.
 
     Args:
         weights: Weights of each projection, (output channels, ...).
@@ -37,34 +38,48 @@ def quantize_tensors(  # noqa: PLR0913 (arguments of an operator are tensors and
         max_abs_voltage: Largest voltage of an integrator, else 0; of no dimension.
         factors: Divisor of average pooling of each projection, as a factor.
         peaks: Largest input value of each projection.
+        areas: Values that pooling adds up, of each projection; 0 where exponents are 0 or more.
         bits: Bits of the weights.
         threshold: Firing threshold, 0 of an integrator.
         layer: Name of the layer, for errors.
 
     Returns:
-        Integers in tensors like `weights` and `bias` (in 1/64 weight units), the threshold in
-        weight units, float32, and the weight units per float unit, float64, both on the CPU.
+        Integers in tensors like `weights`; a unit of the sums of each projection, 1 or a negative
+        power of two, float32 on their device; integers like `bias` (in 1/64 weight units); the
+        threshold in weight units, float32, and the weight units per float unit, float64, on the
+        CPU.
     """
     folded = [_fold(*each) for each in zip(weights, gains, factors, strict=True)]
     largest = [scales.max_abs(each) for each in folded]
-    scale = scales.population_scale(largest, threshold, bits, float(max_abs_voltage))
-    exponents = [scales.weight_exponent(peak, scale, bits) for peak in largest]
+    max_abs_bias = float(bias.abs().max())
+    scale = scales.population_scale(
+        largest, threshold, bits, float(max_abs_voltage), max_abs_bias=max_abs_bias
+    )
+    exponents = [
+        scales.fine_weight_exponent(sum_weights(each, peak, area), scale, bits)
+        if area
+        else scales.weight_exponent(peak, scale, bits)
+        for each, peak, area in zip(folded, largest, areas, strict=True)
+    ]
+    units = [bias.new_tensor(2.0 ** min(exponent, 0)) for exponent in exponents]
     quantized = [
         scales.quantize_weights(each, scale, exponent, bits) * 2.0**exponent
         for each, exponent in zip(folded, exponents, strict=True)
     ]
     _check_sums(layer, quantized, peaks)
-    exponent = scales.bias_exponent(float(bias.abs().max()), scale)
+    exponent = scales.bias_exponent(max_abs_bias, scale)
     mantissa = scales.quantize_bias(bias, scale, exponent)
     level = torch.tensor(float(scales.quantize_threshold(threshold, scale)))
     scale_tensor = torch.tensor(scale, dtype=torch.float64)
-    return [*quantized, mantissa * 2.0**exponent, level, scale_tensor]
+    return [*quantized, *units, mantissa * 2.0**exponent, level, scale_tensor]
 
 
 @quantize_tensors.register_fake
 def _(weights: Sequence[Tensor], gains: Sequence[Tensor], bias: Tensor, *_: Any) -> list[Tensor]:
     numbers = torch.empty(()), torch.empty((), dtype=torch.float64)
-    return [*(torch.empty_like(each) for each in weights), torch.empty_like(bias), *numbers]
+    units = (bias.new_empty(()) for _ in weights)
+    like = (torch.empty_like(each) for each in weights)
+    return [*like, *units, torch.empty_like(bias), *numbers]
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
@@ -83,8 +98,8 @@ def _backward(ctx: Any, gradients: list[Tensor]) -> tuple[Any, ...]:
         scaled = gradient * (unit * factor)
         of_weights.append(scaled * _per_row(gain, weight))
         of_gains.append((scaled * weight).flatten(1).sum(dim=1).view_as(gain))
-    of_bias = gradients[count] * (unit * scales.ALIGN)
-    return of_weights, of_gains, of_bias, None, None, None, None, None, None
+    of_bias = gradients[2 * count] * (unit * scales.ALIGN)
+    return of_weights, of_gains, of_bias, *[None] * 7
 
 
 quantize_tensors.register_autograd(_backward, setup_context=_setup_context)
@@ -121,7 +136,7 @@ def quantize_in_graph(
     settings: QuantizationSettings,
     max_abs_voltage: Tensor,
     event_peak: int,
-) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
+) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor, Tensor]:
     """Quantize the projections into one layer, as `quantize_tensors` returns it."""
     weights, gains, biases, factors = [], [], [], []
     for each in projections:
@@ -135,8 +150,16 @@ def quantize_in_graph(
     for bias in biases[1:]:
         total = total + bias
     peaks = [each.max_input(event_peak) for each in projections]
+    areas = [each.pool_area if each.divides else 0 for each in projections]
     *quantized, bias, threshold, scale = quantize_tensors(
-        weights, gains, total, max_abs_voltage, factors, peaks,
+        weights, gains, total, max_abs_voltage, factors, peaks, areas,
         settings.weight_bits, settings.threshold, layer,
     )  # fmt: skip
-    return quantized, bias, threshold.detach(), scale.detach()
+    integers, units = quantized[: len(weights)], quantized[len(weights) :]
+    return integers, units, bias, threshold.detach(), scale.detach()
+
+
+def round_down_in_graph(sums: Tensor, unit: Tensor) -> Tensor:
+    """Round multiples of `unit` down to integers where it is below 1; straight through."""
+    exact = torch.floor(torch.round(sums.detach() / unit) * unit)
+    return sums + torch.where(unit < 1, exact - sums.detach(), torch.zeros_like(unit))

@@ -105,7 +105,9 @@ class MessageLayer(SpikingLayer):
         for projection, each, values, source in zip(
             self.projection_list, folded, inputs, sources, strict=True
         ):
-            weights = each.quantize(scales.ALIGN * self.scale / source, self.weight_bits)
+            unit, bits = scales.ALIGN * self.scale / source, self.weight_bits
+            exponents = [scales.weight_exponent(peak, unit, bits) for peak in each.peaks]
+            weights = each.quantize(unit, bits, exponents)
             added = projection.project(values.double(), weights.double())
             total = added if total is None else total + added
         assert total is not None

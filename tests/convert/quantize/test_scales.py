@@ -23,7 +23,9 @@ def test_numpy_and_torch_round_to_the_same_integers() -> None:
 
 def test_scale_uses_all_bits_of_the_smallest_weights_within_the_registers() -> None:
     assert scales.population_scale([0.5, 2.0], threshold=1.0) == 254 / 0.5
-    assert scales.population_scale([1e-6], threshold=1.0) == 131071
+    assert scales.population_scale([1e-6], threshold=1.0) == 131071 / 16  # of a current's 24 bits
+    assert scales.population_scale([1e-6], threshold=1.0, headroom=1.0) == 131071
+    assert scales.population_scale([0.5], threshold=1.0, max_abs_bias=100.0) == 4095 * 128 / 6400
     assert scales.population_scale([1e-6, 1.0], threshold=0.0) == 254 * 128
     zeros = scales.max_abs(np.zeros(3, np.float32))
     assert scales.population_scale([zeros, 2.0], threshold=0.0) == 127
@@ -33,6 +35,24 @@ def test_scale_uses_all_bits_of_the_smallest_weights_within_the_registers() -> N
 @pytest.mark.parametrize(("peak", "exponent"), [(1.0, 0), (2.0, 1), (2.1, 2), (1000.0, 7)])
 def test_weight_exponent_is_the_smallest_that_fits(peak: float, exponent: int) -> None:
     assert scales.weight_exponent(peak, 254.0) == exponent
+
+
+@pytest.mark.parametrize(
+    ("sums", "scale", "exponent"),
+    [
+        (scales.WeightSums(1.0, 9.0, 9), 254.0, 0),
+        (scales.WeightSums(2.1, 9.0, 9), 254.0, 2),
+        (scales.WeightSums(1.0, 9.0, 9), 63.5, -2),
+        (scales.WeightSums(1.0, 9.0, 9), 0.5, -8),
+        (scales.WeightSums(1e-3, 9e-3, 9), 8191.0, -4),  # 131; twice as much leaves 8 bits
+        (scales.WeightSums(1.0, 256.0, 257), 63.5, -1),  # 2 (127 * 256 + 257) leaves 24 bits at -2
+        (scales.WeightSums(scales.MIN_NORMAL, 0.0, 9), 254.0, 0),
+    ],
+)
+def test_sums_are_divided_where_weights_keep_more_bits(
+    sums: scales.WeightSums, scale: float, exponent: int
+) -> None:
+    assert scales.fine_weight_exponent(sums, scale) == exponent
 
 
 def test_bias_exponent_is_the_smallest_that_fits() -> None:

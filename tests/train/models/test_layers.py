@@ -48,7 +48,7 @@ def make(layers: list[dict[str, Any]], shape: tuple[int, ...]) -> LayerNet:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("value_bits", [1, 4])
+@pytest.mark.parametrize("value_bits", [1, 4, 8])
 def test_integers_are_those_of_the_engines(case: str, value_bits: int) -> None:
     layers, shape = CASES[case]
     network = make(layers, shape)
@@ -57,9 +57,14 @@ def test_integers_are_those_of_the_engines(case: str, value_bits: int) -> None:
     events = torch.from_numpy(
         (random.random((6, 3, *shape)) < 0.4) * random.integers(1, 1 << value_bits, (6, 3, *shape))
     ).float()
+    for _ in range(40 if value_bits == 8 else 0):
+        network.train()(events)  # batch norm makes weights small
+    network.eval()
     outputs = run_layers(network, events)
     integers = to_integers(network)
     assert integers.inputs[0].value_bits == value_bits
+    of_input = [p.weight_exponent for p in integers.projections if p.source == "input"]
+    assert min(of_input) < 0 if value_bits == 8 else min(of_input) >= 0
     trace = reference.run(integers, to_uint8(events))
     for name, spikes in outputs.items():
         if name != "output":

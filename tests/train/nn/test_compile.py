@@ -19,14 +19,15 @@ NETWORKS: list[Any] = [
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize(("quantized", "bits"), [(False, 1), (True, 1), (True, 8)])
 @pytest.mark.parametrize("options", NETWORKS, ids=lambda options: options.name)
-def test_the_step_is_one_graph(options: Any, quantized: bool, backend: str) -> None:
+def test_the_step_is_one_graph(options: Any, quantized: bool, bits: int, backend: str) -> None:
     torch.manual_seed(0)
-    network = build_model(options, SHAPE, 5, 1)
-    events = (torch.rand(3, 4, *SHAPE) < 0.4).float()
+    network = build_model(options, SHAPE, 5, bits)
+    events = (torch.rand(3, 4, *SHAPE) < 0.4).float() * (2**bits - 1)
     labels = torch.tensor([0, 1, 2, 3])
-    network(events)  # statistics of batch norm, and the largest voltage
+    for _ in range(40 if bits > 1 else 1):
+        network(events)  # statistics of batch norm, and the largest voltage
     network.quantize(quantized)
     logits = network(events)
     gradients = torch.autograd.grad(cross_entropy(logits, labels), list(network.parameters()))

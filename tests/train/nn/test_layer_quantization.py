@@ -32,12 +32,15 @@ def test_weights_and_gradients_equal_those_of_separate_steps(kind: str, bits: in
     quantized = quantize_layer([projection], settings)
     (weights,) = quantized.weights
     with torch.no_grad():
-        folded, _ = projection.fold_batch_norm()
+        folded, bias = projection.fold_batch_norm()
         peak = scales.max_abs(folded)
-        scale = scales.population_scale([peak], 1.0, bits)
-        exponent = scales.weight_exponent(peak, scale, bits)
+        scale = scales.population_scale([peak], 1.0, bits, max_abs_bias=float(bias.abs().max()))
+        area = 4 if kind == "pooled" else 1  # of the weights that the converter makes of them
+        rows = folded.double().abs().flatten(1)
+        sums = scales.WeightSums(peak, area * float(rows.sum(dim=1).max()), area * rows.shape[1])
+        exponent = scales.fine_weight_exponent(sums, scale, bits)
         expected = scales.quantize_weights(folded, scale, exponent, bits) * 2.0**exponent
-    assert (quantized.scale, quantized.exponents) == (scale, [exponent])
+    assert (quantized.scale, quantized.exponents) == (scale, [[exponent]])
     assert torch.equal(weights.detach(), expected)
     gradient = torch.randn(weights.shape, generator=torch.Generator().manual_seed(0))
     parameters = list(projection.parameters())

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from pumice.convert.quantize.float_simulator import simulate_float_network
 from pumice.convert.quantize.quantize import quantize_network
 from pumice.runtime import logits_over_time
 from pumice.runtime.engines.reference import run
@@ -48,6 +49,7 @@ def test_the_quantized_forward_pass_equals_the_converted_network(
 ) -> None:
     network = make_network(neuron, value_bits).quantize()
     converted, report = quantize_network(to_float_network(network))
+    assert (converted.projections[0].weight_exponent < 0) == (value_bits == 8)
     inputs = events(value_bits)
     trace = run(converted, inputs.numpy().astype(np.uint8))
     with torch.no_grad():
@@ -68,6 +70,55 @@ def test_float_logits_are_close_to_the_quantized_ones() -> None:
     quantized = network.quantize()(events()).sum(dim=0)
     assert not torch.equal(exact, quantized)
     assert float(torch.cosine_similarity(exact.flatten(), quantized.flatten(), dim=0)) > 0.95
+
+
+@pytest.mark.parametrize("value_bits", [1, 8])
+def test_spikes_in_floats_are_close_to_the_integers(value_bits: int) -> None:
+    """At 8 bits, a threshold of 17 bits would let currents wrap, and biases be clipped."""
+    network = make_network(NeuronOptions(), value_bits)
+    converted, _ = quantize_network(to_float_network(network))
+    inputs = events(value_bits)
+    trace = run(converted, inputs.numpy().astype(np.uint8))
+    with torch.no_grad():
+        spikes = network.layers[0](inputs).numpy()
+    assert np.mean(spikes != trace.spikes["conv1"]) < 0.005
+
+
+@pytest.mark.parametrize("current_decay", [1.0, 0.3])
+def test_training_in_floats_computes_the_float_network(current_decay: float) -> None:
+    """A bias is added to the voltage, whatever the current."""
+    network = make_network(NeuronOptions(current_decay=current_decay))
+    expected = simulate_float_network(to_float_network(network), events().numpy().astype(np.uint8))
+    values = events()
+    for layer, name in zip(network.layers, ("conv1", "conv2", "dense3"), strict=False):
+        with torch.no_grad():
+            values = layer(values)
+        assert 0.01 < expected[name].mean() < 0.9
+        assert np.array_equal(values.numpy(), expected[name])
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_constant_of_live_batch_norm_is_apart(bias: bool) -> None:
+    """Both parts add up to the batch norm of torch, and so do their gradients and statistics."""
+    torch.manual_seed(2)
+    values = torch.randn(3, 4, 2, 5, 5)
+    found = []
+    for apart in (False, True):
+        torch.manual_seed(1)
+        norm = nn.BatchNorm2d(6)
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+        projection = Projection(InputSpec(("input",)), nn.Conv2d(2, 6, 3, bias=bias), norm)
+        if apart:
+            sums, constant = projection.forward_apart(values)
+            out = sums + constant.view(-1, 1, 1)
+        else:
+            out = projection(values)
+        weights = torch.linspace(-1, 2, out.numel()).view_as(out)
+        gradients = torch.autograd.grad((out**2 * weights).sum(), list(projection.parameters()))
+        found.append([out.detach(), *gradients, norm.running_mean, norm.running_var])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
 def test_quantization_aware_gradients_reach_every_parameter() -> None:
