@@ -109,6 +109,7 @@ class FloatProjection:
             ones do not make the scale of their target finer.
         divides: Whether the sum may be divided, by a negative weight exponent, where the scale is
             too coarse for the weights; it then is rounded down.
+        max_value: Largest value of the source; its `FloatNetwork` sets it.
     """
 
     name: str
@@ -125,6 +126,7 @@ class FloatProjection:
     weight_bits: int = WEIGHT_BITS
     constant: bool = False
     divides: bool = True
+    max_value: int = 1
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,14 @@ class FloatNetwork:
             self.input_name, self.input_shape, "input", value_bits=self.value_bits
         )
         object.__setattr__(self, "inputs", (population,))
+        largest = {each.name: each.max_spikes for each in self.populations}
+        largest[self.input_name] = population.max_value
+        projections = (_set_max_value(p, largest.get(p.source, 1)) for p in self.projections)
+        object.__setattr__(self, "projections", tuple(projections))
+
+
+def _set_max_value(projection: FloatProjection, value: int) -> FloatProjection:
+    return projection if projection.max_value == value else replace(projection, max_value=value)
 
 
 def sends_messages(network: FloatNetwork) -> bool:

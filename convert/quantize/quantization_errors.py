@@ -26,7 +26,8 @@ class ProjectionQuantization:
         max_abs_weight: Largest absolute weight before quantization.
         weight_error: Root mean square error of the weights over their root mean square.
         clipped_weights: Number of weights clipped at the ends of the range.
-        zeroed_weights: Number of non-zero weights that became zero.
+        zeroed_weights: Number of non-zero weights that became zero, or add up to less than half a
+            weight unit for any value.
         threshold: Integer threshold; the largest where channels differ.
         threshold_error: Its relative error.
         bias_error: Largest error of a bias as a fraction of the threshold; of an integrator in
@@ -103,6 +104,7 @@ def measure_error(
     bias = quantized.bias.reshape(-1) * 2.0**quantized.bias_exponent / scales.ALIGN
     unit = np.maximum(threshold, 1) if population.spiking else np.float64(np.mean(scale))
     limit = scales.max_weight(bits) + scales.weight_lsb(bits) / 2
+    lost = (integers == 0) | (np.abs(before.weights * rows) * before.max_value < 0.5)
     return ProjectionQuantization(
         name=before.name,
         scale=float(np.mean(scale)),
@@ -110,7 +112,7 @@ def measure_error(
         max_abs_weight=scales.max_abs(before.weights),
         weight_error=float(np.sqrt(np.mean((integers - exact) ** 2))) / size,
         clipped_weights=int(np.count_nonzero(np.abs(exact) > limit)),
-        zeroed_weights=int(np.count_nonzero((integers == 0) & (exact != 0))),
+        zeroed_weights=int(np.count_nonzero(lost & (exact != 0))),
         threshold=int(threshold.max()),
         threshold_error=float(threshold_error.max()),
         bias_error=float(np.max(np.abs(bias - population.bias * scale) / unit)),

@@ -45,9 +45,8 @@ def choose_exponent(projection: FloatProjection, rows: Scale) -> int:
         products = np.broadcast_to(products, (1, projection.kernel[0] * projection.kernel[1]))
     by_neuron = products.reshape(len(products), -1)
     sum_abs = float(by_neuron.sum(axis=1, dtype=np.float64).max())
-    return scales.fine_weight_exponent(
-        scales.WeightSums(peak, sum_abs, by_neuron.shape[1]), scale, bits
-    )
+    sums = scales.WeightSums(peak, sum_abs, by_neuron.shape[1], projection.max_value)
+    return scales.fine_weight_exponent(sums, scale, bits)
 
 
 def broadcast_scale(projection: FloatProjection, scale: Scale) -> Scale:

@@ -34,7 +34,6 @@ HEADROOM = 1.5
 CURRENT_HEADROOM = (
     16.0  # thresholds that a current holds: one of 131,072 weight units or more wraps
 )
-LARGEST_VALUE = 255  # of an input of 8 bits
 DELTA_WEIGHT = 2  # of an input value into its delta encoder, the smallest weight of mixed sign
 SUM_LIMIT = STATE_HALF / (1 << DELTA_BITS)  # of a sum of messages, in 1/64 of 1
 SUM_HEADROOM = 2.0  # a sum beyond its 24 bits wraps
@@ -182,19 +181,20 @@ class WeightSums:
         peak: Largest absolute weight.
         sum_abs: Largest sum of the absolute weights of a neuron.
         inputs: Number of weights of a neuron.
+        max_value: Largest value of the source.
     """
 
     peak: float
     sum_abs: float
     inputs: int
+    max_value: int
 
 
 def fine_weight_exponent(sums: WeightSums, scale: float, bits: int = WEIGHT_BITS) -> int:
     """Smallest exponent (-8..7) at which the weights fit `bits` bits.
 
     Below 0, the sum of the products is divided, and weights that a coarse `scale` would round to
-    few integers keep their bits. It stays where the accumulator holds the sum for any values of 8
-    bits.
+    few integers keep their bits, as far as the accumulator holds the sum of any values.
     """
     exponent = weight_exponent(sums.peak, scale, bits)
     if exponent > 0 or sums.peak <= MIN_NORMAL:
@@ -204,7 +204,7 @@ def fine_weight_exponent(sums: WeightSums, scale: float, bits: int = WEIGHT_BITS
         unit = scale / 2.0 ** (exponent - 1)
         if sums.peak * unit > max_weight(bits) * (1 + 1e-12):
             break
-        if (sums.sum_abs * unit + rounding) * LARGEST_VALUE > ACTIVATION_LIMIT:
+        if (sums.sum_abs * unit + rounding) * sums.max_value > ACTIVATION_LIMIT:
             break
         exponent -= 1
     return exponent

@@ -13,11 +13,19 @@ from .weight_kernels import QuantizeFolded, has_kernel, max_abs_folded
 
 @dataclass(frozen=True)
 class QuantizationSettings:
-    """Bits of the weights, threshold (0 of an integrator) and an integrator's largest voltage."""
+    """Quantities that decide the integers of a layer, beside its weights.
+
+    Attributes:
+        weight_bits: Bits of the weights.
+        threshold: Threshold, 0 of an integrator.
+        max_abs_voltage: Largest voltage of an integrator, 0 where unknown.
+        event_peak: Largest value of the events.
+    """
 
     weight_bits: int
     threshold: float
     max_abs_voltage: float
+    event_peak: int = 1
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ def quantize_layer(
     scale = scales.population_scale(
         peaks, settings.threshold, bits, settings.max_abs_voltage, max_abs_bias=max_abs_bias
     )
-    exponents = [each.choose_exponents(scale, bits) for each in folded]
+    exponents = [each.choose_exponents(scale, settings) for each in folded]
     weights = [
         each.quantize(scale, bits, chosen) for each, chosen in zip(folded, exponents, strict=True)
     ]
@@ -85,21 +93,23 @@ class FoldedWeights:
             self.parts = projection.split_delays(folded)
             self.peaks = [scales.max_abs(part.detach()) for part in self.parts]
 
-    def choose_exponents(self, scale: float, bits: int) -> list[int]:
+    def choose_exponents(self, scale: float, settings: QuantizationSettings) -> list[int]:
         """Weight exponent of each delay, as the converter chooses it."""
+        bits = settings.weight_bits
         exponents = [scales.weight_exponent(peak, scale, bits) for peak in self.peaks]
         if not self.projection.divides or all(exponents):
             return exponents
         return [
-            exponent or scales.fine_weight_exponent(self._sums(index), scale, bits)
+            exponent or scales.fine_weight_exponent(self._sums(index, settings), scale, bits)
             for index, exponent in enumerate(exponents)
         ]
 
-    def _sums(self, index: int) -> scales.WeightSums:
+    def _sums(self, index: int, settings: QuantizationSettings) -> scales.WeightSums:
         """Sums of the weights of a delay; converted, pooling is part of the weights."""
         folded, _ = self.projection.fold_batch_norm()
         part = self.projection.split_delays(folded.detach())[index]
-        return sum_weights(part, self.peaks[index], self.projection.pool_area)
+        area, max_value = self.projection.pool_area, self.projection.max_value(settings.event_peak)
+        return sum_weights(part, self.peaks[index], area, max_value)
 
     def quantize(self, scale: float, bits: int, exponents: Sequence[int]) -> Tensor:
         """Quantize to integers, times two to the power of the weight exponents."""
@@ -125,11 +135,11 @@ class FoldedWeights:
         return result
 
 
-def sum_weights(weights: Tensor, peak: float, pool_area: int) -> scales.WeightSums:
+def sum_weights(weights: Tensor, peak: float, pool_area: int, max_value: int) -> scales.WeightSums:
     """Sums of folded weights (outputs, ...) by neuron, of which pooling makes `pool_area` each."""
     by_neuron = weights.abs().double().reshape(len(weights), -1)
     sum_abs = float(by_neuron.sum(dim=1).max()) * pool_area
-    return scales.WeightSums(peak, sum_abs, by_neuron.shape[1] * pool_area)
+    return scales.WeightSums(peak, sum_abs, by_neuron.shape[1] * pool_area, max_value)
 
 
 def _straight_through(values: Tensor, rounded: Tensor) -> Tensor:

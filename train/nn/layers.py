@@ -204,9 +204,10 @@ class SpikingLayer(nn.Module):
 
     @property
     def _quantization(self) -> QuantizationSettings:
+        bits, peak = self.weight_bits, self.event_peak
         if self.initial_neuron.spiking:
-            return QuantizationSettings(self.weight_bits, self.threshold, 0.0)
-        return QuantizationSettings(self.weight_bits, 0.0, float(self.max_abs_voltage))
+            return QuantizationSettings(bits, self.threshold, 0.0, peak)
+        return QuantizationSettings(bits, 0.0, float(self.max_abs_voltage), peak)
 
     def _check_bound(self, quantized: QuantizedLayer) -> None:
         """Raise `NetworkError` where sums may leave the integers that float32 holds."""

@@ -269,8 +269,11 @@ class Projection(nn.Module):
 
     def max_input(self, event_peak: int) -> int:
         """Largest input value, where that of the events is `event_peak` and a spike is 1."""
-        sources = self.input_spec.sources
-        return self.pool_area * sum(event_peak if source == INPUT else 1 for source in sources)
+        return self.pool_area * self.max_value(event_peak)
+
+    def max_value(self, event_peak: int) -> int:
+        """Largest sum of the sources' values, before pooling."""
+        return sum(event_peak if source == INPUT else 1 for source in self.input_spec.sources)
 
     def fold_gain(self) -> tuple[Tensor | None, Tensor]:
         """Batch norm's gain of each output channel, None without, and the folded bias."""

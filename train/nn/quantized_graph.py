@@ -56,10 +56,10 @@ def quantize_tensors(  # noqa: PLR0913 (arguments of an operator are tensors and
         largest, threshold, bits, float(max_abs_voltage), max_abs_bias=max_abs_bias
     )
     exponents = [
-        scales.fine_weight_exponent(sum_weights(each, peak, area), scale, bits)
+        scales.fine_weight_exponent(sum_weights(each, peak, area, most // area), scale, bits)
         if area
         else scales.weight_exponent(peak, scale, bits)
-        for each, peak, area in zip(folded, largest, areas, strict=True)
+        for each, peak, area, most in zip(folded, largest, areas, peaks, strict=True)
     ]
     units = [bias.new_tensor(2.0 ** min(exponent, 0)) for exponent in exponents]
     quantized = [

@@ -40,13 +40,13 @@ def test_weight_exponent_is_the_smallest_that_fits(peak: float, exponent: int) -
 @pytest.mark.parametrize(
     ("sums", "scale", "exponent"),
     [
-        (scales.WeightSums(1.0, 9.0, 9), 254.0, 0),
-        (scales.WeightSums(2.1, 9.0, 9), 254.0, 2),
-        (scales.WeightSums(1.0, 9.0, 9), 63.5, -2),
-        (scales.WeightSums(1.0, 9.0, 9), 0.5, -8),
-        (scales.WeightSums(1e-3, 9e-3, 9), 8191.0, -4),  # 131; twice as much leaves 8 bits
-        (scales.WeightSums(1.0, 256.0, 257), 63.5, -1),  # 2 (127 * 256 + 257) leaves 24 bits at -2
-        (scales.WeightSums(scales.MIN_NORMAL, 0.0, 9), 254.0, 0),
+        (scales.WeightSums(1.0, 9.0, 9, 255), 254.0, 0),
+        (scales.WeightSums(2.1, 9.0, 9, 255), 254.0, 2),
+        (scales.WeightSums(1.0, 9.0, 9, 255), 63.5, -2),
+        (scales.WeightSums(1.0, 9.0, 9, 255), 0.5, -8),
+        (scales.WeightSums(1e-3, 9e-3, 9, 255), 8191.0, -4),  # 131; twice as much leaves 8 bits
+        (scales.WeightSums(1.0, 256.0, 257, 255), 63.5, -1),  # the sum leaves 24 bits at -2
+        (scales.WeightSums(scales.MIN_NORMAL, 0.0, 9, 255), 254.0, 0),
     ],
 )
 def test_sums_are_divided_where_weights_keep_more_bits(

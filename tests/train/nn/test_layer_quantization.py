@@ -37,7 +37,8 @@ def test_weights_and_gradients_equal_those_of_separate_steps(kind: str, bits: in
         scale = scales.population_scale([peak], 1.0, bits, max_abs_bias=float(bias.abs().max()))
         area = 4 if kind == "pooled" else 1  # of the weights that the converter makes of them
         rows = folded.double().abs().flatten(1)
-        sums = scales.WeightSums(peak, area * float(rows.sum(dim=1).max()), area * rows.shape[1])
+        sum_abs = area * float(rows.sum(dim=1).max())
+        sums = scales.WeightSums(peak, sum_abs, area * rows.shape[1], 1)
         exponent = scales.fine_weight_exponent(sums, scale, bits)
         expected = scales.quantize_weights(folded, scale, exponent, bits) * 2.0**exponent
     assert (quantized.scale, quantized.exponents) == (scale, [[exponent]])
