@@ -9,12 +9,15 @@ from pumice.runtime.errors import NetworkError
 
 @pytest.mark.parametrize(("key", "low", "high"), [("weight_exponent", -8, 7), ("delay", 0, 62)])
 def test_each_register_takes_its_limits_and_nothing_beyond(key: str, low: int, high: int) -> None:
+    connection = Dense(np.array([[1]]))
     for value in (low, high):
-        projection = Projection("p", "a", "b", Dense(np.array([[1]])), **{key: value})
+        changes: Any = {key: value}
+        projection = Projection("p", "a", "b", connection, **changes)
         assert getattr(projection, key) == value
     for wrong in (low - 1, high + 1):
+        changes = {key: wrong}
         with pytest.raises(NetworkError, match=f"p: {key} is {wrong}.* needs {low} to {high}"):
-            Projection("p", "a", "b", Dense(np.array([[1]])), **{key: wrong})
+            Projection("p", "a", "b", connection, **changes)
 
 
 @pytest.mark.parametrize(
