@@ -37,9 +37,8 @@ def choose_exponent(projection: FloatProjection, rows: Scale) -> int:
     """
     bits, weights = projection.weight_bits, projection.weights
     peak, scale = max_abs_and_scale(weights, rows)
-    exponent = scales.weight_exponent(peak, scale, bits)
-    if exponent or not projection.divides or projection.constant:
-        return exponent
+    if projection.constant or not (projection.divides and scales.is_coarse(peak, scale, bits)):
+        return scales.weight_exponent(peak, scale, bits)
     products = np.abs(weights if isinstance(rows, float) else weights * rows)
     if projection.kind == "sum_pool":
         products = np.broadcast_to(products, (1, projection.kernel[0] * projection.kernel[1]))

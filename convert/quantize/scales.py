@@ -31,9 +31,7 @@ ALIGN = 1 << ALIGN_BITS
 MAX_BIAS = BIAS_LIMIT * 2.0**BIAS_EXPONENT_LIMIT / ALIGN  # in weight units
 MIN_NORMAL = 2.0**-1022
 HEADROOM = 1.5
-CURRENT_HEADROOM = (
-    16.0  # thresholds that a current holds: one of 131,072 weight units or more wraps
-)
+CURRENT_HEADROOM = 16.0  # thresholds that a current holds before it wraps
 DELTA_WEIGHT = 2  # of an input value into its delta encoder, the smallest weight of mixed sign
 SUM_LIMIT = STATE_HALF / (1 << DELTA_BITS)  # of a sum of messages, in 1/64 of 1
 SUM_HEADROOM = 2.0  # a sum beyond its 24 bits wraps
@@ -190,6 +188,11 @@ class WeightSums:
     max_value: int
 
 
+def is_coarse(peak: float, scale: float, bits: int = WEIGHT_BITS) -> bool:
+    """Whether weights of up to `peak` leave bits unused at exponent 0."""
+    return peak > MIN_NORMAL and 2 * peak * scale <= max_weight(bits) * (1 + 1e-12)
+
+
 def fine_weight_exponent(sums: WeightSums, scale: float, bits: int = WEIGHT_BITS) -> int:
     """Smallest exponent (-8..7) at which the weights fit `bits` bits.
 
@@ -197,7 +200,7 @@ def fine_weight_exponent(sums: WeightSums, scale: float, bits: int = WEIGHT_BITS
     few integers keep their bits, as far as the accumulator holds the sum of any values.
     """
     exponent = weight_exponent(sums.peak, scale, bits)
-    if exponent > 0 or sums.peak <= MIN_NORMAL:
+    if not is_coarse(sums.peak, scale, bits):
         return exponent
     rounding = sums.inputs * weight_lsb(bits) / 2
     while exponent > FINEST_EXPONENT:

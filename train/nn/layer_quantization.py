@@ -96,12 +96,11 @@ class FoldedWeights:
     def choose_exponents(self, scale: float, settings: QuantizationSettings) -> list[int]:
         """Weight exponent of each delay, as the converter chooses it."""
         bits = settings.weight_bits
-        exponents = [scales.weight_exponent(peak, scale, bits) for peak in self.peaks]
-        if not self.projection.divides or all(exponents):
-            return exponents
         return [
-            exponent or scales.fine_weight_exponent(self._sums(index, settings), scale, bits)
-            for index, exponent in enumerate(exponents)
+            scales.fine_weight_exponent(self._sums(index, settings), scale, bits)
+            if self.projection.divides and scales.is_coarse(peak, scale, bits)
+            else scales.weight_exponent(peak, scale, bits)
+            for index, peak in enumerate(self.peaks)
         ]
 
     def _sums(self, index: int, settings: QuantizationSettings) -> scales.WeightSums:

@@ -167,7 +167,6 @@ class SpikingLayer(nn.Module):
             self._check_bound(quantized)
             weights, exponents = quantized.weights, quantized.exponents
             used = zip(self.projection_list, inputs, weights, exponents, strict=False)
-            used = zip(self.projection_list, inputs, weights, exponents, strict=False)
             activation = _sum_tensors([p.project_integers(v, w, e) for p, v, w, e in used])
             bias = quantized.bias.view(-1, *([1] * (activation.dim() - 3)))
             out = self.activate(activation, bias, quantized.threshold, weights, quantized.scale)

@@ -57,7 +57,7 @@ def quantize_tensors(  # noqa: PLR0913 (arguments of an operator are tensors and
     )
     exponents = [
         scales.fine_weight_exponent(sum_weights(each, peak, area, most // area), scale, bits)
-        if area
+        if area and scales.is_coarse(peak, scale, bits)
         else scales.weight_exponent(peak, scale, bits)
         for each, peak, area, most in zip(folded, largest, areas, peaks, strict=True)
     ]
