@@ -7,6 +7,7 @@ from typing import Any
 from ...runtime import Network, Program, Trace
 from ...runtime.encoders.inputs import count_network_encoder_ops
 from ...runtime.neurobench import neurobench_metrics
+from ...runtime.population import SPIKING
 from ..targets.target import Energy, Target, read_target
 from .energy import EnergyEstimate, Range, estimate_energy
 from .latency import Latency, estimate_latency
@@ -104,7 +105,7 @@ def costs_to_dict(network: Network, trace: Trace, costs: Iterable[Cost]) -> dict
         for p in network.topological_order
         if p.name in trace.counts
     )
-    neurons = sum(p.neurons for p in network.topological_order if p.kind == "cuba")
+    neurons = sum(p.neurons for p in network.topological_order if p.kind in SPIKING)
     encoder = count_network_encoder_ops(network)
     return {
         "timesteps": trace.timesteps,

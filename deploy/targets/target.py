@@ -34,6 +34,8 @@ NeuronFeature = Literal[
     "sigma-delta neuron",
     "read-out of sigma-delta messages",
     "signed or wide input",
+    "resonate-and-fire neuron",
+    "resonate-and-fire neuron with a reset",
 ]
 Certainty = Literal["published", "derived", "assumed"]
 Unit = TypeVar("Unit", bound=str)

@@ -194,6 +194,11 @@ static int pm_check_twin(const pm_projection *a, const pm_projection *b) {
          a->pitch == b->pitch && a->frame == b->frame && a->parts == 1 && b->parts == 1;
 }
 
+/* Sums of one step: resonate-and-fire neurons have a second one each. */
+static int64_t pm_sums(const pm_population *p) {
+  return (pm_resonates(p) ? 2 : 1) * (int64_t)p->neurons;
+}
+
 static int pm_check_projection(const pm_network *net, const pm_population *p, int32_t number) {
   const pm_projection *c = net->projections + number;
   if (!pm_between(c->source, 0, net->population_count - 1) || c->neurons != p->neurons) return 0;
@@ -202,11 +207,12 @@ static int pm_check_projection(const pm_network *net, const pm_population *p, in
   if (!pm_between(c->parts, 1, 2) || !pm_between(c->shift, 0, 31)) return 0;
   if (!pm_between(c->left, 0, 31 - (c->parts - 1) * PM_PART_BITS)) return 0;
   if ((c->shift || c->negate) && !p->wide) return 0;
-  if (c->dense_from < 0 || !pm_between(c->twins, 0, p->into_last - 1 - number)) return 0;
+  const int32_t last = number < p->imaginary ? p->imaginary : p->into_last;
+  if (c->dense_from < 0 || !pm_between(c->twins, 0, last - 1 - number)) return 0;
   for (int32_t twin = 1; twin <= c->twins; twin++)
     if (c->kind != PM_CONV || !pm_check_twin(c, c + twin)) return 0;
   const int64_t frames = c->kind == PM_CONV && c->windows < PM_ROWS ? net->steps : 1;
-  if (frames * p->neurons > (p->wide ? net->sums32 : net->sums16)) return 0;
+  if (frames * pm_sums(p) > (p->wide ? net->sums32 : net->sums16)) return 0;
   if (c->by_target && (p->wide || c->kind != PM_SPARSE)) return 0;
   if (c->kind == PM_SPARSE) return pm_check_sparse(net, c, source->neurons);
   if (c->kind != PM_CONV && c->kind != PM_DEPTHWISE) return 0;
@@ -260,7 +266,11 @@ static int pm_check_population(const pm_network *net, int32_t number) {
   if ((p->kind == PM_INPUT || p->kind == PM_PLANE) && p->into_first != p->into_last) return 0;
   if (!pm_between(p->into_first, 0, p->into_last) || p->into_last > net->projection_count)
     return 0;
-  if (p->neurons > (p->wide ? net->sums32 : net->sums16) && p->kind != PM_INPUT) return 0;
+  if (pm_sums(p) > (p->wide ? net->sums32 : net->sums16) && p->kind != PM_INPUT) return 0;
+  if (!pm_between(p->imaginary, p->into_first, p->into_last)) return 0;
+  if (pm_resonates(p) ? p->kind != PM_SPIKING || !p->wide || p->reset != PM_RESET_ZERO
+                      : p->imaginary != p->into_last)
+    return 0;
   if (!pm_between(p->reset, PM_RESET_ZERO, PM_RESET_ADAPTIVE)) return 0;
   if (!pm_between(p->refractory, 0, 255) || (p->refractory && p->reset == PM_RESET_ZERO)) return 0;
   if (p->reset == PM_RESET_ADAPTIVE && (p->refractory || p->kind != PM_SPIKING)) return 0;

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PM_FORMAT 4            /* version of the tables */
+#define PM_FORMAT 5            /* version of the tables */
 #define PM_BLOCK 64            /* values of a population are padded to whole blocks */
 #define PM_LANES 16            /* output lanes of a tile of packed weights; of the last, maybe 8 */
 #define PM_ROWS 8              /* windows that a product takes at once */
@@ -29,7 +29,8 @@ enum pm_kind { PM_INPUT, PM_SPIKING, PM_INTEGRATOR, PM_PLANE };
 /* How neurons are updated. PLAIN to WRAP: the current does not last, and spikes carry no values;
  * PLAIN, LEAK: it cannot wrap; PLAIN: the voltage does not leak. CURRENT: a current that stays
  * within 24 bits, and spikes without values. GENERAL_VALUES: no current, GENERAL: all else.
- * SIGMA_DELTA, DELTA: neurons that send changes as messages of 24 bits; SUM: an integrator of
+ * RF, RF_IZ: resonate-and-fire neurons, which have a second sum; their complex states are currents
+ * and voltages. SIGMA_DELTA, DELTA: neurons that send changes as messages of 24 bits; SUM: an integrator of
  * those. */
 enum pm_update {
   PM_PLAIN,
@@ -38,6 +39,8 @@ enum pm_update {
   PM_CURRENT,
   PM_GENERAL_VALUES,
   PM_GENERAL,
+  PM_RF,
+  PM_RF_IZ,
   PM_SIGMA_DELTA,
   PM_DELTA,
   PM_SUM
@@ -66,12 +69,19 @@ enum pm_error { PM_OK, PM_BAD_TABLE, PM_BAD_EVENT, PM_ABANDONED };
  * into_first, into_last: its incoming projections. past: where a state keeps its last `delay` rows
  * of values. reset: an enum pm_reset; all but ZERO are updated as GENERAL. refractory: steps after
  * a spike in which the voltage is held; further: where, behind the voltages of a state, it keeps
- * what is left of them; of an adaptive threshold first its raise, then the refractory value. */
+ * what is left of them; of an adaptive threshold first its raise, then the refractory value.
+ * imaginary: the first of its incoming projections that adds to the second sum of RF and RF_IZ;
+ * into_last where none does. */
 typedef struct pm_population {
   int32_t kind, first, neurons, channels, stride, history, masks, delay, period, unit, factors,
       levels, update, uniform, wide, left, max_value, into_first, into_last, past, reset,
-      refractory, further;
+      refractory, further, imaginary;
 } pm_population;
+
+/* Whether a population is resonate-and-fire: sums of all steps are followed by second ones. */
+static inline int pm_resonates(const pm_population *p) {
+  return p->update == PM_RF || p->update == PM_RF_IZ;
+}
 
 /* States of a population behind the voltages: of refractory periods, or of adaptive thresholds. */
 static inline int32_t pm_further(const pm_population *p) {

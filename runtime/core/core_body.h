@@ -883,6 +883,45 @@ static void pm_update(const pm_network *net, const pm_population *p, const pm_st
   }
 }
 
+/* One step of resonate-and-fire neurons: their complex states turn and shrink. */
+PM_INLINE void pm_resonate(const int resets, int left, const int32_t *restrict real_sums,
+                           const int32_t *restrict imag_sums, int32_t *restrict real,
+                           int32_t *restrict imag, uint8_t *restrict sent,
+                           const int16_t *restrict sines, const int16_t *restrict cosines,
+                           const int32_t *restrict thresholds, int32_t count) {
+  for (int32_t i = 0; i < count; i++) {
+    const int32_t before = imag[i], threshold = thresholds[i];
+    int32_t x = pm_sub(pm_decay_32(real[i], cosines[i]), pm_decay_32(before, sines[i]));
+    int32_t y = pm_add(pm_decay_32(real[i], sines[i]), pm_decay_32(before, cosines[i]));
+    x = pm_saturate(pm_add(x, pm_shl(real_sums[i], left)));
+    y = pm_saturate(pm_add(y, pm_shl(imag_sums[i], left)));
+    const int32_t spike = resets ? y >= threshold : (x >= threshold) & (y >= 0) & (before < 0);
+    const int32_t mask = resets ? -spike : 0;
+    real[i] = x & ~mask;
+    imag[i] = (y & ~mask) | (pm_sub(threshold, 1) & mask);
+    sent[i] = (uint8_t)spike;
+  }
+}
+
+PM_NOINLINE static void pm_update_resonators(const pm_network *net, const pm_population *p,
+                                             const pm_state *state, const int32_t *real_sums,
+                                             const int32_t *imag_sums, uint8_t *sent, int32_t low,
+                                             int32_t high) {
+  const int16_t *sines = net->factors + p->factors, *cosines = sines + p->period;
+  const int32_t *thresholds = net->levels + p->levels;
+  int32_t *real = state->current + p->first, *imag = state->voltage + p->first;
+  for (int32_t i = low; i < high;) {
+    const int32_t at = i % p->period, count = pm_min(p->period - at, high - i);
+    if (p->update == PM_RF)
+      pm_resonate(0, p->left, real_sums + i, imag_sums + i, real + i, imag + i, sent + i,
+                  sines + at, cosines + at, thresholds + at, count);
+    else
+      pm_resonate(1, p->left, real_sums + i, imag_sums + i, real + i, imag + i, sent + i,
+                  sines + at, cosines + at, thresholds + at, count);
+    i += count;
+  }
+}
+
 /* One step of neurons that send changes: their messages go to the planes behind them. */
 static void pm_update_messages(const pm_network *net, const pm_population *p,
                                const pm_state *state, const int32_t *sums, int32_t step,
@@ -922,16 +961,17 @@ static void pm_update_messages(const pm_network *net, const pm_population *p,
 
 /* ---- rounds -------------------------------------------------------------------------------- */
 
-/* Add up the activation of `steps` steps from `first` on. */
-static void pm_activate(const pm_network *net, const pm_population *p, const pm_state *state,
-                        const pm_workspace *ws, int32_t first, int32_t steps, int32_t low,
-                        int32_t high) {
+/* Add up what the projections from `from` to before `upto` bring in `steps` steps from `first` on,
+ * to sums from `offset` on. */
+static void pm_activate_part(const pm_network *net, const pm_population *p, const pm_state *state,
+                             const pm_workspace *ws, int32_t from, int32_t upto, size_t offset,
+                             int32_t first, int32_t steps, int32_t low, int32_t high) {
   const int wide = p->wide != 0;
   const size_t size = wide ? 4 : 2, begin = (size_t)low;
   const size_t count = (size_t)(steps - 1) * (size_t)p->neurons + (size_t)(high - low);
-  char *sums = wide ? (char *)ws->sums32 : (char *)ws->sums16;
+  char *sums = (wide ? (char *)ws->sums32 : (char *)ws->sums16) + offset * size;
   memset(sums + begin * size, 0, count * size);
-  for (int32_t number = p->into_first; number < p->into_last; number++) {
+  for (int32_t number = from; number < upto; number++) {
     const pm_projection *c = net->projections + number;
     const int direct = !c->shift && !c->negate;
     void *to = direct ? (void *)sums : (void *)ws->partial;
@@ -948,10 +988,22 @@ static void pm_activate(const pm_network *net, const pm_population *p, const pm_
       for (size_t i = begin; i < begin + count; i++) {
         int32_t sum = ws->partial[i];
         sum = (c->negate ? (int32_t)(0u - (uint32_t)sum) : sum) >> c->shift;
-        ws->sums32[i] = pm_add(ws->sums32[i], sum);
+        ws->sums32[offset + i] = pm_add(ws->sums32[offset + i], sum);
       }
     }
   }
+}
+
+/* Add up the activation of `steps` steps from `first` on; the imaginary sums of resonate-and-fire
+ * neurons lie behind the real ones, and are added later, since vectors write behind their end. */
+static void pm_activate(const pm_network *net, const pm_population *p, const pm_state *state,
+                        const pm_workspace *ws, int32_t first, int32_t steps, int32_t low,
+                        int32_t high) {
+  const int32_t real_last = pm_resonates(p) ? p->imaginary : p->into_last;
+  pm_activate_part(net, p, state, ws, p->into_first, real_last, 0, first, steps, low, high);
+  if (pm_resonates(p))
+    pm_activate_part(net, p, state, ws, p->imaginary, p->into_last,
+                     (size_t)steps * (size_t)p->neurons, first, steps, low, high);
 }
 
 /* Bring the values that delays need into the history of a run, or back into the state. */
@@ -1007,6 +1059,10 @@ static void pm_compute(const pm_network *net, int32_t number, const pm_state *st
     if (p->update >= PM_SIGMA_DELTA)
       pm_update_messages(net, p, state, ws->sums32 + sums, step,
                          rec->counts + (size_t)sample * (size_t)net->neurons + p->first, low, high);
+    else if (pm_resonates(p))
+      pm_update_resonators(net, p, state, ws->sums32 + sums,
+                           ws->sums32 + sums + (ptrdiff_t)together * p->neurons,
+                           pm_values(p, state, step), low, high);
     else
       pm_update(net, p, state, ws, sums, pm_values(p, state, step), low, high, keep);
     pm_write_states(p, number, state, rec, start + step, sample, low, high);

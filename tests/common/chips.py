@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pumice.deploy.targets.target import Target
-from pumice.runtime.neuron_types import LIF_FEATURES
+from pumice.runtime.neuron_types import LIF_FEATURES, RESONATOR_FEATURES
 
 UNITS = {
     "neurons": "neurons",
@@ -35,7 +35,11 @@ UNITS = {
 TABLES: dict[str, dict[str, Any]] = {
     "chip": {"chips": 4, "cores": 256, "width": 16, "height": 8, "cores_per_tile": 2},
     "core": {"neurons": 1000, "synaptic_memory": 1 << 20, "route": "slice"},
-    "neuron": {"state_bits": 24, "message_bits": 8, "features": [*LIF_FEATURES]},
+    "neuron": {
+        "state_bits": 24,
+        "message_bits": 8,
+        "features": [*LIF_FEATURES, *RESONATOR_FEATURES],
+    },
     "synapse": {
         "weight_bits": 8,
         "delay": 62,

@@ -19,6 +19,7 @@ from pumice.runtime.arithmetic import ACTIVATION_LIMIT
 from pumice.runtime.connections import Connection, conv_output_size
 from pumice.runtime.early_exit import NEVER_EXIT
 from pumice.runtime.errors import NetworkError
+from pumice.runtime.population import RESONATORS
 
 Shape = tuple[int, ...]
 Events = dict[str, NDArray[np.uint8]]
@@ -28,8 +29,11 @@ WEIGHTS = ((1, 1), (-64, 256), (-256, 256), (0, 255), (254, 254), (-256, -256), 
 
 
 @st.composite
-def networks(draw: Draw) -> Network:
-    """Draw a valid `Network` of one or two inputs and one to four further populations."""
+def networks(draw: Draw, resonators: bool = True) -> Network:
+    """Draw a valid `Network` of one or two inputs and one to four further populations.
+
+    With `resonators`, some are of resonate-and-fire neurons.
+    """
     populations = [draw(_inputs("input"))]
     if draw(st.sampled_from((False, False, False, True))):
         populations.append(draw(_inputs("second")))
@@ -37,7 +41,7 @@ def networks(draw: Draw) -> Network:
     projections: list[Projection] = []
     for layer in range(layers):
         last = layer == layers - 1
-        population, forward = draw(_layers(f"layer{layer}", populations, last))
+        population, forward = draw(_layers(f"layer{layer}", populations, last, resonators))
         populations.append(population)
         projections += forward
     outputs = [
@@ -53,8 +57,12 @@ def networks(draw: Draw) -> Network:
 
 @st.composite
 def events(draw: Draw, network: Network) -> Events:
-    """Draw events for each input of `network`: 1 to 8 steps, batch 1 to 4, any activity."""
-    timesteps, batch = draw(st.integers(1, 8)), draw(st.integers(1, 4))
+    """Draw events for each input of `network`: 1 to 8 steps, batch 1 to 4, any activity.
+
+    Up to 20 steps where neurons resonate, so that phases pass zero.
+    """
+    resonates = any(p.kind in RESONATORS for p in network.populations)
+    timesteps, batch = draw(st.integers(1, 20 if resonates else 8)), draw(st.integers(1, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
     rate = draw(st.sampled_from((1.0, 0.5, 0.5, 0.2, 0.2, 0.05, 0.0)))
     events_by_name = {}
@@ -66,16 +74,16 @@ def events(draw: Draw, network: Network) -> Events:
 
 
 @st.composite
-def runs(draw: Draw) -> tuple[Network, Events]:
+def runs(draw: Draw, resonators: bool = True) -> tuple[Network, Events]:
     """Draw a network and events for it."""
-    network = draw(networks())
+    network = draw(networks(resonators))
     return network, draw(events(network))
 
 
 @st.composite
-def stopping_runs(draw: Draw) -> tuple[Network, Events]:
+def stopping_runs(draw: Draw, resonators: bool = True) -> tuple[Network, Events]:
     """Draw a network whose samples may stop early, at margins of any size, and events for it."""
-    network, given = draw(runs())
+    network, given = draw(runs(resonators))
     assume(network.population(network.output).neurons > 1)
     margins = st.sampled_from((0, 0, 1, 2, 64, 5_000, 300_000, NEVER_EXIT))
     thresholds = draw(st.lists(margins, min_size=1, max_size=6))
@@ -116,7 +124,7 @@ def _inputs(draw: Draw, name: str) -> Population:
 
 @st.composite
 def _layers(
-    draw: Draw, name: str, earlier: list[Population], last: bool
+    draw: Draw, name: str, earlier: list[Population], last: bool, resonators: bool
 ) -> tuple[Population, list[Projection]]:
     """Draw the next population, most often from the one before it, and all that reaches it."""
     sources = [earlier[-1], *earlier]
@@ -129,22 +137,31 @@ def _layers(
         incoming.append((source, draw(_into(source.shape, shape)), delay))
     integrator = last and draw(st.booleans())
     bits = 1 if last else draw(st.sampled_from((1, 1, 1, 2, 8)))
-    types = draw(neuron_types(bits)) if not integrator else {}
+    complex_kind = ""
+    if resonators and bits == 1 and not integrator:
+        complex_kind = draw(st.sampled_from(("",) * 6 + ("rf", "rf", "rf_iz")))
+    types = draw(neuron_types(bits)) if not (integrator or complex_kind) else {}
     spiking = Population(name, shape, value_bits=bits, **types)
     if not integrator and draw(st.sampled_from((False, False, True))):
         incoming.append((spiking, draw(_into(shape, shape)), draw(st.integers(1, 3))))
+    if complex_kind and draw(st.sampled_from((True, True, True, False))):
+        source = draw(st.sampled_from(sources))
+        incoming.append((source, draw(_into(source.shape, shape)), 0))
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
     current_decay = draw(_parameters(rng, shape, (4096, 1024, 1, 0, 4095), 4096))
     room = min(ACTIVATION_LIMIT, max(1 << 18, int(np.min(current_decay)) << 12)) // len(incoming)
-    reach, projections = 0, []
+    reach, projections, parts = 0, [], ("real", "imag") if complex_kind else ("real",)
     for number, (source, connection, delay) in enumerate(incoming):
         bound = int(connection.sum_abs_weights().max(initial=0)) * source.max_value
         exponent = min(draw(st.sampled_from((0, 0, 1, -1, -3, -8, 7))), _highest(bound, room))
         reach += scale_bound(bound, exponent)
         label = f"{source.name}-{name}-{number}"
-        projections.append(Projection(label, source.name, name, connection, exponent, delay))
+        part = draw(st.sampled_from(parts)) if number else parts[-1]
+        projections.append(Projection(label, source.name, name, connection, exponent, delay, part))
     scale = draw(st.sampled_from((0.02, 0.02, 0.1, 0.1, 0.3, 1.0, 0.0)))
     top = min(int(reach * scale), 131071)
+    if complex_kind:
+        return draw(_resonators(name, shape, complex_kind, rng, top)), projections
     if "reset_value" in types:
         lowest = -top if types["reset"] == "value" else 1
         scaled = draw(_parameters(rng, shape, (top, top // 3, 1, lowest), top))
@@ -168,6 +185,21 @@ def _layers(
         bias_exponent=draw(st.sampled_from((6, 0, 7, 3))),
     )
     return population, projections
+
+
+@st.composite
+def _resonators(
+    draw: Draw, name: str, shape: Shape, kind: Any, rng: np.random.Generator, top: int
+) -> Population:
+    """Draw resonate-and-fire neurons, whose states shrink, last or, beyond a circle, grow."""
+    return Population(
+        name,
+        shape,
+        kind,
+        sin_decay=draw(_parameters(rng, shape, (1000, 2900, 4095, 1, 0), 4095)),
+        cos_decay=draw(_parameters(rng, shape, (3900, 2900, 4095, 0, 1), 4095)),
+        threshold=draw(_parameters(rng, shape, (0, top, top // 3, top // 30), top)),
+    )
 
 
 @st.composite

@@ -11,14 +11,15 @@ import numpy as np
 
 from ....runtime.connections import Connection, Conv, Sparse, SumPool, as_depthwise_conv
 from ....runtime.network import Network, is_modular
-from ....runtime.neuron_types import LIF_FEATURES, MESSAGE_FEATURES, require_features
-from ....runtime.population import ENCODERS, Population
+from ....runtime.neuron_types import FEATURES, require_features
+from ....runtime.population import ENCODERS, RESONATORS, Component, Population
 from ....runtime.projection import Projection
 from .builder import BOOL, FLOAT, INT32, INT64, UINT8, GraphBuilder
 from .early_exit import add_early_exit
 from .lif import add_integrator, add_lif
 from .messages import add_digits, add_encoder, digit_bits
 from .readout import HELD_DECISIONS, add_readout, output_state
+from .resonators import add_resonators
 
 MEANINGS = {
     "current": "synaptic current, in 1/64 weights",
@@ -32,6 +33,8 @@ MEANINGS = {
     "refractory": "what the voltage has to exceed beside the threshold, in 1/64 weights",
     "logits": "logits by the readout rule, in units of the output",
     "ran": "steps since the first",
+    "real": "real part of the state, in 1/64 weights",
+    "imag": "imaginary part of the state, in 1/64 weights",
     "countdown": "timesteps that are left of a refractory period",
 }
 
@@ -88,7 +91,7 @@ def list_states(network: Network) -> list[StateSpec]:
 
 def add_step(builder: GraphBuilder, network: Network) -> None:
     """Add one timestep: from inputs and states to the `spikes` and next states of populations."""
-    require_features(network, "the ONNX export", (*LIF_FEATURES, *MESSAGE_FEATURES))
+    require_features(network, "the ONNX export", FEATURES)
     early = network.early_exit is not None
     if early:
         stopped = builder.step_name(f"{network.output}/stopped")
@@ -105,6 +108,10 @@ def add_step(builder: GraphBuilder, network: Network) -> None:
         activation = _sum_inputs(builder, network, population)
         if population.kind == "integrator":
             add_integrator(builder, population, activation, inactive)
+        elif population.kind in RESONATORS:
+            imag = _sum_inputs(builder, network, population, "imag")
+            spikes = add_resonators(builder, population, (activation, imag), inactive)
+            _emit_spikes(builder, network, population, spikes)
         else:
             encodes = population.kind in ENCODERS
             update = add_encoder if encodes else add_lif
@@ -186,13 +193,15 @@ def _summed_type(source: Population) -> int:
     return FLOAT if source.value_type is np.uint8 else INT64
 
 
-def _sum_inputs(builder: GraphBuilder, network: Network, population: Population) -> str:
-    """Add up all incoming projections, int64 (batch, *shape) or a single zero."""
+def _sum_inputs(
+    builder: GraphBuilder, network: Network, population: Population, component: Component = "real"
+) -> str:
+    """Add up the incoming projections of a component, int64 (batch, *shape) or a single zero."""
     total = ""
     sources = [network.population(p.source) for p in network.incoming(population.name)]
     integers = is_modular(population) or any(s.value_type is not np.uint8 for s in sources)
     for projection in _nonempty_projections(network):
-        if projection.target != population.name:
+        if (projection.target, projection.component) != (population.name, component):
             continue
         summed = _apply_projection(builder, network, projection)
         if integers and network.population(projection.source).value_type is np.uint8:
@@ -202,7 +211,8 @@ def _sum_inputs(builder: GraphBuilder, network: Network, population: Population)
         total = summed
     if not total:
         return builder.add_scalar(0)
-    return builder.add_node("Cast", [total], f"{population.name}/activation", to=INT64)
+    name = f"{population.name}/activation" + ("_imag" if component == "imag" else "")
+    return builder.add_node("Cast", [total], name, to=INT64)
 
 
 def _apply_projection(builder: GraphBuilder, network: Network, projection: Projection) -> str:

@@ -162,7 +162,8 @@ def _add_recordings(builder: GraphBuilder, network: Network, record: Record) -> 
         elif population.kind == "integrator":
             states = ["voltage"]
         for state in states:
-            value = builder.step_name(f"{name}/{state}_next")
+            kept = population.states[state == "voltage"]
+            value = builder.step_name(f"{name}/{kept}_next")
             builder.add_node("Cast", [value], f"{name}/{state}s", to=INT32)
             recordings.append(_Recording(f"{name}/{state}s", INT32, population))
         if population.kind != "integrator" and (record != "output" or name == network.output):

@@ -11,65 +11,41 @@ one population with the same connection share both.
 from collections.abc import Collection, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...arithmetic import ALIGN_BITS, DECAY_ONE, DELTA_BITS, STATE_HALF
+from ...arithmetic import ALIGN_BITS
 from ...connections import Conv, Sparse, SumPool
 from ...errors import EngineError
 from ...network import Network, activation_bound, is_modular
-from ...neuron_types import LIF_FEATURES, MESSAGE_FEATURES, require_features
-from ...population import ENCODERS, Population
+from ...neuron_types import FEATURES, require_features
+from ...population import ENCODERS, RESONATORS, Population
 from ...projection import Projection
 from .costs import Costs
 from .layouts import compile_connection
+from .neurons import compile_neurons
 from .planes import Plane, list_planes
 from .tables import (
     ADAPTIVE,
     BLOCK,
     CONV,
-    CURRENT,
-    DELAYED,
-    DELTA,
     FORMAT,
-    GENERAL,
-    GENERAL_VALUES,
     HEADER,
-    KINDS,
     LANES,
-    LEAK,
     LONG_ROUNDS,
     MAX_BYTES,
     MAX_STEPS,
     PART_BITS,
-    PERIOD,
-    PLAIN,
-    PLANE,
     POPULATION,
     PROJECTION,
-    SEVERAL,
-    SIGMA_DELTA,
+    RF,
+    RF_IZ,
     SMALL_ROWS,
-    SUBTRACT,
-    SUM,
-    TO_VALUE,
-    TO_ZERO,
-    UNREACHABLE,
     WEIGHT_MARGIN,
-    WRAP,
     ArrayBuilders,
     CoreTables,
     Fields,
-    hwc_order,
     make_table,
     padded_stride,
 )
-
-RESETS = {
-    "value": TO_VALUE,
-    "subtract": SUBTRACT,
-    "delayed_subtract": DELAYED,
-    "adaptive": ADAPTIVE,
-}
 
 
 def compile_network(network: Network, costs: Costs, plastic: Collection[str] = ()) -> CoreTables:
@@ -77,7 +53,7 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
 
     Weights of the `plastic` projections may become anything from 0 to 255.
     """
-    require_features(network, "the CPU engine", (*LIF_FEATURES, *MESSAGE_FEATURES))
+    require_features(network, "the CPU engine", FEATURES)
     planes = list_planes(network)
     places = {plane.population.name: place for place, plane in enumerate(planes) if plane.is_first}
     steps = _round_steps(network, planes, places)
@@ -87,15 +63,16 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
     first = history = masks = past = 0
     for plane in planes:
         population = plane.population
-        incoming = network.incoming(population.name) if plane.is_first else ()
+        incoming = _real_first(network.incoming(population.name)) if plane.is_first else []
         delays = [p.delay for p in network.projections if p.source == population.name]
         rows, sources = _incoming(builders, population, incoming, planes, costs, plastic)
+        real = sum(row["real"] for row in rows)
         accumulator, reach = _accumulator(population, sources, rows)
         if reach < 0:
             reach = activation_bound(network, population)
         fields = {
             **accumulator,
-            **_population(builders, plane, reach),
+            **compile_neurons(builders, plane, reach),
             "unit": _partition_unit(population, network.incoming(population.name)),
             "first": first,
             "history": history,
@@ -103,9 +80,11 @@ def compile_network(network: Network, costs: Costs, plastic: Collection[str] = (
             "past": past,
             "delay": max(delays, default=0),
             "into_first": len(projections),
+            "imaginary": len(projections) + real,
             "into_last": len(projections) + len(rows),
         }
-        _mark_twins(rows, sources)
+        _mark_twins(rows[:real], sources[:real])
+        _mark_twins(rows[real:], sources[real:])
         populations.append(fields)
         projections += rows
         first += population.neurons
@@ -194,88 +173,6 @@ def _round_steps(network: Network, planes: list[Plane], places: dict[str, int]) 
     return min([1 if network.early_exit else longest, *backward])
 
 
-def _population(builders: ArrayBuilders, plane: Plane, reach: int) -> Fields:
-    """Return the fields of neurons whose activation stays within `reach`.
-
-    Parameters are stored for a few rows where they repeat.
-    """
-    population = plane.population
-    shape = population.shape
-    reach <<= ALIGN_BITS
-    no_current = bool((population.current_decay == DECAY_ONE).all())
-    leaks = not (population.voltage_decay == 0).all()
-    encodes = population.kind in ENCODERS
-    threshold = population.threshold << (DELTA_BITS if encodes else ALIGN_BITS)
-    factors: tuple[NDArray[np.int32], ...] = (
-        DECAY_ONE - population.current_decay,
-        DECAY_ONE - population.voltage_decay,
-    )
-    levels: tuple[NDArray[np.int32], ...] = (
-        np.full_like(threshold, UNREACHABLE) if population.kind == "integrator" else threshold,
-        population.bias << population.bias_exponent + (ALIGN_BITS if encodes else 0),
-    )
-    reset = _reset(population)
-    if reset != TO_ZERO:
-        lowest = np.maximum(population.min_voltage << ALIGN_BITS, 1 - STATE_HALF)
-        adaptive = population.reset == "adaptive"
-        amount = population.threshold_step if adaptive else population.reset_value
-        levels = (*levels, amount << ALIGN_BITS, lowest)
-        if adaptive:
-            further = population.threshold_decay, population.refractory_decay
-            factors = *factors, DECAY_ONE - further[0], DECAY_ONE - further[1]
-    repeats = len(shape) == 3 and all(value.shape != shape for value in (*factors, *levels))
-    period = population.neurons
-    if repeats:
-        row_neurons = shape[0] * shape[2]
-        period = min(period, row_neurons * max(1, PERIOD // row_neurons))
-    if is_modular(population) or encodes:
-        update = {"sigma_delta": SIGMA_DELTA, "delta": DELTA}.get(population.kind, SUM)
-    elif (
-        reset != TO_ZERO or population.value_bits > 1 or not (no_current or reach <= 2 * STATE_HALF)
-    ):
-        update = GENERAL_VALUES if no_current else GENERAL
-    elif no_current and reach < STATE_HALF:
-        update = LEAK if leaks else PLAIN
-    else:
-        update = WRAP if no_current else CURRENT
-    return {
-        "kind": PLANE if encodes and not plane.is_first else KINDS[population.kind],
-        "neurons": population.neurons,
-        "channels": shape[0],
-        "stride": padded_stride(population.neurons),
-        "period": period,
-        "max_value": plane.sent.max_value,
-        "factors": builders.factors.add(_parameter_rows(factors, shape, period)),
-        "levels": builders.levels.add(_parameter_rows(levels, shape, period)),
-        "update": update,
-        "uniform": int(all((v == v.flat[0]).all() for v in (*factors, *levels))),
-        "reset": reset,
-        "refractory": population.refractory,
-    }
-
-
-def _parameter_rows(
-    values: Sequence[NDArray[np.int32]], shape: tuple[int, ...], period: int
-) -> NDArray[np.int32]:
-    """Join parameters of the first `period` neurons, channels last, each repeated over `shape`."""
-    rows = np.empty((len(values), period), np.int32)
-    for row, value in zip(rows, values, strict=True):
-        if value.size == 1:
-            row[:] = value.flat[0]
-        else:
-            row[:] = np.broadcast_to(value, shape).reshape(-1)[hwc_order(shape)[:period]]
-    return rows.reshape(-1)
-
-
-def _reset(population: Population) -> int:
-    """Return the reset of a population, as the core names it."""
-    if population.max_spikes > 1:
-        return SEVERAL
-    if population.reset == "zero":
-        return TO_VALUE if population.refractory or population.bounded else TO_ZERO
-    return RESETS[population.reset]
-
-
 def _accumulator(
     population: Population, sources: Sequence[Population], rows: list[Fields]
 ) -> tuple[Fields, int]:
@@ -294,13 +191,19 @@ def _accumulator(
         highest += row["highest"] * scale
         lowest += row["lowest"] * scale
     messages = is_modular(population) or population.kind in ENCODERS
-    wide = not direct or messages or highest > 2**15 - 1 or lowest > 2**15
+    narrow = highest <= 2**15 - 1 and lowest <= 2**15
+    wide = not (direct and narrow) or messages or population.kind in RESONATORS
     reach = max(highest, lowest) << common if direct else -1
     for row in rows:
         if wide:
             row["by_target"] = 0
     left = common if messages else ALIGN_BITS + common
     return {"wide": int(wide), "left": left}, 0 if messages else reach
+
+
+def _real_first(projections: Sequence[Projection]) -> list[Projection]:
+    """Sort projections: those that add to the imaginary input of a population come last."""
+    return sorted(projections, key=lambda projection: projection.component == "imag")
 
 
 def _mark_twins(rows: list[Fields], sources: Sequence[Population]) -> None:
@@ -332,7 +235,8 @@ def _accumulator_sizes(
                 together = max(together, frames)
                 sizes["image"] = max(sizes["image"], frames * row["frame"])
         key = "sums32" if population["wide"] else "sums16"
-        sizes[key] = max(sizes[key], together * population["neurons"])
+        sums = 2 if population["update"] in (RF, RF_IZ) else 1
+        sizes[key] = max(sizes[key], sums * together * population["neurons"])
     return sizes
 
 
@@ -370,7 +274,8 @@ def _incoming(
                 row = _projection(builders, projection, plane.sent, population, costs, plastic)
                 row["left"] += 8 * plane.byte
                 row["negate"] ^= int(plane.negative)
-                rows.append({"source": place, "neurons": population.neurons, **row})
+                row |= {"source": place, "neurons": population.neurons}
+                rows.append({**row, "real": projection.component == "real"})
                 sources.append(plane.sent)
     return rows, sources
 

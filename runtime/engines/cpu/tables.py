@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from ...errors import EngineError
 from .library import OTHER_SOURCES, core
 
-FORMAT = 4  # PM_FORMAT of core.h, whose structures and constants these are
+FORMAT = 5  # PM_FORMAT of core.h, whose structures and constants these are
 BLOCK, LANES, HALF_LANES, PART_BITS, MAX_STEPS, WEIGHT_MARGIN = 64, 16, 8, 6, 16, 320
-KINDS = {"input": 0, "cuba": 1, "integrator": 2, "delta": 1, "sigma_delta": 1}
+KINDS = {"input": 0, "cuba": 1, "integrator": 2, "delta": 1, "sigma_delta": 1, "rf": 1, "rf_iz": 1}
 PLANE = 3  # the kind of populations whose values another one writes
-PLAIN, LEAK, WRAP, CURRENT, GENERAL_VALUES, GENERAL, SIGMA_DELTA, DELTA, SUM = range(9)
+PLAIN, LEAK, WRAP, CURRENT, GENERAL_VALUES, GENERAL = range(6)
+RF, RF_IZ, SIGMA_DELTA, DELTA, SUM = range(6, 11)
 TO_ZERO, TO_VALUE, SUBTRACT, DELAYED, SEVERAL, ADAPTIVE = range(6)
 CONV, SPARSE, DEPTHWISE = range(3)
 POPULATION = tuple(
@@ -42,6 +43,7 @@ POPULATION = tuple(
         "reset",
         "refractory",
         "further",
+        "imaginary",
     ]  # noqa: SIM905
 )
 PROJECTION = tuple(

@@ -4,15 +4,19 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from dense_path import force_dense_path
 from numpy.typing import NDArray
+from traces import assert_same
 
 from pumice import place
-from pumice.runtime import Conv, Dense, EarlyExit, Network, Population, Projection, Sparse
+from pumice.runtime import Conv, Dense, EarlyExit, Network, Population, Projection, Sparse, Trace
 from pumice.runtime.divergence import first_divergence
 from pumice.runtime.engines import reference
+from pumice.runtime.engines.cpu import engine as cpu
 from pumice.runtime.engines.run import run
 from pumice.runtime.errors import EngineError, FileError, NetworkError, PlacementError
 from pumice.runtime.files import network_digest, read_network, write_network
@@ -74,7 +78,7 @@ def drawn_events(timesteps: int = 24) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("margins", [(), (0, 1, 2, 2, 1, 1, 0)])
-@pytest.mark.parametrize("engine", [pytest.param("lava", marks=pytest.mark.lava)])
+@pytest.mark.parametrize("engine", ["cpu", "onnx", pytest.param("lava", marks=pytest.mark.lava)])
 def test_every_engine_has_the_states_of_the_reference(
     engine: str, margins: tuple[int, ...]
 ) -> None:
@@ -88,10 +92,51 @@ def test_every_engine_has_the_states_of_the_reference(
     assert expected.steps.tolist() == trace.steps.tolist()
 
 
-@pytest.mark.parametrize("engine", ["cpu", "onnx", "c"])
-def test_an_engine_without_such_neurons_says_so(engine: str) -> None:
+def test_variants_and_threads_of_the_core_are_equal() -> None:
+    network, events = resonator_network(), drawn_events()
+    expected = reference.run(network, events, "states")
+    for variant in cpu.VARIANTS:
+        for threads in (1, 2):
+            assert_same(cpu.run(network, events, "states", threads, variant), expected)
+
+
+@pytest.mark.parametrize("products", [False, True])
+def test_threads_that_share_a_sample_are_equal(products: bool) -> None:
+    network, events = resonator_network(), drawn_events()
+    if products:
+        force_dense_path(network)
+    expected = reference.run(network, events, "states")
+    with patch.multiple(cpu, WORK=0, SHARE=1):
+        for variant in cpu.VARIANTS:
+            assert_same(cpu.run(network, events[:, :1], "states", 3, variant), first(expected))
+
+
+def first(trace: Trace) -> Trace:
+    """The first sample of a trace."""
+    parts = {
+        key: {name: array[:, :1] for name, array in getattr(trace, key).items()}
+        for key in ("spikes", "voltages", "currents")
+    }
+    counts = {name: array[:1] for name, array in trace.counts.items()}
+    return replace(trace, batch=1, counts=counts, steps=trace.steps[:1], **parts)
+
+
+def test_a_stream_may_be_cut_anywhere() -> None:
+    network, events = resonator_network(), drawn_events()
+    whole = reference.run(network, events)
+    states = cpu.initial_state(network, events.shape[1])
+    cuts = ((0, 5), (5, 6), (6, 24))
+    parts = [cpu.run_from_state(network, states, events[a:b]) for a, b in cuts]
+    for name in ("conv", "loop", "out"):
+        joined = np.concatenate([part.spikes[name] for part in parts])
+        assert np.array_equal(joined, whole.spikes[name])
+    cpu.silence(network, states, "out")
+    assert not states.voltage[:, -7:].any() and not states.current[:, -7:].any()
+
+
+def test_an_engine_without_such_neurons_says_so() -> None:
     with pytest.raises(EngineError, match="conv: has a resonate-and-fire neuron, which"):
-        run(resonator_network(), drawn_events(2), engine)
+        run(resonator_network(), drawn_events(2), "c")
 
 
 def test_a_file_holds_them_and_others_keep_their_digest(tmp_path: Path) -> None:
