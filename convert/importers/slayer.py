@@ -89,6 +89,10 @@ def _export_block(number: int, block: Any) -> Entries:
         return {"type": np.array(kind.encode())}
     if getattr(block, "shape", None) is None:
         raise NetworkError(f"block {number} ({kind}): has no shape yet; run it once on any events")
+    if getattr(getattr(block, "neuron", None), "real_norm", None) is not None:
+        raise NetworkError(
+            f"block {number} ({kind}): SLAYER does not export the norms of resonators; use none"
+        )
     recorder = _GroupRecorder()
     with _preserve_weight_norm(block):
         try:
@@ -97,6 +101,14 @@ def _export_block(number: int, block: Any) -> Entries:
             raise NetworkError(
                 f"block {number} ({kind}): its pre_hook_fx gives no integers for export; "
                 "leave it at the neuron's quantize_8bit"
+            ) from None
+        except (AttributeError, NotImplementedError):
+            synapse = getattr(block, "synapse", getattr(block, "input_synapse", None))
+            if not getattr(synapse, "complex", False):
+                raise
+            raise NetworkError(
+                f"block {number} ({kind}): SLAYER exports dense blocks of resonators alone; "
+                "use Dense"
             ) from None
     entries = recorder.entries
     entries["delayShift"] = np.array(int(getattr(block, "delay_shift", True)))

@@ -144,13 +144,14 @@ from lava.lib.dl import slayer
 
 def blocks():
     neuron = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03}
-    layers = [slayer.block.cuba.Dense(neuron, 12, 8), slayer.block.rf.Dense(RF, 8, 4)]
+    layers = [slayer.block.cuba.Dense(neuron, 12, 8), slayer.block.adrf.Dense(RF, 8, 4)]
     values = torch.ones(1, 12, 5)
     for block in layers:
         values = block(values)
     return layers
 
-RF = {"threshold": 1.0, "period": 5, "decay": 0.1}
+DECAYS = {"threshold_decay": 0.1, "refractory_decay": 0.1}
+RF = {"threshold": 1.0, "threshold_step": 0.1, "period": 5, "decay": 0.1, **DECAYS}
 """
 
 
@@ -164,4 +165,4 @@ def test_a_file_that_imports_lava_dl_can_be_checked(tmp_path: Path) -> None:
     layers = json.loads(process.stdout)["diagnostics"]
     support = {layer["node"]: (layer["support"], layer["reason"]) for layer in layers}
     assert process.returncode == 1 and support["dense0"][0] == "exact"
-    assert support["dense1"] == ("unsupported", "has complex weights of resonators")
+    assert support["dense1"] == ("unsupported", "has complex weights, but ADRF_PHASE neurons")

@@ -53,11 +53,11 @@ def test_unsupported_layer_of_a_file_does_not_hide_the_others(tmp_path: Path) ->
     path = write_file(tmp_path, ".net")
     with h5py.File(path, "a") as file:
         del file["layer/1/neuron/type"]
-        file["layer/1/neuron/type"] = "RF_PHASE"
+        file["layer/1/neuron/type"] = "ADRF"
     report = check_compatibility(path)
     assert [each.support for each in report.diagnostics] == ["exact", "unsupported"]
     assert (report.supported_percent, report.unsupported[0].node) == (50.0, "dense1")
-    assert report.unsupported[0].remedy == "use CUBA, ALIF or sigma-delta neurons"
+    assert report.unsupported[0].remedy == "use CUBA, ALIF, RF or sigma-delta neurons"
 
 
 def test_missing_options_are_diagnosed(tmp_path: Path) -> None:

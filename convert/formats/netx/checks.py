@@ -11,12 +11,13 @@ import numpy as np
 
 from ....runtime.population import LIMITS
 from ...diagnostics import LayerDiagnostic, Support
+from .resonators import RESONATOR_KINDS, find_resonator_problem
 from .schema import Layer
 
 LIF_NEURONS = ("CUBA", "LOIHI")
 SIGMA_DELTA = "SDNN"
 ADAPTIVE = "ALIF"
-SUPPORTED_NEURONS = (*LIF_NEURONS, ADAPTIVE, SIGMA_DELTA)
+SUPPORTED_NEURONS = (*LIF_NEURONS, ADAPTIVE, *RESONATOR_KINDS, SIGMA_DELTA)
 SIGMA_DELTA_LAYERS = ("input", "conv", "convT", "pool", "unpool", "dense")
 SUPPORTED_LAYERS = {
     "input": "events from outside",
@@ -70,8 +71,10 @@ def _find_problem(layer: Layer) -> tuple[str, str] | None:
     """Reason and remedy where the layer itself is not supported."""
     if layer.kind not in SUPPORTED_LAYERS:
         return f"a layer of type {layer.kind!r}", "use " + ", ".join(SUPPORTED_LAYERS)
-    if layer.has("weight/imag") or layer.has("weight/real"):
-        return "complex weights of resonators", "use CUBA neurons"
+    complex_weights = layer.has("weight/imag") or layer.has("weight/real")
+    if complex_weights and layer.neuron_type() not in RESONATOR_KINDS:
+        neuron = layer.neuron_type() or "no"
+        return f"complex weights, but {neuron} neurons", "use resonate-and-fire neurons (RF)"
     if layer.kind in POOLING_LAYERS and _overlaps(layer):
         return (
             "windows that overlap or are padded, which SLAYER lets run into the next channel",
@@ -84,9 +87,11 @@ def _find_neuron_problem(layer: Layer, timing: Timing) -> tuple[str, str] | None
     """Reason and remedy where the neurons of the layer are not supported."""
     neuron = layer.neuron_type()
     if neuron and neuron not in SUPPORTED_NEURONS:
-        return f"neurons of type {neuron}", "use CUBA, ALIF or sigma-delta neurons"
+        return f"neurons of type {neuron}", "use CUBA, ALIF, RF or sigma-delta neurons"
     if neuron == SIGMA_DELTA:
         return _find_sigma_delta_problem(layer)
+    if neuron in RESONATOR_KINDS and (problem := find_resonator_problem(layer)):
+        return problem
     if neuron == ADAPTIVE and norm_shift(layer):
         return "a norm that divides the current of ALIF neurons", "use MeanOnlyBatchNorm or none"
     if layer.has("neuron/gradedSpike") and layer.integer("neuron/gradedSpike"):
@@ -165,6 +170,10 @@ def _add_notes(
         )
     if layer.neuron_type() == ADAPTIVE:
         notes.append("its thresholds adapt as in SLAYER (netx has no such neurons)")
+    if layer.neuron_type() in RESONATOR_KINDS:
+        notes.append(
+            "its resonators have the decays of the file, as in SLAYER (netx may lower them by 1)"
+        )
     if _never_fires(layer):
         notes.append("its threshold is the largest that the register holds: read by its voltage")
     if layer.kind == "dense" and not layer.neuron_type():

@@ -54,6 +54,7 @@ from .connections import (
     select_sources,
     to_8_bit,
 )
+from .resonators import RESONATOR_KINDS, build_resonators, weight_parts
 from .schema import Arrays, Layer, read_layers
 
 Shape = tuple[int, ...]
@@ -221,7 +222,8 @@ def _input_shape_and_bits(layers: list[Layer], options: NetxOptions) -> tuple[Sh
     if options.input_shape is not None:
         return as_shape(options.input_shape), options.value_bits
     if first.kind in ("dense", "dense_rec"):
-        return (first.integers("weight").size // int(np.prod(first.shape())),), options.value_bits
+        weights = next(weight_parts(first))[0].integers("weight")
+        return (weights.size // int(np.prod(first.shape())),), options.value_bits
     raise FileError(
         f"{first.name}: is the first layer, and the file has no input layer; give its input_shape"
     )
@@ -237,11 +239,16 @@ def _append_layer(
     population = _build_population(layer, source)
     if cursor.flat and layer.kind not in FLAT_LAYERS:
         raise FileError(f"{layer.name}: follows a flatten layer, needs to be dense")
-    connection, exponent = build_connection(layer, source.shape)
-    exponent += max(-norm_shift(layer), 0)
     source_delay, axon_delay = _layer_delays(layer, source, population)
     delay = cursor.axon_delay + cursor.block_delay + source_delay
-    projections = _split_by_delay(source, population, connection, exponent, delay)
+    projections = []
+    for part, component in weight_parts(layer):
+        connection, exponent = build_connection(part, source.shape)
+        exponent += max(-norm_shift(layer), 0)
+        several = _split_by_delay(source, population, connection, exponent, delay)
+        if component == "imag":
+            several = [replace(p, name=f"{p.name}-imag", component="imag") for p in several]
+        projections += several
     if layer.kind == "dense_rec":
         who = f"{layer.name}: weight_rec"
         weights, exponent = to_8_bit(layer.integers("weight_rec"), who)
@@ -263,6 +270,8 @@ def _build_population(layer: Layer, source: Population) -> Population:
         shape = source.shape
     if layer.neuron_type() == SIGMA_DELTA:
         return _build_sigma_delta(layer, shape)
+    if layer.neuron_type() in RESONATOR_KINDS:
+        return build_resonators(layer, shape)
     values: dict[str, Any] = {}
     for key in INTEGRATOR_DEFAULTS:
         if layer.neuron_type() and not layer.has(f"neuron/{key}"):

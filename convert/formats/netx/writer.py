@@ -19,8 +19,9 @@ from ....runtime.errors import MissingPackage, NetworkError
 from ....runtime.files import atomic_write
 from ....runtime.network import Network
 from ....runtime.neuron_types import list_features
-from ....runtime.population import ENCODERS, LIMITS, Population
+from ....runtime.population import ENCODERS, LIMITS, RESONATORS, Population
 from ....runtime.projection import Projection
+from .resonators import resonator_entries
 
 try:
     import h5py
@@ -86,8 +87,11 @@ def _layer_list(network: Network) -> list[Entries]:
         )
     flat = len(source.shape) == 1
     for population in chain:
-        forward, loop = _incoming_projections(network, population, source)
-        entries = _layer_entries(forward, loop, source, population)
+        if population.kind in RESONATORS:
+            entries = _resonator_layer(network, population, source)
+        else:
+            forward, loop = _incoming_projections(network, population, source)
+            entries = _layer_entries(forward, loop, source, population)
         if entries["type"] == b"conv":
             if flat:
                 raise NetworkError(f"{forward.name}: a .net file has no convolution of flat layers")
@@ -158,6 +162,27 @@ def _layer_entries(
     return entries | _dense_entries(forward, loop, source, target, weights)
 
 
+def _resonator_layer(network: Network, population: Population, source: Population) -> Entries:
+    """Entries of a dense layer of resonate-and-fire neurons, with a projection to each part."""
+    incoming = network.incoming(population.name)
+    parts = {projection.component: projection for projection in incoming}
+    chained = all(p.source == source.name and not p.delay for p in incoming)
+    if not chained or len(incoming) != 2 or len(parts) != 2 or len(population.shape) == 3:
+        raise NetworkError(
+            f"{population.name}: a resonate-and-fire layer of a .net file is flat, with one "
+            f"projection from {source.name} to each of its inputs, real and imag, without delay"
+        )
+    entries: Entries = {"type": np.bytes_("dense"), "shape": population.shape}
+    entries |= {"inFeatures": source.neurons, "outFeatures": population.neurons}
+    for component, projection in parts.items():
+        if not isinstance(projection.connection, Dense | Sparse):
+            raise NetworkError(f"{projection.name}: is into a flat layer, needs to be dense")
+        weights = _scaled_weights(projection, projection.connection)
+        _check_preserved(projection.name, weights)
+        entries[f"weight/{component}"] = weights
+    return entries | resonator_entries(population)
+
+
 def _conv_entries(connection: Conv, source: Population, target: Population) -> Entries:
     return {
         "type": np.bytes_("conv"),
@@ -190,13 +215,18 @@ def _dense_entries(
         recurrent = _scaled_weights(loop, loop.connection)
         entries |= {"type": np.bytes_("dense_rec"), "weight_rec": recurrent}
     parts = [entries[key] for key in ("weight", "weight_rec") if key in entries]
+    _check_preserved(forward.name, *parts)
+    return entries
+
+
+def _check_preserved(who: str, *parts: Integers) -> None:
+    """Raise `NetworkError` where netx would change weights."""
     if not _netx_preserves(*parts):
         low, high = min(part.min() for part in parts), max(part.max() for part in parts)
         raise NetworkError(
-            f"{forward.name}: netx would change its weights, {low} to {high}; it preserves even "
+            f"{who}: netx would change its weights, {low} to {high}; it preserves even "
             "ones of mixed sign up to 254, and not zeros alone"
         )
-    return entries
 
 
 def _neuron_entries(population: Population) -> Entries:

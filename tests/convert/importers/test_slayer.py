@@ -78,3 +78,21 @@ def test_every_block_is_diagnosed() -> None:
     kwta = block.KWTA(dict(NEURON), 4, 4, 2)
     supports = [f.support for f in check_compatibility([*blocks, kwta]).diagnostics]
     assert supports == ["exact", "exact", "unsupported"]
+
+
+def test_resonators_equal_their_file_unless_slayer_exports_them_in_part(tmp_path: Path) -> None:
+    library = require_slayer()
+    neuron = {"threshold": 1.0, "period": 7, "decay": 0.1}
+    blocks = [library.block.rf.Dense(neuron, 12, 8, weight_scale=3, weight_norm=True)]
+    run_blocks(blocks, EVENTS)
+    network, _ = from_slayer(blocks)
+    assert network == read_netx(write_blocks(blocks, tmp_path / "a.net"))[0]
+    normed = {**neuron, "norm": library.neuron.norm.MeanOnlyBatchNorm}
+    blocks = [library.block.rf.Dense(normed, 12, 8, weight_scale=3)]
+    run_blocks(blocks, EVENTS)
+    with pytest.raises(NetworkError, match="does not export the norms of resonators"):
+        from_slayer(blocks)
+    blocks = [library.block.rf.Conv(neuron, 1, 2, 3, weight_scale=3)]
+    run_blocks(blocks, EVENTS.reshape(20, 2, 1, 3, 4))
+    with pytest.raises(NetworkError, match="exports dense blocks of resonators alone"):
+        from_slayer(blocks)

@@ -305,7 +305,7 @@ def edit_file(path: Path, changes: dict[str, Any]) -> Path:
 
 UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "alif": ({"layer/1/neuron/type": "ALIF"}, "dense1: its neurons have no 'vThStep'"),
-    "rf": ({"layer/0/neuron/type": "RF_PHASE"}, "dense0: has neurons of type RF_PHASE"),
+    "rf": ({"layer/0/neuron/type": "RF_PHASE"}, "dense0: has no 'weight/real'"),
     "sdnn": ({"layer/0/neuron/type": "SDNN"}, "dense0 sends changes, but dense1"),
     "complex": ({"layer/0/weight": None, "layer/0/weight/imag": 1}, "complex weights"),
     "graded": ({"layer/0/neuron/gradedSpike": True}, "graded_spike=False"),
