@@ -24,7 +24,7 @@ class LayerSummary:
 
     Attributes:
         name: Name of the population.
-        kind: "input", "cuba" or "integrator".
+        kind: "input", "cuba", "integrator" or another kind of `Population`.
         shape: `(neurons,)` or `(channels, height, width)`.
         incoming: Each projection as "kind from source", with its delay where it has one.
         weight_bits: Largest bit width among the incoming weights, 0 without any.
@@ -159,7 +159,9 @@ def _list_encoders(network: Network, population: Population) -> tuple[str, ...]:
 
 def _describe_projection(projection: Projection) -> str:
     delay = f", delay {projection.delay}" if projection.delay else ""
-    return f"{connection_kind(projection.connection)} from {projection.source}{delay}"
+    kind = connection_kind(projection.connection)
+    imaginary = " (imag)" if projection.component == "imag" else ""
+    return f"{kind} from {projection.source}{imaginary}{delay}"
 
 
 def _count_weights(connection: Connection) -> int:

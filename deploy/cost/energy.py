@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...runtime.network import Network, is_modular
-from ...runtime.population import ENCODERS
+from ...runtime.population import ENCODERS, RESONATORS
 from ..targets.target import Certainty, Energy, Prices, Target, iter_constants
 from .traffic import Traffic
 from .workload import Workload, op_kind
@@ -125,14 +125,20 @@ def _update_items(prices: Prices[Energy], workload: Workload) -> Iterator[Energy
         ("active updates", workload.active, prices.active_update),
     ):
         for name, count in counts.items():
-            own = prices.sigma_delta_update if takes_messages(workload.network, name) else None
-            chosen = own or price
+            chosen = _own_update(prices, workload.network, name) or price
             if chosen:
                 yield EnergyItem(name, kind, (count, count), chosen.range)
     if prices.spike:
         for name in workload.active:
             if name in workload.events:
                 yield EnergyItem(name, "spikes", (workload.events[name],) * 2, prices.spike.range)
+
+
+def _own_update(prices: Prices[Energy], network: Network, name: str) -> Energy | None:
+    """Price of an update of neurons that are no LIF neurons, if there is one."""
+    if takes_messages(network, name):
+        return prices.sigma_delta_update
+    return prices.resonator_update if network.population(name).kind in RESONATORS else None
 
 
 def takes_messages(network: Network, name: str) -> bool:

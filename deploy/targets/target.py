@@ -136,6 +136,7 @@ class Prices(FrozenModel, Generic[Quantity]):
         active_update: One step of a neuron with input.
         sigma_delta_update: One step of a delta or sigma-delta neuron, or of their read-out, which
             has no decays, with or without input.
+        resonator_update: One step of a resonate-and-fire neuron, with or without input.
         spike: A spike that is generated.
         message: Its copy that is sent to one core.
         arrival: That copy read at the core.
@@ -155,6 +156,7 @@ class Prices(FrozenModel, Generic[Quantity]):
     idle_update: Quantity | None = None
     active_update: Quantity | None = None
     sigma_delta_update: Quantity | None = None
+    resonator_update: Quantity | None = None
     spike: Quantity | None = None
     message: Quantity | None = None
     arrival: Quantity | None = None

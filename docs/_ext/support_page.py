@@ -9,10 +9,11 @@ from pumice.convert.formats.nir.ops import NEURON_KINDS, OP_CONVERTERS, SPIKING_
 from pumice.convert.importers import norse, sinabs, snntorch, spikingjelly
 from pumice.convert.importers.open import SUFFIXES
 from pumice.convert.importers.torch_layers import LAYER_PARSERS
+from pumice.deploy.c.tables import HELD
 from pumice.deploy.targets.target import list_targets, read_target
 from pumice.runtime.engines.registry import ENGINES
 from pumice.runtime.exporters import EXPORTERS
-from pumice.runtime.neuron_types import FEATURES, LIF_FEATURES
+from pumice.runtime.neuron_types import FEATURES
 from pumice.runtime.population import LIMITS
 from pumice.train.data.readers.images import IMAGE_SUFFIXES
 from pumice.train.data.readers.recordings import RECORDING_SUFFIXES
@@ -21,6 +22,7 @@ from pumice.train.losses.registry import LossOptions
 from pumice.train.models.registry import MODELS
 from pumice.train.ssl.options import OBJECTIVES
 
+NETWORK_ENGINES = ("reference", "cpu", "onnx", "lava")  # the others run the firmware
 PURPOSES = {
     "reference": "numpy; the definition that all others are compared with",
     "cpu": "event-driven and dense compiled code; batches, threads, streams",
@@ -121,10 +123,10 @@ def _neuron_table() -> str:
             code(target.name)
             for target in targets
             if target.mcu or (target.neuron and target.neuron.features)
-            if target.mcu or name in target.neuron.features.value
+            if (name in HELD if target.mcu else name in target.neuron.features.value)
         ]
-        engines = "all" if name in LIF_FEATURES else "`reference`"
-        rows.append((name, engines, ", ".join(holding) if name in LIF_FEATURES else ""))
+        engines = "all" if name in HELD else ", ".join(map(code, NETWORK_ENGINES))
+        rows.append((name, engines, ", ".join(holding)))
     return table(("type", "engines", "targets"), rows)
 
 
