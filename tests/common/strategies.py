@@ -19,7 +19,7 @@ from pumice.runtime.arithmetic import ACTIVATION_LIMIT
 from pumice.runtime.connections import Connection, conv_output_size
 from pumice.runtime.early_exit import NEVER_EXIT
 from pumice.runtime.errors import NetworkError
-from pumice.runtime.population import RESONATORS
+from pumice.runtime.population import RESONATORS, Component
 
 Shape = tuple[int, ...]
 Events = dict[str, NDArray[np.uint8]]
@@ -150,13 +150,16 @@ def _layers(
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
     current_decay = draw(_parameters(rng, shape, (4096, 1024, 1, 0, 4095), 4096))
     room = min(ACTIVATION_LIMIT, max(1 << 18, int(np.min(current_decay)) << 12)) // len(incoming)
-    reach, projections, parts = 0, [], ("real", "imag") if complex_kind else ("real",)
+    parts: list[Component] = ["real"]
+    if complex_kind:
+        parts = draw(st.permutations(("real", "imag")))
+    reach, projections = 0, []
     for number, (source, connection, delay) in enumerate(incoming):
         bound = int(connection.sum_abs_weights().max(initial=0)) * source.max_value
         exponent = min(draw(st.sampled_from((0, 0, 1, -1, -3, -8, 7))), _highest(bound, room))
         reach += scale_bound(bound, exponent)
         label = f"{source.name}-{name}-{number}"
-        part = draw(st.sampled_from(parts)) if number else parts[-1]
+        part = parts[number] if number < len(parts) else draw(st.sampled_from(parts))
         projections.append(Projection(label, source.name, name, connection, exponent, delay, part))
     scale = draw(st.sampled_from((0.02, 0.02, 0.1, 0.1, 0.3, 1.0, 0.0)))
     top = min(int(reach * scale), 131071)

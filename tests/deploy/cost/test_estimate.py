@@ -27,6 +27,7 @@ from pumice.runtime import Dense, EarlyExit, Network, Population, Program, Proje
 from pumice.runtime.engines.reference import run
 from pumice.runtime.errors import EngineError, PlacementError
 from pumice.runtime.op_counts import count_ops
+from pumice.runtime.population import SPIKING
 
 Events = dict[str, NDArray[np.uint8]]
 
@@ -204,7 +205,7 @@ def test_counts_equal_those_of_following_each_event(
     assert updates == pytest.approx(everything.total_neuron_updates)
     assert loads.active.sum() / trace.batch == pytest.approx(expected["active"])
     spikes = sum(
-        n for name, n in workload.events.items() if network.population(name).kind == "cuba"
+        n for name, n in workload.events.items() if network.population(name).kind in SPIKING
     )
     assert loads.spikes.sum() / trace.batch == pytest.approx(spikes)
     if all(projection.delay == 0 for projection in network.projections):

@@ -25,6 +25,7 @@ from pumice.runtime import Dense, Network, Population, Projection, Trace, networ
 from pumice.runtime.engines import onnx as engine
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import FileError
+from pumice.runtime.population import SPIKING
 
 
 def small_network() -> Network:
@@ -71,7 +72,7 @@ def run_stepwise(network: Network, events: Events) -> Trace:
         carried[state["name"]] = np.zeros(shape, numpy_types[types[state["name"]]])
     names = [output.name for output in session.get_outputs()]
     spikes: dict[str, list[NDArray[Any]]] = {
-        p.name: [] for p in network.topological_order if p.kind == "cuba"
+        p.name: [] for p in network.topological_order if p.kind in SPIKING
     }
     voltages: dict[str, list[NDArray[Any]]] = {
         p.name: [] for p in network.topological_order if p.kind == "integrator"
@@ -84,7 +85,7 @@ def run_stepwise(network: Network, events: Events) -> Trace:
             spikes[name].append(results[f"{name}/spikes"])
         for name in voltages:
             voltages[name].append(results[f"{name}/voltage_next"].astype(np.int32))
-    counted = [*network.inputs, *(p for p in network.topological_order if p.kind == "cuba")]
+    counted = [*network.inputs, *(p for p in network.topological_order if p.kind in SPIKING)]
     return Trace(
         timesteps,
         batch,
