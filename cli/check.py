@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import (
+    InputScale,
     InputShape,
     Json,
     ModelName,
@@ -41,6 +42,7 @@ def check(
     timing: Timing = "slayer",
     skip_layers: SkipLayers = 0,
     signed: SignedInput = False,
+    input_scale: InputScale = 1.0,
     as_json: Json = False,
 ) -> None:
     """Check which layers of a model are supported.
@@ -53,7 +55,7 @@ def check(
     from .output import print_json, print_table, print_warning
 
     settings = parse_import_settings(
-        input_shape, value_bits, dt, reset, timing, skip_layers, signed
+        input_shape, value_bits, dt, reset, timing, skip_layers, signed, input_scale
     )
     check_model(model)
     notes: list[str] = []

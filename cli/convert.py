@@ -8,6 +8,7 @@ import typer
 from .options import (
     DataFolder,
     EventsFile,
+    InputScale,
     InputShape,
     Json,
     ModelName,
@@ -80,6 +81,7 @@ def convert(
     timing: Timing = "slayer",
     skip_layers: SkipLayers = 0,
     signed: SignedInput = False,
+    input_scale: InputScale = 1.0,
     as_json: Json = False,
 ) -> None:
     """Quantize a model to an integer network.
@@ -95,7 +97,7 @@ def convert(
     from .output import print_json, print_warning
 
     settings = parse_import_settings(
-        input_shape, value_bits, dt, reset, timing, skip_layers, signed
+        input_shape, value_bits, dt, reset, timing, skip_layers, signed, input_scale
     )
     check_model(model)
     path = output or default_output(model)

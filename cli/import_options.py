@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from ..train.export import ImportSettings
 
 
-def parse_import_settings(
+def parse_import_settings(  # noqa: PLR0913 (one per option)
     input_shape: str | None,
     value_bits: int,
     dt: float | None,
@@ -14,6 +14,7 @@ def parse_import_settings(
     timing: Literal["slayer", "synchronous", "pipelined"],
     skip_layers: int,
     signed: bool,
+    input_scale: float,
 ) -> "ImportSettings":
     """Parse settings of `convert`; raises `NetworkError` for an invalid shape."""
     return {
@@ -24,6 +25,7 @@ def parse_import_settings(
         "timing": timing,
         "skip_layers": skip_layers,
         "signed": signed,
+        "input_scale": input_scale,
     }
 
 

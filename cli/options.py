@@ -51,6 +51,15 @@ InputShape = Annotated[
 ValueBits = Annotated[
     int, typer.Option("--value-bits", min=1, max=8, help="Bits of each input value.")
 ]
+InputScale = Annotated[
+    float,
+    typer.Option(
+        "--input-scale",
+        metavar="NUMBER",
+        help="What one unit of an input value is to a model of float weights, such as 0.00392 "
+        "(1/255) where it takes pixels from 0 to 1.",
+    ),
+]
 TimeStep = Annotated[
     float | None, typer.Option("--dt", help="Time step of a .nir file, in seconds.")
 ]

@@ -34,6 +34,7 @@ class ImportSettings(TypedDict, total=False):
     timing: Literal["slayer", "synchronous", "pipelined"]
     skip_layers: int
     signed: bool
+    input_scale: float
 
 
 def convert(
@@ -63,7 +64,8 @@ def convert(
             "delayed_subtract", what spikes do where the file omits it or has 0) for NIR; for `.net`
             files `timing` ("slayer" by default, "synchronous" as netx with resets, "pipelined" as
             netx without) `skip_layers`, the number of layers to leave out at the beginning, and
-            `signed`, whether input values may be negative.
+            `signed`, whether input values may be negative; for models of float weights
+            `input_scale`, what one unit of an input value is to them: 1/255 for pixels from 0 to 1.
 
     Returns:
         The integer network, with the provenance of the model.
@@ -140,6 +142,10 @@ def to_importable(model: Any, **import_settings: Unpack[ImportSettings]) -> Floa
             raise NetworkError(f"convert: unknown option {name!r}; known are {', '.join(known)}")
     if isinstance(model, str | os.PathLike):
         model = load_model(model)
+    if import_settings.get("input_scale", 1) != 1 and isinstance(
+        model, TrainedModel | SpikingNetwork
+    ):
+        raise NetworkError("input_scale: the model was trained on the integers that it will read")
     if isinstance(model, TrainedModel):
         return replace(export_network(model.network), provenance=model.provenance)
     if isinstance(model, SpikingNetwork):

@@ -1,11 +1,14 @@
 """Open a model of any kind: a file, torch layers or SLAYER blocks."""
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ...runtime.errors import FileError, NetworkError
 from ...runtime.files import read_network
@@ -70,6 +73,8 @@ class ImportOptions:
             or "pipelined" (netx without); see `pumice.convert.formats.netx.reader`.
         skip_layers: Number of layers of a `.net` file to leave out at the beginning.
         signed: Whether input values of a `.net` file may be negative, as those of images.
+        input_scale: What one unit of an input value is to a model of float weights: 1/255 where it
+            takes pixels from 0 to 1. Its first weights are multiplied by it.
     """
 
     input_shape: tuple[int, ...] | None = None
@@ -79,6 +84,7 @@ class ImportOptions:
     timing: Timing = "slayer"
     skip_layers: int = 0
     signed: bool = False
+    input_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,33 @@ def inspect_model(model: Any, options: ImportOptions) -> ImportedModel:
 
     Raises:
         FileError: The file is absent or damaged.
+        NetworkError: `input_scale` is no positive number.
     """
+    scale = options.input_scale
+    if not 0 < scale < math.inf:
+        raise NetworkError(f"input_scale is {scale!r}, needs a number above 0")
+    imported = _open_model(model, options)
+    if scale == 1:
+        return imported
+    return replace(imported, build=lambda: _scale_inputs(imported.build(), scale))
+
+
+def _scale_inputs(network: Network | FloatNetwork, scale: float) -> FloatNetwork:
+    """Multiply the weights of what reads the input."""
+    if isinstance(network, Network):
+        raise NetworkError(
+            "input_scale: the weights are integers already; it is for models of float weights"
+        )
+    projections = (
+        replace(each, weights=each.weights * np.float32(scale))
+        if each.source == network.input_name
+        else each
+        for each in network.projections
+    )
+    return replace(network, projections=tuple(projections))
+
+
+def _open_model(model: Any, options: ImportOptions) -> ImportedModel:
     if isinstance(model, Network):
         return ImportedModel("network", _exact_diagnostics(model), lambda: model)
     if isinstance(model, FloatNetwork):

@@ -67,7 +67,8 @@ def population_scale(  # noqa: PLR0913 (numbers that decide the scale)
 
     It is limited by the registers: of the current, which holds `headroom` thresholds before it
     wraps; of the bias; for an integrator of 1.5 times the largest voltage it is known to reach; and
-    by the weight exponents of the other projections (at most 7).
+    by the weight exponents of the other projections (at most 7). Below those limits, weights of
+    mixed sign use all their bits by a negative exponent (`fine_weight_exponent`).
 
     Args:
         peaks: Largest absolute weight of each projection into the population; those of all-zero
@@ -89,7 +90,10 @@ def population_scale(  # noqa: PLR0913 (numbers that decide the scale)
     represented = headroom * threshold or HEADROOM * max_abs_voltage
     highest = THRESHOLD_LIMIT / represented if represented > 0 else finest
     largest = MAX_BIAS / max_abs_bias if max_abs_bias > MIN_NORMAL else finest
-    return min(finest, coarsest, highest, largest)
+    scale = min(finest, highest, largest)
+    if scale < finest and not one_sign:
+        scale = finest * 2.0 ** math.floor(math.log2(scale / finest))
+    return min(scale, coarsest)
 
 
 def channel_scale(peaks: list[float], threshold: float, bias: float, bits: int) -> float:

@@ -5,6 +5,7 @@ Without the library, classes of the same names and attributes replace it.
 
 import importlib
 import importlib.util
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pumice.convert.importers.snntorch import from_snntorch
+from pumice.runtime.engines.reference import run
 from pumice.runtime.errors import NetworkError
+from pumice.train import convert
+from pumice.train.models.conv import ConvNet
 
 EVENTS = (np.random.default_rng(1).random((15, 3, 16)) < 0.4).astype(np.uint8)
 
@@ -168,3 +172,36 @@ def test_unsupported_layers_are_errors_that_name_the_parameter(snn: Any, name: s
 def test_unsupported_neurons(snn: Any) -> None:
     with pytest.raises(NetworkError, match="Lapicque is not a supported layer"):
         from_snntorch([nn.Linear(16, 2), snn.Lapicque(beta=0.5)], (16,))
+
+
+def test_pixels_from_0_to_1_are_read_as_integers_of_8_bits() -> None:
+    """The integers compute what the model does with its weights rounded to 8 bits."""
+    torch.manual_seed(0)
+    layers: Any = [nn.Linear(64, 32, bias=False), Leaky(0.9)]
+    layers += [nn.Linear(32, 10, bias=False), Leaky(0.9)]
+    for index in (0, 2):
+        weights = layers[index].weight.data.normal_(std=0.3 + 0.15 * index)
+        unit = weights.abs().max() / 127
+        layers[index].weight.data = (weights / unit).round() * unit
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 4, 64)).astype(np.uint8)
+    network = convert(layers, input_shape=(64,), value_bits=8, input_scale=1 / 255)
+    spikes = run(network, pixels).spikes
+    with torch.no_grad():
+        frames = torch.from_numpy(pixels).float() / 255
+        hidden = torch.stack([layers[1](layers[0](frame)) for frame in frames])
+        out = torch.stack([layers[3](layers[2](frame)) for frame in hidden])
+    first, last = (spikes[population.name] for population in network.populations[1:])
+    assert 0.1 < first.mean() < 0.5 and 0.1 < last.mean() < 0.5
+    assert np.mean(first != hidden.numpy()) < 0.002 and np.mean(last != out.numpy()) < 0.005
+
+
+def test_input_scale_is_refused_where_it_means_nothing() -> None:
+    layers = [nn.Linear(64, 3), Leaky(0.9)]
+    for wrong in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(NetworkError, match="input_scale is .*, needs a number above 0"):
+            convert(layers, input_shape=(64,), input_scale=wrong)
+    network = convert(layers, input_shape=(64,))
+    with pytest.raises(NetworkError, match="input_scale: the weights are integers already"):
+        convert(network, input_scale=0.5)
+    with pytest.raises(NetworkError, match="input_scale: the model was trained on the integers"):
+        convert(ConvNet((2, 8, 8), 3), input_scale=0.5)

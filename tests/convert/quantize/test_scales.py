@@ -23,9 +23,12 @@ def test_numpy_and_torch_round_to_the_same_integers() -> None:
 
 def test_scale_uses_all_bits_of_the_smallest_weights_within_the_registers() -> None:
     assert scales.population_scale([0.5, 2.0], threshold=1.0) == 254 / 0.5
-    assert scales.population_scale([1e-6], threshold=1.0) == 131071 / 16  # of a current's 24 bits
-    assert scales.population_scale([1e-6], threshold=1.0, headroom=1.0) == 131071
-    assert scales.population_scale([0.5], threshold=1.0, max_abs_bias=100.0) == 4095 * 128 / 6400
+    # a current of 24 bits holds 16 thresholds of 131071 / 16, and 254 million / 2^15 is below
+    assert scales.population_scale([1e-6], threshold=1.0) == 254e6 / 2**15
+    assert scales.population_scale([1e-6], threshold=1.0, headroom=1.0) == 254e6 / 2**11
+    assert scales.population_scale([1e-6], 1.0, one_sign=True, headroom=1.0) == 131071
+    # a bias of 4095 * 2^7 / 64 units: 81.9 units, and 508 / 2^3 is below
+    assert scales.population_scale([0.5], threshold=1.0, max_abs_bias=100.0) == 508 / 8
     assert scales.population_scale([1e-6, 1.0], threshold=0.0) == 254 * 128
     zeros = scales.max_abs(np.zeros(3, np.float32))
     assert scales.population_scale([zeros, 2.0], threshold=0.0) == 127
@@ -70,8 +73,8 @@ def test_thresholds_and_decays_fit_their_registers() -> None:
 
 
 def test_scale_of_an_integrator_is_limited_by_its_largest_voltage() -> None:
-    # 1.5 * 1000 real units fill 17 bits at 131071 / 1500; 254 / 0.5 would be finest
-    assert scales.population_scale([0.5], 0.0, max_abs_voltage=1000.0) == 131071 / 1500
+    # 1.5 * 1000 real units fill 17 bits at 131071 / 1500, 87.4; 254 / 0.5 would be finest
+    assert scales.population_scale([0.5], 0.0, max_abs_voltage=1000.0) == 254 / 0.5 / 8
     assert scales.population_scale([0.5], 0.0, max_abs_voltage=100.0) == 254 / 0.5
 
 
