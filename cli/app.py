@@ -1,5 +1,7 @@
 """The command `pumice`: its verbs, its exit codes and its one-line error messages."""
 
+import functools
+import math
 import re
 import sys
 import warnings
@@ -31,6 +33,7 @@ from .train_hrsnn import train_hrsnn
 from .verify import verify
 
 MAX_LINE = 2000
+MAX_INTEGER = (1 << 31) - 1  # of an option; the largest counts are far below
 app = typer.Typer(
     help="Train spiking neural networks, quantize them, deploy them to neuromorphic chips and "
     "verify them bit for bit.",
@@ -61,9 +64,29 @@ VERBS: dict[str, Callable[..., None]] = {
     "targets": targets,
     "doctor": doctor,
 }
+
+
+def check_numbers(verb: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a verb to reject options that are infinite, or integers of more than 32 bits."""
+
+    @functools.wraps(verb)
+    def run_checked(**options: Any) -> None:
+        for name, value in options.items():
+            if isinstance(value, int | float) and not abs(value) <= MAX_INTEGER:
+                from ..runtime.errors import DataError
+
+                flag = name.replace("_", "-")
+                finite = isinstance(value, int) or math.isfinite(value)
+                needs = f"a number up to {MAX_INTEGER}" if finite else "a finite number"
+                raise DataError(f"--{flag}: needs {needs}")
+        verb(**options)
+
+    return run_checked
+
+
 for name, verb in VERBS.items():
-    app.command(name)(verb)
-app.command("eval", hidden=True)(evaluate)
+    app.command(name)(check_numbers(verb))
+app.command("eval", hidden=True)(check_numbers(evaluate))
 
 
 def show_version(requested: bool) -> None:
@@ -108,6 +131,10 @@ def run_command(arguments: Sequence[str]) -> int:
         return print_error(str(error))
     except UnicodeEncodeError as error:  # a name of a file or folder, which the text would hold
         return print_error(f"{error.object}: is a name that is not UTF-8; rename it")
+    except RecursionError:
+        return print_error("the input is nested too deeply")
+    except MemoryError as error:
+        return print_error(f"needs more memory than there is: {error}".rstrip(": "))
     except Exception as error:
         from ..runtime.errors import PumiceError
 

@@ -1,5 +1,6 @@
 """Parse the options that describe an imported model."""
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def _parse_shape(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = text.split(",")
-    if len(parts) not in (1, 3) or not all(part.strip().isdecimal() for part in parts):
+    if len(parts) not in (1, 3) or not all(re.fullmatch(r"\s*\d{1,9}\s*", part) for part in parts):
         raise NetworkError(
             f"--input-shape {text}: needs one number of neurons, or channels,height,width"
         )

@@ -1,6 +1,7 @@
 """`pumice stream`: classify events as they arrive, and print predictions as JSON lines."""
 
 import json
+import re
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -139,7 +140,7 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
 
     if text is None:
         return None
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
+    sides = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text, re.ASCII)
+    if not sides:
         raise DataError(f"--sensor {text}: needs the form 128x96, width x height")
-    return int(width), int(height)
+    return int(sides[1]), int(sides[2])

@@ -8,6 +8,7 @@ from pydantic_core import PydanticSerializationError
 
 from ..runtime.errors import DataError, FileError
 from ..runtime.files import write_files
+from ..runtime.input_file import open_input
 from ..runtime.strict_json import parse_json
 from .csv import to_csv
 from .model import AccuracyCurve, Report
@@ -55,7 +56,10 @@ def to_json(report: Report) -> str:
 def read_report(path: str | os.PathLike[str]) -> Report:
     """Read a `report.json`; raises `FileError` where it is absent or invalid."""
     try:
-        return TypeAdapter(Report).validate_python(parse_json(Path(path).read_bytes()))
+        with open_input(path) as file:
+            return TypeAdapter(Report).validate_python(parse_json(file.read()))
+    except DataError as error:
+        raise FileError(str(error)) from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
@@ -73,8 +77,11 @@ def read_curve(name: str, path: str | os.PathLike[str]) -> AccuracyCurve:
     there is none.
     """
     try:
-        values = parse_json(Path(path).read_bytes())["accuracy"]
+        with open_input(path) as file:
+            values = parse_json(file.read())["accuracy"]
         accuracy = tuple(float(value) for value in values)
+    except DataError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: has no list 'accuracy' ({error})") from error
     if not all(0 <= value <= 1 for value in accuracy):

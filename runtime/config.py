@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import RecipeError
+from .errors import DataError, RecipeError
 from .suggest import suggest
 from .toml import parse_toml, read_toml
 
@@ -68,6 +68,8 @@ def load_config(
         values, text = read_toml(path)
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    except DataError as error:
+        raise RecipeError(str(error)) from None
     except ValueError as error:
         raise RecipeError(f"{path}: is not TOML: {error}") from error
     for override in overrides:

@@ -28,6 +28,7 @@ from .connections import CONNECTION_KINDS, Connection, connection_kind
 from .early_exit import EarlyExit
 from .encoders.encoder import encoder_from_dict, encoder_to_dict
 from .errors import FileError, NetworkError
+from .input_file import check_lfs_pointer
 from .network import Network
 from .packing import Packing, pack, unpack
 from .population import Population, default_fields
@@ -39,21 +40,9 @@ from .strict_json import parse_json
 FORMAT_VERSION = 3
 READABLE_VERSIONS = (1, 2, 3)
 PACKED_VALUES = 64  # arrays of fewer would take more room for what describes them
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 DIGEST_VERSION = 1  # what a network computes has one digest, whatever the version of the file
 STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
 Arrays = Mapping[str, NDArray[Any]]
-
-
-def check_lfs_pointer(path: str | os.PathLike[str]) -> None:
-    """Raise `FileError` where the file is a Git LFS pointer instead of what it stands for."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(len(LFS_POINTER))
-    except OSError:
-        return  # the reader says why
-    if head == LFS_POINTER:
-        raise FileError(f"{path}: is a Git LFS pointer, not the file itself; run: git lfs pull")
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import re
 import tomllib
 from typing import Any
 
+from .input_file import open_input
+
 MAX_BYTES = 1 << 18  # of a file; a recipe with all keys has a few thousand
 MAX_KEY_PARTS = 32
 MAX_INTEGER = 1 << 63
@@ -43,9 +45,10 @@ def _check_integers(value: Any) -> None:
 def read_toml(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
     """Read and parse the file at `path`; returns its values and its text.
 
-    Raises `OSError` where it cannot be read, and `ValueError` where it is no TOML or too large.
+    Raises `OSError` where it cannot be read, and `ValueError` where it is no TOML or too large,
+    `DataError` of them where it is no regular file.
     """
-    with open(path, "rb") as file:
+    with open_input(path) as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES} bytes")

@@ -33,6 +33,7 @@ from .torch_layers import (
     has_own_forward,
     layer_kind,
     parse_layers,
+    unwrap,
 )
 
 
@@ -171,6 +172,9 @@ def _open_model(model: Any, options: ImportOptions) -> ImportedModel:
 
 
 def _open_layers(model: Any, options: ImportOptions) -> ImportedModel:
+    if isinstance(model, type):
+        raise NetworkError(f"{model.__name__}: is a class; give an object of it")
+    model = unwrap(model)
     layers, diagnostics = parse_layers(model, NEURON_PARSERS)
     shape = options.input_shape
     if shape is not None and has_own_forward(model, NEURON_PARSERS):

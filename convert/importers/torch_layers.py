@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.errors import NetworkError
 from ..diagnostics import LayerDiagnostic, UnsupportedLayerError
 from ..quantize.float_network import FloatNetwork
 from ..quantize.linear_ops import (
@@ -34,7 +35,13 @@ CONTAINERS = (
     "SeqToANNContainer",
     "StepModeContainer",
 )
+WRAPPERS = {
+    "OptimizedModule": "_orig_mod",  # torch.compile
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+}
 NO_OPS = ("Dropout", "Dropout2d", "Identity")
+MAX_DEPTH = 100  # of containers in containers
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,22 @@ ParsedLayer = Op | NeuronParams | SpikeMaxPool | AdaptiveAvgPool | None
 LayerParser = Callable[[Any], tuple[ParsedLayer, str]]
 
 
-def iter_layers(module: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Iterate over the layers of `module` in their order, with their full names."""
+def unwrap(module: Any) -> Any:
+    """Return the module within those that compile it or spread it over devices."""
+    while type(module).__name__ in WRAPPERS and hasattr(module, WRAPPERS[type(module).__name__]):
+        module = getattr(module, WRAPPERS[type(module).__name__])
+    return module
+
+
+def iter_layers(module: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Iterate over the layers of `module` in their order, with their full names.
+
+    Raises:
+        NetworkError: Containers are nested too deeply, such as one that holds itself.
+    """
+    if depth > MAX_DEPTH:
+        raise NetworkError(f"the model: has more than {MAX_DEPTH} containers within each other")
+    module = unwrap(module)
     if isinstance(module, list | tuple):
         children: Any = ((str(index), child) for index, child in enumerate(module))
     elif type(module).__name__ in CONTAINERS:
@@ -66,7 +87,8 @@ def iter_layers(module: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix or type(module).__name__.lower(), module
         return
     for name, child in children:
-        yield from iter_layers(child, f"{prefix}.{name}" if prefix else name)
+        if child is not None:  # a removed layer
+            yield from iter_layers(child, f"{prefix}.{name}" if prefix else name, depth + 1)
 
 
 def parse_layers(
@@ -150,7 +172,7 @@ def has_own_forward(module: Any, neuron_parsers: Mapping[str, LayerParser]) -> b
         return False
     parsers = {**LAYER_PARSERS, **neuron_parsers}
     return any(
-        layer_kind(layer) not in parsers and any(True for _ in layer.children())
+        layer_kind(layer) not in parsers and any(True for _ in getattr(layer, "children", tuple)())
         for _, layer in iter_layers(module)
     )
 
@@ -166,7 +188,8 @@ def to_numpy(value: Any) -> NDArray[np.float64]:
             raise UnsupportedLayerError("holds no values (meta device)", "load its weights first")
         if value.is_complex():
             raise UnsupportedLayerError("holds complex values", "use real ones")
-        value = (value.to_dense() if value.is_sparse else value).detach().double().cpu().numpy()
+        is_dense = str(value.layout) == "torch.strided"
+        value = (value if is_dense else value.to_dense()).detach().double().cpu().numpy()
     values: NDArray[np.float64] = np.asarray(value, np.float64)
     if not values.size:
         raise UnsupportedLayerError(f"holds an array without values, of shape {values.shape}")
@@ -200,30 +223,38 @@ def _parse_unknown(layer: Any) -> tuple[ParsedLayer, str]:
     raise UnsupportedLayerError(f"{kind} is not a supported layer")
 
 
-def _to_pair(value: Any) -> Pair:
+def _to_pair(value: Any, minimum: int = 0) -> Pair:
     if isinstance(value, str):
         raise UnsupportedLayerError(f"padding is {value!r}", "give it as numbers")
     values = (value, value) if isinstance(value, int) else tuple(value)
+    if min(values[:2]) < minimum:
+        raise ValueError(f"{value} is below {minimum}")
     return int(values[0]), int(values[1])
 
 
-def _bias_or_zeros(layer: Any) -> Float64Array:
-    return to_numpy(layer.bias) if layer.bias is not None else np.zeros(len(to_numpy(layer.weight)))
+def _read_weights(layer: Any, axes: int) -> tuple[Float64Array, Float64Array]:
+    """Return the weights, of `axes` axes, and the bias of each output, 0 where there is none."""
+    weights = to_numpy(layer.weight)
+    if weights.ndim != axes:
+        raise ValueError(f"weight has shape {weights.shape}, needs {axes} axes")
+    bias = np.zeros(len(weights)) if layer.bias is None else to_numpy(layer.bias)
+    if bias.shape != weights.shape[:1]:
+        raise ValueError(f"bias has shape {bias.shape}, needs {weights.shape[:1]}")
+    return weights, bias
 
 
 def _parse_linear(layer: Any) -> tuple[ParsedLayer, str]:
-    return LinearOp(to_numpy(layer.weight), _bias_or_zeros(layer)), "a dense projection"
+    return LinearOp(*_read_weights(layer, 2)), "a dense projection"
 
 
 def _parse_conv(layer: Any) -> tuple[ParsedLayer, str]:
     if getattr(layer, "padding_mode", "zeros") != "zeros":
         raise UnsupportedLayerError(f"padding_mode is {layer.padding_mode!r}", "pad with zeros")
     conv = ConvOp(
-        to_numpy(layer.weight),
-        _bias_or_zeros(layer),
-        _to_pair(layer.stride),
+        *_read_weights(layer, 4),
+        _to_pair(layer.stride, 1),
         _to_pair(layer.padding),
-        _to_pair(layer.dilation),
+        _to_pair(layer.dilation, 1),
         int(layer.groups),
     )
     return conv, "a convolution"
@@ -248,13 +279,14 @@ def _check_pool(layer: Any) -> None:
 
 def _parse_avg_pool(layer: Any) -> tuple[ParsedLayer, str]:
     _check_pool(layer)
-    kernel, padding = _to_pair(layer.kernel_size), _to_pair(layer.padding)
+    kernel, padding = _to_pair(layer.kernel_size, 1), _to_pair(layer.padding)
     if padding != (0, 0) and not layer.count_include_pad:
         raise UnsupportedLayerError(
             "count_include_pad is off", "use count_include_pad=True or no padding"
         )
-    size = getattr(layer, "divisor_override", None) or kernel[0] * kernel[1]
-    pool = PoolOp(kernel, _to_pair(layer.stride or layer.kernel_size), padding, 1 / size)
+    override = getattr(layer, "divisor_override", None)
+    size = kernel[0] * kernel[1] if override is None else override
+    pool = PoolOp(kernel, _to_pair(layer.stride or layer.kernel_size, 1), padding, 1 / size)
     return pool, "a sum, its divisor folded into the weights"
 
 
@@ -266,8 +298,8 @@ def _parse_max_pool(layer: Any) -> tuple[ParsedLayer, str]:
     _check_pool(layer)
     if _to_pair(layer.dilation) != (1, 1):
         raise UnsupportedLayerError(f"dilation is {layer.dilation}", "use a dilation of 1")
-    kernel = _to_pair(layer.kernel_size)
-    pool = PoolOp(kernel, _to_pair(layer.stride or layer.kernel_size), _to_pair(layer.padding))
+    kernel = _to_pair(layer.kernel_size, 1)
+    pool = PoolOp(kernel, _to_pair(layer.stride or layer.kernel_size, 1), _to_pair(layer.padding))
     return SpikeMaxPool(pool), "a neuron that fires if any input in its window spikes"
 
 

@@ -10,6 +10,7 @@ from .problem import NO_LIMIT, RESOURCES, PlacementProblem
 from .resources import min_slice_resources
 
 MIX_STEPS = 8  # fractions of two resources tried: 1/8, 2/8, ...
+SMALLEST_LIMIT = 2.0**-32  # instead of 0, of which no slice can take anything
 FloatArray = NDArray[np.float64]
 
 
@@ -63,7 +64,8 @@ def _feasible_slices(
     channels = population.shape[0]
     pixels = population.neurons // channels
     sizes = (neurons, -(-neurons // pixels), -(-neurons // channels))
-    loads = min_slice_resources(problem, population, sizes, 0) / problem.limits
+    limits = np.maximum(problem.limits, SMALLEST_LIMIT)
+    loads = min_slice_resources(problem, population, sizes, 0) / limits
     feasible = (loads <= 1).all(axis=1) | (neurons == 1)
     return neurons[feasible], loads[feasible]
 

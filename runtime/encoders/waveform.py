@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..input_file import open_input
 
 
 def read_waveform(path: str | os.PathLike[str], sample_rate: int) -> NDArray[np.int16]:
@@ -19,7 +20,7 @@ def read_waveform(path: str | os.PathLike[str], sample_rate: int) -> NDArray[np.
     """
     path = Path(path)
     try:
-        with wave.open(os.fspath(path), "rb") as file:
+        with open_input(path) as opened, wave.open(opened, "rb") as file:
             found = file.getframerate(), file.getnchannels(), 8 * file.getsampwidth()
             data = file.readframes(file.getnframes())
     except OSError as error:

@@ -11,6 +11,7 @@ from ..errors import DataError
 from ..network import Network
 from .chunks import EventChunk, StreamStats
 
+MAX_SIDE = (1 << 31) - 1  # pixels, or microseconds
 MAX_GAP_US = 10_000_000  # microseconds between events after which the stream is reset
 
 
@@ -25,7 +26,7 @@ class Sensor:
         bin_us: Width of a time bin, microseconds; the first event starts the first one.
 
     Raises:
-        DataError: A number is below 1 or `downsample` does not divide the sides.
+        DataError: A number is below 1 or above 2^31 - 1, or `downsample` does not divide the sides.
     """
 
     width: int
@@ -35,8 +36,8 @@ class Sensor:
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "downsample", "bin_us"):
-            if getattr(self, name) < 1:
-                raise DataError(f"sensor: {name} is {getattr(self, name)}, needs 1 or more")
+            if not 1 <= getattr(self, name) <= MAX_SIDE:
+                raise DataError(f"sensor: {name} is {getattr(self, name)}, needs 1 to {MAX_SIDE}")
         if self.width % self.downsample or self.height % self.downsample:
             raise DataError(
                 f"sensor of {self.width} x {self.height}: cannot be downsampled by "

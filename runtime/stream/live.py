@@ -167,7 +167,8 @@ def classify_source(
 
 
 def _recipe_data(network: Network) -> dict[str, Any]:
-    """Integer settings of the table `[data]` of the recipe that trained `network`."""
+    """Counts in the table `[data]` of the recipe that trained `network`."""
     recipe = network.provenance.get("recipe")
-    data = recipe.get("data", {}) if isinstance(recipe, dict) else {}
-    return {key: value for key, value in data.items() if isinstance(value, int)}
+    data = recipe.get("data") if isinstance(recipe, dict) else None
+    items = data.items() if isinstance(data, dict) else ()
+    return {key: value for key, value in items if type(value) is int and 0 < value < 1 << 31}

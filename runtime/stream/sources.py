@@ -1,6 +1,7 @@
 """Event sources: files, standard input, and TCP or UDP sockets of this host."""
 
 import ipaddress
+import re
 import select
 import socket
 import struct
@@ -43,7 +44,8 @@ def open_listener(address: str) -> tuple[socket.socket, bool]:
     """
     scheme, _, rest = address.partition("://")
     host, _, port = rest.rpartition(":")
-    if scheme not in ("tcp", "udp") or not host or not port.isdecimal() or int(port) > 65535:
+    is_port = re.fullmatch(r"\d{1,5}", port, re.ASCII) and int(port) <= 65535
+    if scheme not in ("tcp", "udp") or not host or not is_port:
         raise DataError(f"{address}: needs the form tcp://127.0.0.1:PORT or udp://127.0.0.1:PORT")
     host = "127.0.0.1" if host == "localhost" else host.strip("[]")
     try:

@@ -15,6 +15,7 @@ from command import EVENTS, LABELS, NETWORK
 
 from pumice.runtime import write_network
 
+DIGITS = "9" * 5000  # more than Python converts
 # Arguments, and a pattern of the message. No command here needs torch to find the mistake.
 MISTAKES = [
     ("trian digits-events", "No such command 'trian'. Did you mean 'train'"),
@@ -74,6 +75,15 @@ MISTAKES = [
     ("models vgg", "did you mean 'vgg"),
     ("calibrate-exit net.pumice --loss 2", "'--loss': Input should be less than or equal to 1"),
     ("stream net.pumice absent.aedat", "absent.aedat: no such file"),
+    ("stream net.pumice text.txt --bin-ms inf", "--bin-ms: needs a finite number"),
+    ("stream net.pumice text.txt --bin-ms 1e30", "--bin-ms: needs a number up to 2147483647"),
+    (f"stream net.pumice text.txt --downsample {DIGITS[:25]}", "--downsample: needs a number up"),
+    (f"stream net.pumice text.txt --sensor {DIGITS}x6", "needs the form 128x96"),
+    (f"stream net.pumice tcp://127.0.0.1:{DIGITS}", "needs the form tcp://127.0.0.1:PORT"),
+    (f"run net.pumice --samples {DIGITS[:25]}", "--samples: needs a number up to 2147483647"),
+    (f"check model.net --input-shape {DIGITS}", "needs one number of neurons"),
+    ("check model.nir --dt inf", "--dt: needs a finite number"),
+    (f"train digits-events --seeds {DIGITS}", "needs different numbers separated by commas"),
     ("help", "No such command 'help' .see 'pumice --help'"),
     ("run net.pumice extra", "unexpected extra argument.* .see 'pumice run --help'"),
     ("run net.pumice --engine loihi2", "'loihi2' is not one of 'reference', 'cpu'"),
@@ -232,7 +242,7 @@ def run_all(commands: list[tuple[str, str]], code: str, folder: Path) -> dict[st
     return {words: json.loads(line) for (words, _), line in zip(commands, lines, strict=True)}
 
 
-@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[m[0] for m in MISTAKES])
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[m[0][:80] for m in MISTAKES])
 def test_a_mistake_is_one_line_with_a_remedy_and_loads_no_torch(
     arguments: str, message: str, outcomes: dict[str, Any]
 ) -> None:

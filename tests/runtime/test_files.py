@@ -31,7 +31,8 @@ from pumice.runtime import (
 )
 from pumice.runtime.engines import reference
 from pumice.runtime.errors import FileError
-from pumice.runtime.files import LFS_POINTER, atomic_write
+from pumice.runtime.files import atomic_write
+from pumice.runtime.input_file import LFS_POINTER
 
 
 def example(threshold: int = 20, **values: Any) -> Network:

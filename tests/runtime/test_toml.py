@@ -53,8 +53,13 @@ def test_a_bomb_is_an_error_of_one_line_in_bounded_time(bomb: str, tmp_path: Pat
     assert "\n" not in str(caught.value)
 
 
-def test_an_endless_file_is_not_read_to_its_end() -> None:
+def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "huge.toml"
+    with path.open("wb") as file:
+        file.truncate(1 << 36)
     with pytest.raises(RecipeError, match="is not TOML: more than"):
+        load_config(Table, path)
+    with pytest.raises(RecipeError, match="/dev/zero: is no regular file"):
         load_config(Table, "/dev/zero")
 
 

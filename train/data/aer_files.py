@@ -5,12 +5,12 @@ Source: the format description at https://www.garrickorchard.com/datasets/n-mnis
 """
 
 import os
-from pathlib import Path
 
 import numpy as np
 
 from ...runtime.errors import DataError
 from ...runtime.files import atomic_write
+from ...runtime.input_file import open_input
 from ...runtime.stream.chunks import NO_EVENTS, StreamStats
 from ...runtime.stream.formats import Aer40Decoder
 from ...runtime.stream.formats.aer40 import EVENT_BYTES, TIME_BITS
@@ -36,7 +36,8 @@ def read_events(
             decrease.
     """
     try:
-        data = Path(path).read_bytes()
+        with open_input(path) as file:
+            data = file.read()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     if len(data) % EVENT_BYTES:

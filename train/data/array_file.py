@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...runtime.encoders import encoder_to_dict
 from ...runtime.errors import DataError
+from ...runtime.input_file import open_input
 from .dataset import Dataset, FrameSet, Labels, as_labels, compute_digest
 from .images import quantize_images
 from .in_memory import count_outputs, scale_to_bytes, split_signed, to_source
@@ -83,8 +84,10 @@ def _read_arrays(path: Path) -> Arrays:
                 name: np.load(file, mmap_mode="r", allow_pickle=False)
                 for name, file in files.items()
             }
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
+        with open_input(path) as opened, np.load(opened, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if name in known}
+    except DataError:
+        raise
     except NPZ_ERRORS as error:
         message = " ".join(str(error).split())
         raise DataError(f"{path}: is not a complete .npz file ({message}); {EXPECTED}") from error

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import DataError
+from ...runtime.input_file import open_input
 from .cache import cached_values
 from .dataset import FrameSet, Labels
 from .events import Events
@@ -129,9 +130,9 @@ def digest_files(files: FileList) -> tuple[str, str]:
 def _digest_file(file: Path) -> bytes:
     """SHA-256 of the contents; of a file that cannot be read, none."""
     try:
-        with file.open("rb") as opened:
+        with open_input(file) as opened:
             return hashlib.file_digest(opened, "sha256").digest()
-    except OSError:
+    except (OSError, DataError):
         return b""
 
 

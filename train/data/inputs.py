@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...runtime.encoders.inputs import encode
 from ...runtime.errors import DataError, PumiceWarning
 from ...runtime.events import validate_inputs
-from ...runtime.files import check_lfs_pointer, describe_absence
+from ...runtime.input_file import open_input
 from ...runtime.network import Network
 from ...runtime.population import Population
 from .dataset import Dataset, FrameSet, as_labels
@@ -258,12 +258,11 @@ def file_inputs(network: TakesInputs, path: PathLike) -> Inputs:
     where the classes are known. Raises `DataError` where it cannot be read or holds other arrays.
     """
     path = Path(path)
-    if path.exists() and not path.is_dir() and not path.is_file():  # a FIFO would block
-        raise DataError(f"{path}: {describe_absence(path)}")
-    check_lfs_pointer(path)
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with open_input(path) as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+    except DataError:
+        raise
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError, TypeError, AttributeError, MemoryError, *ZIP_ERRORS) as error:

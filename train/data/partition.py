@@ -59,7 +59,10 @@ def divide(
 
 def natural_order(names: Sequence[str]) -> Indices:
     """Indices that sort names with numbers by their values: "take 2" before "take 10"."""
-    keys = [[int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)] for name in names]
+    keys = [
+        [int(part) if place % 2 else part for place, part in enumerate(re.split(r"(\d+)", name))]
+        for name in names
+    ]
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
 
 

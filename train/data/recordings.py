@@ -6,7 +6,6 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from ...runtime.arrays import ValueEquality, as_readonly
 from ...runtime.errors import DataError
 from ...runtime.files import atomic_write
+from ...runtime.input_file import open_input
 from .events import Events
 
 ARRAYS = ("x", "y", "p", "t", "offsets", "labels")
@@ -71,11 +71,13 @@ def read_recordings(path: str | os.PathLike[str], width: int, height: int) -> Re
     Raises `DataError` where the file is missing, truncated, altered or of another kind.
     """
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as opened:
+        with open_input(path) as file, np.load(file, allow_pickle=False) as opened:
             arrays = {name: opened[name] for name in ARRAYS}
             digest = str(opened["sha256"]) if "sha256" in opened else None
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+    except DataError:
+        raise
     except NPZ_ERRORS as error:
         message = " ".join(str(error).split())
         raise DataError(f"{path}: is not a complete .npz of recordings ({message})") from error

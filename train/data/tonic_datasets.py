@@ -188,4 +188,4 @@ def _to_events(raw: Any, which: TonicDataset) -> Events:
 
 
 def _sort_key(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdigit() else (-1, name)
+    return (int(name), "") if name.isdecimal() else (-1, name)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import DataError
+from ...runtime.input_file import open_input
 from .pyav import import_av, scale
 from .video_options import VideoOptions
 
@@ -37,7 +38,7 @@ def _iter_images(path: Path, options: VideoOptions) -> Iterator[Images]:
     pixel_format = "gray" if options.grayscale else "rgb24"
     try:
         # Opened here: FFmpeg takes some names for patterns.
-        with path.open("rb") as file, av.open(file, metadata_errors="replace") as container:
+        with open_input(path) as file, av.open(file, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise DataError(f"{path.name}: holds no video")
             stream = container.streams.video[0]
@@ -50,7 +51,7 @@ def _iter_images(path: Path, options: VideoOptions) -> Iterator[Images]:
                 yield image[None] if options.grayscale else np.moveaxis(image, -1, 0)
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, DataError):
-            raise
+            raise DataError(str(error).replace(f"{path}: ", f"{path.name}: ")) from None
         message = " ".join(str(error).split())
         raise DataError(f"{path.name}: cannot be read ({message})") from error
 

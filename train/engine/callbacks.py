@@ -12,8 +12,9 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from ...runtime.errors import FileError
+from ...runtime.errors import DataError, FileError
 from ...runtime.files import atomic_write
+from ...runtime.input_file import open_input
 from .run_folder import BEFORE_QAT_FILE, RESUME_FILE
 from .sealing import find_not_finite, seal_checkpoint, unseal_checkpoint
 
@@ -125,12 +126,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> dict[str, Any]:
         """Load tensors and plain values alone; raises `FileError` where they are not as written."""
         try:
-            content = unseal_checkpoint(Path(path).read_bytes())
+            with open_input(path) as file:
+                content = unseal_checkpoint(file.read())
             checkpoint: dict[str, Any] = torch.load(
                 io.BytesIO(content), map_location=map_location, weights_only=True
             )
             _check_parts(checkpoint)
             broken = find_not_finite({key: checkpoint[key] for key in STATES})
+        except DataError as error:
+            raise FileError(str(error)) from None
         except FileError as error:
             raise FileError(f"{path}: {error}; {REMEDY}") from None
         except Exception as error:  # torch raises nearly every type on a damaged file

@@ -12,8 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from ...runtime.config import validate
-from ...runtime.errors import FileError, NetworkError
-from ...runtime.files import atomic_write, check_lfs_pointer
+from ...runtime.errors import DataError, FileError, NetworkError
+from ...runtime.files import atomic_write
+from ...runtime.input_file import open_input
 from ...runtime.readout import Readout
 from ...runtime.strict_json import parse_json
 from ..models import build_model
@@ -89,9 +90,9 @@ def read_weights(
 
     Raises `FileError` where the file is damaged or of another kind.
     """
-    check_lfs_pointer(file)
     try:
-        content = file.read_bytes()
+        with open_input(file) as opened:
+            content = opened.read()
         tensors = load(content)
         check_weights(content)
         header = _read_header(content)
@@ -99,6 +100,8 @@ def read_weights(
         provenance = header["provenance"]
         network = build(recipe, provenance)
         network.load_state_dict(tensors)
+    except DataError as error:
+        raise FileError(str(error)) from None
     except (NetworkError, FileError) as error:
         raise FileError(f"{file}: {error}") from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -150,7 +150,9 @@ class SwaOptions(Options):
 
 def _name_of(default: str) -> Discriminator:
     def name(table: Any) -> Any:
-        return table.get("name", default) if isinstance(table, dict) else table.name
+        return (
+            table.get("name", default) if isinstance(table, dict) else getattr(table, "name", None)
+        )
 
     return Discriminator(name)
 

@@ -223,7 +223,7 @@ def get_model_options(name: str) -> type[Options]:
 def _model_name(table: Any) -> Any:
     """Name of the architecture that a table chooses."""
     if not isinstance(table, dict):
-        return table.name
+        return getattr(table, "name", None)
     return table.get("name", "layers" if "layers" in table else "conv")
 
 

@@ -1,5 +1,6 @@
 """Search space of a sweep: parameters of a recipe, each with a range or a list of choices."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ def check_space(name: Name, overrides: Sequence[str], parameters: Sequence[Param
 def parse_seeds(text: str) -> tuple[int, ...]:
     """Parse seeds separated by commas, such as "0,1,2"; raises `RecipeError`."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+    if not all(re.fullmatch(r"\d{1,10}", part) for part in parts) or len(set(parts)) < len(parts):
         raise RecipeError(f"--seeds {text}: needs different numbers separated by commas, as 0,1,2")
     return tuple(map(int, parts))
 

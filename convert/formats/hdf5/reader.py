@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.errors import FileError, MissingPackage
-from ....runtime.files import check_lfs_pointer, describe_absence
+from ....runtime.files import describe_absence
+from ....runtime.input_file import check_lfs_pointer
 
 WORKER_SCRIPT = Path(__file__).with_name("worker.py")
 TIMEOUT_SECONDS = 120.0

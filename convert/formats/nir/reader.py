@@ -99,10 +99,13 @@ def parse_nir(file: Arrays) -> NirFile:
 def _parse_graph(file: Arrays, prefix: str) -> tuple[dict[str, NirNode], list[tuple[str, str]]]:
     """Nodes and edges of the graph below `prefix`, the graphs within it flattened."""
     grouped: dict[str, dict[str, NDArray[Any]]] = {}
+    divided = _names_with_slashes(file.get(f"{prefix}edges"))
     for path, values in file.items():
         if path.startswith(f"{prefix}nodes/"):
-            name, _, key = path.removeprefix(f"{prefix}nodes/").partition("/")
-            grouped.setdefault(name, {})[key] = values
+            path = path.removeprefix(f"{prefix}nodes/")
+            name = next((name for name in divided if path.startswith(f"{name}/")), "")
+            name = name or path.partition("/")[0]
+            grouped.setdefault(name, {})[path[len(name) + 1 :]] = values
     nodes = {}
     for name, entries in grouped.items():
         kind = NirNode(name, "", entries).text("type")
@@ -149,6 +152,14 @@ def _bypass_ends(
 
 def _is_text(values: NDArray[Any]) -> bool:
     return values.dtype.kind == "S" and values.size == 1
+
+
+def _names_with_slashes(edges: NDArray[Any] | None) -> list[str]:
+    """Names of nodes that HDF5 divides into groups, from the edges; the longest first."""
+    if edges is None or edges.dtype.kind != "S":
+        return []
+    names = {name.decode(errors="replace") for name in edges.reshape(-1).tolist() if b"/" in name}
+    return sorted(names, key=len, reverse=True)
 
 
 def _parse_edges(values: NDArray[Any], nodes: Mapping[str, NirNode]) -> list[tuple[str, str]]:

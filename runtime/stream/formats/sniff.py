@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from ...errors import DataError
+from ...input_file import LFS_POINTER
 from ..chunks import StreamStats
 from .aedat2 import Aedat2Decoder
 from .aedat3 import Aedat3Decoder
@@ -19,7 +20,6 @@ from .text import CsvDecoder
 
 Format = Literal["five-byte", "csv"]
 SNIFF_BYTES = 1 << 12
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 OTHER_KINDS = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file",
     b"#ROSBAG V": "a ROS bag",

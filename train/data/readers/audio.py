@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ....runtime.encoders import LogMel, encoder_from_dict, encoder_to_dict
 from ....runtime.encoders.log_mel import encode_waveforms
 from ....runtime.errors import DataError
+from ....runtime.input_file import open_input
 from ..audio_options import AudioOptions
 from ..cache import cached_values
 from ..file_frames import Copies, FileList, Reader
@@ -145,15 +146,11 @@ def read_audio(file: Path, rate: int | None = None) -> tuple[Waveform, int]:
     """
     av = import_av("audio files")
     try:
-        with file.open("rb") as raw, av.open(raw, "r") as opened:
-            if not opened.streams.audio:
-                raise DataError(f"{file}: holds no audio")
-            rate = rate or int(opened.streams.audio[0].rate)
-            resampler = av.AudioResampler("s16", "mono", rate)
-            frames = [
-                each for frame in opened.decode(audio=0) for each in resampler.resample(frame)
-            ]
-            frames += resampler.resample(None)
+        with open_input(file) as raw:
+            if not raw.peek(1):  # PyAV prints an error of its own
+                raise DataError(f"{file}: is empty")
+            with av.open(raw, "r") as opened:
+                frames, rate = _decode(av, opened, rate, file)
     except (av.FFmpegError, OSError, ValueError, IndexError) as error:
         if isinstance(error, DataError):
             raise
@@ -163,6 +160,15 @@ def read_audio(file: Path, rate: int | None = None) -> tuple[Waveform, int]:
     if not len(waveform):
         raise DataError(f"{file}: holds no sound")
     return waveform, rate
+
+
+def _decode(av: Any, opened: Any, rate: int | None, file: Path) -> tuple[list[Any], int]:
+    if not opened.streams.audio:
+        raise DataError(f"{file}: holds no audio")
+    rate = rate or int(opened.streams.audio[0].rate)
+    resampler = av.AudioResampler("s16", "mono", rate)
+    frames = [each for frame in opened.decode(audio=0) for each in resampler.resample(frame)]
+    return frames + resampler.resample(None), rate
 
 
 def _fit(levels: AudioLevels, files: FileList, training: NDArray[np.int64]) -> LogMel:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.errors import DataError
+from ....runtime.input_file import open_input
 from ..file_frames import FileList, Reader
 from ..images import quantize_images
 from ..options import DataOptions
@@ -46,12 +47,14 @@ def read_image(file: Path, side: int) -> NDArray[np.uint8]:
     """
     av = import_av("images")
     try:
-        with file.open("rb") as raw, av.open(raw, "r") as opened:
+        with open_input(file) as raw, av.open(raw, "r") as opened:
             opened.streams.video[0].thread_type = "NONE"  # workers share the images
             frame = next(opened.decode(video=0))
             factor = side / min(frame.width, frame.height)
             width, height = (max(side, round(n * factor)) for n in (frame.width, frame.height))
             pixels = scale(av, frame, width, height, "rgb24", interpolation="AREA").to_ndarray()
+    except DataError:
+        raise
     except (av.FFmpegError, OSError, StopIteration, ValueError, IndexError) as error:
         message = " ".join(str(error).split())
         raise DataError(f"{file}: cannot be read as an image ({message})") from error

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.errors import DataError
+from ....runtime.input_file import open_input
 from ....runtime.stream.chunks import EventChunk, StreamStats
 from ....runtime.stream.recordings import read_recording
 from ..cache import cached_values
@@ -82,8 +83,10 @@ def read_recording_events(file: Path, sensor_height: int | None = None) -> Event
 
 def _read_npz(file: Path) -> tuple[Any, ...]:
     try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+        with open_input(file) as opened, np.load(opened, allow_pickle=False) as arrays:
             return tuple(arrays[name] for name in ("x", "y", "p", "t"))
+    except DataError:
+        raise
     except NPZ_ERRORS as error:
         message = " ".join(str(error).split())
         raise DataError(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ....runtime.encoders import Standardize, encoder_to_dict
 from ....runtime.encoders.standardize import MAX_EXPONENT, SHIFT, encode_rows, to_device_rows
 from ....runtime.errors import DataError
+from ....runtime.input_file import open_input
 from ..cache import cached_values
 from ..file_frames import Copies, FileList, Reader
 from ..options import DataOptions
@@ -199,10 +200,12 @@ def read_series(file: Path) -> Rows:
         if file.suffix.lower() in (".csv", ".txt"):
             values: NDArray[Any] = _read_csv(file)
         else:
-            with file.open("rb") as opened:
+            with open_input(file) as opened:
                 loaded = np.load(opened, allow_pickle=False)
                 values = loaded if isinstance(loaded, np.ndarray) else _only_array(loaded)
         rows = np.asarray(values, np.float64)
+    except DataError:
+        raise
     except NPZ_ERRORS as error:
         message = " ".join(str(error).split())
         raise DataError(f"{file}: cannot be read as a time series ({message})") from error
@@ -219,7 +222,9 @@ def _only_array(archive: np.lib.npyio.NpzFile) -> NDArray[np.generic]:
 
 
 def _read_csv(file: Path) -> Rows:
-    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    with open_input(file) as opened:
+        text = opened.read().decode("utf-8")
+    lines = [line for line in text.splitlines() if line.strip()]
     separator = next((each for each in ",;\t" if lines and each in lines[0]), None)
     cells = [line.split(separator) for line in lines]
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from pumice.convert.formats.hdf5.reader import SandboxedReader, read_hdf5
 from pumice.runtime.errors import FileError
-from pumice.runtime.files import LFS_POINTER
+from pumice.runtime.input_file import LFS_POINTER
 
 
 @pytest.fixture

@@ -453,6 +453,58 @@ def test_graph_within_the_graph_is_flattened(path: Path) -> None:
     assert 0.02 < expected.mean() < 0.98
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1", "3"),
+        ("1.fc", "3.lif"),
+        ("a b", "a_b"),
+        ("input.1", "output.1"),
+        ("nodes", "edges"),
+        ("type", "weight"),
+        ("a/b", "a/c"),  # HDF5 divides them into groups
+        ("layer", "layer/0"),
+        ("\u795e\u7d4c", "\U0001f642"),
+        (" ", "a\nb"),
+        ("..", "..."),
+        ("x" * 300, "X" * 300),
+    ],
+    ids=ascii,
+)
+def test_nodes_of_any_name_are_the_same_network(names: tuple[str, str], path: Path) -> None:
+    expected = import_graph(path, small_graph())
+    plain = small_graph().nodes
+    first, second = names
+    made = {"input": plain["input"], first: plain["fc"], second: plain["lif"]}
+    made["output"] = plain["output"]
+    order = list(made)
+    edges = list(zip(order[:-1], order[1:], strict=True))
+    nir.write(path, nir.NIRGraph(made, edges, {}, type_check=False))
+    network, diagnostics = read_nir(path, dt=DT)
+    assert sorted(each.node for each in diagnostics) == sorted(order)
+    assert {each.node: each.kind for each in diagnostics}[second] == "LIF"
+    assert isinstance(network, FloatNetwork)
+    assert_equal_parameters(network, expected)
+
+
+@pytest.mark.parametrize("value", [0.0, -2.0, 1e-3])
+@pytest.mark.parametrize("is_after", [False, True])
+def test_scale_of_one_number_of_any_sign_is_a_gain(
+    value: float, is_after: bool, path: Path
+) -> None:
+    graph = small_graph(sc=nir.Scale(np.full(1, value)))
+    order = ["input", "fc", "sc", "lif", "output"] if is_after else [
+        "input", "sc", "fc", "lif", "output"
+    ]  # fmt: skip
+    graph.edges[:] = list(zip(order[:-1], order[1:], strict=True))
+    nir.write(path, graph)
+    plain = import_graph(path.with_name("plain.nir"), small_graph()).projections[0].weights
+    replace_by_scalars(path, ["sc/scale"])
+    network, _ = read_nir(path, dt=DT)
+    assert isinstance(network, FloatNetwork)
+    np.testing.assert_allclose(network.projections[0].weights, plain * value, rtol=1e-6)
+
+
 def test_input_may_have_a_batch_axis(path: Path) -> None:
     batched = small_graph(input=nir.Input({"input": np.array([1, 4])}))
     assert import_graph(path, batched).input_shape == (4,)

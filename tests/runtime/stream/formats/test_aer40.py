@@ -46,6 +46,16 @@ def test_after_a_pause_the_clock_goes_on(pause: int, start: int) -> None:
     assert times(Aer40Decoder(StreamStats()), *([row] for row in rows)) == [*before, *after]
 
 
+@pytest.mark.parametrize("pause", [8_323_080, 8_350_000, 8_380_000, PERIOD - 500])
+def test_a_pause_of_nearly_a_period_after_the_start_is_a_step_ahead(pause: int) -> None:
+    before = [10 * k for k in range(40)]
+    after = [before[-1] + pause + 10 * k for k in range(40)]
+    rows = at(*before, *after, after[-1] + 5_000_000)
+    expected = [row[3] for row in rows]
+    assert times(Aer40Decoder(StreamStats()), rows) == expected
+    assert times(Aer40Decoder(StreamStats()), *([row] for row in rows)) == expected
+
+
 def test_events_out_of_order_stay_so_and_do_not_move_the_clock() -> None:
     t = [
         PERIOD - 3,
