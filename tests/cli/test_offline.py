@@ -47,6 +47,20 @@ for line in {VERBS.strip().splitlines()!r}:
     status = run_command(line.split())
     assert status == 0, (line, status)
 """
+SMALL = (
+    "network.channels=[3]",
+    "network.kernels=[3]",
+    "network.strides=[2]",
+    "network.hidden=[8]",
+    "training.batch_size=8",
+    "training.epochs=2",
+    "training.qat_epochs=1",
+)
+DEMO = f"""
+from pumice.cli.app import run_command
+settings = [option for setting in {SMALL} for option in ("--set", setting)]
+assert run_command(["demo", "-o", "run", *settings]) == 0
+"""
 CONTROL = """
 import socket
 try:
@@ -94,3 +108,15 @@ def test_no_verb_opens_a_connection_or_looks_up_a_name(
     written = {path.relative_to(home).parts[:2] for path in home.rglob("*") if path.is_file()}
     assert {parts[0] for parts in written} <= {".cache", ".config"}, written
     assert (".cache", "Microsoft") not in written  # where ONNX Runtime would keep a device id
+
+
+@pytest.mark.slow
+def test_the_demo_and_all_engines_open_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among the engines are Lava and the exported firmware, where they are installed."""
+    monkeypatch.chdir(tmp_path)
+    done, sent = offline.find_connections([sys.executable, "-c", DEMO], environment(tmp_path))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sent == []
+    assert (tmp_path / "run" / "report.html").stat().st_size > 1000

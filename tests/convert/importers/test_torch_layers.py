@@ -151,25 +151,27 @@ def twice_pruned() -> nn.Linear:
 
 
 def masked() -> nn.Linear:
-    layer = nn.Linear(3, 2, bias=False)
+    layer: Any = nn.Linear(3, 2, bias=False)
     mask = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
     prune.custom_from_mask(layer, "weight", mask)  # type: ignore[no-untyped-call]
     layer.weight_orig.data += 1
-    return layer
+    masked_layer: nn.Linear = layer
+    return masked_layer
 
 
 def normed_as_a_whole() -> nn.Linear:
-    layer: nn.Linear = parametrizations.weight_norm(nn.Linear(3, 2, bias=False), dim=None)
+    whole: Any = None
+    layer: nn.Linear = parametrizations.weight_norm(nn.Linear(3, 2, bias=False), dim=whole)
     return layer
 
 
-def orthogonal() -> nn.Linear:
-    layer: nn.Linear = parametrizations.orthogonal(nn.Linear(3, 2, bias=False))
+def orthogonal() -> nn.Module:
+    layer: nn.Module = parametrizations.orthogonal(nn.Linear(3, 2, bias=False))
     return layer
 
 
-def spectral_parametrized() -> nn.Linear:
-    layer: nn.Linear = parametrizations.spectral_norm(nn.Linear(3, 2, bias=False))
+def spectral_parametrized() -> nn.Module:
+    layer: nn.Module = parametrizations.spectral_norm(nn.Linear(3, 2, bias=False))
     return layer
 
 
