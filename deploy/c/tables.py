@@ -15,23 +15,37 @@ from numpy.typing import NDArray
 from ...runtime import Network, Population
 from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, DELTA_BITS, STATE_HALF
 from ...runtime.network import activation_bound, is_modular
-from ...runtime.neuron_types import LIF_FEATURES, list_features, require_features
+from ...runtime.neuron_types import (
+    LIF_FEATURES,
+    RESONATOR_FEATURES,
+    list_features,
+    require_features,
+)
 from ...runtime.plasticity import saturate_weights, validate_rules
-from ...runtime.population import ENCODERS
+from ...runtime.population import ENCODERS, RESONATORS, SPIKING
 from .encoder_tables import EncoderTables, compile_encoders
 from .plasticity_tables import PlasticityTables, Rules, compile_plasticity
 from .projections import TableBuilder, compile_projection
 
 RESETS = {"zero": 0, "value": 1, "subtract": 2, "delayed_subtract": 3, "adaptive": 5}
 SEVERAL = 4
-KINDS = {"input": 0, "cuba": 1, "integrator": 2, "delta": 3, "sigma_delta": 4}
-DIRECT, MOMENTARY, LASTING, MODULAR = range(4)
+KINDS = {
+    "input": 0,
+    "cuba": 1,
+    "integrator": 2,
+    "rf": 3,
+    "rf_iz": 4,
+    "delta": 5,
+    "sigma_delta": 6,
+}
+DIRECT, MOMENTARY, LASTING, MODULAR, COMPLEX = range(5)
 MESSAGE_KINDS = (KINDS["delta"], KINDS["sigma_delta"])
 HELD = (
     *LIF_FEATURES,
     "delta encoder",
     "sigma-delta neuron",
     "read-out of sigma-delta messages",
+    *RESONATOR_FEATURES,
 )
 HOLDING = ("max", "length")  # readout rules that hold logits
 WORD_BITS = 32
@@ -141,12 +155,16 @@ def compile_tables(network: Network, rules: Rules | None = None) -> FirmwareTabl
     rows, projections = list[dict[str, Any]](), list[Fields]()
     used = dict.fromkeys(("masks", "sent", "states"), 0)
     for population in populations:
+        incoming = sorted(network.incoming(population.name), key=lambda p: p.component == "imag")
         fields = [
             compile_projection(builder, each, network, numbers[each.source], each.name in rules)
-            for each in network.incoming(population.name)
+            for each in incoming
         ]
         rows.append(_population(builder, grown, population, fields))
         rows[-1] |= {"slots": slots[population.name], "into": len(projections)}
+        if population.kind in RESONATORS:  # where projections to the imaginary input begin
+            real = sum(each.component == "real" for each in incoming)
+            rows[-1]["steady"] = len(projections) + real
         projections += fields
         rows[-1]["into_end"] = len(projections)
         _place_buffers(rows[-1], used)
@@ -177,7 +195,7 @@ def compile_tables(network: Network, rules: Rules | None = None) -> FirmwareTabl
         halves,
         words,
         sizes,
-        max((row["neurons"] for row in rows if row["mode"] in (MOMENTARY, MODULAR)), default=0),
+        max(map(_scratch_entries, rows)),
         _rounded_neurons(rows, projections),
         traced,
         _features(network, rows, projections) | {"PUMICE_PLASTIC": bool(rules)},
@@ -223,6 +241,8 @@ def _population(
         mode = LASTING if encodes else MODULAR
         if len(incoming) == 1:  # sums of a delta encoder alone are rounded
             shift, incoming[0]["shift"] = incoming[0]["shift"], 0
+    elif population.kind in RESONATORS:
+        mode = COMPLEX
     elif population.kind != "input" and int(population.current_decay.min()) < DECAY_ONE:
         mode = LASTING
     elif len(incoming) == 1 and incoming[0]["shift"]:
@@ -235,10 +255,12 @@ def _population(
         fields["scale"] <<= ALIGN_BITS if counted and not (fields["shift"] or shift) else 0
     bias = population.bias.astype(np.int64) << population.bias_exponent
     bias <<= ALIGN_BITS if encodes else 0
-    spiking = population.kind == "cuba" or encodes
+    spiking = population.kind in SPIKING or encodes
     threshold = population.threshold.astype(np.int64) << (DELTA_BITS if encodes else ALIGN_BITS)
     lasting = np.array(DECAY_ONE) - (population.current_decay if mode == LASTING else DECAY_ONE)
     kept = np.array(DECAY_ONE) - population.voltage_decay
+    if mode == COMPLEX:
+        lasting, kept = population.cos_decay, population.sin_decay
     return {
         "kind": KINDS[population.kind],
         "neurons": population.neurons,
@@ -260,6 +282,12 @@ def _population(
         "threshold": builder.parameter(builder.words, threshold * spiking, shape),
         "bias": builder.parameter(builder.words, bias, shape),
     }
+
+
+def _scratch_entries(row: dict[str, Any]) -> int:
+    """Count the currents of one timestep of a population; of resonators both sums."""
+    sums = {MOMENTARY: 1, MODULAR: 1, COMPLEX: 2}
+    return int(sums.get(row["mode"], 0) * row["neurons"])
 
 
 def _rounded_neurons(rows: list[dict[str, Any]], projections: list[Fields]) -> int:
@@ -289,7 +317,7 @@ def _place_buffers(row: dict[str, Any], used: Fields) -> None:
 def _place_currents(rows: list[dict[str, Any]], used: Fields) -> None:
     """Reserve lasting currents behind the voltages; advances `used`."""
     for row in rows:
-        if row["mode"] == LASTING:
+        if row["mode"] in (LASTING, COMPLEX):
             row["current"] = used["states"]
             used["states"] += row["neurons"]
 
@@ -364,6 +392,7 @@ def _features(
         "PUMICE_EXIT": network.early_exit is not None,
         "PUMICE_RESETS": any(map(_has_reset, network.populations)),
         "PUMICE_MESSAGES": MODULAR in modes or any(row["kind"] in MESSAGE_KINDS for row in rows),
+        "PUMICE_RESONATORS": COMPLEX in modes,
         "PUMICE_ENCODER": bool(network.encoders),
         "PUMICE_HELD": network.population(network.output).neurons if decision in HOLDING else 0,
         "PUMICE_HOLD_MAX": decision == "max",

@@ -67,7 +67,7 @@ static int32_t pm_slot(int32_t population, int32_t delay) {
 #if PUMICE_MESSAGES
 /* Messages of a population that encodes changes, else NULL. */
 static const int32_t *pm_messages(const pm_population *p, int32_t slot) {
-  return p->kind > PM_INTEGRATOR ? net.states + p->sent + slot * p->neurons : NULL;
+  return p->kind >= PM_DELTA ? net.states + p->sent + slot * p->neurons : NULL;
 }
 #endif
 
@@ -539,8 +539,9 @@ static void pm_accumulate_rounded(const pm_projection *c, int32_t *sums, int32_t
 
 #if PM_CONNECTED
 /* Add all projections into a population; sums that are shifted right count `unit`. */
-static void pm_accumulate_all(const pm_population *p, int32_t *sums, int32_t unit) {
-  for (int32_t i = p->into; i < p->into_end; i++) {
+static void pm_accumulate_all(const pm_population *p, int32_t from, int32_t upto, int32_t *sums,
+                              int32_t unit) {
+  for (int32_t i = from; i < upto; i++) {
 #if PUMICE_ROUNDED
     if (net.projections[i].shift) {
       pm_accumulate_rounded(net.projections + i, sums, p->neurons, unit);
@@ -550,6 +551,7 @@ static void pm_accumulate_all(const pm_population *p, int32_t *sums, int32_t uni
     pm_accumulate(net.projections + i, sums);
   }
   (void)unit;
+  (void)p;
 }
 #endif
 
@@ -656,11 +658,17 @@ static void pm_fire(int32_t number, int32_t *v) {
   if (bit != 1u) *mask = bits;
 }
 
-#if PUMICE_RESETS || PUMICE_MESSAGES
+#if PUMICE_RESETS || PUMICE_MESSAGES || PUMICE_RESONATORS
 static int32_t pm_word(const pm_parameter *by, int32_t position, int32_t channel) {
   return net.words[by->first + position * by->block + channel * by->step];
 }
 
+#endif
+
+#if PUMICE_RESETS || PUMICE_RESONATORS
+static int32_t pm_factor(const pm_parameter *by, int32_t position, int32_t channel) {
+  return net.halves[by->first + position * by->block + channel * by->step];
+}
 #endif
 
 #if PUMICE_RESETS
@@ -706,10 +714,6 @@ static int32_t pm_fire_type(int32_t number, int32_t *v, int32_t position, int32_
   if (reset->kind == PM_RESET_VALUE) *v = amount;
   if (reset->kind == PM_RESET_SUBTRACT) *v -= amount;
   return pm_graded(voltage, p->max_value);
-}
-
-static int32_t pm_factor(const pm_parameter *by, int32_t position, int32_t channel) {
-  return net.halves[by->first + position * by->block + channel * by->step];
 }
 
 /* Bound and fire one neuron of an adaptive threshold; return whether it fires. */
@@ -777,7 +781,7 @@ static void pm_update_messages(int32_t number) {
   for (int32_t word = 0; word < p->row; word++) mask[word] = 0;
   for (int32_t n = 0; n < p->neurons && p->kind != PM_SIGMA_DELTA; n++) sums[n] = 0;
 #if PM_CONNECTED
-  pm_accumulate_all(p, sums, 1);
+  pm_accumulate_all(p, p->into, p->into_end, sums, 1);
 #endif
   for (int32_t position = 0; i < p->neurons; position++)
     for (int32_t channel = 0; channel < p->channels; channel++, i++) {
@@ -802,13 +806,58 @@ static void pm_update_messages(int32_t number) {
 }
 #endif
 
+#if PUMICE_RESONATORS
+/* Turn, shrink and drive the complex state of one resonate-and-fire neuron; return whether it
+ * fires. */
+static int pm_resonate(const pm_population *p, int32_t i, int32_t position, int32_t channel) {
+  int32_t *real = net.states + p->current + i, *imag = net.states + p->voltage + i;
+  const int32_t cosine = pm_factor(&p->current_kept, position, channel);
+  const int32_t sine = pm_factor(&p->voltage_kept, position, channel);
+  const int32_t level = pm_word(&p->threshold, position, channel), before = *imag;
+  const int32_t x = pm_saturate(pm_decay_voltage(*real, cosine) - pm_decay_voltage(before, sine) +
+                                net.scratch[i]);
+  const int32_t y = pm_saturate(pm_decay_voltage(*real, sine) + pm_decay_voltage(before, cosine) +
+                                net.scratch[p->neurons + i]);
+  const int resets = p->kind == PM_RF_IZ && y >= level;
+  *real = resets ? 0 : x;
+  *imag = resets ? level - 1 : y;
+  return p->kind == PM_RF_IZ ? resets : x >= level && y >= 0 && before < 0;
+}
+
+/* Compute one timestep of a resonate-and-fire population. */
+static void pm_update_resonators(int32_t number) {
+  const pm_population *p = net.populations + number;
+  uint32_t *mask = net.masks + p->mask + net.slots[number] * p->row;
+  int32_t i = 0;
+  for (int32_t n = 0; n < 2 * p->neurons; n++) net.scratch[n] = 0;
+  for (int32_t word = 0; word < p->row; word++) mask[word] = 0;
+#if PM_CONNECTED
+  pm_accumulate_all(p, p->into, p->steady, net.scratch, 64);
+  pm_accumulate_all(p, p->steady, p->into_end, net.scratch + p->neurons, 64);
+#endif
+  for (int32_t position = 0; i < p->neurons; position++)
+    for (int32_t channel = 0; channel < p->channels; channel++, i++)
+      if (pm_resonate(p, i, position, channel)) mask[i >> 5] |= UINT32_C(1) << (i & 31);
+#if PUMICE_TRACE
+  for (int32_t n = 0; n < p->neurons; n++)
+    net.traced[p->voltage + n] = net.states[p->current + n];
+#endif
+}
+#endif
+
 /* Compute one timestep of a population. */
 static void pm_update(int32_t number) {
   const pm_population *p = net.populations + number;
+#if PUMICE_RESONATORS
+  if (p->mode == PM_COMPLEX) {
+    pm_update_resonators(number);
+    return;
+  }
+#endif
   int32_t *v = net.states + p->voltage, *sums = v;
   (void)sums; /* unused where nothing is connected */
 #if PUMICE_MESSAGES
-  if (p->kind > PM_INTEGRATOR || p->mode == PM_MODULAR) {
+  if (p->kind >= PM_DELTA || p->mode == PM_MODULAR) {
     pm_update_messages(number);
     return;
   }
@@ -842,7 +891,7 @@ static void pm_update(int32_t number) {
   }
 #endif
 #if PM_CONNECTED
-  pm_accumulate_all(p, sums, 64);
+  pm_accumulate_all(p, p->into, p->into_end, sums, 64);
 #endif
 #if PUMICE_LASTING || PUMICE_MOMENTARY
   if (sums != v) pm_integrate(p, sums, v);
@@ -943,14 +992,14 @@ uint8_t pumice_sent(int32_t population, int32_t neuron) {
   const pm_population *p = net.populations + population;
   const int32_t place = pm_place(p, neuron), slot = net.slots[population];
   if (p->kind == PM_INTEGRATOR || !(pm_mask(p, slot)[place >> 5] >> (place & 31) & 1u)) return 0;
-  return p->sent < 0 || p->kind > PM_INTEGRATOR ? 1
+  return p->sent < 0 || p->kind >= PM_DELTA ? 1
                                                 : net.sent[p->sent + slot * p->neurons + place];
 }
 
 int32_t pumice_message(int32_t population, int32_t neuron) {
   const pm_population *p = net.populations + population;
   const int32_t place = pm_place(p, neuron), slot = net.slots[population];
-  if (p->kind <= PM_INTEGRATOR) return pumice_sent(population, neuron);
+  if (p->kind < PM_DELTA) return pumice_sent(population, neuron);
   if (!(pm_mask(p, slot)[place >> 5] >> (place & 31) & 1u)) return 0;
   return net.states[p->sent + slot * p->neurons + place];
 }

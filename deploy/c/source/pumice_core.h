@@ -47,13 +47,16 @@ int32_t pumice_voltage(int32_t population, int32_t neuron);
 
 /* ---- what the tables hold ---------------------------------------------------------------------- */
 
-enum { PM_INPUT, PM_SPIKING, PM_INTEGRATOR, PM_DELTA, PM_SIGMA_DELTA };
+/* RF, RF_IZ: resonate-and-fire neurons. From DELTA on: neurons that send messages. */
+enum { PM_INPUT, PM_SPIKING, PM_INTEGRATOR, PM_RF, PM_RF_IZ, PM_DELTA, PM_SIGMA_DELTA };
 enum { PM_DENSE, PM_SPARSE, PM_CONV, PM_POOL };
 /* DIRECT: no current that lasts and none that wraps: sums go to the voltage. MOMENTARY: a current
  * of one timestep, in the scratch buffer. LASTING: a current of its own; of kinds DELTA and
  * SIGMA_DELTA the activation, or the sum, and the voltage is what was sent. MODULAR: a current of
- * one timestep, which is the sum of messages modulo 2^24. */
-enum { PM_DIRECT, PM_MOMENTARY, PM_LASTING, PM_MODULAR };
+ * one timestep, which is the sum of messages modulo 2^24. COMPLEX: the current is the real part of a
+ * state, the voltage its imaginary part; both sums are in the scratch buffer, the kept parts are the
+ * cosine and the sine, and projections from `steady` on add to the imaginary sum. */
+enum { PM_DIRECT, PM_MOMENTARY, PM_LASTING, PM_MODULAR, PM_COMPLEX };
 /* What a spike does to the voltage. ZERO: sets it to zero, and there is neither a refractory period
  * nor a lower bound of the voltage. SEVERAL: subtracts as often as the threshold is passed. DELAYED:
  * subtracts in the next timestep. ADAPTIVE: raises the threshold by the amount, and a refractory

@@ -59,7 +59,7 @@ static int record(uint32_t what) {
     if (p->kind == PM_INPUT) continue;
     if (p->kind == PM_DELTA || p->kind == PM_SIGMA_DELTA)
       for (int32_t n = 0; n < p->neurons; n++) failed |= put_word((uint32_t)pumice_message(i, n));
-    if (p->kind == PM_SPIKING)
+    if (p->kind == PM_SPIKING || p->kind == PM_RF || p->kind == PM_RF_IZ)
       for (int32_t n = 0; n < p->neurons; n++) failed |= put_byte(pumice_sent(i, n));
     if (p->kind == PM_INTEGRATOR || (what & RECORD_STATES))
       for (int32_t n = 0; n < p->neurons; n++) failed |= put_word((uint32_t)pumice_voltage(i, n));

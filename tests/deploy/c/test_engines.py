@@ -35,10 +35,7 @@ RUN: dict[str, Any] = {
     "cortex-m7": partial(run_cortex_m, cpu="cortex-m7"),
     "riscv": run_riscv,
 }
-EVERY = st.sampled_from((runs, runs, stopping_runs)).flatmap(lambda strategy: strategy())
-PRESENT = st.sampled_from((runs, runs, stopping_runs)).flatmap(
-    lambda strategy: strategy(resonators=False)
-)
+PRESENT = st.sampled_from((runs, runs, stopping_runs)).flatmap(lambda strategy: strategy())
 
 
 def assert_equal(network: Network, expected: Trace, actual: Trace) -> None:
@@ -102,7 +99,7 @@ def test_thousands_of_networks_equal_the_reference(name: str, count: int) -> Non
         pytest.skip("needs the C core")
 
     @thousands(count)
-    @given(EVERY if name == "cpu" else PRESENT)
+    @given(PRESENT)
     def compare(drawn: tuple[Network, Events]) -> None:
         network, events = drawn
         expected = reference.run(network, events, "states")

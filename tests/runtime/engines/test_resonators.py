@@ -9,6 +9,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from dense_path import force_dense_path
+from firmware import skip_without_tools
 from numpy.typing import NDArray
 from traces import assert_same
 
@@ -18,8 +19,9 @@ from pumice.runtime.divergence import first_divergence
 from pumice.runtime.engines import reference
 from pumice.runtime.engines.cpu import engine as cpu
 from pumice.runtime.engines.run import run
-from pumice.runtime.errors import EngineError, FileError, NetworkError, PlacementError
+from pumice.runtime.errors import FileError, NetworkError, PlacementError
 from pumice.runtime.files import network_digest, read_network, write_network
+from pumice.runtime.plasticity import validate_rules
 
 
 def even(rng: np.random.Generator, shape: tuple[int, ...], largest: int) -> NDArray[np.int64]:
@@ -78,10 +80,15 @@ def drawn_events(timesteps: int = 24) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("margins", [(), (0, 1, 2, 2, 1, 1, 0)])
-@pytest.mark.parametrize("engine", ["cpu", "onnx", pytest.param("lava", marks=pytest.mark.lava)])
+@pytest.mark.parametrize(
+    "engine",
+    ["cpu", "onnx", "c", "cortex-m", "riscv", pytest.param("lava", marks=pytest.mark.lava)],
+)
 def test_every_engine_has_the_states_of_the_reference(
     engine: str, margins: tuple[int, ...]
 ) -> None:
+    if engine in ("c", "cortex-m", "riscv"):
+        skip_without_tools(engine)
     network, events = resonator_network(), drawn_events()
     if margins:
         network = replace(network, early_exit=EarlyExit(margins))
@@ -122,11 +129,6 @@ def test_a_stream_may_be_cut_anywhere() -> None:
         assert np.array_equal(joined, whole.spikes[name])
     cpu.silence(network, states, "out")
     assert not states.voltage[:, -7:].any() and not states.current[:, -7:].any()
-
-
-def test_an_engine_without_such_neurons_says_so() -> None:
-    with pytest.raises(EngineError, match="conv: has a resonate-and-fire neuron, which"):
-        run(resonator_network(), drawn_events(2), "c")
 
 
 def test_a_file_holds_them_and_others_keep_their_digest(tmp_path: Path) -> None:
@@ -232,8 +234,9 @@ def test_each_part_of_an_activation_is_bounded() -> None:
 
 def test_what_has_no_form_for_them_says_so(tmp_path: Path) -> None:
     network = resonator_network()
-    for write in (network.to_nir, network.to_c):
-        with pytest.raises((NetworkError, EngineError), match="resonate-and-fire neuron"):
-            write(tmp_path / "model")
+    with pytest.raises(NetworkError, match="conv: NIR has no resonate-and-fire neurons"):
+        network.to_nir(tmp_path / "model.nir")
+    with pytest.raises(NetworkError, match="plasticity: conv is resonate-and-fire"):
+        validate_rules(network, {"c": None})  # type: ignore[dict-item]
     with pytest.raises(PlacementError, match="needs a resonate-and-fire neuron, which loihi1"):
         place(network, "loihi1")
