@@ -69,9 +69,9 @@ def test_an_unsupported_layer_of_a_file_is_named(network: Path) -> None:
     write_netx(path, NETWORK)
     with h5py.File(path, "a") as file:
         del file["layer/1/neuron/type"]
-        file["layer/1/neuron/type"] = "RF_PHASE"
+        file["layer/1/neuron/type"] = "ADRF_PHASE"
     result = pumice("check", path)
-    assert result.status == 1 and "RF_PHASE" in result.out and "CUBA" in result.out
+    assert result.status == 1 and "ADRF_PHASE" in result.out and "CUBA" in result.out
 
 
 def test_a_target_without_capacity_is_reported(network: Path, tmp_path: Path) -> None:
