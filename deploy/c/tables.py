@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime import Network, Population
+from ...runtime import Network, Population, Projection
 from ...runtime.arithmetic import ALIGN_BITS, DECAY_ONE, DELTA_BITS, STATE_HALF
 from ...runtime.network import activation_bound, is_modular
 from ...runtime.neuron_types import (
@@ -29,15 +29,8 @@ from .projections import TableBuilder, compile_projection
 
 RESETS = {"zero": 0, "value": 1, "subtract": 2, "delayed_subtract": 3, "adaptive": 5}
 SEVERAL = 4
-KINDS = {
-    "input": 0,
-    "cuba": 1,
-    "integrator": 2,
-    "rf": 3,
-    "rf_iz": 4,
-    "delta": 5,
-    "sigma_delta": 6,
-}
+KIND_NAMES = "input", "cuba", "integrator", "rf", "rf_iz", "delta", "sigma_delta"
+KINDS = {name: number for number, name in enumerate(KIND_NAMES)}
 DIRECT, MOMENTARY, LASTING, MODULAR, COMPLEX = range(5)
 MESSAGE_KINDS = (KINDS["delta"], KINDS["sigma_delta"])
 HELD = (
@@ -161,12 +154,9 @@ def compile_tables(network: Network, rules: Rules | None = None) -> FirmwareTabl
             for each in incoming
         ]
         rows.append(_population(builder, grown, population, fields))
-        rows[-1] |= {"slots": slots[population.name], "into": len(projections)}
-        if population.kind in RESONATORS:  # where projections to the imaginary input begin
-            real = sum(each.component == "real" for each in incoming)
-            rows[-1]["steady"] = len(projections) + real
+        rows[-1]["slots"] = slots[population.name]
+        rows[-1] |= _projection_range(population, incoming, len(projections))
         projections += fields
-        rows[-1]["into_end"] = len(projections)
         _place_buffers(rows[-1], used)
     traced = used["states"]
     _place_currents(rows, used)
@@ -282,6 +272,15 @@ def _population(
         "threshold": builder.parameter(builder.words, threshold * spiking, shape),
         "bias": builder.parameter(builder.words, bias, shape),
     }
+
+
+def _projection_range(
+    population: Population, incoming: list[Projection], first: int
+) -> dict[str, int]:
+    """Say where projections into a population begin and end, and those to an imaginary input."""
+    places = {"into": first, "into_end": first + len(incoming)}
+    real = sum(projection.component == "real" for projection in incoming)
+    return places | ({"steady": first + real} if population.kind in RESONATORS else {})
 
 
 def _scratch_entries(row: dict[str, Any]) -> int:
