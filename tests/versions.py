@@ -5,7 +5,8 @@
 
 Builds `.venv-lowest` or `.venv-newest` beside the sources, without the versions of
 `constraints.txt`; arguments after the first are pytest's. Warnings of dependencies are no errors
-here. Needs python3 >= 3.11 with venv and pip.
+here. Needs python3 >= 3.11 with venv and pip, and room for 7 GB: PyPI's torch comes with the CUDA
+libraries, whose 3 GB take most of the time of an installation.
 """
 
 import re

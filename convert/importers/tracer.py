@@ -118,7 +118,7 @@ class Tracer(LinearTracer, TorchFunctionMode):
             return tracer._call_module(call, module, args, kwargs)
 
         def traced_apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
-            result = apply.__func__(cls, *args, **kwargs)
+            result = apply.__get__(None, cls)(*args, **kwargs)
             if any(tensor in tracer._ids for tensor in iter_tensors(args)):
                 tracer._mark(result, UnsupportedLayerError(f"applies {cls.__name__} ({place()})"))
             return result
