@@ -15,9 +15,20 @@
 Every message is one line: who, what it has, what it needs, the remedy.
 """
 
+import re
+
+
+def to_one_line(text: str) -> str:
+    """Replace line feeds and tabs by spaces, and other characters without a print by escapes."""
+    line = re.sub(r"\s*[\n\r\t\v\f]\s*", " ", text)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
 
 class PumiceError(Exception):
     """An error with a remedy; its text is one line."""
+
+    def __str__(self) -> str:
+        return to_one_line(super().__str__())
 
 
 class NetworkError(PumiceError, ValueError):
