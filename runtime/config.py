@@ -102,7 +102,7 @@ def _error_location(fault: Any, values: Any) -> tuple[Any, ...]:
     for part in fault["loc"]:
         if not isinstance(values, Mapping | list):
             break
-        if isinstance(values, list) and not isinstance(part, int):
+        if isinstance(values, list) and not (isinstance(part, int) and part < len(values)):
             continue
         if isinstance(values, Mapping) and part not in values:
             if fault["type"] == "missing" and part == fault["loc"][-1]:
@@ -170,6 +170,8 @@ def _describe_error(fault: Any, model: type[BaseModel], values: Mapping[str, Any
     if fault["type"] == "extra_forbidden":
         known = _known_keys(model, fault["loc"][:-1])
         return f"{key}: unknown key; {suggest(str(fault['loc'][-1]), known)}"
+    if fault["type"] == "missing" and isinstance(fault["loc"][-1], int):
+        return f"{key} = {fault['input']!r}: has too few values"
     if fault["type"] == "missing":
         return f"{key}: is missing"
     message = str(fault["msg"]).removeprefix("Value error, ")

@@ -42,6 +42,7 @@ class Settings(BaseModel):
 
     size: int = 0
     either: int | bool = 0
+    pair: tuple[int, int] = (0, 0)
 
 
 def test_an_error_names_the_line_of_the_text() -> None:
@@ -54,3 +55,8 @@ def test_an_error_names_the_line_of_the_text() -> None:
 def test_an_error_in_a_union_names_its_key() -> None:
     with pytest.raises(RecipeError, match="^mine: either = 'x': input should be a valid integer"):
         validate(Settings, {"either": "x"}, "mine")
+
+
+def test_a_pair_of_one_value_is_named_with_its_line() -> None:
+    with pytest.raises(RecipeError, match=r"^mine: line 1: pair = \[1\]: "):
+        validate(Settings, {"pair": [1]}, "mine", "pair = [1]")

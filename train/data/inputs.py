@@ -3,8 +3,6 @@
 import math
 import os
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +19,8 @@ from ...runtime.network import Network
 from ...runtime.population import Population
 from .dataset import Dataset, FrameSet, as_labels
 from .reading import default_workers
+from .recordings import NPZ_ERRORS
 
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError)  # what zip files raise
 WAVE_SUFFIX = ".wav"
 RATES = (0.02, 0.5)  # fraction of pixels with an event, in the first and the last random sample
 PathLike = str | os.PathLike[str]
@@ -265,7 +263,7 @@ def file_inputs(network: TakesInputs, path: PathLike) -> Inputs:
         raise
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, TypeError, AttributeError, MemoryError, *ZIP_ERRORS) as error:
+    except (AttributeError, *NPZ_ERRORS) as error:
         raise DataError(
             f"{path}: is not a complete .npz file{_describe_content(path, error)}; write it with "
             "numpy.savez(FILE, events=..., labels=...)"

@@ -80,6 +80,18 @@ def test_a_truncated_file_is_rejected(events: Path, cut: int) -> None:
         file_inputs(NETWORK, events)
 
 
+def test_an_encrypted_file_is_rejected(events: Path) -> None:
+    content = bytearray(events.read_bytes())
+    for header, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = content.find(header)
+        while at >= 0:
+            content[at + flags] |= 1
+            at = content.find(header, at + 1)
+    events.write_bytes(content)
+    with pytest.raises(DataError, match="events.npz: is not a complete .npz file.*encrypted"):
+        file_inputs(NETWORK, events)
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
