@@ -1,5 +1,6 @@
 import random
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,15 @@ def test_a_truncated_file_is_rejected(events: Path, cut: int) -> None:
     events.write_bytes(events.read_bytes()[:cut])
     with pytest.raises(DataError, match="events.npz: is not a complete .npz file"):
         file_inputs(NETWORK, events)
+
+
+def test_an_array_whose_header_is_cut_is_rejected(tmp_path: Path) -> None:
+    header = b"{'descr': '|u1', 'shape': (("
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("events.npy", content)
+    with pytest.raises(DataError, match="a.npz: is not a complete .npz file"):
+        file_inputs(NETWORK, tmp_path / "a.npz")
 
 
 def test_an_encrypted_file_is_rejected(events: Path) -> None:
