@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ..runtime.errors import to_one_line
 from .calibrate_exit import calibrate_exit
 from .check import check
 from .convert import convert
@@ -180,4 +179,4 @@ def to_line(message: str) -> str:
     line = " ".join(message.split())
     if len(line) > MAX_LINE:
         line = f"{line[: MAX_LINE // 2]} ... {line[-MAX_LINE // 4 :]}"
-    return to_one_line(line)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

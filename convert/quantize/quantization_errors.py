@@ -75,7 +75,9 @@ class ProjectionQuantization:
             )
         if self.zeroed_fraction > MANY_ZEROED:
             percent = f"{100 * self.zeroed_fraction:.1f} %"
-            found.append(f"{self.name}: {percent} of its weights become zero, since one is larger")
+            cause = "one" if self.max_abs_weight > self.max_abs_bias else "a bias"
+            reason = f"since {cause} is larger"
+            found.append(f"{self.name}: {percent} of its weights become zero, {reason}")
         return tuple(found)
 
     @property

@@ -6,6 +6,7 @@ files by semihosting.
 
 import functools
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -225,9 +226,13 @@ def compile_object(
 
 
 def run_compiler(toolchain: Toolchain, arguments: Sequence[str], folder: Path) -> None:
-    """Run the compiler in `folder`, with all warnings as errors; raises `EngineError`."""
+    """Run the compiler in `folder`, with all warnings as errors; raises `EngineError`.
+
+    Its temporary files are there too: killed, it leaves them.
+    """
     command = [toolchain.compiler, *toolchain.flags, *WARNINGS, *SECTIONS, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    environment = os.environ | {"TMPDIR": str(folder.resolve())}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
     if done.returncode:
         lines = done.stderr.splitlines()
         overflow = next(filter(None, (re.search(r"region `(\w+)' over.*", x) for x in lines)), None)

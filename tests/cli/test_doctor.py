@@ -48,7 +48,7 @@ def test_missing_packages_of_extras_are_listed_with_their_install_command(
     result = pumice("doctor")
     assert result.status == 0 and "missing: torch" in result.out
     pip = f"to install:\n{sys.executable} -m pip install"
-    assert f"{pip} 'torch>=2.6'" in result.out
+    assert f"{pip} 'torch>=2.7'" in result.out
     assert f"{pip} --no-deps --ignore-requires-python lava-nc==0.10.0" in result.out
     commands = result.out.split("to install:")[1:]
     assert not any(name in part for part in commands for name in ("tonic", "triton"))
@@ -59,7 +59,7 @@ def test_a_missing_required_package_gives_exit_code_1(monkeypatch: pytest.Monkey
     result = pumice("doctor", "--json")
     assert result.status == 1
     assert result.document["install_commands"] == [
-        [sys.executable, "-m", "pip", "install", "safetensors>=0.4.3"]
+        [sys.executable, "-m", "pip", "install", "safetensors>=0.4.5"]
     ]
 
 

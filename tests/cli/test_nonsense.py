@@ -108,8 +108,16 @@ def test_a_recording_off_the_sensor_is_a_warning_and_wholly_off_it_a_failure(
 @pytest.mark.parametrize(
     ("change", "status", "message"),
     [
-        ("layers[1].bias[2] = 1e4", 1, "input-ifnode2: a bias is off by"),
-        ("layers[3].bias[2] = -1e5", 1, "ifnode2-output: a bias is off by"),
+        (
+            "layers[1].bias[2] = 1e4",
+            1,
+            "input-ifnode2: 100.0 % of its weights become zero, since a bias",
+        ),
+        (
+            "layers[3].bias[2] = -1e5",
+            1,
+            "ifnode2-output: 100.0 % of its weights become zero, since a bias",
+        ),
         ("layers[1].weight[0, 0] = 900", 1, "of its weights become zero, since one is larger"),
         ("layers[1].bias[2] = 0.5", 0, ""),
     ],
