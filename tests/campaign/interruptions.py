@@ -196,9 +196,9 @@ def writing_verbs(seeds: Path) -> Iterator[tuple[str, ...]]:
 
 def run_signals(folder: Path, count: int, seed: int) -> dict[str, Any]:
     """Send signals at random moments: the status is theirs, and nothing is left."""
-    for number in SIGNALS:
-        if signal.getsignal(number) == signal.SIG_IGN:  # under nohup, commands would ignore it too
-            signal.signal(number, signal.SIG_DFL)
+    for each in SIGNALS:
+        if signal.getsignal(each) == signal.SIG_IGN:  # under nohup, commands would ignore it too
+            signal.signal(each, signal.SIG_DFL)
     make_seeds(_make(folder / "seeds"))
     random = np.random.default_rng(seed)
     findings: list[str] = []
