@@ -169,7 +169,7 @@ def write_cell_result(folder: Path, result: CellResult) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     document = asdict(result)
     with atomic_write(file) as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(document) + "\n", encoding="utf-8")
 
 
 def _result_file(folder: Path, cell: Cell) -> Path:

@@ -193,7 +193,7 @@ class WeightSums:
 
 
 def is_coarse(peak: float, scale: float, bits: int = WEIGHT_BITS) -> bool:
-    """Whether weights of up to `peak` leave bits unused at exponent 0."""
+    """True where weights of up to `peak` leave bits unused at exponent 0."""
     return peak > MIN_NORMAL and 2 * peak * scale <= max_weight(bits) * (1 + 1e-12)
 
 

@@ -277,7 +277,7 @@ def _population(
 def _projection_range(
     population: Population, incoming: list[Projection], first: int
 ) -> dict[str, int]:
-    """Say where projections into a population begin and end, and those to an imaginary input."""
+    """Indices at which projections into a population, and its imaginary ones, begin and end."""
     places = {"into": first, "into_end": first + len(incoming)}
     real = sum(projection.component == "real" for projection in incoming)
     return places | ({"steady": first + real} if population.kind in RESONATORS else {})

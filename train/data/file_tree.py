@@ -42,7 +42,7 @@ class FileTree:
 
     @property
     def items(self) -> FileList | FileRanges:
-        """What a reader reads, one item for each sample."""
+        """Items that a reader reads, one for each sample."""
         return self.files if self.ranges is None else FileRanges(self.files, self.ranges)
 
     @property

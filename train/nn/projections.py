@@ -181,7 +181,7 @@ class Projection(nn.Module):
 
     @property
     def divides(self) -> bool:
-        """Whether the exponent of the weights may be negative.
+        """True where the exponent of the weights may be negative.
 
         Not where several populations become one sum, each of which would be rounded, nor for spikes
         of the step before, nor for a list of synapses.

@@ -42,7 +42,7 @@ def add_resonators(
 
 
 def _passes_zero(builder: GraphBuilder, name: str, real: str, imag: str, threshold: str) -> str:
-    """Where the phase has passed zero at a real part of the threshold or more, bool."""
+    """Spikes, bool: the phase has passed zero at a real part of the threshold or more."""
     zero = builder.add_scalar(0)
     before = builder.add_node("Less", [builder.step_name(f"{name}/imag"), zero], f"{name}/before")
     now = builder.add_node("GreaterOrEqual", [imag, zero], f"{name}/now")

@@ -124,7 +124,7 @@ def add_step(builder: GraphBuilder, network: Network) -> None:
 
 
 def _reads_score(network: Network) -> bool:
-    """Whether the step itself reads an output whose events are several spikes each."""
+    """True where the step itself reads an output whose events are several spikes each."""
     output = network.population(network.output)
     reads = network.early_exit is not None or network.readout.decision in HELD_DECISIONS
     return reads and output_state(output) == "score"

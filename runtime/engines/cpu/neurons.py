@@ -95,7 +95,7 @@ def compile_neurons(builders: ArrayBuilders, plane: Plane, reach: int) -> Fields
 
 
 def _update(population: Population, reset: int, reach: int) -> int:
-    """Return how the core updates neurons whose aligned activation stays within `reach`."""
+    """Select how the core updates neurons whose aligned activation stays within `reach`."""
     no_current = bool((population.current_decay == DECAY_ONE).all())
     if population.kind in RESONATORS:
         return RF if population.kind == "rf" else RF_IZ
