@@ -61,15 +61,15 @@ def quantize_messages(
         align_bits=0 if kind == "integrator" else ALIGN_BITS,
     )
     projections, errors = [], []
-    for each in incoming:
+    for each in (replace(projection, divides=False) for projection in incoming):
         if kind == "delta":
             of_weights = float(scales.DELTA_WEIGHT)
-            projection = build_projection(replace(each, divides=False), of_weights)
+            projection = build_projection(each, of_weights)
             shift = scales.delta_exponent(population.threshold)
             projection = replace(projection, weight_exponent=shift)
         else:
             of_weights = scales.ALIGN * scale / message_scales[each.source]
-            projection = build_projection(replace(each, divides=False), of_weights)
+            projection = build_projection(each, of_weights)
         projections.append(projection)
         exact = replace(projection, weight_exponent=max(projection.weight_exponent, 0))
         measured = measure_error(each, population, exact, quantized, of_weights)
