@@ -41,17 +41,17 @@ def test_images_and_labels_are_those_of_the_files(folder: Path) -> None:
         ("train-images-idx3-ubyte.gz", b"no gzip", "images-idx3-ubyte.gz: cannot be read"),
         (
             "t10k-labels-idx1-ubyte.gz",
-            gzip.compress(b"\0\0\x08\x03"),
+            gzip.compress(b"\0\0\x08\x03", mtime=0),
             "is no idx file of bytes wit",
         ),
         (
             "train-labels-idx1-ubyte.gz",
-            gzip.compress(b"\0\0\x08\x01\0\0\0\x09" + bytes(8)),
+            gzip.compress(b"\0\0\x08\x01\0\0\0\x09" + bytes(8), mtime=0),
             "has 16 bytes, needs 17; fetch it again",
         ),
         (
             "train-labels-idx1-ubyte.gz",
-            gzip.compress(b"\0\0\x08\x01\0\0\0\x08" + bytes(8)),
+            gzip.compress(b"\0\0\x08\x01\0\0\0\x08" + bytes(8), mtime=0),
             "train has 9 images and 8 labels",
         ),
     ],
